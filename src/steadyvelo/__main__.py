@@ -1,0 +1,5 @@
+"""``python -m steadyvelo``."""
+
+from steadyvelo.cli import main
+
+main()

@@ -1,0 +1,65 @@
+"""What a fit has left in an AnnData, for the steps that build on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_key
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from steadyvelo.model._weights import Quantiles
+
+__all__ = ["Fitted"]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Lines and parameters of a fit.
+
+    Attributes
+    ----------
+    key
+        The velocity key.
+    gamma, offset
+        Lines per gene of `adata`, NaN where there is no fit.
+    velocity_genes
+        Genes that meet all criteria.
+    params
+        What :func:`steadyvelo.tl.velocity` wrote to ``uns``.
+    """
+
+    key: str
+    gamma: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    velocity_genes: NDArray[np.bool_]
+    params: dict[str, Any]
+
+    @classmethod
+    def read(cls, adata: AnnData, key: str) -> Fitted:
+        """Read a fit; refuse with the remedy where there is none."""
+        remedy = f"run tl.velocity(adata, key_added={key!r}) first."
+        columns = [
+            check_key(adata, "var", field.of(key), remedy).to_numpy()
+            for field in (_keys.GAMMA, _keys.OFFSET, _keys.VELOCITY_GENES)
+        ]
+        params = dict(check_key(adata, "uns", _keys.PARAMS.of(key), remedy))
+        return cls(
+            key,
+            columns[0].astype(np.float64),
+            columns[1].astype(np.float64),
+            columns[2].astype(bool),
+            params,
+        )
+
+    @property
+    def quantiles(self) -> Quantiles:
+        """Quantiles of the rule `"extremes"`, as the fit used them."""
+        low, high = (None if np.isnan(q) else float(q) for q in self.params["quantiles"])
+        return low, high

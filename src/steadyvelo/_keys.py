@@ -1,0 +1,128 @@
+"""Every AnnData field that is read or written: the only place with key strings.
+
+A name may hold ``{key}`` (the velocity key, ``"velocity"`` unless the user names another) or
+``{basis}``; :meth:`Field.of` fills it in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["FIELDS", "Field"]
+
+Slot = Literal["layers", "obs", "var", "obsm", "obsp", "uns"]
+
+FIELDS: list[Field] = []
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of AnnData.
+
+    Attributes
+    ----------
+    slot
+        Where it lies.
+    name
+        Its key, maybe with ``{key}`` or ``{basis}``.
+    shape, dtype
+        What is written; what is read may differ in precision.
+    meaning
+        What it holds, with its unit where it has one.
+    """
+
+    slot: Slot
+    name: str
+    shape: str
+    dtype: str
+    meaning: str
+
+    def __post_init__(self) -> None:
+        FIELDS.append(self)
+
+    def of(self, key: str = "velocity", basis: str = "") -> str:
+        """Return the name for a velocity key and a basis."""
+        return self.name.format(key=key, basis=basis)
+
+
+_CELLS, _GENES, _BOTH = "cells", "genes", "cells × genes"
+
+SPLICED = Field("layers", "spliced", _BOTH, "counts", "spliced molecules; read only")
+UNSPLICED = Field("layers", "unspliced", _BOTH, "counts", "unspliced molecules; read only")
+MS = Field("layers", "Ms", _BOTH, "float32", "smoothed, size-normalised spliced counts")
+MU = Field("layers", "Mu", _BOTH, "float32", "smoothed, size-normalised unspliced counts")
+VELOCITY = Field("layers", "{key}", _BOTH, "float32", "u − γs − o, molecules per splicing time")
+WEIGHTS_LAYER = Field(
+    "layers", "{key}_weights", _BOTH, "as given", "weights in the fit, where the user gave them"
+)
+
+SPLICED_TOTAL = Field(
+    "obs", "n_counts_spliced", _CELLS, "float64", "spliced molecules of the cell over all genes"
+)
+UNSPLICED_TOTAL = Field(
+    "obs", "n_counts_unspliced", _CELLS, "float64", "unspliced molecules of the cell over all genes"
+)
+SPLICED_FACTOR = Field(
+    "obs", "size_factor_spliced", _CELLS, "float64", "divisor of the cell's spliced counts"
+)
+UNSPLICED_FACTOR = Field(
+    "obs", "size_factor_unspliced", _CELLS, "float64", "divisor of the cell's unspliced counts"
+)
+CELLS_USED = Field("obs", "cells_used", _CELLS, "bool", "the cell enters smoothing and fits")
+CELLS_REASON = Field("obs", "cells_reason", _CELLS, "category", "why not; empty where it does")
+SELF_TRANSITION = Field(
+    "obs", "{key}_self_transition", _CELLS, "float64", "clip(P98(c) − c, 0, 1), c largest cosine"
+)
+WEIGHTS_COLUMN = Field(
+    "obs", "{key}_weights", _CELLS, "float64", "weights in the fit, where the user gave them"
+)
+
+GENES_USED = Field("var", "genes_used", _GENES, "bool", "the gene passed filter_genes")
+GENES_REASON = Field("var", "genes_reason", _GENES, "category", "why not; empty where it did")
+SHARED_COUNTS = Field(
+    "var", "shared_counts", _GENES, "float64", "molecules in cells that hold both kinds"
+)
+HIGHLY_VARIABLE = Field("var", "highly_variable", _GENES, "bool", "marked by scanpy; read only")
+GAMMA = Field("var", "{key}_gamma", _GENES, "float64", "steady-state ratio γ; NaN without a fit")
+OFFSET = Field("var", "{key}_offset", _GENES, "float64", "offset o of the steady-state line")
+R2 = Field("var", "{key}_r2", _GENES, "float64", "1 − Σ(u − γs − o)² / Σ(u − ū)² over all cells")
+VELOCITY_GENES = Field("var", "{key}_genes", _GENES, "bool", "all criteria are met")
+REASON = Field("var", "{key}_reason", _GENES, "category", "first criterion that failed, or empty")
+R2_PASSES = Field("var", "{key}_r2_passes", _GENES, "bool", "R² is above min_r2")
+GAMMA_PASSES = Field("var", "{key}_gamma_passes", _GENES, "bool", "γ is above min_gamma")
+SPLICED_SEEN = Field("var", "{key}_spliced_seen", _GENES, "bool", "some Ms is above 0")
+UNSPLICED_SEEN = Field("var", "{key}_unspliced_seen", _GENES, "bool", "some Mu is above 0")
+VARIABLE_PASSES = Field(
+    "var", "{key}_highly_variable", _GENES, "bool", "highly variable, where that was asked for"
+)
+FIT_CELLS = Field("var", "{key}_fit_cells", _GENES, "int64", "cells with weight in the fit")
+SPLICED_CHECK = Field(
+    "var", "{key}_spliced_sum", _GENES, "float64", "sum of the spliced layer when it was smoothed"
+)
+UNSPLICED_CHECK = Field(
+    "var", "{key}_unspliced_sum", _GENES, "float64", "sum of the unspliced layer at that time"
+)
+
+EMBEDDING = Field("obsm", "X_{basis}", "cells × dimensions", "float", "an embedding; read only")
+VELOCITY_EMBEDDING = Field(
+    "obsm", "{key}_{basis}", "cells × dimensions", "float64", "arrows; NaN for cells without one"
+)
+
+CONNECTIVITIES = Field("obsp", "connectivities", "cells × cells", "float32", "neighbour weights")
+DISTANCES = Field("obsp", "distances", "cells × cells", "float64", "distances to neighbours")
+GRAPH = Field("obsp", "{key}_graph", "cells × cells", "float32", "positive cosines of the edges")
+GRAPH_NEG = Field("obsp", "{key}_graph_neg", "cells × cells", "float32", "negative cosines")
+TRANSITIONS = Field(
+    "obsp", "{key}_transitions", "cells × cells", "float32", "transition probabilities"
+)
+
+NEIGHBORS = Field("uns", "neighbors", "mapping", "", "scanpy's: keys and parameters of the graph")
+SIZE_PARAMS = Field("uns", "size_factor_params", "mapping", "", "how size factors were made")
+MOMENTS_PARAMS = Field("uns", "moments_params", "mapping", "", "what Ms and Mu were smoothed from")
+PARAMS = Field("uns", "{key}_params", "mapping", "", "every parameter, version, hashes of inputs")
+ALL_GENES = Field(
+    "uns", "{key}_all_genes", "table", "", "every gene of the input of `run` and why it was left"
+)
+RUN = Field("uns", "{key}_run", "mapping", "", "seconds per step of `run`")
+COLORS = Field("uns", "{key}_colors", "categories", "str", "scanpy's colours of a category")

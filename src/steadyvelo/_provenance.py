@@ -1,0 +1,89 @@
+"""What a result was computed from, so that later steps can tell when it no longer is there."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from steadyvelo._version import __version__
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+__all__ = [
+    "check_cells",
+    "check_genes_unchanged",
+    "gene_sums",
+    "hash_cells",
+    "hash_pattern",
+    "hash_values",
+    "stamp",
+]
+
+
+def stamp(adata: AnnData) -> dict[str, Any]:
+    """Return version and identity of the cells, to be kept with a result."""
+    return {"version": __version__, "n_cells": adata.n_obs, "cells_hash": hash_cells(adata)}
+
+
+def hash_cells(adata: AnnData) -> str:
+    """Return a short hash of the cell names in their order."""
+    return _hash("\n".join(map(str, adata.obs_names)).encode())
+
+
+def hash_pattern(graph: sp.spmatrix | sp.sparray) -> str:
+    """Return a short hash of a graph's size and stored edges."""
+    csr = sp.csr_array(graph)
+    if not csr.has_sorted_indices:
+        csr = csr.sorted_indices()
+    return _hash(csr.indptr.astype(np.int64).tobytes(), csr.indices.astype(np.int32).tobytes())
+
+
+def hash_values(*columns: Any) -> str:
+    """Return a short hash of columns of numbers."""
+    return _hash(*(np.asarray(column, dtype=np.float64).tobytes() for column in columns))
+
+
+def gene_sums(x: Any) -> NDArray[np.float64]:
+    """Return the sum of a layer over cells, per gene: sliced with the genes, unlike a hash."""
+    return np.asarray(x.sum(axis=0, dtype=np.float64)).ravel()
+
+
+def check_cells(adata: AnnData, params: dict[str, Any], what: str, rerun: str) -> None:
+    """Refuse to go on from a result that was computed on other cells."""
+    if params.get("cells_hash") in (None, hash_cells(adata)):
+        return
+    msg = (
+        f"{what} was computed on {int(params['n_cells']):,} cells and adata now holds "
+        f"{adata.n_obs:,} or has them in another order: what is stored can be plotted and read, "
+        f"but nothing new computed from it. Rerun {rerun}."
+    )
+    raise ValueError(msg)
+
+
+def check_genes_unchanged(adata: AnnData, layer: str, recorded: str, rerun: str) -> None:
+    """Refuse to go on from counts that have changed since they were smoothed."""
+    if recorded not in adata.var:
+        return
+    before = adata.var[recorded].to_numpy(dtype=np.float64)
+    now = gene_sums(adata.layers[layer])
+    changed = ~np.isclose(now, before, rtol=1e-6, atol=1e-9)
+    if changed.any():
+        gene = int(np.flatnonzero(changed)[0])
+        msg = (
+            f"layer {layer!r} has changed since it was smoothed (gene "
+            f"{adata.var_names[gene]!r} had {before[gene]:g} counts and has {now[gene]:g}); "
+            f"rerun {rerun}."
+        )
+        raise ValueError(msg)
+
+
+def _hash(*parts: bytes) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()

@@ -1,0 +1,267 @@
+"""All steps in order, from counts to arrows."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from steadyvelo import _keys, pp, tl
+from steadyvelo._checks import check_adata, check_counts, listed
+from steadyvelo._neighbor_graph import has_neighbors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+__all__ = ["run", "summary"]
+
+
+def run(
+    adata: AnnData,
+    *,
+    min_shared_counts: float = 20,
+    retain: Sequence[str] = (),
+    size_factor_method: Literal["per_layer", "common"] = "per_layer",
+    spliced_size: str | None = None,
+    unspliced_size: str | None = None,
+    n_neighbors: int = 30,
+    n_pcs: int = 30,
+    use_rep: str | None = None,
+    neighbors_key: str | None = None,
+    weights: str = "extremes",
+    quantiles: tuple[float | None, float | None] | None = None,
+    offset: bool | Literal["nonnegative"] = False,
+    min_r2: float = 0.01,
+    min_gamma: float = 0.01,
+    basis: str = "umap",
+    dense: bool = True,
+    spliced: str = "spliced",
+    unspliced: str = "unspliced",
+    rng: int = 0,
+    max_memory: float | None = None,
+    n_threads: int | None = None,
+    report: Callable[[str, float], None] | None = None,
+) -> AnnData:
+    """Go from counts to arrows: every step of the package with its default behaviour.
+
+    Size factors, choice of genes, neighbours and embedding where there are none, steady-state fit,
+    velocities, velocity graph, arrows. The input is left as it is.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes with spliced and unspliced counts.
+    min_shared_counts, retain
+        Choice of genes; see :func:`steadyvelo.pp.filter_genes`.
+    size_factor_method, spliced_size, unspliced_size
+        See :func:`steadyvelo.pp.size_factors`.
+    n_neighbors, n_pcs, use_rep
+        See :func:`steadyvelo.pp.neighbors`, which is called only where `adata` holds no
+        neighbour graph.
+    neighbors_key
+        Name of the neighbour graph to use; None means scanpy's default.
+    weights, quantiles, offset, min_r2, min_gamma, dense
+        See :func:`steadyvelo.tl.velocity`.
+    basis
+        Embedding for the arrows. Where it is ``"umap"`` and does not exist it is computed, by
+        scanpy.
+    spliced, unspliced
+        Names of the layers of counts.
+    rng
+        Seed of neighbours and embedding.
+    max_memory
+        Bytes that dense layers and gene blocks may take.
+    n_threads
+        Number of threads; None means all processors.
+    report
+        Called with the name of the step and the share of it that is done.
+
+    Returns
+    -------
+    A new AnnData of the genes that were used, with everything the steps write, and
+
+    ``uns["velocity_all_genes"]``
+        A table of all genes of the input: used or not, the reason, shared counts, and for
+        used genes whether they are velocity genes and why not.
+    ``uns["velocity_run"]``
+        Seconds per step.
+
+    Raises
+    ------
+    KeyError, ValueError, MemoryError
+        As the steps do.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> result = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> result.obsm["velocity_pca"].shape == result.obsm["X_pca"].shape
+    True
+    >>> len(result.uns["velocity_all_genes"])
+    60
+    """
+    steps = _Steps(report)
+    check_adata(adata)
+    layers = {"spliced": spliced, "unspliced": unspliced}
+    for name in layers.values():
+        check_counts(adata, name)
+    basis = basis.removeprefix("X_")
+    if basis not in {"umap", "pca"} and _keys.EMBEDDING.of(basis=basis) not in adata.obsm:
+        there = [key.removeprefix("X_") for key in adata.obsm]
+        msg = f"basis={basis!r} is not in adata.obsm ({listed(there)}); only 'umap' is computed."
+        raise KeyError(msg)
+
+    with steps("size factors"):
+        # columns are written to a light copy: the input stays as it is
+        marked = _annotations(adata, layers)
+        pp.size_factors(
+            marked,
+            method=size_factor_method,
+            spliced_size=spliced_size,
+            unspliced_size=unspliced_size,
+            **layers,
+        )
+    with steps("genes"):
+        pp.filter_genes(marked, min_shared_counts=min_shared_counts, retain=retain, **layers)
+        used = marked.var[_keys.GENES_USED.of()].to_numpy()
+        all_genes = marked.var[
+            [_keys.GENES_USED.of(), _keys.GENES_REASON.of(), _keys.SHARED_COUNTS.of()]
+        ].copy()
+        result = adata[:, used].copy()
+        result.obs = marked.obs
+        result.var = marked.var[used].copy()
+        result.uns[_keys.SIZE_PARAMS.of()] = marked.uns[_keys.SIZE_PARAMS.of()]
+        if result.X is None:
+            result.X = result.layers[spliced].copy()
+        del marked
+    with steps("neighbours"):
+        if not has_neighbors(result, neighbors_key):
+            pp.neighbors(
+                result,
+                n_neighbors=n_neighbors,
+                n_pcs=n_pcs,
+                use_rep=use_rep,
+                spliced=spliced,
+                key_added=neighbors_key,
+                rng=rng,
+            )
+    if basis == "umap" and _keys.EMBEDDING.of(basis="umap") not in result.obsm:
+        with steps("embedding"):
+            _compute_umap(result, neighbors_key, rng)
+    with steps("fit and velocities") as progress:
+        tl.velocity(
+            result,
+            weights=weights,
+            quantiles=quantiles,
+            offset=offset,
+            min_r2=min_r2,
+            min_gamma=min_gamma,
+            dense=dense,
+            neighbors_key=neighbors_key,
+            max_memory=max_memory,
+            n_threads=n_threads,
+            progress=progress,
+            **layers,
+        )
+    with steps("velocity graph") as progress:
+        tl.velocity_graph(
+            result,
+            neighbors_key=neighbors_key,
+            max_memory=max_memory,
+            n_threads=n_threads,
+            progress=progress,
+        )
+    with steps("arrows"):
+        tl.velocity_embedding(result, basis=basis, n_threads=n_threads)
+    result.uns[_keys.ALL_GENES.of()] = _gene_table(all_genes, result)
+    result.uns[_keys.RUN.of()] = {"seconds": steps.seconds}
+    return result
+
+
+def summary(result: AnnData) -> str:
+    """Return what a run did, in a few lines: cells, genes and why not, time per step.
+
+    Parameters
+    ----------
+    result
+        Result of :func:`run`.
+    """
+    genes = result.uns[_keys.ALL_GENES.of()]
+    used = genes[_keys.GENES_USED.of()].to_numpy(dtype=bool)
+    good = result.var[_keys.VELOCITY_GENES.of()].to_numpy(dtype=bool)
+    cells = result.obs[_keys.CELLS_USED.of()].to_numpy(dtype=bool)
+    lines = [
+        f"cells           {result.n_obs:,}"
+        + _reasons(result.obs.loc[~cells, _keys.CELLS_REASON.of()], "left out"),
+        f"genes           {used.sum():,} of {len(genes):,} used"
+        + _reasons(genes.loc[~used, _keys.GENES_REASON.of()], "not used"),
+        f"velocity genes  {good.sum():,} of {used.sum():,}"
+        + _reasons(result.var.loc[~good, _keys.REASON.of()], "not"),
+    ]
+    seconds = result.uns[_keys.RUN.of()]["seconds"]
+    timed = ", ".join(f"{step} {float(spent):.1f}" for step, spent in seconds.items())
+    total = sum(float(spent) for spent in seconds.values())
+    return "\n".join([*lines, f"seconds         {total:.1f} ({timed})"])
+
+
+class _Steps:
+    """Times steps and reports on them."""
+
+    def __init__(self, report: Callable[[str, float], None] | None) -> None:
+        self.report = report if report is not None else _say_nothing
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[Callable[[float], None]]:
+        started = time.perf_counter()
+        self.report(name, 0.0)
+        # a step that reports itself ends at 1 before it has written its result
+        yield lambda share: self.report(name, min(share, 0.999))
+        self.seconds[name] = time.perf_counter() - started
+        self.report(name, 1.0)
+
+
+def _say_nothing(_step: str, _share: float) -> None:
+    """Report nothing."""
+
+
+def _annotations(adata: AnnData, layers: dict[str, str]) -> AnnData:
+    """Return an AnnData that shares the counts of another but has annotations of its own."""
+    return AnnData(
+        obs=adata.obs.copy(),
+        var=adata.var.copy(),
+        layers={name: adata.layers[name] for name in layers.values()},
+    )
+
+
+def _compute_umap(adata: AnnData, neighbors_key: str | None, rng: int) -> None:
+    import scanpy as sc  # noqa: PLC0415 (slow to import)
+
+    with warnings.catch_warnings():
+        # umap's remark that a seed turns its parallelism off
+        warnings.filterwarnings("ignore", message="n_jobs value", category=UserWarning)
+        sc.tl.umap(adata, random_state=rng, neighbors_key=neighbors_key)
+
+
+def _gene_table(all_genes: pd.DataFrame, result: AnnData) -> pd.DataFrame:
+    """Return one row per gene of the input with what became of it."""
+    table = all_genes.copy()
+    good = result.var_names[result.var[_keys.VELOCITY_GENES.of()].to_numpy(dtype=bool)]
+    table[_keys.VELOCITY_GENES.of()] = table.index.isin(good)
+    used_reason = result.var[_keys.REASON.of()].astype(object).reindex(table.index)
+    left_out = table[_keys.GENES_REASON.of()].astype(object)
+    used = table[_keys.GENES_USED.of()].to_numpy(dtype=bool)
+    table[_keys.REASON.of()] = pd.Categorical(np.where(used, used_reason, left_out))
+    return table
+
+
+def _reasons(reasons: Any, verb: str) -> str:
+    counts = pd.Series(reasons).astype(str).value_counts()
+    if counts.empty:
+        return ""
+    return f" ({verb}: " + ", ".join(f"{n:,} {reason}" for reason, n in counts.items()) + ")"

@@ -1,0 +1,201 @@
+"""The program `steadyvelo` and its commands."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from steadyvelo._version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["main"]
+
+# exit codes: 0 done, 2 wrong usage (typer's), 3 input that cannot be used, 130 Ctrl-C
+BAD_INPUT = 3
+
+app = typer.Typer(
+    help="Steady-state RNA velocity: from spliced and unspliced counts to arrows.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+class Offset(StrEnum):
+    """How the fit treats unspliced signal without spliced transcript."""
+
+    none = "none"
+    free = "free"
+    nonnegative = "nonnegative"
+
+
+class SizeFactors(StrEnum):
+    """One size factor per layer, or one for both."""
+
+    per_layer = "per_layer"
+    common = "common"
+
+
+def main() -> None:
+    """Run the program."""
+    app()
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+@app.command()
+def run(
+    counts: Annotated[Path, typer.Argument(help="h5ad file with spliced and unspliced counts.")],
+    out: Annotated[Path, typer.Option(help="h5ad file to write; pictures go beside it.")],
+    min_shared_counts: Annotated[float, typer.Option(help="Use genes with so many.")] = 20,
+    spliced_size: Annotated[
+        str | None, typer.Option(help="Column of obs with a cell's spliced molecules.")
+    ] = None,
+    unspliced_size: Annotated[
+        str | None, typer.Option(help="Column of obs with a cell's unspliced molecules.")
+    ] = None,
+    size_factors: Annotated[
+        SizeFactors, typer.Option(help="One size factor per layer, or one for both.")
+    ] = SizeFactors.per_layer,
+    n_neighbors: Annotated[int, typer.Option(help="Neighbours, where there are none yet.")] = 30,
+    n_pcs: Annotated[int, typer.Option(help="Principal components for neighbours.")] = 30,
+    offset: Annotated[Offset, typer.Option(help="Fit with an offset.")] = Offset.none,
+    basis: Annotated[str, typer.Option(help="Embedding for the arrows.")] = "umap",
+    color: Annotated[
+        str | None, typer.Option(help="Column of obs to colour pictures by (found if not given).")
+    ] = None,
+    dense: Annotated[
+        bool, typer.Option(help="Write the layers velocity, Ms and Mu, which scVelo reads.")
+    ] = True,
+    spliced: Annotated[str, typer.Option(help="Layer of spliced counts.")] = "spliced",
+    unspliced: Annotated[str, typer.Option(help="Layer of unspliced counts.")] = "unspliced",
+    seed: Annotated[int, typer.Option(help="Seed of neighbours and embedding.")] = 0,
+    max_memory: Annotated[
+        float | None, typer.Option(help="Gigabytes that layers and gene blocks may take.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads (all processors).")] = None,
+) -> None:
+    """Compute velocities and arrows from COUNTS.
+
+    Example: steadyvelo run counts.h5ad --out result.h5ad
+    """
+    with _plain_errors():
+        from steadyvelo.io import read_h5ad  # noqa: PLC0415
+        from steadyvelo.io._files import check_target  # noqa: PLC0415
+
+        target = check_target(out)
+        if target.exists() and counts.exists() and target.samefile(counts):
+            msg = f"{out} is the input, whose unused genes would be lost; name another file."
+            raise ValueError(msg)
+        typer.echo(f"reading {counts}")
+        _analyse(
+            read_h5ad(counts),
+            target,
+            color=color,
+            min_shared_counts=min_shared_counts,
+            size_factor_method=size_factors.value,
+            spliced_size=spliced_size,
+            unspliced_size=unspliced_size,
+            n_neighbors=n_neighbors,
+            n_pcs=n_pcs,
+            offset={"none": False, "free": True, "nonnegative": "nonnegative"}[offset.value],
+            basis=basis,
+            dense=dense,
+            spliced=spliced,
+            unspliced=unspliced,
+            rng=seed,
+            max_memory=None if max_memory is None else max_memory * 1e9,
+            n_threads=threads,
+        )
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("demo"),
+    cells: Annotated[int, typer.Option(help="Cells to simulate.")] = 2000,
+    genes: Annotated[int, typer.Option(help="Genes to simulate.")] = 400,
+    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+) -> None:
+    """Simulate data with known truth, run everything on them, and compare.
+
+    Example: steadyvelo demo --out demo
+    """
+    with _plain_errors():
+        from steadyvelo.datasets import simulate  # noqa: PLC0415
+        from steadyvelo.metrics import (  # noqa: PLC0415
+            agreement_with_truth,
+            cross_boundary_direction,
+        )
+
+        out.mkdir(parents=True, exist_ok=True)
+        typer.echo(f"simulating {cells:,} cells × {genes:,} genes")
+        adata = simulate(n_cells=cells, n_genes=genes, rng=seed)
+        result = _analyse(adata, out / "result.h5ad", color="clusters", rng=seed)
+        close = agreement_with_truth(result)
+        edges = [tuple(edge) for edge in result.uns["true_edges"]]
+        along = cross_boundary_direction(result, edges)
+        typer.echo("\nagreement with the truth (1 is perfect)")
+        for what, value in (
+            ("ratios, rank correlation", close["gamma_rank_correlation"]),
+            ("velocities per gene, correlation", close["velocity_correlation"]),
+            ("velocities per cell, cosine", close["cell_cosine"]),
+            ("arrows at cluster borders, cosine", along["cosine"].mean()),
+        ):
+            typer.echo(f"  {what:<38} {value:.3f}")
+
+
+def _analyse(adata: Any, target: Path, *, color: str | None, **options: Any) -> Any:
+    """Run every step, write result and pictures, and print the summary."""
+    from steadyvelo._run import run as run_steps  # noqa: PLC0415
+    from steadyvelo._run import summary  # noqa: PLC0415
+    from steadyvelo.io import write_h5ad  # noqa: PLC0415
+
+    from ._pictures import write_pictures  # noqa: PLC0415
+    from ._progress import showing  # noqa: PLC0415
+
+    with showing() as report:
+        result = run_steps(adata, report=report, **options)
+        report("writing", 0.0)
+        write_h5ad(result, target)
+        report("writing", 1.0)
+        report("pictures", 0.0)
+        pictures = write_pictures(result, target, color=color, basis=options.get("basis", "umap"))
+        report("pictures", 1.0)
+    typer.echo(summary(result))
+    for path in [target, *pictures]:
+        typer.echo(f"wrote {path}")
+    return result
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Print what is wrong with the input without a traceback, and say so by the exit code."""
+    import warnings  # noqa: PLC0415
+
+    def one_line(message: Any, *_: Any, **__: Any) -> None:
+        typer.echo(f"warning: {message}", err=True)
+
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = one_line
+            yield
+    except (ValueError, KeyError, TypeError, OSError, MemoryError) as error:
+        # KeyError puts its message in quotes
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        typer.echo(f"error: {text}", err=True)
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; nothing half-written is left", err=True)
+        sys.exit(130)

@@ -1,0 +1,233 @@
+"""Simulated counts along a branching trajectory, with the noiseless truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from anndata import AnnData
+
+from steadyvelo import model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["simulate"]
+
+# in units of the median splicing time: where the trunk ends and where the branches end. Genes
+# that switch early come close to their new steady state, late ones do not.
+_TRUNK_END = 12.0
+_END = 30.0
+
+
+def simulate(
+    *,
+    n_cells: int = 2000,
+    n_genes: int = 300,
+    n_branches: int = 2,
+    depth: float = 1.0,
+    library_size_sd: float = 0.3,
+    steady_state: bool = False,
+    rng: int | np.random.Generator = 0,
+) -> AnnData:
+    r"""Simulate spliced and unspliced counts of cells on a trunk that splits into branches.
+
+    Cells lie at uniformly drawn times. Every gene has splicing rate β and ratio γ/β drawn from
+    log-normal distributions, and up to two switches of its transcription rate, at uniformly
+    drawn times, on the trunk or in one branch: induction, repression or a transient pulse. Between
+    switches u and s follow the closed form of :func:`steadyvelo.model.evolve`. Counts are Poisson
+    with means (depth × library size of the cell × abundance), library sizes log-normal.
+
+    Parameters
+    ----------
+    n_cells, n_genes
+        Size of the data.
+    n_branches
+        Number of branches after the trunk.
+    depth
+        Factor on all abundances: at 1 the median gene has about 4 spliced molecules a cell
+        where it is on.
+    library_size_sd
+        Standard deviation of the logarithm of library sizes, which have median 1.
+    steady_state
+        Put every cell at steady state: spliced abundances as else, unspliced ones γ/β times
+        them, so that no cell moves in any gene.
+    rng
+        Seed or generator.
+
+    Returns
+    -------
+    Cells × genes with
+
+    ``X``, ``layers["spliced"]``, ``layers["unspliced"]``
+        Counts, CSR int32; X is the spliced layer.
+    ``layers["true_spliced"]``, ``layers["true_unspliced"]``, ``layers["true_velocity"]``
+        Noiseless abundances at library size 1 and u − (γ/β) s, the change of s per splicing time.
+    ``var["true_gamma"]``
+        Steady-state ratio γ/β; also ``splicing_rate``, ``degradation_rate`` and the highest
+        ``transcription_rate``, ``program``.
+    ``obs["true_time"]``, ``obs["branch"]``, ``obs["clusters"]``, ``obs["library_size"]``
+        Time in median splicing times, and where on the tree a cell lies.
+    ``uns["true_edges"]``
+        Pairs of clusters that follow each other, shape (edges, 2).
+
+    Raises
+    ------
+    ValueError
+        If a size, the depth or the standard deviation is out of range.
+
+    Examples
+    --------
+    >>> adata = simulate(n_cells=100, n_genes=20, rng=1)
+    >>> sorted(adata.obs["branch"].unique())
+    ['branch 1', 'branch 2', 'trunk']
+    """
+    for name, size in (("n_cells", n_cells), ("n_genes", n_genes), ("n_branches", n_branches)):
+        if size < 1:
+            msg = f"{name} must be at least 1; it is {size}."
+            raise ValueError(msg)
+    if not depth > 0:
+        msg = f"depth must be positive; it is {depth}."
+        raise ValueError(msg)
+    if library_size_sd < 0:
+        msg = f"library_size_sd must not be negative; it is {library_size_sd}."
+        raise ValueError(msg)
+    generator = np.random.default_rng(rng)
+    time = generator.uniform(0, _END, n_cells)
+    branch = generator.integers(0, n_branches, n_cells)
+    genes = _draw_genes(generator, n_genes, n_branches)
+    unspliced, spliced = _abundances(genes, time, branch)
+    if steady_state:
+        unspliced = genes.ratio * spliced
+    unspliced, spliced = depth * unspliced, depth * spliced
+    library = np.exp(generator.normal(0, library_size_sd, n_cells))
+    counts = {
+        name: sp.csr_matrix(generator.poisson(library[:, None] * mean), dtype=np.int32)
+        for name, mean in (("spliced", spliced), ("unspliced", unspliced))
+    }
+    adata = AnnData(
+        X=counts["spliced"].copy(),
+        obs=_places(time, branch),
+        var=pd.DataFrame(
+            {
+                "true_gamma": genes.ratio,
+                "splicing_rate": genes.splicing,
+                "degradation_rate": genes.splicing * genes.ratio,
+                "transcription_rate": depth * genes.levels.max(axis=(0, 1)),
+                "program": pd.Categorical(genes.program),
+            },
+            index=[f"gene {g + 1}" for g in range(n_genes)],
+        ),
+        layers={
+            **counts,
+            "true_spliced": spliced.astype(np.float32),
+            "true_unspliced": unspliced.astype(np.float32),
+            "true_velocity": (unspliced - genes.ratio * spliced).astype(np.float32),
+        },
+    )
+    adata.obs["library_size"] = library
+    adata.uns["true_edges"] = _edges(n_branches)
+    return adata
+
+
+@dataclass(frozen=True, eq=False)
+class _Genes:
+    """Rates of all genes; α has three levels, changed at two switches, per branch.
+
+    Attributes
+    ----------
+    splicing, ratio
+        β and γ/β, shape (genes,).
+    levels
+        α before, between and after the switches, shape (3, branches, genes).
+    switches
+        Times of the two switches, shape (2, branches, genes).
+    program
+        What a gene does, in words.
+    """
+
+    splicing: NDArray[np.float64]
+    ratio: NDArray[np.float64]
+    levels: NDArray[np.float64]
+    switches: NDArray[np.float64]
+    program: NDArray[np.object_]
+
+
+def _draw_genes(generator: np.random.Generator, n_genes: int, n_branches: int) -> _Genes:
+    splicing = np.exp(generator.normal(0.0, 0.3, n_genes))
+    ratio = np.exp(generator.normal(np.log(0.3), 0.5, n_genes))
+    spliced_on = np.exp(generator.normal(np.log(4.0), 0.8, n_genes))
+    on = splicing * ratio * spliced_on
+    off = on * generator.beta(1, 12, n_genes)
+    kind = generator.choice(["induced", "repressed", "pulsed"], n_genes, p=[0.45, 0.35, 0.2])
+    # −1 for genes that switch on the trunk, and so in every branch
+    where = np.where(
+        generator.random(n_genes) < 0.4, -1, generator.integers(0, n_branches, n_genes)
+    )
+    start = np.where(where < 0, 0.0, _TRUNK_END)
+    first = start + (_END - start) * generator.uniform(0.0, 0.6, n_genes)
+    second = first + (_END - first) * generator.uniform(0.2, 0.8, n_genes)
+
+    before = np.where(kind == "repressed", on, off)
+    between = np.where(kind == "repressed", off, on)
+    after = np.where(kind == "pulsed", off, between)
+    levels = np.broadcast_to(before, (3, n_branches, n_genes)).copy()
+    takes_part = (where[None, :] < 0) | (np.arange(n_branches)[:, None] == where)
+    levels[1] = np.where(takes_part, between, before)
+    levels[2] = np.where(takes_part, after, before)
+    switches = np.broadcast_to(np.stack([first, second])[:, None], (2, n_branches, n_genes))
+    place = [f"branch {w + 1}" if w >= 0 else "everywhere" for w in where]
+    program = np.array([f"{k} {p}" for k, p in zip(kind, place, strict=True)], dtype=object)
+    return _Genes(splicing, ratio, levels, switches, program)
+
+
+def _abundances(
+    genes: _Genes, time: NDArray[np.float64], branch: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return noiseless unspliced and spliced abundances, shape (cells, genes)."""
+    splicing, degradation = genes.splicing, genes.splicing * genes.ratio
+    before, between, after = (level[branch] for level in genes.levels)
+    first, second = (switch[branch] for switch in genes.switches)
+    t = time[:, None]
+    unspliced, spliced = model.steady_state(before, splicing, degradation)
+    for level, since, until in ((between, first, second), (after, second, np.inf)):
+        unspliced, spliced = model.evolve(
+            np.maximum(np.minimum(t, until) - since, 0.0),
+            unspliced,
+            spliced,
+            transcription=level,
+            splicing=splicing,
+            degradation=degradation,
+        )
+    return unspliced, spliced
+
+
+def _places(time: NDArray[np.float64], branch: NDArray[np.int64]) -> pd.DataFrame:
+    """Return where on the tree each cell lies."""
+    on_trunk = time < _TRUNK_END
+    first_half = time < np.where(on_trunk, _TRUNK_END / 2, (_TRUNK_END + _END) / 2)
+    number = (branch + 1).astype(str).astype(object)
+    return pd.DataFrame(
+        {
+            "true_time": time,
+            "branch": pd.Categorical(np.where(on_trunk, "trunk", "branch " + number)),
+            "clusters": pd.Categorical(
+                np.where(
+                    on_trunk,
+                    np.where(first_half, "root", "fork"),
+                    np.where(first_half, "middle " + number, "tip " + number),
+                )
+            ),
+        },
+        index=[f"cell {c + 1}" for c in range(len(time))],
+    )
+
+
+def _edges(n_branches: int) -> NDArray[np.object_]:
+    edges = [("root", "fork")]
+    for b in range(1, n_branches + 1):
+        edges += [("fork", f"middle {b}"), (f"middle {b}", f"tip {b}")]
+    return np.array(edges, dtype=object)

@@ -1,0 +1,39 @@
+"""How a computation is cut into gene blocks and run, in threads of this process.
+
+Arrays and sparse matrices in and out; nothing here knows AnnData. A block is the smoothed
+spliced and unspliced abundance of all cells for some genes. Whatever is wanted of the data
+(fits, layers, edge sums) is taken from one block before the next is made, so that no dense
+array of cells × genes is needed.
+"""
+
+from __future__ import annotations
+
+from ._correlation import edge_correlations, split_signs
+from ._edges import recursive_neighbors
+from ._fit import FitResult, FitRule, fit_ratios
+from ._memory import available_memory, genes_per_block
+from ._projection import project_transitions
+from ._smoothing import SmoothingOperator
+from ._sources import CountsSource, LayerSource, MomentBlock, MomentSource
+from ._threads import count_threads
+from ._transitions import self_transition_probability, transition_probabilities
+
+__all__ = [
+    "CountsSource",
+    "FitResult",
+    "FitRule",
+    "LayerSource",
+    "MomentBlock",
+    "MomentSource",
+    "SmoothingOperator",
+    "available_memory",
+    "count_threads",
+    "edge_correlations",
+    "fit_ratios",
+    "genes_per_block",
+    "project_transitions",
+    "recursive_neighbors",
+    "self_transition_probability",
+    "split_signs",
+    "transition_probabilities",
+]

@@ -1,0 +1,183 @@
+"""Fits over gene blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
+
+from steadyvelo.model import SufficientStatistics, steady_state_weights
+
+from ._sources import MomentBlock, dense_columns
+from ._threads import in_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from steadyvelo.model._ratio import OffsetMode
+    from steadyvelo.model._typing import BoolArray, Float64Array, IntArray, Matrix, TextArray
+    from steadyvelo.model._weights import Quantiles
+
+    from ._sources import MomentSource
+    from ._threads import Progress
+
+__all__ = ["FitResult", "FitRule", "fit_ratios"]
+
+# genes fitted at a time by one thread, so that their values stay in its cache
+_GENES_PER_TASK = 16
+
+
+@dataclass(frozen=True, eq=False)
+class FitRule:
+    """How every gene is fitted.
+
+    Attributes
+    ----------
+    weights
+        Name of a weight rule, or weights of shape (cells,) or (cells, genes of the source).
+    quantiles
+        Low and high quantile of the rule `"extremes"`.
+    offset
+        Offset mode of the fit.
+    cells
+        Cells that exist for the model, shape (cells,): others enter no fit and no R².
+    fit_cells
+        Cells among which the fit may choose, shape (cells,).
+    r2
+        R² of the fit itself, or of an unweighted fit to all cells.
+    """
+
+    weights: str | Matrix
+    quantiles: Quantiles
+    offset: OffsetMode
+    cells: BoolArray
+    fit_cells: BoolArray
+    r2: Literal["fit", "all_cells"]
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """Fits of some genes, each of shape (genes,).
+
+    Attributes
+    ----------
+    gamma, offset, r2
+        Ratio, offset and share of spread explained; NaN where there is no fit.
+    reason
+        Why there is no fit; the empty string where there is one.
+    n_cells
+        Number of cells with weight in the fit.
+    spliced_max, unspliced_max
+        Largest smoothed abundances.
+    """
+
+    gamma: Float64Array
+    offset: Float64Array
+    r2: Float64Array
+    reason: TextArray
+    n_cells: NDArray[np.int64]
+    spliced_max: Float64Array
+    unspliced_max: Float64Array
+
+    @classmethod
+    def join(cls, parts: list[FitResult]) -> Self:
+        """Return the results of several runs of genes as one."""
+        return cls(
+            *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls))
+        )
+
+
+def fit_ratios(
+    source: MomentSource,
+    rule: FitRule,
+    *,
+    genes_per_block: int,
+    n_threads: int = 1,
+    consume: Callable[[MomentBlock, FitResult], None] | None = None,
+    progress: Progress | None = None,
+) -> FitResult:
+    """Fit every gene of a source, one block after the other.
+
+    Parameters
+    ----------
+    source
+        Where smoothed abundances come from.
+    rule
+        How to fit.
+    genes_per_block
+        Genes held at a time.
+    n_threads
+        Number of threads.
+    consume
+        Called with every block and its fits before the next block is made.
+    progress
+        Called with the share done, in (0, 1].
+
+    Returns
+    -------
+    Fits of all genes of the source.
+    """
+    results = []
+    for block in source.blocks(genes_per_block, n_threads):
+        n_block = block.spliced.shape[1]
+        starts = range(0, n_block, _GENES_PER_TASK)
+        tasks = [slice(a, min(a + _GENES_PER_TASK, n_block)) for a in starts]
+        fits = in_threads(
+            [lambda genes=genes, b=block: _fit_genes(b, genes, rule) for genes in tasks],  # type: ignore[misc]
+            n_threads,
+        )
+        result = FitResult.join(fits)
+        if consume is not None:
+            consume(block, result)
+        results.append(result)
+        if progress is not None:
+            progress(block.genes.stop / source.n_genes)
+    return FitResult.join(results)
+
+
+def _fit_genes(block: MomentBlock, genes: slice, rule: FitRule) -> FitResult:
+    """Fit some genes of a block; a pure function of its arguments."""
+    # genes × cells from here on: a gene's cells contiguous, in float64
+    spliced = np.ascontiguousarray(block.spliced[:, genes].T, dtype=np.float64)
+    unspliced = np.ascontiguousarray(block.unspliced[:, genes].T, dtype=np.float64)
+    if isinstance(rule.weights, str):
+        weights = steady_state_weights(
+            spliced, unspliced, rule.weights, quantiles=rule.quantiles, cells=rule.fit_cells
+        )
+    else:
+        start = block.genes.start + genes.start
+        columns = np.arange(start, start + len(spliced))
+        weights = given_weights(rule.weights, columns) * rule.fit_cells
+    weights = np.broadcast_to(weights, spliced.shape)
+    fit = _statistics(spliced, unspliced, weights).solve(offset=rule.offset)
+    everywhere = None if rule.cells.all() else np.broadcast_to(rule.cells, spliced.shape)
+    overall = _statistics(spliced, unspliced, everywhere)
+    line = fit if rule.r2 == "fit" else overall.solve(offset=rule.offset)
+    return FitResult(
+        fit.gamma,
+        fit.offset,
+        overall.r2(line.gamma, line.offset),
+        fit.reason,
+        (weights > 0).sum(axis=1),
+        spliced.max(axis=1, initial=0.0),
+        unspliced.max(axis=1, initial=0.0),
+    )
+
+
+def given_weights(weights: Matrix, columns: IntArray) -> Float64Array:
+    """Return a user's weights for some genes, shape (1 or genes, cells)."""
+    if weights.ndim == 1:
+        return np.asarray(weights, dtype=np.float64)[None, :]
+    return dense_columns(weights, columns).T.astype(np.float64)
+
+
+def _statistics(
+    spliced: Float64Array, unspliced: Float64Array, weights: NDArray[np.generic] | None
+) -> SufficientStatistics:
+    # the transposes are views: from_arrays turns them back without a copy
+    return SufficientStatistics.from_arrays(
+        spliced.T, unspliced.T, None if weights is None else weights.T
+    )

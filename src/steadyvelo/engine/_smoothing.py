@@ -1,0 +1,85 @@
+"""The row-normalised neighbour operator W of first moments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from . import _kernels
+from ._threads import for_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from steadyvelo.model._typing import BoolArray, Float32Array, SparseMatrix
+
+__all__ = ["SmoothingOperator"]
+
+
+@dataclass(frozen=True, eq=False)
+class SmoothingOperator:
+    """Means over each cell and its neighbours.
+
+    W is the binarised neighbour graph with the identity added, its rows divided by their
+    sums. Only the pattern is stored: all entries of a row are equal.
+
+    Attributes
+    ----------
+    indptr, indices
+        CSR pattern of W, int64 and int32, indices sorted in each row.
+    """
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+
+    @classmethod
+    def from_connectivities(
+        cls, connectivities: SparseMatrix, cells: BoolArray | None = None
+    ) -> Self:
+        """Make the operator from a neighbour graph.
+
+        Parameters
+        ----------
+        connectivities
+            Cells × cells, sparse; entries that are not zero are neighbours.
+        cells
+            Cells that enter the means, shape (cells,); None means all. The others get the mean of
+            their neighbours without themselves.
+        """
+        pattern = sp.csr_array(connectivities, copy=True)
+        pattern.eliminate_zeros()
+        own = np.ones(pattern.shape[0], dtype=np.int8)
+        pattern.data = np.ones(pattern.nnz, dtype=np.int8)
+        pattern = sp.csr_array(pattern + sp.diags_array(own, format="csr", dtype=np.int8))
+        if cells is not None and not cells.all():
+            pattern.data = cells[pattern.indices].astype(np.int8)
+            pattern.eliminate_zeros()
+        pattern.sort_indices()
+        return cls(
+            pattern.indptr.astype(np.int64, copy=False),
+            pattern.indices.astype(np.int32, copy=False),
+        )
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return len(self.indptr) - 1
+
+    def apply(self, values: Float32Array, n_threads: int = 1) -> Float32Array:
+        """Smooth dense values, shape (cells, genes of a block)."""
+        out = np.empty_like(values)
+
+        def work(start: int, stop: int) -> None:
+            _kernels.smooth_rows(self.indptr, self.indices, values, out, start, stop)
+
+        for_rows(work, self.n_cells, n_threads)
+        return out
+
+    def to_matrix(self) -> sp.csr_array[Any]:
+        """Return W as a sparse matrix of float64."""
+        degree = np.diff(self.indptr)
+        data = np.repeat(1.0 / np.maximum(degree, 1), degree)
+        return sp.csr_array((data, self.indices, self.indptr), shape=(self.n_cells,) * 2)

@@ -1,0 +1,67 @@
+"""Kernels over chunks of rows, in a pool of threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from itertools import pairwise
+from typing import Any, TypeVar
+
+__all__ = ["Progress", "count_threads", "for_rows", "in_threads"]
+
+Progress = Callable[[float], None]
+Result = TypeVar("Result")
+
+# chunks per thread: enough that threads end together and Ctrl-C is heard soon
+_CHUNKS_PER_THREAD = 8
+
+
+def count_threads(n_threads: int | None = None) -> int:
+    """Return a number of threads; None means the processors this process may use.
+
+    Raises
+    ------
+    ValueError
+        If it is not at least 1.
+    """
+    if n_threads is None:
+        if hasattr(os, "sched_getaffinity"):
+            return max(1, len(os.sched_getaffinity(0)))
+        return os.cpu_count() or 1
+    if n_threads < 1:
+        msg = f"n_threads must be at least 1, or None for all processors; got {n_threads}."
+        raise ValueError(msg)
+    return n_threads
+
+
+def for_rows(
+    work: Callable[[int, int], None], n_rows: int, n_threads: int, *, min_rows: int = 64
+) -> None:
+    """Call ``work(start, stop)`` for chunks that cover all rows."""
+    n_chunks = max(1, min(n_threads * _CHUNKS_PER_THREAD, n_rows // min_rows))
+    bounds = [n_rows * c // n_chunks for c in range(n_chunks + 1)]
+    in_threads(
+        [lambda a=a, b=b: work(a, b) for a, b in pairwise(bounds)],  # type: ignore[misc]
+        n_threads,
+    )
+
+
+def in_threads(tasks: Iterable[Callable[[], Result]], n_threads: int) -> list[Result]:
+    """Run tasks and return their results in order; an exception or Ctrl-C stops the rest."""
+    todo = list(tasks)
+    if n_threads == 1 or len(todo) == 1:
+        return [task() for task in todo]
+    with ThreadPoolExecutor(n_threads) as pool:
+        futures = [pool.submit(task) for task in todo]
+        pending: set[Any] = set(futures)
+        try:
+            while pending:
+                # a timeout lets the main thread see a signal between chunks
+                done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [future.result() for future in futures]

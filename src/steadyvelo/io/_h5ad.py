@@ -1,0 +1,92 @@
+"""AnnData files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anndata
+import h5py
+
+from ._files import replacing
+
+if TYPE_CHECKING:
+    import os
+
+    from anndata import AnnData
+
+__all__ = ["read_h5ad", "write_h5ad"]
+
+
+def read_h5ad(path: str | os.PathLike[str]) -> AnnData:
+    """Read an h5ad file into memory.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    What it holds.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is truncated, or not an AnnData file.
+
+    Examples
+    --------
+    >>> read_h5ad("absent.h5ad")
+    Traceback (most recent call last):
+    FileNotFoundError: there is no file absent.h5ad.
+    """
+    source = Path(path)
+    if not source.is_file():
+        msg = f"there is no file {source}."
+        raise FileNotFoundError(msg)
+    if not h5py.is_hdf5(source):
+        msg = f"{source} is not an HDF5 file, so not an h5ad file."
+        raise ValueError(msg)
+    try:
+        with h5py.File(source, "r") as file:
+            missing = {"obs", "var"} - set(file)
+        if missing:
+            msg = f"{source} is an HDF5 file without {' and '.join(sorted(missing))}: no AnnData."
+            raise ValueError(msg)
+        return anndata.read_h5ad(source)
+    except (OSError, KeyError, RuntimeError) as error:
+        msg = f"{source} cannot be read as AnnData; it may be truncated: {error}"
+        raise ValueError(msg) from error
+
+
+def write_h5ad(adata: AnnData, path: str | os.PathLike[str]) -> None:
+    """Write an AnnData to a file that is there whole or not at all.
+
+    Parameters
+    ----------
+    adata
+        What to write.
+    path
+        The file; one that exists is replaced when the new one is complete.
+
+    Raises
+    ------
+    FileNotFoundError
+        If its folder does not exist.
+    PermissionError
+        If nothing can be written there.
+
+    Examples
+    --------
+    >>> import tempfile, steadyvelo as sv
+    >>> adata = sv.datasets.simulate(n_cells=20, n_genes=10)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_h5ad(adata, f"{folder}/cells.h5ad")
+    ...     read_h5ad(f"{folder}/cells.h5ad").shape
+    (20, 10)
+    """
+    with replacing(path) as temporary:
+        adata.write_h5ad(temporary)

@@ -1,0 +1,78 @@
+"""How close a fit comes to the truth of simulated data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from steadyvelo._checks import check_adata, check_key
+from steadyvelo._fitted import Fitted
+from steadyvelo.get import velocity as get_velocity
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+__all__ = ["agreement_with_truth"]
+
+_REMEDY = "datasets.simulate writes it."
+
+
+def agreement_with_truth(adata: AnnData, *, velocity_key: str = "velocity") -> pd.Series:
+    """Compare ratios and velocities with the truth of :func:`steadyvelo.datasets.simulate`.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.velocity` on simulated data.
+    velocity_key
+        Prefix of the result.
+
+    Returns
+    -------
+    ``gamma_rank_correlation``
+        Spearman correlation of fitted with true ratios, over genes with a fit.
+    ``velocity_correlation``
+        Pearson correlation of velocities with noiseless ones over cells, the median of genes.
+    ``cell_cosine``
+        Cosine of a cell's velocity with the noiseless one over genes, the mean of cells.
+
+    Raises
+    ------
+    KeyError
+        If there is no truth or no fit.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> bool((agreement_with_truth(adata) > 0.5).all())
+    True
+    """
+    check_adata(adata)
+    true_gamma = check_key(adata, "var", "true_gamma", _REMEDY).to_numpy()
+    true_velocity = np.asarray(check_key(adata, "layers", "true_velocity", _REMEDY), np.float64)
+    gamma = Fitted.read(adata, velocity_key).gamma
+    fitted = np.flatnonzero(~np.isnan(gamma))
+    estimated = get_velocity(
+        adata, genes=list(adata.var_names[fitted]), velocity_key=velocity_key
+    ).to_numpy(dtype=np.float64)
+    truth = true_velocity[:, fitted]
+    ranks = pd.DataFrame({"fitted": gamma[fitted], "true": true_gamma[fitted]})
+    per_gene = _cosine(estimated - estimated.mean(axis=0), truth - truth.mean(axis=0), axis=0)
+    return pd.Series(
+        {
+            "gamma_rank_correlation": ranks.corr("spearman").loc["fitted", "true"],
+            "velocity_correlation": np.nanmedian(per_gene),
+            "cell_cosine": np.nanmean(_cosine(estimated, truth, axis=1)),
+        }
+    )
+
+
+def _cosine(x: NDArray[np.float64], y: NDArray[np.float64], *, axis: int) -> NDArray[np.float64]:
+    """Cosine along an axis; NaN where one side is zero."""
+    length = np.linalg.norm(x, axis=axis) * np.linalg.norm(y, axis=axis)
+    some = length > 0
+    return np.where(some, (x * y).sum(axis=axis) / np.where(some, length, 1.0), np.nan)

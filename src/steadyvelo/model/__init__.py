@@ -1,0 +1,26 @@
+"""The mathematics of the steady-state model: arrays in, arrays out.
+
+Nothing here knows AnnData, files or how a large computation is cut into blocks.
+"""
+
+from __future__ import annotations
+
+from ._criteria import GeneCriteria, gene_criteria
+from ._kinetics import evolve, induction, repression, steady_state
+from ._ratio import RatioFit
+from ._statistics import SufficientStatistics
+from ._weights import WEIGHT_RULES, resolve_quantiles, steady_state_weights
+
+__all__ = [
+    "WEIGHT_RULES",
+    "GeneCriteria",
+    "RatioFit",
+    "SufficientStatistics",
+    "evolve",
+    "gene_criteria",
+    "induction",
+    "repression",
+    "resolve_quantiles",
+    "steady_state",
+    "steady_state_weights",
+]

@@ -1,0 +1,141 @@
+"""The fit: least squares from sufficient statistics, and the reason where there is no fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from ._typing import Float64Array
+
+if TYPE_CHECKING:
+    from ._statistics import SufficientStatistics
+    from ._typing import BoolArray, TextArray
+
+__all__ = [
+    "NO_CELLS",
+    "NO_SPLICED",
+    "SPLICED_CONSTANT",
+    "Bound",
+    "OffsetMode",
+    "RatioFit",
+    "fit_ratio",
+]
+
+OffsetMode: TypeAlias = bool | Literal["nonnegative"]
+Bound: TypeAlias = Float64Array | float
+
+NO_CELLS = "no cell has weight in the fit"
+NO_SPLICED = "no spliced counts among the cells of the fit"
+SPLICED_CONSTANT = "spliced is constant among the cells of the fit"
+
+
+@dataclass(frozen=True, eq=False)
+class RatioFit:
+    """Steady-state ratios of unspliced to spliced mRNA.
+
+    Attributes
+    ----------
+    gamma
+        Ratio γ (in units of the splicing rate) per gene, shape (genes,); NaN where not fitted.
+    offset
+        Unspliced abundance o at no spliced abundance, shape (genes,); NaN where not fitted.
+    reason
+        Why a gene has no fit, shape (genes,); the empty string where it has one.
+    """
+
+    gamma: Float64Array
+    offset: Float64Array
+    reason: TextArray
+
+
+def fit_ratio(
+    statistics: SufficientStatistics,
+    *,
+    offset: OffsetMode,
+    gamma_bounds: tuple[float, float] | None,
+    offset_bounds: tuple[Bound, Bound] | None,
+) -> RatioFit:
+    """Fit every gene; see :meth:`SufficientStatistics.solve`."""
+    if offset not in (False, True, "nonnegative"):
+        msg = f"offset must be False, True or 'nonnegative'; it is {offset!r}."
+        raise ValueError(msg)
+    if offset_bounds is not None and offset is not True:
+        msg = f"offset_bounds need offset=True; offset is {offset!r}."
+        raise ValueError(msg)
+    reason = _reasons(statistics, with_offset=offset is not False)
+    fitted = reason == ""
+    if offset is False:
+        gamma = _through_origin(statistics, fitted, 0.0)
+        o = np.zeros_like(gamma)
+    else:
+        gamma = _ratio(statistics.cross_products, statistics.spliced_squares, fitted)
+        o = statistics.unspliced_mean - gamma * statistics.spliced_mean
+    if offset == "nonnegative":
+        # a gene without spread among its cells still has a line through the origin
+        reason = _reasons(statistics, with_offset=False)
+        again = ~(o >= 0) & (reason == "")
+        gamma = np.where(again, _through_origin(statistics, again, 0.0), gamma)
+        o = np.where(again, 0.0, o)
+    if offset is True and (gamma_bounds is not None or offset_bounds is not None):
+        gamma, o = _in_box(statistics, gamma, o, gamma_bounds, offset_bounds)
+    elif gamma_bounds is not None:
+        gamma = np.clip(gamma, *gamma_bounds)
+    return RatioFit(gamma, np.where(np.isnan(gamma), np.nan, o), reason)
+
+
+def _reasons(statistics: SufficientStatistics, *, with_offset: bool) -> TextArray:
+    reason = np.full(statistics.total_weight.shape, "", dtype=object)
+    square = statistics.total_weight * statistics.spliced_mean**2
+    if with_offset:
+        # a constant column leaves rounding of the mean behind, not a spread
+        rounding = (4 * np.finfo(np.float64).eps) ** 2
+        reason[statistics.spliced_squares <= rounding * square] = SPLICED_CONSTANT
+    reason[statistics.spliced_squares + square == 0] = NO_SPLICED
+    reason[statistics.total_weight == 0] = NO_CELLS
+    return reason
+
+
+def _through_origin(
+    statistics: SufficientStatistics, fitted: BoolArray, offset: Bound
+) -> Float64Array:
+    """Return the best slope for given offsets, Σws(u − o) / Σws²."""
+    n, s = statistics.total_weight, statistics.spliced_mean
+    cross = statistics.cross_products + n * s * (statistics.unspliced_mean - offset)
+    return _ratio(cross, statistics.spliced_squares + n * s * s, fitted)
+
+
+def _in_box(
+    statistics: SufficientStatistics,
+    gamma: Float64Array,
+    offset: Float64Array,
+    gamma_bounds: tuple[float, float] | None,
+    offset_bounds: tuple[Bound, Bound] | None,
+) -> tuple[Float64Array, Float64Array]:
+    """Return the constrained minimum: the free one, or the best point of the edges of the box."""
+    g_low, g_high = (-np.inf, np.inf) if gamma_bounds is None else gamma_bounds
+    o_low, o_high = (-np.inf, np.inf) if offset_bounds is None else offset_bounds
+    fitted = ~np.isnan(gamma)
+    inside = (gamma >= g_low) & (gamma <= g_high) & (offset >= o_low) & (offset <= o_high)
+    best = np.where(inside, -np.inf, np.inf)
+    edges = []
+    for bound in (o_low, o_high):
+        o = np.broadcast_to(np.asarray(bound, dtype=np.float64), gamma.shape)
+        if np.isfinite(o).all():
+            edges.append((np.clip(_through_origin(statistics, fitted, o), g_low, g_high), o))
+    for bound in (g_low, g_high):
+        if np.isfinite(bound):
+            g = np.where(fitted, bound, np.nan)
+            o = statistics.unspliced_mean - g * statistics.spliced_mean
+            edges.append((g, np.clip(o, o_low, o_high)))
+    for g, o in edges:
+        squares = statistics.residual_squares(g, o)
+        better = squares < best
+        gamma, offset = np.where(better, g, gamma), np.where(better, o, offset)
+        best = np.where(better, squares, best)
+    return gamma, offset
+
+
+def _ratio(numerator: Float64Array, denominator: Float64Array, valid: BoolArray) -> Float64Array:
+    return np.where(valid, numerator / np.where(valid, denominator, 1.0), np.nan)

@@ -1,0 +1,17 @@
+"""Array types used by the model and the engine."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+Float64Array: TypeAlias = NDArray[np.float64]
+Float32Array: TypeAlias = NDArray[np.float32]
+BoolArray: TypeAlias = NDArray[np.bool_]
+IntArray: TypeAlias = NDArray[np.int64]
+TextArray: TypeAlias = NDArray[np.object_]
+SparseMatrix: TypeAlias = sp.csr_matrix | sp.csc_matrix | sp.csr_array | sp.csc_array
+Matrix: TypeAlias = NDArray[Any] | SparseMatrix

@@ -1,0 +1,210 @@
+"""Which cells are taken to be at steady state: the weight rules of the fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._ratio import OffsetMode
+    from ._typing import BoolArray, Float64Array
+
+__all__ = ["WEIGHT_RULES", "Quantiles", "resolve_quantiles", "steady_state_weights"]
+
+Quantiles: TypeAlias = tuple[float | None, float | None]
+
+# the smallest number by which expression is scaled: a gene whose largest smoothed value is
+# below it is not blown up to the height of the others
+_FLOOR = 1e-3
+
+
+def resolve_quantiles(quantiles: Quantiles | None, *, offset: OffsetMode) -> Quantiles:
+    """Return the quantiles that the rule `"extremes"` uses.
+
+    Parameters
+    ----------
+    quantiles
+        Low and high quantile in [0, 1], either of them None for no cells at that end. None
+        for both means what scVelo does: (0.05, 0.95) for a fit with offset, and (None, 0.95)
+        through the origin, which passes through the low cells by construction.
+    offset
+        The offset mode of the fit.
+
+    Returns
+    -------
+    Low and high quantile.
+
+    Raises
+    ------
+    ValueError
+        If it is not a pair, a quantile lies outside [0, 1], both are None, or low is above high.
+
+    Examples
+    --------
+    >>> resolve_quantiles(None, offset=True)
+    (0.05, 0.95)
+    """
+    if quantiles is None:
+        return (None, 0.95) if offset is False else (0.05, 0.95)
+    if not isinstance(quantiles, (tuple, list, np.ndarray)) or len(quantiles) != 2:
+        msg = f"quantiles must be a pair (low, high), None for no cells there; got {quantiles!r}."
+        raise ValueError(msg)
+    low, high = (None if q is None else float(q) for q in quantiles)
+    if low is None and high is None:
+        msg = "quantiles=(None, None) leaves no cell for the fit; use weights='all' for all cells."
+        raise ValueError(msg)
+    for q in (low, high):
+        if q is not None and not 0 <= q <= 1:
+            msg = f"quantiles must lie in [0, 1], as 0.95 for the 95th percentile; got {q:g}."
+            raise ValueError(msg)
+    if low is not None and high is not None and low > high:
+        msg = f"the low quantile must not be above the high one; got ({low:g}, {high:g})."
+        raise ValueError(msg)
+    return low, high
+
+
+def steady_state_weights(
+    spliced: Float64Array,
+    unspliced: Float64Array,
+    rule: str = "extremes",
+    *,
+    quantiles: Quantiles = (None, 0.95),
+    cells: BoolArray | None = None,
+) -> Float64Array:
+    r"""Weight of every cell in the fit of every gene.
+
+    ========================  =========================================================
+    rule                      weight (P is a percentile over cells, linearly interpolated)
+    ========================  =========================================================
+    ``"extremes"``            1 where :math:`z = s / \max s + u / \max u` (each maximum at
+                              least 0.001) is ≤ its low or ≥ its high quantile
+    ``"all"``                 1
+    ``"maxmin"``              1 where s ≤ P2 or s ≥ P98
+    ``"maxmin_diag"``         the same on s / P99.9(s) + u / P99.9(u)
+    ``"sum"``                 s / P99(s) + u / P99(u)
+    ``"prod"``                (s / P99(s)) (u / P99(u))
+    ``"maxmin_weighted"``     ½(r¹⁵ + (1 − r)¹⁵), r = s clipped to [P2, P98], scaled to [0, 1]
+    ``"maxmin_double"``       the sum of ``"maxmin_diag"`` and ``"maxmin"``
+    ========================  =========================================================
+
+    Ties at a threshold are kept.
+
+    Parameters
+    ----------
+    spliced, unspliced
+        Smoothed abundances, shape (genes, cells): a gene's cells lie together in memory.
+    rule
+        One of the above; all but the first two are velocyto's.
+    quantiles
+        Low and high quantile of ``"extremes"``; see :func:`resolve_quantiles`.
+    cells
+        Cells among which the fit chooses, shape (cells,); the others get weight 0, and
+        percentiles are taken over the chosen ones. None means all.
+
+    Returns
+    -------
+    Weights, shape (genes, cells).
+
+    Raises
+    ------
+    ValueError
+        If the rule is unknown.
+
+    References
+    ----------
+    La Manno et al. (2018), https://doi.org/10.1038/s41586-018-0414-6; Bergen et al. (2020),
+    https://doi.org/10.1038/s41587-020-0591-3.
+
+    Examples
+    --------
+    >>> spliced = np.array([[0.0, 1.0, 2.0, 3.0, 4.0]])
+    >>> steady_state_weights(spliced, spliced, quantiles=(None, 0.75)).tolist()
+    [[0.0, 0.0, 0.0, 1.0, 1.0]]
+    """
+    if rule not in WEIGHT_RULES:
+        msg = f"weights={rule!r} is unknown; the rules are {', '.join(map(repr, WEIGHT_RULES))}."
+        raise ValueError(msg)
+    if cells is not None and not cells.all():
+        weights = np.zeros_like(spliced)
+        if cells.any():
+            weights[:, cells] = steady_state_weights(
+                spliced[:, cells], unspliced[:, cells], rule, quantiles=quantiles
+            )
+        return weights
+    return WEIGHT_RULES[rule](spliced, unspliced, quantiles)
+
+
+def _extremes(s: Float64Array, u: Float64Array, quantiles: Quantiles) -> Float64Array:
+    z = s / np.maximum(s.max(axis=1, keepdims=True), _FLOOR)
+    z += u / np.maximum(u.max(axis=1, keepdims=True), _FLOOR)
+    low, high = quantiles
+    chosen = np.zeros(z.shape, dtype=bool)
+    thresholds = iter(_percentile(z, [100 * q for q in (low, high) if q is not None]))
+    if low is not None:
+        chosen |= z <= next(thresholds)
+    if high is not None:
+        chosen |= z >= next(thresholds)
+    return chosen.astype(np.float64)
+
+
+def _all(s: Float64Array, _u: Float64Array, _quantiles: Quantiles) -> Float64Array:
+    return np.ones_like(s)
+
+
+def _outside(x: Float64Array) -> Float64Array:
+    low, high = _percentile(x, [2, 98])
+    return np.asarray((x <= low) | (x >= high), dtype=np.float64)
+
+
+def _maxmin(s: Float64Array, _u: Float64Array, _quantiles: Quantiles) -> Float64Array:
+    return _outside(s)
+
+
+def _maxmin_diag(s: Float64Array, u: Float64Array, _quantiles: Quantiles) -> Float64Array:
+    return _outside(_scaled(s, 99.9) + _scaled(u, 99.9))
+
+
+def _sum(s: Float64Array, u: Float64Array, _quantiles: Quantiles) -> Float64Array:
+    return _scaled(s, 99) + _scaled(u, 99)
+
+
+def _prod(s: Float64Array, u: Float64Array, _quantiles: Quantiles) -> Float64Array:
+    return _scaled(s, 99) * _scaled(u, 99)
+
+
+def _maxmin_weighted(s: Float64Array, _u: Float64Array, _quantiles: Quantiles) -> Float64Array:
+    low, high = _percentile(s, [2, 98])
+    width = high - low
+    r = np.where(width > 0, (np.clip(s, low, high) - low) / np.where(width > 0, width, 1.0), 0.0)
+    return np.asarray(0.5 * (r**15 + (1 - r) ** 15))
+
+
+def _maxmin_double(s: Float64Array, u: Float64Array, quantiles: Quantiles) -> Float64Array:
+    return _maxmin_diag(s, u, quantiles) + _maxmin(s, u, quantiles)
+
+
+def _scaled(x: Float64Array, percentile: float) -> Float64Array:
+    (unit,) = _percentile(x, [percentile])
+    # a gene found in too few cells to have that percentile is scaled by its maximum
+    return np.asarray(
+        x / np.where(unit > 0, unit, np.maximum(x.max(axis=1, keepdims=True), _FLOOR))
+    )
+
+
+def _percentile(x: Float64Array, percentiles: list[float]) -> Float64Array:
+    return np.percentile(x, percentiles, axis=1, keepdims=True)
+
+
+WEIGHT_RULES: dict[str, Callable[[Float64Array, Float64Array, Quantiles], Float64Array]] = {
+    "extremes": _extremes,
+    "all": _all,
+    "maxmin": _maxmin,
+    "maxmin_diag": _maxmin_diag,
+    "sum": _sum,
+    "prod": _prod,
+    "maxmin_weighted": _maxmin_weighted,
+    "maxmin_double": _maxmin_double,
+}

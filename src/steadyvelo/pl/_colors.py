@@ -1,0 +1,123 @@
+"""Colours of cells, and the legend that explains them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.lines import Line2D
+
+from steadyvelo import _keys
+from steadyvelo._checks import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+__all__ = ["CellColors", "cell_colors"]
+
+_PLAIN = "#b8b8b8"
+_MISSING = "#d9d9d9"
+
+
+@dataclass(frozen=True)
+class CellColors:
+    """Colours of all cells.
+
+    Attributes
+    ----------
+    title
+        Name of what is coloured; the empty string for plain points.
+    values
+        RGBA colours, or numbers for a colour map, shape (cells,) or (cells, 4).
+    categories
+        Colour of each category; empty where there are none.
+    """
+
+    title: str
+    values: NDArray[Any]
+    categories: dict[str, Any]
+
+    def scatter(self, ax: Axes, x: Any, y: Any, *, size: float, alpha: float = 1.0) -> Any:
+        """Draw the cells as points, those above as pixels where they are many."""
+        style: dict[str, Any] = {"s": size, "alpha": alpha, "linewidths": 0, "zorder": 1}
+        style["rasterized"] = len(x) > 5000
+        if self.values.ndim == 1:
+            return ax.scatter(x, y, c=self.values, cmap="viridis", **style)
+        return ax.scatter(x, y, c=self.values, **style)
+
+    def explain(self, ax: Axes, points: Any, legend_loc: str | None) -> None:
+        """Add a legend of categories, or a colour bar."""
+        if legend_loc is None or not self.title:
+            return
+        if not self.categories:
+            ax.figure.colorbar(points, ax=ax, label=self.title, shrink=0.7)
+            return
+        handles = [
+            Line2D([], [], marker="o", ls="", color=color, label=name)
+            for name, color in self.categories.items()
+        ]
+        place: dict[str, Any] = {"loc": legend_loc}
+        if legend_loc == "right margin":
+            place = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
+        ax.legend(handles=handles, title=self.title, frameon=False, fontsize="small", **place)
+
+
+def cell_colors(
+    adata: AnnData, color: str | None, palette: Mapping[str, Any] | None = None
+) -> CellColors:
+    """Return the colour of every cell.
+
+    Parameters
+    ----------
+    adata
+        The cells.
+    color
+        Column of ``obs``, or None for grey points.
+    palette
+        Colours of categories; None means ``uns["{color}_colors"]`` as scanpy keeps them, and
+        where there are none, a palette of matplotlib.
+
+    Raises
+    ------
+    KeyError
+        If there is no such column, or the palette misses a category.
+    """
+    if color is None:
+        return CellColors("", np.tile(mpl.colors.to_rgba(_PLAIN), (adata.n_obs, 1)), {})
+    if color not in adata.obs:
+        msg = f"color={color!r} is not in adata.obs, which has {listed(adata.obs.columns)}."
+        raise KeyError(msg)
+    column = adata.obs[color]
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        return CellColors(color, column.to_numpy(dtype=np.float64), {})
+    column = column.astype("category")
+    names = [str(name) for name in column.cat.categories]
+    colors = _category_colors(adata, color, names, palette)
+    table = np.array([mpl.colors.to_rgba(c) for c in [*colors, _MISSING]])
+    return CellColors(color, table[column.cat.codes], dict(zip(names, colors, strict=True)))
+
+
+def _category_colors(
+    adata: AnnData, color: str, names: list[str], palette: Mapping[str, Any] | None
+) -> list[Any]:
+    if palette is not None:
+        missing = [name for name in names if name not in palette]
+        if missing:
+            msg = f"palette has no colour for {listed(missing)}."
+            raise KeyError(msg)
+        return [palette[name] for name in names]
+    stored = adata.uns.get(_keys.COLORS.of(color))
+    if stored is not None and len(stored) >= len(names):
+        return [str(c) for c in stored[: len(names)]]
+    if len(names) <= 10:
+        return list(mpl.color_sequences["tab10"][: len(names)])
+    if len(names) <= 20:
+        return list(mpl.color_sequences["tab20"][: len(names)])
+    return list(mpl.colormaps["turbo"](np.linspace(0.02, 0.98, len(names))))

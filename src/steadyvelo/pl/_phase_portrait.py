@@ -1,0 +1,236 @@
+"""Unspliced against spliced abundance of a gene, with its steady-state line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, listed
+from steadyvelo._fitted import Fitted
+from steadyvelo._provenance import hash_cells
+from steadyvelo._sources import fitted_source, has_moments, used_cells
+from steadyvelo.engine import LayerSource, genes_per_block
+from steadyvelo.model import steady_state_weights
+
+from ._colors import cell_colors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from ._colors import CellColors
+
+__all__ = ["phase_portrait"]
+
+
+def phase_portrait(
+    adata: AnnData,
+    genes: str | Sequence[str],
+    *,
+    color: str | None = None,
+    velocity_key: str = "velocity",
+    ax: Axes | None = None,
+    n_columns: int = 4,
+    show_fit_cells: bool = True,
+    palette: Mapping[str, Any] | None = None,
+    size: float | None = None,
+    alpha: float = 0.7,
+    legend_loc: str | None = "right margin",
+) -> Axes | NDArray[np.object_]:
+    """Draw unspliced against spliced abundance, the fitted line, and the cells of the fit.
+
+    Cells above the line have more unspliced mRNA than at steady state and positive velocity, cells
+    below it negative velocity. Cells with weight in the fit are ringed.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.velocity`.
+    genes
+        One name or several.
+    color
+        Column of ``obs`` to colour cells by; None means grey.
+    velocity_key
+        Prefix of the result.
+    ax
+        Axes to draw on, for one gene; None makes new ones.
+    n_columns
+        Columns of the figure, for several genes.
+    show_fit_cells
+        Ring the cells of the fit. On a part of the cells of the fit, whose quantiles
+        are others, none are ringed and the title says so.
+    palette
+        Colours of categories; None means scanpy's in ``uns``, else matplotlib's.
+    size, alpha
+        Area (points²; None chooses by the number of cells) and opacity of the points.
+    legend_loc
+        Where matplotlib puts the legend, ``"right margin"``, or None for no legend.
+
+    Returns
+    -------
+    The axes, an array of axes for several genes.
+
+    Raises
+    ------
+    KeyError
+        If there is no fit, or a gene or column is unknown.
+    ValueError
+        If axes are given for several genes, or counts have changed since the fit.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> ax = sv.pl.phase_portrait(adata, adata.var_names[0])
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('spliced', 'unspliced')
+    """
+    check_adata(adata)
+    names = [genes] if isinstance(genes, str) else list(genes)
+    unknown = [name for name in names if name not in adata.var_names]
+    if unknown or not names:
+        msg = f"genes {listed(unknown)} not in adata.var_names; check the spelling."
+        raise KeyError(msg)
+    if ax is not None and len(names) > 1:
+        msg = f"ax holds one gene and {len(names)} are asked for; leave ax out or loop over genes."
+        raise ValueError(msg)
+    fitted = Fitted.read(adata, velocity_key)
+    colors = cell_colors(adata, color, palette)
+    wanted, back = np.unique(adata.var_names.get_indexer(names), return_inverse=True)
+    spliced, unspliced = _moments(adata, wanted, fitted)
+    weights = _weights(adata, spliced, unspliced, wanted, fitted) if show_fit_cells else None
+    if size is None:
+        size = float(np.clip(40_000 / adata.n_obs, 1, 25))
+
+    if ax is not None:
+        axes = np.array([ax], dtype=object)
+    else:
+        n_columns = min(n_columns, len(names))
+        n_rows = -(-len(names) // n_columns)
+        figure, grid = plt.subplots(
+            n_rows,
+            n_columns,
+            figsize=(3.1 * n_columns + 0.8, 2.9 * n_rows),
+            layout="constrained",
+            squeeze=False,
+        )
+        for spare in grid.ravel()[len(names) :]:
+            figure.delaxes(spare)
+        axes = grid.ravel()[: len(names)]
+    for panel, name, place in zip(axes, names, back, strict=True):
+        gene = wanted[place]
+        _draw(
+            panel,
+            spliced[place],
+            unspliced[place],
+            None if weights is None else weights[place] > 0,
+            colors,
+            size=size,
+            alpha=alpha,
+        )
+        _draw_line(panel, spliced[place], fitted.gamma[gene], fitted.offset[gene])
+        panel.set_title(_title(adata, name, fitted))
+        panel.set_xlabel("spliced")
+        panel.set_ylabel("unspliced")
+    _explain_marks(axes[0])
+    if color is not None:
+        colors.explain(axes[-1], axes[-1].collections[0], legend_loc)
+    return axes[0] if len(names) == 1 else axes
+
+
+def _moments(
+    adata: AnnData, genes: NDArray[np.int64], fitted: Fitted
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return smoothed abundances of some genes, shape (genes, cells)."""
+    if has_moments(adata):
+        source = LayerSource(adata.layers[_keys.MS.of()], adata.layers[_keys.MU.of()], genes)
+    else:
+        source = fitted_source(adata, genes, fitted.params, fitted.key)
+    blocks = list(source.blocks(genes_per_block(adata.n_obs)))
+    spliced = np.concatenate([block.spliced for block in blocks], axis=1)
+    unspliced = np.concatenate([block.unspliced for block in blocks], axis=1)
+    return spliced.T.astype(np.float64), unspliced.T.astype(np.float64)
+
+
+def _weights(
+    adata: AnnData,
+    spliced: NDArray[np.float64],
+    unspliced: NDArray[np.float64],
+    genes: NDArray[np.int64],
+    fitted: Fitted,
+) -> NDArray[np.float64] | None:
+    """Return the weights of the fit, shape (genes, cells); None on other cells than the fit's."""
+    params = fitted.params
+    if params["cells_hash"] != hash_cells(adata):
+        return None
+    if params["weights"] == "given":
+        column = _keys.WEIGHTS_COLUMN.of(fitted.key)
+        if column in adata.obs:
+            return np.broadcast_to(adata.obs[column].to_numpy(dtype=np.float64), spliced.shape)
+        layer = adata.layers[_keys.WEIGHTS_LAYER.of(fitted.key)][:, genes]
+        return np.asarray(layer.toarray() if hasattr(layer, "toarray") else layer).T
+    cells = used_cells(adata)
+    if len(params["groups"]) > 0:
+        cells &= adata.obs[params["groupby"]].astype(str).isin(list(params["groups"])).to_numpy()
+    return steady_state_weights(
+        spliced, unspliced, params["weights"], quantiles=fitted.quantiles, cells=cells
+    )
+
+
+def _draw(
+    ax: Axes,
+    spliced: NDArray[np.float64],
+    unspliced: NDArray[np.float64],
+    in_fit: NDArray[np.bool_] | None,
+    colors: CellColors,
+    *,
+    size: float,
+    alpha: float,
+) -> None:
+    colors.scatter(ax, spliced, unspliced, size=size, alpha=alpha)
+    # when every cell is in the fit, rings would only hide them
+    if in_fit is not None and not in_fit.all():
+        ax.scatter(
+            spliced[in_fit],
+            unspliced[in_fit],
+            s=size + 6,
+            facecolors="none",
+            edgecolors="black",
+            linewidths=0.4,
+            zorder=2,
+            rasterized=len(spliced) > 5000,
+            label="cells of the fit",
+        )
+
+
+def _draw_line(ax: Axes, spliced: NDArray[np.float64], gamma: float, offset: float) -> None:
+    if np.isnan(gamma):
+        return
+    ends = np.array([0.0, spliced.max()])
+    ax.plot(ends, gamma * ends + offset, color="crimson", lw=1.5, zorder=3, label="steady state")
+    ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
+
+
+def _explain_marks(ax: Axes) -> None:
+    """Say on one panel what the line and the rings are."""
+    handles, labels = ax.get_legend_handles_labels()
+    if handles:
+        legend = ax.legend(handles, labels, frameon=False, fontsize="x-small", loc="upper left")
+        # an artist of its own, or the legend of the colours would replace it
+        ax.add_artist(legend)
+
+
+def _title(adata: AnnData, name: str, fitted: Fitted) -> str:
+    gene = adata.var.loc[name]
+    if np.isnan(gene[_keys.GAMMA.of(fitted.key)]):
+        return f"{name}\nno fit: {gene[_keys.REASON.of(fitted.key)]}"
+    r2 = gene[_keys.R2.of(fitted.key)]
+    title = f"{name}\nγ = {gene[_keys.GAMMA.of(fitted.key)]:.3g}, R² = {r2:.2f}"
+    part = fitted.params["cells_hash"] != hash_cells(adata)
+    return title + ("\n(a part of the fitted cells)" if part else "")

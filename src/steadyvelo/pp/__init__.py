@@ -1,0 +1,10 @@
+"""Before the fit: sizes of cells, choice of genes, neighbours, smoothing."""
+
+from __future__ import annotations
+
+from ._filter_genes import filter_genes
+from ._moments import moments
+from ._neighbors import neighbors
+from ._size_factors import size_factors
+
+__all__ = ["filter_genes", "moments", "neighbors", "size_factors"]

@@ -1,0 +1,101 @@
+"""First moments: means over each cell and its neighbours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from steadyvelo._checks import check_adata, writable
+from steadyvelo._memory import check_dense_fits
+from steadyvelo._sources import counts_source, smoothing_record, write_moments
+from steadyvelo.engine import count_threads, genes_per_block
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["moments"]
+
+
+def moments(
+    adata: AnnData,
+    *,
+    spliced: str = "spliced",
+    unspliced: str = "unspliced",
+    neighbors_key: str | None = None,
+    max_memory: float | None = None,
+    n_threads: int | None = None,
+) -> None:
+    r"""Smooth size-normalised counts over neighbours and keep them as dense layers.
+
+    .. math:: M_s = W F_s^{-1} S, \qquad M_u = W F_u^{-1} U
+
+    W is the neighbour graph (every stored connectivity counts as 1) with the cell itself added,
+    its rows divided by their sums; F are the size factors. Velocities do not need these
+    layers: :func:`steadyvelo.tl.velocity` smooths on the fly where they are absent.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes with counts, size factors and neighbours.
+    spliced, unspliced
+        Names of the layers.
+    neighbors_key
+        Name of the neighbour graph in ``uns``; None means scanpy's default.
+    max_memory
+        Bytes that the layers and the working space may take; None means what is available.
+    n_threads
+        Number of threads; None means all processors.
+
+    Returns
+    -------
+    None. Sets:
+
+    ``layers["Ms"]``, ``layers["Mu"]``
+        Smoothed abundances, float32, cells × genes.
+    ``uns["moments_params"]``, ``var["moments_spliced_sum"]``, ``var["moments_unspliced_sum"]``
+        What they were made from, so that a later change is noticed.
+
+    Raises
+    ------
+    KeyError
+        If counts, size factors or neighbours are missing.
+    MemoryError
+        If the layers would not fit.
+
+    References
+    ----------
+    Bergen et al. (2020), https://doi.org/10.1038/s41587-020-0591-3.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.datasets.simulate(n_cells=60, n_genes=40, rng=0)
+    >>> sv.pp.size_factors(adata)
+    >>> sv.pp.neighbors(adata, n_neighbors=10, n_pcs=5)
+    >>> sv.pp.moments(adata)
+    >>> adata.layers["Ms"].shape
+    (60, 40)
+    """
+    check_adata(adata)
+    threads = count_threads(n_threads)
+    check_dense_fits(
+        2,
+        adata.shape,
+        max_memory,
+        remedy="leave pp.moments out: tl.velocity(dense=False) needs no layers",
+    )
+    source = counts_source(
+        adata,
+        np.arange(adata.n_vars),
+        spliced=spliced,
+        unspliced=unspliced,
+        neighbors_key=neighbors_key,
+    )
+    smoothed_s, smoothed_u = np.empty((2, *adata.shape), dtype=np.float32)
+    for block in source.blocks(genes_per_block(adata.n_obs, max_memory), threads):
+        smoothed_s[:, block.genes] = block.spliced
+        smoothed_u[:, block.genes] = block.unspliced
+    record = smoothing_record(adata, spliced, unspliced, neighbors_key)
+    writable(adata)
+    write_moments(adata, smoothed_s, smoothed_u, record)

@@ -1,0 +1,180 @@
+"""Nearest neighbours by expression of spliced mRNA."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from anndata import AnnData
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, check_counts, check_key, is_integer, warn, writable
+from steadyvelo._provenance import stamp
+
+__all__ = ["neighbors"]
+
+
+def neighbors(
+    adata: AnnData,
+    *,
+    n_neighbors: int = 30,
+    n_pcs: int = 30,
+    use_rep: str | None = None,
+    spliced: str = "spliced",
+    key_added: str | None = None,
+    rng: int = 0,
+) -> None:
+    """Find every cell's nearest neighbours, and the graph that smoothing uses.
+
+    Distances are Euclidean in a representation; connectivities are UMAP's fuzzy simplicial
+    set, as scanpy computes both.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes.
+    n_neighbors
+        Neighbours of a cell, itself among them: the graph of distances stores one less.
+    n_pcs
+        Number of principal components.
+    use_rep
+        Name of a representation in ``obsm``, for example of Harmony or scVI. None means
+        ``obsm["X_pca"]`` where it exists; else principal components of log(1 + s / size factor)
+        are computed, of the used genes, of those the highly variable ones where
+        ``var["highly_variable"]`` marks some.
+    spliced
+        Name of the layer of spliced counts.
+    key_added
+        Name for the graph; None means scanpy's, ``uns["neighbors"]``.
+    rng
+        Seed of the approximate searches.
+
+    Returns
+    -------
+    None. Sets:
+
+    ``obsp["distances"]``, ``obsp["connectivities"]``, ``uns["neighbors"]``
+        As scanpy does, under `key_added` where given.
+    ``obsm["X_pca"]``
+        Where it was computed.
+
+    Raises
+    ------
+    KeyError
+        If the representation or the size factors are missing.
+    ValueError
+        If there are not more cells than neighbours, or a representation is not finite.
+
+    Warns
+    -----
+    SteadyveloWarning
+        If fewer components than `n_pcs` exist. If cells are exact duplicates in the representation.
+
+    References
+    ----------
+    McInnes, Healy and Melville (2018), https://arxiv.org/abs/1802.03426.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.datasets.simulate(n_cells=60, n_genes=40, rng=0)
+    >>> sv.pp.size_factors(adata)
+    >>> sv.pp.neighbors(adata, n_neighbors=10, n_pcs=5)
+    >>> int(adata.obsp["distances"].nnz) == 60 * 9
+    True
+    """
+    check_adata(adata)
+    if n_neighbors < 2:
+        msg = f"n_neighbors must be at least 2 (the cell itself and one more); it is {n_neighbors}."
+        raise ValueError(msg)
+    if adata.n_obs <= n_neighbors:
+        msg = (
+            f"{adata.n_obs} cells cannot have {n_neighbors} neighbours each; give a smaller "
+            "n_neighbors= or more cells."
+        )
+        raise ValueError(msg)
+    if n_pcs < 1:
+        msg = f"n_pcs must be at least 1; it is {n_pcs}."
+        raise ValueError(msg)
+    computed = None
+    if use_rep is not None:
+        representation = check_key(adata, "obsm", use_rep, "name one of these as use_rep=.")
+    elif "X_pca" in adata.obsm:
+        representation = adata.obsm["X_pca"][:, :n_pcs]
+    else:
+        representation = computed = _principal_components(adata, spliced, n_pcs, rng)
+    representation = np.asarray(representation, dtype=np.float32)
+    if not np.isfinite(representation).all():
+        msg = "the representation has NaN or infinite values; recompute it."
+        raise ValueError(msg)
+    n_doubled = adata.n_obs - len(np.unique(representation, axis=0))
+    if n_doubled:
+        warn(
+            f"{n_doubled:,} cells have the same representation as another cell: duplicated cells, "
+            "or cells without counts? They are neighbours at distance zero."
+        )
+
+    graph = _scanpy_neighbors(representation, n_neighbors, rng)
+    graph["params"] = {
+        "n_neighbors": n_neighbors,
+        "method": "umap",
+        "metric": "euclidean",
+        "random_state": rng,
+        "n_pcs": int(representation.shape[1]),
+        **({"use_rep": use_rep} if use_rep is not None else {}),
+        **stamp(adata),
+    }
+    writable(adata)
+    if computed is not None:
+        adata.obsm["X_pca"] = computed
+    prefix = "" if key_added is None else f"{key_added}_"
+    entry = {"params": graph["params"]}
+    for field in (_keys.CONNECTIVITIES, _keys.DISTANCES):
+        entry[f"{field.name}_key"] = prefix + field.name
+        adata.obsp[prefix + field.name] = graph[field.name]
+    adata.uns[key_added or _keys.NEIGHBORS.of()] = entry
+
+
+def _principal_components(adata: AnnData, spliced: str, n_pcs: int, rng: int) -> Any:
+    """Return principal components of log-normalised spliced counts."""
+    import scanpy as sc  # noqa: PLC0415 (slow to import)
+
+    counts = sp.csr_matrix(check_counts(adata, spliced), dtype=np.float32)
+    factor_name = _keys.SPLICED_FACTOR.of()
+    if is_integer(counts):
+        factor = check_key(adata, "obs", factor_name, "run pp.size_factors(adata) first.")
+        factor = factor.to_numpy(dtype=np.float32)
+        counts = sp.diags_array(1 / np.where(factor > 0, factor, 1)) @ counts
+    genes = np.ones(adata.n_vars, dtype=bool)
+    for name in (_keys.GENES_USED.of(), _keys.HIGHLY_VARIABLE.of()):
+        if name in adata.var and (genes & adata.var[name].to_numpy(dtype=bool)).any():
+            genes &= adata.var[name].to_numpy(dtype=bool)
+    log_counts = sp.csr_matrix(counts[:, genes], dtype=np.float32).log1p()
+    most = min(log_counts.shape) - 1
+    if most < 1:
+        msg = f"{log_counts.shape[1]} genes are too few for principal components; use use_rep=."
+        raise ValueError(msg)
+    if most < n_pcs:
+        warn(
+            f"{n_pcs} principal components were asked for; {log_counts.shape[0]} cells and "
+            f"{log_counts.shape[1]} genes have {most}.",
+            stacklevel=4,
+        )
+    return sc.pp.pca(log_counts, n_comps=min(n_pcs, most), random_state=rng)
+
+
+def _scanpy_neighbors(representation: Any, n_neighbors: int, rng: int) -> dict[str, Any]:
+    """Return scanpy's distances and connectivities of a representation."""
+    import scanpy as sc  # noqa: PLC0415 (slow to import)
+
+    cells = AnnData(obsm={"representation": representation})
+    with warnings.catch_warnings():
+        # umap's remark that a seed turns its parallelism off
+        warnings.filterwarnings("ignore", message="n_jobs value", category=UserWarning)
+        sc.pp.neighbors(cells, n_neighbors, use_rep="representation", random_state=rng)
+    return {
+        name: sp.csr_matrix(cells.obsp[name])
+        for name in (_keys.CONNECTIVITIES.of(), _keys.DISTANCES.of())
+    }

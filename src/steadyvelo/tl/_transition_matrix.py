@@ -1,0 +1,118 @@
+"""Transition probabilities between cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, check_key, writable
+from steadyvelo._provenance import check_cells
+from steadyvelo.engine import self_transition_probability, transition_probabilities
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["signed_transitions", "transition_matrix"]
+
+
+def transition_matrix(
+    adata: AnnData,
+    *,
+    velocity_key: str = "velocity",
+    scale: float = 10.0,
+    self_transitions: bool = True,
+    signed: bool = False,
+    key_added: str | None = None,
+) -> None:
+    r"""Turn the velocity graph into transition probabilities.
+
+    .. math:: T_{ij} = e^{\lambda c_{ij}} / \textstyle\sum_k e^{\lambda c_{ik}}
+
+    over the stored edges of both signs. The signed variant, which arrows are drawn from, is
+    :math:`\mathrm{sign}(c)\,(e^{\lambda |c|} - 1)`, rows divided by the sum of absolute values.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.velocity_graph`.
+    velocity_key
+        Prefix of that result.
+    scale
+        λ, the inverse width of the kernel.
+    self_transitions
+        Let a cell stay with clip(P98(c) − c, 0, 1), c its largest correlation, in the place
+        of a correlation on the diagonal.
+    signed
+        Which variant.
+    key_added
+        Name of the result; None means ``"velocity_transitions"`` for
+        ``velocity_key="velocity"``.
+
+    Returns
+    -------
+    None. Sets ``obsp["velocity_transitions"]``, CSR float32, cells × cells. Rows of the unsigned
+    variant sum to 1; the row of a cell without edges is empty.
+
+    Raises
+    ------
+    KeyError
+        If there is no velocity graph.
+    ValueError
+        If `scale` is not positive, or cells were removed since the graph was computed.
+
+    References
+    ----------
+    Bergen et al. (2020), https://doi.org/10.1038/s41587-020-0591-3.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.datasets.simulate(n_cells=200, n_genes=40, rng=0)
+    >>> sv.pp.size_factors(adata)
+    >>> sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
+    >>> sv.tl.velocity(adata)
+    >>> sv.tl.velocity_graph(adata)
+    >>> sv.tl.transition_matrix(adata)
+    >>> bool(np.allclose(adata.obsp["velocity_transitions"].sum(axis=1), 1))
+    True
+    """
+    check_adata(adata)
+    transitions = _transitions(
+        adata, velocity_key, scale=scale, self_transitions=self_transitions, signed=signed
+    )
+    writable(adata)
+    adata.obsp[key_added or _keys.TRANSITIONS.of(velocity_key)] = transitions
+
+
+def signed_transitions(
+    adata: AnnData, velocity_key: str, *, scale: float, self_transitions: bool
+) -> sp.csr_matrix[Any]:
+    """Return the signed variant, which every drawing of arrows uses."""
+    return _transitions(
+        adata, velocity_key, scale=scale, self_transitions=self_transitions, signed=True
+    )
+
+
+def _transitions(
+    adata: AnnData, velocity_key: str, *, scale: float, self_transitions: bool, signed: bool
+) -> sp.csr_matrix[Any]:
+    if not (np.isfinite(scale) and scale > 0):
+        msg = f"scale must be positive and finite; it is {scale}."
+        raise ValueError(msg)
+    remedy = f"run tl.velocity_graph(adata, velocity_key={velocity_key!r}) first."
+    graph, graph_neg = (
+        sp.csr_matrix(check_key(adata, "obsp", field.of(velocity_key), remedy))
+        for field in (_keys.GRAPH, _keys.GRAPH_NEG)
+    )
+    params = dict(adata.uns.get(_keys.PARAMS.of(velocity_key), {}))
+    check_cells(adata, params, "the velocity graph", "pp.neighbors, tl.velocity, tl.velocity_graph")
+    return transition_probabilities(
+        graph,
+        graph_neg,
+        scale=scale,
+        self_transition=self_transition_probability(graph) if self_transitions else None,
+        signed=signed,
+    )

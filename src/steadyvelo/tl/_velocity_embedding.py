@@ -1,0 +1,112 @@
+"""Arrows on an embedding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, check_finite_embedding, warn, writable
+from steadyvelo.engine import count_threads, project_transitions
+
+from ._transition_matrix import signed_transitions
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["velocity_embedding"]
+
+
+def velocity_embedding(
+    adata: AnnData,
+    *,
+    basis: str = "umap",
+    velocity_key: str = "velocity",
+    scale: float = 10.0,
+    self_transitions: bool = True,
+    n_threads: int | None = None,
+) -> None:
+    r"""Draw velocities as arrows on an embedding.
+
+    .. math::
+        a_i = \sum_j T_{ij} d_{ij} - \bar T_i \sum_j d_{ij},
+        \quad d_{ij} = (e_j - e_i) / \lVert e_j - e_i \rVert
+
+    with the signed transition probabilities T of :func:`steadyvelo.tl.transition_matrix` and j
+    over the stored edges. An arrow is a mean of unit displacements: its direction can be read,
+    its length (at most 1, however the embedding is scaled) says how much the edges agree, not how
+    fast a cell changes.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.velocity_graph` with an embedding.
+    basis
+        Name of the embedding: ``obsm["X_umap"]`` for ``"umap"``.
+    velocity_key
+        Prefix of that result.
+    scale, self_transitions
+        As in :func:`steadyvelo.tl.transition_matrix`.
+    n_threads
+        Number of threads; None means all processors.
+
+    Returns
+    -------
+    None. Sets:
+
+    ``obsm["velocity_umap"]``
+        Arrows, float64, cells × dimensions of the embedding; NaN for cells without edges.
+    ``uns["velocity_params"]["embeddings"]``
+        Names of the embeddings that have arrows.
+
+    Raises
+    ------
+    KeyError
+        If there is no such embedding, or no velocity graph.
+    ValueError
+        If the embedding is not finite, or cells were removed since the graph was computed.
+
+    Warns
+    -----
+    SteadyveloWarning
+        If cells have no arrow.
+
+    References
+    ----------
+    La Manno et al. (2018), https://doi.org/10.1038/s41586-018-0414-6; Bergen et al. (2020),
+    https://doi.org/10.1038/s41587-020-0591-3.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.datasets.simulate(n_cells=200, n_genes=40, rng=0)
+    >>> sv.pp.size_factors(adata)
+    >>> sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
+    >>> sv.tl.velocity(adata)
+    >>> sv.tl.velocity_graph(adata)
+    >>> sv.tl.velocity_embedding(adata, basis="pca")
+    >>> adata.obsm["velocity_pca"].shape == adata.obsm["X_pca"].shape
+    True
+    """
+    check_adata(adata)
+    threads = count_threads(n_threads)
+    basis = basis.removeprefix("X_")
+    embedding = check_finite_embedding(adata, basis)
+    transitions = signed_transitions(
+        adata, velocity_key, scale=scale, self_transitions=self_transitions
+    )
+    arrows = project_transitions(transitions, embedding, n_threads=threads)
+    without = np.diff(transitions.indptr) == 0
+    arrows[without] = np.nan
+    if without.any():
+        warn(f"{int(without.sum()):,} cells have no edges in the velocity graph and get no arrow.")
+
+    writable(adata)
+    adata.obsm[_keys.VELOCITY_EMBEDDING.of(velocity_key, basis)] = arrows
+    params = adata.uns[_keys.PARAMS.of(velocity_key)]
+    drawn = list(params.get("embeddings", []))
+    adata.uns[_keys.PARAMS.of(velocity_key)] = {
+        **params,
+        "embeddings": [*drawn, basis] if basis not in drawn else drawn,
+    }
