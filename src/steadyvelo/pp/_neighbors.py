@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
-from anndata import AnnData
 
 from steadyvelo import _keys
 from steadyvelo._checks import check_adata, check_counts, check_key, is_integer, warn, writable
 from steadyvelo._provenance import stamp
+
+from ._fuzzy_graph import distance_graph, fuzzy_graph
+from ._nearest import nearest_neighbors
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 __all__ = ["neighbors"]
 
@@ -28,8 +32,9 @@ def neighbors(
 ) -> None:
     """Find every cell's nearest neighbours, and the graph that smoothing uses.
 
-    Distances are Euclidean in a representation; connectivities are UMAP's fuzzy simplicial
-    set, as scanpy computes both.
+    Distances are Euclidean in a representation, all of them up to 50,000 cells and above that
+    by approximate search (pynndescent); connectivities are UMAP's fuzzy simplicial set. Both are
+    what scanpy's function of this name computes.
 
     Parameters
     ----------
@@ -49,7 +54,7 @@ def neighbors(
     key_added
         Name for the graph; None means scanpy's, ``uns["neighbors"]``.
     rng
-        Seed of the approximate searches.
+        Seed of the principal components and of the approximate search.
 
     Returns
     -------
@@ -116,8 +121,8 @@ def neighbors(
             "or cells without counts? They are neighbours at distance zero."
         )
 
-    graph = _scanpy_neighbors(representation, n_neighbors, rng)
-    graph["params"] = {
+    indices, found = nearest_neighbors(representation, n_neighbors, rng=rng)
+    params = {
         "n_neighbors": n_neighbors,
         "method": "umap",
         "metric": "euclidean",
@@ -130,10 +135,13 @@ def neighbors(
     if computed is not None:
         adata.obsm["X_pca"] = computed
     prefix = "" if key_added is None else f"{key_added}_"
-    entry = {"params": graph["params"]}
-    for field in (_keys.CONNECTIVITIES, _keys.DISTANCES):
+    entry: dict[str, Any] = {"params": params}
+    for field, graph in (
+        (_keys.CONNECTIVITIES, fuzzy_graph(indices, found)),
+        (_keys.DISTANCES, distance_graph(indices, found)),
+    ):
         entry[f"{field.name}_key"] = prefix + field.name
-        adata.obsp[prefix + field.name] = graph[field.name]
+        adata.obsp[prefix + field.name] = graph
     adata.uns[key_added or _keys.NEIGHBORS.of()] = entry
 
 
@@ -163,18 +171,3 @@ def _principal_components(adata: AnnData, spliced: str, n_pcs: int, rng: int) ->
             stacklevel=4,
         )
     return sc.pp.pca(log_counts, n_comps=min(n_pcs, most), random_state=rng)
-
-
-def _scanpy_neighbors(representation: Any, n_neighbors: int, rng: int) -> dict[str, Any]:
-    """Return scanpy's distances and connectivities of a representation."""
-    import scanpy as sc  # noqa: PLC0415 (slow to import)
-
-    cells = AnnData(obsm={"representation": representation})
-    with warnings.catch_warnings():
-        # umap's remark that a seed turns its parallelism off
-        warnings.filterwarnings("ignore", message="n_jobs value", category=UserWarning)
-        sc.pp.neighbors(cells, n_neighbors, use_rep="representation", random_state=rng)
-    return {
-        name: sp.csr_matrix(cells.obsp[name])
-        for name in (_keys.CONNECTIVITIES.of(), _keys.DISTANCES.of())
-    }

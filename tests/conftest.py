@@ -1,0 +1,87 @@
+"""Data shared by the tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata as ad
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+import steadyvelo as sv
+
+mpl.use("agg")
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data and other packages' numbers that lies beside the project."""
+    if not SHARED.is_dir():
+        pytest.skip("real data and reference numbers (../shared) are not beside the project")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def _reference_input(shared):
+    return ad.read_h5ad(shared / "reference" / "pancreas" / "input.h5ad")
+
+
+@pytest.fixture
+def reference_input(_reference_input):
+    """scVelo's input on the pancreas: size-normalised layers and its neighbour graph."""
+    return _reference_input.copy()
+
+
+@pytest.fixture(scope="session")
+def reference(shared):
+    """Load one of the reference tables by name."""
+
+    def load(name: str) -> dict[str, np.ndarray]:
+        with np.load(shared / "reference" / "pancreas" / f"{name}.npz") as table:
+            return dict(table)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def _counts():
+    return sv.datasets.simulate(n_cells=240, n_genes=60, rng=3)
+
+
+@pytest.fixture
+def counts(_counts):
+    """Simulated raw counts, 240 cells × 60 genes."""
+    return _counts.copy()
+
+
+@pytest.fixture(scope="session")
+def _prepared(_counts):
+    adata = _counts.copy()
+    sv.pp.size_factors(adata)
+    sv.pp.filter_genes(adata)
+    sv.pp.neighbors(adata, n_neighbors=15, n_pcs=10)
+    return adata
+
+
+@pytest.fixture
+def prepared(_prepared):
+    """The same with size factors, marked genes and neighbours."""
+    return _prepared.copy()
+
+
+@pytest.fixture(scope="session")
+def _fitted(_prepared):
+    adata = _prepared.copy()
+    sv.tl.velocity(adata)
+    sv.tl.velocity_graph(adata)
+    sv.tl.velocity_embedding(adata, basis="pca")
+    return adata
+
+
+@pytest.fixture
+def fitted(_fitted):
+    """The same with velocities, graph and arrows on principal components."""
+    return _fitted.copy()
