@@ -48,7 +48,7 @@ def reference(shared):
 
 @pytest.fixture(scope="session")
 def _counts():
-    return sv.datasets.simulate(n_cells=240, n_genes=60, rng=3)
+    return sv.datasets.simulate(n_cells=240, n_genes=60, depth=2.5, rng=3)
 
 
 @pytest.fixture

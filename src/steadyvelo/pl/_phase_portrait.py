@@ -176,7 +176,7 @@ def _weights(
         layer = adata.layers[_keys.WEIGHTS_LAYER.of(fitted.key)][:, genes]
         return np.asarray(layer.toarray() if hasattr(layer, "toarray") else layer).T
     cells = used_cells(adata)
-    if len(params["groups"]) > 0:
+    if "groups" in params:
         cells &= adata.obs[params["groupby"]].astype(str).isin(list(params["groups"])).to_numpy()
     return steady_state_weights(
         spliced, unspliced, params["weights"], quantiles=fitted.quantiles, cells=cells

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def neighbors(
     Warns
     -----
     SteadyveloWarning
-        If fewer components than `n_pcs` exist. If cells are exact duplicates in the representation.
+        If fewer components than `n_pcs` exist. If cells are exact copies of others.
 
     References
     ----------
@@ -110,15 +111,15 @@ def neighbors(
         representation = adata.obsm["X_pca"][:, :n_pcs]
     else:
         representation = computed = _principal_components(adata, spliced, n_pcs, rng)
+    n_doubled = _count_doubled(adata.layers[spliced] if computed is not None else representation)
     representation = np.asarray(representation, dtype=np.float32)
     if not np.isfinite(representation).all():
         msg = "the representation has NaN or infinite values; recompute it."
         raise ValueError(msg)
-    n_doubled = adata.n_obs - len(np.unique(representation, axis=0))
     if n_doubled:
         warn(
-            f"{n_doubled:,} cells have the same representation as another cell: duplicated cells, "
-            "or cells without counts? They are neighbours at distance zero."
+            f"{n_doubled:,} cells are exact copies of another cell: were samples joined twice? "
+            "They are neighbours at distance zero."
         )
 
     indices, found = nearest_neighbors(representation, n_neighbors, rng=rng)
@@ -143,6 +144,18 @@ def neighbors(
         entry[f"{field.name}_key"] = prefix + field.name
         adata.obsp[prefix + field.name] = graph
     adata.uns[key_added or _keys.NEIGHBORS.of()] = entry
+
+
+def _count_doubled(rows: Any) -> int:
+    """Return how many rows of a matrix stand in it more than once, less the first of each."""
+    if not sp.issparse(rows):
+        return int(rows.shape[0] - len(np.unique(np.asarray(rows), axis=0)))
+    csr = sp.csr_array(rows)
+    if not csr.has_sorted_indices:
+        csr = csr.sorted_indices()
+    bounds = list(pairwise(csr.indptr))
+    distinct = {csr.indices[a:b].tobytes() + csr.data[a:b].tobytes() for a, b in bounds}
+    return len(bounds) - len(distinct)
 
 
 def _principal_components(adata: AnnData, spliced: str, n_pcs: int, rng: int) -> Any:

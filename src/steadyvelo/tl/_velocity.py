@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
-import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_key, listed, one_of, warn, writable
+from steadyvelo._checks import check_adata, one_of, warn, writable
 from steadyvelo._memory import check_dense_fits
 from steadyvelo._provenance import stamp
 from steadyvelo._sources import (
@@ -19,21 +17,22 @@ from steadyvelo._sources import (
     layer_source,
     smoothing_record,
     used_cells,
-    write_moments,
 )
 from steadyvelo.engine import (
-    FitResult,
     FitRule,
-    MomentBlock,
     count_threads,
     fit_ratios,
     genes_per_block,
 )
-from steadyvelo.model import WEIGHT_RULES, GeneCriteria, gene_criteria, resolve_quantiles
+from steadyvelo.model import WEIGHT_RULES, resolve_quantiles
+
+from ._fit_inputs import checked_weights, genes_left_out, in_groups, variable_genes
+from ._fit_results import DenseLayers, clear_earlier, gene_columns, write_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import scipy.sparse as sp
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -165,17 +164,17 @@ def velocity(
     if isinstance(weights, str):
         one_of("weights", weights, tuple(WEIGHT_RULES))
     else:
-        weights = _checked_weights(adata, weights)
+        weights = checked_weights(adata, weights)
     cells = used_cells(adata)
-    fit_cells = cells & _in_groups(adata, groups, groupby)
-    variable = _variable_genes(adata) if highly_variable else None
+    fit_cells = cells & in_groups(adata, groups, groupby)
+    variable = variable_genes(adata) if highly_variable else None
     from_layers = has_moments(adata)
     if dense:
         check_dense_fits(
             1 if from_layers else 3, adata.shape, max_memory, remedy="use tl.velocity(dense=False)"
         )
 
-    left_out = _genes_left_out(adata)
+    left_out = genes_left_out(adata)
     # smoothed layers are written for all genes, velocities only for the used ones
     genes = np.flatnonzero(left_out == "") if from_layers or not dense else np.arange(adata.n_vars)
     if from_layers:
@@ -187,7 +186,7 @@ def velocity(
             adata, genes, spliced=spliced, unspliced=unspliced, neighbors_key=neighbors_key
         )
     )
-    layers = _DenseLayers(adata.shape, genes, moments=not from_layers) if dense else None
+    layers = DenseLayers(adata.shape, genes, moments=not from_layers) if dense else None
     rule = FitRule(
         weights if isinstance(weights, str) or weights.ndim == 1 else weights[:, genes],
         pair,
@@ -204,7 +203,7 @@ def velocity(
         consume=None if layers is None else layers.take,
         progress=progress,
     )
-    columns, criteria = _columns(
+    columns, criteria = gene_columns(
         adata, genes, fit, left_out, variable, min_r2=min_r2, min_gamma=min_gamma, key=key_added
     )
     params: dict[str, Any] = {
@@ -213,8 +212,6 @@ def velocity(
         # NaN stands for None, which files of AnnData cannot hold
         "quantiles": np.array([np.nan if q is None else q for q in pair]),
         "offset": str(offset),
-        "groups": [] if groups is None else np.atleast_1d(np.asarray(groups, dtype=object)),
-        "groupby": groupby or "",
         "min_r2": min_r2,
         "min_gamma": min_gamma,
         "r2": r2,
@@ -226,6 +223,9 @@ def velocity(
         "moments": "layers" if from_layers else "counts",
         **stamp(adata),
     }
+    if groups is not None:
+        params["groups"] = np.atleast_1d(np.asarray(groups, dtype=object))
+        params["groupby"] = groupby
     record = None
     if not from_layers:
         record = smoothing_record(adata, spliced, unspliced, neighbors_key)
@@ -233,19 +233,13 @@ def velocity(
         columns |= record.columns(key_added)
 
     writable(adata)
-    _clear(adata, key_added)
+    clear_earlier(adata, key_added)
     for name, column in columns.items():
         adata.var[name] = column
     if not isinstance(weights, str):
-        if weights.ndim == 1:
-            adata.obs[_keys.WEIGHTS_COLUMN.of(key_added)] = weights
-        else:
-            adata.layers[_keys.WEIGHTS_LAYER.of(key_added)] = weights
+        write_weights(adata, weights, key_added)
     if layers is not None:
-        layers.velocity[:, left_out != ""] = np.nan
-        adata.layers[_keys.VELOCITY.of(key_added)] = layers.velocity
-        if layers.spliced is not None and record is not None:
-            write_moments(adata, layers.spliced, layers.unspliced, record)
+        layers.write(adata, key_added, left_out != "", record)
     adata.uns[_keys.PARAMS.of(key_added)] = params
     n_velocity_genes = int(criteria.velocity_genes.sum())
     if n_velocity_genes < 2:
@@ -254,146 +248,3 @@ def velocity(
             f"min_gamma={min_gamma:g}: the data hold little splicing signal. See "
             f"var[{_keys.REASON.of(key_added)!r}]."
         )
-
-
-class _DenseLayers:
-    """Velocity and, where they do not exist, smoothed layers, filled block by block."""
-
-    def __init__(self, shape: tuple[int, int], genes: NDArray[np.int64], *, moments: bool) -> None:
-        self.genes = genes
-        self.velocity = np.full(shape, np.nan, dtype=np.float32)
-        self.spliced = np.empty(shape, dtype=np.float32) if moments else None
-        self.unspliced = np.empty(shape, dtype=np.float32) if moments else None
-
-    def take(self, block: MomentBlock, fit: FitResult) -> None:
-        """Keep what a block holds."""
-        columns = self.genes[block.genes]
-        self.velocity[:, columns] = block.velocity(fit.gamma, fit.offset)
-        if self.spliced is not None and self.unspliced is not None:
-            self.spliced[:, columns] = block.spliced
-            self.unspliced[:, columns] = block.unspliced
-
-
-def _genes_left_out(adata: AnnData) -> NDArray[np.object_]:
-    """Return why filter_genes left a gene out; the empty string for used ones."""
-    if _keys.GENES_USED.of() not in adata.var:
-        return np.full(adata.n_vars, "", dtype=object)
-    used = adata.var[_keys.GENES_USED.of()].to_numpy(dtype=bool)
-    if not used.any():
-        msg = "var['genes_used'] marks no gene; rerun pp.filter_genes with a lower threshold."
-        raise ValueError(msg)
-    reason = np.full(adata.n_vars, "not used", dtype=object)
-    if _keys.GENES_REASON.of() in adata.var:
-        reason = adata.var[_keys.GENES_REASON.of()].to_numpy(dtype=object)
-        reason = np.where(reason == "", "not used", reason)
-    return np.where(used, "", reason)
-
-
-def _checked_weights(adata: AnnData, weights: Any) -> Any:
-    array = weights if sp.issparse(weights) else np.asarray(weights)
-    if array.shape not in {(adata.n_obs,), adata.shape}:
-        msg = (
-            f"weights have shape {array.shape}; they must be (cells,) = {(adata.n_obs,)} or "
-            f"(cells, genes) = {adata.shape}."
-        )
-        raise ValueError(msg)
-    values = np.asarray(array.data if sp.issparse(array) else array)
-    if not np.isfinite(values).all() or (values < 0).any():
-        msg = "weights must be finite and not negative."
-        raise ValueError(msg)
-    # in a format whose columns can be taken
-    return array.tocsc() if sp.issparse(array) else array
-
-
-def _in_groups(
-    adata: AnnData, groups: str | Sequence[str] | None, groupby: str | None
-) -> NDArray[np.bool_]:
-    """Return the cells that belong to the groups of the fit."""
-    if groups is None:
-        return np.ones(adata.n_obs, dtype=bool)
-    if groupby is None:
-        msg = f"groups={groups!r} needs groupby=, the column of obs that holds the groups."
-        raise ValueError(msg)
-    names = [groups] if isinstance(groups, str) else list(groups)
-    column = check_key(adata, "obs", groupby, "name the column that holds the groups.").astype(str)
-    unknown = [name for name in names if name not in set(column)]
-    if unknown or not names:
-        msg = (
-            f"groups {listed(unknown)} are not in obs[{groupby!r}], which has "
-            f"{listed(column.unique())}."
-        )
-        raise KeyError(msg)
-    return column.isin(names).to_numpy()
-
-
-def _variable_genes(adata: AnnData) -> NDArray[np.bool_]:
-    column = check_key(
-        adata,
-        "var",
-        _keys.HIGHLY_VARIABLE.of(),
-        "run scanpy.pp.highly_variable_genes, or leave highly_variable=False.",
-    )
-    return np.asarray(column.to_numpy(dtype=bool))
-
-
-def _columns(
-    adata: AnnData,
-    genes: NDArray[np.int64],
-    fit: FitResult,
-    left_out: NDArray[np.object_],
-    variable: NDArray[np.bool_] | None,
-    *,
-    min_r2: float,
-    min_gamma: float,
-    key: str,
-) -> tuple[dict[str, Any], GeneCriteria]:
-    """Return the columns of `var`, a row for every gene of `adata`, and the criteria."""
-
-    def everywhere(values: NDArray[Any], fill: Any) -> NDArray[Any]:
-        out = np.full(adata.n_vars, fill, dtype=values.dtype)
-        out[genes] = values
-        return np.where(left_out == "", out, fill)
-
-    gamma, r2 = everywhere(fit.gamma, np.nan), everywhere(fit.r2, np.nan)
-    criteria = gene_criteria(
-        gamma,
-        r2,
-        spliced_max=everywhere(fit.spliced_max, 0.0),
-        unspliced_max=everywhere(fit.unspliced_max, 0.0),
-        min_r2=min_r2,
-        min_gamma=min_gamma,
-        highly_variable=variable,
-        no_fit=np.where(left_out == "", everywhere(fit.reason, ""), left_out),
-    )
-    columns = {
-        _keys.GAMMA: gamma,
-        _keys.OFFSET: everywhere(fit.offset, np.nan),
-        _keys.R2: r2,
-        _keys.VELOCITY_GENES: criteria.velocity_genes,
-        _keys.REASON: pd.Categorical(criteria.reason),
-        _keys.R2_PASSES: criteria.r2_passes,
-        _keys.GAMMA_PASSES: criteria.gamma_passes,
-        _keys.SPLICED_SEEN: criteria.spliced_seen,
-        _keys.UNSPLICED_SEEN: criteria.unspliced_seen,
-        _keys.FIT_CELLS: everywhere(fit.n_cells, 0),
-    }
-    if variable is not None:
-        columns[_keys.VARIABLE_PASSES] = criteria.highly_variable
-    return {field.of(key): column for field, column in columns.items()}, criteria
-
-
-def _clear(adata: AnnData, key: str) -> None:
-    """Remove what an earlier fit left that this one may not write: nothing stale stays."""
-    for slot, fields in {
-        "layers": (_keys.VELOCITY, _keys.WEIGHTS_LAYER),
-        "obs": (_keys.WEIGHTS_COLUMN, _keys.SELF_TRANSITION),
-        "var": (_keys.VARIABLE_PASSES, _keys.SPLICED_CHECK, _keys.UNSPLICED_CHECK),
-        "obsp": (_keys.GRAPH, _keys.GRAPH_NEG, _keys.TRANSITIONS),
-    }.items():
-        mapping = getattr(adata, slot)
-        for field in fields:
-            if field.of(key) in mapping:
-                del mapping[field.of(key)]
-    for basis in list(adata.uns.get(_keys.PARAMS.of(key), {}).get("embeddings", [])):
-        if _keys.VELOCITY_EMBEDDING.of(key, basis) in adata.obsm:
-            del adata.obsm[_keys.VELOCITY_EMBEDDING.of(key, basis)]

@@ -101,7 +101,7 @@ def velocity_graph(
     >>> sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
     >>> sv.tl.velocity(adata)
     >>> sv.tl.velocity_graph(adata)
-    >>> 0 < adata.obsp["velocity_graph"].max() <= 1
+    >>> bool(0 < adata.obsp["velocity_graph"].max() <= 1)
     True
     """
     check_adata(adata)

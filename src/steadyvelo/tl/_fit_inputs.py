@@ -1,0 +1,81 @@
+"""Which cells and genes a fit uses, from what the user asks and what is marked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_key, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+__all__ = ["checked_weights", "genes_left_out", "in_groups", "variable_genes"]
+
+
+def genes_left_out(adata: AnnData) -> NDArray[np.object_]:
+    """Return why filter_genes left a gene out; the empty string for used ones."""
+    if _keys.GENES_USED.of() not in adata.var:
+        return np.full(adata.n_vars, "", dtype=object)
+    used = adata.var[_keys.GENES_USED.of()].to_numpy(dtype=bool)
+    if not used.any():
+        msg = "var['genes_used'] marks no gene; rerun pp.filter_genes with a lower threshold."
+        raise ValueError(msg)
+    reason = np.full(adata.n_vars, "not used", dtype=object)
+    if _keys.GENES_REASON.of() in adata.var:
+        reason = adata.var[_keys.GENES_REASON.of()].to_numpy(dtype=object)
+        reason = np.where(reason == "", "not used", reason)
+    return np.where(used, "", reason)
+
+
+def checked_weights(adata: AnnData, weights: Any) -> Any:
+    array = weights if sp.issparse(weights) else np.asarray(weights)
+    if array.shape not in {(adata.n_obs,), adata.shape}:
+        msg = (
+            f"weights have shape {array.shape}; they must be (cells,) = {(adata.n_obs,)} or "
+            f"(cells, genes) = {adata.shape}."
+        )
+        raise ValueError(msg)
+    values = np.asarray(array.data if sp.issparse(array) else array)
+    if not np.isfinite(values).all() or (values < 0).any():
+        msg = "weights must be finite and not negative."
+        raise ValueError(msg)
+    # in a format whose columns can be taken
+    return array.tocsc() if sp.issparse(array) else array
+
+
+def in_groups(
+    adata: AnnData, groups: str | Sequence[str] | None, groupby: str | None
+) -> NDArray[np.bool_]:
+    """Return the cells that belong to the groups of the fit."""
+    if groups is None:
+        return np.ones(adata.n_obs, dtype=bool)
+    if groupby is None:
+        msg = f"groups={groups!r} needs groupby=, the column of obs that holds the groups."
+        raise ValueError(msg)
+    names = [groups] if isinstance(groups, str) else list(groups)
+    column = check_key(adata, "obs", groupby, "name the column that holds the groups.").astype(str)
+    unknown = [name for name in names if name not in set(column)]
+    if unknown or not names:
+        msg = (
+            f"groups {listed(unknown)} are not in obs[{groupby!r}], which has "
+            f"{listed(column.unique())}."
+        )
+        raise KeyError(msg)
+    return column.isin(names).to_numpy()
+
+
+def variable_genes(adata: AnnData) -> NDArray[np.bool_]:
+    column = check_key(
+        adata,
+        "var",
+        _keys.HIGHLY_VARIABLE.of(),
+        "run scanpy.pp.highly_variable_genes, or leave highly_variable=False.",
+    )
+    return np.asarray(column.to_numpy(dtype=bool))

@@ -1,0 +1,124 @@
+"""What a fit writes: columns per gene, and dense layers filled block by block."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from steadyvelo import _keys
+from steadyvelo._sources import write_moments
+from steadyvelo.model import gene_criteria
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from steadyvelo._sources import SmoothingRecord
+    from steadyvelo.engine import FitResult, MomentBlock
+    from steadyvelo.model import GeneCriteria
+
+__all__ = ["DenseLayers", "clear_earlier", "gene_columns", "write_weights"]
+
+
+class DenseLayers:
+    """Velocity and, where they do not exist, smoothed layers, filled block by block."""
+
+    def __init__(self, shape: tuple[int, int], genes: NDArray[np.int64], *, moments: bool) -> None:
+        self.genes = genes
+        self.velocity = np.full(shape, np.nan, dtype=np.float32)
+        self.spliced = np.empty(shape, dtype=np.float32) if moments else None
+        self.unspliced = np.empty(shape, dtype=np.float32) if moments else None
+
+    def take(self, block: MomentBlock, fit: FitResult) -> None:
+        """Keep what a block holds."""
+        columns = self.genes[block.genes]
+        self.velocity[:, columns] = block.velocity(fit.gamma, fit.offset)
+        if self.spliced is not None and self.unspliced is not None:
+            self.spliced[:, columns] = block.spliced
+            self.unspliced[:, columns] = block.unspliced
+
+    def write(
+        self,
+        adata: AnnData,
+        key: str,
+        left_out: NDArray[np.bool_],
+        record: SmoothingRecord | None,
+    ) -> None:
+        """Write the layers; genes that are left out have no velocity."""
+        self.velocity[:, left_out] = np.nan
+        adata.layers[_keys.VELOCITY.of(key)] = self.velocity
+        if self.spliced is not None and self.unspliced is not None and record is not None:
+            write_moments(adata, self.spliced, self.unspliced, record)
+
+
+def write_weights(adata: AnnData, weights: Any, key: str) -> None:
+    """Keep weights that were given as an array."""
+    if weights.ndim == 1:
+        adata.obs[_keys.WEIGHTS_COLUMN.of(key)] = weights
+    else:
+        adata.layers[_keys.WEIGHTS_LAYER.of(key)] = weights
+
+
+def gene_columns(
+    adata: AnnData,
+    genes: NDArray[np.int64],
+    fit: FitResult,
+    left_out: NDArray[np.object_],
+    variable: NDArray[np.bool_] | None,
+    *,
+    min_r2: float,
+    min_gamma: float,
+    key: str,
+) -> tuple[dict[str, Any], GeneCriteria]:
+    """Return the columns of `var`, a row for every gene of `adata`, and the criteria."""
+
+    def everywhere(values: NDArray[Any], fill: Any) -> NDArray[Any]:
+        out = np.full(adata.n_vars, fill, dtype=values.dtype)
+        out[genes] = values
+        return np.where(left_out == "", out, fill)
+
+    gamma, r2 = everywhere(fit.gamma, np.nan), everywhere(fit.r2, np.nan)
+    criteria = gene_criteria(
+        gamma,
+        r2,
+        spliced_max=everywhere(fit.spliced_max, 0.0),
+        unspliced_max=everywhere(fit.unspliced_max, 0.0),
+        min_r2=min_r2,
+        min_gamma=min_gamma,
+        highly_variable=variable,
+        no_fit=np.where(left_out == "", everywhere(fit.reason, ""), left_out),
+    )
+    columns = {
+        _keys.GAMMA: gamma,
+        _keys.OFFSET: everywhere(fit.offset, np.nan),
+        _keys.R2: r2,
+        _keys.VELOCITY_GENES: criteria.velocity_genes,
+        _keys.REASON: pd.Categorical(criteria.reason),
+        _keys.R2_PASSES: criteria.r2_passes,
+        _keys.GAMMA_PASSES: criteria.gamma_passes,
+        _keys.SPLICED_SEEN: criteria.spliced_seen,
+        _keys.UNSPLICED_SEEN: criteria.unspliced_seen,
+        _keys.FIT_CELLS: everywhere(fit.n_cells, 0),
+    }
+    if variable is not None:
+        columns[_keys.VARIABLE_PASSES] = criteria.highly_variable
+    return {field.of(key): column for field, column in columns.items()}, criteria
+
+
+def clear_earlier(adata: AnnData, key: str) -> None:
+    """Remove what an earlier fit left that this one may not write: nothing stale stays."""
+    for slot, fields in {
+        "layers": (_keys.VELOCITY, _keys.WEIGHTS_LAYER),
+        "obs": (_keys.WEIGHTS_COLUMN, _keys.SELF_TRANSITION),
+        "var": (_keys.VARIABLE_PASSES, _keys.SPLICED_CHECK, _keys.UNSPLICED_CHECK),
+        "obsp": (_keys.GRAPH, _keys.GRAPH_NEG, _keys.TRANSITIONS),
+    }.items():
+        mapping = getattr(adata, slot)
+        for field in fields:
+            if field.of(key) in mapping:
+                del mapping[field.of(key)]
+    for basis in list(adata.uns.get(_keys.PARAMS.of(key), {}).get("embeddings", [])):
+        if _keys.VELOCITY_EMBEDDING.of(key, basis) in adata.obsm:
+            del adata.obsm[_keys.VELOCITY_EMBEDDING.of(key, basis)]

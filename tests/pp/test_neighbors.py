@@ -1,0 +1,84 @@
+"""Neighbours against scanpy, and odd representations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scanpy as sc
+
+import steadyvelo as sv
+from steadyvelo.pp import _nearest
+
+
+def test_graphs_are_those_of_scanpy(counts):
+    sv.pp.size_factors(counts)
+    sv.pp.neighbors(counts, n_neighbors=12, n_pcs=8)
+    theirs = counts.copy()
+    sc.pp.neighbors(theirs, n_neighbors=12, n_pcs=8)
+    assert abs(counts.obsp["distances"] - theirs.obsp["distances"]).max() < 1e-6
+    assert abs(counts.obsp["connectivities"] - theirs.obsp["connectivities"]).max() < 1e-5
+    same = counts.obsp["connectivities"].astype(bool) != theirs.obsp["connectivities"].astype(bool)
+    assert same.nnz == 0
+
+
+def test_principal_components_are_those_of_log_normalised_used_genes(counts):
+    sv.pp.size_factors(counts)
+    counts.var["genes_used"] = np.arange(60) < 40
+    sv.pp.neighbors(counts, n_neighbors=10, n_pcs=5)
+    theirs = sc.AnnData(counts.layers["spliced"].astype(np.float32))
+    factor = counts.obs["size_factor_spliced"].to_numpy()
+    theirs.X = np.log1p(theirs.X.toarray() / factor[:, None])
+    theirs = theirs[:, :40].copy()
+    sc.pp.pca(theirs, n_comps=5)
+    ours, expected = counts.obsm["X_pca"], theirs.obsm["X_pca"]
+    cosine = (
+        (ours * expected).sum(0) / np.linalg.norm(ours, axis=0) / np.linalg.norm(expected, axis=0)
+    )
+    assert abs(cosine).min() > 0.999
+
+
+def test_scanpy_reads_the_graph(prepared):
+    sc.tl.umap(prepared, maxiter=5)
+    assert np.isfinite(prepared.obsm["X_umap"]).all()
+
+
+def test_another_name_leaves_the_default_graph(prepared):
+    before = prepared.obsp["distances"].copy()
+    sv.pp.neighbors(prepared, n_neighbors=8, key_added="few")
+    assert abs(prepared.obsp["distances"] - before).nnz == 0
+    assert prepared.obsp["few_distances"].nnz == 240 * 7
+    sv.tl.velocity(prepared, neighbors_key="few")
+    sv.tl.velocity_graph(prepared, neighbors_key="few")
+    assert prepared.uns["velocity_params"]["neighbors_key"] == "few"
+
+
+def test_an_external_representation_is_used(prepared):
+    rng = np.random.default_rng(0)
+    prepared.obsm["X_scvi"] = rng.normal(size=(240, 3))
+    sv.pp.neighbors(prepared, n_neighbors=5, use_rep="X_scvi")
+    distance = np.linalg.norm(prepared.obsm["X_scvi"] - prepared.obsm["X_scvi"][0], axis=1)
+    assert set(prepared.obsp["distances"][[0]].indices) == set(np.argsort(distance)[1:5])
+
+
+def test_approximate_search_above_the_exact_limit(monkeypatch):
+    x = np.random.default_rng(0).normal(size=(600, 5)).astype(np.float32)
+    exact, _ = _nearest.nearest_neighbors(x, 10)
+    monkeypatch.setattr(_nearest, "EXACT_CELLS", 100)
+    found, distances = _nearest.nearest_neighbors(x, 10)
+    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact, found, strict=True)])
+    assert recall > 0.95
+    assert (found[:, 0] == np.arange(600)).all()
+    assert (np.diff(distances, axis=1) >= 0).all()
+
+
+def test_duplicated_cells_are_neighbours_at_distance_zero(prepared):
+    x = np.random.default_rng(0).normal(size=(240, 4))
+    x[1:20] = x[0]
+    prepared.obsm["X_pca"] = x
+    with pytest.warns(sv.SteadyveloWarning, match="19 cells are exact copies"):
+        sv.pp.neighbors(prepared, n_neighbors=10)
+    distances = prepared.obsp["distances"]
+    assert (np.diff(distances.indptr) == 9).all()
+    assert (distances[[0]].data == 0).all()
+    assert 0 not in distances[[0]].indices
+    assert np.isfinite(prepared.obsp["connectivities"].data).all()

@@ -1,0 +1,123 @@
+"""Size factors: what they are made from, and cells without molecules."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import steadyvelo as sv
+
+
+def totals(adata, layer):
+    return np.asarray(adata.layers[layer].sum(axis=1)).ravel()
+
+
+def test_each_layer_is_divided_by_its_own_sizes(counts):
+    sv.pp.size_factors(counts)
+    for layer in ("spliced", "unspliced"):
+        size = totals(counts, layer)
+        np.testing.assert_allclose(counts.obs[f"size_factor_{layer}"], size / np.median(size))
+        np.testing.assert_array_equal(counts.obs[f"n_counts_{layer}"], size)
+
+
+def test_common_factors_come_from_the_sum_of_both(counts):
+    sv.pp.size_factors(counts, method="common")
+    size = totals(counts, "spliced") + totals(counts, "unspliced")
+    for layer in ("spliced", "unspliced"):
+        np.testing.assert_allclose(counts.obs[f"size_factor_{layer}"], size / np.median(size))
+
+
+def test_named_columns_are_used_instead_of_the_layers(counts):
+    counts.obs["all_s"] = np.arange(1.0, 241)
+    sv.pp.size_factors(counts, spliced_size="all_s")
+    np.testing.assert_allclose(counts.obs["size_factor_spliced"], np.arange(1, 241) / 120.5)
+    assert "n_counts_spliced" not in counts.obs
+    assert counts.uns["size_factor_params"]["spliced_size"] == "all_s"
+    assert counts.uns["size_factor_params"]["unspliced_size"] == "layer"
+
+
+def test_totals_over_all_genes_outlive_a_selection_of_genes(counts):
+    sv.pp.size_factors(counts)
+    before = counts.obs["size_factor_spliced"].copy()
+    few = counts[:, :10].copy()
+    sv.pp.size_factors(few)
+    np.testing.assert_array_equal(few.obs["size_factor_spliced"], before)
+
+
+def test_counts_are_not_modified(counts):
+    before = {name: counts.layers[name].copy() for name in ("spliced", "unspliced")}
+    adata = sv.run(counts, basis="pca", n_neighbors=15)
+    for name, layer in before.items():
+        for where in (counts, adata):
+            kept = where.layers[name]
+            assert kept.dtype == layer.dtype
+            assert abs(kept - layer[:, counts.var_names.isin(where.var_names)]).nnz == 0
+
+
+def test_a_cell_without_molecules_is_flagged_and_left_out(counts):
+    layer = counts.layers["unspliced"].tolil()
+    layer[5] = 0
+    counts.layers["unspliced"] = layer.tocsr()
+    with pytest.warns(sv.SteadyveloWarning, match=r"1 cells have no molecules .*'cell 6'"):
+        sv.pp.size_factors(counts)
+    assert counts.obs["cells_reason"].iloc[5] == "no molecules in a layer"
+    assert counts.obs["cells_used"].sum() == 239
+    assert counts.obs["size_factor_unspliced"].iloc[5] == 0
+    sv.pp.neighbors(counts, n_neighbors=15, n_pcs=10)
+    sv.tl.velocity(counts)
+    sv.tl.velocity_graph(counts)
+    with pytest.warns(sv.SteadyveloWarning, match="1 cells have no edges"):
+        sv.tl.velocity_embedding(counts, basis="pca")
+    assert np.isnan(counts.obsm["velocity_pca"][5]).all()
+    assert np.isfinite(np.delete(counts.obsm["velocity_pca"], 5, axis=0)).all()
+    # the fit is that of the other cells
+    w = sp.csr_matrix(counts.obsp["connectivities"]).astype(bool).astype(float).toarray()
+    w += np.eye(240)
+    w[:, 5] = 0
+    w /= w.sum(axis=1, keepdims=True)
+    s, u = (
+        w
+        @ (
+            counts.layers[k].toarray()
+            / np.maximum(counts.obs[f"size_factor_{k}"], 1e-9).to_numpy()[:, None]
+        )
+        for k in ("spliced", "unspliced")
+    )
+    s, u = (np.delete(x, 5, axis=0) for x in (s, u))
+    z = s / s.max(axis=0) + u / u.max(axis=0)
+    fit = z >= np.percentile(z, 95, axis=0)
+    gamma = (fit * s * u).sum(axis=0) / (fit * s * s).sum(axis=0)
+    np.testing.assert_allclose(counts.var["velocity_gamma"], gamma, rtol=1e-5)
+
+
+def test_values_that_are_not_counts_are_taken_as_normalised(counts):
+    counts.layers["spliced"] = counts.layers["spliced"] / 3
+    with pytest.warns(sv.SteadyveloWarning, match="'spliced' .* taken as normalised"):
+        sv.pp.size_factors(counts)
+    assert (counts.obs["size_factor_spliced"] == 1).all()
+    assert counts.obs["size_factor_unspliced"].nunique() > 1
+    assert counts.uns["size_factor_params"]["spliced_taken_as_normalised"]
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ([np.nan] * 240, ValueError, "must be finite and not negative"),
+        ([-1.0] * 240, ValueError, "must be finite and not negative"),
+        ([0.0] * 240, ValueError, "all zero"),
+        (["a"] * 240, TypeError, "sizes must be numbers"),
+    ],
+)
+def test_sizes_that_cannot_be_used_are_refused(counts, values, error, message):
+    counts.obs["size"] = values
+    with pytest.raises(error, match=message):
+        sv.pp.size_factors(counts, spliced_size="size")
+    assert "size_factor_spliced" not in counts.obs
+
+
+def test_a_missing_column_and_an_unknown_method_are_refused(counts):
+    with pytest.raises(KeyError, match="no 'depth'"):
+        sv.pp.size_factors(counts, spliced_size="depth")
+    with pytest.raises(ValueError, match="method must be one of 'per_layer', 'common'"):
+        sv.pp.size_factors(counts, method="tpm")

@@ -1,0 +1,207 @@
+"""Input that cannot be used: a clear refusal, and nothing written."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import steadyvelo as sv
+
+STEPS = {
+    "size_factors": sv.pp.size_factors,
+    "filter_genes": sv.pp.filter_genes,
+    "run": lambda a: sv.run(a, basis="pca", n_neighbors=15),
+}
+
+
+def contents(adata):
+    """Everything that a refused call might have changed."""
+    return {
+        slot: {name: getattr(adata, slot)[name] for name in getattr(adata, slot)}
+        for slot in ("obs", "var", "layers", "obsm", "obsp", "uns")
+    }
+
+
+def refuses(call, adata, error, message):
+    before = contents(adata)
+    keys = {slot: set(values) for slot, values in before.items()}
+    with pytest.raises(error, match=message):
+        call(adata)
+    assert {slot: set(values) for slot, values in contents(adata).items()} == keys
+
+
+def spoil(adata, value, layer="spliced"):
+    x = adata.layers[layer].astype(np.float64)
+    x.data[3] = value
+    adata.layers[layer] = x
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_missing_layers_are_named_with_those_that_are_there(counts, step):
+    counts.layers["nascent"] = counts.layers.pop("unspliced")
+    refuses(
+        STEPS[step], counts, KeyError, r"no 'unspliced' \(it has 'spliced', .*'nascent'.*unspliced="
+    )
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (-2.0, "'spliced' holds 1 negative values, the smallest -2"),
+        (np.nan, "'spliced' holds 1 NaN or infinite"),
+        (np.inf, "'spliced' holds 1 NaN or infinite"),
+    ],
+)
+def test_impossible_counts(counts, step, value, message):
+    spoil(counts, value)
+    refuses(STEPS[step], counts, ValueError, message)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_all_zero_layer(counts, step):
+    counts.layers["unspliced"] = sp.csr_matrix(counts.shape, dtype=np.int32)
+    refuses(STEPS[step], counts, ValueError, "'unspliced' holds only zeros")
+
+
+def test_values_that_are_not_counts_run_with_a_warning(counts):
+    for name in ("spliced", "unspliced"):
+        counts.layers[name] = counts.layers[name] * 0.7
+    with pytest.warns(sv.SteadyveloWarning, match="taken as normalised"):
+        result = sv.run(counts, basis="pca", n_neighbors=15, min_shared_counts=5)
+    assert result.uns["size_factor_params"]["spliced_taken_as_normalised"]
+    assert (result.obs["size_factor_spliced"] == 1).all()
+
+
+def test_an_empty_gene_and_an_empty_cell_are_left_out_with_a_reason(counts):
+    for name in ("spliced", "unspliced"):
+        layer = counts.layers[name].tolil()
+        layer[10] = 0
+        layer[:, 20] = 0
+        counts.layers[name] = layer.tocsr()
+    with pytest.warns(sv.SteadyveloWarning):
+        result = sv.run(counts, basis="pca", n_neighbors=15)
+    assert result.n_obs == 240
+    assert result.obs["cells_reason"].iloc[10] == "no molecules in a layer"
+    assert np.isnan(result.obsm["velocity_pca"][10]).all()
+    table = result.uns["velocity_all_genes"]
+    assert table.loc["gene 21", "genes_reason"] == "no unspliced counts"
+    assert "gene 21" not in result.var_names
+
+
+def test_fewer_cells_than_neighbours(counts):
+    few = counts[:20].copy()
+    refuses(sv.run, few, ValueError, "20 cells cannot have 30 neighbours each")
+
+
+@pytest.mark.parametrize("axis", ["obs", "var"])
+def test_names_that_are_not_unique(counts, axis):
+    names = getattr(counts, f"{axis}_names").to_numpy().copy()
+    names[1] = names[0]
+    setattr(counts, f"{axis}_names", names)
+    for call in (sv.pp.size_factors, sv.run):
+        refuses(
+            call, counts, ValueError, rf"{axis}_names holds 1 names more than once .*make_unique"
+        )
+
+
+def test_duplicated_cells_run_with_a_warning(counts):
+    double = ad.concat([counts, counts[:5]], index_unique="-")
+    with pytest.warns(sv.SteadyveloWarning, match="5 cells are exact copies"):
+        result = sv.run(double, basis="pca", n_neighbors=15)
+    assert np.isfinite(result.obsm["velocity_pca"]).all()
+
+
+def test_a_graph_of_another_size_cannot_be_stored_and_one_in_uns_is_not_looked_for(counts):
+    with pytest.raises(ValueError, match="Value passed for key"):
+        counts.obsp["connectivities"] = sp.eye(10, format="csr")
+
+
+def test_a_basis_that_does_not_exist(counts):
+    refuses(
+        lambda a: sv.run(a, basis="tsne"), counts, KeyError, "'tsne' is not in adata.obsm .*'umap'"
+    )
+
+
+def test_a_view_is_copied_with_a_warning_and_its_parent_left_alone(counts):
+    view = counts[:, :30]
+    with pytest.warns(sv.SteadyveloWarning, match="adata is a view"):
+        sv.pp.size_factors(view)
+    assert not view.is_view
+    assert "size_factor_spliced" in view.obs
+    assert "size_factor_spliced" not in counts.obs
+
+
+def test_run_takes_a_view_as_it_is(counts):
+    result = sv.run(counts[counts.obs_names[::-1]], basis="pca", n_neighbors=15)
+    assert list(result.obs_names) == list(counts.obs_names[::-1])
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        ("counts.h5ad", TypeError, "adata must be an AnnData; it is a str"),
+        (ad.AnnData(np.ones((0, 3))), ValueError, "holds 0 cells and 3 genes"),
+    ],
+)
+def test_what_is_not_an_anndata(value, error, message):
+    with pytest.raises(error, match=message):
+        sv.run(value)
+
+
+@pytest.mark.parametrize("dtype", [object, str])
+def test_layers_that_are_not_numbers(counts, dtype):
+    counts.layers["spliced"] = counts.layers["spliced"].toarray().astype(dtype)
+    refuses(sv.pp.size_factors, counts, TypeError, "counts must be numbers")
+
+
+def test_dense_layers_that_would_not_fit(prepared):
+    refuses(
+        lambda a: sv.tl.velocity(a, max_memory=1e5),
+        prepared,
+        MemoryError,
+        r"3 dense layers of 240 cells × 60 genes take 0.00 GB .* use tl.velocity\(dense=False\)",
+    )
+    refuses(lambda a: sv.pp.moments(a, max_memory=1e5), prepared, MemoryError, "2 dense layers")
+    sv.tl.velocity(prepared, dense=False, max_memory=1e5)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"weights": "top"}, ValueError, "weights must be one of 'extremes'"),
+        ({"weights": np.ones(7)}, ValueError, r"weights have shape \(7,\)"),
+        ({"weights": -np.ones(240)}, ValueError, "finite and not negative"),
+        ({"weights": np.full(240, np.nan)}, ValueError, "finite and not negative"),
+        ({"quantiles": (5, 95)}, ValueError, "quantiles must lie in"),
+        ({"offset": "positive"}, ValueError, "offset must be one of"),
+        ({"r2": "adjusted"}, ValueError, "r2 must be one of"),
+        ({"groups": ["trunk"]}, ValueError, "needs groupby="),
+        ({"groups": ["leaf"], "groupby": "branch"}, KeyError, "groups 'leaf' are not in"),
+        ({"groups": ["trunk"], "groupby": "none"}, KeyError, "no 'none'"),
+        ({"highly_variable": True}, KeyError, "highly_variable_genes"),
+        ({"spliced": "mature"}, KeyError, "no 'mature'"),
+        ({"neighbors_key": "other"}, KeyError, "no 'other'"),
+    ],
+)
+def test_options_that_cannot_be_used(prepared, options, error, message):
+    refuses(lambda a: sv.tl.velocity(a, **options), prepared, error, message)
+
+
+def test_marked_genes_must_leave_some(prepared):
+    prepared.var["genes_used"] = False
+    refuses(sv.tl.velocity, prepared, ValueError, "marks no gene")
+
+
+def test_smoothed_layers_must_be_finite(prepared):
+    sv.pp.moments(prepared)
+    prepared.layers["Ms"][0, 0] = np.nan
+    refuses(sv.tl.velocity, prepared, ValueError, "layer 'Ms' holds NaN")
+
+
+def test_a_neighbour_graph_must_be_finite(prepared):
+    prepared.obsp["distances"].data[0] = np.nan
+    sv.tl.velocity(prepared)
+    refuses(sv.tl.velocity_graph, prepared, ValueError, r"obsp\['distances'\] holds NaN")
