@@ -165,6 +165,11 @@ def _analyse(adata: Any, target: Path, *, color: str | None, **options: Any) -> 
     from ._pictures import write_pictures  # noqa: PLC0415
     from ._progress import showing  # noqa: PLC0415
 
+    if color is not None:
+        # before anything is computed
+        from steadyvelo.pl._colors import color_column  # noqa: PLC0415
+
+        color_column(adata, color)
     with showing() as report:
         result = run_steps(adata, report=report, **options)
         report("writing", 0.0)

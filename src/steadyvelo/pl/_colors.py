@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["CellColors", "cell_colors"]
+__all__ = ["CellColors", "cell_colors", "color_column"]
 
 _PLAIN = "#b8b8b8"
 _MISSING = "#d9d9d9"
@@ -91,10 +91,7 @@ def cell_colors(
     """
     if color is None:
         return CellColors("", np.tile(mpl.colors.to_rgba(_PLAIN), (adata.n_obs, 1)), {})
-    if color not in adata.obs:
-        msg = f"color={color!r} is not in adata.obs, which has {listed(adata.obs.columns)}."
-        raise KeyError(msg)
-    column = adata.obs[color]
+    column = color_column(adata, color)
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         return CellColors(color, column.to_numpy(dtype=np.float64), {})
     column = column.astype("category")
@@ -102,6 +99,14 @@ def cell_colors(
     colors = _category_colors(adata, color, names, palette)
     table = np.array([mpl.colors.to_rgba(c) for c in [*colors, _MISSING]])
     return CellColors(color, table[column.cat.codes], dict(zip(names, colors, strict=True)))
+
+
+def color_column(adata: AnnData, color: str) -> pd.Series:
+    """Return the column of `obs` to colour by; refuse one that is not there."""
+    if color not in adata.obs:
+        msg = f"color={color!r} is not in adata.obs, which has {listed(adata.obs.columns)}."
+        raise KeyError(msg)
+    return adata.obs[color]
 
 
 def _category_colors(

@@ -1,0 +1,54 @@
+# Two commands for users: `make demo` and `make test`. The others are for those who change the code.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+OTHER_PYTHONS ?= 3.12 3.13
+
+.PHONY: demo test test-full test-pythons lint format clean
+
+demo: $(VENV)/.installed
+	$(BIN)/steadyvelo demo --out demo
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest
+
+# slow tests too, with coverage
+test-full: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m "slow or not slow" --cov --cov-report=term:skip-covered
+
+# the tests on each of the other Pythons that this machine has
+test-pythons:
+	@for version in $(OTHER_PYTHONS); do \
+	  python=$$(PYTHON_VERSION=$$version sh .ci/find-python) || { echo "no Python $$version here: not tested on it"; continue; }; \
+	  echo "== $$($$python --version)"; \
+	  $(MAKE) test PYTHON=$$python VENV=.venv-$$version || exit 1; \
+	done
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/towncrier build --draft --version next > /dev/null
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet -e .
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet -e ".[test]"
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv .venv-* demo build dist htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,170 @@
+"""The command line, in processes of its own where start-up is the point."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import anndata as ad
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import steadyvelo as sv
+from steadyvelo.cli._app import app
+
+
+@pytest.fixture
+def invoke(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        return CliRunner().invoke(app, [str(a) for a in arguments])
+
+    return call
+
+
+@pytest.fixture
+def counts_file(counts, tmp_path):
+    path = tmp_path / "counts.h5ad"
+    counts.write_h5ad(path)
+    return path
+
+
+def modules_after(code):
+    """Names of the modules loaded after some code in a fresh interpreter."""
+    code += "\nimport sys, json; print('\\n' + json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+
+
+def test_import_loads_nothing_heavy():
+    loaded = modules_after("import steadyvelo")
+    assert not loaded & {"numpy", "scipy", "numba", "pandas", "anndata", "scanpy", "matplotlib"}
+
+
+def test_help_loads_nothing_heavy():
+    loaded = modules_after(
+        "import sys; sys.argv = ['steadyvelo', '--help']\n"
+        "from steadyvelo.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass"
+    )
+    assert not loaded & {"numpy", "numba", "scanpy", "matplotlib", "anndata"}
+
+
+def test_the_functions_load_neither_scanpy_nor_umap():
+    loaded = modules_after("import steadyvelo as sv; sv.pp, sv.tl, sv.get, sv.run")
+    assert not loaded & {"scanpy", "umap", "pynndescent", "matplotlib"}
+
+
+def test_version(invoke):
+    assert invoke("version").stdout.strip() == sv.__version__
+
+
+def test_run_writes_result_and_pictures_and_says_what_it_did(invoke, counts_file, tmp_path):
+    done = invoke("run", counts_file, "--out", "result.h5ad", "--basis", "pca", "--n-neighbors", 15)
+    assert done.exit_code == 0, done.output
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {
+        "counts.h5ad",
+        "result.h5ad",
+        "result_stream.png",
+        "result_phase_portraits.png",
+    }
+    for line in (
+        "cells           240",
+        "genes           60 of 60 used",
+        "velocity genes",
+        "seconds",
+    ):
+        assert line in done.stdout
+    result = ad.read_h5ad(tmp_path / "result.h5ad")
+    assert np.isfinite(result.obsm["velocity_pca"]).all()
+    assert len(result.uns["velocity_all_genes"]) == 60
+    assert set(result.uns["velocity_run"]["seconds"]) >= {"genes", "velocity graph", "arrows"}
+    assert (tmp_path / "result_stream.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_table_of_all_genes_says_why_each_is_missing(invoke, counts_file, tmp_path):
+    done = invoke(
+        *("run", counts_file, "--out", "r.h5ad", "--basis", "pca", "--n-neighbors", 15),
+        *("--min-shared-counts", 300, "--no-dense"),
+    )
+    assert done.exit_code == 0, done.output
+    result = ad.read_h5ad(tmp_path / "r.h5ad")
+    table = result.uns["velocity_all_genes"]
+    assert (table["genes_used"] == table.index.isin(result.var_names)).all()
+    assert (
+        table.loc[~table["genes_used"], "velocity_reason"] == "fewer than 300 shared counts"
+    ).all()
+    assert ((table["velocity_reason"] == "") == table["velocity_genes"]).all()
+    assert "velocity" not in result.layers
+    assert (
+        f"{result.n_vars} of 60 used (not used: {60 - result.n_vars} fewer than 300" in done.stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent.h5ad", "--out", "r.h5ad"], "there is no file absent.h5ad"),
+        (["counts.h5ad", "--out", "none/r.h5ad"], "the folder none does not exist"),
+        (["counts.h5ad", "--out", "."], "is a folder"),
+        (["counts.h5ad", "--out", "counts.h5ad"], "is the input"),
+        (["text.h5ad", "--out", "r.h5ad"], "is not an HDF5 file"),
+        (["counts.h5ad", "--out", "r.h5ad", "--spliced", "mature"], "no 'mature'"),
+        (["counts.h5ad", "--out", "r.h5ad", "--basis", "tsne"], "basis='tsne'"),
+        (["counts.h5ad", "--out", "r.h5ad", "--n-neighbors", "900"], "cannot have 900 neighbours"),
+        (["counts.h5ad", "--out", "r.h5ad", "--color", "none"], "color='none' is not in adata.obs"),
+        (["counts.h5ad", "--out", "r.h5ad", "--spliced-size", "none"], "no 'none'"),
+    ],
+)
+def test_bad_input_is_one_plain_line_and_leaves_nothing(
+    invoke, counts_file, tmp_path, arguments, message
+):
+    (tmp_path / "text.h5ad").write_text("no data")
+    done = invoke("run", *arguments)
+    assert done.exit_code == 3
+    assert message in done.stderr
+    assert "Traceback" not in done.output
+    assert {p.name for p in tmp_path.iterdir()} == {"counts.h5ad", "text.h5ad"}
+
+
+def test_wrong_usage_has_its_own_exit_code(invoke):
+    assert invoke("run").exit_code == 2
+    assert invoke("fly").exit_code == 2
+
+
+@pytest.mark.filterwarnings("default::steadyvelo.SteadyveloWarning")
+def test_warnings_are_one_line(invoke, counts, tmp_path):
+    counts.layers["spliced"] = counts.layers["spliced"] * 0.5
+    counts.write_h5ad(tmp_path / "half.h5ad")
+    done = invoke("run", "half.h5ad", "--out", "r.h5ad", "--basis", "pca", "--n-neighbors", 15)
+    assert done.exit_code == 0, done.output
+    assert "warning: layer 'spliced' holds values that are not whole numbers" in done.stderr
+
+
+def test_a_result_can_be_run_again(invoke, counts_file, tmp_path):
+    options = ("--basis", "pca", "--n-neighbors", 15)
+    assert invoke("run", counts_file, "--out", "a.h5ad", *options).exit_code == 0
+    again = invoke("run", "a.h5ad", "--out", "b.h5ad", *options)
+    assert again.exit_code == 0, again.output
+    first, second = (ad.read_h5ad(tmp_path / name) for name in ("a.h5ad", "b.h5ad"))
+    np.testing.assert_array_equal(first.var["velocity_gamma"], second.var["velocity_gamma"])
+
+
+@pytest.mark.slow
+def test_demo_comes_close_to_the_truth(invoke, tmp_path):
+    done = invoke("demo", "--out", "d")
+    assert done.exit_code == 0, done.output
+    assert {path.name for path in (tmp_path / "d").iterdir()} == {
+        "result.h5ad",
+        "result_stream.png",
+        "result_phase_portraits.png",
+    }
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("  ")]
+    numbers = [float(line[-1]) for line in lines]
+    assert len(numbers) == 4
+    assert numbers[0] > 0.9
+    assert min(numbers) > 0.6

@@ -1,0 +1,86 @@
+"""The public interface as a whole."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+
+import pytest
+
+import steadyvelo as sv
+from steadyvelo import _keys
+
+MODULES = ["datasets", "get", "io", "metrics", "model", "pl", "pp", "tl"]
+FUNCTIONS = {
+    f"{module}.{name}": getattr(importlib.import_module(f"steadyvelo.{module}"), name)
+    for module in MODULES
+    for name in importlib.import_module(f"steadyvelo.{module}").__all__
+} | {"run": sv.run}
+FUNCTIONS = {name: f for name, f in FUNCTIONS.items() if inspect.isfunction(f)}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_signatures(name):
+    parameters = list(inspect.signature(FUNCTIONS[name]).parameters.values())
+    positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    if name.split(".")[0] in {"pp", "tl", "pl", "get", "metrics", "run"}:
+        assert parameters[0].name == "adata"
+        assert len(positional) <= 3
+    assert all(p.annotation is not p.empty for p in parameters)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_docstrings_explain_every_parameter_and_have_an_example(name):
+    text = inspect.getdoc(FUNCTIONS[name])
+    assert text, "no docstring"
+    if name != "io.write_h5ad":
+        assert "Returns\n-------" in text or "evolve" in text
+    assert ">>>" in text
+    if name in {"model.induction", "model.repression"}:
+        return
+    section = text.split("Parameters\n----------")[1].split("\n\n")
+    described = set()
+    for line in "\n\n".join(section).splitlines():
+        if re.fullmatch(r"[a-z_0-9]+(, [a-z_0-9]+)*", line):
+            described.update(line.split(", "))
+    assert set(inspect.signature(FUNCTIONS[name]).parameters) <= described
+
+
+def test_everything_listed_exists():
+    for name in sv.__all__:
+        assert getattr(sv, name) is not None
+    assert set(dir(sv)) == set(sv.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = sv.nothing
+
+
+def test_every_module_can_be_imported():
+    for module in pkgutil.walk_packages(sv.__path__, "steadyvelo."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def test_key_strings_stand_in_one_place_only():
+    names = [f.name for f in _keys.FIELDS]
+    assert len({(f.slot, f.name) for f in _keys.FIELDS}) == len(names)
+    assert all(f.meaning for f in _keys.FIELDS)
+
+
+def test_what_a_run_writes_is_declared(fitted):
+    declared = {
+        slot: {
+            f.of("velocity", basis) for f in _keys.FIELDS if f.slot == slot for basis in ("pca",)
+        }
+        for slot in ("layers", "obs", "var", "obsm", "obsp", "uns")
+    }
+    plain = sv.datasets.simulate(n_cells=20, n_genes=10)
+    for slot, names in declared.items():
+        written = set(getattr(fitted, slot)) - set(getattr(plain, slot))
+        extra = (
+            {name.replace("moments_", "velocity_") for name in written}
+            - names
+            - {"moments_params", "velocity_params"}
+        )
+        assert not extra, (slot, extra)
