@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["FIELDS", "Field"]
+__all__ = ["FIELDS", "Field", "colors_key"]
 
 Slot = Literal["layers", "obs", "var", "obsm", "obsp", "uns"]
 
@@ -125,4 +125,8 @@ ALL_GENES = Field(
     "uns", "{key}_all_genes", "table", "", "every gene of the input of `run` and why it was left"
 )
 RUN = Field("uns", "{key}_run", "mapping", "", "seconds per step of `run`")
-COLORS = Field("uns", "{key}_colors", "categories", "str", "scanpy's colours of a category")
+
+
+def colors_key(column: str) -> str:
+    """Return the key in `uns` of scanpy's colours for a column of `obs`."""
+    return f"{column}_colors"

@@ -33,6 +33,7 @@ def run(
     n_pcs: int = 30,
     use_rep: str | None = None,
     neighbors_key: str | None = None,
+    new_neighbors: bool = False,
     weights: str = "extremes",
     quantiles: tuple[float | None, float | None] | None = None,
     offset: bool | Literal["nonnegative"] = False,
@@ -62,9 +63,11 @@ def run(
         See :func:`steadyvelo.pp.size_factors`.
     n_neighbors, n_pcs, use_rep
         See :func:`steadyvelo.pp.neighbors`, which is called only where `adata` holds no
-        neighbour graph.
+        neighbour graph, or with `new_neighbors`.
     neighbors_key
         Name of the neighbour graph to use; None means scanpy's default.
+    new_neighbors
+        Find neighbours although `adata` holds a graph: one that other cells were part of, say.
     weights, quantiles, offset, min_r2, min_gamma, dense
         See :func:`steadyvelo.tl.velocity`.
     basis
@@ -139,8 +142,9 @@ def run(
         if result.X is None:
             result.X = result.layers[spliced].copy()
         del marked
+        _forget_moments(result)
     with steps("neighbours"):
-        if not has_neighbors(result, neighbors_key):
+        if new_neighbors or not has_neighbors(result, neighbors_key):
             pp.neighbors(
                 result,
                 n_neighbors=n_neighbors,
@@ -237,6 +241,14 @@ def _annotations(adata: AnnData, layers: dict[str, str]) -> AnnData:
         var=adata.var.copy(),
         layers={name: adata.layers[name] for name in layers.values()},
     )
+
+
+def _forget_moments(adata: AnnData) -> None:
+    """Remove smoothed layers of an earlier run; those of another tool are kept and used."""
+    if _keys.MOMENTS_PARAMS.of() in adata.uns:
+        del adata.uns[_keys.MOMENTS_PARAMS.of()]
+        for field in (_keys.MS, _keys.MU):
+            adata.layers.pop(field.of(), None)
 
 
 def _compute_umap(adata: AnnData, neighbors_key: str | None, rng: int) -> None:

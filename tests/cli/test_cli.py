@@ -154,6 +154,18 @@ def test_a_result_can_be_run_again(invoke, counts_file, tmp_path):
     np.testing.assert_array_equal(first.var["velocity_gamma"], second.var["velocity_gamma"])
 
 
+def test_a_part_of_a_result_is_run_with_new_neighbours(invoke, counts_file, tmp_path):
+    options = ("--basis", "pca", "--n-neighbors", 15)
+    assert invoke("run", counts_file, "--out", "a.h5ad", *options).exit_code == 0
+    ad.read_h5ad(tmp_path / "a.h5ad")[:150].write_h5ad(tmp_path / "part.h5ad")
+    refused = invoke("run", "part.h5ad", "--out", "b.h5ad", *options)
+    assert refused.exit_code == 3
+    assert "the neighbour graph was computed on 240 cells" in refused.stderr
+    done = invoke("run", "part.h5ad", "--out", "b.h5ad", "--new-neighbors", *options)
+    assert done.exit_code == 0, done.output
+    assert ad.read_h5ad(tmp_path / "b.h5ad").n_obs == 150
+
+
 @pytest.mark.slow
 def test_demo_comes_close_to_the_truth(invoke, tmp_path):
     done = invoke("demo", "--out", "d")

@@ -215,5 +215,5 @@ def test_a_stream_without_arrows_is_refused(fitted):
     with pytest.raises(ValueError, match="no cell has an arrow"):
         sv.pl.velocity_stream(fitted, basis="pca")
     del fitted.obsm["velocity_pca"]
-    with pytest.raises(KeyError, match="run tl.velocity_embedding"):
+    with pytest.raises(KeyError, match=r"run tl.velocity_embedding"):
         sv.pl.velocity_stream(fitted, basis="pca")

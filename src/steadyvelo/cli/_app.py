@@ -70,6 +70,9 @@ def run(
         SizeFactors, typer.Option(help="One size factor per layer, or one for both.")
     ] = SizeFactors.per_layer,
     n_neighbors: Annotated[int, typer.Option(help="Neighbours, where there are none yet.")] = 30,
+    new_neighbors: Annotated[
+        bool, typer.Option("--new-neighbors", help="Find neighbours even where a graph exists.")
+    ] = False,
     n_pcs: Annotated[int, typer.Option(help="Principal components for neighbours.")] = 30,
     offset: Annotated[Offset, typer.Option(help="Fit with an offset.")] = Offset.none,
     basis: Annotated[str, typer.Option(help="Embedding for the arrows.")] = "umap",
@@ -110,6 +113,7 @@ def run(
             unspliced_size=unspliced_size,
             n_neighbors=n_neighbors,
             n_pcs=n_pcs,
+            new_neighbors=new_neighbors,
             offset={"none": False, "free": True, "nonnegative": "nonnegative"}[offset.value],
             basis=basis,
             dense=dense,

@@ -59,14 +59,25 @@ def agreement_with_truth(adata: AnnData, *, velocity_key: str = "velocity") -> p
     estimated = get_velocity(
         adata, genes=list(adata.var_names[fitted]), velocity_key=velocity_key
     ).to_numpy(dtype=np.float64)
-    truth = true_velocity[:, fitted]
-    ranks = pd.DataFrame({"fitted": gamma[fitted], "true": true_gamma[fitted]})
-    per_gene = _cosine(estimated - estimated.mean(axis=0), truth - truth.mean(axis=0), axis=0)
+    return compare(gamma[fitted], true_gamma[fitted], estimated, true_velocity[:, fitted])
+
+
+def compare(
+    gamma: NDArray[np.float64],
+    true_gamma: NDArray[np.float64],
+    velocity: NDArray[np.float64],
+    true_velocity: NDArray[np.float64],
+) -> pd.Series:
+    """Compare ratios, shape (genes,), and velocities, cells × genes, with the truth."""
+    ranks = pd.DataFrame({"fitted": gamma, "true": true_gamma})
+    per_gene = _cosine(
+        velocity - velocity.mean(axis=0), true_velocity - true_velocity.mean(axis=0), axis=0
+    )
     return pd.Series(
         {
             "gamma_rank_correlation": ranks.corr("spearman").loc["fitted", "true"],
             "velocity_correlation": np.nanmedian(per_gene),
-            "cell_cosine": np.nanmean(_cosine(estimated, truth, axis=1)),
+            "cell_cosine": np.nanmean(_cosine(velocity, true_velocity, axis=1)),
         }
     )
 

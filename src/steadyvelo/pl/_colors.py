@@ -118,7 +118,7 @@ def _category_colors(
             msg = f"palette has no colour for {listed(missing)}."
             raise KeyError(msg)
         return [palette[name] for name in names]
-    stored = adata.uns.get(_keys.COLORS.of(color))
+    stored = adata.uns.get(_keys.colors_key(color))
     if stored is not None and len(stored) >= len(names):
         return [str(c) for c in stored[: len(names)]]
     if len(names) <= 10:
