@@ -177,7 +177,8 @@ def _weights(
         return np.asarray(layer.toarray() if hasattr(layer, "toarray") else layer).T
     cells = used_cells(adata)
     if "groups" in params:
-        cells &= adata.obs[params["groupby"]].astype(str).isin(list(params["groups"])).to_numpy()
+        in_groups = adata.obs[params["groupby"]].astype(str).isin(list(params["groups"]))
+        cells = cells & in_groups.to_numpy()
     return steady_state_weights(
         spliced, unspliced, params["weights"], quantiles=fitted.quantiles, cells=cells
     )
