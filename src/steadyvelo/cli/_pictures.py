@@ -24,7 +24,7 @@ _N_PORTRAITS = 8
 def write_pictures(
     result: AnnData, target: Path, *, color: str | None, basis: str = "umap"
 ) -> list[Path]:
-    """Write the stream and the phase portraits of the best-fitted genes.
+    """Write the stream, and phase portraits of the well-counted genes that fit best.
 
     Parameters
     ----------
@@ -47,7 +47,9 @@ def write_pictures(
     if color is None:
         color = next((name for name in _USUAL_NAMES if name in result.obs), None)
     good = result.var[result.var[_keys.VELOCITY_GENES.of()].to_numpy(dtype=bool)]
-    best = good.sort_values(_keys.R2.of(), ascending=False).index[:_N_PORTRAITS]
+    # a gene seen in a handful of cells can fit best of all, and shows nothing
+    seen = good[_keys.SHARED_COUNTS.of()] >= good[_keys.SHARED_COUNTS.of()].median()
+    best = good[seen].sort_values(_keys.R2.of(), ascending=False).index[:_N_PORTRAITS]
     drawings = {
         "stream": pl.velocity_stream(result, basis=basis, color=color),
         "phase_portraits": pl.phase_portrait(result, list(best), color=color),
