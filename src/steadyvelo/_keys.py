@@ -121,6 +121,7 @@ NEIGHBORS = Field("uns", "neighbors", "mapping", "", "scanpy's: keys and paramet
 SIZE_PARAMS = Field("uns", "size_factor_params", "mapping", "", "how size factors were made")
 MOMENTS_PARAMS = Field("uns", "moments_params", "mapping", "", "what Ms and Mu were smoothed from")
 PARAMS = Field("uns", "{key}_params", "mapping", "", "every parameter, version, hashes of inputs")
+IMPORT = Field("uns", "import", "mapping", "", "tool, source and ambiguous molecules of a reader")
 ALL_GENES = Field(
     "uns", "{key}_all_genes", "table", "", "every gene of the input of `run` and why it was left"
 )

@@ -166,6 +166,18 @@ def test_a_part_of_a_result_is_run_with_new_neighbours(invoke, counts_file, tmp_
     assert ad.read_h5ad(tmp_path / "b.h5ad").n_obs == 150
 
 
+def test_import_recognises_and_writes(invoke, shared, tmp_path):
+    solo = shared / "counters" / "starsolo" / "Solo.out"
+    done = invoke("import", solo, "--out", "c.h5ad", "--ambiguous", "spliced")
+    assert done.exit_code == 0, done.output
+    adata = ad.read_h5ad(tmp_path / "c.h5ad")
+    assert adata.layers["spliced"].sum() == 4982 + 117
+    refused = invoke("import", tmp_path / "none", "--out", "d.h5ad")
+    assert refused.exit_code == 3
+    assert "there is no file or folder" in refused.stderr
+    assert not (tmp_path / "d.h5ad").exists()
+
+
 @pytest.mark.slow
 def test_demo_comes_close_to_the_truth(invoke, tmp_path):
     done = invoke("demo", "--out", "d")

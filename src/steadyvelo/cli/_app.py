@@ -44,6 +44,16 @@ class SizeFactors(StrEnum):
     common = "common"
 
 
+class AmbiguousChoice(StrEnum):
+    """What becomes of ambiguous molecules."""
+
+    default = "default"
+    drop = "drop"
+    spliced = "spliced"
+    unspliced = "unspliced"
+    keep = "keep"
+
+
 def main() -> None:
     """Run the program."""
     app()
@@ -95,8 +105,8 @@ def run(
     Example: steadyvelo run counts.h5ad --out result.h5ad
     """
     with _plain_errors():
-        from steadyvelo.io import read_h5ad  # noqa: PLC0415
         from steadyvelo.io._files import check_target  # noqa: PLC0415
+        from steadyvelo.io._h5ad import load_h5ad  # noqa: PLC0415
 
         target = check_target(out)
         if target.exists() and counts.exists() and target.samefile(counts):
@@ -104,7 +114,7 @@ def run(
             raise ValueError(msg)
         typer.echo(f"reading {counts}")
         _analyse(
-            read_h5ad(counts),
+            load_h5ad(counts),
             target,
             color=color,
             min_shared_counts=min_shared_counts,
@@ -123,6 +133,37 @@ def run(
             max_memory=None if max_memory is None else max_memory * 1e9,
             n_threads=threads,
         )
+
+
+@app.command("import")
+def import_counts(
+    path: Annotated[Path, typer.Argument(help="File or folder that a counter wrote.")],
+    out: Annotated[Path, typer.Option(help="h5ad file to write.")],
+    ambiguous: Annotated[
+        AmbiguousChoice,
+        typer.Option(help="What becomes of ambiguous molecules; default is what the tool means."),
+    ] = AmbiguousChoice.default,
+    spliced: Annotated[str | None, typer.Option(help="Layer of spliced counts.")] = None,
+    unspliced: Annotated[str | None, typer.Option(help="Layer of unspliced counts.")] = None,
+) -> None:
+    """Read the counts at PATH, whichever tool wrote them, and write them as h5ad.
+
+    STARsolo (Velocyto), kb-python (nac, lamanno), alevin-fry (USA mode), velocyto's loom, h5ad
+    and zarr are recognised by their content.
+
+    Example: steadyvelo import Solo.out --out counts.h5ad
+    """
+    with _plain_errors():
+        import logging  # noqa: PLC0415
+
+        from steadyvelo.io import read, write_h5ad  # noqa: PLC0415
+        from steadyvelo.io._files import check_target  # noqa: PLC0415
+
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        target = check_target(out)
+        adata = read(path, ambiguous=ambiguous.value, spliced=spliced, unspliced=unspliced)
+        write_h5ad(adata, target)
+        typer.echo(f"wrote {target}: {adata.n_obs:,} cells × {adata.n_vars:,} genes")
 
 
 @app.command()

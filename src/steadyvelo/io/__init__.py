@@ -1,7 +1,22 @@
-"""Files to AnnData and back."""
+"""Files to AnnData and back: one reader per counter, and `read`, which recognises them."""
 
 from __future__ import annotations
 
-from ._h5ad import read_h5ad, write_h5ad
+from ._alevin_fry import read_alevin_fry
+from ._anndata_files import read_h5ad, read_zarr
+from ._detect import read
+from ._h5ad import write_h5ad
+from ._kb import read_kb
+from ._loom import read_loom
+from ._starsolo import read_starsolo
 
-__all__ = ["read_h5ad", "write_h5ad"]
+__all__ = [
+    "read",
+    "read_alevin_fry",
+    "read_h5ad",
+    "read_kb",
+    "read_loom",
+    "read_starsolo",
+    "read_zarr",
+    "write_h5ad",
+]

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-__all__ = ["read_h5ad", "write_h5ad"]
+__all__ = ["load_h5ad", "write_h5ad"]
 
 
-def read_h5ad(path: str | os.PathLike[str]) -> AnnData:
-    """Read an h5ad file into memory.
+def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
+    """Read an h5ad file as it is.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def read_h5ad(path: str | os.PathLike[str]) -> AnnData:
 
     Examples
     --------
-    >>> read_h5ad("absent.h5ad")
+    >>> load_h5ad("absent.h5ad")
     Traceback (most recent call last):
     FileNotFoundError: there is no file absent.h5ad.
     """
@@ -85,7 +85,7 @@ def write_h5ad(adata: AnnData, path: str | os.PathLike[str]) -> None:
     >>> adata = sv.datasets.simulate(n_cells=20, n_genes=10)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_h5ad(adata, f"{folder}/cells.h5ad")
-    ...     read_h5ad(f"{folder}/cells.h5ad").shape
+    ...     load_h5ad(f"{folder}/cells.h5ad").shape
     (20, 10)
     """
     with replacing(path) as temporary:

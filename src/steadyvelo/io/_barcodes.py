@@ -1,0 +1,64 @@
+"""Names of cells as tools write them: sample, barcode and what hangs on it."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+from steadyvelo._checks import listed
+
+__all__ = ["core_barcode", "split_cell_ids"]
+
+# velocyto writes sample:BARCODEx, 10x BARCODE-1; what else is around them is a sample, too
+_BARCODE = re.compile(r"[ACGTN]{6,}")
+_VELOCYTO = re.compile(r"(?P<sample>.+):(?P<barcode>[ACGTN]{6,})x?")
+
+
+def core_barcode(name: str) -> tuple[str, str, str]:
+    """Return what stands before the barcode, the barcode, and what stands after it.
+
+    The longest run of bases is the barcode; a name without one is its own barcode.
+
+    Examples
+    --------
+    >>> core_barcode("lung:AAACCTGAGAGGGATAx")
+    ('lung:', 'AAACCTGAGAGGGATA', 'x')
+    >>> core_barcode("AAACCTGAGAGGGATA-1-batch2")
+    ('', 'AAACCTGAGAGGGATA', '-1-batch2')
+    >>> core_barcode("cell 7")
+    ('', 'cell 7', '')
+    """
+    found = max(_BARCODE.finditer(name), key=lambda m: m.end() - m.start(), default=None)
+    if found is None:
+        return "", name, ""
+    return name[: found.start()], found.group(), name[found.end() :]
+
+
+def split_cell_ids(cells: list[str], source: str) -> pd.DataFrame:
+    """Return `obs` with barcodes as index, and the sample where names hold one.
+
+    Barcodes that several samples share keep the sample in their name.
+    """
+    matches = [_VELOCYTO.fullmatch(cell) for cell in cells]
+    if not all(matches):
+        return pd.DataFrame(index=_unique(cells, source))
+    samples = [m["sample"] for m in matches if m]
+    barcodes = [m["barcode"] for m in matches if m]
+    index = barcodes
+    if not pd.Index(barcodes).is_unique:
+        index = [f"{s}:{b}" for s, b in zip(samples, barcodes, strict=True)]
+    frame = {"sample": pd.Categorical(samples), "cell_id": cells}
+    return pd.DataFrame(frame, index=_unique(index, source))
+
+
+def _unique(names: list[str], source: str) -> pd.Index:
+    index = pd.Index(names, dtype=object)
+    if not index.is_unique:
+        doubled = index[index.duplicated()].unique()
+        msg = (
+            f"{source} names {len(doubled)} cells more than once ({listed(doubled, 3)}): two "
+            "samples joined without telling them apart?"
+        )
+        raise ValueError(msg)
+    return index

@@ -1,0 +1,105 @@
+"""Recognising a counter's output by what is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+
+from ._alevin_fry import alevin_fry_folder, read_alevin_fry
+from ._anndata_files import read_h5ad, read_zarr
+from ._kb import kb_folder, read_kb
+from ._loom import read_loom
+from ._starsolo import is_starsolo_leaf, read_starsolo
+
+if TYPE_CHECKING:
+    import os
+    from typing import Any
+
+    from anndata import AnnData
+
+    from ._count_table import Ambiguous
+
+__all__ = ["read"]
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    ambiguous: Ambiguous = "default",
+    spliced: str | None = None,
+    unspliced: str | None = None,
+) -> AnnData:
+    """Read spliced and unspliced counts, whichever tool wrote them.
+
+    The format is recognised by content: a loom file (velocyto, kb-python), STARsolo's Velocyto
+    output, kb-python's nac or lamanno matrices, alevin-fry's USA mode, an h5ad file or zarr store.
+
+    Parameters
+    ----------
+    path
+        File or folder.
+    ambiguous
+        What becomes of ambiguous molecules: ``"drop"``, ``"spliced"``, ``"unspliced"`` (added to
+        that layer), ``"keep"`` (a layer of their own), or ``"default"``: what the tool means by
+        them, see each reader.
+    spliced, unspliced
+        Names of the layers, in formats that have named layers.
+
+    Returns
+    -------
+    Cells × genes with layers ``spliced`` and ``unspliced``; see the readers.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`, or a file of a recognised folder is missing.
+    ValueError
+        If no format is recognised, or what is there cannot be read.
+
+    Examples
+    --------
+    >>> read("absent")
+    Traceback (most recent call last):
+    FileNotFoundError: there is no file or folder absent.
+    """
+    source = Path(path)
+    names: dict[str, Any] = {"spliced": spliced, "unspliced": unspliced}
+    if source.is_file():
+        return _read_file(source, ambiguous, names)
+    if not source.is_dir():
+        msg = f"there is no file or folder {source}."
+        raise FileNotFoundError(msg)
+    if any((source / name).is_file() for name in (".zgroup", "zarr.json")):
+        return read_zarr(source, ambiguous=ambiguous, **names)
+    if kb_folder(source) is not None:
+        return read_kb(source, ambiguous=ambiguous)
+    if alevin_fry_folder(source) is not None:
+        return read_alevin_fry(source, ambiguous=ambiguous)
+    starsolo = (source, source / "raw", source / "filtered", source / "Velocyto")
+    if (source / "Velocyto").is_dir() or any(is_starsolo_leaf(folder) for folder in starsolo):
+        return read_starsolo(source, ambiguous=ambiguous)
+    there = ", ".join(sorted(p.name for p in source.iterdir())[:12]) or "nothing"
+    msg = (
+        f"{source} is no output of STARsolo (Velocyto), kb-python (nac, lamanno) or alevin-fry "
+        f"(USA mode), and no zarr store; it holds {there}."
+    )
+    raise ValueError(msg)
+
+
+def _read_file(source: Path, ambiguous: Ambiguous, names: dict[str, Any]) -> AnnData:
+    if not h5py.is_hdf5(source):
+        if source.name.removesuffix(".gz").endswith(".mtx"):
+            msg = f"{source} is one matrix; give the folder that holds it and its names."
+        else:
+            msg = f"{source} is neither loom nor h5ad, and no folder; it cannot be read."
+        raise ValueError(msg)
+    try:
+        with h5py.File(source, "r") as file:
+            loom = {"row_attrs", "col_attrs"} <= set(file)
+    except OSError as error:
+        msg = f"{source} cannot be read; it may be truncated: {error}"
+        raise ValueError(msg) from error
+    reader = read_loom if loom else read_h5ad
+    return reader(source, ambiguous=ambiguous, **names)

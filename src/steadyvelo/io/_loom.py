@@ -1,0 +1,164 @@
+"""Loom files, of velocyto and others, read with h5py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+import scipy.sparse as sp
+
+from steadyvelo._checks import listed
+
+from ._count_table import Ambiguous, CountTable
+
+if TYPE_CHECKING:
+    import os
+
+    from anndata import AnnData
+
+__all__ = ["read_loom"]
+
+_CELL_NAMES = ("CellID", "cell_id", "obs_names", "barcode", "barcodes", "cell_names", "cell")
+_GENE_NAMES = ("Gene", "gene_name", "GeneName", "gene_names", "var_names", "Symbol", "gene_symbol")
+_GENE_IDS = ("Accession", "gene_id", "GeneID", "gene_ids", "EnsemblID", "ensembl_id", "target_name")
+# rows turned sparse at a time
+_ROW_BYTES = 64_000_000
+
+
+def read_loom(
+    path: str | os.PathLike[str],
+    *,
+    ambiguous: Ambiguous = "default",
+    spliced: str | None = None,
+    unspliced: str | None = None,
+    cell_attribute: str | None = None,
+    gene_attribute: str | None = None,
+) -> AnnData:
+    """Read a loom file of velocyto, kb-python or another tool.
+
+    Parameters
+    ----------
+    path
+        The file.
+    ambiguous
+        What becomes of ambiguous molecules: ``"drop"``, ``"spliced"``, ``"unspliced"`` (added to
+        that layer) or ``"keep"`` (a layer of their own). ``"default"`` means drop for
+        velocyto, and spliced where the layers are called mature and nascent (kb-python).
+    spliced, unspliced
+        Names of the layers; None means spliced and unspliced, or mature and nascent.
+    cell_attribute, gene_attribute
+        Column and row attributes that hold the names; None looks for the usual ones.
+
+    Returns
+    -------
+    As :func:`read_starsolo`. Of velocyto's cell names ``sample:BARCODEx`` the barcode becomes the
+    name, and ``obs["sample"]`` and ``obs["cell_id"]`` hold the rest.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is truncated, no loom file, or layers or attributes are missing.
+
+    References
+    ----------
+    La Manno et al. (2018), https://doi.org/10.1038/s41586-018-0414-6.
+
+    Examples
+    --------
+    >>> read_loom("absent.loom")
+    Traceback (most recent call last):
+    FileNotFoundError: there is no file absent.loom.
+    """
+    source = Path(path)
+    if not source.is_file():
+        msg = f"there is no file {source}."
+        raise FileNotFoundError(msg)
+    if not h5py.is_hdf5(source):
+        msg = f"{source} is not an HDF5 file, so not a loom file."
+        raise ValueError(msg)
+    try:
+        with h5py.File(source, "r") as file:
+            table = _read(file, source, (spliced, unspliced), (cell_attribute, gene_attribute))
+    except (OSError, RuntimeError) as error:
+        msg = f"{source} cannot be read as loom; it may be truncated: {error}"
+        raise ValueError(msg) from error
+    return table.to_anndata(ambiguous)
+
+
+def _read(
+    file: Any,
+    source: Path,
+    layers: tuple[str | None, str | None],
+    attributes: tuple[str | None, str | None],
+) -> CountTable:
+    missing = [name for name in ("matrix", "row_attrs", "col_attrs") if name not in file]
+    if missing:
+        msg = f"{source} has no {' and no '.join(missing)}: not a loom file."
+        raise ValueError(msg)
+    there = list(file["layers"]) if "layers" in file else []
+    pairs = [("spliced", "unspliced"), ("mature", "nascent")]
+    if layers != (None, None):
+        pairs = [(layers[0] or "spliced", layers[1] or "unspliced")]
+    pair = next((p for p in pairs if set(p) <= set(there)), None)
+    if pair is None:
+        msg = f"{source} has layers {listed(there)}; give two of them as spliced= and unspliced=."
+        raise ValueError(msg)
+    cells = _attribute(file["col_attrs"], source, "column", attributes[0], _CELL_NAMES)
+    if cells is None:
+        msg = (
+            f"{source} has column attributes {listed(file['col_attrs'])}; name the one with the "
+            "cells as cell_attribute=."
+        )
+        raise ValueError(msg)
+    names = _attribute(file["row_attrs"], source, "row", attributes[1], _GENE_NAMES)
+    ids = _attribute(file["row_attrs"], source, "row", None, _GENE_IDS)
+    if names is None and ids is None:
+        msg = (
+            f"{source} has row attributes {listed(file['row_attrs'])}; name the one with the genes "
+            "as gene_attribute=."
+        )
+        raise ValueError(msg)
+    shape = file["matrix"].shape
+    for name in (*pair, *(["ambiguous"] if "ambiguous" in there else [])):
+        if file["layers"][name].shape != shape:
+            msg = f"{source}: layer {name!r} is {file['layers'][name].shape}, the matrix {shape}."
+            raise ValueError(msg)
+    kb = pair == ("mature", "nascent")
+    return CountTable(
+        tool="kb-python nac" if kb else "velocyto",
+        source=source,
+        spliced=_sparse(file["layers"][pair[0]]),
+        unspliced=_sparse(file["layers"][pair[1]]),
+        ambiguous=_sparse(file["layers"]["ambiguous"]) if "ambiguous" in there else None,
+        cells=cells,
+        gene_ids=ids,
+        gene_names=names,
+        ambiguous_default="spliced" if kb else "drop",
+    )
+
+
+def _attribute(
+    group: Any, source: Path, axis: str, wanted: str | None, usual: tuple[str, ...]
+) -> list[str] | None:
+    if wanted is not None and wanted not in group:
+        msg = f"{source} has no {axis} attribute {wanted!r}; it has {listed(group)}."
+        raise ValueError(msg)
+    name = wanted or next((name for name in usual if name in group), None)
+    if name is None:
+        return None
+    values = group[name][:]
+    return [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in values]
+
+
+def _sparse(layer: Any) -> sp.csr_matrix[Any]:
+    """Return a genes × cells data set as cells × genes, some rows at a time."""
+    n_rows, n_columns = layer.shape
+    step = max(1, _ROW_BYTES // max(1, n_columns * layer.dtype.itemsize))
+    parts = [
+        sp.csr_matrix(np.asarray(layer[start : start + step])) for start in range(0, n_rows, step)
+    ]
+    return sp.vstack(parts, format="csr").T.tocsr()

@@ -1,0 +1,151 @@
+"""MatrixMarket files, checked against what their header claims before memory is taken."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.io
+import scipy.sparse as sp
+
+from ._text import gzipped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["read_matrix", "read_triple"]
+
+# the shortest line is "1 1 1\n"; gzip packs no more than about 1,032 bytes into one
+_SHORTEST_LINE = 6
+_MOST_PACKED = 1032
+
+
+def read_matrix(path: Path, *, transpose: bool) -> sp.csr_matrix[Any]:
+    """Read a matrix of non-negative numbers.
+
+    Parameters
+    ----------
+    path
+        The file, plain or gzip.
+    transpose
+        Whether it holds genes × cells.
+
+    Returns
+    -------
+    Cells × genes, CSR, without stored zeros.
+    """
+    _check_header(path, _header(path))
+    try:
+        matrix = scipy.io.mmread(path, spmatrix=True)
+    except (ValueError, OSError, OverflowError, EOFError, zlib.error) as error:
+        msg = f"{path} cannot be read as MatrixMarket; is it truncated or corrupt? {error}"
+        raise ValueError(msg) from error
+    return _to_csr(matrix, transpose=transpose)
+
+
+def read_triple(path: Path, *, transpose: bool) -> tuple[sp.csr_matrix[Any], ...]:
+    """Read a file of early STARsolo: spliced, unspliced and ambiguous counts in each line."""
+    n_rows, n_columns, n_entries = _check_header(path, _header(path))
+    skipped = _lines_before_entries(path)
+    try:
+        table = pd.read_csv(path, sep=" ", skiprows=skipped, header=None, dtype=np.int64)
+    except (ValueError, EOFError, OSError, zlib.error) as error:
+        msg = f"{path} is not five whole numbers a line; is it truncated? {error}"
+        raise ValueError(msg) from error
+    entries = table.to_numpy()
+    if entries.shape != (n_entries, 5):
+        msg = (
+            f"{path} claims {n_entries:,} lines of five numbers and has {entries.shape[0]:,} of "
+            f"{entries.shape[1]}; it may be truncated."
+        )
+        raise ValueError(msg)
+    place = entries[:, :2] - 1
+    if (place < 0).any() or (place >= [n_rows, n_columns]).any():
+        line = int(np.flatnonzero((place < 0).any(1) | (place >= [n_rows, n_columns]).any(1))[0])
+        msg = f"{path}: entry {line + 1} lies outside the {n_rows:,} × {n_columns:,} of the header."
+        raise ValueError(msg)
+    return tuple(
+        _to_csr(
+            sp.coo_matrix((entries[:, c], (place[:, 0], place[:, 1])), (n_rows, n_columns)),
+            transpose=transpose,
+        )
+        for c in (2, 3, 4)
+    )
+
+
+def values_per_line(path: Path) -> int:
+    """Return how many values follow the two indices in the first entry."""
+    skipped = _lines_before_entries(path)
+    with _open(path) as file:
+        for _ in range(skipped):
+            file.readline()
+        return max(len(file.readline().split()) - 2, 0)
+
+
+def _open(path: Path) -> Any:
+    if gzipped(path):
+        return gzip.open(path, "rt", encoding="utf-8", errors="replace")
+    return path.open(encoding="utf-8", errors="replace")
+
+
+def _lines_before_entries(path: Path) -> int:
+    with _open(path) as file:
+        for number, line in enumerate(file):
+            if not line.startswith("%") and line.strip():
+                return number + 1
+    msg = f"{path} ends before its sizes; it is truncated."
+    raise ValueError(msg)
+
+
+def _header(path: Path) -> list[str]:
+    """Return the banner and the line of sizes."""
+    try:
+        with _open(path) as file:
+            banner = file.readline(200)
+            if not banner.lower().startswith("%%matrixmarket matrix coordinate"):
+                msg = (
+                    f"{path} does not begin with '%%MatrixMarket matrix coordinate' but with "
+                    f"{banner[:40]!r}: no sparse MatrixMarket file."
+                )
+                raise ValueError(msg)
+            for line in file:
+                if not line.startswith("%") and line.strip():
+                    return [banner, line]
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        msg = f"{path} cannot be decompressed; it may be truncated: {error}"
+        raise ValueError(msg) from error
+    msg = f"{path} ends before its sizes; it is truncated."
+    raise ValueError(msg)
+
+
+def _check_header(path: Path, header: list[str]) -> tuple[int, int, int]:
+    """Return rows, columns and entries; refuse sizes that the file cannot hold."""
+    parts = header[1].split()
+    if len(parts) != 3 or not all(part.isdigit() for part in parts):
+        msg = f"{path}: {header[1].strip()[:60]!r} should be rows, columns and entries."
+        raise ValueError(msg)
+    n_rows, n_columns, n_entries = map(int, parts)
+    size = path.stat().st_size * (_MOST_PACKED if gzipped(path) else 1)
+    if n_entries * _SHORTEST_LINE > size:
+        msg = (
+            f"{path} claims {n_entries:,} entries, which do not fit into its "
+            f"{path.stat().st_size:,} bytes; it is truncated or corrupt."
+        )
+        raise ValueError(msg)
+    if max(n_rows, n_columns) > np.iinfo(np.int32).max:
+        msg = f"{path} claims {n_rows:,} × {n_columns:,}; no such matrix can be read."
+        raise ValueError(msg)
+    return n_rows, n_columns, n_entries
+
+
+def _to_csr(matrix: Any, *, transpose: bool) -> sp.csr_matrix[Any]:
+    if not matrix.data.all():
+        matrix.eliminate_zeros()
+    whole = matrix.data.dtype.kind in "iu" or bool((matrix.data == np.floor(matrix.data)).all())
+    largest = matrix.data.max(initial=0)
+    if whole and largest <= np.iinfo(np.int32).max and matrix.data.min(initial=0) >= 0:
+        matrix.data = matrix.data.astype(np.int32)
+    return (matrix.T if transpose else matrix).tocsr()

@@ -1,0 +1,122 @@
+"""STARsolo's Velocyto output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._count_table import Ambiguous, CountTable, checked_names
+from ._matrix_market import read_matrix, read_triple, values_per_line
+from ._text import find_file, read_lines
+
+if TYPE_CHECKING:
+    import os
+
+    from anndata import AnnData
+
+__all__ = ["read_starsolo"]
+
+
+def read_starsolo(
+    path: str | os.PathLike[str],
+    *,
+    filtered: bool = True,
+    ambiguous: Ambiguous = "default",
+) -> AnnData:
+    """Read the Velocyto counts of STARsolo.
+
+    Three files `spliced.mtx`, `unspliced.mtx` and `ambiguous.mtx`, plain or gzip, or the one
+    `matrix.mtx` with three values a line of early versions.
+
+    Parameters
+    ----------
+    path
+        `Solo.out`, its `Velocyto`, or `raw` or `filtered` in that.
+    filtered
+        Of a folder that holds both, whether to read the cells that STARsolo called, or all
+        barcodes. Where there is only one of them, that is read.
+    ambiguous
+        What becomes of ambiguous molecules: ``"drop"``, ``"spliced"``, ``"unspliced"`` (added to
+        that layer) or ``"keep"`` (a layer of their own). ``"default"`` means drop: they
+        overlap both an intron and an exon, and molecules of a single exon are counted as spliced.
+
+    Returns
+    -------
+    Cells × genes with layers ``spliced`` and ``unspliced``, CSR int32, X = spliced, totals over
+    all genes in ``obs``, ``var["gene_id"]``, and where it came from in ``uns["import"]``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing.
+    ValueError
+        If a file is truncated or corrupt, or files do not belong together.
+
+    References
+    ----------
+    Kaminow, Yunusov and Dobin (2021), https://doi.org/10.1101/2021.05.05.442755.
+
+    Examples
+    --------
+    >>> read_starsolo("absent/Solo.out")
+    Traceback (most recent call last):
+    FileNotFoundError: there is no folder absent/Solo.out.
+    """
+    folder = starsolo_folder(Path(path), filtered=filtered)
+    cells = checked_names(
+        read_lines(find_file(folder, "barcodes.tsv", what="list of barcodes")), "cells", folder
+    )
+    features = read_lines(find_file(folder, "features.tsv", "genes.tsv", what="list of features"))
+    columns = [line.split("\t") for line in features]
+    if (folder / "matrix.mtx").is_file() or (folder / "matrix.mtx.gz").is_file():
+        spliced, unspliced, both = read_triple(
+            find_file(folder, "matrix.mtx", what="matrix"), transpose=True
+        )
+    else:
+        spliced, unspliced, both = (
+            read_matrix(find_file(folder, f"{name}.mtx", what=f"{name} matrix"), transpose=True)
+            for name in ("spliced", "unspliced", "ambiguous")
+        )
+    table = CountTable(
+        tool="STARsolo",
+        source=folder,
+        spliced=spliced,
+        unspliced=unspliced,
+        ambiguous=both,
+        cells=cells,
+        gene_ids=[row[0] for row in columns],
+        gene_names=[row[1] if len(row) > 1 else row[0] for row in columns],
+    )
+    return table.to_anndata(ambiguous)
+
+
+def starsolo_folder(path: Path, *, filtered: bool) -> Path:
+    """Return the folder that holds the matrices."""
+    if not path.is_dir():
+        msg = f"there is no folder {path}."
+        raise FileNotFoundError(msg)
+    if is_starsolo_leaf(path):
+        return path
+    velocyto = path / "Velocyto" if (path / "Velocyto").is_dir() else path
+    order = ("filtered", "raw") if filtered else ("raw", "filtered")
+    for name in order:
+        if is_starsolo_leaf(velocyto / name):
+            return velocyto / name
+    there = ", ".join(sorted(p.name for p in path.iterdir())[:12]) or "nothing"
+    msg = (
+        f"{path} holds no Velocyto counts ({there}); run STARsolo with "
+        "--soloFeatures Gene Velocyto."
+    )
+    raise FileNotFoundError(msg)
+
+
+def is_starsolo_leaf(folder: Path) -> bool:
+    """Tell whether a folder holds STARsolo's Velocyto matrices."""
+    if any((folder / f"spliced.mtx{end}").is_file() for end in ("", ".gz")):
+        # kb-python's lamanno matrices have lists of their own
+        return not any(folder.glob("spliced.barcodes.txt*"))
+    for end in ("", ".gz"):
+        single = folder / f"matrix.mtx{end}"
+        if single.is_file():
+            return values_per_line(single) == 3
+    return False
