@@ -69,6 +69,9 @@ SPLICED_FACTOR = Field(
 UNSPLICED_FACTOR = Field(
     "obs", "size_factor_unspliced", _CELLS, "float64", "divisor of the cell's unspliced counts"
 )
+COUNTS_ATTACHED = Field(
+    "obs", "counts_attached", _CELLS, "bool", "the cell was found by attach_counts"
+)
 CELLS_USED = Field("obs", "cells_used", _CELLS, "bool", "the cell enters smoothing and fits")
 CELLS_REASON = Field("obs", "cells_reason", _CELLS, "category", "why not; empty where it does")
 SELF_TRANSITION = Field(
@@ -122,6 +125,7 @@ SIZE_PARAMS = Field("uns", "size_factor_params", "mapping", "", "how size factor
 MOMENTS_PARAMS = Field("uns", "moments_params", "mapping", "", "what Ms and Mu were smoothed from")
 PARAMS = Field("uns", "{key}_params", "mapping", "", "every parameter, version, hashes of inputs")
 IMPORT = Field("uns", "import", "mapping", "", "tool, source and ambiguous molecules of a reader")
+ATTACHED = Field("uns", "attached_counts", "mapping", "", "what attach_counts matched")
 ALL_GENES = Field(
     "uns", "{key}_all_genes", "table", "", "every gene of the input of `run` and why it was left"
 )

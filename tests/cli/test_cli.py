@@ -178,6 +178,30 @@ def test_import_recognises_and_writes(invoke, shared, tmp_path):
     assert not (tmp_path / "d.h5ad").exists()
 
 
+def test_attach_brings_counts_of_one_or_several_samples(invoke, counts, tmp_path):
+    analysed = ad.AnnData(counts.X.copy(), obs=counts.obs, var=counts.var[[]])
+    analysed.write_h5ad(tmp_path / "cells.h5ad")
+    counts.write_h5ad(tmp_path / "counts.h5ad")
+    done = invoke("attach", "cells.h5ad", "counts.h5ad", "--out", "joint.h5ad")
+    assert done.exit_code == 0, done.output
+    assert "240 of 240" in done.stdout
+    joint = ad.read_h5ad(tmp_path / "joint.h5ad")
+    assert abs(joint.layers["unspliced"] - counts.layers["unspliced"]).nnz == 0
+
+    counts[:100].write_h5ad(tmp_path / "a.h5ad")
+    counts[100:].write_h5ad(tmp_path / "b.h5ad")
+    analysed.obs["organ"] = ["lung"] * 100 + ["liver"] * 140
+    analysed.write_h5ad(tmp_path / "cells.h5ad")
+    options = ("--out", "two.h5ad", "--sample", "organ")
+    done = invoke("attach", "cells.h5ad", "liver=b.h5ad", "lung=a.h5ad", *options)
+    assert done.exit_code == 0, done.output
+    two = ad.read_h5ad(tmp_path / "two.h5ad")
+    assert abs(two.layers["spliced"] - counts.layers["spliced"]).nnz == 0
+    refused = invoke("attach", "cells.h5ad", "a.h5ad", "b.h5ad", "--out", "c.h5ad")
+    assert refused.exit_code == 3
+    assert "SAMPLE=PATH" in refused.stderr
+
+
 @pytest.mark.slow
 def test_demo_comes_close_to_the_truth(invoke, tmp_path):
     done = invoke("demo", "--out", "d")

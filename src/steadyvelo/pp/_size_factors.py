@@ -130,7 +130,10 @@ def size_factors(
             f"{int(empty.sum()):,} cells have no molecules in a layer "
             f"({listed(adata.obs_names[empty], 3)}): flagged in obs['cells_used'] and left out."
         )
-    reason = np.where(empty, "no molecules in a layer", "")
+    reason = np.where(empty, "no molecules in a layer", "").astype(object)
+    if _keys.COUNTS_ATTACHED.of() in adata.obs:
+        attached = adata.obs[_keys.COUNTS_ATTACHED.of()].to_numpy(dtype=bool)
+        reason[empty & ~attached] = "no counts attached"
 
     writable(adata)
     for name, column in new.items():

@@ -1,0 +1,261 @@
+"""Counts joined to an AnnData that was analysed without them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anndata
+import numpy as np
+import scipy.sparse as sp
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, check_counts, check_key, listed, writable
+
+from ._match_cells import match_by_map, match_cells
+from ._match_genes import match_genes
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+__all__ = ["AttachReport", "attach_counts"]
+
+_SAMPLE = "sample"
+
+
+@dataclass(frozen=True)
+class AttachReport:
+    """What :func:`attach_counts` found.
+
+    Attributes
+    ----------
+    n_cells, n_matched
+        Cells of the AnnData, and those with counts.
+    n_counts
+        Cells of the counts.
+    cells_by, genes_by
+        What was compared.
+    unmatched_cells, unmatched_counts
+        Names without a partner on either side.
+    n_genes, n_genes_matched
+        Genes of the AnnData, and those with counts.
+    """
+
+    n_cells: int
+    n_matched: int
+    n_counts: int
+    cells_by: str
+    genes_by: str
+    unmatched_cells: tuple[str, ...]
+    unmatched_counts: tuple[str, ...]
+    n_genes: int
+    n_genes_matched: int
+
+    def __str__(self) -> str:
+        """Return the report in lines."""
+        without, over = self.unmatched_cells, self.unmatched_counts
+        lines = (
+            ("cells with counts", f"{self.n_matched:,} of {self.n_cells:,}, by {self.cells_by}"),
+            ("cells without counts", f"{len(without):,}{_examples(without)}"),
+            ("counts left over", f"{len(over):,} of {self.n_counts:,} cells{_examples(over)}"),
+            (
+                "genes with counts",
+                f"{self.n_genes_matched:,} of {self.n_genes:,}, by {self.genes_by}",
+            ),
+        )
+        return "\n".join(f"{name:<22}{value}" for name, value in lines)
+
+
+def attach_counts(
+    adata: AnnData,
+    counts: AnnData | Mapping[str, AnnData],
+    *,
+    barcode_map: Mapping[str, str] | None = None,
+    sample: str | None = None,
+    min_overlap: float = 0.9,
+) -> AttachReport:
+    """Bring spliced and unspliced counts to an AnnData that was analysed without them.
+
+    Every cell and gene of `adata` stays, with its embeddings, clusters and colours. Cells are
+    matched by name or else by barcode, whatever stands around it (``sample:BARCODEx``,
+    ``BARCODE-1``, ``BARCODE-1-batch``, prefixes); where samples share barcodes, each sample is
+    matched with the counts that share most of its barcodes, and the call is refused where that
+    is not clear.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes, analysed; also the result of :func:`anndata.concat` over samples.
+    counts
+        What a reader of :mod:`steadyvelo.io` returned, or one such table per sample.
+    barcode_map
+        From cell names of `adata` to cell names of the counts, where names cannot be matched.
+    sample
+        Column of ``adata.obs`` that holds the sample of each cell. The counts' samples are the
+        names of the mapping, or ``counts.obs["sample"]``.
+    min_overlap
+        Share of the cells of `adata` that must be found.
+
+    Returns
+    -------
+    What was matched and what was not, also printed. Sets:
+
+    ``layers["spliced"]``, ``layers["unspliced"]``
+        CSR, cells × genes of `adata`; empty rows for cells without counts.
+    ``obs["n_counts_spliced"]``, ``obs["n_counts_unspliced"]``
+        Totals over all genes of the counts.
+    ``obs["counts_attached"]``
+        Which cells have counts. The others are left out of fits and drawn without an arrow.
+    ``uns["attached_counts"]``
+        The report in numbers.
+
+    Raises
+    ------
+    KeyError
+        If `sample` or a name in `barcode_map` is missing.
+    ValueError
+        If too few cells are found, no gene is, samples cannot be told apart, or `adata` holds
+        counts already.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> counts = sv.datasets.simulate(n_cells=50, n_genes=20)
+    >>> analysed = counts[:40].copy()
+    >>> del analysed.layers["spliced"], analysed.layers["unspliced"]
+    >>> report = attach_counts(analysed, counts)
+    cells with counts     40 of 40, by cell names
+    cells without counts  0
+    counts left over      10 of 50 cells (cell 41, cell 42, cell 43, …)
+    genes with counts     20 of 20, by var_names and var_names
+    """
+    check_adata(adata)
+    present = [name for name in ("spliced", "unspliced") if name in adata.layers]
+    if present:
+        msg = f"adata holds layers {listed(present)} already; delete them first to replace them."
+        raise ValueError(msg)
+    if not 0 <= min_overlap <= 1:
+        msg = f"min_overlap must lie in [0, 1]; it is {min_overlap}."
+        raise ValueError(msg)
+    counts = _as_one(counts)
+    for name in ("spliced", "unspliced"):
+        check_counts(counts, name)
+    place, cells_by = _match(adata, counts, barcode_map, sample)
+    matched = place >= 0
+    if matched.mean() < min_overlap:
+        msg = (
+            f"{matched.sum():,} of {adata.n_obs:,} cells ({matched.mean():.0%}) were found in the "
+            f"counts by {cells_by}, fewer than min_overlap={min_overlap:g}: adata has "
+            f"{listed(adata.obs_names[~matched], 3)}, the counts {listed(counts.obs_names, 3)}. "
+            "Are these the counts of these cells? If so, give barcode_map= or sample=."
+        )
+        raise ValueError(msg)
+    genes, genes_by = match_genes(adata, counts)
+    if not (genes >= 0).any():
+        msg = (
+            f"no gene was found in the counts: adata has {listed(adata.var_names, 3)}, the counts "
+            f"{listed(counts.var_names, 3)}. Put matching ids into adata.var['gene_id']."
+        )
+        raise ValueError(msg)
+    layers = {name: _placed(counts.layers[name], place, genes) for name in ("spliced", "unspliced")}
+    totals = {}
+    for name, field in (("spliced", _keys.SPLICED_TOTAL), ("unspliced", _keys.UNSPLICED_TOTAL)):
+        total = np.asarray(counts.layers[name].sum(axis=1, dtype=np.float64)).ravel()
+        if field.of() in counts.obs:
+            total = counts.obs[field.of()].to_numpy(dtype=np.float64)
+        totals[field.of()] = np.where(matched, total[place], 0.0)
+    left_over = np.setdiff1d(np.arange(counts.n_obs), place[matched])
+    report = AttachReport(
+        adata.n_obs,
+        int(matched.sum()),
+        counts.n_obs,
+        cells_by,
+        genes_by,
+        tuple(map(str, adata.obs_names[~matched])),
+        tuple(map(str, counts.obs_names[left_over])),
+        adata.n_vars,
+        int((genes >= 0).sum()),
+    )
+
+    writable(adata)
+    for name, layer in layers.items():
+        adata.layers[name] = layer
+    for name, total in totals.items():
+        adata.obs[name] = total
+    adata.obs[_keys.COUNTS_ATTACHED.of()] = matched
+    adata.uns[_keys.ATTACHED.of()] = {
+        "cells_matched": report.n_matched,
+        "cells_by": cells_by,
+        "genes_matched": report.n_genes_matched,
+        "genes_by": genes_by,
+        "min_overlap": min_overlap,
+    }
+    print(report)
+    return report
+
+
+def _as_one(counts: AnnData | Mapping[str, AnnData]) -> AnnData:
+    """Return counts of several samples as one table with a column of samples."""
+    if not isinstance(counts, Mapping):
+        check_adata(counts)
+        return counts
+    if not counts:
+        msg = "counts is an empty mapping; give one AnnData per sample."
+        raise ValueError(msg)
+    tables = {}
+    for name, table in counts.items():
+        check_adata(table)
+        lean = anndata.AnnData(
+            obs=table.obs[[c for c in table.obs if c.startswith("n_counts_")]],
+            var=table.var,
+            layers={k: sp.csr_matrix(table.layers[k]) for k in ("spliced", "unspliced")},
+        )
+        lean.obs_names = [f"{name}:{cell}" for cell in table.obs_names]
+        tables[name] = lean
+    first = next(iter(tables.values()))
+    for name, table in tables.items():
+        if not table.var_names.equals(first.var_names):
+            msg = f"the counts of sample {name!r} have other genes than those of the first sample."
+            raise ValueError(msg)
+    return anndata.concat(tables, label=_SAMPLE, merge="same")
+
+
+def _match(
+    adata: AnnData,
+    counts: AnnData,
+    barcode_map: Mapping[str, str] | None,
+    sample: str | None,
+) -> tuple[NDArray[np.int64], str]:
+    """Return the place of each cell in the counts, and how it was found."""
+    if barcode_map is not None:
+        match = match_by_map(adata.obs_names, counts.obs_names, barcode_map)
+        return match.place, match.how
+    groups = None
+    if sample is not None:
+        column = check_key(adata, "obs", sample, "name the column of samples as sample=.")
+        groups = column.astype(str).to_numpy(dtype=object)
+    other_groups = None
+    if _SAMPLE in counts.obs:
+        other_groups = counts.obs[_SAMPLE].astype(str).to_numpy(dtype=object)
+    match = match_cells(adata.obs_names, counts.obs_names, groups=groups, other_groups=other_groups)
+    return match.place, match.how
+
+
+def _placed(layer: Any, cells: NDArray[np.int64], genes: NDArray[np.int64]) -> sp.csr_matrix[Any]:
+    """Return the rows and columns of a layer at their places, empty where there are none."""
+    csr = sp.csr_matrix(layer)
+    rows, columns = np.flatnonzero(cells >= 0), np.flatnonzero(genes >= 0)
+    coo = csr[cells[rows]].tocsc()[:, genes[columns]].tocoo()
+    return sp.csr_matrix(
+        (coo.data, (rows[coo.row], columns[coo.col])),
+        shape=(len(cells), len(genes)),
+        dtype=csr.dtype,
+    )
+
+
+def _examples(names: tuple[str, ...]) -> str:
+    if not names:
+        return ""
+    return " (" + ", ".join(names[:3]) + (", …)" if len(names) > 3 else ")")

@@ -1,0 +1,176 @@
+"""Which cell of one table is which of another, by barcodes and what stands around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from steadyvelo._checks import listed
+
+from ._barcodes import core_barcode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+__all__ = ["CellMatch", "match_by_map", "match_cells"]
+
+# a sample's best partner must share at least twice as many barcodes as its second best
+_CLEAR = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class CellMatch:
+    """For every cell of the first table its place in the second, or −1.
+
+    Attributes
+    ----------
+    place
+        Places, shape (cells,).
+    how
+        What was compared, in words.
+    """
+
+    place: NDArray[np.int64]
+    how: str
+
+
+def match_by_map(names: pd.Index, others: pd.Index, barcode_map: Mapping[str, str]) -> CellMatch:
+    """Match by a mapping that the user gives."""
+    unknown = [name for name in barcode_map if name not in names]
+    if unknown:
+        msg = f"barcode_map names {listed(unknown, 3)}, which adata does not hold."
+        raise KeyError(msg)
+    wanted = [barcode_map.get(name) for name in names]
+    place = others.get_indexer(pd.Index(wanted, dtype=object))
+    _refuse_doubled(place, others, "barcode_map sends several cells to one")
+    return CellMatch(np.where(pd.isna(wanted), -1, place), "the given map")
+
+
+def match_cells(
+    names: pd.Index,
+    others: pd.Index,
+    *,
+    groups: NDArray[np.object_] | None = None,
+    other_groups: NDArray[np.object_] | None = None,
+) -> CellMatch:
+    """Match cells by name, by barcode, or by barcode within samples.
+
+    Parameters
+    ----------
+    names, others
+        Cell names of the two tables.
+    groups, other_groups
+        Sample of each cell; None takes what stands around the barcode.
+
+    Returns
+    -------
+    The match.
+
+    Raises
+    ------
+    ValueError
+        If barcodes are shared by several samples and it is not clear which belong together.
+    """
+    if groups is None:
+        direct = others.get_indexer(names)
+        barcodes, around = _split(names)
+        other_barcodes, other_around = _split(others)
+        if (direct >= 0).all():
+            return CellMatch(direct, "cell names")
+    else:
+        direct = None
+        barcodes, around = _split(names)[0], groups
+        other_barcodes, other_around = _split(others)[0], other_groups
+    if other_groups is not None:
+        other_around = other_groups
+    if groups is None and barcodes.is_unique and other_barcodes.is_unique:
+        place = other_barcodes.get_indexer(barcodes)
+        if direct is not None and (direct >= 0).sum() >= (place >= 0).sum():
+            return CellMatch(direct, "cell names")
+        return CellMatch(place, "barcodes")
+    return _match_groups(barcodes, around, other_barcodes, other_around, named=groups is not None)
+
+
+def _split(names: pd.Index) -> tuple[pd.Index, NDArray[np.object_]]:
+    """Return barcodes, and what stands around each as the name of its sample."""
+    parts = [core_barcode(str(name)) for name in names]
+    around = np.array([f"{before}…{after}" for before, _, after in parts], dtype=object)
+    return pd.Index([barcode for _, barcode, _ in parts], dtype=object), around
+
+
+def _match_groups(
+    barcodes: pd.Index,
+    groups: NDArray[np.object_],
+    other_barcodes: pd.Index,
+    other_groups: NDArray[np.object_] | None,
+    *,
+    named: bool,
+) -> CellMatch:
+    """Find for each sample the one whose barcodes it shares, and match within the pair."""
+    if other_groups is None:
+        other_groups = np.full(len(other_barcodes), "all", dtype=object)
+    place = np.full(len(barcodes), -1)
+    sets = {g: pd.Index(other_barcodes[other_groups == g]) for g in pd.unique(other_groups)}
+    doubled = [g for g, index in sets.items() if not index.is_unique]
+    if doubled:
+        msg = (
+            f"the counts hold barcodes more than once within {listed(doubled, 3)}: tell samples "
+            "apart in their cell names, or give a table per sample."
+        )
+        raise ValueError(msg)
+    pairs = {}
+    for group in pd.unique(groups):
+        own = barcodes[groups == group]
+        if not own.is_unique:
+            msg = (
+                f"adata holds barcodes more than once within sample {group!r}: name the column of "
+                "samples as sample=."
+            )
+            raise ValueError(msg)
+        shared = pd.Series({g: int(own.isin(index).sum()) for g, index in sets.items()})
+        partner = group if named and group in sets else _clear_partner(group, shared, len(own))
+        if partner is not None:
+            pairs[group] = partner
+    partners = pd.Series(pairs, dtype=object)
+    if partners.duplicated().any():
+        twice = partners[partners.duplicated(keep=False)]
+        msg = (
+            f"samples {listed(twice.index, 4)} of adata share barcodes with the same counts "
+            f"({listed(twice.unique(), 2)}); say which belong together by sample= or barcode_map=."
+        )
+        raise ValueError(msg)
+    for group, partner in pairs.items():
+        rows = np.flatnonzero(groups == group)
+        columns = np.flatnonzero(other_groups == partner)
+        found = sets[partner].get_indexer(barcodes[rows])
+        place[rows[found >= 0]] = columns[found[found >= 0]]
+    said = ", ".join(f"{group} with {partner}" for group, partner in list(pairs.items())[:6])
+    return CellMatch(place, f"barcodes within samples ({said})")
+
+
+def _clear_partner(group: object, shared: pd.Series, n_cells: int) -> object | None:
+    """Return the sample that shares most barcodes; refuse where a second is close."""
+    ranked = shared.sort_values(ascending=False)
+    if ranked.iloc[0] == 0:
+        return None
+    if len(ranked) > 1 and ranked.iloc[0] < _CLEAR * ranked.iloc[1]:
+        counted = ", ".join(f"{name!r} {n:,}" for name, n in ranked.iloc[:3].items())
+        msg = (
+            f"of the {n_cells:,} cells of sample {group!r}, several counts share barcodes "
+            f"({counted}): it is not clear which belong together. Give sample= or barcode_map=."
+        )
+        raise ValueError(msg)
+    return ranked.index[0]
+
+
+def _refuse_doubled(place: NDArray[np.int64], others: pd.Index, what: str) -> None:
+    used = pd.Index(place[place >= 0])
+    if not used.is_unique:
+        doubled = others[used[used.duplicated()].unique()]
+        msg = f"{what} ({listed(doubled, 3)}); each cell of the counts can be used once."
+        raise ValueError(msg)

@@ -1,0 +1,252 @@
+"""Counts joined to analysed cells: every way names differ, and no cell lost."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+import steadyvelo as sv
+
+
+def barcodes(n, seed):
+    rng = np.random.default_rng(seed)
+    return ["".join(word) for word in rng.choice(list("ACGT"), (n, 16))]
+
+
+def sample_of(seed, names, n_genes=30):
+    adata = sv.datasets.simulate(n_cells=len(names), n_genes=n_genes, rng=seed)
+    adata.obs_names = names
+    adata.var["gene_id"] = [f"ENSG{i:08}.{i % 4 + 1}" for i in range(n_genes)]
+    return adata
+
+
+def analysed(counts, names=None):
+    """The same cells without counts, with an analysis."""
+    adata = ad.AnnData(
+        np.log1p(counts.X.toarray()), obs=pd.DataFrame(index=counts.obs_names), var=counts.var
+    )
+    if names is not None:
+        adata.obs_names = names
+    adata.obs["clusters"] = pd.Categorical(["a", "b"] * (adata.n_obs // 2))
+    adata.uns["clusters_colors"] = ["#111111", "#222222"]
+    adata.obsm["X_umap"] = np.random.default_rng(0).normal(size=(adata.n_obs, 2))
+    return adata
+
+
+def check(adata, counts, place):
+    """Every cell holds the counts of its place, or none."""
+    for name in ("spliced", "unspliced"):
+        layer, source = adata.layers[name].toarray(), counts.layers[name].toarray()
+        for cell, where in enumerate(place):
+            expected = source[where] if where >= 0 else np.zeros(counts.n_vars)
+            np.testing.assert_array_equal(layer[cell], expected)
+
+
+NAMES = {
+    "same": lambda b: b,
+    "10x": lambda b: f"{b}-1",
+    "10x batch": lambda b: f"{b}-1-0",
+    "prefix": lambda b: f"lung_{b}",
+    "velocyto": lambda b: f"lung:{b}x",
+    "both": lambda b: f"day 3#{b}-2",
+}
+
+
+@pytest.mark.parametrize("ours", NAMES)
+@pytest.mark.parametrize("theirs", NAMES)
+def test_whatever_stands_around_a_barcode(ours, theirs):
+    names = barcodes(40, 0)
+    counts = sample_of(1, [NAMES[theirs](b) for b in names])
+    adata = analysed(counts[::-1], [NAMES[ours](b) for b in names[::-1]])
+    report = sv.io.attach_counts(adata, counts)
+    check(adata, counts, np.arange(40)[::-1])
+    assert report.n_matched == 40
+    assert adata.obs["counts_attached"].all()
+
+
+def test_nothing_of_the_analysis_is_lost():
+    counts = sample_of(1, barcodes(60, 0))
+    adata = analysed(counts)
+    before = adata.copy()
+    sv.io.attach_counts(adata, counts[5:].copy())
+    assert list(adata.obs_names) == list(before.obs_names)
+    assert list(adata.var_names) == list(before.var_names)
+    np.testing.assert_array_equal(adata.X, before.X)
+    np.testing.assert_array_equal(adata.obsm["X_umap"], before.obsm["X_umap"])
+    assert list(adata.obs["clusters"]) == list(before.obs["clusters"])
+    assert list(adata.uns["clusters_colors"]) == ["#111111", "#222222"]
+    assert not adata.obs["counts_attached"].iloc[:5].any()
+
+
+def test_cells_without_counts_are_left_out_and_drawn_without_an_arrow():
+    counts = sample_of(1, barcodes(200, 0), n_genes=50)
+    adata = analysed(counts)
+    sv.io.attach_counts(adata, counts[10:].copy())
+    with pytest.warns(sv.SteadyveloWarning):
+        result = sv.run(adata, n_neighbors=15, n_pcs=10)
+    assert result.n_obs == 200
+    assert (result.obs["cells_reason"].iloc[:10] == "no counts attached").all()
+    assert np.isnan(result.obsm["velocity_umap"][:10]).all()
+    assert np.isfinite(result.obsm["velocity_umap"][10:]).all()
+    assert (
+        sv.pl.velocity_stream(result, color="clusters").collections[0].get_offsets().shape[0] == 200
+    )
+
+
+def test_totals_are_over_all_genes_of_the_counts():
+    counts = sample_of(1, barcodes(40, 0))
+    adata = analysed(counts)[:, :10].copy()
+    report = sv.io.attach_counts(adata, counts)
+    total = np.asarray(counts.layers["spliced"].sum(axis=1)).ravel()
+    np.testing.assert_array_equal(adata.obs["n_counts_spliced"], total)
+    assert (report.n_genes, report.n_genes_matched) == (10, 10)
+
+
+def two_samples(shared_barcodes):
+    """Two samples, of whose barcodes some are the same by chance."""
+    common = barcodes(shared_barcodes, 9)
+    first, second = (common + barcodes(50 - shared_barcodes, seed) for seed in (1, 2))
+    return sample_of(3, first), sample_of(4, second)
+
+
+@pytest.mark.parametrize("shared_barcodes", [0, 5, 20])
+def test_samples_that_share_barcodes_are_told_apart(shared_barcodes):
+    first, second = two_samples(shared_barcodes)
+    joint = ad.concat([analysed(first), analysed(second)], index_unique="-", merge="same")
+    joint.obs_names = [
+        name.replace("-0", "-1-0").replace("-1-0", "-1-0") for name in joint.obs_names
+    ]
+    counts = {"B": second, "A": first}
+    report = sv.io.attach_counts(joint, counts)
+    stacked = ad.concat([first, second], index_unique="-")
+    check(joint, stacked, np.arange(100))
+    assert report.n_matched == 100
+
+
+def test_a_column_of_samples_decides():
+    first, second = two_samples(50)  # the same barcodes in both
+    joint = ad.concat(
+        [analysed(first), analysed(second)],
+        keys=["A", "B"],
+        label="organ",
+        index_unique="-",
+        merge="same",
+    )
+    with pytest.raises(ValueError, match=r"several counts share barcodes .*Give sample="):
+        sv.io.attach_counts(joint.copy(), {"B": second, "A": first})
+    sv.io.attach_counts(joint, {"B": second, "A": first}, sample="organ")
+    check(joint, ad.concat([first, second], index_unique="-"), np.arange(100))
+
+
+def test_a_loom_of_several_samples():
+    first, second = two_samples(20)
+    counts = ad.concat(
+        [first, second], keys=["s1", "s2"], label="sample", index_unique=None, merge="same"
+    )
+    counts.obs_names = [
+        f"{s}:{b}" for s, b in zip(counts.obs["sample"], counts.obs_names, strict=True)
+    ]
+    joint = ad.concat([analysed(second), analysed(first)], index_unique="-", merge="same")
+    sv.io.attach_counts(joint, counts)
+    check(joint, counts, np.r_[50:100, 0:50])
+
+
+def test_a_map_of_names():
+    counts = sample_of(1, [f"well {i}" for i in range(20)])
+    adata = analysed(counts, [f"cell {i}" for i in range(20)])
+    with pytest.raises(ValueError, match=r"0 of 20 cells \(0%\) were found .*'cell 0'.*'well 0'"):
+        sv.io.attach_counts(adata, counts)
+    assert "spliced" not in adata.layers
+    names = {f"cell {i}": f"well {19 - i}" for i in range(19)}
+    report = sv.io.attach_counts(adata, counts, barcode_map=names)
+    check(adata, counts, [*range(19, 0, -1), -1])
+    assert report.unmatched_cells == ("cell 19",)
+    assert report.unmatched_counts == ("well 0",)
+
+
+def test_genes_by_id_with_other_versions_or_by_name():
+    counts = sample_of(1, barcodes(20, 0))
+    adata = analysed(counts[:, ::-1])
+    adata.var = pd.DataFrame(index=[g.split(".")[0] + ".9" for g in counts.var["gene_id"][::-1]])
+    report = sv.io.attach_counts(adata, counts)
+    np.testing.assert_array_equal(
+        adata.layers["spliced"].toarray(), counts.layers["spliced"].toarray()[:, ::-1]
+    )
+    assert report.genes_by == "var_names without version and gene_id without version"
+
+
+def test_a_gene_name_that_stands_twice_is_not_guessed():
+    counts = sample_of(1, barcodes(20, 0), n_genes=4)
+    counts.var = pd.DataFrame({"gene_name": ["A", "B", "B", "C"]}, index=["1", "2", "3", "4"])
+    adata = analysed(counts)[:, [0, 1, 3]].copy()
+    adata.var = pd.DataFrame(index=["A", "B", "C"])
+    report = sv.io.attach_counts(adata, counts)
+    assert report.n_genes_matched == 2
+    assert adata.layers["spliced"][:, 1].sum() == 0
+
+
+def test_the_report_is_printed_with_examples(capsys):
+    counts = sample_of(1, barcodes(40, 0))
+    adata = analysed(counts)
+    report = sv.io.attach_counts(adata, counts[3:].copy())
+    printed = capsys.readouterr().out
+    assert printed.strip() == str(report)
+    assert "37 of 40" in printed
+    assert adata.obs_names[0] in printed
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.5, 0.8])
+def test_too_few_cells_are_refused_and_nothing_is_written(overlap):
+    counts = sample_of(1, barcodes(40, 0))
+    adata = analysed(
+        counts, [*barcodes(40, 0)[: int(40 * overlap)], *barcodes(40, 5)[int(40 * overlap) :]]
+    )
+    before = set(adata.obs), set(adata.layers), set(adata.uns)
+    with pytest.raises(ValueError, match=r"fewer than min_overlap=0.9"):
+        sv.io.attach_counts(adata, counts)
+    assert (set(adata.obs), set(adata.layers), set(adata.uns)) == before
+    sv.io.attach_counts(adata, counts, min_overlap=overlap)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "error", "message"),
+    [
+        (lambda _, c: (c, c), {}, ValueError, "holds layers 'spliced', 'unspliced' already"),
+        (lambda a, _: (a, {}), {}, ValueError, "empty mapping"),
+        (lambda a, c: (a, c), {"min_overlap": 2}, ValueError, "min_overlap must lie"),
+        (lambda a, c: (a, c), {"sample": "organ"}, KeyError, "no 'organ'"),
+        (lambda a, c: (a, c), {"barcode_map": {"x": "y"}}, KeyError, "'x', which adata"),
+        (lambda a, c: (a, {"A": c, "B": c[:, :5].copy()}), {}, ValueError, "other genes"),
+        (lambda a, _: (a, a), {}, KeyError, "no 'spliced'"),
+    ],
+)
+def test_what_cannot_be_joined_is_refused(change, options, error, message):
+    counts = sample_of(1, barcodes(20, 0))
+    adata, counts = change(analysed(counts), counts)
+    with pytest.raises(error, match=message):
+        sv.io.attach_counts(adata, counts, **options)
+
+
+def test_a_map_that_sends_two_cells_to_one_is_refused():
+    counts = sample_of(1, barcodes(20, 0))
+    adata = analysed(counts)
+    names = dict.fromkeys(adata.obs_names, counts.obs_names[0])
+    with pytest.raises(ValueError, match=r"sends several cells to one"):
+        sv.io.attach_counts(adata, counts, barcode_map=names)
+
+
+def test_no_gene_in_common_is_refused():
+    counts = sample_of(1, barcodes(20, 0))
+    adata = analysed(counts)
+    adata.var = pd.DataFrame(index=[f"Other{i}" for i in range(30)])
+    with pytest.raises(ValueError, match=r"no gene was found .*'Other0'"):
+        sv.io.attach_counts(adata, counts)
+
+
+def test_two_samples_of_adata_with_one_table_of_counts_are_refused():
+    first, _ = two_samples(0)
+    joint = ad.concat([analysed(first), analysed(first)], index_unique="-", merge="same")
+    with pytest.raises(ValueError, match=r"share barcodes with the same counts"):
+        sv.io.attach_counts(joint, first)
