@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anndata
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from steadyvelo import _keys
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["AttachReport", "attach_counts"]
 
 _SAMPLE = "sample"
+# the name of a cell in the table of its sample
+_OWN_NAME = "name_in_sample"
 
 
 @dataclass(frozen=True)
@@ -208,10 +211,11 @@ def _as_one(counts: AnnData | Mapping[str, AnnData]) -> AnnData:
     for name, table in counts.items():
         check_adata(table)
         lean = anndata.AnnData(
-            obs=table.obs[[c for c in table.obs if c.startswith("n_counts_")]],
+            obs=table.obs[[c for c in table.obs if c.startswith("n_counts_")]].copy(),
             var=table.var,
             layers={k: sp.csr_matrix(table.layers[k]) for k in ("spliced", "unspliced")},
         )
+        lean.obs[_OWN_NAME] = table.obs_names
         lean.obs_names = [f"{name}:{cell}" for cell in table.obs_names]
         tables[name] = lean
     first = next(iter(tables.values()))
@@ -239,7 +243,8 @@ def _match(
     other_groups = None
     if _SAMPLE in counts.obs:
         other_groups = counts.obs[_SAMPLE].astype(str).to_numpy(dtype=object)
-    match = match_cells(adata.obs_names, counts.obs_names, groups=groups, other_groups=other_groups)
+    names = pd.Index(counts.obs[_OWN_NAME]) if _OWN_NAME in counts.obs else counts.obs_names
+    match = match_cells(adata.obs_names, names, groups=groups, other_groups=other_groups)
     return match.place, match.how
 
 

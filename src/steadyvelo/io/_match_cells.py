@@ -77,7 +77,7 @@ def match_cells(
         If barcodes are shared by several samples and it is not clear which belong together.
     """
     if groups is None:
-        direct = others.get_indexer(names)
+        direct = others.get_indexer(names) if others.is_unique else np.full(len(names), -1)
         barcodes, around = _split(names)
         other_barcodes, other_around = _split(others)
         if (direct >= 0).all():
