@@ -126,6 +126,8 @@ MOMENTS_PARAMS = Field("uns", "moments_params", "mapping", "", "what Ms and Mu w
 PARAMS = Field("uns", "{key}_params", "mapping", "", "every parameter, version, hashes of inputs")
 IMPORT = Field("uns", "import", "mapping", "", "tool, source and ambiguous molecules of a reader")
 ATTACHED = Field("uns", "attached_counts", "mapping", "", "what attach_counts matched")
+QC = Field("uns", "qc", "table", "", "verdict, reason and remedy of every quality check")
+QC_PROPORTIONS = Field("uns", "qc_proportions", "table", "", "molecules per group and kind")
 ALL_GENES = Field(
     "uns", "{key}_all_genes", "table", "", "every gene of the input of `run` and why it was left"
 )

@@ -202,6 +202,34 @@ def test_attach_brings_counts_of_one_or_several_samples(invoke, counts, tmp_path
     assert "SAMPLE=PATH" in refused.stderr
 
 
+def test_inspect_gives_a_verdict_a_line(invoke, counts_file):
+    done = invoke("inspect", counts_file, "--groupby", "branch")
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert sum(line.startswith("ok ") for line in lines) == 11
+    assert any("trunk" in line and "unspliced" in line for line in lines)
+
+
+@pytest.mark.filterwarnings("default::steadyvelo.SteadyveloWarning")
+def test_what_cannot_be_fitted_is_not_run(invoke, counts, tmp_path):
+    counts.layers["unspliced"] = counts.layers["spliced"].copy()
+    counts.write_h5ad(tmp_path / "same.h5ad")
+    inspected = invoke("inspect", "same.h5ad")
+    assert inspected.exit_code == 3
+    assert "stop same matrix" in inspected.stdout
+    options = ("--out", "r.h5ad", "--basis", "pca", "--n-neighbors", 15)
+    refused = invoke("run", "same.h5ad", *options)
+    assert refused.exit_code == 3
+    assert "cannot be fitted (same matrix); --force" in refused.stderr
+    assert not (tmp_path / "r.h5ad").exists()
+    for name in ("spliced", "unspliced"):
+        counts.layers[name] = sv.datasets.simulate(n_cells=240, n_genes=60, rng=5).layers[name]
+        counts.layers[name] = counts.layers[name].log1p()
+    counts.write_h5ad(tmp_path / "log.h5ad")
+    assert invoke("run", "log.h5ad", *options).exit_code == 3
+    assert invoke("run", "log.h5ad", *options, "--force").exit_code == 0
+
+
 @pytest.mark.slow
 def test_demo_comes_close_to_the_truth(invoke, tmp_path):
     done = invoke("demo", "--out", "d")

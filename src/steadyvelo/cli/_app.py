@@ -99,6 +99,9 @@ def run(
         float | None, typer.Option(help="Gigabytes that layers and gene blocks may take.")
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads (all processors).")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Run although a quality check says stop.")
+    ] = False,
 ) -> None:
     """Compute velocities and arrows from COUNTS.
 
@@ -113,8 +116,10 @@ def run(
             msg = f"{out} is the input, whose unused genes would be lost; name another file."
             raise ValueError(msg)
         typer.echo(f"reading {counts}")
+        adata = load_h5ad(counts)
+        _inspect(adata, spliced=spliced, unspliced=unspliced, force=force)
         _analyse(
-            load_h5ad(counts),
+            adata,
             target,
             color=color,
             min_shared_counts=min_shared_counts,
@@ -133,6 +138,33 @@ def run(
             max_memory=None if max_memory is None else max_memory * 1e9,
             n_threads=threads,
         )
+
+
+@app.command()
+def inspect(
+    counts: Annotated[Path, typer.Argument(help="h5ad file, or what a counter wrote.")],
+    groupby: Annotated[str | None, typer.Option(help="Column of obs to compare.")] = None,
+    spliced: Annotated[str | None, typer.Option(help="Layer of spliced counts.")] = None,
+    unspliced: Annotated[str | None, typer.Option(help="Layer of unspliced counts.")] = None,
+) -> None:
+    """Check the counts before anything is fitted, a verdict a line.
+
+    Ends with 3 where a verdict is "stop".
+
+    Example: steadyvelo inspect counts.h5ad --groupby sample
+    """
+    with _plain_errors():
+        from steadyvelo.io import read  # noqa: PLC0415
+        from steadyvelo.pp import qc  # noqa: PLC0415
+
+        from ._verdicts import proportion_lines, refuse_stop, verdict_lines  # noqa: PLC0415
+
+        adata = read(counts, spliced=spliced, unspliced=unspliced)
+        table = qc(adata, groupby=groupby)
+        typer.echo("\n".join(verdict_lines(table)))
+        if groupby is not None:
+            typer.echo("\n".join(proportion_lines(adata)))
+        refuse_stop(table)
 
 
 @app.command("import")
@@ -241,6 +273,19 @@ def demo(
             ("arrows at cluster borders, cosine", along["cosine"].mean()),
         ):
             typer.echo(f"  {what:<38} {value:.3f}")
+
+
+def _inspect(adata: Any, *, spliced: str, unspliced: str, force: bool) -> None:
+    """Print what the quality checks found, and refuse to go on where one says stop."""
+    from steadyvelo.pp import qc  # noqa: PLC0415
+
+    from ._verdicts import refuse_stop, verdict_lines  # noqa: PLC0415
+
+    table = qc(adata, spliced=spliced, unspliced=unspliced)
+    for line in verdict_lines(table[table["verdict"] != "ok"]):
+        typer.echo(line, err=True)
+    if not force:
+        refuse_stop(table, remedy="; --force runs all the same")
 
 
 def _analyse(adata: Any, target: Path, *, color: str | None, **options: Any) -> Any:

@@ -1,0 +1,126 @@
+"""Quality of the counts, told before anything is fitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, check_counts, check_key, writable
+
+from ._qc_checks import CHECKS, Counts, unspliced_share
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["qc"]
+
+
+def qc(
+    adata: AnnData,
+    *,
+    groupby: str | None = None,
+    spliced: str = "spliced",
+    unspliced: str = "unspliced",
+) -> pd.DataFrame:
+    """Check the counts before anything is fitted.
+
+    Are both layers there and two matrices, raw, the right way round; is it cells or nuclei; are
+    there copies and empty cells; how many genes can be used, and are there molecules enough.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes with counts in two layers.
+    groupby
+        Column of ``obs`` with clusters or samples, whose proportions are compared.
+    spliced, unspliced
+        Names of the layers.
+
+    Returns
+    -------
+    One row per check: ``verdict`` (``"ok"``; ``"look"``: go on, knowing this; ``"stop"``: a fit
+    would mean nothing), the ``value`` that decides, the ``reason`` and the ``remedy``. Sets:
+
+    ``uns["qc"]``
+        The same table.
+    ``uns["qc_proportions"]``
+        Molecules and proportions of each kind, for all cells and per group.
+
+    Raises
+    ------
+    KeyError
+        If a layer or the column is missing.
+    ValueError
+        If counts are negative or not finite, or a layer is all zero.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.datasets.simulate(n_cells=100, n_genes=80, depth=2)
+    >>> set(sv.pp.qc(adata)["verdict"])
+    {'ok'}
+    """
+    check_adata(adata)
+    layers = [sp.csr_array(check_counts(adata, name)) for name in (spliced, unspliced)]
+    for i, layer in enumerate(layers):
+        if not layer.has_canonical_format:
+            layers[i] = layer.copy()
+            layers[i].sum_duplicates()
+    groups = None
+    if groupby is not None:
+        column = check_key(adata, "obs", groupby, "name the column of clusters or samples.")
+        groups = column.astype(str).astype("category")
+    both = adata.layers.get("ambiguous")
+    counts = Counts(
+        layers[0],
+        layers[1],
+        None if both is None else sp.csr_array(both),
+        adata.obs_names,
+        adata.var_names,
+        groups,
+    )
+    if _keys.COUNTS_ATTACHED.of() in adata.obs:
+        counts = _attached(counts, adata.obs[_keys.COUNTS_ATTACHED.of()].to_numpy(dtype=bool))
+    findings = {name: check(counts) for name, check in CHECKS.items()}
+    table = pd.DataFrame(
+        [(f.verdict, f.value, f.reason, f.remedy) for f in findings.values()],
+        index=pd.Index(findings, name="check"),
+        columns=["verdict", "value", "reason", "remedy"],
+    )
+    proportions = _proportions(counts)
+    writable(adata)
+    adata.uns[_keys.QC.of()] = table
+    adata.uns[_keys.QC_PROPORTIONS.of()] = proportions
+    return table
+
+
+def _attached(counts: Counts, cells: np.ndarray) -> Counts:
+    """Return the counts of the cells that have some; the others are known to have none."""
+    both = counts.ambiguous
+    return Counts(
+        counts.spliced[cells],
+        counts.unspliced[cells],
+        None if both is None else both[cells],
+        counts.cells[cells],
+        counts.genes,
+        None if counts.groups is None else counts.groups[cells],
+    )
+
+
+def _proportions(counts: Counts) -> pd.DataFrame:
+    """Return molecules and proportions, for all cells and per group."""
+    parts = {"all cells": np.ones(len(counts.cells), dtype=bool)}
+    if counts.groups is not None:
+        for name in counts.groups.cat.categories:
+            parts[name] = (counts.groups == name).to_numpy()
+    rows = []
+    for cells in parts.values():
+        s, u = (float(x[cells].sum()) for x in (counts.spliced, counts.unspliced))
+        both = 0.0 if counts.ambiguous is None else float(counts.ambiguous[cells].sum())
+        rows.append((int(cells.sum()), s, u, both, unspliced_share(counts, cells)))
+    columns = ["n_cells", "spliced", "unspliced", "ambiguous", "unspliced_share"]
+    return pd.DataFrame(rows, index=pd.Index(list(parts), name="group"), columns=columns)

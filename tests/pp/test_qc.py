@@ -1,0 +1,207 @@
+"""Each check on data made to trip it, and on real data that must not."""
+
+from __future__ import annotations
+
+import re
+
+import anndata as ad
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import steadyvelo as sv
+
+
+@pytest.fixture(params=["pancreas_e15_3696x2000", "dyngen_2000x264"])
+def good(request, shared):
+    return ad.read_h5ad(shared / "data" / f"{request.param}.h5ad")
+
+
+@pytest.fixture
+def pancreas(shared):
+    return ad.read_h5ad(shared / "data" / "pancreas_e15_3696x2000.h5ad")
+
+
+def test_real_data_trip_nothing(good):
+    groupby = "clusters" if "clusters" in good.obs else None
+    table = sv.pp.qc(good, groupby=groupby)
+    assert set(table["verdict"]) == {"ok"}, table[table["verdict"] != "ok"]
+    assert (table["remedy"] == "").all()
+    assert good.uns["qc_proportions"].loc["all cells", "n_cells"] == good.n_obs
+
+
+def thin(layer, share, rng):
+    layer = layer.copy()
+    layer.data = rng.binomial(layer.data, share).astype(layer.dtype)
+    layer.eliminate_zeros()
+    return layer
+
+
+def exchange(adata):
+    adata.layers["spliced"], adata.layers["unspliced"] = (
+        adata.layers["unspliced"],
+        adata.layers["spliced"],
+    )
+
+
+def swap(adata):
+    exchange(adata)
+
+
+def swap_unknown_genes(adata):
+    exchange(adata)
+    adata.var_names = [f"g{i}" for i in range(adata.n_vars)]
+
+
+def same(adata):
+    adata.layers["unspliced"] = adata.layers["spliced"].copy()
+
+
+def log_transform(adata):
+    for name in ("spliced", "unspliced"):
+        total = np.asarray(adata.layers[name].sum(axis=1)).ravel()
+        x = sp.diags(1e4 / np.maximum(total, 1)) @ adata.layers[name]
+        adata.layers[name] = sp.csr_matrix(x).log1p()
+
+
+def log_only(adata):
+    for name in ("spliced", "unspliced"):
+        adata.layers[name] = adata.layers[name].astype(float).log1p()
+
+
+def normalise(adata):
+    for name in ("spliced", "unspliced"):
+        total = np.asarray(adata.layers[name].sum(axis=1)).ravel()
+        adata.layers[name] = sp.csr_matrix(
+            sp.diags(1e4 / np.maximum(total, 1)) @ adata.layers[name]
+        )
+
+
+def few_unspliced(adata):
+    adata.layers["unspliced"] = thin(adata.layers["unspliced"], 0.1, np.random.default_rng(0))
+
+
+def nuclei(adata):
+    adata.layers["spliced"] = thin(adata.layers["spliced"], 0.1, np.random.default_rng(0))
+
+
+def copies(adata):
+    for name in ("spliced", "unspliced"):
+        layer = adata.layers[name].tolil()
+        layer[10:13] = layer[3]
+        adata.layers[name] = layer.tocsr()
+
+
+def empty(adata):
+    layer = adata.layers["unspliced"].tolil()
+    layer[:100] = 0
+    adata.layers["unspliced"] = layer.tocsr()
+
+
+def other_genes(adata):
+    for name, half in (("spliced", 0), ("unspliced", 1)):
+        keep = sp.diags_array((np.arange(adata.n_vars) % 2 == half) * 1, dtype=int)
+        adata.layers[name] = sp.csr_matrix(adata.layers[name] @ keep)
+
+
+def shallow(adata):
+    rng = np.random.default_rng(0)
+    for name in ("spliced", "unspliced"):
+        adata.layers[name] = thin(adata.layers[name], 0.02, rng)
+
+
+def one_odd_group(adata):
+    adata.obs["kit"] = np.where(np.arange(adata.n_obs) < 300, "odd", "usual")
+    rows = sp.diags_array((adata.obs["kit"] == "usual").to_numpy() * 1, dtype=int)
+    kept = thin(adata.layers["spliced"], 0.2, np.random.default_rng(0))
+    odd = sp.identity(adata.n_obs, dtype=int, format="csr") - rows
+    adata.layers["spliced"] = sp.csr_matrix(rows @ adata.layers["spliced"] + odd @ kept)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "check", "verdict", "reason"),
+    [
+        (same, "same matrix", "stop", "the same numbers"),
+        (swap, "swapped layers", "stop", "layers are swapped"),
+        (swap_unknown_genes, "swapped layers", "look", "may be swapped"),
+        (swap, "proportions", "look", "82.*% of molecules are unspliced"),
+        (log_transform, "raw counts", "stop", "looks log-transformed"),
+        (log_only, "raw counts", "stop", "looks log-transformed"),
+        (normalise, "raw counts", "look", "not whole numbers"),
+        (few_unspliced, "proportions", "look", "% of molecules are unspliced; 5%"),
+        (nuclei, "nuclei", "look", "as nuclei have"),
+        (copies, "duplicated cells", "look", "3 cells have exactly the counts"),
+        (empty, "empty cells", "look", "100 of 3,696 cells"),
+        (other_genes, "one layer only", "stop", "of one kind only"),
+        (other_genes, "usable genes", "stop", "0 at 20"),
+        (shallow, "depth", "look", "of genes with both"),
+    ],
+)
+def test_data_made_to_trip_a_check(pancreas, spoil, check, verdict, reason):
+    spoil(pancreas)
+    row = sv.pp.qc(pancreas).loc[check]
+    assert row["verdict"] == verdict, row["reason"]
+    assert re.search(reason, row["reason"])
+    assert row["remedy"]
+
+
+def test_nuclei_are_not_taken_for_swapped_layers(pancreas):
+    nuclei(pancreas)
+    assert sv.pp.qc(pancreas).loc["swapped layers", "verdict"] == "ok"
+
+
+def test_a_group_that_stands_apart(pancreas):
+    one_odd_group(pancreas)
+    table = sv.pp.qc(pancreas, groupby="kit")
+    assert table.loc["groups", "verdict"] == "look"
+    assert "odd (" in table.loc["groups", "reason"]
+    shares = pancreas.uns["qc_proportions"]["unspliced_share"]
+    assert shares["odd"] > 2 * shares["usual"]
+
+
+def test_few_genes():
+    adata = sv.datasets.simulate(n_cells=200, n_genes=30)
+    assert sv.pp.qc(adata).loc["usable genes", "verdict"] == "look"
+
+
+def test_all_cells_empty_in_one_layer_or_the_other(counts):
+    for name, start in (("spliced", 0), ("unspliced", 1)):
+        layer = counts.layers[name].tolil()
+        layer[start::2] = 0
+        counts.layers[name] = layer.tocsr()
+    assert sv.pp.qc(counts).loc["empty cells", "verdict"] == "stop"
+
+
+def test_proportions_are_counted(counts):
+    counts.layers["ambiguous"] = counts.layers["unspliced"].copy()
+    table = sv.pp.qc(counts, groupby="branch")
+    proportions = counts.uns["qc_proportions"]
+    assert list(proportions.index) == ["all cells", "branch 1", "branch 2", "trunk"]
+    trunk = (counts.obs["branch"] == "trunk").to_numpy()
+    assert proportions.loc["trunk", "unspliced"] == counts.layers["unspliced"][trunk].sum()
+    assert proportions["n_cells"].iloc[1:].sum() == counts.n_obs
+    assert "are ambiguous" in table.loc["proportions", "reason"]
+
+
+def test_cells_known_to_be_without_counts_are_not_judged(counts):
+    for name in ("spliced", "unspliced"):
+        layer = counts.layers[name].tolil()
+        layer[:50] = 0
+        counts.layers[name] = layer.tocsr()
+    counts.obs["counts_attached"] = np.arange(240) >= 50
+    assert sv.pp.qc(counts).loc["empty cells", "verdict"] == "ok"
+
+
+def test_the_tables_survive_a_file(counts, tmp_path):
+    sv.pp.qc(counts, groupby="branch")
+    sv.io.write_h5ad(counts, tmp_path / "a.h5ad")
+    back = sv.io.read(tmp_path / "a.h5ad")
+    assert list(back.uns["qc"]["verdict"]) == list(counts.uns["qc"]["verdict"])
+
+
+def test_counts_are_left_alone(counts):
+    before = counts.layers["spliced"].copy()
+    sv.pp.qc(counts)
+    assert abs(counts.layers["spliced"] - before).nnz == 0
+    with pytest.raises(KeyError, match="no 'kit'"):
+        sv.pp.qc(counts, groupby="kit")
