@@ -240,3 +240,23 @@ def test_arrows_are_mean_unit_displacements_above_chance(dimensions):
         step = np.divide(step, length, where=length > 0, out=np.zeros_like(step))
         expected = row.data @ step - row.data.mean() * step.sum(axis=0)
         np.testing.assert_allclose(arrows[i], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_narrow_kernel_does_not_overflow(signed):
+    graph = sp.csr_matrix(np.array([[0, 0.9, 0.8], [0.5, 0, 0], [0, 0, 0]]))
+    transitions = transition_probabilities(
+        graph, sp.csr_matrix((3, 3)), scale=1e5, signed=signed
+    ).toarray()
+    np.testing.assert_allclose(transitions, [[0, 1, 0], [1, 0, 0], [0, 0, 0]])
+
+
+def test_cells_that_are_left_out_do_not_shift_the_percentile():
+    graph = sp.csr_matrix(np.diag(np.linspace(0.1, 1, 50), k=1))
+    cells = np.arange(51) % 2 == 0
+    largest = np.append(np.linspace(0.1, 1, 50), 0)
+    np.testing.assert_allclose(
+        self_transition_probability(graph, cells),
+        np.clip(np.percentile(largest[cells], 98) - largest, 0, 1),
+        atol=1e-12,
+    )

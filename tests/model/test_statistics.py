@@ -301,3 +301,49 @@ def test_merging_is_associative_to_rounding():
         np.testing.assert_allclose(
             getattr(left, field.name), getattr(right, field.name), rtol=1e-13
         )
+
+
+def test_numbers_are_not_taken_for_offset_modes():
+    statistics = SufficientStatistics.from_arrays(np.array([[1.0], [2.0]]), np.ones((2, 1)))
+    assert statistics.solve(offset=np.False_).offset[0] == 0
+    assert statistics.solve(offset=np.True_).offset[0] == pytest.approx(1)
+    for number in (0, 1, None):
+        with pytest.raises(ValueError, match="offset must be False, True"):
+            statistics.solve(offset=number)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS)
+def test_a_nonnegative_offset_with_bounds_on_gamma_is_the_constrained_minimum(seed):
+    rng = np.random.default_rng(seed)
+    s, u = rng.gamma(2, size=(2, 25))
+    u = u + rng.normal(0, 1) * s + rng.normal(0, 2)
+    low, high = np.sort(rng.uniform(0, 2, 2))
+    fit = SufficientStatistics.from_arrays(s[:, None], u[:, None]).solve(
+        offset="nonnegative", gamma_bounds=(low, high)
+    )
+    design = np.stack([s, np.ones(25)], axis=1)
+    expected = lsq_linear(design, u, ([low, 0], [high + 1e-12, np.inf]), tol=1e-14).x
+    squares = [((u - g * s - o) ** 2).sum() for g, o in ((fit.gamma[0], fit.offset[0]), expected)]
+    assert squares[0] <= squares[1] * (1 + 1e-9)
+    assert fit.offset[0] >= 0
+
+
+def test_bounds_of_single_genes_may_be_infinite():
+    rng = np.random.default_rng(0)
+    s = rng.gamma(2, size=(30, 3))
+    statistics = SufficientStatistics.from_arrays(s, s - 1)
+    fit = statistics.solve(offset=True, offset_bounds=(np.array([0, 0, -np.inf]), np.inf))
+    np.testing.assert_allclose(fit.offset, [0, 0, -1], atol=1e-9)
+    with pytest.raises(ValueError, match="low ≤ high"):
+        statistics.solve(gamma_bounds=(2, 1))
+    with pytest.raises(ValueError, match="low ≤ high"):
+        statistics.solve(offset=True, offset_bounds=(2, 1))
+
+
+def test_statistics_of_other_genes_do_not_merge():
+    one, three = (SufficientStatistics.from_arrays(*np.ones((2, 4, n))) for n in (1, 3))
+    with pytest.raises(ValueError, match="3 and 1 genes do not belong together"):
+        three + one
+    with pytest.raises(ValueError, match="1 and 3 genes do not belong together"):
+        one - three

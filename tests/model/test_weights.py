@@ -115,3 +115,10 @@ def test_given_quantiles_are_honoured_through_the_origin_too():
 def test_impossible_quantiles_are_refused(quantiles, message):
     with pytest.raises(ValueError, match=message):
         resolve_quantiles(quantiles, offset=False)
+
+
+def test_a_faint_gene_is_not_blown_up_to_the_height_of_the_other_layer():
+    # maxima under 0.001 are scaled by 0.001: here u decides, though s/max(s) would
+    s = np.linspace(0, 1e-5, 21)[None, ::-1].copy()
+    u = np.linspace(0, 1, 21)[None]
+    assert np.flatnonzero(steady_state_weights(s, u)[0]).tolist() == [19, 20]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable
-from typing import TypeVar, cast
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -14,7 +17,7 @@ Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 def kernel(function: Kernel) -> Kernel:
     """Compile a serial kernel that releases the interpreter lock and is cached on disk."""
-    return cast("Kernel", numba.njit(nogil=True, cache=True)(function))
+    return _compiled(function)
 
 
 def reordering_kernel(function: Kernel) -> Kernel:
@@ -22,5 +25,17 @@ def reordering_kernel(function: Kernel) -> Kernel:
 
     No other fast-math liberty is taken: a NaN stays a NaN.
     """
-    options = {"reassoc", "contract", "nsz"}
-    return cast("Kernel", numba.njit(nogil=True, cache=True, fastmath=options)(function))
+    return _compiled(function, fastmath={"reassoc", "contract", "nsz"})
+
+
+def _compiled(function: Kernel, **options: Any) -> Kernel:
+    try:
+        compiled = numba.njit(nogil=True, cache=True, **options)(function)
+    except RuntimeError:
+        # neither the package's folder nor the user's can be written, as in some containers
+        folder = Path(tempfile.gettempdir()) / f"steadyvelo-kernels-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        config: Any = numba.config
+        config.CACHE_DIR = str(folder)
+        compiled = numba.njit(nogil=True, cache=True, **options)(function)
+    return cast("Kernel", compiled)

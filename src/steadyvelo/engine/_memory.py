@@ -40,6 +40,9 @@ def genes_per_block(n_cells: int, max_memory: float | None = None) -> int:
     MemoryError
         If not even one gene fits.
     """
+    if max_memory is not None and not 0 < max_memory < float("inf"):
+        msg = f"max_memory must be a positive number of bytes, or None; it is {max_memory}."
+        raise ValueError(msg)
     budget = _DEFAULT_SHARE * available_memory() if max_memory is None else max_memory
     genes = int(budget // (_BYTES_PER_VALUE * max(n_cells, 1)))
     if genes < 1:

@@ -8,12 +8,14 @@ import numpy as np
 import scipy.sparse as sp
 
 if TYPE_CHECKING:
-    from steadyvelo.model._typing import Float64Array
+    from steadyvelo.model._typing import BoolArray, Float64Array
 
 __all__ = ["self_transition_probability", "transition_probabilities"]
 
 
-def self_transition_probability(graph: sp.csr_matrix[Any]) -> Float64Array:
+def self_transition_probability(
+    graph: sp.csr_matrix[Any], cells: BoolArray | None = None
+) -> Float64Array:
     """Return how much a cell stays where it is: clip(P98(c) − c, 0, 1).
 
     c is a cell's largest positive correlation, P98 its 98th percentile over cells.
@@ -22,13 +24,16 @@ def self_transition_probability(graph: sp.csr_matrix[Any]) -> Float64Array:
     ----------
     graph
         Positive correlations, cells × cells.
+    cells
+        Cells over which the percentile is taken, shape (cells,); None means all.
 
     Returns
     -------
     One value per cell, shape (cells,).
     """
     largest = graph.max(axis=1).toarray().ravel().astype(np.float64)
-    return np.clip(np.percentile(largest, 98) - largest, 0.0, 1.0)
+    usual = np.percentile(largest if cells is None else largest[cells], 98)
+    return np.clip(usual - largest, 0.0, 1.0)
 
 
 def transition_probabilities(
@@ -61,7 +66,8 @@ def transition_probabilities(
 
     Returns
     -------
-    Cells × cells, float32, indices sorted in each row; a cell without edges has an empty row.
+    Cells × cells, float32, indices sorted in each row. A cell without edges has an empty row, or
+    stays where it is with probability 1 where there are self-transitions.
     """
     correlation = sp.csr_matrix(graph + graph_neg, dtype=np.float64)
     if self_transition is not None:
@@ -69,9 +75,13 @@ def transition_probabilities(
         correlation = sp.csr_matrix(correlation + stay)
     correlation.eliminate_zeros()
     correlation.sort_indices()
-    c = correlation.data
-    value = np.sign(c) * np.expm1(scale * np.abs(c)) if signed else np.exp(scale * c)
     rows = np.repeat(np.arange(correlation.shape[0]), np.diff(correlation.indptr))
+    c = scale * correlation.data
+    # a row's largest exponent cancels in the division; taken out, nothing overflows
+    largest = np.full(correlation.shape[0], -np.inf)
+    np.maximum.at(largest, rows, np.abs(c) if signed else c)
+    top = largest[rows]
+    value = np.sign(c) * (np.exp(np.abs(c) - top) - np.exp(-top)) if signed else np.exp(c - top)
     total = np.bincount(rows, weights=np.abs(value), minlength=correlation.shape[0])
     correlation.data = (value / total[rows]).astype(np.float32)
     if signed and self_transition is not None:

@@ -21,6 +21,7 @@ __all__ = [
     "OffsetMode",
     "RatioFit",
     "fit_ratio",
+    "resolve_offset",
 ]
 
 OffsetMode: TypeAlias = bool | Literal["nonnegative"]
@@ -58,9 +59,7 @@ def fit_ratio(
     offset_bounds: tuple[Bound, Bound] | None,
 ) -> RatioFit:
     """Fit every gene; see :meth:`SufficientStatistics.solve`."""
-    if offset not in (False, True, "nonnegative"):
-        msg = f"offset must be False, True or 'nonnegative'; it is {offset!r}."
-        raise ValueError(msg)
+    offset = resolve_offset(offset)
     if offset_bounds is not None and offset is not True:
         msg = f"offset_bounds need offset=True; offset is {offset!r}."
         raise ValueError(msg)
@@ -78,11 +77,24 @@ def fit_ratio(
         again = ~(o >= 0) & (reason == "")
         gamma = np.where(again, _through_origin(statistics, again, 0.0), gamma)
         o = np.where(again, 0.0, o)
-    if offset is True and (gamma_bounds is not None or offset_bounds is not None):
+        # the same rule as a bound: the objective is convex
+        offset_bounds = (0.0, np.inf)
+    if offset is False and gamma_bounds is not None:
+        low, high = _checked_bounds("gamma_bounds", gamma_bounds)
+        gamma = np.clip(gamma, low, high)
+    elif offset is True or gamma_bounds is not None:
         gamma, o = _in_box(statistics, gamma, o, gamma_bounds, offset_bounds)
-    elif gamma_bounds is not None:
-        gamma = np.clip(gamma, *gamma_bounds)
     return RatioFit(gamma, np.where(np.isnan(gamma), np.nan, o), reason)
+
+
+def resolve_offset(offset: OffsetMode) -> OffsetMode:
+    """Return the offset mode as one of the three; numbers are refused, not guessed at."""
+    if isinstance(offset, (bool, np.bool_)):
+        return bool(offset)
+    if isinstance(offset, str) and offset == "nonnegative":
+        return "nonnegative"
+    msg = f"offset must be False, True or 'nonnegative'; it is {offset!r}."
+    raise ValueError(msg)
 
 
 def _reasons(statistics: SufficientStatistics, *, with_offset: bool) -> TextArray:
@@ -114,27 +126,36 @@ def _in_box(
     offset_bounds: tuple[Bound, Bound] | None,
 ) -> tuple[Float64Array, Float64Array]:
     """Return the constrained minimum: the free one, or the best point of the edges of the box."""
-    g_low, g_high = (-np.inf, np.inf) if gamma_bounds is None else gamma_bounds
-    o_low, o_high = (-np.inf, np.inf) if offset_bounds is None else offset_bounds
+    g_low, g_high = _checked_bounds("gamma_bounds", gamma_bounds)
+    o_low, o_high = _checked_bounds("offset_bounds", offset_bounds)
     fitted = ~np.isnan(gamma)
     inside = (gamma >= g_low) & (gamma <= g_high) & (offset >= o_low) & (offset <= o_high)
     best = np.where(inside, -np.inf, np.inf)
     edges = []
     for bound in (o_low, o_high):
-        o = np.broadcast_to(np.asarray(bound, dtype=np.float64), gamma.shape)
-        if np.isfinite(o).all():
-            edges.append((np.clip(_through_origin(statistics, fitted, o), g_low, g_high), o))
+        # a gene without this bound has no such edge: NaN is never better
+        o = np.broadcast_to(np.where(np.isfinite(bound), bound, np.nan), gamma.shape)
+        edges.append((np.clip(_through_origin(statistics, fitted, o), g_low, g_high), o))
     for bound in (g_low, g_high):
-        if np.isfinite(bound):
-            g = np.where(fitted, bound, np.nan)
-            o = statistics.unspliced_mean - g * statistics.spliced_mean
-            edges.append((g, np.clip(o, o_low, o_high)))
+        g = np.where(fitted & np.isfinite(bound), bound, np.nan)
+        o = statistics.unspliced_mean - g * statistics.spliced_mean
+        edges.append((g, np.clip(o, o_low, o_high)))
     for g, o in edges:
         squares = statistics.residual_squares(g, o)
         better = squares < best
         gamma, offset = np.where(better, g, gamma), np.where(better, o, offset)
         best = np.where(better, squares, best)
     return gamma, offset
+
+
+def _checked_bounds(name: str, bounds: tuple[Bound, Bound] | None) -> tuple[Bound, Bound]:
+    if bounds is None:
+        return -np.inf, np.inf
+    low, high = bounds
+    if not np.all(np.asarray(low) <= np.asarray(high)):
+        msg = f"{name} must be (low, high) with low ≤ high; got {bounds!r}."
+        raise ValueError(msg)
+    return low, high
 
 
 def _ratio(numerator: Float64Array, denominator: Float64Array, valid: BoolArray) -> Float64Array:

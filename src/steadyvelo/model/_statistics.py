@@ -145,6 +145,7 @@ class SufficientStatistics:
 
     def __add__(self, other: SufficientStatistics) -> SufficientStatistics:
         """Return the statistics of the cells of both."""
+        self._check_same_genes(other)
         n = self.total_weight + other.total_weight
         divisor = np.where(n > 0, n, 1.0)
         ds = other.spliced_mean - self.spliced_mean
@@ -164,6 +165,7 @@ class SufficientStatistics:
 
     def __sub__(self, part: SufficientStatistics) -> SufficientStatistics:
         """Return the statistics without the cells of `part`, which must be among them."""
+        self._check_same_genes(part)
         n = self.total_weight - part.total_weight
         # sums of the same weights in another order differ by rounding only
         n = np.where(n <= 1e-12 * self.total_weight, np.minimum(n, 0.0), n)
@@ -197,6 +199,14 @@ class SufficientStatistics:
             left(self.cross_products, part.cross_products, ds * du),
             np.maximum(left(self.unspliced_squares, part.unspliced_squares, du * du), 0.0),
         )
+
+    def _check_same_genes(self, other: SufficientStatistics) -> None:
+        if other.total_weight.shape != self.total_weight.shape:
+            msg = (
+                f"statistics of {len(self.total_weight)} and {len(other.total_weight)} genes do "
+                "not belong together."
+            )
+            raise ValueError(msg)
 
     def solve(
         self,

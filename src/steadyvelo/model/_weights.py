@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from ._ratio import resolve_offset
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -48,7 +50,7 @@ def resolve_quantiles(quantiles: Quantiles | None, *, offset: OffsetMode) -> Qua
     (0.05, 0.95)
     """
     if quantiles is None:
-        return (None, 0.95) if offset is False else (0.05, 0.95)
+        return (0.05, 0.95) if resolve_offset(offset) else (None, 0.95)
     if not isinstance(quantiles, (tuple, list, np.ndarray)) or len(quantiles) != 2:
         msg = f"quantiles must be a pair (low, high), None for no cells there; got {quantiles!r}."
         raise ValueError(msg)

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from steadyvelo import _keys
 from steadyvelo._checks import check_adata, check_key, writable
 from steadyvelo._provenance import check_cells
+from steadyvelo._sources import used_cells
 from steadyvelo.engine import self_transition_probability, transition_probabilities
 
 if TYPE_CHECKING:
@@ -53,8 +54,13 @@ def transition_matrix(
 
     Returns
     -------
-    None. Sets ``obsp["velocity_transitions"]``, CSR float32, cells × cells. Rows of the unsigned
-    variant sum to 1; the row of a cell without edges is empty.
+    None. Sets:
+
+    ``obsp["velocity_transitions"]``
+        CSR float32, cells × cells. Rows of the unsigned variant sum to 1; a cell without edges
+        stays where it is, or has an empty row without self-transitions.
+    ``uns["velocity_params"]["transitions"]``
+        Scale and variant of every matrix that was made.
 
     Raises
     ------
@@ -113,6 +119,8 @@ def _transitions(
         graph,
         graph_neg,
         scale=scale,
-        self_transition=self_transition_probability(graph) if self_transitions else None,
+        self_transition=(
+            self_transition_probability(graph, used_cells(adata)) if self_transitions else None
+        ),
         signed=signed,
     )

@@ -134,7 +134,9 @@ def velocity_graph(
     writable(adata)
     adata.obsp[_keys.GRAPH.of(velocity_key)] = graph
     adata.obsp[_keys.GRAPH_NEG.of(velocity_key)] = graph_neg
-    adata.obs[_keys.SELF_TRANSITION.of(velocity_key)] = self_transition_probability(graph)
+    adata.obs[_keys.SELF_TRANSITION.of(velocity_key)] = self_transition_probability(
+        graph, used_cells(adata)
+    )
     adata.uns[_keys.PARAMS.of(velocity_key)] = {
         **fitted.params,
         "n_recurse_neighbors": n_recurse_neighbors,
