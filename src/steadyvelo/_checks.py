@@ -22,6 +22,8 @@ __all__ = [
     "check_counts",
     "check_finite_embedding",
     "check_key",
+    "check_key_added",
+    "check_sparse",
     "dense_bytes",
     "is_integer",
     "listed",
@@ -29,6 +31,10 @@ __all__ = [
     "warn",
     "writable",
 ]
+
+
+# what the compiled kernels take: native byte order, up to eight bytes
+_DTYPES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"}
 
 
 def warn(message: str, stacklevel: int = 3) -> None:
@@ -55,6 +61,9 @@ def check_adata(adata: AnnData) -> None:
     """Refuse what is not an AnnData with cells, genes and unique names."""
     if not isinstance(adata, AnnData):
         msg = f"adata must be an AnnData; it is a {type(adata).__name__}."
+        raise TypeError(msg)
+    if adata.isbacked:
+        msg = "adata is backed by its file; call adata = adata.to_memory() first."
         raise TypeError(msg)
     if adata.n_obs == 0 or adata.n_vars == 0:
         msg = f"adata holds {adata.n_obs} cells and {adata.n_vars} genes; both must be there."
@@ -110,6 +119,11 @@ def check_counts(adata: AnnData, name: str) -> Any:
     if values.dtype.kind not in "iufb":
         msg = f"layer {name!r} holds {values.dtype}; counts must be numbers."
         raise TypeError(msg)
+    if values.dtype.str.lstrip("<|=") not in _DTYPES:
+        msg = f"layer {name!r} holds {values.dtype}; convert it, for example to int32 or float32."
+        raise TypeError(msg)
+    if sp.issparse(x):
+        check_sparse(x, f"layer {name!r}")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         n_bad = int((~np.isfinite(values)).sum())
         msg = f"layer {name!r} holds {n_bad:,} NaN or infinite values; counts must be finite."
@@ -125,6 +139,42 @@ def check_counts(adata: AnnData, name: str) -> Any:
         msg = f"layer {name!r} holds only zeros; the steady-state ratio needs both kinds of counts."
         raise ValueError(msg)
     return x
+
+
+def check_sparse(x: Any, what: str) -> None:
+    """Refuse a sparse matrix that is neither CSR nor CSC, or whose indices point outside it."""
+    if x.format not in {"csr", "csc"}:
+        msg = f"{what} is sparse in {x.format.upper()} format; convert it with .tocsr()."
+        raise TypeError(msg)
+    major, minor = x.shape if x.format == "csr" else x.shape[::-1]
+    pointers, indices = x.indptr, x.indices
+    sound = (
+        len(pointers) == major + 1
+        and pointers[0] == 0
+        and pointers[-1] <= min(len(indices), len(x.data))
+        and (np.diff(pointers) >= 0).all()
+        and (len(indices) == 0 or (indices.min() >= 0 and indices.max() < minor))
+    )
+    if not sound:
+        msg = f"{what} is corrupt: its indices do not fit its shape {x.shape}; read it again."
+        raise ValueError(msg)
+
+
+def check_key_added(key: str, *layers: str) -> None:
+    """Refuse a prefix under which results would take the place of something else."""
+    taken = {(f.slot, f.name) for f in _keys.FIELDS if "{" not in f.name}
+    taken |= {("layers", name) for name in layers}
+    for field in _keys.FIELDS:
+        if "{key}" in field.name and (field.slot, field.of(key)) in taken:
+            msg = (
+                f"key_added={key!r} would overwrite {field.slot}[{field.of(key)!r}]; choose "
+                "another name."
+            )
+            raise ValueError(msg)
+    # arrows lie in obsm["{key}_{basis}"], embeddings in obsm["X_{basis}"]
+    if key in {"", "X"}:
+        msg = f"key_added={key!r} is no name for results; choose another."
+        raise ValueError(msg)
 
 
 def is_integer(x: Any) -> bool:

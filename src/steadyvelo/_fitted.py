@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_key
+from steadyvelo._checks import check_key, listed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from steadyvelo.model._weights import Quantiles
 
 __all__ = ["Fitted"]
+
+_REQUIRED = ("moments", "weights", "quantiles", "cells_hash", "n_cells")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,13 @@ class Fitted:
             for field in (_keys.GAMMA, _keys.OFFSET, _keys.VELOCITY_GENES)
         ]
         params = dict(check_key(adata, "uns", _keys.PARAMS.of(key), remedy))
+        missing = [name for name in _REQUIRED if name not in params]
+        if missing:
+            msg = (
+                f"uns[{_keys.PARAMS.of(key)!r}] lacks {listed(missing)}: another tool has written "
+                f"it. Rerun tl.velocity(adata, key_added={key!r})."
+            )
+            raise ValueError(msg)
         return cls(
             key,
             columns[0].astype(np.float64),

@@ -100,13 +100,18 @@ VARIABLE_PASSES = Field(
     "var", "{key}_highly_variable", _GENES, "bool", "highly variable, where that was asked for"
 )
 FIT_CELLS = Field("var", "{key}_fit_cells", _GENES, "int64", "cells with weight in the fit")
-SPLICED_CHECK = Field(
-    "var", "{key}_spliced_sum", _GENES, "float64", "sum of the spliced layer when it was smoothed"
+SPLICED_CHECKSUM = Field(
+    "var",
+    "{key}_spliced_checksum",
+    _GENES,
+    "float64",
+    "weighted sum of the layer when it was smoothed",
 )
-UNSPLICED_CHECK = Field(
-    "var", "{key}_unspliced_sum", _GENES, "float64", "sum of the unspliced layer at that time"
+UNSPLICED_CHECKSUM = Field(
+    "var", "{key}_unspliced_checksum", _GENES, "float64", "the same of the other layer"
 )
 
+PCA = Field("obsm", "X_pca", "cells × components", "float32", "principal components")
 EMBEDDING = Field("obsm", "X_{basis}", "cells × dimensions", "float", "an embedding; read only")
 VELOCITY_EMBEDDING = Field(
     "obsm", "{key}_{basis}", "cells × dimensions", "float64", "arrows; NaN for cells without one"
@@ -132,6 +137,12 @@ ALL_GENES = Field(
     "uns", "{key}_all_genes", "table", "", "every gene of the input of `run` and why it was left"
 )
 RUN = Field("uns", "{key}_run", "mapping", "", "seconds per step of `run`")
+
+TRUE_GAMMA = Field("var", "true_gamma", _GENES, "float64", "ratio γ/β of simulated data")
+TRUE_VELOCITY = Field("layers", "true_velocity", _BOTH, "float32", "noiseless u − (γ/β) s")
+TRUE_SPLICED = Field("layers", "true_spliced", _BOTH, "float32", "noiseless s, library size 1")
+TRUE_UNSPLICED = Field("layers", "true_unspliced", _BOTH, "float32", "noiseless u, library size 1")
+TRUE_EDGES = Field("uns", "true_edges", "edges × 2", "str", "clusters that follow each other")
 
 
 def colors_key(column: str) -> str:

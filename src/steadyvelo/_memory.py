@@ -24,6 +24,9 @@ def check_dense_fits(
     remedy
         What to do instead, for the message.
     """
+    if max_memory is not None and not 0 < max_memory < float("inf"):
+        msg = f"max_memory must be a positive number of bytes, or None; it is {max_memory}."
+        raise ValueError(msg)
     needed = dense_bytes(n_layers, shape)
     allowed = available_memory() if max_memory is None else max_memory
     if needed > allowed:

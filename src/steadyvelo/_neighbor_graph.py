@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_key, warn
+from steadyvelo._checks import check_key, check_sparse, warn
 from steadyvelo._provenance import check_cells
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ _REMEDY = "run pp.neighbors, or name the graph with neighbors_key=."
 
 def has_neighbors(adata: AnnData, neighbors_key: str | None = None) -> bool:
     """Tell whether there is a complete graph."""
+    entry = adata.uns.get(neighbors_key or _keys.NEIGHBORS.of(), {})
     return all(
-        _obsp_key(adata, field, neighbors_key) in adata.obsp
+        _obsp_key(adata, field, neighbors_key) in adata.obsp or field.name in entry
         for field in (_keys.CONNECTIVITIES, _keys.DISTANCES)
     )
 
@@ -49,8 +50,20 @@ def _graph(adata: AnnData, field: _keys.Field, neighbors_key: str | None) -> sp.
     if neighbors_key is not None:
         check_key(adata, "uns", neighbors_key, "name a graph of scanpy's pp.neighbors.")
     name = _obsp_key(adata, field, neighbors_key)
-    graph = sp.csr_array(check_key(adata, "obsp", name, _REMEDY))
     entry = adata.uns.get(neighbors_key or _keys.NEIGHBORS.of(), {})
+    stored = entry.get(field.name) if name not in adata.obsp else None
+    if stored is None:
+        stored = check_key(adata, "obsp", name, _REMEDY)
+    elif stored.shape != (adata.n_obs, adata.n_obs):
+        # graphs of early scanpy lie in uns, where they are not sliced with the cells
+        msg = (
+            f"the neighbour graph in uns is {stored.shape[0]:,} × {stored.shape[1]:,} and adata "
+            f"holds {adata.n_obs:,} cells; rerun pp.neighbors."
+        )
+        raise ValueError(msg)
+    if sp.issparse(stored) and stored.format in {"csr", "csc"}:
+        check_sparse(stored, f"obsp[{name!r}]")
+    graph = sp.csr_array(stored)
     check_cells(adata, dict(entry.get("params", {})), "the neighbour graph", "pp.neighbors")
     if graph.data.size and not np.isfinite(graph.data).all():
         msg = f"obsp[{name!r}] holds NaN or infinite values; rerun pp.neighbors."

@@ -13,7 +13,7 @@ from anndata import AnnData
 
 from steadyvelo import _keys, pp, tl
 from steadyvelo._checks import check_adata, check_counts, listed
-from steadyvelo._neighbor_graph import has_neighbors
+from steadyvelo._neighbor_graph import distances, has_neighbors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -254,6 +254,14 @@ def _forget_moments(adata: AnnData) -> None:
 def _compute_umap(adata: AnnData, neighbors_key: str | None, rng: int) -> None:
     import scanpy as sc  # noqa: PLC0415 (slow to import)
 
+    if (neighbors_key or _keys.NEIGHBORS.of()) not in adata.uns:
+        # a graph alone in obsp: scanpy wants to know where it lies
+        stored = int(np.diff(distances(adata, neighbors_key).indptr).max())
+        adata.uns[_keys.NEIGHBORS.of()] = {
+            "connectivities_key": _keys.CONNECTIVITIES.of(),
+            "distances_key": _keys.DISTANCES.of(),
+            "params": {"n_neighbors": stored + 1, "method": "umap"},
+        }
     with warnings.catch_warnings():
         # umap's remark that a seed turns its parallelism off
         warnings.filterwarnings("ignore", message="n_jobs value", category=UserWarning)

@@ -13,7 +13,7 @@ from steadyvelo._neighbor_graph import connectivities
 from steadyvelo._provenance import (
     check_cells,
     check_genes_unchanged,
-    gene_sums,
+    gene_checksums,
     hash_pattern,
     hash_values,
     stamp,
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SmoothingRecord",
-    "check_moments_unchanged",
+    "check_fit_unchanged",
+    "check_moments",
     "counts_source",
     "fitted_source",
     "has_moments",
     "layer_source",
+    "moments_of_fit",
     "smoothing_record",
     "used_cells",
     "write_moments",
@@ -40,18 +42,32 @@ __all__ = [
 
 # under which the sums of smoothed counts are kept for the layers Ms and Mu
 _MOMENTS = "moments"
+# where size_factors says that a layer held no whole numbers
+_TAKEN = {
+    _keys.SPLICED_FACTOR.of(): "spliced_taken_as_normalised",
+    _keys.UNSPLICED_FACTOR.of(): "unspliced_taken_as_normalised",
+}
 
 
 def used_cells(adata: AnnData) -> NDArray[np.bool_]:
     """Return the cells that are not flagged, shape (cells,)."""
-    if _keys.CELLS_USED.of() not in adata.obs:
+    name = _keys.CELLS_USED.of()
+    if name not in adata.obs:
         return np.ones(adata.n_obs, dtype=bool)
-    return adata.obs[_keys.CELLS_USED.of()].to_numpy(dtype=bool)
+    column = adata.obs[name]
+    if column.isna().any():
+        msg = f"adata.obs[{name!r}] is unknown for {int(column.isna().sum()):,} cells; set it."
+        raise ValueError(msg)
+    return column.to_numpy(dtype=bool)
 
 
 def has_moments(adata: AnnData) -> bool:
-    """Tell whether smoothed layers exist."""
-    return _keys.MS.of() in adata.layers and _keys.MU.of() in adata.layers
+    """Tell whether smoothed layers exist; refuse one without the other."""
+    there = [field.of() for field in (_keys.MS, _keys.MU) if field.of() in adata.layers]
+    if len(there) == 1:
+        msg = f"layer {there[0]!r} is there without its partner; delete it, or run pp.moments."
+        raise ValueError(msg)
+    return len(there) == 2
 
 
 def layer_source(adata: AnnData, genes: NDArray[np.int64]) -> LayerSource:
@@ -59,8 +75,9 @@ def layer_source(adata: AnnData, genes: NDArray[np.int64]) -> LayerSource:
     layers = []
     for field in (_keys.MS, _keys.MU):
         layer = adata.layers[field.of()]
-        if not np.isfinite(layer.data if hasattr(layer, "indptr") else layer).all():
-            msg = f"layer {field.of()!r} holds NaN or infinite values; rerun pp.moments."
+        values = layer.data if hasattr(layer, "indptr") else layer
+        if not np.isfinite(values).all() or (values.size and values.min() < 0):
+            msg = f"layer {field.of()!r} holds NaN, infinite or negative values; rerun pp.moments."
             raise ValueError(msg)
         layers.append(layer)
     return LayerSource(*layers, genes)
@@ -107,8 +124,7 @@ class SmoothingRecord:
     params
         Names and hashes, for ``uns``.
     sums
-        Sums of the spliced and the unspliced layer per gene, for ``var``: they are sliced with
-        the genes, which a hash is not.
+        Checksums of the spliced and the unspliced layer per gene, for ``var``.
     """
 
     params: dict[str, Any]
@@ -132,7 +148,7 @@ def smoothing_record(
         **stamp(adata),
     }
     return SmoothingRecord(
-        params, (gene_sums(adata.layers[spliced]), gene_sums(adata.layers[unspliced]))
+        params, (gene_checksums(adata.layers[spliced]), gene_checksums(adata.layers[unspliced]))
     )
 
 
@@ -150,29 +166,65 @@ def write_moments(
         adata.var[name] = column
 
 
-def check_moments_unchanged(adata: AnnData) -> None:
-    """Refuse layers Ms and Mu that belong to other cells, neighbours, sizes or counts.
-
-    Layers of another tool carry no record and are taken as they are.
-    """
+def moments_record(adata: AnnData) -> dict[str, Any] | None:
+    """Return what the layers Ms and Mu were made from; None for those of another tool."""
     params = adata.uns.get(_keys.MOMENTS_PARAMS.of())
-    if params is not None:
-        _check_unchanged(
-            adata, dict(params), _MOMENTS, "pp.moments (or delete the layers Ms and Mu)"
+    return None if params is None else dict(params)
+
+
+def check_moments(
+    adata: AnnData, *, spliced: str, unspliced: str, neighbors_key: str | None
+) -> dict[str, Any] | None:
+    """Refuse layers Ms and Mu that belong to other cells, counts or neighbours than asked for.
+
+    Returns
+    -------
+    Their record; None for layers of another tool, which are taken as they are.
+    """
+    record = moments_record(adata)
+    if record is None:
+        return None
+    asked = {"spliced": spliced, "unspliced": unspliced, "neighbors_key": neighbors_key or ""}
+    differ = [f"{name}={record[name]!r}" for name, value in asked.items() if record[name] != value]
+    if differ:
+        msg = (
+            f"layers Ms and Mu were smoothed with {', '.join(differ)}, not with what is asked for; "
+            "run pp.moments with the new choice, or delete the two layers and use dense=False."
         )
+        raise ValueError(msg)
+    _check_unchanged(adata, record, _MOMENTS, "pp.moments (or delete the layers Ms and Mu)")
+    return record
+
+
+def check_fit_unchanged(adata: AnnData, params: dict[str, Any], key: str) -> None:
+    """Refuse to go on from a fit whose cells, counts, sizes or neighbours have changed."""
+    check_cells(adata, params, "the fit", "pp.neighbors and tl.velocity")
+    if "neighbors_hash" not in params:
+        return
+    columns = key if _sum_columns(key)[0] in adata.var else _MOMENTS
+    _check_unchanged(adata, params, columns, "tl.velocity")
+
+
+def moments_of_fit(adata: AnnData, params: dict[str, Any]) -> bool:
+    """Tell whether the layers Ms and Mu are those the fit has seen."""
+    if not has_moments(adata):
+        return False
+    record = moments_record(adata)
+    if record is None or "neighbors_hash" not in params:
+        return params["moments"] == "layers" and record is None
+    return all(record[name] == params[name] for name in ("neighbors_hash", "factors_hash"))
 
 
 def fitted_source(
     adata: AnnData, genes: NDArray[np.int64], params: dict[str, Any], key: str
 ) -> MomentSource:
     """Return the blocks a fit has seen; refuse if what they were made from has changed."""
-    if params["moments"] == "layers":
-        check_cells(adata, params, "the fit", "pp.neighbors and tl.velocity")
-        for field in (_keys.MS, _keys.MU):
-            check_key(adata, "layers", field.of(), "the fit used it; rerun tl.velocity.")
-        check_moments_unchanged(adata)
+    check_fit_unchanged(adata, params, key)
+    if moments_of_fit(adata, params):
         return layer_source(adata, genes)
-    _check_unchanged(adata, params, key, "tl.velocity")
+    if "neighbors_hash" not in params:
+        msg = "the layers Ms and Mu that the fit used are gone or replaced; rerun tl.velocity."
+        raise ValueError(msg)
     return counts_source(
         adata,
         genes,
@@ -200,7 +252,7 @@ def _check_unchanged(adata: AnnData, params: dict[str, Any], key: str, rerun: st
 
 
 def _sum_columns(key: str) -> tuple[str, str]:
-    return _keys.SPLICED_CHECK.of(key), _keys.UNSPLICED_CHECK.of(key)
+    return _keys.SPLICED_CHECKSUM.of(key), _keys.UNSPLICED_CHECKSUM.of(key)
 
 
 def _factors(adata: AnnData) -> list[Any]:
@@ -223,6 +275,13 @@ def _inverse_factor(
             stacklevel=5,
         )
         return np.ones(adata.n_obs)
+    taken = adata.uns.get(_keys.SIZE_PARAMS.of(), {}).get(_TAKEN[factor_name], True)
+    if not taken and not is_integer(layer):
+        msg = (
+            f"layer {layer_name!r} held whole numbers when size factors were computed and does not "
+            "now: was it normalised since? Restore the counts, or rerun pp.size_factors."
+        )
+        raise ValueError(msg)
     factor = adata.obs[factor_name].to_numpy(dtype=np.float64)
     if not (np.isfinite(factor).all() and (factor >= 0).all()):
         msg = f"adata.obs[{factor_name!r}] must be finite and not negative; rerun pp.size_factors."

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import anndata as ad
+import h5py
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -228,6 +231,107 @@ def test_what_cannot_be_fitted_is_not_run(invoke, counts, tmp_path):
     counts.write_h5ad(tmp_path / "log.h5ad")
     assert invoke("run", "log.h5ad", *options).exit_code == 3
     assert invoke("run", "log.h5ad", *options, "--force").exit_code == 0
+
+
+@pytest.fixture
+def call_of_run(invoke, counts_file, monkeypatch):
+    """The arguments with which `steadyvelo run` calls the steps."""
+    seen = {}
+
+    def stop(adata, **options):
+        seen.update(options)
+        msg = "stopped by the test"
+        raise ValueError(msg)
+
+    monkeypatch.setattr("steadyvelo._run.run", stop)
+
+    def call(*options):
+        done = invoke("run", counts_file, "--out", "r.h5ad", *options)
+        assert "stopped by the test" in done.stderr
+        return seen
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "value"),
+    [
+        (["--offset", "free"], "offset", True),
+        (["--offset", "nonnegative"], "offset", "nonnegative"),
+        ([], "offset", False),
+        (["--size-factors", "common"], "size_factor_method", "common"),
+        (["--spliced-size", "a"], "spliced_size", "a"),
+        (["--unspliced-size", "b"], "unspliced_size", "b"),
+        (["--seed", "7"], "rng", 7),
+        (["--threads", "1"], "n_threads", 1),
+        (["--max-memory", "0.5"], "max_memory", 5e8),
+        (["--n-neighbors", "9"], "n_neighbors", 9),
+        (["--n-pcs", "8"], "n_pcs", 8),
+        (["--min-shared-counts", "3"], "min_shared_counts", 3.0),
+        (["--basis", "tsne"], "basis", "tsne"),
+        (["--no-dense"], "dense", False),
+        (["--new-neighbors"], "new_neighbors", True),
+    ],
+)
+def test_every_option_reaches_the_steps(call_of_run, options, name, value):
+    assert call_of_run(*options)[name] == value
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda a: a.obsm.update(X_pca=a.obsm["X_pca"][:, :1]),
+        lambda a: a.uns.update(clusters_colors=["notacolour"] * 6),
+    ],
+    ids=["one dimension", "no colours"],
+)
+def test_a_picture_that_fails_leaves_no_result_either(invoke, prepared, tmp_path, spoil):
+    spoil(prepared)
+    prepared.write_h5ad(tmp_path / "a.h5ad")
+    done = invoke("run", "a.h5ad", "--out", "r.h5ad", "--basis", "pca")
+    assert done.exit_code == 3, done.output
+    assert "Traceback" not in done.output
+    assert {p.name for p in tmp_path.iterdir()} == {"a.h5ad"}
+
+
+@pytest.mark.parametrize("encoding", ["weird", None])
+def test_a_corrupt_file_is_one_plain_line(invoke, counts_file, tmp_path, encoding):
+    with h5py.File(counts_file, "a") as file:
+        if encoding is None:
+            del file["layers/spliced/indptr"]
+            file["layers/spliced/indptr"] = np.arange(7)
+        else:
+            file["layers/spliced"].attrs["encoding-type"] = encoding
+    done = invoke("run", counts_file, "--out", "r.h5ad")
+    assert done.exit_code == 3
+    assert "Traceback" not in done.output
+    assert "error: " in done.stderr
+    assert not (tmp_path / "r.h5ad").exists()
+
+
+@pytest.mark.parametrize("delay", [0.05, 1.5, 3.0])
+def test_an_interrupt_leaves_nothing_half_written(tmp_path, delay):
+    command = [sys.executable, "-m", "steadyvelo", "demo", "--out", "d", "--cells", "3000"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    folder = tmp_path / "d"
+    assert not folder.exists() or not list(folder.iterdir())
+    assert process.returncode in {130, -signal.SIGINT}
+    if delay > 1:
+        assert "Traceback" not in errors
+        assert "interrupted" in errors
+
+
+def test_demo_refuses_what_it_cannot_do(invoke, tmp_path):
+    (tmp_path / "file").write_text("x")
+    done = invoke("demo", "--out", "file")
+    assert done.exit_code == 3
+    assert "file is a file; name a folder" in done.stderr
+    assert invoke("demo", "--cells", 5).exit_code == 2
 
 
 @pytest.mark.slow

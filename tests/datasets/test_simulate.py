@@ -94,7 +94,7 @@ def test_a_seed_decides_everything():
         ({"n_cells": 0}, "n_cells must be at least 1"),
         ({"n_branches": 0}, "n_branches must be at least 1"),
         ({"depth": 0}, "depth must be positive"),
-        ({"library_size_sd": -1}, "library_size_sd must not be negative"),
+        ({"library_size_sd": -1}, "library_size_sd must be finite and not negative"),
     ],
 )
 def test_impossible_sizes_are_refused(options, message):

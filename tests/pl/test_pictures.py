@@ -217,3 +217,18 @@ def test_a_stream_without_arrows_is_refused(fitted):
     del fitted.obsm["velocity_pca"]
     with pytest.raises(KeyError, match=r"run tl.velocity_embedding"):
         sv.pl.velocity_stream(fitted, basis="pca")
+
+
+def test_a_portrait_shows_what_its_own_fit_has_seen(prepared):
+    sv.pp.neighbors(prepared, n_neighbors=60, key_added="many")
+    sv.tl.velocity(prepared, dense=False, neighbors_key="many")
+    expected = offsets(sv.pl.phase_portrait(prepared, "gene 3").collections[0])
+    sv.pp.moments(prepared)
+    again = offsets(sv.pl.phase_portrait(prepared, "gene 3").collections[0])
+    np.testing.assert_array_equal(again, expected)
+
+
+def test_a_part_of_the_cells_without_layers_says_what_to_do(prepared):
+    sv.tl.velocity(prepared, dense=False)
+    with pytest.raises(ValueError, match="Draw before taking the part, or fit with dense=True"):
+        sv.pl.phase_portrait(prepared[:50].copy(), "gene 3")

@@ -121,3 +121,35 @@ def test_a_missing_column_and_an_unknown_method_are_refused(counts):
         sv.pp.size_factors(counts, spliced_size="depth")
     with pytest.raises(ValueError, match="method must be one of 'per_layer', 'common'"):
         sv.pp.size_factors(counts, method="tpm")
+
+
+def test_another_layer_has_sizes_of_its_own(counts):
+    sv.pp.size_factors(counts)
+    counts.layers["other"] = counts.layers["spliced"][::-1]
+    sv.pp.size_factors(counts, spliced="other")
+    size = totals(counts, "other")
+    np.testing.assert_allclose(counts.obs["size_factor_spliced"], size / np.median(size))
+
+
+def test_totals_of_other_counts_are_noticed(counts):
+    sv.pp.size_factors(counts)
+    counts.layers["spliced"] = counts.layers["spliced"] * 2
+    with pytest.raises(ValueError, match=r"'n_counts_spliced'. holds fewer molecules than layer"):
+        sv.pp.size_factors(counts)
+
+
+def test_the_median_is_that_of_cells_with_molecules(counts):
+    layer = counts.layers["spliced"].tolil()
+    layer[:100] = 0
+    counts.layers["spliced"] = layer.tocsr()
+    with pytest.warns(sv.SteadyveloWarning, match="100 cells"):
+        sv.pp.size_factors(counts)
+    size = totals(counts, "spliced")
+    expected = size / np.median(size[size > 0])
+    np.testing.assert_allclose(counts.obs["size_factor_spliced"], expected)
+
+
+def test_bad_sizes_are_named_with_their_cells(counts):
+    counts.obs["size"] = np.where(np.arange(240) == 7, np.nan, 100.0)
+    with pytest.raises(ValueError, match=r"is not in 1 cells \('cell 8', nan\)"):
+        sv.pp.size_factors(counts, spliced_size="size")

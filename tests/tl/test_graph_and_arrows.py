@@ -133,3 +133,33 @@ def test_an_embedding_that_is_not_finite_is_refused(fitted):
     fitted.obsm["X_pca"][3, 0] = np.nan
     with pytest.raises(ValueError, match=r"NaN or infinite coordinates in 1 cells \('cell 4'\)"):
         sv.tl.velocity_embedding(fitted, basis="pca")
+
+
+def test_a_new_graph_leaves_nothing_made_from_the_old_one(fitted):
+    sv.tl.transition_matrix(fitted)
+    sv.tl.transition_matrix(fitted, key_added="mine")
+    sv.tl.velocity_graph(fitted, n_recurse_neighbors=1)
+    assert not {"velocity_transitions", "mine"} & set(fitted.obsp)
+    assert "velocity_pca" not in fitted.obsm
+    assert not {"embeddings", "transitions", "arrows"} & set(fitted.uns["velocity_params"])
+
+
+def test_how_transitions_and_arrows_were_made_is_written(fitted):
+    sv.tl.transition_matrix(fitted, scale=4.0, signed=True)
+    sv.tl.velocity_embedding(fitted, basis="pca", scale=3.0)
+    params = fitted.uns["velocity_params"]
+    expected = {"scale": 4.0, "self_transitions": True, "signed": True}
+    assert params["transitions"]["velocity_transitions"] == expected
+    assert params["arrows"]["pca"] == {"scale": 3.0, "self_transitions": True}
+
+
+def test_narrow_kernels_give_arrows(fitted):
+    sv.tl.velocity_embedding(fitted, basis="pca", scale=1e4)
+    assert np.isfinite(fitted.obsm["velocity_pca"]).all()
+
+
+def test_too_little_signal_is_refused_with_the_reasons(prepared):
+    with pytest.warns(sv.SteadyveloWarning, match="genes meet"):
+        sv.tl.velocity(prepared, min_r2=0.9999)
+    with pytest.raises(ValueError, match=r"60 R² is not above 0.9999"):
+        sv.tl.velocity_graph(prepared)

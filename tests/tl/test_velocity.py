@@ -238,8 +238,6 @@ def test_sliced_cells_can_be_read_but_nothing_new_is_computed(fitted):
         sv.tl.velocity_graph(part)
     with pytest.raises(ValueError, match="computed on 240 cells"):
         sv.tl.velocity_embedding(part, basis="pca")
-    with pytest.raises(ValueError, match="computed on 240 cells"):
-        sv.get.velocity(part)
     with pytest.raises(ValueError, match="neighbour graph was computed on 240 cells"):
         sv.pp.moments(part)
 
@@ -296,3 +294,133 @@ def test_parameters_are_written_and_survive_a_file(prepared, tmp_path):
     np.testing.assert_array_equal(sv.get.velocity(back), sv.get.velocity(prepared))
     sv.pl.phase_portrait(back, "gene 1")
     sv.pl.velocity_stream(back, basis="pca")
+
+
+def test_stored_velocities_of_a_part_of_the_cells_can_be_read(fitted):
+    trunk = (fitted.obs["branch"] == "trunk").to_numpy()
+    part = fitted[trunk].copy()
+    table = sv.get.velocity(part, genes=["gene 4", "gene 2"])
+    np.testing.assert_array_equal(table, fitted.layers["velocity"][trunk][:, [3, 1]])
+    del part.layers["velocity"]
+    with pytest.raises(ValueError, match="computed on 240 cells"):
+        sv.get.velocity(part)
+
+
+def test_counts_moved_between_cells_are_noticed(prepared):
+    sv.tl.velocity(prepared, dense=False)
+    order = np.random.default_rng(0).permutation(240)
+    prepared.layers["spliced"] = prepared.layers["spliced"][order]
+    with pytest.raises(ValueError, match="layer 'spliced' has changed"):
+        sv.get.velocity(prepared)
+
+
+@pytest.mark.parametrize("change", ["counts", "neighbours", "sizes", "genes"])
+def test_a_graph_is_not_made_from_layers_whose_inputs_have_changed(prepared, change):
+    sv.tl.velocity(prepared)
+    if change == "counts":
+        prepared.layers["unspliced"] = prepared.layers["unspliced"] * 2
+    elif change == "neighbours":
+        sv.pp.neighbors(prepared, n_neighbors=8)
+    elif change == "sizes":
+        sv.pp.size_factors(prepared, method="common")
+    else:
+        sv.pp.filter_genes(prepared, min_shared_counts=500)
+    with pytest.raises(ValueError, match=r"rerun tl.velocity"):
+        sv.tl.velocity_graph(prepared)
+
+
+def test_another_graph_or_layer_is_not_silently_replaced_by_smoothed_layers(prepared):
+    sv.pp.neighbors(prepared, n_neighbors=5, key_added="few")
+    sv.tl.velocity(prepared)
+    with pytest.raises(ValueError, match="smoothed with neighbors_key=''"):
+        sv.tl.velocity(prepared, neighbors_key="few", key_added="v2")
+    with pytest.raises(ValueError, match="smoothed with spliced='spliced'"):
+        sv.tl.velocity(prepared, spliced="other", key_added="v2")
+    sv.pp.moments(prepared, neighbors_key="few")
+    sv.tl.velocity(prepared, neighbors_key="few", key_added="v2")
+    assert (prepared.var["v2_gamma"] != prepared.var["velocity_gamma"]).any()
+    # the first fit is still that of its own graph
+    expected = prepared.layers["velocity"].copy()
+    np.testing.assert_array_equal(sv.get.velocity(prepared), expected)
+    sv.tl.velocity_graph(prepared)
+    assert prepared.uns["velocity_params"]["graph_neighbors_key"] == ""
+    sv.tl.velocity_graph(prepared, velocity_key="v2")
+    assert prepared.uns["v2_params"]["graph_neighbors_key"] == "few"
+
+
+def test_one_smoothed_layer_without_the_other_is_refused(prepared):
+    prepared.layers["Ms"] = np.ones(prepared.shape, dtype=np.float32)
+    with pytest.raises(ValueError, match="'Ms' is there without its partner"):
+        sv.tl.velocity(prepared)
+
+
+def test_counts_that_were_normalised_after_the_size_factors_are_noticed(prepared):
+    prepared.layers["spliced"] = prepared.layers["spliced"] * 0.5
+    with pytest.raises(ValueError, match="was it normalised since"):
+        sv.tl.velocity(prepared)
+
+
+def test_given_weights_are_copied_and_aligned(prepared):
+    weights = np.random.default_rng(0).random(240)
+    sv.tl.velocity(prepared, weights=weights)
+    expected = prepared.var["velocity_gamma"].copy()
+    weights[:] = 0
+    assert (prepared.obs["velocity_weights"] > 0).all()
+    shuffled = prepared.obs["velocity_weights"].sample(frac=1, random_state=0)
+    sv.tl.velocity(prepared, weights=shuffled)
+    np.testing.assert_array_equal(prepared.var["velocity_gamma"], expected)
+
+
+def test_given_weights_follow_their_genes_and_groups_through_blocks(prepared):
+    ms, mu = moments(prepared)
+    w = np.random.default_rng(0).random((240, 60))
+    trunk = (prepared.obs["branch"] == "trunk").to_numpy()
+    expected = SufficientStatistics.from_arrays(ms, mu, w * trunk[:, None]).solve().gamma
+    prepared.var["genes_used"] = np.arange(60) % 3 > 0
+    used = prepared.var["genes_used"].to_numpy()
+    options = {"groups": "trunk", "groupby": "branch", "max_memory": 240 * 16 * 20}
+    sv.tl.velocity(prepared, weights=w, dense=False, **options)
+    np.testing.assert_allclose(prepared.var["velocity_gamma"][used], expected[used], rtol=1e-6)
+    assert (prepared.var["velocity_fit_cells"][used] == trunk.sum()).all()
+
+
+def test_groups_may_be_numbers_and_cells_may_have_none(prepared):
+    prepared.obs["number"] = [0, 1, 2, np.nan] * 60
+    sv.tl.velocity(prepared, weights="all", groups=[0.0, 2.0], groupby="number")
+    assert (prepared.var["velocity_fit_cells"] == 120).all()
+    with pytest.raises(KeyError, match="groups 'nan' are not in"):
+        sv.tl.velocity(prepared, groups=["nan"], groupby="number")
+
+
+def test_flagged_cells_are_in_no_fit_and_no_r2(prepared):
+    prepared.obs["cells_used"] = np.arange(240) % 5 > 0
+    cells = prepared.obs["cells_used"].to_numpy()
+    sv.tl.velocity(prepared)
+    ms, mu = (prepared.layers[k].astype(float)[cells] for k in ("Ms", "Mu"))
+    w = steady_state_weights(ms.T.copy(), mu.T.copy()).T
+    fit = SufficientStatistics.from_arrays(ms, mu, w).solve()
+    r2 = SufficientStatistics.from_arrays(ms, mu).r2(fit.gamma, fit.offset)
+    np.testing.assert_allclose(prepared.var["velocity_gamma"], fit.gamma, rtol=1e-12)
+    np.testing.assert_allclose(prepared.var["velocity_r2"], r2, rtol=1e-9)
+    prepared.obs["cells_used"] = prepared.obs["cells_used"].astype("boolean").where(cells)
+    with pytest.raises(ValueError, match="is unknown for 48 cells"):
+        sv.tl.velocity_graph(prepared)
+
+
+def test_parameters_of_another_tool_are_not_taken_for_a_fit(fitted):
+    fitted.uns["velocity_params"] = {"mode": "stochastic"}
+    for call in (
+        lambda: sv.get.velocity(fitted),
+        lambda: sv.pl.phase_portrait(fitted, "gene 1"),
+        lambda: sv.tl.velocity_embedding(fitted, basis="pca"),
+    ):
+        with pytest.raises(ValueError, match=r"another tool has written it. Rerun tl.velocity"):
+            call()
+
+
+def test_smoothing_uses_the_graph_that_is_named(prepared):
+    sv.pp.neighbors(prepared, n_neighbors=5, key_added="few")
+    sv.pp.moments(prepared, neighbors_key="few")
+    few = prepared.layers["Ms"].copy()
+    sv.pp.moments(prepared)
+    assert abs(few - prepared.layers["Ms"]).max() > 0.1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +19,7 @@ __all__ = ["main"]
 
 # exit codes: 0 done, 2 wrong usage (typer's), 3 input that cannot be used, 130 Ctrl-C
 BAD_INPUT = 3
+INTERRUPTED = 130
 
 app = typer.Typer(
     help="Steady-state RNA velocity: from spliced and unspliced counts to arrows.",
@@ -56,7 +57,12 @@ class AmbiguousChoice(StrEnum):
 
 def main() -> None:
     """Run the program."""
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:
+        # before or after a command's own handling: while modules are imported, say
+        typer.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
 
 
 @app.command()
@@ -243,8 +249,8 @@ def attach(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("demo"),
-    cells: Annotated[int, typer.Option(help="Cells to simulate.")] = 2000,
-    genes: Annotated[int, typer.Option(help="Genes to simulate.")] = 400,
+    cells: Annotated[int, typer.Option(min=100, help="Cells to simulate.")] = 2000,
+    genes: Annotated[int, typer.Option(min=50, help="Genes to simulate.")] = 400,
     seed: Annotated[int, typer.Option(help="Seed.")] = 0,
 ) -> None:
     """Simulate data with known truth, run everything on them, and compare.
@@ -252,18 +258,22 @@ def demo(
     Example: steadyvelo demo --out demo
     """
     with _plain_errors():
+        from steadyvelo import _keys  # noqa: PLC0415
         from steadyvelo.datasets import simulate  # noqa: PLC0415
         from steadyvelo.metrics import (  # noqa: PLC0415
             agreement_with_truth,
             cross_boundary_direction,
         )
 
+        if out.exists() and not out.is_dir():
+            msg = f"{out} is a file; name a folder."
+            raise NotADirectoryError(msg)
         out.mkdir(parents=True, exist_ok=True)
         typer.echo(f"simulating {cells:,} cells × {genes:,} genes")
         adata = simulate(n_cells=cells, n_genes=genes, rng=seed)
         result = _analyse(adata, out / "result.h5ad", color="clusters", rng=seed)
         close = agreement_with_truth(result)
-        edges = [tuple(edge) for edge in result.uns["true_edges"]]
+        edges = [tuple(edge) for edge in result.uns[_keys.TRUE_EDGES.of()]]
         along = cross_boundary_direction(result, edges)
         typer.echo("\nagreement with the truth (1 is perfect)")
         for what, value in (
@@ -293,6 +303,7 @@ def _analyse(adata: Any, target: Path, *, color: str | None, **options: Any) -> 
     from steadyvelo._run import run as run_steps  # noqa: PLC0415
     from steadyvelo._run import summary  # noqa: PLC0415
     from steadyvelo.io import write_h5ad  # noqa: PLC0415
+    from steadyvelo.io._files import replacing  # noqa: PLC0415
 
     from ._pictures import write_pictures  # noqa: PLC0415
     from ._progress import showing  # noqa: PLC0415
@@ -302,13 +313,16 @@ def _analyse(adata: Any, target: Path, *, color: str | None, **options: Any) -> 
         from steadyvelo.pl._colors import color_column  # noqa: PLC0415
 
         color_column(adata, color)
-    with showing() as report:
+    with showing() as report, ExitStack() as files:
         result = run_steps(adata, report=report, **options)
         report("writing", 0.0)
-        write_h5ad(result, target)
+        # result and pictures get their names together, when all are complete
+        write_h5ad(result, files.enter_context(replacing(target)))
         report("writing", 1.0)
         report("pictures", 0.0)
-        pictures = write_pictures(result, target, color=color, basis=options.get("basis", "umap"))
+        pictures = write_pictures(
+            result, target, files, color=color, basis=options.get("basis", "umap")
+        )
         report("pictures", 1.0)
     typer.echo(summary(result))
     for path in [target, *pictures]:
@@ -335,4 +349,4 @@ def _plain_errors() -> Iterator[None]:
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing half-written is left", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

@@ -11,6 +11,7 @@ from steadyvelo import _keys
 from steadyvelo.io._files import replacing
 
 if TYPE_CHECKING:
+    from contextlib import ExitStack
     from pathlib import Path
 
     from anndata import AnnData
@@ -22,7 +23,12 @@ _N_PORTRAITS = 8
 
 
 def write_pictures(
-    result: AnnData, target: Path, *, color: str | None, basis: str = "umap"
+    result: AnnData,
+    target: Path,
+    files: ExitStack,
+    *,
+    color: str | None,
+    basis: str = "umap",
 ) -> list[Path]:
     """Write the stream, and phase portraits of the well-counted genes that fit best.
 
@@ -32,6 +38,8 @@ def write_pictures(
         Result of :func:`steadyvelo.run`.
     target
         File of the result; its name without the ending begins the pictures' names.
+    files
+        Where the pictures' temporary files are kept: they get their names when it ends well.
     color
         Column of ``obs`` to colour by; None looks for one with a usual name.
     basis
@@ -58,8 +66,7 @@ def write_pictures(
     for name, axes in drawings.items():
         path = target.with_name(f"{target.stem}_{name}.png")
         figure = pd.Series(axes, dtype=object).iloc[0].figure
-        with replacing(path) as temporary:
-            figure.savefig(temporary, dpi=150)
+        figure.savefig(files.enter_context(replacing(path)), dpi=150)
         mpl.pyplot.close(figure)
         paths.append(path)
     return paths

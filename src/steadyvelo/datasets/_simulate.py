@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 
-from steadyvelo import model
+from steadyvelo import _keys, model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,11 +89,11 @@ def simulate(
         if size < 1:
             msg = f"{name} must be at least 1; it is {size}."
             raise ValueError(msg)
-    if not depth > 0:
-        msg = f"depth must be positive; it is {depth}."
+    if not 0 < depth < np.inf:
+        msg = f"depth must be positive and finite; it is {depth}."
         raise ValueError(msg)
-    if library_size_sd < 0:
-        msg = f"library_size_sd must not be negative; it is {library_size_sd}."
+    if not 0 <= library_size_sd < np.inf:
+        msg = f"library_size_sd must be finite and not negative; it is {library_size_sd}."
         raise ValueError(msg)
     generator = np.random.default_rng(rng)
     time = generator.uniform(0, _END, n_cells)
@@ -110,10 +110,10 @@ def simulate(
     }
     adata = AnnData(
         X=counts["spliced"].copy(),
-        obs=_places(time, branch),
+        obs=_places(time, branch).assign(library_size=library),
         var=pd.DataFrame(
             {
-                "true_gamma": genes.ratio,
+                _keys.TRUE_GAMMA.of(): genes.ratio,
                 "splicing_rate": genes.splicing,
                 "degradation_rate": genes.splicing * genes.ratio,
                 "transcription_rate": depth * genes.levels.max(axis=(0, 1)),
@@ -123,13 +123,12 @@ def simulate(
         ),
         layers={
             **counts,
-            "true_spliced": spliced.astype(np.float32),
-            "true_unspliced": unspliced.astype(np.float32),
-            "true_velocity": (unspliced - genes.ratio * spliced).astype(np.float32),
+            _keys.TRUE_SPLICED.of(): spliced.astype(np.float32),
+            _keys.TRUE_UNSPLICED.of(): unspliced.astype(np.float32),
+            _keys.TRUE_VELOCITY.of(): (unspliced - genes.ratio * spliced).astype(np.float32),
         },
     )
-    adata.obs["library_size"] = library
-    adata.uns["true_edges"] = _edges(n_branches)
+    adata.uns[_keys.TRUE_EDGES.of()] = _edges(n_branches)
     return adata
 
 

@@ -85,6 +85,9 @@ def transition_probabilities(
     total = np.bincount(rows, weights=np.abs(value), minlength=correlation.shape[0])
     correlation.data = (value / total[rows]).astype(np.float32)
     if signed and self_transition is not None:
-        correlation.data[rows == correlation.indices] = 0.0
-        correlation.eliminate_zeros()
+        # edges whose probability vanishes in float32 stay: the cell has them
+        off = rows != correlation.indices
+        counts = np.concatenate([[0], np.cumsum(off)])[correlation.indptr]
+        kept = (correlation.data[off], correlation.indices[off], counts)
+        correlation = sp.csr_matrix(kept, shape=correlation.shape)
     return correlation

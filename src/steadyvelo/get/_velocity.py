@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from steadyvelo import _keys
 from steadyvelo._checks import check_adata, listed
 from steadyvelo._fitted import Fitted
+from steadyvelo._provenance import hash_cells
 from steadyvelo._sources import fitted_source
 from steadyvelo.engine import count_threads, genes_per_block
+from steadyvelo.engine._sources import dense_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +36,8 @@ def velocity(
     .. math:: v = W (F_u^{-1} U - \gamma F_s^{-1} S) - o
 
     from the counts, the neighbours and the fitted lines, so that no dense layer is needed. Where
-    the fit was made on layers ``Ms`` and ``Mu`` of another tool, from these.
+    the fit was made on layers ``Ms`` and ``Mu`` of another tool, from these; where `adata` holds a
+    part of the fitted cells, from the layer ``velocity``.
 
     Parameters
     ----------
@@ -56,7 +60,8 @@ def velocity(
     KeyError
         If there is no fit, or a name is unknown.
     ValueError
-        If cells, counts, size factors or neighbours have changed since the fit.
+        If counts, size factors or neighbours have changed since the fit, or cells have and there
+        is no layer of velocities.
 
     Examples
     --------
@@ -72,6 +77,14 @@ def velocity(
     fitted = Fitted.read(adata, velocity_key)
     columns = _places(adata.var_names, genes, "var_names")
     rows = _places(adata.obs_names, cells, "obs_names")
+    layer = _keys.VELOCITY.of(velocity_key)
+    if fitted.params["cells_hash"] != hash_cells(adata) and layer in adata.layers:
+        # a part of the cells: nothing can be recomputed from its neighbours, but what is
+        # stored can be read
+        stored = dense_columns(adata.layers[layer], columns)
+        return pd.DataFrame(
+            stored[rows], index=adata.obs_names[rows], columns=adata.var_names[columns]
+        )
     # a source yields genes in their order in adata
     wanted, back = np.unique(columns, return_inverse=True)
     source = fitted_source(adata, wanted, fitted.params, velocity_key)

@@ -53,12 +53,18 @@ def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
     try:
         with h5py.File(source, "r") as file:
             missing = {"obs", "var"} - set(file)
-        if missing:
-            msg = f"{source} is an HDF5 file without {' and '.join(sorted(missing))}: no AnnData."
-            raise ValueError(msg)
+    except OSError as error:
+        msg = f"{source} cannot be opened; it may be truncated: {error}"
+        raise ValueError(msg) from error
+    if missing:
+        msg = f"{source} is an HDF5 file without {' and '.join(sorted(missing))}: no AnnData."
+        raise ValueError(msg)
+    try:
         return anndata.read_h5ad(source)
-    except (OSError, KeyError, RuntimeError) as error:
-        msg = f"{source} cannot be read as AnnData; it may be truncated: {error}"
+    except MemoryError:
+        raise
+    except Exception as error:  # a corrupt file makes anndata fail in many ways
+        msg = f"{source} cannot be read as AnnData; it may be truncated or corrupt: {error}"
         raise ValueError(msg) from error
 
 

@@ -49,7 +49,7 @@ def cross_boundary_direction(
     velocity_key
         Prefix of the result.
     neighbors_key
-        Name of the neighbour graph in ``uns``; None means scanpy's default.
+        Name of the neighbour graph in ``uns``; None means that of the velocity graph.
 
     Returns
     -------
@@ -93,6 +93,9 @@ def cross_boundary_direction(
             f"run tl.velocity_embedding(adata, basis={basis!r}) first.",
         )
     )
+    if neighbors_key is None:
+        params = adata.uns.get(_keys.PARAMS.of(velocity_key), {})
+        neighbors_key = params.get("graph_neighbors_key") or params.get("neighbors_key") or None
     graph = distances(adata, neighbors_key)
     source = np.repeat(np.arange(adata.n_obs), np.diff(graph.indptr))
     way = positions[graph.indices] - positions[source]

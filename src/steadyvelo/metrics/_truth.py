@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from steadyvelo import _keys
 from steadyvelo._checks import check_adata, check_key
 from steadyvelo._fitted import Fitted
 from steadyvelo.get import velocity as get_velocity
@@ -52,8 +53,10 @@ def agreement_with_truth(adata: AnnData, *, velocity_key: str = "velocity") -> p
     True
     """
     check_adata(adata)
-    true_gamma = check_key(adata, "var", "true_gamma", _REMEDY).to_numpy()
-    true_velocity = np.asarray(check_key(adata, "layers", "true_velocity", _REMEDY), np.float64)
+    true_gamma = check_key(adata, "var", _keys.TRUE_GAMMA.of(), _REMEDY).to_numpy()
+    true_velocity = np.asarray(
+        check_key(adata, "layers", _keys.TRUE_VELOCITY.of(), _REMEDY), np.float64
+    )
     gamma = Fitted.read(adata, velocity_key).gamma
     fitted = np.flatnonzero(~np.isnan(gamma))
     estimated = get_velocity(

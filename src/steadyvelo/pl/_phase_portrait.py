@@ -11,9 +11,10 @@ from steadyvelo import _keys
 from steadyvelo._checks import check_adata, listed
 from steadyvelo._fitted import Fitted
 from steadyvelo._provenance import hash_cells
-from steadyvelo._sources import fitted_source, has_moments, used_cells
-from steadyvelo.engine import LayerSource, genes_per_block
+from steadyvelo._sources import fitted_source, layer_source, moments_of_fit, used_cells
+from steadyvelo.engine import genes_per_block
 from steadyvelo.model import steady_state_weights
+from steadyvelo.tl._fit_inputs import in_groups
 
 from ._colors import cell_colors
 
@@ -148,8 +149,16 @@ def _moments(
     adata: AnnData, genes: NDArray[np.int64], fitted: Fitted
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return smoothed abundances of some genes, shape (genes, cells)."""
-    if has_moments(adata):
-        source = LayerSource(adata.layers[_keys.MS.of()], adata.layers[_keys.MU.of()], genes)
+    part = fitted.params["cells_hash"] != hash_cells(adata)
+    if moments_of_fit(adata, fitted.params):
+        # of a part of the cells, too
+        source = layer_source(adata, genes)
+    elif part:
+        msg = (
+            "adata holds a part of the fitted cells and no layers Ms and Mu of that fit: their "
+            "neighbours are gone. Draw before taking the part, or fit with dense=True."
+        )
+        raise ValueError(msg)
     else:
         source = fitted_source(adata, genes, fitted.params, fitted.key)
     blocks = list(source.blocks(genes_per_block(adata.n_obs)))
@@ -177,8 +186,7 @@ def _weights(
         return np.asarray(layer.toarray() if hasattr(layer, "toarray") else layer).T
     cells = used_cells(adata)
     if "groups" in params:
-        in_groups = adata.obs[params["groupby"]].astype(str).isin(list(params["groups"]))
-        cells = cells & in_groups.to_numpy()
+        cells = cells & in_groups(adata, list(params["groups"]), params["groupby"])
     return steady_state_weights(
         spliced, unspliced, params["weights"], quantiles=fitted.quantiles, cells=cells
     )

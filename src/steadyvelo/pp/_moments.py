@@ -53,7 +53,7 @@ def moments(
 
     ``layers["Ms"]``, ``layers["Mu"]``
         Smoothed abundances, float32, cells × genes.
-    ``uns["moments_params"]``, ``var["moments_spliced_sum"]``, ``var["moments_unspliced_sum"]``
+    ``uns["moments_params"]`` and two columns of checksums in ``var``
         What they were made from, so that a later change is noticed.
 
     Raises

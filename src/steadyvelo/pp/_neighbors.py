@@ -44,7 +44,7 @@ def neighbors(
     n_neighbors
         Neighbours of a cell, itself among them: the graph of distances stores one less.
     n_pcs
-        Number of principal components.
+        Number of principal components; of a stored ``X_pca`` that has fewer, all.
     use_rep
         Name of a representation in ``obsm``, for example of Harmony or scVI. None means
         ``obsm["X_pca"]`` where it exists; else principal components of log(1 + s / size factor)
@@ -76,7 +76,7 @@ def neighbors(
     Warns
     -----
     SteadyveloWarning
-        If fewer components than `n_pcs` exist. If cells are exact copies of others.
+        If fewer components than `n_pcs` can be computed. If cells are exact copies of others.
 
     References
     ----------
@@ -92,23 +92,12 @@ def neighbors(
     True
     """
     check_adata(adata)
-    if n_neighbors < 2:
-        msg = f"n_neighbors must be at least 2 (the cell itself and one more); it is {n_neighbors}."
-        raise ValueError(msg)
-    if adata.n_obs <= n_neighbors:
-        msg = (
-            f"{adata.n_obs} cells cannot have {n_neighbors} neighbours each; give a smaller "
-            "n_neighbors= or more cells."
-        )
-        raise ValueError(msg)
-    if n_pcs < 1:
-        msg = f"n_pcs must be at least 1; it is {n_pcs}."
-        raise ValueError(msg)
+    _check_numbers(adata.n_obs, n_neighbors, n_pcs)
     computed = None
     if use_rep is not None:
         representation = check_key(adata, "obsm", use_rep, "name one of these as use_rep=.")
-    elif "X_pca" in adata.obsm:
-        representation = adata.obsm["X_pca"][:, :n_pcs]
+    elif _keys.PCA.of() in adata.obsm:
+        representation = adata.obsm[_keys.PCA.of()][:, :n_pcs]
     else:
         representation = computed = _principal_components(adata, spliced, n_pcs, rng)
     n_doubled = _count_doubled(adata.layers[spliced] if computed is not None else representation)
@@ -134,7 +123,7 @@ def neighbors(
     }
     writable(adata)
     if computed is not None:
-        adata.obsm["X_pca"] = computed
+        adata.obsm[_keys.PCA.of()] = computed
     prefix = "" if key_added is None else f"{key_added}_"
     entry: dict[str, Any] = {"params": params}
     for field, graph in (
@@ -144,6 +133,26 @@ def neighbors(
         entry[f"{field.name}_key"] = prefix + field.name
         adata.obsp[prefix + field.name] = graph
     adata.uns[key_added or _keys.NEIGHBORS.of()] = entry
+
+
+def _check_numbers(n_cells: int, n_neighbors: int, n_pcs: int) -> None:
+    """Refuse numbers of neighbours and components that cannot be."""
+    for name, number in (("n_neighbors", n_neighbors), ("n_pcs", n_pcs)):
+        if not isinstance(number, (int, np.integer)) or isinstance(number, bool):
+            msg = f"{name} must be a whole number; it is {number!r}."
+            raise TypeError(msg)
+    if n_neighbors < 2:
+        msg = f"n_neighbors must be at least 2 (the cell itself and one more); it is {n_neighbors}."
+        raise ValueError(msg)
+    if n_cells <= n_neighbors:
+        msg = (
+            f"{n_cells} cells cannot have {n_neighbors} neighbours each; give a smaller "
+            "n_neighbors= or more cells."
+        )
+        raise ValueError(msg)
+    if n_pcs < 1:
+        msg = f"n_pcs must be at least 1; it is {n_pcs}."
+        raise ValueError(msg)
 
 
 def _count_doubled(rows: Any) -> int:

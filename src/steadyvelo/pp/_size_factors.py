@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["size_factors"]
 
+_TOTALS = {"spliced": _keys.SPLICED_TOTAL, "unspliced": _keys.UNSPLICED_TOTAL}
+
 
 def size_factors(
     adata: AnnData,
@@ -101,7 +103,6 @@ def size_factors(
     names = {"spliced": spliced, "unspliced": unspliced}
     layers = {kind: check_counts(adata, name) for kind, name in names.items()}
     columns = {"spliced": spliced_size, "unspliced": unspliced_size}
-    totals = {"spliced": _keys.SPLICED_TOTAL.of(), "unspliced": _keys.UNSPLICED_TOTAL.of()}
     factors = {"spliced": _keys.SPLICED_FACTOR.of(), "unspliced": _keys.UNSPLICED_FACTOR.of()}
     normalised = {kind: not is_integer(layer) for kind, layer in layers.items()}
     for kind, taken in normalised.items():
@@ -113,9 +114,11 @@ def size_factors(
 
     sizes, sources = {}, {}
     for kind, layer in layers.items():
-        sizes[kind], sources[kind] = _sizes(adata, layer, columns[kind], totals[kind])
+        sizes[kind], sources[kind] = _sizes(adata, kind, layer, names[kind], columns[kind])
     pooled = sizes["spliced"] + sizes["unspliced"]
-    new: dict[str, Any] = {totals[kind]: sizes[kind] for kind in layers if sources[kind] == "layer"}
+    new: dict[str, Any] = {
+        _TOTALS[kind].of(): sizes[kind] for kind in layers if sources[kind] == "layer"
+    }
     empty = np.zeros(adata.n_obs, dtype=bool)
     for kind in layers:
         size = pooled if method == "common" else sizes[kind]
@@ -143,28 +146,43 @@ def size_factors(
     adata.uns[_keys.SIZE_PARAMS.of()] = {
         "method": method,
         **{f"{kind}_size": sources[kind] for kind in layers},
+        **{f"{kind}_layer": names[kind] for kind in layers},
         **{f"{kind}_taken_as_normalised": normalised[kind] for kind in layers},
         **stamp(adata),
     }
 
 
 def _sizes(
-    adata: AnnData, layer: Any, column: str | None, total: str
+    adata: AnnData, kind: str, layer: Any, layer_name: str, column: str | None
 ) -> tuple[NDArray[np.float64], str]:
     """Return molecules per cell, and the column they come from or "layer"."""
-    if column is None and total in adata.obs:
-        column = total
-    if column is None:
-        return np.asarray(layer.sum(axis=1, dtype=np.float64)).ravel(), "layer"
-    values = check_key(adata, "obs", column, "name the column with the cell's molecules.")
+    own = np.asarray(layer.sum(axis=1, dtype=np.float64)).ravel()
+    total = _TOTALS[kind].of()
+    written = adata.uns.get(_keys.SIZE_PARAMS.of(), {}).get(f"{kind}_layer")
+    if column is None and (total not in adata.obs or written not in (None, layer_name)):
+        return own, "layer"
+    name = total if column is None else column
+    values = check_key(adata, "obs", name, "name the column with the cell's molecules.")
     if values.dtype.kind not in "iuf":
-        msg = f"adata.obs[{column!r}] holds {values.dtype}; sizes must be numbers."
+        msg = f"adata.obs[{name!r}] holds {values.dtype}; sizes must be numbers."
         raise TypeError(msg)
     size = values.to_numpy(dtype=np.float64)
-    if not (np.isfinite(size).all() and (size >= 0).all()):
-        msg = f"adata.obs[{column!r}] must be finite and not negative to be used as sizes."
+    bad = ~(np.isfinite(size) & (size >= 0))
+    if bad.any():
+        msg = (
+            f"adata.obs[{name!r}] must be finite and not negative to be used as sizes; it is not "
+            f"in {int(bad.sum()):,} cells ({listed(adata.obs_names[bad], 3)}, {size[bad][0]:g})."
+        )
         raise ValueError(msg)
-    return size, column
+    short = own > size * (1 + 1e-6)
+    if column is None and short.any() and is_integer(layer):
+        msg = (
+            f"adata.obs[{name!r}] holds fewer molecules than layer {layer_name!r} in "
+            f"{int(short.sum()):,} cells ({listed(adata.obs_names[short], 3)}): it belongs to "
+            f"other counts. Delete it, or name a column as {kind}_size=."
+        )
+        raise ValueError(msg)
+    return size, name
 
 
 def _relative(size: NDArray[np.float64], layer: str) -> NDArray[np.float64]:

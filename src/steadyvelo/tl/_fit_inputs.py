@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from steadyvelo import _keys
@@ -35,7 +36,12 @@ def genes_left_out(adata: AnnData) -> NDArray[np.object_]:
 
 
 def checked_weights(adata: AnnData, weights: Any) -> Any:
-    array = weights if sp.issparse(weights) else np.asarray(weights)
+    """Return weights as an array of their own, tables in the order of `adata`."""
+    if isinstance(weights, (pd.Series, pd.DataFrame)):
+        weights = weights.reindex(adata.obs_names)
+        if isinstance(weights, pd.DataFrame):
+            weights = weights.reindex(columns=adata.var_names)
+    array = weights.tocsc(copy=True) if sp.issparse(weights) else np.array(weights)
     if array.shape not in {(adata.n_obs,), adata.shape}:
         msg = (
             f"weights have shape {array.shape}; they must be (cells,) = {(adata.n_obs,)} or "
@@ -43,11 +49,17 @@ def checked_weights(adata: AnnData, weights: Any) -> Any:
         )
         raise ValueError(msg)
     values = np.asarray(array.data if sp.issparse(array) else array)
-    if not np.isfinite(values).all() or (values < 0).any():
-        msg = "weights must be finite and not negative."
+    if values.dtype.kind not in "iufb":
+        msg = f"weights hold {values.dtype}; they must be numbers."
+        raise TypeError(msg)
+    bad = ~np.isfinite(values) | (values < 0)
+    if bad.any():
+        msg = (
+            f"weights must be finite and not negative; {int(bad.sum()):,} are not, the first is "
+            f"{values[bad].flat[0]:g}."
+        )
         raise ValueError(msg)
-    # in a format whose columns can be taken
-    return array.tocsc() if sp.issparse(array) else array
+    return array
 
 
 def in_groups(
@@ -59,13 +71,15 @@ def in_groups(
     if groupby is None:
         msg = f"groups={groups!r} needs groupby=, the column of obs that holds the groups."
         raise ValueError(msg)
-    names = [groups] if isinstance(groups, str) else list(groups)
-    column = check_key(adata, "obs", groupby, "name the column that holds the groups.").astype(str)
+    names = [str(name) for name in np.atleast_1d(np.asarray(groups, dtype=object))]
+    column = check_key(adata, "obs", groupby, "name the column that holds the groups.")
+    # a cell without a label belongs to no group
+    column = column[column.notna()].astype(str).reindex(adata.obs_names)
     unknown = [name for name in names if name not in set(column)]
     if unknown or not names:
         msg = (
             f"groups {listed(unknown)} are not in obs[{groupby!r}], which has "
-            f"{listed(column.unique())}."
+            f"{listed(column.dropna().unique())}."
         )
         raise KeyError(msg)
     return column.isin(names).to_numpy()

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from steadyvelo.engine import FitResult, MomentBlock
     from steadyvelo.model import GeneCriteria
 
-__all__ = ["DenseLayers", "clear_earlier", "gene_columns", "write_weights"]
+__all__ = [
+    "GRAPH_PARAMS",
+    "DenseLayers",
+    "clear_earlier",
+    "clear_graph",
+    "gene_columns",
+    "write_weights",
+]
+
+# entries of the parameters that belong to a graph and what was made from it
+GRAPH_PARAMS = ("n_recurse_neighbors", "graph_neighbors_key", "embeddings", "arrows", "transitions")
 
 
 class DenseLayers:
@@ -109,16 +119,26 @@ def gene_columns(
 
 def clear_earlier(adata: AnnData, key: str) -> None:
     """Remove what an earlier fit left that this one may not write: nothing stale stays."""
-    for slot, fields in {
-        "layers": (_keys.VELOCITY, _keys.WEIGHTS_LAYER),
-        "obs": (_keys.WEIGHTS_COLUMN, _keys.SELF_TRANSITION),
-        "var": (_keys.VARIABLE_PASSES, _keys.SPLICED_CHECK, _keys.UNSPLICED_CHECK),
-        "obsp": (_keys.GRAPH, _keys.GRAPH_NEG, _keys.TRANSITIONS),
-    }.items():
-        mapping = getattr(adata, slot)
-        for field in fields:
-            if field.of(key) in mapping:
-                del mapping[field.of(key)]
-    for basis in list(adata.uns.get(_keys.PARAMS.of(key), {}).get("embeddings", [])):
-        if _keys.VELOCITY_EMBEDDING.of(key, basis) in adata.obsm:
-            del adata.obsm[_keys.VELOCITY_EMBEDDING.of(key, basis)]
+    _remove(adata, "layers", _keys.VELOCITY.of(key), _keys.WEIGHTS_LAYER.of(key))
+    _remove(adata, "obs", _keys.WEIGHTS_COLUMN.of(key))
+    var = (_keys.VARIABLE_PASSES, _keys.SPLICED_CHECKSUM, _keys.UNSPLICED_CHECKSUM)
+    _remove(adata, "var", *(field.of(key) for field in var))
+    clear_graph(adata, key)
+
+
+def clear_graph(adata: AnnData, key: str) -> None:
+    """Remove an earlier graph and what was made from it: transitions and arrows."""
+    _remove(adata, "obs", _keys.SELF_TRANSITION.of(key))
+    transitions = dict(adata.uns.get(_keys.PARAMS.of(key), {}).get("transitions", {}))
+    graphs = (_keys.GRAPH, _keys.GRAPH_NEG, _keys.TRANSITIONS)
+    _remove(adata, "obsp", *(field.of(key) for field in graphs), *transitions)
+    # arrows of another tool under this name belong to another graph, too
+    bases = [name.removeprefix("X_") for name in adata.obsm if name.startswith("X_")]
+    _remove(adata, "obsm", *(_keys.VELOCITY_EMBEDDING.of(key, basis) for basis in bases))
+
+
+def _remove(adata: AnnData, slot: str, *names: str) -> None:
+    mapping = getattr(adata, slot)
+    for name in names:
+        if name in mapping:
+            del mapping[name]

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from steadyvelo import _keys
 from steadyvelo._checks import check_adata, check_key, writable
+from steadyvelo._fitted import Fitted
 from steadyvelo._provenance import check_cells
 from steadyvelo._sources import used_cells
 from steadyvelo.engine import self_transition_probability, transition_probabilities
@@ -67,7 +68,8 @@ def transition_matrix(
     KeyError
         If there is no velocity graph.
     ValueError
-        If `scale` is not positive, or cells were removed since the graph was computed.
+        If `scale` is not positive, cells were removed since the graph was computed, or `key_added`
+        is the name of something else.
 
     References
     ----------
@@ -89,8 +91,16 @@ def transition_matrix(
     transitions = _transitions(
         adata, velocity_key, scale=scale, self_transitions=self_transitions, signed=signed
     )
+    name = key_added or _keys.TRANSITIONS.of(velocity_key)
+    params = dict(adata.uns[_keys.PARAMS.of(velocity_key)])
+    made = dict(params.get("transitions", {}))
+    if name in adata.obsp and name not in made:
+        msg = f"key_added={name!r} would overwrite obsp[{name!r}]; choose another name."
+        raise ValueError(msg)
+    made[name] = {"scale": scale, "self_transitions": self_transitions, "signed": signed}
     writable(adata)
-    adata.obsp[key_added or _keys.TRANSITIONS.of(velocity_key)] = transitions
+    adata.obsp[name] = transitions
+    adata.uns[_keys.PARAMS.of(velocity_key)] = {**params, "transitions": made}
 
 
 def signed_transitions(
@@ -113,7 +123,7 @@ def _transitions(
         sp.csr_matrix(check_key(adata, "obsp", field.of(velocity_key), remedy))
         for field in (_keys.GRAPH, _keys.GRAPH_NEG)
     )
-    params = dict(adata.uns.get(_keys.PARAMS.of(velocity_key), {}))
+    params = Fitted.read(adata, velocity_key).params
     check_cells(adata, params, "the velocity graph", "pp.neighbors, tl.velocity, tl.velocity_graph")
     return transition_probabilities(
         graph,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, one_of, warn, writable
+from steadyvelo._checks import check_adata, check_key_added, one_of, warn, writable
 from steadyvelo._memory import check_dense_fits
 from steadyvelo._provenance import stamp
 from steadyvelo._sources import (
-    check_moments_unchanged,
+    check_moments,
     counts_source,
     has_moments,
     layer_source,
@@ -25,6 +25,7 @@ from steadyvelo.engine import (
     genes_per_block,
 )
 from steadyvelo.model import WEIGHT_RULES, resolve_quantiles
+from steadyvelo.model._ratio import resolve_offset
 
 from ._fit_inputs import checked_weights, genes_left_out, in_groups, variable_genes
 from ._fit_results import DenseLayers, clear_earlier, gene_columns, write_weights
@@ -157,7 +158,12 @@ def velocity(
     True
     """
     check_adata(adata)
-    one_of("offset", offset, (False, True, "nonnegative"))
+    check_key_added(key_added, spliced, unspliced)
+    offset = resolve_offset(offset)
+    for name, threshold in (("min_r2", min_r2), ("min_gamma", min_gamma)):
+        if np.isnan(threshold):
+            msg = f"{name} is NaN; give a number (-inf for no threshold)."
+            raise ValueError(msg)
     one_of("r2", r2, ("fit", "all_cells"))
     threads = count_threads(n_threads)
     pair = resolve_quantiles(quantiles, offset=offset)
@@ -177,8 +183,11 @@ def velocity(
     left_out = genes_left_out(adata)
     # smoothed layers are written for all genes, velocities only for the used ones
     genes = np.flatnonzero(left_out == "") if from_layers or not dense else np.arange(adata.n_vars)
+    record_of_layers = None
     if from_layers:
-        check_moments_unchanged(adata)
+        record_of_layers = check_moments(
+            adata, spliced=spliced, unspliced=unspliced, neighbors_key=neighbors_key
+        )
     source = (
         layer_source(adata, genes)
         if from_layers
@@ -222,6 +231,7 @@ def velocity(
         "neighbors_key": neighbors_key or "",
         "moments": "layers" if from_layers else "counts",
         **stamp(adata),
+        **(record_of_layers or {}),
     }
     if groups is not None:
         params["groups"] = np.atleast_1d(np.asarray(groups, dtype=object))

@@ -57,8 +57,8 @@ def velocity_embedding(
 
     ``obsm["velocity_umap"]``
         Arrows, float64, cells × dimensions of the embedding; NaN for cells without edges.
-    ``uns["velocity_params"]["embeddings"]``
-        Names of the embeddings that have arrows.
+    ``uns["velocity_params"]["embeddings"]``, ``uns["velocity_params"]["arrows"]``
+        Names of the embeddings that have arrows, and how they were made.
 
     Raises
     ------
@@ -105,8 +105,11 @@ def velocity_embedding(
     writable(adata)
     adata.obsm[_keys.VELOCITY_EMBEDDING.of(velocity_key, basis)] = arrows
     params = adata.uns[_keys.PARAMS.of(velocity_key)]
-    drawn = list(params.get("embeddings", []))
+    arrows_params = dict(params.get("arrows", {}))
+    arrows_params[basis] = {"scale": scale, "self_transitions": self_transitions}
     adata.uns[_keys.PARAMS.of(velocity_key)] = {
         **params,
-        "embeddings": [*drawn, basis] if basis not in drawn else drawn,
+        "arrows": arrows_params,
+        # scVelo's stream plot looks for this list
+        "embeddings": list(arrows_params),
     }

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_key, listed, warn, writable
+from steadyvelo._checks import check_adata, listed, warn, writable
 from steadyvelo._fitted import Fitted
 from steadyvelo._neighbor_graph import distances
-from steadyvelo._provenance import check_cells
-from steadyvelo._sources import fitted_source, used_cells
+from steadyvelo._sources import (
+    check_fit_unchanged,
+    fitted_source,
+    moments_of_fit,
+    used_cells,
+)
 from steadyvelo.engine import (
     LayerSource,
     count_threads,
@@ -21,6 +25,8 @@ from steadyvelo.engine import (
     self_transition_probability,
     split_signs,
 )
+
+from ._fit_results import GRAPH_PARAMS, clear_graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +64,7 @@ def velocity_graph(
     n_recurse_neighbors
         Steps on the neighbour graph: 1 for neighbours, 2 for neighbours and theirs.
     neighbors_key
-        Name of the neighbour graph in ``uns``; None means scanpy's default.
+        Name of the neighbour graph in ``uns``; None means the one the fit was smoothed with.
     max_memory
         Bytes that gene blocks may take; None means a quarter of what is available.
     n_threads
@@ -112,11 +118,23 @@ def velocity_graph(
     fitted = Fitted.read(adata, velocity_key)
     genes = np.flatnonzero(fitted.velocity_genes & ~np.isnan(fitted.gamma))
     if len(genes) < 2:
+        reasons = adata.var[_keys.REASON.of(velocity_key)].astype(str).value_counts()
+        why = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items() if reason)
         msg = (
-            f"{len(genes)} velocity genes are too few for a correlation over genes; see "
-            f"var[{_keys.REASON.of(velocity_key)!r}] for why the others are not."
+            f"{len(genes)} velocity genes are too few for a correlation over genes (the others: "
+            f"{why}). The data hold little splicing signal; min_r2 and min_gamma set the bar."
         )
         raise ValueError(msg)
+    if _keys.GENES_USED.of() in adata.var:
+        used = adata.var[_keys.GENES_USED.of()].to_numpy(dtype=bool)
+        if not used[genes].all():
+            msg = (
+                f"{int((~used[genes]).sum()):,} velocity genes are no longer marked in "
+                f"var[{_keys.GENES_USED.of()!r}]; rerun tl.velocity."
+            )
+            raise ValueError(msg)
+    if neighbors_key is None:
+        neighbors_key = fitted.params.get("neighbors_key") or None
     indptr, indices = _direct_neighbors(
         distances(adata, neighbors_key), used_cells(adata), adata.obs_names
     )
@@ -132,13 +150,14 @@ def velocity_graph(
     graph, graph_neg = split_signs(correlation, indptr, indices)
 
     writable(adata)
+    clear_graph(adata, velocity_key)
     adata.obsp[_keys.GRAPH.of(velocity_key)] = graph
     adata.obsp[_keys.GRAPH_NEG.of(velocity_key)] = graph_neg
     adata.obs[_keys.SELF_TRANSITION.of(velocity_key)] = self_transition_probability(
         graph, used_cells(adata)
     )
     adata.uns[_keys.PARAMS.of(velocity_key)] = {
-        **fitted.params,
+        **{k: v for k, v in fitted.params.items() if k not in GRAPH_PARAMS},
         "n_recurse_neighbors": n_recurse_neighbors,
         "graph_neighbors_key": neighbors_key or "",
     }
@@ -177,11 +196,11 @@ def _blocks(
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Yield expression and velocity of the velocity genes, block by block."""
     velocity_layer = _keys.VELOCITY.of(fitted.key)
-    dense = velocity_layer in adata.layers and _keys.MS.of() in adata.layers
+    # both layers of one fit, or both made anew from what it was made of
+    dense = velocity_layer in adata.layers and moments_of_fit(adata, fitted.params)
     if dense:
-        # the layers are the result: what made them may be gone, but not the cells
-        check_cells(adata, fitted.params, "the velocity layer", "tl.velocity")
-        velocity = check_key(adata, "layers", velocity_layer, "rerun tl.velocity.")
+        check_fit_unchanged(adata, fitted.params, fitted.key)
+        velocity = adata.layers[velocity_layer]
         source = LayerSource(adata.layers[_keys.MS.of()], velocity, genes)
     else:
         source = fitted_source(adata, genes, fitted.params, fitted.key)
