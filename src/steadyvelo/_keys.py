@@ -51,6 +51,7 @@ _CELLS, _GENES, _BOTH = "cells", "genes", "cells × genes"
 SPLICED = Field("layers", "spliced", _BOTH, "counts", "spliced molecules; read only")
 UNSPLICED = Field("layers", "unspliced", _BOTH, "counts", "unspliced molecules; read only")
 MS = Field("layers", "Ms", _BOTH, "float32", "smoothed, size-normalised spliced counts")
+AMBIGUOUS = Field("layers", "ambiguous", _BOTH, "counts", "ambiguous molecules, where kept")
 MU = Field("layers", "Mu", _BOTH, "float32", "smoothed, size-normalised unspliced counts")
 VELOCITY = Field("layers", "{key}", _BOTH, "float32", "u − γs − o, molecules per splicing time")
 WEIGHTS_LAYER = Field(

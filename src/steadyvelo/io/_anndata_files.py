@@ -138,7 +138,7 @@ def _with_layers(
     }
     n_ambiguous = 0
     if "ambiguous" in there:
-        both = adata.layers["ambiguous"]
+        both = adata.layers[_keys.AMBIGUOUS.of()]
         n_ambiguous = int(both.sum())
         if choice in layers:
             layers[choice] = layers[choice] + both

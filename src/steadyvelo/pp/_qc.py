@@ -74,7 +74,7 @@ def qc(
     if groupby is not None:
         column = check_key(adata, "obs", groupby, "name the column of clusters or samples.")
         groups = column.astype(str).astype("category")
-    both = adata.layers.get("ambiguous")
+    both = adata.layers.get(_keys.AMBIGUOUS.of())
     counts = Counts(
         layers[0],
         layers[1],
