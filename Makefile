@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 OTHER_PYTHONS ?= 3.12 3.13
 
-.PHONY: demo test test-full test-pythons lint format clean
+.PHONY: demo test test-full test-pythons test-handover lint format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/steadyvelo demo --out demo
@@ -23,6 +23,20 @@ test-pythons:
 	  echo "== $$($$python --version)"; \
 	  $(MAKE) test PYTHON=$$python VENV=.venv-$$version || exit 1; \
 	done
+
+# other packages on our results, each in an environment of its own
+test-handover: $(VENV)/.installed-test .venv-scvelo/.installed .venv-cellrank/.installed
+	$(BIN)/python -m pytest tests/interop
+
+.venv-scvelo/.installed: benchmarks/requirements-scvelo.txt
+	$$(PYTHON_VERSION=3.11 sh .ci/find-python) -m venv .venv-scvelo
+	.venv-scvelo/bin/python -m pip install --quiet -r benchmarks/requirements-scvelo.txt
+	touch $@
+
+.venv-cellrank/.installed:
+	$$(PYTHON_VERSION=3.12 sh .ci/find-python) -m venv .venv-cellrank
+	.venv-cellrank/bin/python -m pip install --quiet "cellrank==2.3.*"
+	touch $@
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ import pytest
 import steadyvelo as sv
 from steadyvelo import _keys
 
-MODULES = ["datasets", "get", "io", "metrics", "model", "pl", "pp", "tl"]
+MODULES = ["datasets", "get", "interop", "io", "metrics", "model", "pl", "pp", "tl"]
 FUNCTIONS = {
     f"{module}.{name}": getattr(importlib.import_module(f"steadyvelo.{module}"), name)
     for module in MODULES

@@ -14,7 +14,7 @@ from ._version import __version__
 from ._warnings import SteadyveloWarning
 
 if TYPE_CHECKING:
-    from . import datasets, engine, get, io, metrics, model, pl, pp, tl
+    from . import datasets, engine, get, interop, io, metrics, model, pl, pp, tl
     from ._run import run
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "datasets",
     "engine",
     "get",
+    "interop",
     "io",
     "metrics",
     "model",
@@ -32,7 +33,7 @@ __all__ = [
     "tl",
 ]
 
-_SUBPACKAGES = {"datasets", "engine", "get", "io", "metrics", "model", "pl", "pp", "tl"}
+_SUBPACKAGES = {"datasets", "engine", "get", "interop", "io", "metrics", "model", "pl", "pp", "tl"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,130 @@
+"""A result in the form that scVelo reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, check_key
+from steadyvelo._fitted import Fitted
+from steadyvelo._memory import check_dense_fits
+from steadyvelo._sources import fitted_source, moments_of_fit
+from steadyvelo.engine import count_threads, genes_per_block
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+__all__ = ["to_scvelo"]
+
+
+def to_scvelo(
+    adata: AnnData, *, velocity_key: str = "velocity", n_threads: int | None = None
+) -> AnnData:
+    r"""Return a copy in the form that scVelo reads.
+
+    scVelo keeps graphs in ``uns``, normalised counts in the layers ``spliced`` and ``unspliced``,
+    and needs the dense layers ``Ms``, ``Mu`` and ``velocity``. Its stream plots, confidence and
+    pseudotime then run on the result.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.velocity_graph`, or of :func:`steadyvelo.run`.
+    velocity_key
+        Prefix of that result, which is the ``vkey`` of scVelo's functions.
+    n_threads
+        Number of threads; None means all processors.
+
+    Returns
+    -------
+    A new AnnData with, besides what `adata` holds,
+
+    ``layers["spliced"]``, ``layers["unspliced"]``
+        Counts divided by their size factors, CSR float32.
+    ``layers["Ms"]``, ``layers["Mu"]``, ``layers["velocity"]``
+        Computed where the fit wrote none; genes without a fit have velocity 0 there, as in scVelo.
+    ``uns["velocity_graph"]``, ``uns["velocity_graph_neg"]``
+        Copies of those in ``obsp``.
+    ``obs["initial_size_spliced"]``, ``obs["initial_size_unspliced"]``
+        Molecules over all genes.
+
+    Raises
+    ------
+    KeyError
+        If there is no velocity graph.
+    MemoryError
+        If the dense layers would not fit.
+    ValueError
+        If cells, counts, size factors or neighbours have changed since the fit.
+
+    References
+    ----------
+    Bergen et al. (2020), https://doi.org/10.1038/s41587-020-0591-3.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.run(sv.datasets.simulate(n_cells=200, n_genes=60), basis="pca")
+    >>> theirs = sv.interop.to_scvelo(adata)
+    >>> "velocity_graph" in theirs.uns
+    True
+    """
+    check_adata(adata)
+    fitted = Fitted.read(adata, velocity_key)
+    remedy = f"run tl.velocity_graph(adata, velocity_key={velocity_key!r}) first."
+    graphs = {
+        field.of(velocity_key): check_key(adata, "obsp", field.of(velocity_key), remedy)
+        for field in (_keys.GRAPH, _keys.GRAPH_NEG)
+    }
+    check_dense_fits(3, adata.shape, None, remedy="take some genes, adata[:, genes].copy(), first")
+    dense = _dense_layers(adata, fitted, count_threads(n_threads))
+    normalised = {
+        fitted.params[kind]: _normalised(adata, fitted.params[kind], factor.of())
+        for kind, factor in (
+            ("spliced", _keys.SPLICED_FACTOR),
+            ("unspliced", _keys.UNSPLICED_FACTOR),
+        )
+    }
+
+    result = adata.copy()
+    for name, layer in dense.items():
+        result.layers[name] = layer
+    for kind in ("spliced", "unspliced"):
+        result.layers[kind] = normalised[fitted.params[kind]]
+    for kind, total in (("spliced", _keys.SPLICED_TOTAL), ("unspliced", _keys.UNSPLICED_TOTAL)):
+        if total.of() in adata.obs:
+            result.obs[f"initial_size_{kind}"] = adata.obs[total.of()].to_numpy()
+    for name, graph in graphs.items():
+        result.uns[name] = sp.csr_matrix(graph)
+    return result
+
+
+def _dense_layers(adata: AnnData, fitted: Fitted, n_threads: int) -> dict[str, NDArray[np.float32]]:
+    """Return Ms, Mu and velocities of the fit, cells × genes."""
+    velocity = _keys.VELOCITY.of(fitted.key)
+    if moments_of_fit(adata, fitted.params) and velocity in adata.layers:
+        return {velocity: np.nan_to_num(np.asarray(adata.layers[velocity]))}
+    names = (_keys.MS.of(), _keys.MU.of(), velocity)
+    layers = {name: np.empty(adata.shape, dtype=np.float32) for name in names}
+    source = fitted_source(adata, np.arange(adata.n_vars), fitted.params, fitted.key)
+    for block in source.blocks(genes_per_block(adata.n_obs), n_threads):
+        residual = block.velocity(fitted.gamma[block.genes], fitted.offset[block.genes])
+        for name, values in zip(
+            names, (block.spliced, block.unspliced, np.nan_to_num(residual)), strict=True
+        ):
+            layers[name][:, block.genes] = values
+    return layers
+
+
+def _normalised(adata: AnnData, layer: str, factor_name: str) -> Any:
+    """Return counts divided by size factors, CSR float32."""
+    counts = sp.csr_matrix(check_key(adata, "layers", layer, "the fit used it."), dtype=np.float32)
+    if factor_name not in adata.obs:
+        return counts
+    factor = adata.obs[factor_name].to_numpy(dtype=np.float64)
+    scale = 1.0 / np.where(factor > 0, factor, 1.0)
+    return sp.csr_matrix(sp.diags_array(scale) @ counts, dtype=np.float32)

@@ -1,0 +1,150 @@
+"""Other packages on our results, each in an environment of its own.
+
+The environments are made by `make test-handover`, which is part of the full checks; where one is
+absent its tests skip.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import anndata as ad
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import scanpy as sc
+import scipy.sparse as sp
+from matplotlib.quiver import Quiver
+
+import steadyvelo as sv
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def result():
+    adata = sv.datasets.simulate(n_cells=400, n_genes=120, depth=2, rng=0)
+    sv.pp.size_factors(adata)
+    sv.pp.neighbors(adata, n_neighbors=20)
+    # an embedding that needs no UMAP: these tests are about handing over
+    adata.obsm["X_umap"] = adata.obsm["X_pca"][:, :2].astype(np.float64)
+    return sv.run(adata)
+
+
+def run_in(environment, script, adata, tmp_path):
+    python = ROOT / environment / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"no {environment} here; make test-handover creates it")
+    source, target = tmp_path / "in.h5ad", tmp_path / "out.npz"
+    sv.io.write_h5ad(adata, source)
+    command = [python, Path(__file__).with_name(script), source, target]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(np.load(target))
+
+
+def cosine(a, b):
+    return (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_scvelo_runs_on_our_result(result, tmp_path, dense):
+    adata = result.copy()
+    if not dense:
+        del adata.layers["Ms"], adata.layers["Mu"], adata.layers["velocity"]
+        del adata.uns["moments_params"]
+    theirs = run_in(".venv-scvelo", "scvelo_reads.py", sv.interop.to_scvelo(adata), tmp_path)
+    assert theirs["n_lines"] > 20
+    # its transition matrix and arrows, from our graph, are ours
+    sv.tl.transition_matrix(adata)
+    ours = adata.obsp["velocity_transitions"].toarray()
+    np.testing.assert_allclose(theirs["transitions"], ours, atol=1e-5)
+    assert cosine(theirs["arrows"], adata.obsm["velocity_umap"]).min() > 0.9999
+    assert np.isfinite(theirs["confidence"]).all()
+    assert (theirs["pseudotime"].min(), theirs["pseudotime"].max()) == (0, 1)
+    assert len(np.unique(theirs["pseudotime"])) > 300
+
+
+def test_cellrank_runs_on_our_result(result, tmp_path):
+    adata = result.copy()
+    sv.tl.transition_matrix(adata)
+    theirs = run_in(".venv-cellrank", "cellrank_reads.py", adata, tmp_path)
+    np.testing.assert_allclose(
+        theirs["precomputed"], adata.obsp["velocity_transitions"].toarray(), atol=1e-6
+    )
+    np.testing.assert_allclose(theirs["velocity"].sum(axis=1), 1, rtol=1e-6)
+    # both prefer the neighbours our velocities point to
+    pairs = theirs["velocity"] > 0
+    assert np.corrcoef(theirs["velocity"][pairs], theirs["precomputed"][pairs])[0, 1] > 0.3
+
+
+def test_the_copy_for_scvelo_is_normalised_and_complete(result):
+    theirs = sv.interop.to_scvelo(result)
+    for kind in ("spliced", "unspliced"):
+        factor = result.obs[f"size_factor_{kind}"].to_numpy()[:, None]
+        expected = result.layers[kind].toarray() / factor
+        np.testing.assert_allclose(theirs.layers[kind].toarray(), expected, rtol=1e-6)
+        total = result.obs[f"n_counts_{kind}"]
+        np.testing.assert_array_equal(theirs.obs[f"initial_size_{kind}"], total)
+    assert abs(theirs.uns["velocity_graph"] - result.obsp["velocity_graph"]).nnz == 0
+    assert result.layers["spliced"].dtype == np.int32
+    assert "velocity_graph" not in result.uns
+    lone = result.copy()
+    del lone.obsp["velocity_graph"]
+    with pytest.raises(KeyError, match=r"run tl\.velocity_graph"):
+        sv.interop.to_scvelo(lone)
+
+
+def test_scanpy_draws_our_arrows(result):
+    ax = sc.pl.embedding(result, "umap", color="clusters", arrows=True, show=False)
+    quivers = [c for c in ax.collections if isinstance(c, Quiver)]
+    assert len(quivers) == 1
+    drawn = np.stack([quivers[0].U, quivers[0].V], axis=1)
+    expected = result.obsm["velocity_umap"]
+    assert cosine(np.asarray(drawn), expected).min() > 0.9999
+    plt.close("all")
+
+
+def walk(value, path="uns"):
+    """All leaves of nested mappings."""
+    if isinstance(value, dict):
+        assert value, f"{path} is an empty mapping"
+        for key, part in value.items():
+            yield from walk(part, f"{path}/{key}")
+    else:
+        yield path, value
+
+
+@pytest.mark.parametrize("dense", [True, False])
+@pytest.mark.parametrize("store", ["h5ad", "zarr"])
+def test_written_results_hold_what_viewers_and_r_can_read(result, tmp_path, store, dense):
+    adata = sv.run(result, dense=dense)
+    path = tmp_path / f"a.{store}"
+    adata.write_h5ad(path) if store == "h5ad" else adata.write_zarr(path)
+    back = ad.read_h5ad(path) if store == "h5ad" else ad.read_zarr(path)
+    # cellxgene: embeddings are X_*, finite or partly NaN, never infinite; no infinity in X
+    for name, values in back.obsm.items():
+        assert not np.isinf(values).any(), name
+        assert not np.isnan(values).all(), name
+    assert np.isfinite(back.X.data if sp.issparse(back.X) else back.X).all()
+    # no empty values in uns, no dtype beyond numbers, booleans and text
+    for where, value in walk(dict(back.uns)):
+        assert np.size(value) > 0, where
+        if hasattr(value, "dtypes") and hasattr(value, "columns"):
+            kinds = {str(t) for t in value.dtypes}
+            assert kinds <= {"bool", "category", "float64", "int64", "object", "str"}, (
+                where,
+                kinds,
+            )
+        else:
+            assert np.asarray(value).dtype.kind in "biufOUST", where
+    for slot in ("layers", "obsm", "obsp"):
+        for name, value in getattr(back, slot).items():
+            assert value.dtype.kind in "biuf", name
+            assert value.dtype.itemsize <= 8, name
+    for table in (back.obs, back.var):
+        for name, column in table.items():
+            assert str(column.dtype) in {
+                *("bool", "category", "float64", "float32", "int64", "int32", "object"),
+            }, name
