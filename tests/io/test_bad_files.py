@@ -205,7 +205,17 @@ def test_loom_layers_and_names_of_other_size(loom):
     with h5py.File(loom, "a") as file:
         del file["layers/spliced"]
         file["layers/spliced"] = np.ones((5, 2))
-    with pytest.raises(ValueError, match=r"layer 'spliced' is \(5, 2\), the matrix \(5, 3\)"):
+    with pytest.raises(ValueError, match=r"layer 'spliced' is \(5, 2\), but 5 genes and 3 cells"):
+        sv.io.read(loom)
+
+
+@pytest.mark.parametrize("name", ["col_attrs/CellID", "layers/spliced"])
+def test_sizes_that_a_loom_claims_but_does_not_hold(loom, name):
+    with h5py.File(loom, "a") as file:
+        del file[name]
+        shape = (10**10,) if name.startswith("col") else (5, 10**10)
+        file.create_dataset(name, shape=shape, dtype="S16", chunks=True)
+    with pytest.raises(ValueError, match="corrupt"):
         sv.io.read(loom)
 
 

@@ -25,6 +25,8 @@ _GENE_NAMES = ("Gene", "gene_name", "GeneName", "gene_names", "var_names", "Symb
 _GENE_IDS = ("Accession", "gene_id", "GeneID", "gene_ids", "EnsemblID", "ensembl_id", "target_name")
 # rows turned sparse at a time
 _ROW_BYTES = 64_000_000
+# gzip, which loom files use, packs no more than about 1,032 bytes into one
+_MOST_PACKED = 2000
 
 
 def read_loom(
@@ -122,11 +124,16 @@ def _read(
             "as gene_attribute=."
         )
         raise ValueError(msg)
-    shape = file["matrix"].shape
+    shape = (len(ids or names or []), len(cells))
     for name in (*pair, *(["ambiguous"] if "ambiguous" in there else [])):
-        if file["layers"][name].shape != shape:
-            msg = f"{source}: layer {name!r} is {file['layers'][name].shape}, the matrix {shape}."
+        layer = file["layers"][name]
+        if layer.shape != shape:
+            msg = (
+                f"{source}: layer {name!r} is {layer.shape}, but {shape[0]:,} genes and "
+                f"{shape[1]:,} cells are named; the file is corrupt."
+            )
             raise ValueError(msg)
+        _check_stored(layer, source)
     kb = pair == ("mature", "nascent")
     return CountTable(
         tool="kb-python nac" if kb else "velocyto",
@@ -150,8 +157,20 @@ def _attribute(
     name = wanted or next((name for name in usual if name in group), None)
     if name is None:
         return None
+    _check_stored(group[name], source)
     values = group[name][:]
     return [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in values]
+
+
+def _check_stored(data: Any, source: Path) -> None:
+    """Refuse a data set whose shape claims far more than the file stores for it."""
+    stored = max(data.id.get_storage_size(), 1)
+    if data.ndim < 1 or data.size * data.dtype.itemsize > _MOST_PACKED * stored:
+        msg = (
+            f"{source}: {data.name} claims {data.shape}, which does not fit into the {stored:,} "
+            "bytes stored for it; the file is corrupt."
+        )
+        raise ValueError(msg)
 
 
 def _sparse(layer: Any) -> sp.csr_matrix[Any]:
