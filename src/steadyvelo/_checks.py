@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_adata",
+    "check_arrows",
     "check_counts",
     "check_finite_embedding",
     "check_key",
@@ -199,6 +200,17 @@ def check_finite_embedding(adata: AnnData, basis: str) -> NDArray[np.float64]:
         )
         raise ValueError(msg)
     return embedding
+
+
+def check_arrows(adata: AnnData, basis: str, velocity_key: str) -> NDArray[np.float64]:
+    """Return the arrows on an embedding in float64; refuse with the remedy where there are none."""
+    arrows = check_key(
+        adata,
+        "obsm",
+        _keys.VELOCITY_EMBEDDING.of(velocity_key, basis),
+        f"run tl.velocity_embedding(adata, basis={basis!r}) first.",
+    )
+    return np.asarray(arrows, dtype=np.float64)
 
 
 def dense_bytes(n_layers: int, shape: tuple[int, int]) -> int:

@@ -9,6 +9,7 @@ import anndata
 import h5py
 
 from ._files import replacing
+from ._hdf5 import check_hdf5
 
 if TYPE_CHECKING:
     import os
@@ -44,12 +45,7 @@ def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
     FileNotFoundError: there is no file absent.h5ad.
     """
     source = Path(path)
-    if not source.is_file():
-        msg = f"there is no file {source}."
-        raise FileNotFoundError(msg)
-    if not h5py.is_hdf5(source):
-        msg = f"{source} is not an HDF5 file, so not an h5ad file."
-        raise ValueError(msg)
+    check_hdf5(source, "an h5ad")
     try:
         with h5py.File(source, "r") as file:
             missing = {"obs", "var"} - set(file)

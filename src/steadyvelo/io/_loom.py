@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from steadyvelo._checks import listed
 
 from ._count_table import Ambiguous, CountTable
+from ._hdf5 import check_hdf5
 
 if TYPE_CHECKING:
     import os
@@ -76,12 +77,7 @@ def read_loom(
     FileNotFoundError: there is no file absent.loom.
     """
     source = Path(path)
-    if not source.is_file():
-        msg = f"there is no file {source}."
-        raise FileNotFoundError(msg)
-    if not h5py.is_hdf5(source):
-        msg = f"{source} is not an HDF5 file, so not a loom file."
-        raise ValueError(msg)
+    check_hdf5(source, "a loom")
     try:
         with h5py.File(source, "r") as file:
             table = _read(file, source, (spliced, unspliced), (cell_attribute, gene_attribute))

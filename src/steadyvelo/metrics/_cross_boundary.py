@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_finite_embedding, check_key, listed
+from steadyvelo._checks import check_adata, check_arrows, check_finite_embedding, check_key, listed
 from steadyvelo._neighbor_graph import distances
 
 if TYPE_CHECKING:
@@ -85,14 +85,7 @@ def cross_boundary_direction(
         raise KeyError(msg)
     basis = basis.removeprefix("X_")
     positions = check_finite_embedding(adata, basis)
-    arrows = np.asarray(
-        check_key(
-            adata,
-            "obsm",
-            _keys.VELOCITY_EMBEDDING.of(velocity_key, basis),
-            f"run tl.velocity_embedding(adata, basis={basis!r}) first.",
-        )
-    )
+    arrows = check_arrows(adata, basis, velocity_key)
     if neighbors_key is None:
         params = adata.uns.get(_keys.PARAMS.of(velocity_key), {})
         neighbors_key = params.get("graph_neighbors_key") or params.get("neighbors_key") or None

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_finite_embedding, check_key
+from steadyvelo._checks import check_adata, check_arrows, check_finite_embedding
 
 from ._colors import cell_colors
 from ._field import field_on_grid
@@ -96,15 +95,7 @@ def velocity_stream(
     check_adata(adata)
     basis = basis.removeprefix("X_")
     points = check_finite_embedding(adata, basis)
-    arrows = np.asarray(
-        check_key(
-            adata,
-            "obsm",
-            _keys.VELOCITY_EMBEDDING.of(velocity_key, basis),
-            f"run tl.velocity_embedding(adata, basis={basis!r}) first.",
-        ),
-        dtype=np.float64,
-    )
+    arrows = check_arrows(adata, basis, velocity_key)
     if max(components) >= points.shape[1]:
         msg = f"components={components} ask for more than the {points.shape[1]} of {basis!r}."
         raise ValueError(msg)
