@@ -145,6 +145,13 @@ def test_data_made_to_trip_a_check(pancreas, spoil, check, verdict, reason):
     assert row["remedy"]
 
 
+def test_large_normalised_values_do_not_overflow(counts):
+    for name in ("spliced", "unspliced"):
+        counts.layers[name] = (counts.layers[name] * 70.5).astype(np.float32)
+    with np.errstate(all="raise"):
+        assert sv.pp.qc(counts).loc["raw counts", "verdict"] == "look"
+
+
 def test_nuclei_are_not_taken_for_swapped_layers(pancreas):
     nuclei(pancreas)
     assert sv.pp.qc(pancreas).loc["swapped layers", "verdict"] == "ok"

@@ -103,7 +103,7 @@ def normalised(counts: Counts) -> Finding:
         return Finding("ok", 1.0, "both layers hold whole numbers")
     name = next(name for name in layers if name not in whole)
     values = layers[name]
-    raw = sp.csr_array((np.expm1(np.minimum(values.data, 50)), values.indices, values.indptr))
+    raw = sp.csr_array((np.expm1(np.minimum(values.data.astype(np.float64), 50)), values.indices, values.indptr))
     both = [np.asarray(x.sum(axis=1)).ravel() for x in (values, raw)]
     plain, back = (float(np.std(t[t > 0]) / np.mean(t[t > 0])) for t in both)
     # undoing the logarithm gives one total for all cells, or values are as small as logarithms
