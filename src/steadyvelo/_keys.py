@@ -145,6 +145,9 @@ TRUE_SPLICED = Field("layers", "true_spliced", _BOTH, "float32", "noiseless s, l
 TRUE_UNSPLICED = Field("layers", "true_unspliced", _BOTH, "float32", "noiseless u, library size 1")
 TRUE_EDGES = Field("uns", "true_edges", "edges × 2", "str", "clusters that follow each other")
 
+# columns of `var` in which readers and other tools keep names of genes
+GENE_NAME_COLUMNS = ("gene_name", "gene_names", "gene_symbols", "feature_name")
+
 
 def colors_key(column: str) -> str:
     """Return the key in `uns` of scanpy's colours for a column of `obs`."""

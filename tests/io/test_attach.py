@@ -174,7 +174,7 @@ def test_genes_by_id_with_other_versions_or_by_name():
     np.testing.assert_array_equal(
         adata.layers["spliced"].toarray(), counts.layers["spliced"].toarray()[:, ::-1]
     )
-    assert report.genes_by == "var_names without version and gene_id without version"
+    assert report.genes_by == "ids in var_names without version and gene_id without version"
 
 
 def test_a_gene_name_that_stands_twice_is_not_guessed():
@@ -248,5 +248,89 @@ def test_no_gene_in_common_is_refused():
 def test_two_samples_of_adata_with_one_table_of_counts_are_refused():
     first, _ = two_samples(0)
     joint = ad.concat([analysed(first), analysed(first)], index_unique="-", merge="same")
-    with pytest.raises(ValueError, match=r"share barcodes with the same counts"):
+    with pytest.raises(ValueError, match=r"look like those of several samples"):
         sv.io.attach_counts(joint, first)
+
+
+def test_ids_are_believed_before_names():
+    counts = sample_of(1, barcodes(20, 0))
+    adata = analysed(counts)
+    # two genes of one name, told apart in another order
+    ids = counts.var["gene_id"].to_numpy().copy()
+    ids[[0, 1]] = ids[[1, 0]]
+    adata.var["gene_id"] = ids
+    sv.io.attach_counts(adata, counts)
+    expected = counts.layers["spliced"].toarray()[:, [1, 0, *range(2, 30)]]
+    np.testing.assert_array_equal(adata.layers["spliced"].toarray(), expected)
+
+
+def test_one_gene_of_the_counts_is_given_to_one_gene():
+    counts = sample_of(1, barcodes(20, 0), n_genes=6)
+    counts.var = pd.DataFrame(index=["A", "B", "C", "D", "E", "F"])
+    adata = analysed(counts)
+    adata.var = pd.DataFrame({"gene_name": ["A", "A", "C", None, "E", "F"]}, index=list("uvwxyz"))
+    report = sv.io.attach_counts(adata, counts)
+    assert report.n_genes_matched == 3
+    assert adata.layers["spliced"][:, :2].sum() == 0
+
+
+def test_combinatorial_barcodes_are_compared_whole():
+    rng = np.random.default_rng(0)
+    first, second, third = (["".join(w) for w in rng.choice(list("ACGT"), (20, 8))] for _ in "abc")
+    counts = sample_of(1, [f"{a}-{b}" for a, b in zip(first, second, strict=True)])
+    other = analysed(counts, [f"{a}-{b}-1" for a, b in zip(first, third, strict=True)])
+    with pytest.raises(ValueError, match=r"0 of 20 cells"):
+        sv.io.attach_counts(other, counts)
+    same = analysed(counts, [f"{a}-{b}-1" for a, b in zip(first, second, strict=True)])
+    assert sv.io.attach_counts(same, counts).n_matched == 20
+
+
+def test_the_barcodes_of_two_samples_are_not_looked_up_in_one():
+    counts = sample_of(1, barcodes(80, 0))
+    names = [f"{b}-1-{i // 40}" for i, b in enumerate(counts.obs_names)]
+    with pytest.raises(ValueError, match=r"look like those of several samples"):
+        sv.io.attach_counts(analysed(counts, names), counts)
+
+
+def test_exact_names_win_over_what_barcodes_say():
+    first, second = two_samples(50)
+    joint = ad.concat([first, second], index_unique="-", merge="same")
+    adata = analysed(joint)
+    report = sv.io.attach_counts(adata, joint[1:].copy())
+    check(adata, joint[1:], [-1, *range(99)])
+    assert report.cells_by == "cell names"
+
+
+def test_samples_in_the_names_of_the_counts():
+    first, second = two_samples(50)
+    counts = ad.concat([first, second], index_unique=None, merge="same")
+    counts.obs_names = [f"{'AB'[i // 50]}:{b}x" for i, b in enumerate(counts.obs_names)]
+    adata = analysed(
+        counts, [f"{b}-{i}" for i, b in enumerate([*first.obs_names, *second.obs_names])]
+    )
+    adata.obs["organ"] = pd.Categorical(["A"] * 50 + ["B"] * 50)
+    sv.io.attach_counts(adata, counts, sample="organ")
+    check(adata, counts, np.arange(100))
+
+
+def test_cells_without_a_sample_are_cells_without_counts():
+    first, second = two_samples(10)
+    joint = ad.concat([analysed(first), analysed(second)], index_unique="-", merge="same")
+    organ = np.array(["A"] * 50 + ["B"] * 50, dtype=object)
+    organ[[3, 60]] = None
+    joint.obs["organ"] = pd.Categorical(organ)
+    report = sv.io.attach_counts(joint, {"A": first, "B": second[:, ::-1].copy()}, sample="organ")
+    assert report.n_matched == 98
+    assert not joint.obs["counts_attached"].iloc[[3, 60]].any()
+    stacked = ad.concat([first, second], index_unique="-")
+    check(joint, stacked, [-1 if i in (3, 60) else i for i in range(100)])
+
+
+def test_ambiguous_molecules_come_along_and_few_genes_are_told():
+    counts = sample_of(1, barcodes(20, 0))
+    counts.layers["ambiguous"] = counts.layers["unspliced"].copy()
+    adata = analysed(counts)
+    adata.var = pd.DataFrame(index=[*counts.var_names[:5], *(f"x{i}" for i in range(25))])
+    with pytest.warns(sv.SteadyveloWarning, match="only 5 of 30 genes"):
+        sv.io.attach_counts(adata, counts)
+    assert adata.layers["ambiguous"][:, :5].sum() == counts.layers["ambiguous"][:, :5].sum()

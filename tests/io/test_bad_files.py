@@ -56,14 +56,14 @@ def test_the_complete_examples_are_read(starsolo, loom):
 @pytest.mark.parametrize("name", ["spliced.mtx", "ambiguous.mtx", "barcodes.tsv", "features.tsv"])
 def test_a_missing_file_is_named(starsolo, name):
     (starsolo / name).unlink()
-    with pytest.raises((FileNotFoundError, ValueError), match=name.split(".")[0]):
+    with pytest.raises(FileNotFoundError, match=rf"has no [a-z ]+ \({name}[ ,]"):
         sv.io.read_starsolo(starsolo)
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_a_truncated_matrix(starsolo, share):
+@pytest.mark.parametrize("lost", [1, 2, 10, 40, 100])
+def test_a_truncated_matrix(starsolo, lost):
     path = starsolo / "spliced.mtx"
-    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    path.write_bytes(path.read_bytes()[:-lost])
     with pytest.raises(ValueError, match=r"spliced\.mtx"):
         sv.io.read(starsolo)
 
@@ -75,8 +75,8 @@ def test_a_truncated_matrix(starsolo, share):
         ("coordinate", "array", "does not begin with"),
         ("\n5 3 ", "\n5 3 99999999", "99.* entries, which do not fit into its"),
         ("\n5 3 ", "\n5 -3 ", "should be rows, columns and entries"),
-        ("\n5 3 ", "\n4 3 ", r"spliced\.mtx cannot be read"),
-        ("\n5 3 ", "\n5 7 ", "the spliced matrix is 7 cells × 5 genes, but 3 cells and 5 genes"),
+        ("\n5 3 ", "\n4 3 ", "the matrix is 3 cells × 4 genes, but 3 cells and 5 genes"),
+        ("\n5 3 ", "\n5 7 ", "the matrix is 7 cells × 5 genes, but 3 cells and 5 genes"),
         ("\n5 3 ", "\n99999999999 3 ", "no such matrix can be read"),
         ("\n1 1 ", "\n1 a ", "cannot be read as MatrixMarket"),
     ],
@@ -89,7 +89,7 @@ def test_a_wrong_header_or_entry(starsolo, old, new, message):
 
 def test_negative_counts(starsolo):
     scipy.io.mmwrite(starsolo / "spliced.mtx", sp.coo_matrix(-np.ones((5, 3), dtype=int)))
-    with pytest.raises(ValueError, match="spliced matrix holds negative values"):
+    with pytest.raises(ValueError, match="spliced holds negative values"):
         sv.io.read(starsolo)
 
 
@@ -271,3 +271,128 @@ def test_parts_of_cell_names(name, parts):
 
 def test_names_without_barcodes_stay_as_they_are():
     assert list(split_cell_ids(["bc1", "bc2"], "x").index) == ["bc1", "bc2"]
+
+
+def edit(path, name, change):
+    """Change an array inside an HDF5 file."""
+    with h5py.File(path, "a") as file:
+        values = change(file[name][:])
+        del file[name]
+        file[name] = values
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("layers/spliced/indices", lambda x: np.where(np.arange(len(x)) == 0, 7777, x)),
+        ("layers/spliced/indices", lambda x: np.where(np.arange(len(x)) == 0, -1, x)),
+        ("layers/unspliced/indptr", lambda x: np.where(np.arange(len(x)) == 1, 30_000, x)),
+        ("layers/unspliced/indptr", lambda x: x[:-3]),
+    ],
+)
+def test_a_corrupt_h5ad(counts, tmp_path, name, change):
+    path = tmp_path / "a.h5ad"
+    counts.write_h5ad(path)
+    edit(path, name, change)
+    with pytest.raises(ValueError, match="corrupt"):
+        sv.io.read(path)
+
+
+def test_sizes_that_an_h5ad_claims_but_does_not_hold(counts, tmp_path):
+    path = tmp_path / "a.h5ad"
+    counts.write_h5ad(path)
+    with h5py.File(path, "a") as file:
+        del file["layers/spliced/data"]
+        file.create_dataset("layers/spliced/data", shape=(10**12,), dtype="i4", chunks=True)
+    with pytest.raises(ValueError, match=r"layers/spliced/data claims .* corrupt"):
+        sv.io.read(path)
+
+
+def test_cells_of_an_h5ad_that_stand_twice(counts, tmp_path):
+    names = counts.obs_names.to_numpy().copy()
+    names[1] = names[0]
+    counts.obs_names = names
+    counts.write_h5ad(tmp_path / "a.h5ad")
+    with pytest.raises(ValueError, match=r"1 cells more than once .'cell 1'"):
+        sv.io.read(tmp_path / "a.h5ad")
+
+
+def test_a_filtered_folder_that_is_incomplete_is_not_passed_over(starsolo, tmp_path):
+    solo = tmp_path / "Solo.out" / "Velocyto"
+    for name in ("filtered", "raw"):
+        shutil.copytree(starsolo, solo / name, ignore=shutil.ignore_patterns("Solo.out"))
+    (solo / "filtered" / "spliced.mtx").unlink()
+    with pytest.raises(FileNotFoundError, match=r"filtered has no spliced matrix"):
+        sv.io.read(tmp_path / "Solo.out")
+    shutil.rmtree(solo / "filtered")
+    assert sv.io.read(tmp_path / "Solo.out").n_obs == 3
+
+
+@pytest.mark.parametrize("kind", ["pattern", "complex"])
+def test_matrices_of_other_kinds(starsolo, kind):
+    replace_in(starsolo / "spliced.mtx", "integer", kind)
+    with pytest.raises(ValueError, match="no matrix of counts"):
+        sv.io.read(starsolo)
+
+
+def test_an_entry_that_stands_twice(starsolo):
+    path = starsolo / "spliced.mtx"
+    lines = path.read_text().splitlines()
+    lines[-1] = lines[-2]
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(ValueError, match="1 entries more than once; it is corrupt"):
+        sv.io.read(starsolo)
+
+
+def test_a_claimed_size_takes_no_memory(starsolo):
+    replace_in(starsolo / "spliced.mtx", "\n5 3 ", "\n5 2000000000 ")
+    with pytest.raises(ValueError, match="2,000,000,000 cells × 5 genes, but 3 cells"):
+        sv.io.read(starsolo)
+
+
+def test_names_are_stripped_and_empty_ones_refused(starsolo):
+    (starsolo / "barcodes.tsv").write_text("\ufeff" + "\n".join(c + " " for c in CELLS) + "\n\n")
+    assert list(sv.io.read(starsolo).obs_names) == CELLS
+    (starsolo / "barcodes.tsv").write_text("AAACCCTT\n\nTTACCCTT\n")
+    with pytest.raises(ValueError, match="line 2 is empty"):
+        sv.io.read(starsolo)
+
+
+def test_a_loom_layer_that_is_a_group_or_was_never_written(loom):
+    with h5py.File(loom, "a") as file:
+        del file["layers/ambiguous"]
+        file.create_dataset("layers/ambiguous", shape=(5, 3), dtype="i4", chunks=True)
+    assert sv.io.read(loom).uns["import"]["ambiguous_molecules"] == 0
+    with h5py.File(loom, "a") as file:
+        del file["layers/spliced"]
+        file.create_group("layers/spliced")
+    with pytest.raises(ValueError, match="layer 'spliced' is a group, but 5 genes"):
+        sv.io.read(loom)
+
+
+def test_loom_names_that_do_not_fit(loom):
+    with h5py.File(loom, "a") as file:
+        file["row_attrs/Accession"] = np.array(["a", "b"], dtype="S")
+    with pytest.raises(ValueError, match="2 gene ids and 5 gene names"):
+        sv.io.read(loom)
+
+
+def test_alevin_fry_must_say_that_it_was_in_usa_mode(shared, tmp_path):
+    shutil.copytree(
+        shared / "counters" / "alevin_fry_usa", tmp_path / "a", copy_function=shutil.copyfile
+    )
+    (tmp_path / "a" / "meta_info.json").unlink()
+    with pytest.raises(ValueError, match="does not say that it was made in USA mode"):
+        sv.io.read(tmp_path / "a")
+    columns = tmp_path / "a" / "alevin" / "quants_mat_cols.txt"
+    genes = [f"gene{i}" for i in range(1, 5)]
+    columns.write_text("\n".join(g + end for end in ("", "-U", "-A") for g in genes) + "\n")
+    assert list(sv.io.read(tmp_path / "a").var_names) == genes
+
+
+def test_layer_names_where_there_are_none(starsolo, counts, tmp_path):
+    with pytest.raises(ValueError, match="has no named layers"):
+        sv.io.read(starsolo, spliced="a", unspliced="b")
+    counts.write_h5ad(tmp_path / "a.h5ad")
+    with pytest.raises(ValueError, match="they must be two layers"):
+        sv.io.read(tmp_path / "a.h5ad", spliced="spliced", unspliced="spliced")

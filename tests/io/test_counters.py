@@ -285,3 +285,31 @@ def test_a_run_starts_from_what_was_read(counters):
     adata = sv.io.read(counters / "starsolo" / "Solo.out")
     result = sv.run(adata, basis="pca", n_neighbors=8, n_pcs=5, min_r2=-10)
     assert np.isfinite(result.obsm["velocity_pca"]).all()
+
+
+def test_small_integers_do_not_overflow_when_ambiguous_is_added(counts, tmp_path):
+    counts.layers["mature"] = sp.csr_matrix(np.full(counts.shape, 200, dtype=np.uint8))
+    counts.layers["nascent"] = counts.layers.pop("unspliced")
+    counts.layers["ambiguous"] = sp.csr_matrix(np.full(counts.shape, 100, dtype=np.uint8))
+    del counts.layers["spliced"]
+    counts.write_h5ad(tmp_path / "a.h5ad")
+    adata = sv.io.read(tmp_path / "a.h5ad")
+    assert (adata.layers["spliced"].data == 300).all()
+    assert abs(adata.X - adata.layers["spliced"]).nnz == 0
+    assert "ambiguous" not in adata.layers
+
+
+def test_where_counts_came_from_is_not_forgotten(counters, tmp_path):
+    adata = sv.io.read(counters / "starsolo" / "Solo.out")
+    sv.io.write_h5ad(adata, tmp_path / "a.h5ad")
+    back = sv.io.read(tmp_path / "a.h5ad")
+    assert back.uns["import"]["tool"] == "STARsolo"
+    assert back.uns["import"]["ambiguous_molecules"] == 117
+
+
+def test_a_last_gene_without_a_name_keeps_its_id(counters, tmp_path):
+    folder = copied(counters / "kb_nac" / "counts_unfiltered", tmp_path / "k")
+    path = folder / "cells_x_genes.genes.names.txt"
+    names = path.read_text().rstrip("\n").split("\n")
+    path.write_text("\n".join([*names[:-2], "", ""]) + "\n")
+    assert list(sv.io.read(folder).var_names[-2:]) == ["G038", "G039"]

@@ -134,7 +134,7 @@ def one_odd_group(adata):
         (empty, "empty cells", "look", "100 of 3,696 cells"),
         (other_genes, "one layer only", "stop", "of one kind only"),
         (other_genes, "usable genes", "stop", "0 at 20"),
-        (shallow, "depth", "look", "of genes with both"),
+        (shallow, "depth", "look", "the median cell has 9 unspliced"),
     ],
 )
 def test_data_made_to_trip_a_check(pancreas, spoil, check, verdict, reason):
@@ -164,6 +164,68 @@ def test_a_group_that_stands_apart(pancreas):
     assert "odd (" in table.loc["groups", "reason"]
     shares = pancreas.uns["qc_proportions"]["unspliced_share"]
     assert shares["odd"] > 2 * shares["usual"]
+
+
+def only(adata, genes):
+    return adata[:, genes].copy()
+
+
+def test_kinases_are_not_taken_for_ribosomal_proteins(pancreas):
+    plain = ~pancreas.var_names.str.contains(r"(?i)^(?:mt-|rp[sl])", regex=True)
+    adata = only(pancreas, plain)
+    names = adata.var_names.to_numpy().copy()
+    unspliced = np.asarray(adata.layers["unspliced"].sum(axis=0)).ravel()
+    names[unspliced.argsort()[-4:]] = ["Rps6ka5", "Rps6kb1", "Rps6kl1", "Rpl7-ps3"]
+    adata.var_names = names
+    assert sv.pp.qc(adata).loc["swapped layers", "verdict"] == "ok"
+
+
+def test_swapped_layers_are_found_by_a_column_of_names(pancreas):
+    pancreas.var["gene_name"] = pancreas.var_names
+    pancreas.var_names = [f"ENSMUSG{i:011}" for i in range(pancreas.n_vars)]
+    swap(pancreas)
+    assert sv.pp.qc(pancreas).loc["swapped layers", "verdict"] == "stop"
+
+
+def test_fractional_counts_are_no_logarithms(pancreas):
+    rng = np.random.default_rng(0)
+    for name in ("spliced", "unspliced"):
+        x = pancreas.layers[name].astype(float)
+        x.data = np.minimum(x.data, 12) * rng.uniform(0.3, 1.0, x.nnz)
+        pancreas.layers[name] = x
+    assert sv.pp.qc(pancreas).loc["raw counts", "verdict"] == "look"
+
+
+def test_one_logged_layer_is_enough(pancreas):
+    copy = pancreas.copy()
+    log_transform(copy)
+    normalise(pancreas)
+    pancreas.layers["unspliced"] = copy.layers["unspliced"]
+    assert sv.pp.qc(pancreas).loc["raw counts", "verdict"] == "stop"
+
+
+def test_rounded_normalised_values_are_noticed(pancreas):
+    normalise(pancreas)
+    for name in ("spliced", "unspliced"):
+        pancreas.layers[name] = sp.csr_matrix(np.round(100 * pancreas.layers[name]).astype(int))
+    assert sv.pp.qc(pancreas).loc["raw counts", "verdict"] == "look"
+
+
+def test_shallow_cells_that_are_equal_by_chance_are_no_copies():
+    adata = sv.datasets.simulate(n_cells=3000, n_genes=30, depth=0.02, rng=0)
+    assert sv.pp.qc(adata).loc["duplicated cells", "verdict"] == "ok"
+
+
+def test_few_cells_and_unfiltered_genes_are_not_taken_for_shallow(pancreas):
+    assert sv.pp.qc(pancreas[:300].copy()).loc["depth", "verdict"] == "ok"
+    low = sp.random_array((3696, 6000), density=0.001, rng=np.random.default_rng(0), format="csr")
+    low.data[:] = 1
+    low = sp.csr_matrix(low.astype(int))
+    extra = ad.AnnData(obs=pancreas.obs[[]], layers={"spliced": low, "unspliced": low[::-1]})
+    extra.var_names = [f"low{i}" for i in range(6000)]
+    del pancreas.X
+    wide = ad.concat([pancreas, extra], axis=1)
+    assert sv.pp.qc(wide).loc["depth", "verdict"] == "ok"
 
 
 def test_few_genes():

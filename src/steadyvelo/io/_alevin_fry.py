@@ -55,27 +55,38 @@ def read_alevin_fry(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "def
     if folder is None:
         msg = f"{path} holds no quants_mat.mtx of alevin-fry."
         raise FileNotFoundError(msg)
-    _check_usa(folder)
-    matrix = read_matrix(find_file(folder, "quants_mat.mtx", what="matrix"), transpose=False)
+    usa = _usa_mode(folder)
     names = read_lines(find_file(folder, "quants_mat_cols.txt", what="list of genes"))
-    n_genes, rest = divmod(matrix.shape[1], 3)
-    # the list holds every gene once, or all columns
-    if rest or len(names) not in {n_genes, 3 * n_genes}:
+    rows = find_file(folder, "quants_mat_rows.txt", what="list of barcodes")
+    cells = checked_names(read_lines(rows), "cells", folder)
+    # the list holds every gene once, or all columns, those of introns ending in -U and -A
+    third, rest = divmod(len(names), 3)
+    marked = rest == 0 and all(
+        names[(k + 1) * third + g] == names[g] + end
+        for k, end in enumerate(("-U", "-A"))
+        for g in range(third)
+    )
+    if not marked and not usa:
         msg = (
-            f"{folder}: quants_mat.mtx has {matrix.shape[1]:,} columns and quants_mat_cols.txt "
-            f"{len(names):,} names; USA mode has three columns a gene."
+            f"{folder} does not say that it was made in USA mode (usa_mode in quant.json or "
+            "meta_info.json): spliced and unspliced cannot be told apart."
         )
         raise ValueError(msg)
+    n_genes = third if marked else len(names)
+    matrix = read_matrix(
+        find_file(folder, "quants_mat.mtx", what="matrix"),
+        transpose=False,
+        shape=(len(cells), 3 * n_genes),
+    )
     csc = matrix.tocsc()
     spliced, unspliced, both = (csc[:, k * n_genes : (k + 1) * n_genes].tocsr() for k in range(3))
-    rows = find_file(folder, "quants_mat_rows.txt", what="list of barcodes")
     table = CountTable(
         tool="alevin-fry",
         source=folder,
         spliced=spliced,
         unspliced=unspliced,
         ambiguous=both,
-        cells=checked_names(read_lines(rows), "cells", folder),
+        cells=cells,
         gene_ids=names[:n_genes],
         gene_names=None,
         ambiguous_default="spliced",
@@ -94,8 +105,8 @@ def alevin_fry_folder(path: Path) -> Path | None:
     return None
 
 
-def _check_usa(folder: Path) -> None:
-    """Refuse a run that says it was not in USA mode."""
+def _usa_mode(folder: Path) -> bool:
+    """Tell whether a run says it was in USA mode; refuse one that says it was not."""
     for name in ("quant.json", "meta_info.json"):
         for candidate in (folder / name, folder.parent / name):
             if not candidate.is_file():
@@ -106,8 +117,8 @@ def _check_usa(folder: Path) -> None:
                 msg = f"{candidate} is not the JSON that alevin-fry writes: {error}"
                 raise ValueError(msg) from error
             if usa in (False, [False]):
-                msg = (
-                    f"{candidate} says usa_mode is off: spliced and unspliced were not told apart."
-                )
+                msg = f"{candidate} says usa_mode is off: spliced and unspliced are one."
                 raise ValueError(msg)
-            return
+            if usa in (True, [True]):
+                return True
+    return False

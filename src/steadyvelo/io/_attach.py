@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_counts, check_key, listed, writable
+from steadyvelo._checks import check_adata, check_counts, check_key, listed, warn, writable
 
 from ._match_cells import match_by_map, match_cells
 from ._match_genes import match_genes
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["AttachReport", "attach_counts"]
 
 _SAMPLE = "sample"
+# below this share of genes with counts the user is told
+_FEW_GENES = 0.5
 # the name of a cell in the table of its sample
 _OWN_NAME = "name_in_sample"
 
@@ -105,7 +107,7 @@ def attach_counts(
     -------
     What was matched and what was not, also printed. Sets:
 
-    ``layers["spliced"]``, ``layers["unspliced"]``
+    ``layers["spliced"]``, ``layers["unspliced"]``, ``layers["ambiguous"]`` if there is one
         CSR, cells × genes of `adata`; empty rows for cells without counts.
     ``obs["n_counts_spliced"]``, ``obs["n_counts_unspliced"]``
         Totals over all genes of the counts.
@@ -162,7 +164,16 @@ def attach_counts(
             f"{listed(counts.var_names, 3)}. Put matching ids into adata.var['gene_id']."
         )
         raise ValueError(msg)
-    layers = {name: _placed(counts.layers[name], place, genes) for name in ("spliced", "unspliced")}
+    if (genes >= 0).mean() < _FEW_GENES:
+        warn(
+            f"only {int((genes >= 0).sum()):,} of {adata.n_vars:,} genes were found in the counts, "
+            f"by {genes_by}; are ids of one kind in var['gene_id'] of both?"
+        )
+    layers = {
+        name: _placed(counts.layers[name], place, genes)
+        for name in ("spliced", "unspliced", _keys.AMBIGUOUS.of())
+        if name in counts.layers
+    }
     totals = {}
     for name, field in (("spliced", _keys.SPLICED_TOTAL), ("unspliced", _keys.UNSPLICED_TOTAL)):
         total = np.asarray(counts.layers[name].sum(axis=1, dtype=np.float64)).ravel()
@@ -210,17 +221,25 @@ def _as_one(counts: AnnData | Mapping[str, AnnData]) -> AnnData:
     tables = {}
     for name, table in counts.items():
         check_adata(table)
+        for layer in ("spliced", "unspliced"):
+            check_counts(table, layer)
         lean = anndata.AnnData(
             obs=table.obs[[c for c in table.obs if c.startswith("n_counts_")]].copy(),
             var=table.var,
-            layers={k: sp.csr_matrix(table.layers[k]) for k in ("spliced", "unspliced")},
+            layers={
+                k: sp.csr_matrix(table.layers[k])
+                for k in ("spliced", "unspliced", _keys.AMBIGUOUS.of())
+                if k in table.layers
+            },
         )
         lean.obs[_OWN_NAME] = table.obs_names
         lean.obs_names = [f"{name}:{cell}" for cell in table.obs_names]
         tables[name] = lean
     first = next(iter(tables.values()))
     for name, table in tables.items():
-        if not table.var_names.equals(first.var_names):
+        if set(table.var_names) == set(first.var_names):
+            tables[name] = table[:, first.var_names]
+        else:
             msg = f"the counts of sample {name!r} have other genes than those of the first sample."
             raise ValueError(msg)
     return anndata.concat(tables, label=_SAMPLE, merge="same")
@@ -239,7 +258,7 @@ def _match(
     groups = None
     if sample is not None:
         column = check_key(adata, "obs", sample, "name the column of samples as sample=.")
-        groups = column.astype(str).to_numpy(dtype=object)
+        groups = np.array([None if pd.isna(g) else str(g) for g in column], dtype=object)
     other_groups = None
     if _SAMPLE in counts.obs:
         other_groups = counts.obs[_SAMPLE].astype(str).to_numpy(dtype=object)

@@ -18,7 +18,8 @@ _VELOCYTO = re.compile(r"(?P<sample>.+):(?P<barcode>[ACGTN]{6,})x?")
 def core_barcode(name: str) -> tuple[str, str, str]:
     """Return what stands before the barcode, the barcode, and what stands after it.
 
-    The longest run of bases is the barcode; a name without one is its own barcode.
+    The longest run of bases is the barcode, with others that are at least half as long
+    (combinatorial indices); a name without one is its own barcode.
 
     Examples
     --------
@@ -29,10 +30,13 @@ def core_barcode(name: str) -> tuple[str, str, str]:
     >>> core_barcode("cell 7")
     ('', 'cell 7', '')
     """
-    found = max(_BARCODE.finditer(name), key=lambda m: m.end() - m.start(), default=None)
-    if found is None:
+    runs = list(_BARCODE.finditer(name))
+    if not runs:
         return "", name, ""
-    return name[: found.start()], found.group(), name[found.end() :]
+    longest = max(len(run.group()) for run in runs)
+    parts = [run for run in runs if 2 * len(run.group()) >= longest]
+    start, end = parts[0].start(), parts[-1].end()
+    return name[:start], name[start:end], name[end:]
 
 
 def split_cell_ids(cells: list[str], source: str) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from anndata import AnnData
 from anndata.utils import make_index_unique
 
 from steadyvelo import _keys
-from steadyvelo._checks import listed, one_of
+from steadyvelo._checks import check_sparse, listed, one_of
 from steadyvelo._version import __version__
 
 from ._barcodes import split_cell_ids
@@ -21,7 +21,15 @@ from ._barcodes import split_cell_ids
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["AMBIGUOUS_CHOICES", "Ambiguous", "CountTable", "as_counts", "checked_names"]
+__all__ = [
+    "AMBIGUOUS_CHOICES",
+    "Ambiguous",
+    "CountTable",
+    "as_counts",
+    "checked_names",
+    "log_read",
+    "with_ambiguous",
+]
 
 Ambiguous: TypeAlias = Literal["default", "drop", "spliced", "unspliced", "keep"]
 AMBIGUOUS_CHOICES = ("default", "drop", "spliced", "unspliced", "keep")
@@ -91,28 +99,14 @@ class CountTable:
             "ambiguous_molecules": n_ambiguous,
             "version": __version__,
         }
-        log.info(
-            "read %s output: %s cells × %s genes, %s spliced and %s unspliced molecules%s",
-            self.tool,
-            f"{adata.n_obs:,}",
-            f"{adata.n_vars:,}",
-            f"{layers['spliced'].sum():,.0f}",
-            f"{layers['unspliced'].sum():,.0f}",
-            _said(choice, n_ambiguous),
-        )
+        log_read(adata, self.tool, choice, n_ambiguous)
         return adata
 
     def _layers(self, choice: str) -> dict[str, sp.csr_matrix[Any]]:
         layers = {"spliced": self.spliced, "unspliced": self.unspliced}
-        if self.ambiguous is not None:
-            if choice == "keep":
-                layers["ambiguous"] = self.ambiguous
-            elif choice != "drop":
-                layers[choice] = layers[choice] + self.ambiguous
-        return {
-            name: as_counts(matrix, f"{self.source}: the {name} matrix")
-            for name, matrix in layers.items()
-        }
+        if self.ambiguous is not None and choice != "drop":
+            layers["ambiguous"] = self.ambiguous
+        return with_ambiguous(layers, choice, str(self.source))
 
     def _genes(self) -> pd.DataFrame:
         names = self.gene_names if self.gene_names is not None else self.gene_ids
@@ -138,8 +132,24 @@ def checked_names(names: list[str], what: str, source: Path) -> list[str]:
     return names
 
 
+def with_ambiguous(
+    layers: dict[str, Any], choice: str, source: str
+) -> dict[str, sp.csr_matrix[Any]]:
+    """Return layers as counts, ambiguous molecules where they belong."""
+    # as counts first: a sum in the stored type could overflow
+    counts = {name: as_counts(matrix, f"{source}: {name}") for name, matrix in layers.items()}
+    if choice in ("spliced", "unspliced") and "ambiguous" in counts:
+        counts[choice] = counts[choice] + counts.pop("ambiguous")
+    return counts
+
+
 def as_counts(matrix: Any, what: str) -> sp.csr_matrix[Any]:
     """Return CSR without stored zeros, int32 where values are whole numbers, else float32."""
+    if sp.issparse(matrix) and matrix.format in ("csr", "csc"):
+        check_sparse(matrix, what)
+    if matrix.dtype.kind not in "iufb":
+        msg = f"{what} holds {matrix.dtype}; counts must be numbers."
+        raise ValueError(msg)
     csr = sp.csr_matrix(matrix)
     values = csr.data
     if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -160,6 +170,20 @@ def as_counts(matrix: Any, what: str) -> sp.csr_matrix[Any]:
         csr.eliminate_zeros()
     csr.sum_duplicates()
     return csr
+
+
+def log_read(adata: AnnData, tool: str, choice: str, n_ambiguous: int) -> None:
+    """Log what was read and what became of ambiguous molecules."""
+    sums = {k: adata.layers[k].sum() for k in ("spliced", "unspliced")}
+    log.info(
+        "read %s output: %s cells × %s genes, %s spliced and %s unspliced molecules%s",
+        tool,
+        f"{adata.n_obs:,}",
+        f"{adata.n_vars:,}",
+        f"{sums['spliced']:,.0f}",
+        f"{sums['unspliced']:,.0f}",
+        _said(choice, n_ambiguous),
+    )
 
 
 def _said(choice: str, molecules: int) -> str:

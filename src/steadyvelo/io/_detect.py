@@ -73,6 +73,9 @@ def read(
         raise FileNotFoundError(msg)
     if any((source / name).is_file() for name in (".zgroup", "zarr.json")):
         return read_zarr(source, ambiguous=ambiguous, **names)
+    if (spliced, unspliced) != (None, None):
+        msg = f"{source} has no named layers; leave spliced= and unspliced= out."
+        raise ValueError(msg)
     if kb_folder(source) is not None:
         return read_kb(source, ambiguous=ambiguous)
     if alevin_fry_folder(source) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anndata
 import h5py
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 __all__ = ["load_h5ad", "write_h5ad"]
+
+# gzip packs no more than about 1,032 bytes into one; what is small may be empty
+_MOST_PACKED = 2000
+_SMALL = 64_000_000
 
 
 def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
@@ -49,6 +53,7 @@ def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
     try:
         with h5py.File(source, "r") as file:
             missing = {"obs", "var"} - set(file)
+            file.visititems(lambda name, item: _check_stored(source, name, item))
     except OSError as error:
         msg = f"{source} cannot be opened; it may be truncated: {error}"
         raise ValueError(msg) from error
@@ -62,6 +67,19 @@ def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
     except Exception as error:  # a corrupt file makes anndata fail in many ways
         msg = f"{source} cannot be read as AnnData; it may be truncated or corrupt: {error}"
         raise ValueError(msg) from error
+
+
+def _check_stored(source: Path, name: str, item: Any) -> None:
+    """Refuse a data set that claims far more than is stored for it."""
+    if not isinstance(item, h5py.Dataset) or item.size is None:
+        return
+    claimed = item.size * item.dtype.itemsize
+    if claimed > max(_SMALL, _MOST_PACKED * item.id.get_storage_size()):
+        msg = (
+            f"{source}: {name} claims {item.shape}, which does not fit into the "
+            f"{item.id.get_storage_size():,} bytes stored for it; the file is corrupt."
+        )
+        raise ValueError(msg)
 
 
 def write_h5ad(adata: AnnData, path: str | os.PathLike[str]) -> None:

@@ -94,23 +94,24 @@ def _nac(folder: Path) -> CountTable:
     ids = read_lines(find_file(folder, f"{_PREFIX}genes.txt", what="list of genes"))
     names = None
     if _exists(folder, f"{_PREFIX}genes.names.txt"):
-        names = read_lines(find_file(folder, f"{_PREFIX}genes.names.txt", what="list of names"))
-        # a gene without a name has an empty line
-        names = [name or gene for name, gene in zip(names, ids, strict=True)]
+        names = _gene_names(folder, f"{_PREFIX}genes.names.txt", ids)
+    barcodes = find_file(folder, f"{_PREFIX}barcodes.txt", what="list of barcodes")
+    cells = checked_names(read_lines(barcodes), "cells", folder)
     mature, nascent, both = (
         read_matrix(
-            find_file(folder, f"{_PREFIX}{kind}.mtx", what=f"{kind} matrix"), transpose=False
+            find_file(folder, f"{_PREFIX}{kind}.mtx", what=f"{kind} matrix"),
+            transpose=False,
+            shape=(len(cells), len(ids)),
         )
         for kind in ("mature", "nascent", "ambiguous")
     )
-    barcodes = find_file(folder, f"{_PREFIX}barcodes.txt", what="list of barcodes")
     return CountTable(
         tool="kb-python nac",
         source=folder,
         spliced=mature,
         unspliced=nascent,
         ambiguous=both,
-        cells=checked_names(read_lines(barcodes), "cells", folder),
+        cells=cells,
         gene_ids=ids,
         gene_names=names,
         ambiguous_default="spliced",
@@ -146,15 +147,14 @@ def _lamanno(folder: Path) -> CountTable:
     matrices = {}
     for kind in kinds:
         matrix = read_matrix(
-            find_file(folder, f"{kind}.mtx", what=f"{kind} matrix"), transpose=False
+            find_file(folder, f"{kind}.mtx", what=f"{kind} matrix"),
+            transpose=False,
+            shape=(len(cells[kind]), len(genes[kind])),
         )
-        if matrix.shape[0] != len(cells[kind]):
-            msg = (
-                f"{folder}: {kind}.mtx has {matrix.shape[0]:,} cells and {kind}.barcodes.txt "
-                f"{len(cells[kind]):,}; the files do not belong together, or one is cut."
-            )
-            raise ValueError(msg)
         matrices[kind] = _rows_at(matrix, cells[kind], union)
+    names = None
+    if _exists(folder, "spliced.genes.names.txt"):
+        names = _gene_names(folder, "spliced.genes.names.txt", genes["spliced"])
     return CountTable(
         tool="kb-python lamanno",
         source=folder,
@@ -163,8 +163,18 @@ def _lamanno(folder: Path) -> CountTable:
         ambiguous=None,
         cells=union,
         gene_ids=genes["spliced"],
-        gene_names=None,
+        gene_names=names,
     )
+
+
+def _gene_names(folder: Path, name: str, ids: list[str]) -> list[str]:
+    """Return names of genes; one without a name, an empty line, keeps its id."""
+    path = find_file(folder, name, what="list of names")
+    names = read_lines(path, may_be_empty=True)
+    if len(names) != len(ids):
+        msg = f"{path} has {len(names):,} names for {len(ids):,} genes; one of the files is cut."
+        raise ValueError(msg)
+    return [name or gene for name, gene in zip(names, ids, strict=True)]
 
 
 def _rows_at(matrix: Any, names: list[str], union: list[str]) -> sp.csr_matrix[Any]:

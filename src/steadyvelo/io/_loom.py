@@ -120,16 +120,19 @@ def _read(
             "as gene_attribute=."
         )
         raise ValueError(msg)
+    if ids is not None and names is not None and len(ids) != len(names):
+        msg = f"{source} has {len(ids):,} gene ids and {len(names):,} gene names; it is corrupt."
+        raise ValueError(msg)
     shape = (len(ids or names or []), len(cells))
     for name in (*pair, *(["ambiguous"] if "ambiguous" in there else [])):
         layer = file["layers"][name]
-        if layer.shape != shape:
+        found = getattr(layer, "shape", "a group")
+        if found != shape:
             msg = (
-                f"{source}: layer {name!r} is {layer.shape}, but {shape[0]:,} genes and "
-                f"{shape[1]:,} cells are named; the file is corrupt."
+                f"{source}: layer {name!r} is {found}, but {shape[0]:,} genes and {shape[1]:,} "
+                "cells are named; the file is corrupt."
             )
             raise ValueError(msg)
-        _check_stored(layer, source)
     kb = pair == ("mature", "nascent")
     return CountTable(
         tool="kb-python nac" if kb else "velocyto",
@@ -155,7 +158,14 @@ def _attribute(
         return None
     _check_stored(group[name], source)
     values = group[name][:]
-    return [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in values]
+    if values.ndim != 1:
+        msg = f"{source}: {axis} attribute {name!r} is {values.shape}, not a list of names."
+        raise ValueError(msg)
+    try:
+        return [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in values]
+    except UnicodeDecodeError as error:
+        msg = f"{source}: {axis} attribute {name!r} is not text in UTF-8: {error}"
+        raise ValueError(msg) from error
 
 
 def _check_stored(data: Any, source: Path) -> None:
@@ -172,6 +182,8 @@ def _check_stored(data: Any, source: Path) -> None:
 def _sparse(layer: Any) -> sp.csr_matrix[Any]:
     """Return a genes × cells data set as cells × genes, some rows at a time."""
     n_rows, n_columns = layer.shape
+    if layer.id.get_storage_size() == 0:  # never written: all zero
+        return sp.csr_matrix((n_columns, n_rows), dtype=np.int32)
     step = max(1, _ROW_BYTES // max(1, n_columns * layer.dtype.itemsize))
     parts = [
         sp.csr_matrix(np.asarray(layer[start : start + step])) for start in range(0, n_rows, step)

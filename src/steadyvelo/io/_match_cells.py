@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ __all__ = ["CellMatch", "match_by_map", "match_cells"]
 
 # a sample's best partner must share at least twice as many barcodes as its second best
 _CLEAR = 2.0
+# from this share on, cells are matched by their names as they are
+_MOST_DIRECT = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,24 +79,46 @@ def match_cells(
     ValueError
         If barcodes are shared by several samples and it is not clear which belong together.
     """
+    barcodes, around = _split(names)
+    other_barcodes, other_around = _split(others)
+    if others.is_unique:
+        direct = others.get_indexer(names)
+        if (direct >= 0).mean() >= _MOST_DIRECT:
+            return CellMatch(direct, "cell names")
+    if other_groups is None:
+        other_groups = _samples_in(other_around, groups)
+    single = groups is None and len(set(around)) == 1 == len(set(other_groups))
+    if single and barcodes.is_unique and other_barcodes.is_unique:
+        return CellMatch(other_barcodes.get_indexer(barcodes), "barcodes")
+    if groups is None and len(set(around)) > 1 and len(set(other_groups)) == 1:
+        shown = listed(pd.unique(around), 4)
+        msg = (
+            f"the names of adata's cells look like those of several samples ({shown}) and those of "
+            "the counts like one: give the counts of each sample, or barcode_map=."
+        )
+        raise ValueError(msg)
+    return _match_groups(
+        barcodes,
+        around if groups is None else groups,
+        other_barcodes,
+        other_groups,
+        named=groups is not None,
+    )
+
+
+def _samples_in(
+    around: NDArray[np.object_], groups: NDArray[np.object_] | None
+) -> NDArray[np.object_]:
+    """Return the sample of each cell of the counts from what stands around its barcode."""
     if groups is None:
-        direct = others.get_indexer(names) if others.is_unique else np.full(len(names), -1)
-        barcodes, around = _split(names)
-        other_barcodes, other_around = _split(others)
-        if (direct >= 0).all():
-            return CellMatch(direct, "cell names")
-    else:
-        direct = None
-        barcodes, around = _split(names)[0], groups
-        other_barcodes, other_around = _split(others)[0], other_groups
-    if other_groups is not None:
-        other_around = other_groups
-    if groups is None and barcodes.is_unique and other_barcodes.is_unique:
-        place = other_barcodes.get_indexer(barcodes)
-        if direct is not None and (direct >= 0).sum() >= (place >= 0).sum():
-            return CellMatch(direct, "cell names")
-        return CellMatch(place, "barcodes")
-    return _match_groups(barcodes, around, other_barcodes, other_around, named=groups is not None)
+        return around
+    plain = {_letters(group): group for group in pd.unique(groups) if group is not None}
+    samples = np.array([plain.get(_letters(text)) for text in around], dtype=object)
+    return around if pd.isna(samples).any() else samples
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^0-9a-z]", "", re.sub(r"…x$", "", str(text)).lower())
 
 
 def _split(names: pd.Index) -> tuple[pd.Index, NDArray[np.object_]]:
@@ -107,13 +132,11 @@ def _match_groups(
     barcodes: pd.Index,
     groups: NDArray[np.object_],
     other_barcodes: pd.Index,
-    other_groups: NDArray[np.object_] | None,
+    other_groups: NDArray[np.object_],
     *,
     named: bool,
 ) -> CellMatch:
     """Find for each sample the one whose barcodes it shares, and match within the pair."""
-    if other_groups is None:
-        other_groups = np.full(len(other_barcodes), "all", dtype=object)
     place = np.full(len(barcodes), -1)
     sets = {g: pd.Index(other_barcodes[other_groups == g]) for g in pd.unique(other_groups)}
     doubled = [g for g, index in sets.items() if not index.is_unique]
@@ -125,6 +148,8 @@ def _match_groups(
         raise ValueError(msg)
     pairs = {}
     for group in pd.unique(groups):
+        if group is None:  # cells without a sample have no counts
+            continue
         own = barcodes[groups == group]
         if not own.is_unique:
             msg = (

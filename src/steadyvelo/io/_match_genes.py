@@ -14,34 +14,51 @@ if TYPE_CHECKING:
 
 __all__ = ["match_genes"]
 
-_COLUMNS = ("gene_id", "gene_ids", "ensembl_id", "Accession", "gene_name", "gene_names", "Gene")
+_ID_COLUMNS = ("gene_id", "gene_ids", "ensembl_id", "Accession", "ids in var_names")
+_IDS = (*_ID_COLUMNS, *(f"{name} without version" for name in _ID_COLUMNS))
+_NAMES = ("gene_name", "gene_names", "Gene")
+# so many times more genes must be found by name than by id
+_CLEARLY = 1.2
 _VERSION = re.compile(r"\.\d+$")
 
 
 def match_genes(adata: AnnData, counts: AnnData) -> tuple[NDArray[np.int64], str]:
     """Return for every gene of the first its place in the second or −1, and what was compared.
 
-    Names and columns of ids are compared with each other, ids with and without their version;
-    the pair that finds most genes is taken. A label that stands twice in the counts is not
-    used: it does not say which gene is meant.
+    Ids are preferred to names, with and without their version: names are taken only where
+    they find clearly more genes. A label that stands twice on either side is not used: it
+    does not say which gene is meant.
     """
     found = {}
     for own_name, own in _labels(adata).items():
         for other_name, other in _labels(counts).items():
-            usable = other[~other.duplicated(keep=False)]
-            places = pd.Series(usable.index, index=usable.to_numpy())
-            place = own.map(places).fillna(-1).to_numpy(dtype=np.int64)
-            found[f"{own_name} and {other_name}"] = place
-    how = max(found, key=lambda pair: (found[pair] >= 0).sum())
-    return found[how], how
+            places = pd.Series(other.index, index=other.to_numpy())
+            place = np.full(adata.n_vars, -1)
+            place[own.index] = own.map(places).fillna(-1).to_numpy(dtype=np.int64)
+            ids = own_name in _IDS and other_name in _IDS
+            found[f"{own_name} and {other_name}"] = (place, ids)
+
+    def worth(pair: str) -> float:
+        place, ids = found[pair]
+        return float((place >= 0).sum()) * (_CLEARLY if ids else 1.0)
+
+    how = max(found, key=worth)
+    return found[how][0], how
 
 
 def _labels(adata: AnnData) -> dict[str, pd.Series]:
-    labels = {"var_names": pd.Series(adata.var_names.astype(str))}
-    for column in _COLUMNS:
+    """Return what genes are called, by kind; labels that are absent or doubled are left out."""
+    labels = {"var_names": pd.Series(adata.var_names)}
+    for column in (*_IDS, *_NAMES):
         if column in adata.var:
-            labels[column] = adata.var[column].astype(str).reset_index(drop=True)
+            labels[column] = adata.var[column].reset_index(drop=True)
+    labels = {name: series[series.notna()].astype(str) for name, series in labels.items()}
+    if labels["var_names"].str.startswith("ENS").mean() > 0.5:
+        labels["ids in var_names"] = labels.pop("var_names")
     for name, series in list(labels.items()):
         if series.str.startswith("ENS").mean() > 0.5:
             labels[f"{name} without version"] = series.str.replace(_VERSION, "", regex=True)
-    return labels
+    usable = {}
+    for name, series in labels.items():
+        usable[name] = series[(series != "") & ~series.duplicated(keep=False)]
+    return usable

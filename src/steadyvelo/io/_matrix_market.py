@@ -23,7 +23,7 @@ _SHORTEST_LINE = 6
 _MOST_PACKED = 1032
 
 
-def read_matrix(path: Path, *, transpose: bool) -> sp.csr_matrix[Any]:
+def read_matrix(path: Path, *, transpose: bool, shape: tuple[int, int]) -> sp.csr_matrix[Any]:
     """Read a matrix of non-negative numbers.
 
     Parameters
@@ -32,26 +32,35 @@ def read_matrix(path: Path, *, transpose: bool) -> sp.csr_matrix[Any]:
         The file, plain or gzip.
     transpose
         Whether it holds genes × cells.
+    shape
+        Cells and genes that are named, which it must have.
 
     Returns
     -------
     Cells × genes, CSR, without stored zeros.
     """
-    _check_header(path, _header(path))
+    _check_shape(path, _check_header(path, _header(path))[:2], shape, transpose=transpose)
+    _check_end(path)
     try:
         matrix = scipy.io.mmread(path, spmatrix=True)
     except (ValueError, OSError, OverflowError, EOFError, zlib.error) as error:
         msg = f"{path} cannot be read as MatrixMarket; is it truncated or corrupt? {error}"
         raise ValueError(msg) from error
-    return _to_csr(matrix, transpose=transpose)
+    return _to_csr(path, matrix, transpose=transpose)
 
 
-def read_triple(path: Path, *, transpose: bool) -> tuple[sp.csr_matrix[Any], ...]:
+def read_triple(
+    path: Path, *, transpose: bool, shape: tuple[int, int]
+) -> tuple[sp.csr_matrix[Any], ...]:
     """Read a file of early STARsolo: spliced, unspliced and ambiguous counts in each line."""
     n_rows, n_columns, n_entries = _check_header(path, _header(path))
+    _check_shape(path, (n_rows, n_columns), shape, transpose=transpose)
+    _check_end(path)
     skipped = _lines_before_entries(path)
     try:
-        table = pd.read_csv(path, sep=" ", skiprows=skipped, header=None, dtype=np.int64)
+        table = pd.read_csv(path, sep=r"\s+", skiprows=skipped, header=None, dtype=np.int64)
+    except pd.errors.EmptyDataError:
+        table = pd.DataFrame(np.empty((0, 5), dtype=np.int64))
     except (ValueError, EOFError, OSError, zlib.error) as error:
         msg = f"{path} is not five whole numbers a line; is it truncated? {error}"
         raise ValueError(msg) from error
@@ -69,6 +78,7 @@ def read_triple(path: Path, *, transpose: bool) -> tuple[sp.csr_matrix[Any], ...
         raise ValueError(msg)
     return tuple(
         _to_csr(
+            path,
             sp.coo_matrix((entries[:, c], (place[:, 0], place[:, 1])), (n_rows, n_columns)),
             transpose=transpose,
         )
@@ -105,10 +115,13 @@ def _header(path: Path) -> list[str]:
     try:
         with _open(path) as file:
             banner = file.readline(200)
-            if not banner.lower().startswith("%%matrixmarket matrix coordinate"):
+            words = banner.lower().split()
+            if words[:3] != ["%%matrixmarket", "matrix", "coordinate"] or (
+                words[3:4] not in (["integer"], ["real"]) or words[4:] != ["general"]
+            ):
                 msg = (
-                    f"{path} does not begin with '%%MatrixMarket matrix coordinate' but with "
-                    f"{banner[:40]!r}: no sparse MatrixMarket file."
+                    f"{path} does not begin with '%%MatrixMarket matrix coordinate integer (or "
+                    f"real) general' but with {banner[:60].strip()!r}: no matrix of counts."
                 )
                 raise ValueError(msg)
             for line in file:
@@ -141,11 +154,40 @@ def _check_header(path: Path, header: list[str]) -> tuple[int, int, int]:
     return n_rows, n_columns, n_entries
 
 
-def _to_csr(matrix: Any, *, transpose: bool) -> sp.csr_matrix[Any]:
+def _check_shape(
+    path: Path, found: tuple[int, ...], shape: tuple[int, int], *, transpose: bool
+) -> None:
+    """Refuse a matrix of another size than is named, before memory is taken for it."""
+    cells, genes = found[::-1] if transpose else found
+    if (cells, genes) != shape:
+        msg = (
+            f"{path}: the matrix is {cells:,} cells × {genes:,} genes, but {shape[0]:,} cells and "
+            f"{shape[1]:,} genes are named: the files do not belong together, or one is cut."
+        )
+        raise ValueError(msg)
+
+
+def _check_end(path: Path) -> None:
+    """Refuse a plain file whose last line has no end: its last number may be cut."""
+    if gzipped(path):
+        return  # gzip has a checksum
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        if file.read() != b"\n":
+            msg = f"{path} does not end with a line end; it is truncated."
+            raise ValueError(msg)
+
+
+def _to_csr(path: Path, matrix: Any, *, transpose: bool) -> sp.csr_matrix[Any]:
     if not matrix.data.all():
         matrix.eliminate_zeros()
     whole = matrix.data.dtype.kind in "iu" or bool((matrix.data == np.floor(matrix.data)).all())
     largest = matrix.data.max(initial=0)
     if whole and largest <= np.iinfo(np.int32).max and matrix.data.min(initial=0) >= 0:
         matrix.data = matrix.data.astype(np.int32)
-    return (matrix.T if transpose else matrix).tocsr()
+    n_entries = matrix.nnz
+    csr = (matrix.T if transpose else matrix).tocsr()
+    if csr.nnz != n_entries:
+        msg = f"{path} holds {n_entries - csr.nnz:,} entries more than once; it is corrupt."
+        raise ValueError(msg)
+    return csr

@@ -68,13 +68,18 @@ def read_starsolo(
     )
     features = read_lines(find_file(folder, "features.tsv", "genes.tsv", what="list of features"))
     columns = [line.split("\t") for line in features]
-    if (folder / "matrix.mtx").is_file() or (folder / "matrix.mtx.gz").is_file():
+    shape = (len(cells), len(columns))
+    if _has(folder, "matrix.mtx") and not _has(folder, "spliced.mtx"):
         spliced, unspliced, both = read_triple(
-            find_file(folder, "matrix.mtx", what="matrix"), transpose=True
+            find_file(folder, "matrix.mtx", what="matrix"), transpose=True, shape=shape
         )
     else:
         spliced, unspliced, both = (
-            read_matrix(find_file(folder, f"{name}.mtx", what=f"{name} matrix"), transpose=True)
+            read_matrix(
+                find_file(folder, f"{name}.mtx", what=f"{name} matrix"),
+                transpose=True,
+                shape=shape,
+            )
             for name in ("spliced", "unspliced", "ambiguous")
         )
     table = CountTable(
@@ -84,8 +89,8 @@ def read_starsolo(
         unspliced=unspliced,
         ambiguous=both,
         cells=cells,
-        gene_ids=[row[0] for row in columns],
-        gene_names=[row[1] if len(row) > 1 else row[0] for row in columns],
+        gene_ids=checked_names([row[0] for row in columns], "gene ids", folder),
+        gene_names=[row[1] if len(row) > 1 and row[1] else row[0] for row in columns],
     )
     return table.to_anndata(ambiguous)
 
@@ -100,8 +105,10 @@ def starsolo_folder(path: Path, *, filtered: bool) -> Path:
     velocyto = path / "Velocyto" if (path / "Velocyto").is_dir() else path
     order = ("filtered", "raw") if filtered else ("raw", "filtered")
     for name in order:
-        if is_starsolo_leaf(velocyto / name):
-            return velocyto / name
+        # a folder that is there but incomplete is an error, not a reason to read the other
+        folder = velocyto / name
+        if is_starsolo_leaf(folder) or (folder.is_dir() and velocyto.name == "Velocyto"):
+            return folder
     there = ", ".join(sorted(p.name for p in path.iterdir())[:12]) or "nothing"
     msg = (
         f"{path} holds no Velocyto counts ({there}); run STARsolo with "
@@ -111,8 +118,8 @@ def starsolo_folder(path: Path, *, filtered: bool) -> Path:
 
 
 def is_starsolo_leaf(folder: Path) -> bool:
-    """Tell whether a folder holds STARsolo's Velocyto matrices."""
-    if any((folder / f"spliced.mtx{end}").is_file() for end in ("", ".gz")):
+    """Tell whether a folder holds STARsolo's Velocyto matrices, or some of them."""
+    if any(_has(folder, f"{name}.mtx") for name in ("spliced", "unspliced", "ambiguous")):
         # kb-python's lamanno matrices have lists of their own
         return not any(folder.glob("spliced.barcodes.txt*"))
     for end in ("", ".gz"):
@@ -120,3 +127,7 @@ def is_starsolo_leaf(folder: Path) -> bool:
         if single.is_file():
             return values_per_line(single) == 3
     return False
+
+
+def _has(folder: Path, name: str) -> bool:
+    return any((folder / f"{name}{end}").is_file() for end in ("", ".gz"))

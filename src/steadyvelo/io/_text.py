@@ -33,16 +33,29 @@ def gzipped(path: Path) -> bool:
     return magic
 
 
-def read_lines(path: Path) -> list[str]:
-    """Return the lines of a text file in UTF-8, without empty ones at the end."""
+def read_lines(path: Path, *, may_be_empty: bool = False) -> list[str]:
+    """Return the names in a text file in UTF-8, one a line, without spaces around them.
+
+    An empty line in the middle is refused, unless a name may be absent.
+    """
     try:
         raw = gzip.decompress(path.read_bytes()) if gzipped(path) else path.read_bytes()
     except (EOFError, OSError, zlib.error) as error:
         msg = f"{path} cannot be decompressed; it may be truncated: {error}"
         raise ValueError(msg) from error
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         msg = f"{path} is not text in UTF-8 (byte {error.start}); convert it."
         raise ValueError(msg) from error
-    return text.replace("\r\n", "\n").rstrip("\n").split("\n") if text.strip() else []
+    if not text.strip():
+        return []
+    lines = [line.strip(" \r") for line in text.removesuffix("\n").split("\n")]
+    if may_be_empty:
+        return lines
+    while lines and not lines[-1]:
+        lines.pop()
+    if "" in lines:
+        msg = f"{path}: line {lines.index('') + 1} is empty; every line must hold a name."
+        raise ValueError(msg)
+    return lines

@@ -80,7 +80,7 @@ def qc(
         layers[1],
         None if both is None else sp.csr_array(both),
         adata.obs_names,
-        adata.var_names,
+        _gene_names(adata),
         groups,
     )
     if _keys.COUNTS_ATTACHED.of() in adata.obs:
@@ -96,6 +96,15 @@ def qc(
     adata.uns[_keys.QC.of()] = table
     adata.uns[_keys.QC_PROPORTIONS.of()] = proportions
     return table
+
+
+def _gene_names(adata: AnnData) -> pd.Index:
+    """Return names of genes, where the index holds ids those of a column."""
+    if adata.var_names.str.startswith("ENS").mean() > 0.5:
+        for column in _keys.GENE_NAME_COLUMNS:
+            if column in adata.var:
+                return pd.Index(adata.var[column].astype(str))
+    return adata.var_names
 
 
 def _attached(counts: Counts, cells: np.ndarray) -> Counts:

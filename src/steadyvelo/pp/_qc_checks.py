@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-import scipy.sparse as sp
 
 from steadyvelo._checks import is_integer, listed
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
+    import scipy.sparse as sp
     from numpy.typing import NDArray
 
 __all__ = ["CHECKS", "Counts", "Finding", "unspliced_share"]
@@ -25,9 +26,13 @@ Verdict: TypeAlias = Literal["ok", "look", "stop"]
 # shares of unspliced molecules as usual for whole cells; nuclei have more
 USUAL_UNSPLICED = (0.05, 0.5)
 # mitochondrial genes have no introns and ribosomal proteins' transcripts are spliced at once
-_SPLICED_GENES = r"(?i)^(?:mt-|rp[sl]\d)"
-# unspliced molecules a gene needs over all cells to leave about ten in its upper cells
-_DEPTH = 50
+# (of RPS6KA1 and its like the kinases are left out, and pseudogenes)
+_SPLICED_GENES = r"(?i)^(?:mt-[a-z]+\d?[a-z]?\d?|rp[sl]p?\d+[axyl]?\d*)$"
+_FEWEST_GENES = 3
+# cells with fewer molecules can be equal by chance
+_FEWEST_MOLECULES = 50
+# unspliced molecules of a cell below which smoothing over neighbours leaves little
+_DEPTH = 30
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,7 @@ def unspliced_share(counts: Counts, cells: NDArray[np.bool_] | None = None) -> f
 
 def same_matrix(counts: Counts) -> Finding:
     """Spliced and unspliced must be two matrices."""
-    s, u = counts.spliced, counts.unspliced
-    if s.nnz == u.nnz and abs(s - u).nnz == 0:
+    if not np.any((counts.spliced - counts.unspliced).data):
         return Finding(
             "stop",
             1.0,
@@ -98,28 +102,50 @@ def same_matrix(counts: Counts) -> Finding:
 def normalised(counts: Counts) -> Finding:
     """Tell whether counts are raw."""
     layers = {"spliced": counts.spliced, "unspliced": counts.unspliced}
-    whole = [name for name, x in layers.items() if is_integer(x)]
-    if len(whole) == 2:
-        return Finding("ok", 1.0, "both layers hold whole numbers")
-    name = next(name for name in layers if name not in whole)
-    values = layers[name]
-    raw = sp.csr_array((np.expm1(np.minimum(values.data.astype(np.float64), 50)), values.indices, values.indptr))
-    both = [np.asarray(x.sum(axis=1)).ravel() for x in (values, raw)]
-    plain, back = (float(np.std(t[t > 0]) / np.mean(t[t > 0])) for t in both)
-    # undoing the logarithm gives one total for all cells, or values are as small as logarithms
-    if back < 0.01 * max(plain, 0.01) or (values.data.max() < 15 and plain > 0.01):
+    fractional = {name: x for name, x in layers.items() if not is_integer(x)}
+    logged = [name for name, x in fractional.items() if _looks_logged(x)]
+    if logged:
+        largest = max(float(layers[name].data.max()) for name in logged)
         return Finding(
             "stop",
-            float(values.data.max()),
-            f"layer {name!r} looks log-transformed (largest value {values.data.max():.3g})",
+            largest,
+            f"layer {' and '.join(logged)} looks log-transformed (largest value {largest:.3g})",
             "the model needs counts: take them from the counter's output, or from adata.raw",
         )
-    return Finding(
-        "look",
-        plain,
-        f"layer {name!r} holds values that are not whole numbers: normalised already?",
-        "raw counts are better: they are taken as they are, with a size factor of 1",
-    )
+    if fractional:
+        return Finding(
+            "look",
+            float(len(fractional)),
+            f"layer {' and '.join(fractional)} holds values that are not whole numbers",
+            "normalised? raw counts are better: these are taken as they are, with size factor 1",
+        )
+    for name, x in layers.items():
+        total = np.asarray(x.sum(axis=1)).ravel()
+        if len(total) > 10 and total.min() > 0 and total.std() < 0.01 * total.mean():
+            return Finding(
+                "look",
+                float(total.mean()),
+                f"all cells have about {total.mean():,.0f} {name} molecules: normalised, rounded?",
+                "take the counts from the counter's output",
+            )
+    return Finding("ok", 0.0, "both layers hold whole numbers")
+
+
+def _looks_logged(x: sp.csr_array[Any]) -> bool:
+    """Tell whether values are whole multiples of a cell's smallest once a logarithm is undone."""
+    plain, undone = [], []
+    for i in np.linspace(0, x.shape[0] - 1, min(x.shape[0], 200)).astype(int):
+        values = x.data[x.indptr[i] : x.indptr[i + 1]].astype(np.float64)
+        values = values[values > 0]
+        if len(values) > 4 and values.min() < values.max() < 50:
+            raw = np.expm1(values)
+            plain.append(_share_whole(values / values.min()))
+            undone.append(_share_whole(raw / raw.min()))
+    return len(plain) > 0 and bool(np.mean(undone) > 0.9 > np.mean(plain))
+
+
+def _share_whole(values: NDArray[np.float64]) -> float:
+    return float((np.abs(values - np.round(values)) < 1e-3 * np.maximum(values, 1)).mean())
 
 
 def proportions(counts: Counts) -> Finding:
@@ -149,9 +175,9 @@ def proportions(counts: Counts) -> Finding:
 
 def swapped(counts: Counts) -> Finding:
     """Genes that are always spliced must be found in the spliced layer."""
-    always = counts.genes.astype(str).str.contains(_SPLICED_GENES, regex=True)
-    s, u = (float(x[:, np.flatnonzero(always)].sum()) for x in (counts.spliced, counts.unspliced))
-    if s + u >= 100:
+    always = np.flatnonzero(counts.genes.astype(str).str.contains(_SPLICED_GENES, regex=True))
+    s, u = (float(x[:, always].sum()) for x in (counts.spliced, counts.unspliced))
+    if s + u >= 100 and len(always) >= _FEWEST_GENES:
         share = u / (s + u)
         if share > 0.5:
             return Finding(
@@ -206,13 +232,15 @@ def one_layer_genes(counts: Counts) -> Finding:
 
 def duplicated_cells(counts: Counts) -> Finding:
     """No cell may stand twice."""
+    total = np.asarray((counts.spliced + counts.unspliced).sum(axis=1)).ravel()
     seen: set[bytes] = set()
     doubled = []
-    for i, name in enumerate(counts.cells):
-        key = b"".join(_row(x, i) for x in (counts.spliced, counts.unspliced))
-        if key and key in seen:
-            doubled.append(name)
-        seen.add(key)
+    for i in np.flatnonzero(total >= _FEWEST_MOLECULES):
+        key = hashlib.blake2b(_row(counts.spliced, i), digest_size=16)
+        key.update(b"|" + _row(counts.unspliced, i))
+        if key.digest() in seen:
+            doubled.append(counts.cells[i])
+        seen.add(key.digest())
     if doubled:
         return Finding(
             "look",
@@ -254,19 +282,18 @@ def usable_genes(counts: Counts) -> Finding:
 
 def depth(counts: Counts) -> Finding:
     """Ratios need unspliced molecules in the upper cells of a gene."""
-    total = np.asarray(counts.unspliced.sum(axis=0)).ravel()
-    seen = (total > 0) & (np.asarray(counts.spliced.sum(axis=0)).ravel() > 0)
-    share = float((total[seen] >= _DEPTH).mean()) if seen.any() else 0.0
-    per_cell = np.median(np.asarray(counts.unspliced.sum(axis=1)).ravel())
-    said = (
-        f"the median cell has {per_cell:,.0f} unspliced molecules; {share:.0%} of genes with both "
-        f"kinds have at least {_DEPTH} in all cells"
-    )
-    if share < 0.4:
+    per_cell = np.asarray(counts.unspliced.sum(axis=1)).ravel()
+    usable = shared_counts(counts.spliced, counts.unspliced) >= 20
+    per_gene = np.asarray(counts.unspliced.sum(axis=0)).ravel()[usable]
+    median = float(np.median(per_cell))
+    said = f"the median cell has {median:,.0f} unspliced molecules"
+    if usable.any():
+        said += f", the median usable gene {np.median(per_gene):,.0f} in all cells"
+    if median < _DEPTH:
         return Finding(
-            "look", share, said, "ratios of most genes will be unsure; sequence deeper or pool"
+            "look", median, said, "ratios of most genes will be unsure; sequence deeper or pool"
         )
-    return Finding("ok", share, said)
+    return Finding("ok", median, said)
 
 
 def groups_alike(counts: Counts) -> Finding:
