@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from steadyvelo._version import __version__
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from ._analysis import analyse, inspect_first
+from ._errors import INTERRUPTED, plain_errors
 
 __all__ = ["main"]
 
-# exit codes: 0 done, 2 wrong usage (typer's), 3 input that cannot be used, 130 Ctrl-C
-BAD_INPUT = 3
-INTERRUPTED = 130
 
 app = typer.Typer(
     help="Steady-state RNA velocity: from spliced and unspliced counts to arrows.",
@@ -113,7 +109,7 @@ def run(
 
     Example: steadyvelo run counts.h5ad --out result.h5ad
     """
-    with _plain_errors():
+    with plain_errors():
         from steadyvelo.io._files import check_target  # noqa: PLC0415
         from steadyvelo.io._h5ad import load_h5ad  # noqa: PLC0415
 
@@ -123,8 +119,8 @@ def run(
             raise ValueError(msg)
         typer.echo(f"reading {counts}")
         adata = load_h5ad(counts)
-        _inspect(adata, spliced=spliced, unspliced=unspliced, force=force)
-        _analyse(
+        inspect_first(adata, spliced=spliced, unspliced=unspliced, force=force)
+        analyse(
             adata,
             target,
             color=color,
@@ -159,7 +155,7 @@ def inspect(
 
     Example: steadyvelo inspect counts.h5ad --groupby sample
     """
-    with _plain_errors():
+    with plain_errors():
         from steadyvelo.io import read  # noqa: PLC0415
         from steadyvelo.pp import qc  # noqa: PLC0415
 
@@ -191,7 +187,7 @@ def import_counts(
 
     Example: steadyvelo import Solo.out --out counts.h5ad
     """
-    with _plain_errors():
+    with plain_errors():
         import logging  # noqa: PLC0415
 
         from steadyvelo.io import read, write_h5ad  # noqa: PLC0415
@@ -225,7 +221,7 @@ def attach(
     Example: steadyvelo attach cells.h5ad lung=run1/Solo.out liver=run2/Solo.out --sample organ
     --out counts.h5ad
     """
-    with _plain_errors():
+    with plain_errors():
         from steadyvelo.io import attach_counts, read, write_h5ad  # noqa: PLC0415
         from steadyvelo.io._files import check_target  # noqa: PLC0415
         from steadyvelo.io._h5ad import load_h5ad  # noqa: PLC0415
@@ -257,7 +253,7 @@ def demo(
 
     Example: steadyvelo demo --out demo
     """
-    with _plain_errors():
+    with plain_errors():
         from steadyvelo import _keys  # noqa: PLC0415
         from steadyvelo.datasets import simulate  # noqa: PLC0415
         from steadyvelo.metrics import (  # noqa: PLC0415
@@ -271,7 +267,7 @@ def demo(
         out.mkdir(parents=True, exist_ok=True)
         typer.echo(f"simulating {cells:,} cells × {genes:,} genes")
         adata = simulate(n_cells=cells, n_genes=genes, rng=seed)
-        result = _analyse(adata, out / "result.h5ad", color="clusters", rng=seed)
+        result = analyse(adata, out / "result.h5ad", color="clusters", rng=seed)
         close = agreement_with_truth(result)
         edges = [tuple(edge) for edge in result.uns[_keys.TRUE_EDGES.of()]]
         along = cross_boundary_direction(result, edges)
@@ -283,70 +279,3 @@ def demo(
             ("arrows at cluster borders, cosine", along["cosine"].mean()),
         ):
             typer.echo(f"  {what:<38} {value:.3f}")
-
-
-def _inspect(adata: Any, *, spliced: str, unspliced: str, force: bool) -> None:
-    """Print what the quality checks found, and refuse to go on where one says stop."""
-    from steadyvelo.pp import qc  # noqa: PLC0415
-
-    from ._verdicts import refuse_stop, verdict_lines  # noqa: PLC0415
-
-    table = qc(adata, spliced=spliced, unspliced=unspliced)
-    for line in verdict_lines(table[table["verdict"] != "ok"]):
-        typer.echo(line, err=True)
-    if not force:
-        refuse_stop(table, remedy="; --force runs all the same")
-
-
-def _analyse(adata: Any, target: Path, *, color: str | None, **options: Any) -> Any:
-    """Run every step, write result and pictures, and print the summary."""
-    from steadyvelo._run import run as run_steps  # noqa: PLC0415
-    from steadyvelo._run import summary  # noqa: PLC0415
-    from steadyvelo.io import write_h5ad  # noqa: PLC0415
-    from steadyvelo.io._files import replacing  # noqa: PLC0415
-
-    from ._pictures import write_pictures  # noqa: PLC0415
-    from ._progress import showing  # noqa: PLC0415
-
-    if color is not None:
-        # before anything is computed
-        from steadyvelo.pl._colors import color_column  # noqa: PLC0415
-
-        color_column(adata, color)
-    with showing() as report, ExitStack() as files:
-        result = run_steps(adata, report=report, **options)
-        report("writing", 0.0)
-        # result and pictures get their names together, when all are complete
-        write_h5ad(result, files.enter_context(replacing(target)))
-        report("writing", 1.0)
-        report("pictures", 0.0)
-        pictures = write_pictures(
-            result, target, files, color=color, basis=options.get("basis", "umap")
-        )
-        report("pictures", 1.0)
-    typer.echo(summary(result))
-    for path in [target, *pictures]:
-        typer.echo(f"wrote {path}")
-    return result
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Print what is wrong with the input without a traceback, and say so by the exit code."""
-    import warnings  # noqa: PLC0415
-
-    def one_line(message: Any, *_: Any, **__: Any) -> None:
-        typer.echo(f"warning: {message}", err=True)
-
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = one_line
-            yield
-    except (ValueError, KeyError, TypeError, OSError, MemoryError) as error:
-        # KeyError puts its message in quotes
-        text = error.args[0] if isinstance(error, KeyError) and error.args else error
-        typer.echo(f"error: {text}", err=True)
-        sys.exit(BAD_INPUT)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; nothing half-written is left", err=True)
-        sys.exit(INTERRUPTED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -126,7 +127,7 @@ def fit_ratios(
         starts = range(0, n_block, _GENES_PER_TASK)
         tasks = [slice(a, min(a + _GENES_PER_TASK, n_block)) for a in starts]
         fits = in_threads(
-            [lambda genes=genes, b=block: _fit_genes(b, genes, rule) for genes in tasks],  # type: ignore[misc]
+            [partial(_fit_genes, block, genes, rule) for genes in tasks],
             n_threads,
         )
         result = FitResult.join(fits)

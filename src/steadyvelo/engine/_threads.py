@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from functools import partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -42,7 +43,7 @@ def for_rows(
     n_chunks = max(1, min(n_threads * _CHUNKS_PER_THREAD, n_rows // min_rows))
     bounds = [n_rows * c // n_chunks for c in range(n_chunks + 1)]
     in_threads(
-        [lambda a=a, b=b: work(a, b) for a, b in pairwise(bounds)],  # type: ignore[misc]
+        [partial(work, a, b) for a, b in pairwise(bounds)],
         n_threads,
     )
 

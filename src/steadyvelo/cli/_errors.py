@@ -1,0 +1,40 @@
+"""Errors as one plain line, and the exit codes that say what kind they are."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["BAD_INPUT", "INTERRUPTED", "plain_errors"]
+
+# exit codes: 0 done, 2 wrong usage (typer's), 3 input that cannot be used, 130 Ctrl-C
+BAD_INPUT = 3
+INTERRUPTED = 130
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Print what is wrong with the input without a traceback, and say so by the exit code."""
+
+    def one_line(message: Any, *_: Any, **__: Any) -> None:
+        typer.echo(f"warning: {message}", err=True)
+
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = one_line
+            yield
+    except (ValueError, KeyError, TypeError, OSError, MemoryError) as error:
+        # KeyError puts its message in quotes
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        typer.echo(f"error: {text}", err=True)
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; nothing half-written is left", err=True)
+        sys.exit(INTERRUPTED)
