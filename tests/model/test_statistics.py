@@ -10,7 +10,7 @@ from operator import add
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
@@ -67,6 +67,7 @@ def in_parts(s, u, w, rng):
 )
 @settings(max_examples=25, deadline=None)
 @given(seed=SEEDS)
+@example(seed=54470)  # a slope near zero at a mean a million times the spread
 def test_fits_are_exact_in_one_pass_and_in_parts(ratio, gamma_bound, offset_bound, seed):
     s, u, w, rng = draw(seed, ratio)
     gamma, offset, origin = exact_fit(s, u, w)
@@ -298,9 +299,11 @@ def test_merging_is_associative_to_rounding():
     parts = [SufficientStatistics.from_arrays(s, u) for s, u in blocks]
     left, right = reduce(add, parts), reduce(lambda a, b: b + a, reversed(parts))
     for field in fields(left):
-        np.testing.assert_allclose(
-            getattr(left, field.name), getattr(right, field.name), rtol=1e-13
-        )
+        pair = getattr(left, field.name), getattr(right, field.name)
+        if field.name.endswith("_rest"):  # what is below the last digit of the means
+            np.testing.assert_allclose(*pair, atol=1e-15)
+        else:
+            np.testing.assert_allclose(*pair, rtol=1e-13)
 
 
 def test_numbers_are_not_taken_for_offset_modes():

@@ -71,6 +71,7 @@ def fit_ratio(
     else:
         gamma = _ratio(statistics.cross_products, statistics.spliced_squares, fitted)
         o = statistics.unspliced_mean - gamma * statistics.spliced_mean
+        o += statistics.unspliced_mean_rest - gamma * statistics.spliced_mean_rest
     if offset == "nonnegative":
         # a gene without spread among its cells still has a line through the origin
         reason = _reasons(statistics, with_offset=False)

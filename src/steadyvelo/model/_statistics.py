@@ -44,6 +44,9 @@ class SufficientStatistics:
         s̄ and ū, shape (genes,).
     spliced_squares, cross_products, unspliced_squares
         C_ss, C_su and C_uu, shape (genes,).
+    spliced_mean_rest, unspliced_mean_rest
+        What rounding took from the means, shape (genes,): parts whose means are a million times
+        their spread still merge to the last digits.
 
     Examples
     --------
@@ -62,6 +65,8 @@ class SufficientStatistics:
     spliced_squares: Float64Array
     cross_products: Float64Array
     unspliced_squares: Float64Array
+    spliced_mean_rest: Float64Array
+    unspliced_mean_rest: Float64Array
 
     @classmethod
     def from_arrays(cls, spliced: Matrix, unspliced: Matrix, weights: Matrix | None = None) -> Self:
@@ -134,13 +139,17 @@ class SufficientStatistics:
         # what the rounding of the mean left over; taking it out again is what keeps all
         # digits at a mean far above the spread (corrected two-pass)
         s_left, u_left = weighted_ds.sum(axis=1), weighted_du.sum(axis=1)
+        s_mean, s_rest = _two_sum(s_mean, s_left / divisor)
+        u_mean, u_rest = _two_sum(u_mean, u_left / divisor)
         return cls(
             n,
-            s_mean + s_left / divisor,
-            u_mean + u_left / divisor,
+            s_mean,
+            u_mean,
             np.maximum((weighted_ds * ds).sum(axis=1) - s_left * s_left / divisor, 0.0),
             (weighted_ds * du).sum(axis=1) - s_left * u_left / divisor,
             np.maximum((weighted_du * du).sum(axis=1) - u_left * u_left / divisor, 0.0),
+            s_rest,
+            u_rest,
         )
 
     def __add__(self, other: SufficientStatistics) -> SufficientStatistics:
@@ -148,19 +157,22 @@ class SufficientStatistics:
         self._check_same_genes(other)
         n = self.total_weight + other.total_weight
         divisor = np.where(n > 0, n, 1.0)
-        ds = other.spliced_mean - self.spliced_mean
-        du = other.unspliced_mean - self.unspliced_mean
+        ds, du = other._means_from(self)
         share = other.total_weight / divisor
         between = self.total_weight * share
         # a side without weight has a mean of no meaning
         empty = self.total_weight == 0
+        s_mean, s_rest = _two_sum(self.spliced_mean, self.spliced_mean_rest + share * ds)
+        u_mean, u_rest = _two_sum(self.unspliced_mean, self.unspliced_mean_rest + share * du)
         return SufficientStatistics(
             n,
-            np.where(empty, other.spliced_mean, self.spliced_mean + share * ds),
-            np.where(empty, other.unspliced_mean, self.unspliced_mean + share * du),
+            np.where(empty, other.spliced_mean, s_mean),
+            np.where(empty, other.unspliced_mean, u_mean),
             self.spliced_squares + other.spliced_squares + between * ds * ds,
             self.cross_products + other.cross_products + between * ds * du,
             self.unspliced_squares + other.unspliced_squares + between * du * du,
+            np.where(empty, other.spliced_mean_rest, s_rest),
+            np.where(empty, other.unspliced_mean_rest, u_rest),
         )
 
     def __sub__(self, part: SufficientStatistics) -> SufficientStatistics:
@@ -179,13 +191,12 @@ class SufficientStatistics:
         n = np.maximum(n, 0.0)
         some = n > 0
         divisor = np.where(some, n, 1.0)
-        s_mean = self.spliced_mean + part.total_weight / divisor * (
-            self.spliced_mean - part.spliced_mean
-        )
-        u_mean = self.unspliced_mean + part.total_weight / divisor * (
-            self.unspliced_mean - part.unspliced_mean
-        )
-        ds, du = part.spliced_mean - s_mean, part.unspliced_mean - u_mean
+        ds, du = self._means_from(part)
+        away = part.total_weight / divisor
+        s_mean, s_rest = _two_sum(self.spliced_mean, self.spliced_mean_rest + away * ds)
+        u_mean, u_rest = _two_sum(self.unspliced_mean, self.unspliced_mean_rest + away * du)
+        ds = (part.spliced_mean - s_mean) + (part.spliced_mean_rest - s_rest)
+        du = (part.unspliced_mean - u_mean) + (part.unspliced_mean_rest - u_rest)
         between = part.total_weight * n / np.where(some, self.total_weight, 1.0)
 
         def left(whole: Float64Array, taken: Float64Array, moved: Float64Array) -> Float64Array:
@@ -198,6 +209,17 @@ class SufficientStatistics:
             np.maximum(left(self.spliced_squares, part.spliced_squares, ds * ds), 0.0),
             left(self.cross_products, part.cross_products, ds * du),
             np.maximum(left(self.unspliced_squares, part.unspliced_squares, du * du), 0.0),
+            np.where(some, s_rest, 0.0),
+            np.where(some, u_rest, 0.0),
+        )
+
+    def _means_from(self, other: SufficientStatistics) -> tuple[Float64Array, Float64Array]:
+        """Return how far the means lie from those of another part."""
+        return (
+            (self.spliced_mean - other.spliced_mean)
+            + (self.spliced_mean_rest - other.spliced_mean_rest),
+            (self.unspliced_mean - other.unspliced_mean)
+            + (self.unspliced_mean_rest - other.unspliced_mean_rest),
         )
 
     def _check_same_genes(self, other: SufficientStatistics) -> None:
@@ -280,6 +302,12 @@ class SufficientStatistics:
         spread = self.unspliced_squares > 0
         squares = np.where(spread, self.unspliced_squares, 1.0)
         return np.where(spread, 1.0 - self.residual_squares(gamma, offset) / squares, np.nan)
+
+
+def _two_sum(large: Float64Array, small: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Return the sum and what its rounding lost (Dekker), for |large| ≥ |small|."""
+    total = large + small
+    return total, small - (total - large)
 
 
 def _gene_slices(n_genes: int) -> list[slice]:
