@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._count_table import Ambiguous, CountTable, checked_names
+from ._barcodes import checked_names
+from ._count_table import Ambiguous, CountTable
 from ._matrix_market import read_matrix
 from ._text import find_file, read_lines
 

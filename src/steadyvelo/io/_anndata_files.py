@@ -12,7 +12,8 @@ from steadyvelo import _keys
 from steadyvelo._checks import listed, one_of
 from steadyvelo._version import __version__
 
-from ._count_table import AMBIGUOUS_CHOICES, Ambiguous, checked_names, log_read, with_ambiguous
+from ._barcodes import checked_names
+from ._count_table import AMBIGUOUS_CHOICES, Ambiguous, log_read, with_ambiguous
 from ._h5ad import load_h5ad
 
 if TYPE_CHECKING:

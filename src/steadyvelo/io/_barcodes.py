@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from steadyvelo._checks import listed
 
-__all__ = ["core_barcode", "split_cell_ids"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["checked_names", "core_barcode", "split_cell_ids"]
 
 # velocyto writes sample:BARCODEx, 10x BARCODE-1; what else is around them is a sample, too
 _BARCODE = re.compile(r"[ACGTN]{6,}")
@@ -46,23 +50,24 @@ def split_cell_ids(cells: list[str], source: str) -> pd.DataFrame:
     """
     matches = [_VELOCYTO.fullmatch(cell) for cell in cells]
     if not all(matches):
-        return pd.DataFrame(index=_unique(cells, source))
+        return pd.DataFrame(index=checked_names(cells, "cells", source))
     samples = [m["sample"] for m in matches if m]
     barcodes = [m["barcode"] for m in matches if m]
     index = barcodes
     if not pd.Index(barcodes).is_unique:
         index = [f"{s}:{b}" for s, b in zip(samples, barcodes, strict=True)]
     frame = {"sample": pd.Categorical(samples), "cell_id": cells}
-    return pd.DataFrame(frame, index=_unique(index, source))
+    return pd.DataFrame(frame, index=checked_names(index, "cells", source))
 
 
-def _unique(names: list[str], source: str) -> pd.Index:
-    index = pd.Index(names, dtype=object)
+def checked_names(names: list[str], what: str, source: Path | str) -> list[str]:
+    """Refuse names that stand twice where each must be one thing."""
+    index = pd.Index(names)
     if not index.is_unique:
         doubled = index[index.duplicated()].unique()
         msg = (
-            f"{source} names {len(doubled)} cells more than once ({listed(doubled, 3)}): two "
-            "samples joined without telling them apart?"
+            f"{source} names {len(doubled)} {what} more than once ({listed(doubled, 3)}): two "
+            "files or samples joined without telling them apart?"
         )
         raise ValueError(msg)
-    return index
+    return names

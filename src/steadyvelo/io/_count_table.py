@@ -13,7 +13,7 @@ from anndata import AnnData
 from anndata.utils import make_index_unique
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_sparse, listed, one_of
+from steadyvelo._checks import check_sparse, one_of
 from steadyvelo._version import __version__
 
 from ._barcodes import split_cell_ids
@@ -26,7 +26,6 @@ __all__ = [
     "Ambiguous",
     "CountTable",
     "as_counts",
-    "checked_names",
     "log_read",
     "with_ambiguous",
 ]
@@ -117,19 +116,6 @@ class CountTable:
         if self.gene_names is not None and not pd.Index(self.gene_names).is_unique:
             columns["gene_name"] = self.gene_names
         return pd.DataFrame(columns, index=index)
-
-
-def checked_names(names: list[str], what: str, source: Path) -> list[str]:
-    """Refuse names that stand twice where each must be one thing."""
-    index = pd.Index(names)
-    if not index.is_unique:
-        doubled = index[index.duplicated()].unique()
-        msg = (
-            f"{source} names {len(doubled)} {what} more than once ({listed(doubled, 3)}): two "
-            "files or samples joined without telling them apart?"
-        )
-        raise ValueError(msg)
-    return names
 
 
 def with_ambiguous(

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from ._count_table import Ambiguous, CountTable, checked_names
+from ._barcodes import checked_names
+from ._count_table import Ambiguous, CountTable
 from ._matrix_market import read_matrix
 from ._text import find_file, read_lines
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._count_table import Ambiguous, CountTable, checked_names
+from ._barcodes import checked_names
+from ._count_table import Ambiguous, CountTable
 from ._matrix_market import read_matrix, read_triple, values_per_line
 from ._text import find_file, read_lines
 
