@@ -45,6 +45,20 @@ def test_counts_have_the_means_they_claim(adata):
     assert counts.dtype == np.int32
 
 
+def test_without_truth_counts_are_the_same_and_nothing_is_dense(monkeypatch):
+    # cells are drawn in parts, and the parts are the same with and without the truth
+    monkeypatch.setattr("steadyvelo.datasets._simulate._CELLS_AT_ONCE", 70)
+    full = sv.datasets.simulate(n_cells=200, n_genes=10, rng=4)
+    lean = sv.datasets.simulate(n_cells=200, n_genes=10, truth=False, rng=4)
+    assert sorted(lean.layers) == ["spliced", "unspliced"]
+    for layer in lean.layers:
+        assert (lean.layers[layer] != full.layers[layer]).nnz == 0
+    u, s = full.layers["true_unspliced"], full.layers["true_spliced"]
+    assert u.shape == s.shape == (200, 10)
+    correlation = np.corrcoef(full.layers["spliced"].toarray().sum(axis=1), s.sum(axis=1))
+    assert correlation[0, 1] > 0.3
+
+
 def test_at_steady_state_nothing_moves():
     still = sv.datasets.simulate(n_cells=200, n_genes=30, steady_state=True, rng=0)
     assert abs(still.layers["true_velocity"]).max() < 1e-5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,8 @@ __all__ = ["simulate"]
 # that switch early come close to their new steady state, late ones do not.
 _TRUNK_END = 12.0
 _END = 30.0
+# cells drawn at a time: noiseless abundances of more are never held at once
+_CELLS_AT_ONCE = 10_000
 
 
 def simulate(
@@ -31,6 +33,7 @@ def simulate(
     depth: float = 1.0,
     library_size_sd: float = 0.3,
     steady_state: bool = False,
+    truth: bool = True,
     rng: int | np.random.Generator = 0,
 ) -> AnnData:
     r"""Simulate spliced and unspliced counts of cells on a trunk that splits into branches.
@@ -55,6 +58,8 @@ def simulate(
     steady_state
         Put every cell at steady state: spliced abundances as else, unspliced ones γ/β times
         them, so that no cell moves in any gene.
+    truth
+        Keep the noiseless layers, which are dense; without them memory grows with the counts.
     rng
         Seed or generator.
 
@@ -65,7 +70,8 @@ def simulate(
     ``X``, ``layers["spliced"]``, ``layers["unspliced"]``
         Counts, CSR int32; X is the spliced layer.
     ``layers["true_spliced"]``, ``layers["true_unspliced"]``, ``layers["true_velocity"]``
-        Noiseless abundances at library size 1 and u − (γ/β) s, the change of s per splicing time.
+        Noiseless abundances at library size 1 and u − (γ/β) s, the change of s per splicing time;
+        with ``truth=True``.
     ``var["true_gamma"]``
         Steady-state ratio γ/β; also ``splicing_rate``, ``degradation_rate`` and the highest
         ``transcription_rate``, ``program``.
@@ -99,17 +105,29 @@ def simulate(
     time = generator.uniform(0, _END, n_cells)
     branch = generator.integers(0, n_branches, n_cells)
     genes = _draw_genes(generator, n_genes, n_branches)
-    unspliced, spliced = _abundances(genes, time, branch)
-    if steady_state:
-        unspliced = genes.ratio * spliced
-    unspliced, spliced = depth * unspliced, depth * spliced
     library = np.exp(generator.normal(0, library_size_sd, n_cells))
-    counts = {
-        name: sp.csr_matrix(generator.poisson(library[:, None] * mean), dtype=np.int32)
-        for name, mean in (("spliced", spliced), ("unspliced", unspliced))
-    }
+    parts: list[dict[str, Any]] = []
+    for start in range(0, n_cells, _CELLS_AT_ONCE):
+        cells = slice(start, start + _CELLS_AT_ONCE)
+        unspliced, spliced = _abundances(genes, time[cells], branch[cells])
+        if steady_state:
+            unspliced = genes.ratio * spliced
+        unspliced, spliced = depth * unspliced, depth * spliced
+        part: dict[str, Any] = {
+            name: sp.csr_matrix(generator.poisson(library[cells, None] * mean), dtype=np.int32)
+            for name, mean in (("spliced", spliced), ("unspliced", unspliced))
+        }
+        if truth:
+            part |= _true_layers(unspliced, spliced, genes.ratio)
+        parts.append(part)
+    layers = {}
+    for name in list(parts[0]):
+        column = [part.pop(name) for part in parts]
+        layers[name] = (
+            sp.vstack(column, "csr") if sp.issparse(column[0]) else np.concatenate(column)
+        )
     adata = AnnData(
-        X=counts["spliced"].copy(),
+        X=layers["spliced"].copy(),
         obs=_places(time, branch).assign(library_size=library),
         var=pd.DataFrame(
             {
@@ -121,12 +139,7 @@ def simulate(
             },
             index=[f"gene {g + 1}" for g in range(n_genes)],
         ),
-        layers={
-            **counts,
-            _keys.TRUE_SPLICED.of(): spliced.astype(np.float32),
-            _keys.TRUE_UNSPLICED.of(): unspliced.astype(np.float32),
-            _keys.TRUE_VELOCITY.of(): (unspliced - genes.ratio * spliced).astype(np.float32),
-        },
+        layers=layers,
     )
     adata.uns[_keys.TRUE_EDGES.of()] = _edges(n_branches)
     return adata
@@ -202,6 +215,16 @@ def _abundances(
             degradation=degradation,
         )
     return unspliced, spliced
+
+
+def _true_layers(
+    unspliced: NDArray[np.float64], spliced: NDArray[np.float64], ratio: NDArray[np.float64]
+) -> dict[str, NDArray[np.float32]]:
+    return {
+        _keys.TRUE_SPLICED.of(): spliced.astype(np.float32),
+        _keys.TRUE_UNSPLICED.of(): unspliced.astype(np.float32),
+        _keys.TRUE_VELOCITY.of(): (unspliced - ratio * spliced).astype(np.float32),
+    }
 
 
 def _places(time: NDArray[np.float64], branch: NDArray[np.int64]) -> pd.DataFrame:
