@@ -78,6 +78,17 @@ CELLS_REASON = Field("obs", "cells_reason", _CELLS, "category", "why not; empty 
 SELF_TRANSITION = Field(
     "obs", "{key}_self_transition", _CELLS, "float64", "clip(P98(c) − c, 0, 1), c largest cosine"
 )
+LENGTH = Field("obs", "{key}_length", _CELLS, "float64", "‖v − v̄‖, molecules per splicing time")
+CONFIDENCE = Field(
+    "obs", "{key}_confidence", _CELLS, "float64", "mean correlation with neighbours' velocities"
+)
+CONFIDENCE_TRANSITION = Field(
+    "obs",
+    "{key}_confidence_transition",
+    _CELLS,
+    "float64",
+    "correlation with the expected change under the transitions",
+)
 WEIGHTS_COLUMN = Field(
     "obs", "{key}_weights", _CELLS, "float64", "weights in the fit, where the user gave them"
 )

@@ -18,7 +18,7 @@ from steadyvelo._provenance import (
     hash_values,
     stamp,
 )
-from steadyvelo.engine import CountsSource, LayerSource, SmoothingOperator
+from steadyvelo.engine import CellOrder, CountsSource, LayerSource, SmoothingOperator
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -70,8 +70,10 @@ def has_moments(adata: AnnData) -> bool:
     return len(there) == 2
 
 
-def layer_source(adata: AnnData, genes: NDArray[np.int64]) -> LayerSource:
-    """Return blocks of the layers Ms and Mu."""
+def layer_source(
+    adata: AnnData, genes: NDArray[np.int64], order: CellOrder | None = None
+) -> LayerSource:
+    """Return blocks of the layers Ms and Mu, their rows in an order (None: that of the cells)."""
     layers = []
     for field in (_keys.MS, _keys.MU):
         layer = adata.layers[field.of()]
@@ -80,7 +82,7 @@ def layer_source(adata: AnnData, genes: NDArray[np.int64]) -> LayerSource:
             msg = f"layer {field.of()!r} holds NaN, infinite or negative values; rerun pp.moments."
             raise ValueError(msg)
         layers.append(layer)
-    return LayerSource(*layers, genes)
+    return LayerSource(*layers, genes, order or CellOrder.identity(adata.n_obs))
 
 
 def counts_source(
@@ -91,7 +93,10 @@ def counts_source(
     unspliced: str = "unspliced",
     neighbors_key: str | None = None,
 ) -> CountsSource:
-    """Return blocks that are smoothed from counts when they are asked for."""
+    """Return blocks that are smoothed from counts when they are asked for.
+
+    Their rows stand in an order along the neighbour graph.
+    """
     cells = used_cells(adata)
     counts = [check_counts(adata, name) for name in (spliced, unspliced)]
     scales = [
@@ -103,15 +108,16 @@ def counts_source(
             strict=True,
         )
     ]
-    return CountsSource.from_counts(
+    smoothing = SmoothingOperator.from_connectivities(connectivities(adata, neighbors_key), cells)
+    order = CellOrder.along(smoothing.indptr, smoothing.indices)
+    return CountsSource(
         counts[0],
         counts[1],
+        genes,
+        order,
         spliced_scale=scales[0],
         unspliced_scale=scales[1],
-        smoothing=SmoothingOperator.from_connectivities(
-            connectivities(adata, neighbors_key), cells
-        ),
-        genes=genes,
+        smoothing=smoothing.reordered(order),
     )
 
 
@@ -216,12 +222,19 @@ def moments_of_fit(adata: AnnData, params: dict[str, Any]) -> bool:
 
 
 def fitted_source(
-    adata: AnnData, genes: NDArray[np.int64], params: dict[str, Any], key: str
+    adata: AnnData,
+    genes: NDArray[np.int64],
+    params: dict[str, Any],
+    key: str,
+    order: CellOrder | None = None,
 ) -> MomentSource:
-    """Return the blocks a fit has seen; refuse if what they were made from has changed."""
+    """Return the blocks a fit has seen; refuse if what they were made from has changed.
+
+    Rows of layers stand in the `order` given, blocks from counts have their own.
+    """
     check_fit_unchanged(adata, params, key)
     if moments_of_fit(adata, params):
-        return layer_source(adata, genes)
+        return layer_source(adata, genes, order)
     if "neighbors_hash" not in params:
         msg = "the layers Ms and Mu that the fit used are gone or replaced; rerun tl.velocity."
         raise ValueError(msg)

@@ -8,27 +8,33 @@ array of cells × genes is needed.
 
 from __future__ import annotations
 
-from ._correlation import edge_correlations, split_signs
+from ._column_sums import weighted_column_sums
+from ._confidence import velocity_agreement
+from ._correlation import EdgeCorrelation, split_signs
 from ._edges import recursive_neighbors
 from ._fit import FitResult, FitRule, fit_ratios
 from ._memory import available_memory, genes_per_block
+from ._order import CellOrder
 from ._projection import project_transitions
+from ._scratch import Scratch
 from ._smoothing import SmoothingOperator
 from ._sources import CountsSource, LayerSource, MomentBlock, MomentSource
 from ._threads import count_threads
 from ._transitions import self_transition_probability, transition_probabilities
 
 __all__ = [
+    "CellOrder",
     "CountsSource",
+    "EdgeCorrelation",
     "FitResult",
     "FitRule",
     "LayerSource",
     "MomentBlock",
     "MomentSource",
+    "Scratch",
     "SmoothingOperator",
     "available_memory",
     "count_threads",
-    "edge_correlations",
     "fit_ratios",
     "genes_per_block",
     "project_transitions",
@@ -36,4 +42,6 @@ __all__ = [
     "self_transition_probability",
     "split_signs",
     "transition_probabilities",
+    "velocity_agreement",
+    "weighted_column_sums",
 ]

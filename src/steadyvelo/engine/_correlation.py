@@ -7,89 +7,148 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from . import _kernels
+from ._kernels import _edges as kernels
+from ._order import CellOrder
 from ._threads import for_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from steadyvelo.model._typing import Float32Array
 
-__all__ = ["edge_correlations", "split_signs"]
+__all__ = ["EdgeCorrelation", "split_signs"]
+
+# what of a block is read again and again before the rest of it: a share of a processor's cache
+_TILE_BYTES = 8 << 20
 
 
-def edge_correlations(
-    blocks: Iterable[tuple[Float32Array, Float32Array]],
-    indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
-    *,
-    n_threads: int = 1,
-) -> Float32Array:
+class EdgeCorrelation:
     r"""Pearson correlation over genes of :math:`x_j - x_i` with :math:`v_i`, per edge i → j.
 
     Only Σδv, Σδ², Σv, Σv² and Σδ = Σx_j − Σx_i over genes are needed, so blocks are added up
-    and forgotten.
+    and forgotten; sums over disjoint genes add.
 
     Parameters
     ----------
-    blocks
-        Expression x and velocity v of some genes each, float32, shape (cells, genes of the block).
     indptr, indices
-        CSR pattern of the edges.
-    n_threads
-        Number of threads.
-
-    Returns
-    -------
-    One value per edge in [−1, 1], float32; 0 where a difference or a velocity is constant.
+        CSR pattern of the edges, between rows that stand as in the blocks.
+    square_root
+        Correlate sign·√|·| of both sides in their place; Σδ is then summed per edge.
     """
-    n_cells = len(indptr) - 1
-    products, squares = np.zeros(len(indices)), np.zeros(len(indices))
-    expression_sum, velocity_sum, velocity_square = np.zeros((3, n_cells))
-    n_genes = 0
-    for expression, velocity in blocks:
-        n_genes += expression.shape[1]
-        expression_sum += expression.sum(axis=1, dtype=np.float64)
-        velocity_sum += velocity.sum(axis=1, dtype=np.float64)
-        velocity_square += np.einsum("ij,ij->i", velocity, velocity, dtype=np.float64)
 
-        def add(
-            start: int, stop: int, x: Float32Array = expression, v: Float32Array = velocity
-        ) -> None:
-            _kernels.add_edge_sums(x, v, indptr, indices, products, squares, start, stop)
+    def __init__(
+        self, indptr: NDArray[np.int64], indices: NDArray[np.int32], *, square_root: bool = False
+    ) -> None:
+        n_cells, n_edges = len(indptr) - 1, len(indices)
+        self.indptr, self.indices, self.square_root = indptr, indices, square_root
+        self.n_genes = 0
+        self.products, self.squares = np.zeros(n_edges), np.zeros(n_edges)
+        self.sums = np.zeros(n_edges if square_root else 0)
+        self.expression_sum, self.velocity_sum, self.velocity_square = np.zeros((3, n_cells))
 
-        for_rows(add, n_cells, n_threads)
-    out = np.empty(len(indices), dtype=np.float32)
+    def add(self, expression: Float32Array, velocity: Float32Array, n_threads: int = 1) -> None:
+        """Add a block of genes.
 
-    def correlate(start: int, stop: int) -> None:
-        _kernels.correlate_edges(
-            indptr,
-            indices,
-            products,
-            squares,
-            expression_sum,
-            velocity_sum,
-            velocity_square,
-            n_genes,
-            out,
-            start,
-            stop,
-        )
+        Parameters
+        ----------
+        expression, velocity
+            x and v, float32, shape (cells, genes of the block).
+        n_threads
+            Number of threads.
+        """
+        if self.square_root:
+            velocity = np.copysign(np.sqrt(np.abs(velocity)), velocity)
+        unused = np.zeros(len(expression))
+        tile = max(1, _TILE_BYTES // (expression.itemsize * expression.shape[1]))
 
-    for_rows(correlate, n_cells, n_threads)
-    return out
+        def work(start: int, stop: int) -> None:
+            edges = (self.indptr, self.indices, self.products, self.squares)
+            if self.square_root:
+                kernels.add_root_edge_sums(expression, velocity, *edges, self.sums, start, stop)
+            else:
+                kernels.add_edge_sums(expression, velocity, *edges, tile, start, stop)
+                kernels.add_row_sums(expression, self.expression_sum, unused, start, stop)
+            kernels.add_row_sums(velocity, self.velocity_sum, self.velocity_square, start, stop)
+
+        for_rows(work, len(expression), n_threads)
+        self.n_genes += expression.shape[1]
+
+    def values(self, n_threads: int = 1) -> Float32Array:
+        """Return one value per edge in [−1, 1]; 0 where a difference or a velocity is constant."""
+        out = np.empty(len(self.indices), dtype=np.float32)
+
+        def work(start: int, stop: int) -> None:
+            kernels.correlate_edges(
+                self.indptr,
+                self.indices,
+                self.products,
+                self.squares,
+                self.sums,
+                self.expression_sum,
+                self.velocity_sum,
+                self.velocity_square,
+                self.n_genes,
+                out,
+                start,
+                stop,
+            )
+
+        for_rows(work, len(self.indptr) - 1, n_threads)
+        return out
 
 
 def split_signs(
-    values: Float32Array, indptr: NDArray[np.int64], indices: NDArray[np.int32]
+    values: Float32Array,
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    order: CellOrder | None = None,
+    *,
+    n_threads: int = 1,
 ) -> tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]:
-    """Return the positive and the negative values as two cells × cells CSR matrices."""
-    shape = (len(indptr) - 1,) * 2
+    """Return the positive and the negative values as two cells × cells CSR matrices.
 
-    def select(chosen: NDArray[np.bool_]) -> sp.csr_matrix[Any]:
-        counts = np.concatenate([[0], np.cumsum(chosen)])
-        return sp.csr_matrix((values[chosen], indices[chosen], counts[indptr]), shape=shape)
+    Parameters
+    ----------
+    values
+        One per edge.
+    indptr, indices
+        CSR pattern of the edges, between rows that stand in `order`.
+    order
+        None means the order of the cells.
+    n_threads
+        Number of threads.
+    """
+    n_cells = len(indptr) - 1
+    cells = CellOrder.identity(n_cells) if order is None else order
+    starts = np.zeros((2, n_cells + 1), dtype=np.int64)
 
-    return select(values > 0), select(values < 0)
+    def run(entries: list[tuple[NDArray[np.int32], Float32Array]]) -> None:
+        positive, negative = ((starts[side], *entries[side]) for side in (0, 1))
+
+        def work(start: int, stop: int) -> None:
+            kernels.split_row_signs(
+                indptr,
+                indices,
+                values,
+                cells.order,
+                cells.position,
+                positive,
+                negative,
+                start,
+                stop,
+            )
+
+        for_rows(work, n_cells, n_threads)
+
+    def empty(n: int) -> tuple[NDArray[np.int32], Float32Array]:
+        return np.empty(n, dtype=np.int32), np.empty(n, dtype=np.float32)
+
+    run([empty(0), empty(0)])
+    np.cumsum(starts, axis=1, out=starts)
+    entries = [empty(int(n)) for n in starts[:, -1]]
+    run(entries)
+    positive, negative = (
+        sp.csr_matrix((data, columns, start), shape=(n_cells, n_cells))
+        for start, (columns, data) in zip(starts, entries, strict=True)
+    )
+    return positive, negative

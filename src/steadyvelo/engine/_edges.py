@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import _kernels
-from ._threads import for_rows
+from ._kernels._edges import reach
+from ._threads import in_threads, row_chunks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,22 +34,18 @@ def recursive_neighbors(
     -------
     CSR pattern, indices sorted in each row.
     """
-    n_cells = len(indptr) - 1
-
-    def run(out_indptr: NDArray[np.int64], out_indices: NDArray[np.int32]) -> None:
-        def work(start: int, stop: int) -> None:
-            mark = np.full(n_cells, -1, dtype=np.int32)
-            found = np.empty(n_cells, dtype=np.int32)
-            _kernels.reach(
-                indptr, indices, n_steps, mark, found, out_indptr, out_indices, start, stop
-            )
-
-        for_rows(work, n_cells, n_threads)
-
-    out_indptr = np.zeros(n_cells + 1, dtype=np.int64)
-    run(out_indptr, np.empty(0, dtype=np.int32))
-    np.cumsum(out_indptr, out=out_indptr)
+    chunks = row_chunks(len(indptr) - 1, n_threads)
+    parts = in_threads(
+        [partial(reach, indptr, indices, n_steps, start, stop) for start, stop in chunks],
+        n_threads,
+    )
+    degrees = np.concatenate([degrees for degrees, _ in parts])
+    out_indptr = np.concatenate([[0], np.cumsum(degrees)])
     out_indices = np.empty(out_indptr[-1], dtype=np.int32)
-    if len(out_indices) > 0:
-        run(out_indptr, out_indices)
+    parts.reverse()
+    for start, _ in chunks:
+        # a part is let go as soon as it is copied
+        _, found = parts.pop()
+        place = out_indptr[start]
+        out_indices[place : place + len(found)] = found
     return out_indptr, out_indices

@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
+import scipy.sparse as sp
 
 from steadyvelo.model import SufficientStatistics, steady_state_weights
 
-from ._sources import MomentBlock, dense_columns
+from ._scratch import Scratch
 from ._threads import in_threads
 
 if TYPE_CHECKING:
@@ -19,16 +20,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from steadyvelo.model._ratio import OffsetMode
-    from steadyvelo.model._typing import BoolArray, Float64Array, IntArray, Matrix, TextArray
+    from steadyvelo.model._typing import (
+        BoolArray,
+        Float32Array,
+        Float64Array,
+        IntArray,
+        Matrix,
+        TextArray,
+    )
     from steadyvelo.model._weights import Quantiles
 
-    from ._sources import MomentSource
+    from ._sources import MomentBlock, MomentSource
     from ._threads import Progress
 
 __all__ = ["FitResult", "FitRule", "fit_ratios"]
 
 # genes fitted at a time by one thread, so that their values stay in its cache
-_GENES_PER_TASK = 16
+_GENES_PER_TASK = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +65,17 @@ class FitRule:
     cells: BoolArray
     fit_cells: BoolArray
     r2: Literal["fit", "all_cells"]
+
+    def given_weights(self, columns: IntArray) -> Float64Array:
+        """Return a user's weights for some genes, shape (1 or genes, cells)."""
+        if isinstance(self.weights, str):
+            msg = f"the rule {self.weights!r} is no array of weights."
+            raise TypeError(msg)
+        if self.weights.ndim == 1:
+            return np.asarray(self.weights, dtype=np.float64)[None, :]
+        block = self.weights[:, columns]
+        dense = block.toarray() if sp.issparse(block) else block
+        return np.ascontiguousarray(dense.T, dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,12 +141,19 @@ def fit_ratios(
     Fits of all genes of the source.
     """
     results = []
+    scratch = Scratch()
     for block in source.blocks(genes_per_block, n_threads):
         n_block = block.spliced.shape[1]
+        spliced, unspliced = block.by_gene(n_threads, scratch)
         starts = range(0, n_block, _GENES_PER_TASK)
         tasks = [slice(a, min(a + _GENES_PER_TASK, n_block)) for a in starts]
         fits = in_threads(
-            [partial(_fit_genes, block, genes, rule) for genes in tasks],
+            [
+                partial(
+                    fit_genes, spliced[task], unspliced[task], block.genes.start + task.start, rule
+                )
+                for task in tasks
+            ],
             n_threads,
         )
         result = FitResult.join(fits)
@@ -139,46 +165,41 @@ def fit_ratios(
     return FitResult.join(results)
 
 
-def _fit_genes(block: MomentBlock, genes: slice, rule: FitRule) -> FitResult:
-    """Fit some genes of a block; a pure function of its arguments."""
-    # genes × cells from here on: a gene's cells contiguous, in float64
-    spliced = np.ascontiguousarray(block.spliced[:, genes].T, dtype=np.float64)
-    unspliced = np.ascontiguousarray(block.unspliced[:, genes].T, dtype=np.float64)
+def fit_genes(
+    spliced: Float32Array, unspliced: Float32Array, first: int, rule: FitRule
+) -> FitResult:
+    """Fit some genes; a pure function of its arguments.
+
+    Parameters
+    ----------
+    spliced, unspliced
+        Smoothed abundances, shape (genes, cells).
+    first
+        Place of the first of the genes among those of the source.
+    rule
+        How to fit.
+    """
     if isinstance(rule.weights, str):
         weights = steady_state_weights(
-            spliced, unspliced, rule.weights, quantiles=rule.quantiles, cells=rule.fit_cells
+            spliced,
+            unspliced,
+            rule.weights,
+            quantiles=rule.quantiles,
+            cells=rule.fit_cells,
+            out=np.empty(spliced.shape, dtype=np.bool_),
         )
     else:
-        start = block.genes.start + genes.start
-        columns = np.arange(start, start + len(spliced))
-        weights = given_weights(rule.weights, columns) * rule.fit_cells
-    weights = np.broadcast_to(weights, spliced.shape)
-    fit = _statistics(spliced, unspliced, weights).solve(offset=rule.offset)
-    everywhere = None if rule.cells.all() else np.broadcast_to(rule.cells, spliced.shape)
-    overall = _statistics(spliced, unspliced, everywhere)
+        columns = np.arange(first, first + len(spliced))
+        weights = rule.given_weights(columns) * rule.fit_cells
+    fit = SufficientStatistics.from_gene_rows(spliced, unspliced, weights).solve(offset=rule.offset)
+    overall = SufficientStatistics.from_gene_rows(spliced, unspliced, rule.cells[None, :])
     line = fit if rule.r2 == "fit" else overall.solve(offset=rule.offset)
     return FitResult(
         fit.gamma,
         fit.offset,
         overall.r2(line.gamma, line.offset),
         fit.reason,
-        (weights > 0).sum(axis=1),
+        np.broadcast_to(np.count_nonzero(weights, axis=1), len(spliced)),
         spliced.max(axis=1, initial=0.0),
         unspliced.max(axis=1, initial=0.0),
-    )
-
-
-def given_weights(weights: Matrix, columns: IntArray) -> Float64Array:
-    """Return a user's weights for some genes, shape (1 or genes, cells)."""
-    if weights.ndim == 1:
-        return np.asarray(weights, dtype=np.float64)[None, :]
-    return dense_columns(weights, columns).T.astype(np.float64)
-
-
-def _statistics(
-    spliced: Float64Array, unspliced: Float64Array, weights: NDArray[np.generic] | None
-) -> SufficientStatistics:
-    # the transposes are views: from_arrays turns them back without a copy
-    return SufficientStatistics.from_arrays(
-        spliced.T, unspliced.T, None if weights is None else weights.T
     )

@@ -9,7 +9,7 @@ import psutil
 __all__ = ["available_memory", "genes_per_block"]
 
 # more genes at a time do not make it faster: a cell's values already fill cache lines
-_MOST_GENES = 128
+_MOST_GENES = 256
 # float32 smoothed spliced, unspliced and velocity, and what one of them is made from
 _BYTES_PER_VALUE = 16
 _DEFAULT_SHARE = 0.25

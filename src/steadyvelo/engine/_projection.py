@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _kernels
+from ._kernels._transitions import project_rows
 from ._threads import for_rows
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def project_transitions(
     out = np.zeros(embedding.shape)
 
     def work(start: int, stop: int) -> None:
-        _kernels.project_rows(
+        project_rows(
             transitions.indptr,
             transitions.indices,
             transitions.data,

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from . import _kernels
+from ._kernels._smoothing import smooth_rows
 from ._threads import for_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from steadyvelo.model._typing import BoolArray, Float32Array, SparseMatrix
+
+    from ._order import CellOrder
 
 __all__ = ["SmoothingOperator"]
 
@@ -29,7 +31,7 @@ class SmoothingOperator:
     Attributes
     ----------
     indptr, indices
-        CSR pattern of W, int64 and int32, indices sorted in each row.
+        CSR pattern of W, int64 and int32; values are summed in the order of the indices.
     """
 
     indptr: NDArray[np.int64]
@@ -58,25 +60,30 @@ class SmoothingOperator:
             pattern.data = cells[pattern.indices].astype(np.int8)
             pattern.eliminate_zeros()
         pattern.sort_indices()
-        return cls(
-            pattern.indptr.astype(np.int64, copy=False),
-            pattern.indices.astype(np.int32, copy=False),
-        )
+        indptr = pattern.indptr.astype(np.int64, copy=False)
+        indices = pattern.indices.astype(np.int32, copy=False)
+        return cls(indptr, indices)
 
     @property
     def n_cells(self) -> int:
         """Number of cells."""
         return len(self.indptr) - 1
 
-    def apply(self, values: Float32Array, n_threads: int = 1) -> Float32Array:
-        """Smooth dense values, shape (cells, genes of a block)."""
-        out = np.empty_like(values)
+    def reordered(self, order: CellOrder) -> SmoothingOperator:
+        """Return the operator between rows that stand in an order; sums keep theirs."""
+        return SmoothingOperator(*order.relabel(self.indptr, self.indices))
+
+    def apply(
+        self, values: Float32Array, n_threads: int = 1, out: Float32Array | None = None
+    ) -> Float32Array:
+        """Smooth dense values, shape (cells, genes of a block), into `out` where it is given."""
+        result = np.empty_like(values) if out is None else out
 
         def work(start: int, stop: int) -> None:
-            _kernels.smooth_rows(self.indptr, self.indices, values, out, start, stop)
+            smooth_rows(self.indptr, self.indices, values, result, start, stop)
 
         for_rows(work, self.n_cells, n_threads)
-        return out
+        return result
 
     def to_matrix(self) -> sp.csr_array[Any]:
         """Return W as a sparse matrix of float64."""

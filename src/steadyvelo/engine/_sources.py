@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
 
-from . import _kernels
+from ._gather import block_of_columns, readable
+from ._kernels._gather import transpose
+from ._scratch import Scratch
 from ._threads import for_rows
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from steadyvelo.model._typing import Float32Array, Float64Array, IntArray, Matrix
 
+    from ._order import CellOrder
     from ._smoothing import SmoothingOperator
 
 __all__ = ["CountsSource", "LayerSource", "MomentBlock", "MomentSource"]
@@ -29,177 +32,158 @@ class MomentBlock:
     ----------
     genes
         Places of the genes among the genes of the source.
+    order
+        The cell of each row.
     spliced, unspliced
         Ms and Mu, float32, shape (cells, genes of the block), a cell's values contiguous.
     """
 
     genes: slice
+    order: CellOrder
     spliced: Float32Array
     unspliced: Float32Array
 
-    def velocity(self, gamma: Float64Array, offset: Float64Array) -> Float32Array:
+    def velocity(
+        self, gamma: Float64Array, offset: Float64Array, out: Float32Array | None = None
+    ) -> Float32Array:
         """Return u − γs − o for the genes of the block, float32; NaN where γ is."""
-        out = self.spliced * -gamma.astype(np.float32)
+        out = np.multiply(self.spliced, -gamma.astype(np.float32), out=out)
         out += self.unspliced
         if np.any(offset != 0):
             out -= offset.astype(np.float32)
         return out
 
+    def by_gene(
+        self, n_threads: int = 1, scratch: Scratch | None = None
+    ) -> tuple[Float32Array, Float32Array]:
+        """Return Ms and Mu with a gene's cells together in memory, in the cells' own order."""
+        kept = Scratch() if scratch is None else scratch
 
-class MomentSource(Protocol):
-    """Anything that yields the gene blocks of the chosen genes in order."""
+        def turned(name: str, values: Float32Array) -> Float32Array:
+            out = kept.array(name, values.shape[::-1], np.float32)
 
-    @property
-    def n_cells(self) -> int:
-        """Number of cells."""
+            def work(start: int, stop: int) -> None:
+                transpose(values, self.order.position, out, start, stop)
 
-    @property
-    def n_genes(self) -> int:
-        """Number of chosen genes."""
+            for_rows(work, len(values), n_threads)
+            return out
 
-    def blocks(self, genes_per_block: int, n_threads: int = 1) -> Iterator[MomentBlock]:
-        """Yield one block after the other."""
+        return turned("spliced by gene", self.spliced), turned("unspliced by gene", self.unspliced)
+
+    def write(self, layer: Float32Array, genes: IntArray, values: Float32Array) -> None:
+        """Write values of the block into some columns of a layer whose rows are the cells."""
+        if len(genes) == genes[-1] + 1 - genes[0]:
+            layer[self.order.order, genes[0] : genes[-1] + 1] = values
+        else:
+            layer[np.ix_(self.order.order, genes)] = values
 
 
 @dataclass(frozen=True, eq=False)
-class CountsSource:
-    """Counts, size factors and neighbours; every block is smoothed when it is asked for.
+class MomentSource(ABC):
+    """What gene blocks are made of.
+
+    A block is a pure function of the source and the genes: blocks can be made in any order,
+    and in any process that holds the source.
 
     Attributes
     ----------
     spliced, unspliced
-        Counts, cells × genes, CSR with sorted indices; never changed.
-    spliced_scale, unspliced_scale
-        What a cell's counts are multiplied with: 1 / size factor, shape (cells,).
-    smoothing
-        The operator W.
+        Cells × genes, in any format; never changed.
     genes
-        Chosen columns, sorted.
-    """
-
-    spliced: sp.csr_array[Any]
-    unspliced: sp.csr_array[Any]
-    spliced_scale: Float64Array
-    unspliced_scale: Float64Array
-    smoothing: SmoothingOperator
-    genes: IntArray
-
-    @classmethod
-    def from_counts(
-        cls,
-        spliced: Matrix,
-        unspliced: Matrix,
-        *,
-        spliced_scale: Float64Array,
-        unspliced_scale: Float64Array,
-        smoothing: SmoothingOperator,
-        genes: IntArray,
-    ) -> Self:
-        """Take counts in any format; what is not sorted CSR is copied into it."""
-        return cls(
-            _sorted_csr(spliced),
-            _sorted_csr(unspliced),
-            spliced_scale,
-            unspliced_scale,
-            smoothing,
-            genes,
-        )
-
-    @property
-    def n_cells(self) -> int:
-        """Number of cells."""
-        return int(self.spliced.shape[0])
-
-    @property
-    def n_genes(self) -> int:
-        """Number of chosen genes."""
-        return len(self.genes)
-
-    def blocks(self, genes_per_block: int, n_threads: int = 1) -> Iterator[MomentBlock]:
-        """Yield one block after the other."""
-        for genes in _slices(self.n_genes, genes_per_block):
-            columns = self.genes[genes]
-            yield MomentBlock(
-                genes,
-                self._smoothed(self.spliced, self.spliced_scale, columns, n_threads),
-                self._smoothed(self.unspliced, self.unspliced_scale, columns, n_threads),
-            )
-
-    def _smoothed(
-        self, counts: sp.csr_array[Any], scale: Float64Array, columns: IntArray, n_threads: int
-    ) -> Float32Array:
-        values = np.zeros((self.n_cells, len(columns)), dtype=np.float32)
-        position = np.full(counts.shape[1], -1, dtype=np.int32)
-        position[columns] = np.arange(len(columns))
-        span = (int(columns[0]), int(columns[-1]) + 1)
-
-        def work(start: int, stop: int) -> None:
-            _kernels.gather_block(
-                counts.indptr,
-                counts.indices,
-                counts.data,
-                scale,
-                position,
-                span,
-                values,
-                start,
-                stop,
-            )
-
-        for_rows(work, self.n_cells, n_threads)
-        return self.smoothing.apply(values, n_threads)
-
-
-@dataclass(frozen=True, eq=False)
-class LayerSource:
-    """Smoothed layers that exist already.
-
-    Attributes
-    ----------
-    spliced, unspliced
-        Ms and Mu, cells × genes, dense or sparse; never changed.
-    genes
-        Chosen columns, sorted.
+        Chosen columns, ascending.
+    order
+        Order of the rows of all blocks.
     """
 
     spliced: Matrix
     unspliced: Matrix
     genes: IntArray
+    order: CellOrder
 
-    @property
-    def n_cells(self) -> int:
-        """Number of cells."""
-        return int(self.spliced.shape[0])
+    def __post_init__(self) -> None:
+        for name in ("spliced", "unspliced"):
+            object.__setattr__(self, name, readable(getattr(self, name)))
 
     @property
     def n_genes(self) -> int:
         """Number of chosen genes."""
         return len(self.genes)
 
-    def blocks(self, genes_per_block: int, n_threads: int = 1) -> Iterator[MomentBlock]:  # noqa: ARG002
-        """Yield one block after the other."""
-        for genes in _slices(self.n_genes, genes_per_block):
-            columns = self.genes[genes]
-            yield MomentBlock(
-                genes, dense_columns(self.spliced, columns), dense_columns(self.unspliced, columns)
+    def blocks(self, genes_per_block: int, n_threads: int = 1) -> Iterator[MomentBlock]:
+        """Make one block after the other; its arrays are used again for the next."""
+        scratch = Scratch()
+        for start in range(0, self.n_genes, genes_per_block):
+            genes = slice(start, min(start + genes_per_block, self.n_genes))
+            yield self.block(genes, n_threads, scratch)
+
+    @abstractmethod
+    def block(
+        self, genes: slice, n_threads: int = 1, scratch: Scratch | None = None
+    ) -> MomentBlock:
+        """Make the block of some of the chosen genes."""
+
+
+@dataclass(frozen=True, eq=False)
+class CountsSource(MomentSource):
+    """Counts, size factors and neighbours; every block is smoothed when it is asked for.
+
+    Attributes
+    ----------
+    spliced_scale, unspliced_scale
+        What a cell's counts are multiplied with: 1 / size factor, shape (cells,).
+    smoothing
+        The operator W between rows that stand in `order`.
+    """
+
+    spliced_scale: Float64Array
+    unspliced_scale: Float64Array
+    smoothing: SmoothingOperator
+
+    def block(
+        self, genes: slice, n_threads: int = 1, scratch: Scratch | None = None
+    ) -> MomentBlock:
+        """Make the block of some of the chosen genes."""
+        kept = Scratch() if scratch is None else scratch
+
+        def smoothed(name: str, counts: Matrix, scale: Float64Array) -> Float32Array:
+            values = block_of_columns(
+                counts,
+                self.genes[genes],
+                scale=scale,
+                order=self.order,
+                n_threads=n_threads,
+                scratch=kept,
+                name="counts",
+            )
+            out = kept.array(name, values.shape, np.float32)
+            return self.smoothing.apply(values, n_threads, out)
+
+        return MomentBlock(
+            genes,
+            self.order,
+            smoothed("spliced", self.spliced, self.spliced_scale),
+            smoothed("unspliced", self.unspliced, self.unspliced_scale),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LayerSource(MomentSource):
+    """Smoothed layers that exist already."""
+
+    def block(
+        self, genes: slice, n_threads: int = 1, scratch: Scratch | None = None
+    ) -> MomentBlock:
+        """Make the block of some of the chosen genes."""
+
+        def columns(name: str, layer: Matrix) -> Float32Array:
+            return block_of_columns(
+                layer,
+                self.genes[genes],
+                order=self.order,
+                n_threads=n_threads,
+                scratch=scratch,
+                name=name,
             )
 
-
-def dense_columns(x: Matrix, columns: IntArray) -> Float32Array:
-    """Return some columns as a dense float32 array whose rows are contiguous."""
-    block = x[:, columns]
-    dense = block.toarray() if sp.issparse(block) else block
-    return np.ascontiguousarray(dense, dtype=np.float32)
-
-
-def _sorted_csr(x: Matrix) -> sp.csr_array[Any]:
-    csr = sp.csr_array(x)
-    if not csr.has_canonical_format:
-        # a copy: sum_duplicates and sort_indices would work in the user's arrays
-        csr = csr.copy()
-        csr.sum_duplicates()
-    return csr
-
-
-def _slices(n: int, step: int) -> list[slice]:
-    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+        spliced = columns("spliced", self.spliced)
+        return MomentBlock(genes, self.order, spliced, columns("unspliced", self.unspliced))

@@ -9,13 +9,14 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
-__all__ = ["Progress", "count_threads", "for_rows", "in_threads"]
+__all__ = ["Progress", "count_threads", "for_rows", "in_threads", "row_chunks"]
 
 Progress = Callable[[float], None]
 Result = TypeVar("Result")
 
 # chunks per thread: enough that threads end together and Ctrl-C is heard soon
 _CHUNKS_PER_THREAD = 8
+_MOST_ROWS = 10_000
 
 
 def count_threads(n_threads: int | None = None) -> int:
@@ -36,16 +37,19 @@ def count_threads(n_threads: int | None = None) -> int:
     return n_threads
 
 
+def row_chunks(n_rows: int, n_threads: int, *, min_rows: int = 64) -> list[tuple[int, int]]:
+    """Cut rows into chunks that threads take one after the other."""
+    n_chunks = max(n_threads * _CHUNKS_PER_THREAD, n_rows // _MOST_ROWS)
+    n_chunks = max(1, min(n_chunks, n_rows // min_rows))
+    return list(pairwise(n_rows * c // n_chunks for c in range(n_chunks + 1)))
+
+
 def for_rows(
     work: Callable[[int, int], None], n_rows: int, n_threads: int, *, min_rows: int = 64
 ) -> None:
     """Call ``work(start, stop)`` for chunks that cover all rows."""
-    n_chunks = max(1, min(n_threads * _CHUNKS_PER_THREAD, n_rows // min_rows))
-    bounds = [n_rows * c // n_chunks for c in range(n_chunks + 1)]
-    in_threads(
-        [partial(work, a, b) for a, b in pairwise(bounds)],
-        n_threads,
-    )
+    chunks = row_chunks(n_rows, n_threads, min_rows=min_rows)
+    in_threads([partial(work, *chunk) for chunk in chunks], n_threads)
 
 
 def in_threads(tasks: Iterable[Callable[[], Result]], n_threads: int) -> list[Result]:

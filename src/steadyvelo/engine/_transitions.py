@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from ._kernels._transitions import count_transitions, transition_rows
+from ._threads import for_rows
+
 if TYPE_CHECKING:
     from steadyvelo.model._typing import BoolArray, Float64Array
 
@@ -43,6 +46,7 @@ def transition_probabilities(
     scale: float = 10.0,
     self_transition: Float64Array | None = None,
     signed: bool = False,
+    n_threads: int = 1,
 ) -> sp.csr_matrix[Any]:
     r"""Turn correlations into transition probabilities.
 
@@ -63,31 +67,39 @@ def transition_probabilities(
         entry of 0 is no edge.
     signed
         Which of the two.
+    n_threads
+        Number of threads.
 
     Returns
     -------
     Cells × cells, float32, indices sorted in each row. A cell without edges has an empty row, or
     stays where it is with probability 1 where there are self-transitions.
     """
-    correlation = sp.csr_matrix(graph + graph_neg, dtype=np.float64)
-    if self_transition is not None:
-        stay = sp.diags_array(self_transition, format="csr", dtype=np.float64)
-        correlation = sp.csr_matrix(correlation + stay)
-    correlation.eliminate_zeros()
-    correlation.sort_indices()
-    rows = np.repeat(np.arange(correlation.shape[0]), np.diff(correlation.indptr))
-    c = scale * correlation.data
-    # a row's largest exponent cancels in the division; taken out, nothing overflows
-    largest = np.full(correlation.shape[0], -np.inf)
-    np.maximum.at(largest, rows, np.abs(c) if signed else c)
-    top = largest[rows]
-    value = np.sign(c) * (np.exp(np.abs(c) - top) - np.exp(-top)) if signed else np.exp(c - top)
-    total = np.bincount(rows, weights=np.abs(value), minlength=correlation.shape[0])
-    correlation.data = (value / total[rows]).astype(np.float32)
-    if signed and self_transition is not None:
-        # edges whose probability vanishes in float32 stay: the cell has them
-        off = rows != correlation.indices
-        counts = np.concatenate([[0], np.cumsum(off)])[correlation.indptr]
-        kept = (correlation.data[off], correlation.indices[off], counts)
-        correlation = sp.csr_matrix(kept, shape=correlation.shape)
-    return correlation
+    n_cells = graph.shape[0]
+    stay = np.zeros(n_cells) if self_transition is None else self_transition
+    positive, negative = (_triple(part) for part in (graph, graph_neg))
+    # arrows are drawn to other cells
+    keep_own = not signed or self_transition is None
+    degrees = np.zeros(n_cells + 1, dtype=np.int64)
+
+    def count(start: int, stop: int) -> None:
+        count_transitions(positive, negative, stay, keep_own, degrees[1:], start, stop)
+
+    for_rows(count, n_cells, n_threads)
+    indptr = np.cumsum(degrees)
+    indices, data = np.empty(indptr[-1], dtype=np.int32), np.empty(indptr[-1], dtype=np.float32)
+
+    def fill(start: int, stop: int) -> None:
+        out = (indptr, indices, data)
+        transition_rows(positive, negative, stay, scale, signed, keep_own, out, start, stop)
+
+    for_rows(fill, n_cells, n_threads)
+    return sp.csr_matrix((data, indices, indptr), shape=graph.shape)
+
+
+def _triple(graph: sp.csr_matrix[Any]) -> tuple[Any, Any, Any]:
+    if not graph.has_canonical_format:
+        # a copy: summing and sorting would work in the user's arrays
+        graph = graph.copy()
+        graph.sum_duplicates()
+    return graph.indptr, graph.indices, graph.data

@@ -13,7 +13,7 @@ from steadyvelo._fitted import Fitted
 from steadyvelo._provenance import hash_cells
 from steadyvelo._sources import fitted_source
 from steadyvelo.engine import count_threads, genes_per_block
-from steadyvelo.engine._sources import dense_columns
+from steadyvelo.engine._gather import block_of_columns, readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +81,8 @@ def velocity(
     if fitted.params["cells_hash"] != hash_cells(adata) and layer in adata.layers:
         # a part of the cells: nothing can be recomputed from its neighbours, but what is
         # stored can be read
-        stored = dense_columns(adata.layers[layer], columns)
+        wanted, back = np.unique(columns, return_inverse=True)
+        stored = block_of_columns(readable(adata.layers[layer]), wanted)[:, back]
         return pd.DataFrame(
             stored[rows], index=adata.obs_names[rows], columns=adata.var_names[columns]
         )
@@ -92,7 +93,7 @@ def velocity(
     gamma, offset = fitted.gamma[wanted], fitted.offset[wanted]
     for block in source.blocks(genes_per_block(adata.n_obs), count_threads(n_threads)):
         values = block.velocity(gamma[block.genes], offset[block.genes])
-        out[:, block.genes] = values[rows]
+        out[:, block.genes] = values[source.order.position[rows]]
     return pd.DataFrame(out[:, back], index=adata.obs_names[rows], columns=adata.var_names[columns])
 
 

@@ -116,7 +116,7 @@ def _dense_layers(adata: AnnData, fitted: Fitted, n_threads: int) -> dict[str, N
         for name, values in zip(
             names, (block.spliced, block.unspliced, np.nan_to_num(residual)), strict=True
         ):
-            layers[name][:, block.genes] = values
+            block.write(layers[name], source.genes[block.genes], values)
     return layers
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 
+from ._kernels import weighted_sums
 from ._ratio import fit_ratio
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ._ratio import Bound, OffsetMode, RatioFit
-    from ._typing import Float64Array, Matrix
+    from ._typing import Float64Array, GeneRows, Matrix
 
 __all__ = ["SufficientStatistics"]
 
@@ -101,7 +104,7 @@ class SufficientStatistics:
         spliced, unspliced = _by_gene(spliced), _by_gene(unspliced)
         weights = None if weights is None else _by_gene(weights)
         parts = [
-            cls._from_gene_rows(
+            cls.from_gene_rows(
                 _gene_rows(spliced, genes),
                 _gene_rows(unspliced, genes),
                 None if weights is None else _gene_rows(weights, genes),
@@ -113,41 +116,36 @@ class SufficientStatistics:
         )
 
     @classmethod
-    def _from_gene_rows(
-        cls, spliced: Float64Array, unspliced: Float64Array, weights: Float64Array | None
+    def from_gene_rows(
+        cls, spliced: GeneRows, unspliced: GeneRows, weights: NDArray[Any] | None = None
     ) -> Self:
-        """Take the sums of (genes, cells) arrays, whose rows numpy adds up pairwise."""
+        """Take the sums of (genes, cells) arrays; `weights` may have one row for all genes."""
         n_genes, n_cells = spliced.shape
         if weights is None:
             weights = np.ones((1, n_cells))
-        elif weights.min(initial=0.0) < 0:
+        elif weights.dtype != np.bool_ and weights.min(initial=0.0) < 0:
             msg = f"weights must not be negative; the smallest given is {weights.min():g}."
             raise ValueError(msg)
-        n = np.broadcast_to(weights.sum(axis=1), (n_genes,)).copy()
-        some = n > 0
-        divisor = np.where(some, n, 1.0)
-        s_mean = (weights * spliced).sum(axis=1) / divisor
-        u_mean = (weights * unspliced).sum(axis=1) / divisor
+        sums = np.empty((n_genes, 8))
+        weighted_sums(spliced, unspliced, weights, sums)
+        n, s_mean, u_mean, s_left, u_left, ss, su, uu = sums.T.copy()
         for name, mean in (("spliced", s_mean), ("unspliced", u_mean), ("weights", n)):
             if not np.isfinite(mean).all():
                 gene = int(np.flatnonzero(~np.isfinite(mean))[0])
                 msg = f"{name} holds NaN or infinite values, first in gene number {gene}."
                 raise ValueError(msg)
-        ds = spliced - s_mean[:, None]
-        du = unspliced - u_mean[:, None]
-        weighted_ds, weighted_du = weights * ds, weights * du
         # what the rounding of the mean left over; taking it out again is what keeps all
         # digits at a mean far above the spread (corrected two-pass)
-        s_left, u_left = weighted_ds.sum(axis=1), weighted_du.sum(axis=1)
+        divisor = np.where(n > 0, n, 1.0)
         s_mean, s_rest = _two_sum(s_mean, s_left / divisor)
         u_mean, u_rest = _two_sum(u_mean, u_left / divisor)
         return cls(
             n,
             s_mean,
             u_mean,
-            np.maximum((weighted_ds * ds).sum(axis=1) - s_left * s_left / divisor, 0.0),
-            (weighted_ds * du).sum(axis=1) - s_left * u_left / divisor,
-            np.maximum((weighted_du * du).sum(axis=1) - u_left * u_left / divisor, 0.0),
+            np.maximum(ss - s_left * s_left / divisor, 0.0),
+            su - s_left * u_left / divisor,
+            np.maximum(uu - u_left * u_left / divisor, 0.0),
             s_rest,
             u_rest,
         )

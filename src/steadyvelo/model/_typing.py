@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Float64Array: TypeAlias = NDArray[np.float64]
 Float32Array: TypeAlias = NDArray[np.float32]
+# genes × cells; kernels add up in float64 whatever the precision
+GeneRows: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 IntArray: TypeAlias = NDArray[np.int64]
 TextArray: TypeAlias = NDArray[np.object_]

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from ._kernels import extreme_cells, row_percentiles
 from ._ratio import resolve_offset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._ratio import OffsetMode
-    from ._typing import BoolArray, Float64Array
+    from ._typing import BoolArray, Float64Array, GeneRows
 
 __all__ = ["WEIGHT_RULES", "Quantiles", "resolve_quantiles", "steady_state_weights"]
 
@@ -69,13 +70,14 @@ def resolve_quantiles(quantiles: Quantiles | None, *, offset: OffsetMode) -> Qua
 
 
 def steady_state_weights(
-    spliced: Float64Array,
-    unspliced: Float64Array,
+    spliced: GeneRows,
+    unspliced: GeneRows,
     rule: str = "extremes",
     *,
     quantiles: Quantiles = (None, 0.95),
     cells: BoolArray | None = None,
-) -> Float64Array:
+    out: BoolArray | None = None,
+) -> Float64Array | BoolArray:
     r"""Weight of every cell in the fit of every gene.
 
     ========================  =========================================================
@@ -97,7 +99,8 @@ def steady_state_weights(
     Parameters
     ----------
     spliced, unspliced
-        Smoothed abundances, shape (genes, cells): a gene's cells lie together in memory.
+        Smoothed abundances, float32 or float64, shape (genes, cells): a gene's cells lie together
+        in memory.
     rule
         One of the above; all but the first two are velocyto's.
     quantiles
@@ -105,10 +108,12 @@ def steady_state_weights(
     cells
         Cells among which the fit chooses, shape (cells,); the others get weight 0, and
         percentiles are taken over the chosen ones. None means all.
+    out
+        Memory that may be used for weights that are 0 or 1.
 
     Returns
     -------
-    Weights, shape (genes, cells).
+    Weights, shape (genes, cells), float64 unless `out` was used.
 
     Raises
     ------
@@ -130,65 +135,58 @@ def steady_state_weights(
         msg = f"weights={rule!r} is unknown; the rules are {', '.join(map(repr, WEIGHT_RULES))}."
         raise ValueError(msg)
     if cells is not None and not cells.all():
-        weights = np.zeros_like(spliced)
+        weights = np.zeros(spliced.shape)
         if cells.any():
             weights[:, cells] = steady_state_weights(
                 spliced[:, cells], unspliced[:, cells], rule, quantiles=quantiles
             )
         return weights
-    return WEIGHT_RULES[rule](spliced, unspliced, quantiles)
+    if rule == "extremes":
+        chosen: Float64Array | BoolArray = np.empty(spliced.shape) if out is None else out
+        low, high = (np.nan if q is None else q for q in quantiles)
+        s, u = np.ascontiguousarray(spliced), np.ascontiguousarray(unspliced)
+        extreme_cells(s, u, low, high, _FLOOR, chosen)
+        return chosen
+    return _RULES[rule](spliced, unspliced)
 
 
-def _extremes(s: Float64Array, u: Float64Array, quantiles: Quantiles) -> Float64Array:
-    z = s / np.maximum(s.max(axis=1, keepdims=True), _FLOOR)
-    z += u / np.maximum(u.max(axis=1, keepdims=True), _FLOOR)
-    low, high = quantiles
-    chosen = np.zeros(z.shape, dtype=bool)
-    thresholds = iter(_percentile(z, [100 * q for q in (low, high) if q is not None]))
-    if low is not None:
-        chosen |= z <= next(thresholds)
-    if high is not None:
-        chosen |= z >= next(thresholds)
-    return chosen.astype(np.float64)
+def _all(s: GeneRows, _u: GeneRows) -> Float64Array:
+    return np.ones(s.shape)
 
 
-def _all(s: Float64Array, _u: Float64Array, _quantiles: Quantiles) -> Float64Array:
-    return np.ones_like(s)
-
-
-def _outside(x: Float64Array) -> Float64Array:
+def _outside(x: GeneRows) -> Float64Array:
     low, high = _percentile(x, [2, 98])
     return np.asarray((x <= low) | (x >= high), dtype=np.float64)
 
 
-def _maxmin(s: Float64Array, _u: Float64Array, _quantiles: Quantiles) -> Float64Array:
+def _maxmin(s: GeneRows, _u: GeneRows) -> Float64Array:
     return _outside(s)
 
 
-def _maxmin_diag(s: Float64Array, u: Float64Array, _quantiles: Quantiles) -> Float64Array:
+def _maxmin_diag(s: GeneRows, u: GeneRows) -> Float64Array:
     return _outside(_scaled(s, 99.9) + _scaled(u, 99.9))
 
 
-def _sum(s: Float64Array, u: Float64Array, _quantiles: Quantiles) -> Float64Array:
+def _sum(s: GeneRows, u: GeneRows) -> Float64Array:
     return _scaled(s, 99) + _scaled(u, 99)
 
 
-def _prod(s: Float64Array, u: Float64Array, _quantiles: Quantiles) -> Float64Array:
+def _prod(s: GeneRows, u: GeneRows) -> Float64Array:
     return _scaled(s, 99) * _scaled(u, 99)
 
 
-def _maxmin_weighted(s: Float64Array, _u: Float64Array, _quantiles: Quantiles) -> Float64Array:
+def _maxmin_weighted(s: GeneRows, _u: GeneRows) -> Float64Array:
     low, high = _percentile(s, [2, 98])
     width = high - low
     r = np.where(width > 0, (np.clip(s, low, high) - low) / np.where(width > 0, width, 1.0), 0.0)
     return np.asarray(0.5 * (r**15 + (1 - r) ** 15))
 
 
-def _maxmin_double(s: Float64Array, u: Float64Array, quantiles: Quantiles) -> Float64Array:
-    return _maxmin_diag(s, u, quantiles) + _maxmin(s, u, quantiles)
+def _maxmin_double(s: GeneRows, u: GeneRows) -> Float64Array:
+    return _maxmin_diag(s, u) + _maxmin(s, u)
 
 
-def _scaled(x: Float64Array, percentile: float) -> Float64Array:
+def _scaled(x: GeneRows, percentile: float) -> Float64Array:
     (unit,) = _percentile(x, [percentile])
     # a gene found in too few cells to have that percentile is scaled by its maximum
     return np.asarray(
@@ -196,12 +194,15 @@ def _scaled(x: Float64Array, percentile: float) -> Float64Array:
     )
 
 
-def _percentile(x: Float64Array, percentiles: list[float]) -> Float64Array:
-    return np.percentile(x, percentiles, axis=1, keepdims=True)
+def _percentile(x: GeneRows, percentiles: list[float]) -> Float64Array:
+    """Return percentiles of every row, shape (percentiles, genes, 1), as numpy's function does."""
+    out = np.empty((len(x), len(percentiles)))
+    shares = np.asarray(percentiles) / 100
+    row_percentiles(np.ascontiguousarray(x, dtype=np.float64), shares, out)
+    return out.T[:, :, None]
 
 
-WEIGHT_RULES: dict[str, Callable[[Float64Array, Float64Array, Quantiles], Float64Array]] = {
-    "extremes": _extremes,
+_RULES: dict[str, Callable[[GeneRows, GeneRows], Float64Array]] = {
     "all": _all,
     "maxmin": _maxmin,
     "maxmin_diag": _maxmin_diag,
@@ -210,3 +211,4 @@ WEIGHT_RULES: dict[str, Callable[[Float64Array, Float64Array, Quantiles], Float6
     "maxmin_weighted": _maxmin_weighted,
     "maxmin_double": _maxmin_double,
 }
+WEIGHT_RULES = ("extremes", *_RULES)

@@ -161,10 +161,11 @@ def _moments(
         raise ValueError(msg)
     else:
         source = fitted_source(adata, genes, fitted.params, fitted.key)
-    blocks = list(source.blocks(genes_per_block(adata.n_obs)))
-    spliced = np.concatenate([block.spliced for block in blocks], axis=1)
-    unspliced = np.concatenate([block.unspliced for block in blocks], axis=1)
-    return spliced.T.astype(np.float64), unspliced.T.astype(np.float64)
+    spliced, unspliced = np.empty((2, len(genes), adata.n_obs))
+    for block in source.blocks(genes_per_block(adata.n_obs)):
+        spliced[block.genes, block.order.order] = block.spliced.T
+        unspliced[block.genes, block.order.order] = block.unspliced.T
+    return spliced, unspliced
 
 
 def _weights(

@@ -94,8 +94,9 @@ def moments(
     )
     smoothed_s, smoothed_u = np.empty((2, *adata.shape), dtype=np.float32)
     for block in source.blocks(genes_per_block(adata.n_obs, max_memory), threads):
-        smoothed_s[:, block.genes] = block.spliced
-        smoothed_u[:, block.genes] = block.unspliced
+        genes = source.genes[block.genes]
+        block.write(smoothed_s, genes, block.spliced)
+        block.write(smoothed_u, genes, block.unspliced)
     record = smoothing_record(adata, spliced, unspliced, neighbors_key)
     writable(adata)
     write_moments(adata, smoothed_s, smoothed_u, record)

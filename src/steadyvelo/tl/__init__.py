@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from ._transition_matrix import transition_matrix
 from ._velocity import velocity
+from ._velocity_confidence import velocity_confidence
 from ._velocity_embedding import velocity_embedding
 from ._velocity_graph import velocity_graph
 
-__all__ = ["transition_matrix", "velocity", "velocity_embedding", "velocity_graph"]
+__all__ = [
+    "transition_matrix",
+    "velocity",
+    "velocity_confidence",
+    "velocity_embedding",
+    "velocity_graph",
+]

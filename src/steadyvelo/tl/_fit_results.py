@@ -29,7 +29,14 @@ __all__ = [
 ]
 
 # entries of the parameters that belong to a graph and what was made from it
-GRAPH_PARAMS = ("n_recurse_neighbors", "graph_neighbors_key", "embeddings", "arrows", "transitions")
+GRAPH_PARAMS = (
+    "n_recurse_neighbors",
+    "sqrt_transform",
+    "graph_neighbors_key",
+    "embeddings",
+    "arrows",
+    "transitions",
+)
 
 
 class DenseLayers:
@@ -43,11 +50,11 @@ class DenseLayers:
 
     def take(self, block: MomentBlock, fit: FitResult) -> None:
         """Keep what a block holds."""
-        columns = self.genes[block.genes]
-        self.velocity[:, columns] = block.velocity(fit.gamma, fit.offset)
+        genes = self.genes[block.genes]
+        block.write(self.velocity, genes, block.velocity(fit.gamma, fit.offset))
         if self.spliced is not None and self.unspliced is not None:
-            self.spliced[:, columns] = block.spliced
-            self.unspliced[:, columns] = block.unspliced
+            block.write(self.spliced, genes, block.spliced)
+            block.write(self.unspliced, genes, block.unspliced)
 
     def write(
         self,
@@ -128,7 +135,13 @@ def clear_earlier(adata: AnnData, key: str) -> None:
 
 def clear_graph(adata: AnnData, key: str) -> None:
     """Remove an earlier graph and what was made from it: transitions and arrows."""
-    _remove(adata, "obs", _keys.SELF_TRANSITION.of(key))
+    columns = (
+        _keys.SELF_TRANSITION,
+        _keys.LENGTH,
+        _keys.CONFIDENCE,
+        _keys.CONFIDENCE_TRANSITION,
+    )
+    _remove(adata, "obs", *(field.of(key) for field in columns))
     transitions = dict(adata.uns.get(_keys.PARAMS.of(key), {}).get("transitions", {}))
     graphs = (_keys.GRAPH, _keys.GRAPH_NEG, _keys.TRANSITIONS)
     _remove(adata, "obsp", *(field.of(key) for field in graphs), *transitions)

@@ -12,12 +12,12 @@ from steadyvelo._checks import check_adata, check_key, writable
 from steadyvelo._fitted import Fitted
 from steadyvelo._provenance import check_cells
 from steadyvelo._sources import used_cells
-from steadyvelo.engine import self_transition_probability, transition_probabilities
+from steadyvelo.engine import count_threads, self_transition_probability, transition_probabilities
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["signed_transitions", "transition_matrix"]
+__all__ = ["signed_transitions", "transition_matrix", "transitions_of_graph"]
 
 
 def transition_matrix(
@@ -28,6 +28,7 @@ def transition_matrix(
     self_transitions: bool = True,
     signed: bool = False,
     key_added: str | None = None,
+    n_threads: int | None = None,
 ) -> None:
     r"""Turn the velocity graph into transition probabilities.
 
@@ -52,6 +53,8 @@ def transition_matrix(
     key_added
         Name of the result; None means ``"velocity_transitions"`` for
         ``velocity_key="velocity"``.
+    n_threads
+        Number of threads; None means all processors.
 
     Returns
     -------
@@ -89,7 +92,12 @@ def transition_matrix(
     """
     check_adata(adata)
     transitions = _transitions(
-        adata, velocity_key, scale=scale, self_transitions=self_transitions, signed=signed
+        adata,
+        velocity_key,
+        scale=scale,
+        self_transitions=self_transitions,
+        signed=signed,
+        n_threads=count_threads(n_threads),
     )
     name = key_added or _keys.TRANSITIONS.of(velocity_key)
     params = dict(adata.uns[_keys.PARAMS.of(velocity_key)])
@@ -103,17 +111,42 @@ def transition_matrix(
     adata.uns[_keys.PARAMS.of(velocity_key)] = {**params, "transitions": made}
 
 
+def transitions_of_graph(
+    adata: AnnData, velocity_key: str, *, scale: float, n_threads: int
+) -> sp.csr_matrix[Any]:
+    """Return the default variant, with self-transitions."""
+    return _transitions(
+        adata,
+        velocity_key,
+        scale=scale,
+        self_transitions=True,
+        signed=False,
+        n_threads=n_threads,
+    )
+
+
 def signed_transitions(
-    adata: AnnData, velocity_key: str, *, scale: float, self_transitions: bool
+    adata: AnnData, velocity_key: str, *, scale: float, self_transitions: bool, n_threads: int
 ) -> sp.csr_matrix[Any]:
     """Return the signed variant, which every drawing of arrows uses."""
     return _transitions(
-        adata, velocity_key, scale=scale, self_transitions=self_transitions, signed=True
+        adata,
+        velocity_key,
+        scale=scale,
+        self_transitions=self_transitions,
+        signed=True,
+        n_threads=n_threads,
     )
 
 
 def _transitions(
-    adata: AnnData, velocity_key: str, *, scale: float, self_transitions: bool, signed: bool
+    adata: AnnData,
+    velocity_key: str,
+    *,
+    scale: float,
+    self_transitions: bool,
+    signed: bool,
+    n_threads: int,
 ) -> sp.csr_matrix[Any]:
     if not (np.isfinite(scale) and scale > 0):
         msg = f"scale must be positive and finite; it is {scale}."
@@ -133,4 +166,5 @@ def _transitions(
             self_transition_probability(graph, used_cells(adata)) if self_transitions else None
         ),
         signed=signed,
+        n_threads=n_threads,
     )

@@ -168,7 +168,7 @@ def velocity(
     threads = count_threads(n_threads)
     pair = resolve_quantiles(quantiles, offset=offset)
     if isinstance(weights, str):
-        one_of("weights", weights, tuple(WEIGHT_RULES))
+        one_of("weights", weights, WEIGHT_RULES)
     else:
         weights = checked_weights(adata, weights)
     cells = used_cells(adata)

@@ -94,7 +94,7 @@ def velocity_embedding(
     basis = basis.removeprefix("X_")
     embedding = check_finite_embedding(adata, basis)
     transitions = signed_transitions(
-        adata, velocity_key, scale=scale, self_transitions=self_transitions
+        adata, velocity_key, scale=scale, self_transitions=self_transitions, n_threads=threads
     )
     arrows = project_transitions(transitions, embedding, n_threads=threads)
     without = np.diff(transitions.indptr) == 0

@@ -1,0 +1,91 @@
+"""How large the velocity of a cell is, and how well it agrees with what lies around the cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._kernels._edges import add_edge_products, add_row_sums
+from ._kernels._transitions import add_displacement_sums
+from ._threads import for_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from steadyvelo.model._typing import Float32Array, Float64Array
+
+__all__ = ["velocity_agreement"]
+
+# what float32 rounding leaves of constant values is no spread
+_ROUNDING = 1e-10
+
+
+def velocity_agreement(
+    blocks: Iterable[tuple[Float32Array, Float32Array]],
+    neighbors: tuple[NDArray[np.int64], NDArray[np.int32]],
+    transitions: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]],
+    *,
+    n_threads: int = 1,
+) -> tuple[Float64Array, Float64Array, Float64Array]:
+    r"""Return length, agreement with neighbours and agreement with transitions of velocities.
+
+    Over genes, with :math:`\rho` the Pearson correlation:
+
+    .. math::
+        \lVert v_i - \bar v_i \rVert, \qquad
+        \operatorname{mean}_{j \in N(i)} \rho(v_i, v_j), \qquad
+        \rho\Bigl(v_i, \textstyle\sum_j T_{ij} x_j - x_i\Bigr)
+
+    Parameters
+    ----------
+    blocks
+        Expression x and velocity v of some genes each, float32, shape (cells, genes of the block).
+    neighbors
+        CSR pattern of N.
+    transitions
+        CSR triple of T, float32.
+    n_threads
+        Number of threads.
+
+    Returns
+    -------
+    Three values per cell; NaN where a cell has no neighbours or no transitions, or where a side
+    is constant over genes.
+    """
+    indptr, indices = neighbors
+    n_cells, n_genes = len(indptr) - 1, 0
+    sums, squares = np.zeros((2, n_cells))
+    products, displacement = np.zeros(len(indices)), np.zeros((n_cells, 3))
+    for expression, velocity in blocks:
+        n_genes += velocity.shape[1]
+
+        def add(
+            start: int, stop: int, x: Float32Array = expression, v: Float32Array = velocity
+        ) -> None:
+            add_row_sums(v, sums, squares, start, stop)
+            add_edge_products(v, indptr, indices, products, start, stop)
+            add_displacement_sums(*transitions, x, v, displacement, start, stop)
+
+        for_rows(add, n_cells, n_threads)
+    spread = _spread(sums, squares, n_genes)
+    degree = np.diff(indptr)
+    own = np.repeat(np.arange(n_cells), degree)
+    covariance = products - sums[own] * sums[indices] / n_genes
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlation = covariance / np.sqrt(spread[own] * spread[indices])
+        agreement = np.bincount(own, weights=correlation, minlength=n_cells) / degree
+        y_sum, y_square, y_product = displacement.T
+        along = (y_product - y_sum * sums / n_genes) / np.sqrt(
+            spread * _spread(y_sum, y_square, n_genes)
+        )
+    along[np.diff(transitions[0]) == 0] = np.nan
+    return np.sqrt(np.nan_to_num(spread)), agreement, along
+
+
+def _spread(sums: Float64Array, squares: Float64Array, n_genes: int) -> Float64Array:
+    """Return sums of squares around the mean; NaN where there is no spread."""
+    spread = squares - sums * sums / n_genes
+    return np.where(spread > _ROUNDING * squares, spread, np.nan)

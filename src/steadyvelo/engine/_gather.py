@@ -1,0 +1,152 @@
+"""Some columns of a matrix of cells × genes as a dense block, from any format."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ._kernels import _gather as kernels
+from ._order import CellOrder
+from ._scratch import Scratch
+from ._threads import for_rows
+
+if TYPE_CHECKING:
+    from steadyvelo.model._typing import Float32Array, Float64Array, IntArray, Matrix
+
+__all__ = ["block_of_columns", "readable"]
+
+
+def readable(x: Matrix) -> Matrix:
+    """Return a matrix in a format of which blocks can be made, without a copy where it is one.
+
+    CSR with sorted indices, CSC and dense arrays are; other formats become CSR.
+    """
+    if not sp.issparse(x):
+        return np.asarray(x)
+    if x.format == "csc":
+        return sp.csc_array(x)
+    csr = sp.csr_array(x)
+    if not csr.has_sorted_indices:
+        # a copy: sort_indices would work in the user's arrays
+        csr = csr.sorted_indices()
+    return csr
+
+
+def block_of_columns(
+    x: Matrix,
+    columns: IntArray,
+    *,
+    scale: Float64Array | None = None,
+    order: CellOrder | None = None,
+    n_threads: int = 1,
+    scratch: Scratch | None = None,
+    name: str = "",
+) -> Float32Array:
+    """Return scaled columns as a dense block.
+
+    Parameters
+    ----------
+    x
+        Cells × genes, as :func:`readable` returns it.
+    columns
+        Wanted columns, ascending.
+    scale
+        What the values of a cell are multiplied with, shape (cells,); None for nothing.
+    order
+        Order of the rows of the block; None means that of the cells.
+    n_threads
+        Number of threads.
+    scratch, name
+        Where the block is kept for the next one, and under which name.
+
+    Returns
+    -------
+    Float32, shape (cells, columns), a cell's values contiguous.
+    """
+    n_cells = x.shape[0]
+    kept = Scratch() if scratch is None else scratch
+    out = kept.array(name, (n_cells, len(columns)), np.float32)
+    if len(columns) > 0:
+        scale = np.ones(n_cells) if scale is None else scale
+        order = CellOrder.identity(n_cells) if order is None else order
+        # of every matrix its own: how far its rows have been read
+        cursor = kept.zeros(f"cursor {id(x)}", (n_cells,), np.int64)
+        _fill(x, columns, scale, order, cursor, out, n_threads)
+    return out
+
+
+@singledispatch
+def _fill(x: Any, *_: Any) -> None:
+    msg = f"blocks cannot be made of {type(x).__name__}."
+    raise TypeError(msg)
+
+
+@_fill.register(sp.csr_array)
+def _(
+    x: sp.csr_array[Any],
+    columns: IntArray,
+    scale: Float64Array,
+    order: CellOrder,
+    cursor: IntArray,
+    out: Float32Array,
+    n_threads: int,
+) -> None:
+    place = np.full(x.shape[1], -1, dtype=np.int32)
+    place[columns] = np.arange(len(columns))
+    span = (int(columns[0]), int(columns[-1]) + 1)
+
+    def work(start: int, stop: int) -> None:
+        kernels.gather_csr(
+            x.indptr,
+            x.indices,
+            x.data,
+            scale,
+            place,
+            span,
+            cursor,
+            order.position,
+            out,
+            start,
+            stop,
+        )
+
+    for_rows(work, len(out), n_threads)
+
+
+@_fill.register(sp.csc_array)
+def _(
+    x: sp.csc_array[Any],
+    columns: IntArray,
+    scale: Float64Array,
+    order: CellOrder,
+    _cursor: IntArray,
+    out: Float32Array,
+    n_threads: int,
+) -> None:
+    out[:] = 0
+
+    def work(start: int, stop: int) -> None:
+        kernels.gather_csc(
+            x.indptr, x.indices, x.data, scale, columns, order.position, out, start, stop
+        )
+
+    for_rows(work, len(columns), n_threads, min_rows=1)
+
+
+@_fill.register(np.ndarray)
+def _(
+    x: np.ndarray[Any, Any],
+    columns: IntArray,
+    scale: Float64Array,
+    order: CellOrder,
+    _cursor: IntArray,
+    out: Float32Array,
+    n_threads: int,
+) -> None:
+    def work(start: int, stop: int) -> None:
+        kernels.gather_dense(x, scale, columns, order.order, out, start, stop)
+
+    for_rows(work, len(out), n_threads)

@@ -1,0 +1,122 @@
+"""Columns of a matrix of cells × genes as a dense block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from steadyvelo._jit import kernel
+
+Array = np.ndarray[Any, Any]
+
+
+@kernel
+def gather_csr(
+    indptr: Array,
+    indices: Array,
+    data: Array,
+    scale: Array,
+    place: Array,
+    columns: tuple[int, int],
+    cursor: Array,
+    position: Array,
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Write the scaled entries of some columns of CSR rows `start` to `stop` to a block.
+
+    `place` maps a column to its place in `out`, or to −1; `columns` is the half-open range in
+    which the wanted columns lie. Column indices must be sorted within a row. `cursor` says how many
+    entries of each row lie before the range: a guess that is checked, and left where the range
+    ends, which is right for the next one.
+    """
+    first, last = columns
+    for i in range(start, stop):
+        begin, end = indptr[i], indptr[i + 1]
+        low = begin + cursor[i]
+        if (low > begin and indices[low - 1] >= first) or (low < end and indices[low] < first):
+            low, high = begin, end
+            while low < high:  # bisection for the first entry at or after `first`
+                middle = (low + high) // 2
+                if indices[middle] < first:
+                    low = middle + 1
+                else:
+                    high = middle
+        row = out[position[i]]
+        row[:] = np.float32(0.0)
+        while low < end and indices[low] < last:
+            p = place[indices[low]]
+            if p >= 0:
+                row[p] += np.float32(data[low] * scale[i])
+            low += 1
+        cursor[i] = low - begin
+
+
+@kernel
+def gather_csc(
+    indptr: Array,
+    indices: Array,
+    data: Array,
+    scale: Array,
+    columns: Array,
+    position: Array,
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Add the scaled entries of the CSC columns number `start` to `stop` of `columns`."""
+    for g in range(start, stop):
+        for k in range(indptr[columns[g]], indptr[columns[g] + 1]):
+            i = indices[k]
+            out[position[i], g] += np.float32(data[k] * scale[i])
+
+
+@kernel
+def gather_dense(
+    values: Array,
+    scale: Array,
+    columns: Array,
+    order: Array,
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Write the scaled columns of a dense matrix to rows `start` to `stop` of a block."""
+    for p in range(start, stop):
+        i = order[p]
+        for g in range(columns.shape[0]):
+            out[p, g] = np.float32(values[i, columns[g]] * scale[i])
+
+
+@kernel
+def transpose(block: Array, position: Array, out: Array, start: int, stop: int) -> None:
+    """Write cells `start` to `stop` of a block to columns of `out`, in the cells' own order.
+
+    A few cells at a time, all genes of which fit into the processor's cache.
+    """
+    for first in range(start, stop, 32):
+        last = min(first + 32, stop)
+        for g in range(out.shape[0]):
+            row = out[g]
+            for i in range(first, last):
+                row[i] = block[position[i], g]
+
+
+@kernel
+def column_sums_csr(
+    indptr: Array,
+    indices: Array,
+    data: Array,
+    weights: Array,
+    n_columns: int,
+    start: int,
+    stop: int,
+) -> Array:
+    """Σ_i w_i x_ig over some rows, per column."""
+    out = np.zeros(n_columns)
+    for i in range(start, stop):
+        for k in range(indptr[i], indptr[i + 1]):
+            out[indices[k]] += weights[i] * data[k]
+    return out

@@ -1,0 +1,197 @@
+"""Transition probabilities row by row, and what is drawn from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from steadyvelo._jit import kernel, reordering_kernel
+
+Array = np.ndarray[Any, Any]
+
+_ZERO = np.float32(0.0)
+
+
+@kernel
+def count_transitions(
+    graph: tuple[Array, Array, Array],
+    graph_neg: tuple[Array, Array, Array],
+    stay: Array,
+    keep_own: bool,  # noqa: FBT001 (kernels take no keywords)
+    degrees: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Count the transitions that :func:`transition_rows` writes for each cell."""
+    for i in range(start, stop):
+        own = stay[i]
+        n = 0
+        for k in range(graph[0][i], graph[0][i + 1]):
+            if graph[1][k] == i:
+                own += graph[2][k]
+            elif graph[2][k] != 0.0:
+                n += 1
+        for k in range(graph_neg[0][i], graph_neg[0][i + 1]):
+            if graph_neg[1][k] == i:
+                own += graph_neg[2][k]
+            elif graph_neg[2][k] != 0.0:
+                n += 1
+        degrees[i] = n + 1 if keep_own and own != 0.0 else n
+
+
+@kernel
+def transition_rows(
+    graph: tuple[Array, Array, Array],
+    graph_neg: tuple[Array, Array, Array],
+    stay: Array,
+    scale: float,
+    signed: bool,  # noqa: FBT001 (kernels take no keywords)
+    keep_own: bool,  # noqa: FBT001
+    out: tuple[Array, Array, Array],
+    start: int,
+    stop: int,
+) -> None:
+    """Merge the correlations of both signs with `stay` on the diagonal and turn them into T.
+
+    Unsigned: exp(λc) / Σ exp(λc). Signed: sign(c)·expm1(λ|c|), divided by the sum of absolute
+    values. A row's largest exponent cancels in the division; taken out, nothing overflows. Indices
+    are sorted in all rows; an entry of 0 is no edge, and `keep_own` says whether the diagonal
+    is written.
+    """
+    (a_indptr, a_indices, a_data), (b_indptr, b_indices, b_data) = graph, graph_neg
+    out_indptr, out_indices, out_data = out
+    n_cells = out_indptr.shape[0] - 1
+    columns = np.empty(n_cells + 1, dtype=np.int64)
+    values = np.empty(n_cells + 1)
+    for i in range(start, stop):
+        a, a_end, b, b_end = a_indptr[i], a_indptr[i + 1], b_indptr[i], b_indptr[i + 1]
+        n = 0
+        own_left = True
+        top = 0.0 if signed else -np.inf
+        while own_left or a < a_end or b < b_end:
+            column = i if own_left else n_cells
+            if a < a_end:
+                column = min(column, a_indices[a])
+            if b < b_end:
+                column = min(column, b_indices[b])
+            c = 0.0
+            if own_left and column == i:
+                c += stay[i]
+                own_left = False
+            if a < a_end and a_indices[a] == column:
+                c += a_data[a]
+                a += 1
+            if b < b_end and b_indices[b] == column:
+                c += b_data[b]
+                b += 1
+            if c != 0.0:
+                columns[n], values[n] = column, scale * c
+                top = max(top, abs(scale * c) if signed else scale * c)
+                n += 1
+        total = 0.0
+        for k in range(n):
+            c = values[k]
+            if signed:
+                size = np.exp(abs(c) - top) - np.exp(-top)
+                values[k] = size if c > 0.0 else -size
+                total += size
+            else:
+                values[k] = np.exp(c - top)
+                total += values[k]
+        place = out_indptr[i]
+        for k in range(n):
+            if keep_own or columns[k] != i:
+                out_indices[place] = columns[k]
+                out_data[place] = np.float32(values[k] / total)
+                place += 1
+
+
+@reordering_kernel
+def add_displacement_sums(
+    indptr: Array,
+    indices: Array,
+    weights: Array,
+    expression: Array,
+    velocity: Array,
+    sums: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Add Σy, Σy² and Σyv over the genes of a block, y = Σ_j w_ij x_j − x_i, to each row of `sums`.
+
+    Eight entries of a row at a time, so that y is not stored and loaded again for each.
+    """
+    width = expression.shape[1]
+    y = np.empty(width, dtype=np.float32)
+    for i in range(start, stop):
+        own, v = expression[i], velocity[i]
+        for g in range(width):
+            y[g] = -own[g]
+        k, end = indptr[i], indptr[i + 1]
+        while k < end:
+            # where fewer than eight are left the cell itself stands in with weight 0
+            a, wa = expression[indices[k]], weights[k]
+            b, wb = (expression[indices[k + 1]], weights[k + 1]) if k + 1 < end else (own, _ZERO)
+            c, wc = (expression[indices[k + 2]], weights[k + 2]) if k + 2 < end else (own, _ZERO)
+            d, wd = (expression[indices[k + 3]], weights[k + 3]) if k + 3 < end else (own, _ZERO)
+            e, we = (expression[indices[k + 4]], weights[k + 4]) if k + 4 < end else (own, _ZERO)
+            f, wf = (expression[indices[k + 5]], weights[k + 5]) if k + 5 < end else (own, _ZERO)
+            h, wh = (expression[indices[k + 6]], weights[k + 6]) if k + 6 < end else (own, _ZERO)
+            m, wm = (expression[indices[k + 7]], weights[k + 7]) if k + 7 < end else (own, _ZERO)
+            for g in range(width):
+                y[g] += (
+                    wa * a[g]
+                    + wb * b[g]
+                    + wc * c[g]
+                    + wd * d[g]
+                    + we * e[g]
+                    + wf * f[g]
+                    + wh * h[g]
+                    + wm * m[g]
+                )
+            k += 8
+        total = square = product = np.float32(0.0)
+        for g in range(width):
+            total += y[g]
+            square += y[g] * y[g]
+            product += y[g] * v[g]
+        sums[i, 0] += total
+        sums[i, 1] += square
+        sums[i, 2] += product
+
+
+@kernel
+def project_rows(
+    indptr: Array,
+    indices: Array,
+    probability: Array,
+    embedding: Array,
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Σ_j T_ij d_ij − (mean_j T_ij) Σ_j d_ij with unit displacements d_ij on the embedding."""
+    width = embedding.shape[1]
+    step = np.empty(width)
+    total = np.empty(width)
+    for i in range(start, stop):
+        n_edges = indptr[i + 1] - indptr[i]
+        mean = 0.0
+        for g in range(width):
+            out[i, g] = 0.0
+            total[g] = 0.0
+        for k in range(indptr[i], indptr[i + 1]):
+            mean += probability[k]
+            length = 0.0
+            for g in range(width):
+                step[g] = embedding[indices[k], g] - embedding[i, g]
+                length += step[g] * step[g]
+            if length > 0.0:
+                length = np.sqrt(length)
+                for g in range(width):
+                    out[i, g] += probability[k] * step[g] / length
+                    total[g] += step[g] / length
+        if n_edges > 0:
+            for g in range(width):
+                out[i, g] -= mean / n_edges * total[g]

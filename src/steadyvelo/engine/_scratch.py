@@ -1,0 +1,37 @@
+"""Arrays that are used again for every block."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+__all__ = ["Scratch"]
+
+
+class Scratch:
+    """Arrays by name that are made once: fresh memory costs more than what is done in it.
+
+    What :meth:`array` returned holds until the same name is asked for again.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, NDArray[Any]] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Return an array whose values are whatever was left in it."""
+        size = prod(shape)
+        kept = self._kept.get(name)
+        if kept is None or kept.size < size or kept.dtype != dtype:
+            kept = self._kept[name] = np.empty(size, dtype=dtype)
+        return kept[:size].reshape(shape)
+
+    def zeros(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Return an array of zeros when it is new, and of what was left in it later."""
+        if name not in self._kept or self._kept[name].shape != shape:
+            self._kept[name] = np.zeros(shape, dtype=dtype)
+        return self._kept[name]

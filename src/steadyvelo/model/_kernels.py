@@ -1,0 +1,136 @@
+"""Compiled loops over the cells of a gene. The tests hold a numpy twin of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from steadyvelo._jit import kernel, reordering_kernel
+
+Array = np.ndarray[Any, Any]
+
+_BINS = 1024
+# values closer together than this are equal: nothing could be divided by their distance
+_SMALLEST = 1e-300
+
+
+@reordering_kernel
+def weighted_sums(spliced: Array, unspliced: Array, weights: Array, out: Array) -> None:
+    """Write n, s̄, ū, Σw(s − s̄), Σw(u − ū), C_ss, C_su and C_uu of every gene to its row of `out`.
+
+    Rows are genes; `weights` may have one row for all. Means are rounded, and the two sums
+    after them are what their rounding leaves over (of two passes, the second).
+    """
+    for g in range(spliced.shape[0]):
+        s, u = spliced[g], unspliced[g]
+        w = weights[min(g, weights.shape[0] - 1)]
+        total = s_total = u_total = 0.0
+        for i in range(s.shape[0]):
+            weight = np.float64(w[i])
+            total += weight
+            s_total += weight * np.float64(s[i])
+            u_total += weight * np.float64(u[i])
+        divisor = total if total > 0 else 1.0
+        s_mean, u_mean = s_total / divisor, u_total / divisor
+        s_left = u_left = ss = su = uu = 0.0
+        for i in range(s.shape[0]):
+            weight = np.float64(w[i])
+            ds, du = np.float64(s[i]) - s_mean, np.float64(u[i]) - u_mean
+            s_left += weight * ds
+            u_left += weight * du
+            ss += weight * ds * ds
+            su += weight * ds * du
+            uu += weight * du * du
+        row = out[g]
+        row[0], row[1], row[2] = total, s_mean, u_mean
+        row[3], row[4] = s_left, u_left
+        row[5], row[6], row[7] = ss, su, uu
+
+
+@kernel
+def select(values: Array, k: int, scratch: Array) -> Any:
+    """Return the value that has k smaller or equal ones before it when sorted.
+
+    The range of values is cut into bins, and the bin that holds the k-th again, until what is
+    left are equal values: a few passes whatever the values are. `scratch` is as long as
+    `values` and overwritten.
+    """
+    left = values
+    counts = np.empty(_BINS, dtype=np.int64)
+    while True:
+        low = high = left[0]
+        for x in left:
+            low = min(low, x)
+            high = max(high, x)
+        if high - low < _SMALLEST:
+            return low
+        scale = _BINS / (high - low)
+        counts[:] = 0
+        for x in left:
+            counts[min(int((x - low) * scale), _BINS - 1)] += 1
+        chosen = 0
+        while k >= counts[chosen]:
+            k -= counts[chosen]
+            chosen += 1
+        n = 0
+        for x in left:
+            if min(int((x - low) * scale), _BINS - 1) == chosen:
+                scratch[n] = x
+                n += 1
+        left = scratch[:n]
+
+
+@kernel
+def percentile(values: Array, share: float, scratch: Array) -> Any:
+    """Return the percentile 100·share of finite values, linearly interpolated as numpy does."""
+    n = values.shape[0]
+    place = (n - 1) * share
+    below = int(np.floor(place))
+    lower = select(values, below, scratch)
+    part = place - below
+    if part == 0.0:
+        return lower
+    n_lower = 0
+    upper = np.inf
+    for x in values:
+        if x <= lower:
+            n_lower += 1
+        else:
+            upper = min(upper, x)
+    if n_lower > below + 1:
+        upper = lower
+    step = upper - lower
+    return upper - step * (1.0 - part) if part >= 0.5 else lower + step * part
+
+
+@kernel
+def row_percentiles(values: Array, shares: Array, out: Array) -> None:
+    """Write the percentiles of every row to a row of `out`."""
+    scratch = np.empty(values.shape[1])
+    for g in range(values.shape[0]):
+        for q in range(shares.shape[0]):
+            out[g, q] = percentile(values[g], shares[q], scratch)
+
+
+@kernel
+def extreme_cells(
+    spliced: Array, unspliced: Array, low: float, high: float, floor: float, out: Array
+) -> None:
+    """Mark the cells whose z = s / max s + u / max u is ≤ its low or ≥ its high quantile.
+
+    Rows are genes. A quantile that is NaN marks no cell; `floor` is the smallest maximum.
+    """
+    n = spliced.shape[1]
+    z, scratch = np.empty((2, n))
+    for g in range(spliced.shape[0]):
+        s_max = u_max = floor
+        for i in range(n):
+            s_max = max(s_max, np.float64(spliced[g, i]))
+            u_max = max(u_max, np.float64(unspliced[g, i]))
+        for i in range(n):
+            z[i] = np.float64(spliced[g, i]) / s_max + np.float64(unspliced[g, i]) / u_max
+        least = -np.inf if np.isnan(low) else percentile(z, low, scratch)
+        most = np.inf if np.isnan(high) else percentile(z, high, scratch)
+        for i in range(n):
+            out[g, i] = z[i] <= least or z[i] >= most

@@ -1,0 +1,118 @@
+"""Length and confidence of every cell's velocity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, writable
+from steadyvelo._fitted import Fitted
+from steadyvelo.engine import count_threads, genes_per_block, velocity_agreement
+
+from ._transition_matrix import transitions_of_graph
+from ._velocity_source import direct_neighbors, velocity_genes, velocity_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anndata import AnnData
+
+__all__ = ["velocity_confidence"]
+
+
+def velocity_confidence(
+    adata: AnnData,
+    *,
+    velocity_key: str = "velocity",
+    scale: float = 10.0,
+    max_memory: float | None = None,
+    n_threads: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> None:
+    r"""Compute length and confidence of every cell's velocity.
+
+    Over the velocity genes, with :math:`\rho` the Pearson correlation:
+
+    .. math::
+        \text{length} = \lVert v_i - \bar v_i \rVert, \quad
+        \text{confidence} = \max\Bigl(0,
+        \operatorname{mean}_{j \in N(i)} \rho(v_i, v_j)\Bigr), \\
+        \text{confidence of transitions} = \rho\Bigl(v_i, \textstyle\sum_j T_{ij} x_j - x_i\Bigr)
+
+    N(i) are the nearest neighbours the velocity graph was made with, T its transition
+    probabilities with self-transitions, x smoothed spliced abundances. Neighbours share most of the
+    counts they are smoothed from: a high confidence says that velocities vary smoothly, not
+    that they are right. The result depends on counts, neighbours and fit alone.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.velocity_graph`.
+    velocity_key
+        Prefix of that result.
+    scale
+        λ of the transition probabilities; see :func:`steadyvelo.tl.transition_matrix`.
+    max_memory
+        Bytes that gene blocks may take; None means a quarter of what is available.
+    n_threads
+        Number of threads; None means all processors.
+    progress
+        Called with the share of genes done, in (0, 1].
+
+    Returns
+    -------
+    None. Sets, for ``velocity_key="velocity"``:
+
+    ``obs["velocity_length"]``
+        In molecules per splicing time.
+    ``obs["velocity_confidence"]``
+        In [0, 1]; NaN for a cell without neighbours, or next to one whose velocity is the same
+        in all genes.
+    ``obs["velocity_confidence_transition"]``
+        In [−1, 1]; NaN for a cell without transitions.
+
+    Raises
+    ------
+    KeyError
+        If there is no velocity graph.
+    ValueError
+        If cells, counts or neighbours have changed since the fit, or `scale` is not positive.
+
+    References
+    ----------
+    Bergen et al. (2020), https://doi.org/10.1038/s41587-020-0591-3.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.datasets.simulate(n_cells=200, n_genes=40, rng=0)
+    >>> sv.pp.size_factors(adata)
+    >>> sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
+    >>> sv.tl.velocity(adata)
+    >>> sv.tl.velocity_graph(adata)
+    >>> sv.tl.velocity_confidence(adata)
+    >>> bool(adata.obs["velocity_confidence"].median() > 0.5)
+    True
+    """
+    check_adata(adata)
+    threads = count_threads(n_threads)
+    transitions = transitions_of_graph(adata, velocity_key, scale=scale, n_threads=threads)
+    fitted = Fitted.read(adata, velocity_key)
+    genes = velocity_genes(adata, fitted)
+    neighbors = direct_neighbors(adata, fitted.params["graph_neighbors_key"] or None)
+    source = velocity_source(adata, fitted, genes, neighbors)
+    rows = velocity_agreement(
+        source.blocks(genes_per_block(adata.n_obs, max_memory), threads, progress),
+        source.order.relabel(*neighbors),
+        source.order.relabel_matrix(transitions),
+        n_threads=threads,
+    )
+    length, confidence, along = (values[source.order.position] for values in rows)
+
+    writable(adata)
+    adata.obs[_keys.LENGTH.of(velocity_key)] = length
+    # a mean of correlations under 0 says no more than none
+    adata.obs[_keys.CONFIDENCE.of(velocity_key)] = np.maximum(confidence, 0.0)
+    adata.obs[_keys.CONFIDENCE_TRANSITION.of(velocity_key)] = along
