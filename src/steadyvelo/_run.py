@@ -14,6 +14,7 @@ from anndata import AnnData
 from steadyvelo import _keys, pp, tl
 from steadyvelo._checks import check_adata, check_counts, listed
 from steadyvelo._neighbor_graph import distances, has_neighbors
+from steadyvelo._plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +48,7 @@ def run(
     max_memory: float | None = None,
     n_threads: int | None = None,
     report: Callable[[str, float], None] | None = None,
+    announce: Callable[[str], None] | None = None,
 ) -> AnnData:
     """Go from counts to arrows: every step of the package with its default behaviour.
 
@@ -83,6 +85,8 @@ def run(
         Number of threads; None means all processors.
     report
         Called with the name of the step and the share of it that is done.
+    announce
+        Called with the plan when the genes are chosen: blocks of genes, memory, threads.
 
     Returns
     -------
@@ -143,6 +147,11 @@ def run(
             result.X = result.layers[spliced].copy()
         del marked
         _forget_moments(result)
+    plan = Plan.make(
+        result.shape, n_layers=3 if dense else 0, max_memory=max_memory, n_threads=n_threads
+    )
+    if announce is not None:
+        announce(str(plan))
     with steps("neighbours"):
         if new_neighbors or not has_neighbors(result, neighbors_key):
             pp.neighbors(

@@ -9,15 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steadyvelo.engine import (
+    CellOrder,
     CountsSource,
+    EdgeCorrelation,
     LayerSource,
+    Scratch,
     SmoothingOperator,
-    edge_correlations,
+    _correlation,
+    _gather,
     project_transitions,
     recursive_neighbors,
     self_transition_probability,
     split_signs,
     transition_probabilities,
+    velocity_agreement,
+    weighted_column_sums,
 )
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -64,60 +70,153 @@ def test_cells_that_are_left_out_enter_no_mean():
     np.testing.assert_allclose(operator.to_matrix().toarray(), expected)
 
 
-def sources(rng, genes):
+FORMATS = [sp.csr_matrix, sp.csc_array, sp.coo_array, np.asarray]
+
+
+def shuffled(rng, n):
+    order = rng.permutation(n).astype(np.int32)
+    return CellOrder(order, np.argsort(order).astype(np.int32))
+
+
+def sources(rng, genes, convert=sp.csr_matrix):
+    """Blocks from counts in a random order, and what they should hold in the cells' own."""
     s, u = rng.poisson(1.0, (2, 50, 23))
     graph = random_graph(rng, 50, 5)
     graph = graph + graph.T
     scale = rng.uniform(0.5, 2, (2, 50))
     operator = SmoothingOperator.from_connectivities(graph)
-    source = CountsSource.from_counts(
-        sp.csr_matrix(s),
-        sp.csr_matrix(u),
+    order = shuffled(rng, 50)
+    source = CountsSource(
+        convert(s),
+        convert(u),
+        genes,
+        order,
         spliced_scale=scale[0],
         unspliced_scale=scale[1],
-        smoothing=operator,
-        genes=genes,
+        smoothing=operator.reordered(order),
     )
     w = operator.to_matrix().toarray()
     return source, (w @ (scale[0][:, None] * s))[:, genes], (w @ (scale[1][:, None] * u))[:, genes]
 
 
-@settings(max_examples=15, deadline=None)
-@given(seed=SEEDS, size=st.integers(1, 30), threads=st.integers(1, 3))
-def test_blocks_are_smoothed_normalised_counts_however_they_are_cut(seed, size, threads):
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=SEEDS,
+    size=st.integers(1, 30),
+    threads=st.integers(1, 3),
+    convert=st.sampled_from(FORMATS),
+)
+def test_blocks_are_smoothed_normalised_counts_however_they_are_cut(seed, size, threads, convert):
     rng = np.random.default_rng(seed)
     genes = np.sort(rng.choice(23, int(rng.integers(1, 24)), replace=False))
-    source, s, u = sources(rng, genes)
-    blocks = list(source.blocks(size, threads))
-    assert [b.genes.start for b in blocks] == list(range(0, len(genes), size))
-    np.testing.assert_allclose(np.hstack([b.spliced for b in blocks]), s, rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(np.hstack([b.unspliced for b in blocks]), u, rtol=1e-5, atol=1e-7)
-    assert all(b.spliced.flags.c_contiguous for b in blocks)
+    source, s, u = sources(rng, genes, convert)
+    cut = [
+        source.block(slice(a, min(a + size, len(genes))), threads)
+        for a in range(0, len(genes), size)
+    ]
+    order = source.order.order
+    for name, expected in (("spliced", s), ("unspliced", u)):
+        values = np.hstack([getattr(block, name) for block in cut])
+        np.testing.assert_allclose(values, expected[order], rtol=1e-5, atol=1e-7)
+        assert all(getattr(block, name).flags.c_contiguous for block in cut)
+    # the arrays of one block serve for the next, and nothing is left in them
+    for block, alone in zip(source.blocks(size, threads), cut, strict=True):
+        assert block.genes == alone.genes
+        np.testing.assert_array_equal(block.spliced, alone.spliced)
+        np.testing.assert_array_equal(block.unspliced, alone.unspliced)
 
 
-@pytest.mark.parametrize("convert", [np.asarray, sp.csr_matrix, sp.csc_array])
-def test_layers_give_the_same_blocks_in_any_format(convert):
-    x = np.random.default_rng(0).gamma(2, size=(20, 9)).astype(np.float32)
-    source = LayerSource(convert(x), convert(2 * x), np.array([1, 4, 8]))
-    blocks = list(source.blocks(2))
-    np.testing.assert_array_equal(np.hstack([b.spliced for b in blocks]), x[:, [1, 4, 8]])
-    np.testing.assert_array_equal(np.hstack([b.unspliced for b in blocks]), 2 * x[:, [1, 4, 8]])
+def test_blocks_can_be_made_in_any_order():
+    source, s, _ = sources(np.random.default_rng(3), np.arange(23))
+    scratch = Scratch()
+    for genes in (slice(12, 20), slice(0, 5), slice(20, 23), slice(3, 12), slice(0, 23)):
+        block = source.block(genes, 1, scratch)
+        np.testing.assert_allclose(block.spliced, s[source.order.order, genes], rtol=1e-5)
+
+
+def test_blocks_are_written_and_turned_to_the_order_of_the_cells():
+    source, s, u = sources(np.random.default_rng(4), np.arange(2, 22, 2))
+    layer = np.zeros((50, 23), dtype=np.float32)
+    for block in source.blocks(4):
+        block.write(layer, source.genes[block.genes], block.spliced)
+        by_gene = block.by_gene(2)
+        np.testing.assert_allclose(by_gene[0], s[:, block.genes].T, rtol=1e-5)
+        np.testing.assert_allclose(by_gene[1], u[:, block.genes].T, rtol=1e-5)
+    np.testing.assert_allclose(layer[:, 2:22:2], s, rtol=1e-5)
+    assert not layer[:, 1::2].any()
+
+
+@pytest.mark.parametrize("convert", [*FORMATS, np.asfortranarray])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_layers_give_the_same_blocks_in_any_format(convert, dtype):
+    rng = np.random.default_rng(0)
+    x = rng.gamma(2, size=(200, 9)).astype(dtype)
+    x[rng.random(x.shape) < 0.5] = 0
+    genes, order = np.array([1, 4, 8]), shuffled(rng, 200)
+    source = LayerSource(convert(x), convert(2 * x), genes, order)
+    for block in source.blocks(2, n_threads=2):
+        expected = x[np.ix_(order.order, genes[block.genes])].astype(np.float32)
+        np.testing.assert_array_equal(block.spliced, expected)
+        np.testing.assert_array_equal(block.unspliced, 2 * expected)
 
 
 def test_unsorted_and_doubled_entries_are_summed_without_touching_the_counts():
     data, indices = np.array([1, 2, 4]), np.array([2, 0, 2])
     counts = sp.csr_array((data, indices, np.array([0, 3, 3])), shape=(2, 3))
-    source = CountsSource.from_counts(
-        counts,
-        counts,
-        spliced_scale=np.ones(2),
-        unspliced_scale=np.ones(2),
-        smoothing=SmoothingOperator.from_connectivities(sp.csr_array((2, 2))),
-        genes=np.arange(3),
-    )
+    source = LayerSource(counts, counts, np.arange(3), CellOrder.identity(2))
     (block,) = source.blocks(3)
     assert block.spliced.tolist() == [[2, 0, 5], [0, 0, 0]]
     assert counts.indices.tolist() == [2, 0, 2]
+
+
+def test_no_block_is_made_of_what_cannot_be_read():
+    class Rows(list):
+        shape = (2, 2)
+
+    with pytest.raises(TypeError, match=r"blocks cannot be made of Rows\."):
+        _gather.block_of_columns(Rows(), np.arange(2))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=SEEDS)
+def test_patterns_are_relabelled_to_an_order(seed):
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng, 30, 3)
+    order = shuffled(rng, 30)
+    expected = graph.toarray()[np.ix_(order.order, order.order)]
+    indptr, indices, data = order.relabel_matrix(graph)
+    np.testing.assert_array_equal(
+        sp.csr_array((data, indices, indptr)).toarray(), expected[:, : indices.max() + 1]
+    )
+    same = order.relabel(graph.indptr, graph.indices)
+    np.testing.assert_array_equal(same[0], indptr)
+    np.testing.assert_array_equal(same[1], indices)
+    # entries of a row keep their order, on which sums in float32 depend
+    row = graph.indices[graph.indptr[order.order[0]] : graph.indptr[order.order[0] + 1]]
+    assert order.order[indices[: indptr[1]]].tolist() == row.tolist()
+
+
+def test_the_order_along_a_graph_is_a_permutation_that_keeps_neighbours_close():
+    rng = np.random.default_rng(0)
+    place = rng.permutation(500)
+    chain = sp.csr_array((np.ones(499), (place[:-1], place[1:])), shape=(500, 500))
+    graph = sp.csr_array(chain + chain.T)
+    order = CellOrder.along(*pattern(graph))
+    assert sorted(order.order) == list(range(500))
+    np.testing.assert_array_equal(order.order[order.position], np.arange(500))
+    rows = np.repeat(np.arange(500), np.diff(graph.indptr))
+    assert abs(order.position[rows] - order.position[graph.indices]).max() == 1
+    alone = CellOrder.along(np.zeros(4, dtype=np.int64), np.empty(0, dtype=np.int32))
+    assert sorted(alone.order) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("convert", FORMATS)
+def test_weighted_column_sums(convert):
+    rng = np.random.default_rng(0)
+    x, weights = rng.poisson(0.3, (300, 7)), rng.random(300)
+    for threads in (1, 3):
+        sums = weighted_column_sums(convert(x), weights, threads)
+        np.testing.assert_allclose(sums, weights @ x, rtol=1e-12)
 
 
 @settings(max_examples=20, deadline=None)
@@ -133,48 +232,68 @@ def test_reach_is_the_union_of_powers_without_the_diagonal(seed, n_steps, thread
     assert found.has_sorted_indices
 
 
-def correlations(x, v, graph):
+def pearson(x, y):
+    """Correlation of two rows, 0 where one is constant."""
+    x, y = x - x.mean(), y - y.mean()
+    spread = np.sqrt((x @ x) * (y @ y))
+    return x @ y / spread if spread > 0 else 0.0
+
+
+def root(x):
+    return np.sign(x) * np.sqrt(abs(x))
+
+
+def correlations(x, v, graph, change=lambda x: x):
     """Correlation per edge in a loop."""
     rows = np.repeat(np.arange(len(x)), np.diff(graph.indptr))
-    out = []
-    for i, j in zip(rows, graph.indices, strict=True):
-        delta, velocity = x[j] - x[i], v[i]
-        spread = delta.std() * velocity.std()
-        covariance = np.mean((delta - delta.mean()) * (velocity - velocity.mean()))
-        out.append(covariance / spread if spread > 0 else 0.0)
-    return np.array(out)
+    return np.array(
+        [
+            pearson(change(x[j] - x[i]), change(v[i]))
+            for i, j in zip(rows, graph.indices, strict=True)
+        ]
+    )
+
+
+def edge_correlations(x, v, graph, size, threads=1, **options):
+    edges = EdgeCorrelation(*pattern(graph), **options)
+    for a in range(0, x.shape[1], size):
+        block = (np.ascontiguousarray(part[:, a : a + size]) for part in (x, v))
+        edges.add(*block, threads)
+    return edges.values(threads)
 
 
 @settings(max_examples=15, deadline=None)
-@given(seed=SEEDS, size=st.integers(3, 40), threads=st.integers(1, 3))
-def test_edge_values_are_pearson_correlations_however_genes_are_cut(seed, size, threads):
+@given(
+    seed=SEEDS,
+    size=st.integers(3, 40),
+    threads=st.integers(1, 3),
+    tile=st.integers(1, 20_000),
+    square_root=st.booleans(),
+)
+def test_edge_values_are_pearson_correlations_however_they_are_cut(
+    seed, size, threads, tile, square_root
+):
     rng = np.random.default_rng(seed)
     x = rng.gamma(2, size=(150, 37)).astype(np.float32)
     v = rng.normal(size=(150, 37)).astype(np.float32)
     graph = random_graph(rng, 150, 6)
-    blocks = [(x[:, a : a + size], v[:, a : a + size]) for a in range(0, 37, size)]
-    blocks = [tuple(np.ascontiguousarray(part) for part in block) for block in blocks]
-    values = edge_correlations(blocks, *pattern(graph), n_threads=threads)
-    expected = correlations(x.astype(float), v.astype(float), graph)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_correlation, "_TILE_BYTES", tile)
+        values = edge_correlations(x, v, graph, size, threads, square_root=square_root)
+    change = root if square_root else np.asarray
+    expected = correlations(x.astype(float), v.astype(float), graph, change)
     np.testing.assert_allclose(values, expected, rtol=0, atol=2e-6)
 
 
-def test_any_number_of_threads_and_any_block_size_give_the_same_to_1e_6():
+@pytest.mark.parametrize("square_root", [False, True])
+def test_any_number_of_threads_and_any_block_size_give_the_same_to_1e_6(square_root):
     rng = np.random.default_rng(0)
     x, v = (100 * rng.gamma(0.5, size=(2, 400, 300))).astype(np.float32)
-    graph = pattern(random_graph(rng, 400, 20))
-
-    def values(size, threads):
-        cuts = range(0, 300, size)
-        blocks = [
-            (np.ascontiguousarray(x[:, a : a + size]), np.ascontiguousarray(v[:, a : a + size]))
-            for a in cuts
-        ]
-        return edge_correlations(blocks, *graph, n_threads=threads)
-
-    expected = values(300, 1)
+    graph = random_graph(rng, 400, 20)
+    expected = edge_correlations(x, v, graph, 300, square_root=square_root)
     for size, threads in ((1, 1), (7, 2), (128, 3)):
-        np.testing.assert_allclose(values(size, threads), expected, rtol=0, atol=1e-6)
+        values = edge_correlations(x, v, graph, size, threads, square_root=square_root)
+        np.testing.assert_allclose(values, expected, rtol=0, atol=1e-6)
 
 
 def test_equal_cells_and_resting_cells_have_no_correlation():
@@ -182,7 +301,53 @@ def test_equal_cells_and_resting_cells_have_no_correlation():
     v = np.array([[1.0, 0, 0], [0, 0, 0], [5, 5, 5]], dtype=np.float32)
     graph = sp.csr_array(np.ones((3, 3)) - np.eye(3))
     # 0→1 equal; 0→2 differs by a constant; 1→· rests; 2→· has the same velocity in all genes
-    assert edge_correlations([(x, v)], *pattern(graph)).tolist() == [0] * 6
+    assert edge_correlations(x, v, graph, 3).tolist() == [0] * 6
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=SEEDS, size=st.integers(2, 20), threads=st.integers(1, 3))
+def test_agreement_of_velocities_cell_by_cell(seed, size, threads):
+    rng = np.random.default_rng(seed)
+    x = rng.gamma(2, size=(90, 19)).astype(np.float32)
+    v = rng.normal(size=(90, 19)).astype(np.float32)
+    neighbors, transitions = random_graph(rng, 90, 4), random_graph(rng, 90, 12).astype(np.float32)
+    blocks = [
+        (np.ascontiguousarray(x[:, a : a + size]), np.ascontiguousarray(v[:, a : a + size]))
+        for a in range(0, 19, size)
+    ]
+    length, agreement, along = velocity_agreement(
+        blocks,
+        pattern(neighbors),
+        (*pattern(transitions), transitions.data),
+        n_threads=threads,
+    )
+    wide_x, wide_v = x.astype(float), v.astype(float)
+    weights = transitions.toarray().astype(float)
+    moved = weights @ wide_x - weights.sum(axis=1, keepdims=True) * wide_x
+    for i in range(90):
+        around = neighbors.indices[neighbors.indptr[i] : neighbors.indptr[i + 1]]
+        assert length[i] == pytest.approx(np.linalg.norm(wide_v[i] - wide_v[i].mean()), rel=1e-6)
+        if len(around):
+            expected = np.mean([pearson(wide_v[i], wide_v[j]) for j in around])
+            assert agreement[i] == pytest.approx(expected, abs=2e-6)
+        else:
+            assert np.isnan(agreement[i])
+        if transitions.indptr[i] < transitions.indptr[i + 1]:
+            assert along[i] == pytest.approx(pearson(moved[i], wide_v[i]), abs=5e-6)
+        else:
+            assert np.isnan(along[i])
+
+
+def test_cells_at_rest_agree_with_nothing():
+    v = np.array([[1.0, 2, 3], [2, 2, 2], [3, 1, 2]], dtype=np.float32)
+    graph = sp.csr_array(np.array([[0, 1, 0], [1, 0, 0], [1, 0, 0]], dtype=np.float32))
+    length, agreement, along = velocity_agreement(
+        [(v, v)], pattern(graph), (*pattern(graph), graph.data.astype(np.float32))
+    )
+    assert length.tolist() == pytest.approx([np.sqrt(2), 0, np.sqrt(2)])
+    assert np.isnan(agreement).tolist() == [True, True, False]
+    assert agreement[2] == pytest.approx(-0.5)
+    assert np.isnan(along).tolist() == [False, True, False]
 
 
 def test_signs_are_split_without_losing_an_edge():
@@ -190,6 +355,22 @@ def test_signs_are_split_without_losing_an_edge():
     positive, negative = split_signs(values, np.array([0, 2, 4, 4]), np.array([1, 2, 0, 2]))
     assert positive.toarray().tolist() == [[0, 0.5, 0], [0, 0, 1], [0, 0, 0]]
     assert negative.toarray().tolist() == [[0, 0, -0.25], [0, 0, 0], [0, 0, 0]]
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=SEEDS, threads=st.integers(1, 3))
+def test_signs_are_split_into_the_order_of_the_cells(seed, threads):
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng, 300, 4)
+    graph.data = rng.choice([-0.5, 0.0, 0.25, 1.0], len(graph.data)).astype(np.float32)
+    order = shuffled(rng, 300)
+    indptr, indices, values = order.relabel_matrix(graph)
+    parts = split_signs(values, indptr, indices, order, n_threads=threads)
+    for part, sign in zip(parts, (1, -1), strict=True):
+        assert part.has_canonical_format
+        expected = np.where(np.sign(graph.toarray()) == sign, graph.toarray(), 0)
+        np.testing.assert_array_equal(part.toarray(), expected)
+        assert np.all(part.data != 0)
 
 
 def test_self_transition_is_what_lacks_to_the_98th_percentile():

@@ -2,33 +2,78 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
 import pytest
 
-from steadyvelo.engine import _memory, available_memory, count_threads, genes_per_block
+from steadyvelo.engine import (
+    _control_group,
+    available_memory,
+    count_threads,
+    genes_per_block,
+)
 from steadyvelo.engine._threads import for_rows, in_threads
 
 
 def test_blocks_shrink_with_the_memory_allowed():
-    assert genes_per_block(1000, max_memory=1e9) == 128
-    assert genes_per_block(1_000_000, max_memory=1e9) == 62
-    with pytest.raises(MemoryError, match=r"1,000,000 cells needs 16 MB and 1 MB are allowed"):
+    assert genes_per_block(1000, max_memory=1e9) == 256
+    assert genes_per_block(1_000_000, max_memory=1e9) == 50
+    with pytest.raises(MemoryError, match=r"1,000,000 cells needs 20 MB and 1 MB are allowed"):
         genes_per_block(1_000_000, max_memory=1e6)
 
 
-def test_a_control_group_limits_what_is_available(monkeypatch):
-    numbers = {"memory.max": 3_000_000, "memory.current": 1_000_000}
-    monkeypatch.setattr(_memory, "_read_bytes", lambda *names: numbers[names[0]])
-    assert available_memory() == 2_000_000
-    numbers["memory.current"] = 5_000_000
-    assert available_memory() == 0
+@pytest.fixture
+def groups(monkeypatch, tmp_path):
+    """A folder in the place of the system's, and a function that puts this process in a group."""
+    own = tmp_path / "own"
+    own.write_text("")
+    monkeypatch.setattr(_control_group, "_ROOT", tmp_path / "cgroup")
+    monkeypatch.setattr(_control_group, "_OWN", own)
+
+    def put(line, **files):
+        own.write_text(own.read_text() + line + "\n")
+        controllers, path = line.split(":")[1:]
+        folder = tmp_path / "cgroup" / controllers / path.lstrip("/")
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name.replace("__", ".")).write_text(f"{text}\n")
+        return folder
+
+    return put
 
 
-def test_an_unlimited_control_group_leaves_the_machine(monkeypatch):
-    monkeypatch.setattr(_memory, "_read_bytes", lambda *_: None)
+def test_without_a_control_group_the_machine_is_the_limit(groups):
+    assert _control_group.memory_left() is None
+    assert _control_group.processors_allowed() is None
     assert available_memory() > 1_000_000
+
+
+def test_a_control_group_limits_what_is_available(groups):
+    groups("0::/", memory__max=3_000_000, memory__current=1_000_000, cpu__max="150000 100000")
+    assert available_memory() == 2_000_000
+    assert count_threads() == min(2, len(os.sched_getaffinity(0)))
+
+
+def test_the_tightest_of_nested_groups_counts_and_file_cache_is_left(groups, tmp_path):
+    inner = groups(
+        "0::/batch/job", memory__max="max", memory__current=500_000, cpu__max="max 100000"
+    )
+    (inner.parent / "memory.max").write_text("2000000")
+    (inner.parent / "memory.current").write_text("1900000")
+    (inner.parent / "memory.stat").write_text("anon 5\ninactive_file 700000\n")
+    assert available_memory() == 800_000
+    assert _control_group.processors_allowed() is None
+    (inner.parent / "cpu.max").write_text("100000 100000")
+    assert count_threads() == 1
+
+
+def test_groups_of_the_first_version(groups):
+    groups("4:memory:/job", memory__limit_in_bytes=5_000_000, memory__usage_in_bytes=6_000_000)
+    groups("7:cpu:/job", cpu__cfs_quota_us=-1, cpu__cfs_period_us=100_000)
+    assert available_memory() == 0
+    assert _control_group.processors_allowed() is None
 
 
 def test_number_of_threads():

@@ -103,6 +103,33 @@ def test_graph_arrows_and_self_transitions(reference_input, reference, mode, den
     assert degrees(arrows[long], expected["velocity_umap"][long]).max() < 0.5
 
 
+@pytest.mark.parametrize("dense", [True, False])
+@pytest.mark.parametrize("mode", WITH_GRAPH)
+def test_length_and_confidence(reference_input, reference, mode, dense):
+    adata, expected = reference_input, reference(mode)
+    sv.tl.velocity(adata, dense=dense, **MODES[mode])
+    sv.tl.velocity_graph(adata)
+    sv.tl.velocity_confidence(adata)
+    # scVelo's length is rounded to two decimals
+    bounds = {"length": 0.0051, "confidence": 5e-5, "confidence_transition": 1e-4}
+    for name, bound in bounds.items():
+        ours = adata.obs[f"velocity_{name}"]
+        np.testing.assert_allclose(ours, expected[name], rtol=0, atol=bound, err_msg=name)
+
+
+def test_graph_of_square_roots(reference_input, reference):
+    """ScVelo's stochastic mode correlates signed square roots."""
+    adata, expected = reference_input, reference("scvelo_stochastic")
+    sv.tl.velocity(adata, dense=False)
+    adata.var["velocity_gamma"] = expected["velocity_gamma"]
+    adata.var["velocity_offset"] = expected["velocity_offset"]
+    adata.var["velocity_genes"] = expected["velocity_genes"]
+    sv.tl.velocity_graph(adata, sqrt_transform=True)
+    assert adata.uns["velocity_params"]["sqrt_transform"]
+    for name in ("velocity_graph", "velocity_graph_neg"):
+        assert abs(adata.obsp[name] - matrix(expected, name, adata.n_obs)).max() < 1e-4
+
+
 @pytest.mark.parametrize("mode", WITH_GRAPH)
 def test_transition_probabilities_of_the_same_graph(reference, mode):
     expected = reference(mode)

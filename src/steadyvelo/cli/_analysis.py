@@ -42,7 +42,12 @@ def analyse(adata: Any, target: Path, *, color: str | None, **options: Any) -> A
 
         color_column(adata, color)
     with showing() as report, ExitStack() as files:
-        result = run_steps(adata, report=report, **options)
+        result = run_steps(
+            adata,
+            report=report,
+            announce=lambda plan: typer.echo(f"plan: {plan}", err=True),
+            **options,
+        )
         report("writing", 0.0)
         # result and pictures get their names together, when all are complete
         write_h5ad(result, files.enter_context(replacing(target)))

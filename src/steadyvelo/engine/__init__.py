@@ -13,7 +13,7 @@ from ._confidence import velocity_agreement
 from ._correlation import EdgeCorrelation, split_signs
 from ._edges import recursive_neighbors
 from ._fit import FitResult, FitRule, fit_ratios
-from ._memory import available_memory, genes_per_block
+from ._memory import BYTES_PER_VALUE, available_memory, genes_per_block
 from ._order import CellOrder
 from ._projection import project_transitions
 from ._scratch import Scratch
@@ -23,6 +23,7 @@ from ._threads import count_threads
 from ._transitions import self_transition_probability, transition_probabilities
 
 __all__ = [
+    "BYTES_PER_VALUE",
     "CellOrder",
     "CountsSource",
     "EdgeCorrelation",

@@ -37,7 +37,7 @@ def velocity_agreement(
     .. math::
         \lVert v_i - \bar v_i \rVert, \qquad
         \operatorname{mean}_{j \in N(i)} \rho(v_i, v_j), \qquad
-        \rho\Bigl(v_i, \textstyle\sum_j T_{ij} x_j - x_i\Bigr)
+        \rho\Bigl(v_i, \textstyle\sum_j T_{ij} (x_j - x_i)\Bigr)
 
     Parameters
     ----------

@@ -9,6 +9,8 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
+from ._control_group import processors_allowed
+
 __all__ = ["Progress", "count_threads", "for_rows", "in_threads", "row_chunks"]
 
 Progress = Callable[[float], None]
@@ -28,9 +30,9 @@ def count_threads(n_threads: int | None = None) -> int:
         If it is not at least 1.
     """
     if n_threads is None:
-        if hasattr(os, "sched_getaffinity"):
-            return max(1, len(os.sched_getaffinity(0)))
-        return os.cpu_count() or 1
+        own = hasattr(os, "sched_getaffinity")
+        there = len(os.sched_getaffinity(0)) if own else os.cpu_count() or 1
+        return min(there, processors_allowed() or there)
     if n_threads < 1:
         msg = f"n_threads must be at least 1, or None for all processors; got {n_threads}."
         raise ValueError(msg)

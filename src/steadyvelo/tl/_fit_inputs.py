@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["checked_weights", "genes_left_out", "in_groups", "variable_genes"]
+__all__ = ["check_thresholds", "checked_weights", "genes_left_out", "in_groups", "variable_genes"]
+
+
+def check_thresholds(**thresholds: float) -> None:
+    """Refuse thresholds that nothing can be compared with."""
+    for name, threshold in thresholds.items():
+        if np.isnan(threshold):
+            msg = f"{name} is NaN; give a number (-inf for no threshold)."
+            raise ValueError(msg)
 
 
 def genes_left_out(adata: AnnData) -> NDArray[np.object_]:

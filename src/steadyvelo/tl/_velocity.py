@@ -9,6 +9,7 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo._checks import check_adata, check_key_added, one_of, warn, writable
 from steadyvelo._memory import check_dense_fits
+from steadyvelo._progress import ShowProgress, shown
 from steadyvelo._provenance import stamp
 from steadyvelo._sources import (
     check_moments,
@@ -27,11 +28,17 @@ from steadyvelo.engine import (
 from steadyvelo.model import WEIGHT_RULES, resolve_quantiles
 from steadyvelo.model._ratio import resolve_offset
 
-from ._fit_inputs import checked_weights, genes_left_out, in_groups, variable_genes
+from ._fit_inputs import (
+    check_thresholds,
+    checked_weights,
+    genes_left_out,
+    in_groups,
+    variable_genes,
+)
 from ._fit_results import DenseLayers, clear_earlier, gene_columns, write_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import scipy.sparse as sp
     from anndata import AnnData
@@ -59,7 +66,7 @@ def velocity(
     neighbors_key: str | None = None,
     max_memory: float | None = None,
     n_threads: int | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: ShowProgress = False,
 ) -> None:
     r"""Fit the steady-state ratio of every gene and compute velocities.
 
@@ -107,7 +114,7 @@ def velocity(
     n_threads
         Number of threads; None means all processors.
     progress
-        Called with the share of genes done, in (0, 1].
+        True shows a bar; a function is called with the share of genes done, in (0, 1].
 
     Returns
     -------
@@ -160,10 +167,7 @@ def velocity(
     check_adata(adata)
     check_key_added(key_added, spliced, unspliced)
     offset = resolve_offset(offset)
-    for name, threshold in (("min_r2", min_r2), ("min_gamma", min_gamma)):
-        if np.isnan(threshold):
-            msg = f"{name} is NaN; give a number (-inf for no threshold)."
-            raise ValueError(msg)
+    check_thresholds(min_r2=min_r2, min_gamma=min_gamma)
     one_of("r2", r2, ("fit", "all_cells"))
     threads = count_threads(n_threads)
     pair = resolve_quantiles(quantiles, offset=offset)
@@ -204,14 +208,15 @@ def velocity(
         fit_cells,
         r2,
     )
-    fit = fit_ratios(
-        source,
-        rule,
-        genes_per_block=genes_per_block(adata.n_obs, max_memory),
-        n_threads=threads,
-        consume=None if layers is None else layers.take,
-        progress=progress,
-    )
+    with shown(progress, "fit") as report:
+        fit = fit_ratios(
+            source,
+            rule,
+            genes_per_block=genes_per_block(adata.n_obs, max_memory),
+            n_threads=threads,
+            consume=None if layers is None else layers.take,
+            progress=report,
+        )
     columns, criteria = gene_columns(
         adata, genes, fit, left_out, variable, min_r2=min_r2, min_gamma=min_gamma, key=key_added
     )

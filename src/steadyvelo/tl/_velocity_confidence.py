@@ -9,14 +9,13 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo._checks import check_adata, writable
 from steadyvelo._fitted import Fitted
+from steadyvelo._progress import ShowProgress, shown
 from steadyvelo.engine import count_threads, genes_per_block, velocity_agreement
 
 from ._transition_matrix import transitions_of_graph
 from ._velocity_source import direct_neighbors, velocity_genes, velocity_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from anndata import AnnData
 
 __all__ = ["velocity_confidence"]
@@ -29,7 +28,7 @@ def velocity_confidence(
     scale: float = 10.0,
     max_memory: float | None = None,
     n_threads: int | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: ShowProgress = False,
 ) -> None:
     r"""Compute length and confidence of every cell's velocity.
 
@@ -39,7 +38,7 @@ def velocity_confidence(
         \text{length} = \lVert v_i - \bar v_i \rVert, \quad
         \text{confidence} = \max\Bigl(0,
         \operatorname{mean}_{j \in N(i)} \rho(v_i, v_j)\Bigr), \\
-        \text{confidence of transitions} = \rho\Bigl(v_i, \textstyle\sum_j T_{ij} x_j - x_i\Bigr)
+        \text{confidence of transitions} = \rho\Bigl(v_i, \textstyle\sum_j T_{ij} (x_j - x_i)\Bigr)
 
     N(i) are the nearest neighbours the velocity graph was made with, T its transition
     probabilities with self-transitions, x smoothed spliced abundances. Neighbours share most of the
@@ -59,7 +58,7 @@ def velocity_confidence(
     n_threads
         Number of threads; None means all processors.
     progress
-        Called with the share of genes done, in (0, 1].
+        True shows a bar; a function is called with the share of genes done, in (0, 1].
 
     Returns
     -------
@@ -103,12 +102,14 @@ def velocity_confidence(
     genes = velocity_genes(adata, fitted)
     neighbors = direct_neighbors(adata, fitted.params["graph_neighbors_key"] or None)
     source = velocity_source(adata, fitted, genes, neighbors)
-    rows = velocity_agreement(
-        source.blocks(genes_per_block(adata.n_obs, max_memory), threads, progress),
-        source.order.relabel(*neighbors),
-        source.order.relabel_matrix(transitions),
-        n_threads=threads,
-    )
+    size = genes_per_block(adata.n_obs, max_memory)
+    with shown(progress, "confidence") as report:
+        rows = velocity_agreement(
+            source.blocks(size, threads, report),
+            source.order.relabel(*neighbors),
+            source.order.relabel_matrix(transitions),
+            n_threads=threads,
+        )
     length, confidence, along = (values[source.order.position] for values in rows)
 
     writable(adata)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from steadyvelo import _keys
 from steadyvelo._checks import check_adata, writable
 from steadyvelo._fitted import Fitted
+from steadyvelo._progress import ShowProgress, shown
 from steadyvelo._sources import (
     used_cells,
 )
@@ -23,8 +24,6 @@ from ._fit_results import GRAPH_PARAMS, clear_graph
 from ._velocity_source import direct_neighbors, velocity_genes, velocity_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from anndata import AnnData
 
 __all__ = ["velocity_graph"]
@@ -39,7 +38,7 @@ def velocity_graph(
     neighbors_key: str | None = None,
     max_memory: float | None = None,
     n_threads: int | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: ShowProgress = False,
 ) -> None:
     r"""Correlate every cell's velocity with the differences to its neighbours and theirs.
 
@@ -66,7 +65,7 @@ def velocity_graph(
     n_threads
         Number of threads; None means all processors.
     progress
-        Called with the share of genes done, in (0, 1].
+        True shows a bar; a function is called with the share of genes done, in (0, 1].
 
     Returns
     -------
@@ -122,8 +121,9 @@ def velocity_graph(
     )
     edges = EdgeCorrelation(indptr, indices, square_root=sqrt_transform)
     size = genes_per_block(adata.n_obs, max_memory)
-    for expression, velocity in source.blocks(size, threads, progress):
-        edges.add(expression, velocity, threads)
+    with shown(progress, "velocity graph") as report:
+        for expression, velocity in source.blocks(size, threads, report):
+            edges.add(expression, velocity, threads)
     correlation = edges.values(threads)
     del edges
     graph, graph_neg = split_signs(correlation, indptr, indices, source.order, n_threads=threads)

@@ -118,7 +118,7 @@ def add_displacement_sums(
     start: int,
     stop: int,
 ) -> None:
-    """Add Σy, Σy² and Σyv over the genes of a block, y = Σ_j w_ij x_j − x_i, to each row of `sums`.
+    """Add Σy, Σy² and Σyv over the genes of a block, y = Σ_j w_ij (x_j − x_i), to rows of `sums`.
 
     Eight entries of a row at a time, so that y is not stored and loaded again for each.
     """
@@ -127,7 +127,7 @@ def add_displacement_sums(
     for i in range(start, stop):
         own, v = expression[i], velocity[i]
         for g in range(width):
-            y[g] = -own[g]
+            y[g] = np.float32(0.0)
         k, end = indptr[i], indptr[i + 1]
         while k < end:
             # where fewer than eight are left the cell itself stands in with weight 0
@@ -140,15 +140,16 @@ def add_displacement_sums(
             h, wh = (expression[indices[k + 6]], weights[k + 6]) if k + 6 < end else (own, _ZERO)
             m, wm = (expression[indices[k + 7]], weights[k + 7]) if k + 7 < end else (own, _ZERO)
             for g in range(width):
+                x = own[g]
                 y[g] += (
-                    wa * a[g]
-                    + wb * b[g]
-                    + wc * c[g]
-                    + wd * d[g]
-                    + we * e[g]
-                    + wf * f[g]
-                    + wh * h[g]
-                    + wm * m[g]
+                    wa * (a[g] - x)
+                    + wb * (b[g] - x)
+                    + wc * (c[g] - x)
+                    + wd * (d[g] - x)
+                    + we * (e[g] - x)
+                    + wf * (f[g] - x)
+                    + wh * (h[g] - x)
+                    + wm * (m[g] - x)
                 )
             k += 8
         total = square = product = np.float32(0.0)

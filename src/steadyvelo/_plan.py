@@ -1,0 +1,86 @@
+"""What a run will hold in memory, worked out before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from steadyvelo._checks import dense_bytes
+from steadyvelo.engine import BYTES_PER_VALUE, available_memory, count_threads, genes_per_block
+
+__all__ = ["Plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the genes are cut into blocks, and what that takes.
+
+    Attributes
+    ----------
+    n_cells, n_genes
+        Size of the data.
+    genes_per_block
+        Genes held at a time.
+    n_threads
+        Number of threads.
+    n_layers
+        Dense layers that will be written.
+    allowed
+        Bytes that layers and blocks may take.
+    """
+
+    n_cells: int
+    n_genes: int
+    genes_per_block: int
+    n_threads: int
+    n_layers: int
+    allowed: float
+
+    @classmethod
+    def make(
+        cls,
+        shape: tuple[int, int],
+        *,
+        n_layers: int,
+        max_memory: float | None,
+        n_threads: int | None,
+    ) -> Self:
+        """Plan the fit and the graph of cells × genes.
+
+        Parameters
+        ----------
+        shape
+            Cells and genes.
+        n_layers
+            Dense layers that will be written.
+        max_memory
+            Bytes that layers and blocks may take; None means what is available.
+        n_threads
+            Number of threads; None means all processors.
+        """
+        allowed = available_memory() if max_memory is None else max_memory
+        size = min(genes_per_block(shape[0], max_memory), max(shape[1], 1))
+        return cls(*shape, size, count_threads(n_threads), n_layers, allowed)
+
+    def __str__(self) -> str:
+        blocks = -(-self.n_genes // self.genes_per_block)
+        held = BYTES_PER_VALUE * self.n_cells * self.genes_per_block
+        cut = f"{blocks:,} blocks of up to {self.genes_per_block} genes ({_size(held)} at a time)"
+        parts = [
+            f"{self.n_cells:,} cells × {self.n_genes:,} genes in {cut}",
+            f"{self.n_layers} dense layers ({_size(dense_bytes(self.n_layers, self.shape))})"
+            if self.n_layers
+            else "no dense layers",
+            f"{_size(self.allowed)} allowed",
+            f"{self.n_threads} threads",
+        ]
+        return "; ".join(parts)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Cells and genes."""
+        return self.n_cells, self.n_genes
+
+
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:.1f} MB"
