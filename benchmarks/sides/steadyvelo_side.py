@@ -26,6 +26,8 @@ from steadyvelo.engine import (
 )
 from steadyvelo.tl._velocity_source import direct_neighbors, velocity_genes, velocity_source
 
+MOST_CELLS_WITH_LAYERS = 100_000
+
 
 def compile_kernels(adata) -> float:
     """Run everything once on a few cells, with the types of the data; return seconds."""
@@ -36,6 +38,9 @@ def compile_kernels(adata) -> float:
     sv.tl.velocity_graph(few)
     sv.tl.transition_matrix(few)
     sv.tl.velocity_embedding(few, basis="umap")
+    sv.tl.velocity_confidence(few)
+    sv.tl.velocity(few, min_r2=-np.inf, min_gamma=-np.inf)
+    sv.tl.velocity_graph(few)
     sv.tl.velocity_confidence(few)
     return time.perf_counter() - started
 
@@ -49,6 +54,12 @@ def steps(source: str, folder: Path) -> None:
     with step("velocity"):
         sv.tl.velocity(adata, dense=False)
     with step("graph"):
+        sv.tl.velocity_graph(adata)
+    with step("confidence and length, no layers"):
+        sv.tl.velocity_confidence(adata)
+    # what is drawn follows the default call, which writes the layers that scVelo has as well
+    if adata.n_obs <= MOST_CELLS_WITH_LAYERS:
+        sv.tl.velocity(adata)
         sv.tl.velocity_graph(adata)
     with step("transitions"):
         sv.tl.transition_matrix(adata)

@@ -107,7 +107,7 @@ def velocity_confidence(
         rows = velocity_agreement(
             source.blocks(size, threads, report),
             source.order.relabel(*neighbors),
-            source.order.relabel_matrix(transitions),
+            source.order.relabel_matrix(transitions, threads),
             n_threads=threads,
         )
     length, confidence, along = (values[source.order.position] for values in rows)

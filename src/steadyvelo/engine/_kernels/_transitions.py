@@ -10,8 +10,6 @@ from steadyvelo._jit import kernel, reordering_kernel
 
 Array = np.ndarray[Any, Any]
 
-_ZERO = np.float32(0.0)
-
 
 @kernel
 def count_transitions(
@@ -129,16 +127,21 @@ def add_displacement_sums(
         for g in range(width):
             y[g] = np.float32(0.0)
         k, end = indptr[i], indptr[i + 1]
-        while k < end:
-            # where fewer than eight are left the cell itself stands in with weight 0
-            a, wa = expression[indices[k]], weights[k]
-            b, wb = (expression[indices[k + 1]], weights[k + 1]) if k + 1 < end else (own, _ZERO)
-            c, wc = (expression[indices[k + 2]], weights[k + 2]) if k + 2 < end else (own, _ZERO)
-            d, wd = (expression[indices[k + 3]], weights[k + 3]) if k + 3 < end else (own, _ZERO)
-            e, we = (expression[indices[k + 4]], weights[k + 4]) if k + 4 < end else (own, _ZERO)
-            f, wf = (expression[indices[k + 5]], weights[k + 5]) if k + 5 < end else (own, _ZERO)
-            h, wh = (expression[indices[k + 6]], weights[k + 6]) if k + 6 < end else (own, _ZERO)
-            m, wm = (expression[indices[k + 7]], weights[k + 7]) if k + 7 < end else (own, _ZERO)
+        while k + 8 <= end:
+            a, b, c, d = (
+                expression[indices[k]],
+                expression[indices[k + 1]],
+                expression[indices[k + 2]],
+                expression[indices[k + 3]],
+            )
+            e, f, h, m = (
+                expression[indices[k + 4]],
+                expression[indices[k + 5]],
+                expression[indices[k + 6]],
+                expression[indices[k + 7]],
+            )
+            wa, wb, wc, wd = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+            we, wf, wh, wm = weights[k + 4], weights[k + 5], weights[k + 6], weights[k + 7]
             for g in range(width):
                 x = own[g]
                 y[g] += (
@@ -152,6 +155,11 @@ def add_displacement_sums(
                     + wm * (m[g] - x)
                 )
             k += 8
+        while k < end:
+            a, wa = expression[indices[k]], weights[k]
+            for g in range(width):
+                y[g] += wa * (a[g] - own[g])
+            k += 1
         total = square = product = np.float32(0.0)
         for g in range(width):
             total += y[g]
