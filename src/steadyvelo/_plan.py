@@ -65,14 +65,14 @@ class Plan:
     def __str__(self) -> str:
         blocks = -(-self.n_genes // self.genes_per_block)
         held = BYTES_PER_VALUE * self.n_cells * self.genes_per_block
-        cut = f"{blocks:,} blocks of up to {self.genes_per_block} genes ({_size(held)} at a time)"
+        cut = f"{_number(blocks, 'block')} of up to {self.genes_per_block} genes"
+        size = _size(dense_bytes(self.n_layers, self.shape))
+        layers = f"{_number(self.n_layers, 'dense layer')} ({size})"
         parts = [
-            f"{self.n_cells:,} cells × {self.n_genes:,} genes in {cut}",
-            f"{self.n_layers} dense layers ({_size(dense_bytes(self.n_layers, self.shape))})"
-            if self.n_layers
-            else "no dense layers",
+            f"{self.n_cells:,} cells × {self.n_genes:,} genes in {cut} ({_size(held)} at a time)",
+            layers if self.n_layers else "no dense layers",
             f"{_size(self.allowed)} allowed",
-            f"{self.n_threads} threads",
+            _number(self.n_threads, "thread"),
         ]
         return "; ".join(parts)
 
@@ -80,6 +80,10 @@ class Plan:
     def shape(self) -> tuple[int, int]:
         """Cells and genes."""
         return self.n_cells, self.n_genes
+
+
+def _number(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def _size(n_bytes: float) -> str:

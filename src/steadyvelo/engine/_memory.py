@@ -9,10 +9,12 @@ from ._control_group import memory_left
 __all__ = ["BYTES_PER_VALUE", "available_memory", "genes_per_block"]
 
 # more genes at a time do not make it faster: sums over a cell's values are long enough
-_MOST_GENES = 256
-# float32: counts, smoothed spliced and unspliced, and these by gene or the velocity
+_MOST_GENES = 512
+# float32: counts, smoothed spliced and unspliced, and these by gene
 BYTES_PER_VALUE = 20
+# of what is available, where nothing else is asked for, and no more bytes than this
 _DEFAULT_SHARE = 0.25
+_DEFAULT_MOST = 1.5e9
 
 
 def available_memory() -> int:
@@ -30,7 +32,7 @@ def genes_per_block(n_cells: int, max_memory: float | None = None) -> int:
     n_cells
         Number of cells.
     max_memory
-        Bytes that blocks may take; None means a quarter of what is available.
+        Bytes that blocks may take; None means a quarter of what is available, at most 1.5 GB.
 
     Raises
     ------
@@ -40,7 +42,8 @@ def genes_per_block(n_cells: int, max_memory: float | None = None) -> int:
     if max_memory is not None and not 0 < max_memory < float("inf"):
         msg = f"max_memory must be a positive number of bytes, or None; it is {max_memory}."
         raise ValueError(msg)
-    budget = _DEFAULT_SHARE * available_memory() if max_memory is None else max_memory
+    default = min(_DEFAULT_SHARE * available_memory(), _DEFAULT_MOST)
+    budget = default if max_memory is None else max_memory
     genes = int(budget // (BYTES_PER_VALUE * max(n_cells, 1)))
     if genes < 1:
         msg = (

@@ -10,6 +10,7 @@ import numpy as np
 
 from ._gather import block_of_columns, readable
 from ._kernels._gather import transpose
+from ._kernels._velocity import residual_rows
 from ._scratch import Scratch
 from ._threads import for_rows
 
@@ -44,14 +45,24 @@ class MomentBlock:
     unspliced: Float32Array
 
     def velocity(
-        self, gamma: Float64Array, offset: Float64Array, out: Float32Array | None = None
+        self,
+        gamma: Float64Array,
+        offset: Float64Array,
+        n_threads: int = 1,
+        out: Float32Array | None = None,
     ) -> Float32Array:
-        """Return u − γs − o for the genes of the block, float32; NaN where γ is."""
-        out = np.multiply(self.spliced, -gamma.astype(np.float32), out=out)
-        out += self.unspliced
-        if np.any(offset != 0):
-            out -= offset.astype(np.float32)
-        return out
+        """Return u − γs − o for the genes of the block, float32; NaN where γ is.
+
+        Written to `out` where it is given, which may be the block's own array.
+        """
+        result = np.empty_like(self.unspliced) if out is None else out
+        lines = gamma.astype(np.float32), offset.astype(np.float32)
+
+        def work(start: int, stop: int) -> None:
+            residual_rows(self.spliced, self.unspliced, *lines, result, start, stop)
+
+        for_rows(work, len(result), n_threads)
+        return result
 
     def by_gene(
         self, n_threads: int = 1, scratch: Scratch | None = None

@@ -110,7 +110,7 @@ def velocity(
         Name of the neighbour graph in ``uns``; None means scanpy's default.
     max_memory
         Bytes that dense layers and gene blocks may take; None means what is available for
-        layers, and a quarter of it for blocks.
+        layers, and a quarter of it, at most 1.5 GB, for blocks.
     n_threads
         Number of threads; None means all processors.
     progress

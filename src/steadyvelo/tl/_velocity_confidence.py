@@ -54,7 +54,8 @@ def velocity_confidence(
     scale
         λ of the transition probabilities; see :func:`steadyvelo.tl.transition_matrix`.
     max_memory
-        Bytes that gene blocks may take; None means a quarter of what is available.
+        Bytes that gene blocks may take; None means a quarter of what is available,
+        at most 1.5 GB.
     n_threads
         Number of threads; None means all processors.
     progress

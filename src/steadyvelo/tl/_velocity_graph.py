@@ -61,7 +61,8 @@ def velocity_graph(
     neighbors_key
         Name of the neighbour graph in ``uns``; None means the one the fit was smoothed with.
     max_memory
-        Bytes that gene blocks may take; None means a quarter of what is available.
+        Bytes that gene blocks may take; None means a quarter of what is available,
+        at most 1.5 GB.
     n_threads
         Number of threads; None means all processors.
     progress

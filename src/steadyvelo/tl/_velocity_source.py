@@ -16,7 +16,7 @@ from steadyvelo._sources import (
     moments_of_fit,
     used_cells,
 )
-from steadyvelo.engine import CellOrder, LayerSource, Scratch
+from steadyvelo.engine import CellOrder, LayerSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,14 +61,13 @@ class VelocitySource:
 
         The arrays are used again for the next block.
         """
-        scratch = Scratch()
         for block in self.moments.blocks(genes_per_block, n_threads):
             if self.gamma is None or self.offset is None:
                 yield block.spliced, block.unspliced
             else:
                 lines = self.gamma[block.genes], self.offset[block.genes]
-                out = scratch.array("velocity", block.spliced.shape, np.float32)
-                yield block.spliced, block.velocity(*lines, out=out)
+                # in the place of u, which nothing needs any more
+                yield block.spliced, block.velocity(*lines, n_threads, block.unspliced)
             if progress is not None:
                 progress(block.genes.stop / self.moments.n_genes)
 
