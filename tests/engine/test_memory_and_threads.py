@@ -18,7 +18,8 @@ from steadyvelo.engine._threads import for_rows, in_threads
 
 
 def test_blocks_shrink_with_the_memory_allowed():
-    assert genes_per_block(1000, max_memory=1e9) == 512
+    assert genes_per_block(1000, max_memory=1e9) == 128
+    assert genes_per_block(20_000, max_memory=1e9) == 512
     assert genes_per_block(1_000_000, max_memory=1e9) == 50
     with pytest.raises(MemoryError, match=r"1,000,000 cells needs 20 MB and 1 MB are allowed"):
         genes_per_block(1_000_000, max_memory=1e6)

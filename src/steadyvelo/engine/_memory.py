@@ -8,8 +8,10 @@ from ._control_group import memory_left
 
 __all__ = ["BYTES_PER_VALUE", "available_memory", "genes_per_block"]
 
-# more genes at a time do not make it faster: sums over a cell's values are long enough
+# more genes at a time do not make it faster: sums over a cell's values are long enough; with few
+# cells, taking fresh memory would be most of the work
 _MOST_GENES = 512
+_MOST_GENES_OF_FEW, _FEW_CELLS = 128, 10_000
 # float32: counts, smoothed spliced and unspliced, and these by gene
 BYTES_PER_VALUE = 20
 # of what is available, where nothing else is asked for, and no more bytes than this
@@ -51,4 +53,4 @@ def genes_per_block(n_cells: int, max_memory: float | None = None) -> int:
             f"and {budget / 1e6:.0f} MB are allowed; raise max_memory or free memory."
         )
         raise MemoryError(msg)
-    return min(genes, _MOST_GENES)
+    return min(genes, _MOST_GENES if n_cells > _FEW_CELLS else _MOST_GENES_OF_FEW)

@@ -94,14 +94,17 @@ def gather_dense(
 def transpose(block: Array, position: Array, out: Array, start: int, stop: int) -> None:
     """Write cells `start` to `stop` of a block to columns of `out`, in the cells' own order.
 
-    A few cells at a time, all genes of which fit into the processor's cache.
+    Sixteen genes of a few cells at a time: a whole line of the processor's cache is read at once.
     """
-    for first in range(start, stop, 32):
-        last = min(first + 32, stop)
-        for g in range(out.shape[0]):
-            row = out[g]
+    n_genes = out.shape[0]
+    for first in range(start, stop, 64):
+        last = min(first + 64, stop)
+        for low in range(0, n_genes, 16):
+            high = min(low + 16, n_genes)
             for i in range(first, last):
-                row[i] = block[position[i], g]
+                row = block[position[i]]
+                for g in range(low, high):
+                    out[g, i] = row[g]
 
 
 @kernel
