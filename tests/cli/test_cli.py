@@ -311,7 +311,12 @@ def test_a_corrupt_file_is_one_plain_line(invoke, counts_file, tmp_path, encodin
 
 @pytest.mark.parametrize("delay", [0.05, 1.5, 3.0])
 def test_an_interrupt_leaves_nothing_half_written(tmp_path, delay):
-    command = [sys.executable, "-m", "steadyvelo", "demo", "--out", "d", "--cells", "3000"]
+    # a shell may have started the tests with the signal ignored
+    program = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "runpy.run_module('steadyvelo', run_name='__main__')"
+    )
+    command = [sys.executable, "-c", program, "demo", "--out", "d", "--cells", "3000"]
     process = subprocess.Popen(
         command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

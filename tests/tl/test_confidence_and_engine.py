@@ -143,6 +143,7 @@ def test_a_bar_moves_on_stderr_when_it_is_asked_for(prepared, capsys):
 
 
 BUSY = """
+import signal
 import sys
 import numpy as np
 from steadyvelo.engine import EdgeCorrelation
@@ -152,6 +153,8 @@ indices = np.sort(rng.integers(0, n, (n, degree), dtype=np.int32), axis=1).ravel
 x = rng.random((n, 128), dtype=np.float32)
 edges = EdgeCorrelation(np.arange(n + 1) * degree, indices)
 edges.add(x[:, :8].copy(), x[:, :8].copy())
+# a shell may have started the tests with the signal ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 print("ready", flush=True)
 for _ in range(1000):
     edges.add(x, x, int(sys.argv[1]))
@@ -169,7 +172,10 @@ def test_ctrl_c_is_heard_within_two_seconds(n_threads):
         time.sleep(1.0)
         process.send_signal(signal.SIGINT)
         started = time.perf_counter()
-        _, errors = process.communicate(timeout=30)
+        try:
+            _, errors = process.communicate(timeout=30)
+        finally:
+            process.kill()
         waited = time.perf_counter() - started
     assert "KeyboardInterrupt" in errors
     assert waited < 2.0
