@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ._kernels import _edges as kernels
+from ._kernels import _correlation as kernels
+from ._kernels._edges import split_row_signs
 from ._order import CellOrder
 from ._threads import for_rows
 
@@ -126,7 +127,7 @@ def split_signs(
         positive, negative = ((starts[side], *entries[side]) for side in (0, 1))
 
         def work(start: int, stop: int) -> None:
-            kernels.split_row_signs(
+            split_row_signs(
                 indptr,
                 indices,
                 values,

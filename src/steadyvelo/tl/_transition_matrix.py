@@ -17,7 +17,7 @@ from steadyvelo.engine import count_threads, self_transition_probability, transi
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["signed_transitions", "transition_matrix", "transitions_of_graph"]
+__all__ = ["transition_matrix", "transitions_of_graph"]
 
 
 def transition_matrix(
@@ -91,7 +91,7 @@ def transition_matrix(
     True
     """
     check_adata(adata)
-    transitions = _transitions(
+    transitions = transitions_of_graph(
         adata,
         velocity_key,
         scale=scale,
@@ -112,42 +112,15 @@ def transition_matrix(
 
 
 def transitions_of_graph(
-    adata: AnnData, velocity_key: str, *, scale: float, n_threads: int
-) -> sp.csr_matrix[Any]:
-    """Return the default variant, with self-transitions."""
-    return _transitions(
-        adata,
-        velocity_key,
-        scale=scale,
-        self_transitions=True,
-        signed=False,
-        n_threads=n_threads,
-    )
-
-
-def signed_transitions(
-    adata: AnnData, velocity_key: str, *, scale: float, self_transitions: bool, n_threads: int
-) -> sp.csr_matrix[Any]:
-    """Return the signed variant, which every drawing of arrows uses."""
-    return _transitions(
-        adata,
-        velocity_key,
-        scale=scale,
-        self_transitions=self_transitions,
-        signed=True,
-        n_threads=n_threads,
-    )
-
-
-def _transitions(
     adata: AnnData,
     velocity_key: str,
     *,
     scale: float,
-    self_transitions: bool,
-    signed: bool,
     n_threads: int,
+    self_transitions: bool = True,
+    signed: bool = False,
 ) -> sp.csr_matrix[Any]:
+    """Return what :func:`transition_matrix` writes; arrows are drawn from the signed variant."""
     if not (np.isfinite(scale) and scale > 0):
         msg = f"scale must be positive and finite; it is {scale}."
         raise ValueError(msg)

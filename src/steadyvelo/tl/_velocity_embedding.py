@@ -10,7 +10,7 @@ from steadyvelo import _keys
 from steadyvelo._checks import check_adata, check_finite_embedding, warn, writable
 from steadyvelo.engine import count_threads, project_transitions
 
-from ._transition_matrix import signed_transitions
+from ._transition_matrix import transitions_of_graph
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -93,8 +93,13 @@ def velocity_embedding(
     threads = count_threads(n_threads)
     basis = basis.removeprefix("X_")
     embedding = check_finite_embedding(adata, basis)
-    transitions = signed_transitions(
-        adata, velocity_key, scale=scale, self_transitions=self_transitions, n_threads=threads
+    transitions = transitions_of_graph(
+        adata,
+        velocity_key,
+        scale=scale,
+        self_transitions=self_transitions,
+        signed=True,
+        n_threads=threads,
     )
     arrows = project_transitions(transitions, embedding, n_threads=threads)
     without = np.diff(transitions.indptr) == 0
