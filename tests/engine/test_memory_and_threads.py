@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 
@@ -20,8 +21,8 @@ from steadyvelo.engine._threads import for_rows, in_threads
 def test_blocks_shrink_with_the_memory_allowed():
     assert genes_per_block(1000, max_memory=1e9) == 128
     assert genes_per_block(20_000, max_memory=1e9) == 512
-    assert genes_per_block(1_000_000, max_memory=1e9) == 50
-    with pytest.raises(MemoryError, match=r"1,000,000 cells needs 20 MB and 1 MB are allowed"):
+    assert genes_per_block(1_000_000, max_memory=1e9) == 83
+    with pytest.raises(MemoryError, match=r"1,000,000 cells needs 12 MB and 1 MB are allowed"):
         genes_per_block(1_000_000, max_memory=1e6)
 
 
@@ -115,3 +116,21 @@ def test_an_error_stops_the_tasks_that_wait():
     with pytest.raises(RuntimeError, match="broken"):
         in_threads([lambda i=i: task(i) for i in range(100)], 2)
     assert len(started) < 20
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked on POSIX only")
+def test_a_forked_process_starts_threads_of_its_own():
+    assert in_threads([lambda i=i: i for i in range(4)], 2) == [0, 1, 2, 3]
+    child = os.fork()
+    if child == 0:
+        os._exit(in_threads([lambda i=i: i for i in range(4)], 2) != [0, 1, 2, 3])
+    for _ in range(100):
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        pytest.fail("threads that were not forked were waited for")
+    assert os.waitstatus_to_exitcode(status) == 0

@@ -212,7 +212,7 @@ def test_a_new_fit_leaves_nothing_of_the_old_one(fitted):
 
 def test_progress_ends_at_one(prepared):
     seen = []
-    sv.tl.velocity(prepared, dense=False, progress=seen.append, max_memory=240 * 20 * 7)
+    sv.tl.velocity(prepared, dense=False, progress=seen.append, max_memory=240 * 12 * 7)
     assert seen[-1] == 1.0
     assert seen == sorted(seen)
     assert len(seen) == 9

@@ -11,7 +11,6 @@ import scipy.sparse as sp
 
 from steadyvelo.model import SufficientStatistics, steady_state_weights
 
-from ._scratch import Scratch
 from ._threads import in_threads
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["FitResult", "FitRule", "fit_ratios"]
 
 # genes fitted at a time by one thread, so that their values stay in its cache
-_GENES_PER_TASK = 8
+_GENES_PER_TASK = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,18 +140,12 @@ def fit_ratios(
     Fits of all genes of the source.
     """
     results = []
-    scratch = Scratch()
     for block in source.blocks(genes_per_block, n_threads):
         n_block = block.spliced.shape[1]
-        spliced, unspliced = block.by_gene(n_threads, scratch)
-        starts = range(0, n_block, _GENES_PER_TASK)
-        tasks = [slice(a, min(a + _GENES_PER_TASK, n_block)) for a in starts]
         fits = in_threads(
             [
-                partial(
-                    fit_genes, spliced[task], unspliced[task], block.genes.start + task.start, rule
-                )
-                for task in tasks
+                partial(fit_genes, block, slice(a, min(a + _GENES_PER_TASK, n_block)), rule)
+                for a in range(0, n_block, _GENES_PER_TASK)
             ],
             n_threads,
         )
@@ -165,20 +158,19 @@ def fit_ratios(
     return FitResult.join(results)
 
 
-def fit_genes(
-    spliced: Float32Array, unspliced: Float32Array, first: int, rule: FitRule
-) -> FitResult:
-    """Fit some genes; a pure function of its arguments.
+def fit_genes(block: MomentBlock, genes: slice, rule: FitRule) -> FitResult:
+    """Fit some genes of a block; a pure function of its arguments.
 
     Parameters
     ----------
-    spliced, unspliced
-        Smoothed abundances, shape (genes, cells).
-    first
-        Place of the first of the genes among those of the source.
+    block
+        Smoothed abundances.
+    genes
+        Places of the genes in the block.
     rule
         How to fit.
     """
+    spliced, unspliced = block.by_gene(genes)
     if isinstance(rule.weights, str):
         weights = steady_state_weights(
             spliced,
@@ -189,7 +181,7 @@ def fit_genes(
             out=np.empty(spliced.shape, dtype=np.bool_),
         )
     else:
-        columns = np.arange(first, first + len(spliced))
+        columns = block.genes.start + np.arange(genes.start, genes.stop)
         weights = rule.given_weights(columns) * rule.fit_cells
     fit = SufficientStatistics.from_gene_rows(spliced, unspliced, weights).solve(offset=rule.offset)
     overall = SufficientStatistics.from_gene_rows(spliced, unspliced, rule.cells[None, :])

@@ -12,8 +12,8 @@ __all__ = ["BYTES_PER_VALUE", "available_memory", "genes_per_block"]
 # cells, taking fresh memory would be most of the work
 _MOST_GENES = 512
 _MOST_GENES_OF_FEW, _FEW_CELLS = 128, 10_000
-# float32: counts, smoothed spliced and unspliced, and these by gene
-BYTES_PER_VALUE = 20
+# float32: counts, smoothed spliced and unspliced
+BYTES_PER_VALUE = 12
 # of what is available, where nothing else is asked for, and no more bytes than this
 _DEFAULT_SHARE = 0.25
 _DEFAULT_MOST = 1.5e9
@@ -46,10 +46,11 @@ def genes_per_block(n_cells: int, max_memory: float | None = None) -> int:
         raise ValueError(msg)
     default = min(_DEFAULT_SHARE * available_memory(), _DEFAULT_MOST)
     budget = default if max_memory is None else max_memory
-    genes = int(budget // (BYTES_PER_VALUE * max(n_cells, 1)))
+    bytes_per_gene = BYTES_PER_VALUE * max(n_cells, 1)
+    genes = int(budget // bytes_per_gene)
     if genes < 1:
         msg = (
-            f"a gene block of {n_cells:,} cells needs {BYTES_PER_VALUE * n_cells / 1e6:.0f} MB "
+            f"a gene block of {n_cells:,} cells needs {bytes_per_gene / 1e6:.0f} MB "
             f"and {budget / 1e6:.0f} MB are allowed; raise max_memory or free memory."
         )
         raise MemoryError(msg)

@@ -64,22 +64,16 @@ class MomentBlock:
         for_rows(work, len(result), n_threads)
         return result
 
-    def by_gene(
-        self, n_threads: int = 1, scratch: Scratch | None = None
-    ) -> tuple[Float32Array, Float32Array]:
-        """Return Ms and Mu with a gene's cells together in memory, in the cells' own order."""
-        kept = Scratch() if scratch is None else scratch
+    def by_gene(self, genes: slice) -> tuple[Float32Array, Float32Array]:
+        """Return Ms and Mu of some genes of the block, shape (genes, cells) in the cells' order."""
 
-        def turned(name: str, values: Float32Array) -> Float32Array:
-            out = kept.array(name, values.shape[::-1], np.float32)
-
-            def work(start: int, stop: int) -> None:
-                transpose(values, self.order.position, out, start, stop)
-
-            for_rows(work, len(values), n_threads)
+        def turned(values: Float32Array) -> Float32Array:
+            columns = values[:, genes]
+            out = np.empty(columns.shape[::-1], dtype=np.float32)
+            transpose(columns, self.order.order, out)
             return out
 
-        return turned("spliced by gene", self.spliced), turned("unspliced by gene", self.unspliced)
+        return turned(self.spliced), turned(self.unspliced)
 
     def write(self, layer: Float32Array, genes: IntArray, values: Float32Array) -> None:
         """Write values of the block into some columns of a layer whose rows are the cells."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from functools import partial
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -39,7 +39,7 @@ def count_threads(n_threads: int | None = None) -> int:
     return n_threads
 
 
-def row_chunks(n_rows: int, n_threads: int, *, min_rows: int = 64) -> list[tuple[int, int]]:
+def row_chunks(n_rows: int, n_threads: int, *, min_rows: int = 500) -> list[tuple[int, int]]:
     """Cut rows into chunks that threads take one after the other."""
     n_chunks = max(n_threads * _CHUNKS_PER_THREAD, n_rows // _MOST_ROWS)
     n_chunks = max(1, min(n_chunks, n_rows // min_rows))
@@ -47,7 +47,7 @@ def row_chunks(n_rows: int, n_threads: int, *, min_rows: int = 64) -> list[tuple
 
 
 def for_rows(
-    work: Callable[[int, int], None], n_rows: int, n_threads: int, *, min_rows: int = 64
+    work: Callable[[int, int], None], n_rows: int, n_threads: int, *, min_rows: int = 500
 ) -> None:
     """Call ``work(start, stop)`` for chunks that cover all rows."""
     chunks = row_chunks(n_rows, n_threads, min_rows=min_rows)
@@ -55,20 +55,35 @@ def for_rows(
 
 
 def in_threads(tasks: Iterable[Callable[[], Result]], n_threads: int) -> list[Result]:
-    """Run tasks and return their results in order; an exception or Ctrl-C stops the rest."""
+    """Run tasks and return their results in order; an exception or Ctrl-C stops the rest.
+
+    A task must not call this itself: it would wait for threads that wait for it.
+    """
     todo = list(tasks)
     if n_threads == 1 or len(todo) == 1:
         return [task() for task in todo]
-    with ThreadPoolExecutor(n_threads) as pool:
-        futures = [pool.submit(task) for task in todo]
-        pending: set[Any] = set(futures)
-        try:
-            while pending:
-                # a timeout lets the main thread see a signal between chunks
-                done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
-                for future in done:
-                    future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    pool = _pool(n_threads)
+    futures = [pool.submit(task) for task in todo]
+    pending: set[Any] = set(futures)
+    try:
+        while pending:
+            # a timeout lets the main thread see a signal meanwhile
+            done, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+    except BaseException:
+        for future in pending:
+            future.cancel()
+        raise
     return [future.result() for future in futures]
+
+
+@cache
+def _pool(n_threads: int) -> ThreadPoolExecutor:
+    """Return threads that are started once: a new pool for every kernel costs more than some."""
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="steadyvelo")
+
+
+# the threads of a process do not live on in what it forks
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -103,12 +103,15 @@ def velocity_confidence(
     genes = velocity_genes(adata, fitted)
     neighbors = direct_neighbors(adata, fitted.params["graph_neighbors_key"] or None)
     source = velocity_source(adata, fitted, genes, neighbors)
+    # in the place of the one between cells, which is no smaller than the graph
+    along_order = source.order.relabel_matrix(transitions, threads)
+    del transitions
     size = genes_per_block(adata.n_obs, max_memory)
     with shown(progress, "confidence") as report:
         rows = velocity_agreement(
             source.blocks(size, threads, report),
             source.order.relabel(*neighbors),
-            source.order.relabel_matrix(transitions, threads),
+            along_order,
             n_threads=threads,
         )
     length, confidence, along = (values[source.order.position] for values in rows)

@@ -120,11 +120,12 @@ def velocity_graph(
     indptr, indices = recursive_neighbors(
         *source.order.relabel(*direct), n_steps=n_recurse_neighbors, n_threads=threads
     )
-    edges = EdgeCorrelation(indptr, indices, square_root=sqrt_transform)
     size = genes_per_block(adata.n_obs, max_memory)
+    edges = EdgeCorrelation(indptr, indices, square_root=sqrt_transform, genes_per_block=size)
     with shown(progress, "velocity graph") as report:
         for expression, velocity in source.blocks(size, threads, report):
             edges.add(expression, velocity, threads)
+        del expression, velocity
     correlation = edges.values(threads)
     del edges
     graph, graph_neg = split_signs(correlation, indptr, indices, source.order, n_threads=threads)

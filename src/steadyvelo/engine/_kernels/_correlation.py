@@ -109,19 +109,35 @@ def add_edge_products(
     start: int,
     stop: int,
 ) -> None:
-    """Add Σ y_i y_j over the genes of a block to each edge i → j."""
+    """Add Σ y_i y_j over the genes of a block to each edge i → j.
+
+    Four edges at a time, for which y_i is loaded once; where fewer are left the cell itself stands
+    in and its sums are not stored.
+    """
     width = values.shape[1]
     for i in range(start, stop):
-        own = values[i]
-        for k in range(indptr[i], indptr[i + 1]):
-            other = values[indices[k]]
-            product = np.float32(0.0)
+        own, end = values[i], indptr[i + 1]
+        for k in range(indptr[i], end, 4):
+            a = values[indices[k]]
+            b = values[indices[k + 1]] if k + 1 < end else own
+            c = values[indices[k + 2]] if k + 2 < end else own
+            d = values[indices[k + 3]] if k + 3 < end else own
+            product_a = product_b = product_c = product_d = np.float32(0.0)
             for g in range(width):
-                product += own[g] * other[g]
-            products[k] += product
+                product_a += own[g] * a[g]
+                product_b += own[g] * b[g]
+                product_c += own[g] * c[g]
+                product_d += own[g] * d[g]
+            products[k] += product_a
+            if k + 1 < end:
+                products[k + 1] += product_b
+            if k + 2 < end:
+                products[k + 2] += product_c
+            if k + 3 < end:
+                products[k + 3] += product_d
 
 
-@kernel
+@reordering_kernel
 def add_row_sums(values: Array, sums: Array, squares: Array, start: int, stop: int) -> None:
     """Add Σy and Σy² over the genes of a block to each cell, in float64."""
     for i in range(start, stop):

@@ -91,20 +91,13 @@ def gather_dense(
 
 
 @kernel
-def transpose(block: Array, position: Array, out: Array, start: int, stop: int) -> None:
-    """Write cells `start` to `stop` of a block to columns of `out`, in the cells' own order.
-
-    Sixteen genes of a few cells at a time: a whole line of the processor's cache is read at once.
-    """
-    n_genes = out.shape[0]
-    for first in range(start, stop, 64):
-        last = min(first + 64, stop)
-        for low in range(0, n_genes, 16):
-            high = min(low + 16, n_genes)
-            for i in range(first, last):
-                row = block[position[i]]
-                for g in range(low, high):
-                    out[g, i] = row[g]
+def transpose(block: Array, order: Array, out: Array) -> None:
+    """Write the rows of a narrow block to the columns of `out`, in the cells' own order."""
+    n_genes, n_cells = out.shape
+    for p in range(n_cells):
+        row, i = block[p], order[p]
+        for g in range(n_genes):
+            out[g, i] = row[g]
 
 
 @kernel
