@@ -146,7 +146,7 @@ def kernel(source: str, folder: Path) -> None:
     ]
     step, rates = Steps(), []
     for _ in range(3):
-        edges = EdgeCorrelation(indptr, indices)
+        edges = EdgeCorrelation(indptr, indices, genes_per_block=blocks[0][0].shape[1])
         edges.add(*blocks[0], threads)
         with step("edges"):
             for x, v in blocks:
