@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scanpy as sc
+import scipy.sparse as sp
 
 import steadyvelo as sv
 from steadyvelo.pp import _nearest
+from steadyvelo.pp._components import components
 
 
 def test_graphs_are_those_of_scanpy(counts):
@@ -82,3 +84,26 @@ def test_duplicated_cells_are_neighbours_at_distance_zero(prepared):
     assert (distances[[0]].data == 0).all()
     assert 0 not in distances[[0]].indices
     assert np.isfinite(prepared.obsp["connectivities"].data).all()
+
+
+def test_components_are_those_of_a_singular_value_decomposition():
+    rng = np.random.default_rng(0)
+    low = rng.normal(size=(2500, 5)) @ rng.normal(size=(5, 40)) * np.arange(1, 41)
+    values = sp.csr_matrix(np.maximum(low, 0), dtype=np.float32)
+    found = components(values, 4)
+    centred = values.toarray().astype(np.float64)
+    centred -= centred.mean(axis=0)
+    u, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    expected = u[:, :4] * sizes[:4]
+    expected *= np.sign((expected * found).sum(axis=0))
+    np.testing.assert_allclose(found, expected, atol=1e-3 * sizes[3] / 50)
+    assert found.dtype == np.float32
+
+
+def test_components_of_many_genes_are_those_of_few(monkeypatch):
+    rng = np.random.default_rng(1)
+    values = sp.csr_matrix(rng.poisson(1.0, (300, 60)) * np.arange(60), dtype=np.float32)
+    few = components(values, 3)
+    monkeypatch.setattr("steadyvelo.pp._components._MOST_GENES", 10)
+    many = components(values, 3)
+    np.testing.assert_allclose(np.abs(many), np.abs(few), rtol=1e-3, atol=1e-2)

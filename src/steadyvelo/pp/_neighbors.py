@@ -12,11 +12,13 @@ from steadyvelo import _keys
 from steadyvelo._checks import check_adata, check_counts, check_key, is_integer, warn, writable
 from steadyvelo._provenance import stamp
 
+from ._components import components
 from ._fuzzy_graph import distance_graph, fuzzy_graph
 from ._nearest import nearest_neighbors
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from numpy.typing import NDArray
 
 __all__ = ["neighbors"]
 
@@ -99,7 +101,9 @@ def neighbors(
     elif _keys.PCA.of() in adata.obsm:
         representation = adata.obsm[_keys.PCA.of()][:, :n_pcs]
     else:
-        representation = computed = _principal_components(adata, spliced, n_pcs, rng)
+        representation = computed = principal_components(
+            adata, spliced, component_genes(adata), n_pcs, rng
+        )
     n_doubled = _count_doubled(adata.layers[spliced] if computed is not None else representation)
     representation = np.asarray(representation, dtype=np.float32)
     if not np.isfinite(representation).all():
@@ -167,20 +171,25 @@ def _count_doubled(rows: Any) -> int:
     return len(bounds) - len(distinct)
 
 
-def _principal_components(adata: AnnData, spliced: str, n_pcs: int, rng: int) -> Any:
-    """Return principal components of log-normalised spliced counts."""
-    import scanpy as sc  # noqa: PLC0415 (slow to import)
+def component_genes(adata: AnnData) -> NDArray[np.bool_]:
+    """Return the genes principal components are made of: used ones, of them the variable ones."""
+    genes = np.ones(adata.n_vars, dtype=bool)
+    for name in (_keys.GENES_USED.of(), _keys.HIGHLY_VARIABLE.of()):
+        if name in adata.var and (genes & adata.var[name].to_numpy(dtype=bool)).any():
+            genes &= adata.var[name].to_numpy(dtype=bool)
+    return genes
 
+
+def principal_components(
+    adata: AnnData, spliced: str, genes: NDArray[np.bool_], n_pcs: int, rng: int
+) -> Any:
+    """Return principal components of log-normalised spliced counts of some genes."""
     counts = sp.csr_matrix(check_counts(adata, spliced), dtype=np.float32)
     factor_name = _keys.SPLICED_FACTOR.of()
     if is_integer(counts):
         factor = check_key(adata, "obs", factor_name, "run pp.size_factors(adata) first.")
         factor = factor.to_numpy(dtype=np.float32)
         counts = sp.diags_array(1 / np.where(factor > 0, factor, 1)) @ counts
-    genes = np.ones(adata.n_vars, dtype=bool)
-    for name in (_keys.GENES_USED.of(), _keys.HIGHLY_VARIABLE.of()):
-        if name in adata.var and (genes & adata.var[name].to_numpy(dtype=bool)).any():
-            genes &= adata.var[name].to_numpy(dtype=bool)
     log_counts = sp.csr_matrix(counts[:, genes], dtype=np.float32).log1p()
     most = min(log_counts.shape) - 1
     if most < 1:
@@ -192,4 +201,4 @@ def _principal_components(adata: AnnData, spliced: str, n_pcs: int, rng: int) ->
             f"{log_counts.shape[1]} genes have {most}.",
             stacklevel=4,
         )
-    return sc.pp.pca(log_counts, n_comps=min(n_pcs, most), random_state=rng)
+    return components(log_counts, min(n_pcs, most), rng=rng)
