@@ -112,6 +112,31 @@ VARIABLE_PASSES = Field(
     "var", "{key}_highly_variable", _GENES, "bool", "highly variable, where that was asked for"
 )
 FIT_CELLS = Field("var", "{key}_fit_cells", _GENES, "int64", "cells with weight in the fit")
+GAMMA_SE = Field(
+    "var", "{key}_gamma_se", _GENES, "float64", "standard error of γ; NaN under 10 molecules"
+)
+GAMMA_LOW = Field("var", "{key}_gamma_low", _GENES, "float64", "lower end of the interval of γ")
+GAMMA_HIGH = Field(
+    "var", "{key}_gamma_high", _GENES, "float64", "upper end; infinite where nothing bounds γ"
+)
+GAMMA_MOLECULES = Field(
+    "var",
+    "{key}_gamma_molecules",
+    _GENES,
+    "float64",
+    "effective number of unspliced molecules behind γ, (Σhu)² / Σh²u",
+)
+EFFECTIVE_CELLS = Field(
+    "var",
+    "{key}_effective_cells",
+    _GENES,
+    "float64",
+    "effective number of cells behind γ, (Σh²)² / Σh⁴, or of batches",
+)
+OFFSET_P = Field("var", "{key}_offset_p", _GENES, "float64", "p-value of the test that o is 0")
+OFFSET_FDR = Field(
+    "var", "{key}_offset_fdr", _GENES, "float64", "the same, adjusted for false discoveries"
+)
 SPLICED_CHECKSUM = Field(
     "var",
     "{key}_spliced_checksum",

@@ -92,10 +92,12 @@ def counts_source(
     spliced: str = "spliced",
     unspliced: str = "unspliced",
     neighbors_key: str | None = None,
+    keep_counts: bool = False,
 ) -> CountsSource:
     """Return blocks that are smoothed from counts when they are asked for.
 
-    Their rows stand in an order along the neighbour graph.
+    Their rows stand in an order along the neighbour graph; with `keep_counts` they hold the counts
+    as well.
     """
     cells = used_cells(adata)
     counts = [check_counts(adata, name) for name in (spliced, unspliced)]
@@ -118,6 +120,7 @@ def counts_source(
         spliced_scale=scales[0],
         unspliced_scale=scales[1],
         smoothing=smoothing.reordered(order),
+        keep_counts=keep_counts,
     )
 
 

@@ -32,6 +32,7 @@ def simulate(
     n_branches: int = 2,
     depth: float = 1.0,
     library_size_sd: float = 0.3,
+    dispersion: float = 0.0,
     steady_state: bool = False,
     truth: bool = True,
     rng: int | np.random.Generator = 0,
@@ -42,7 +43,8 @@ def simulate(
     log-normal distributions, and up to two switches of its transcription rate, at uniformly
     drawn times, on the trunk or in one branch: induction, repression or a transient pulse. Between
     switches u and s follow the closed form of :func:`steadyvelo.model.evolve`. Counts are Poisson
-    with means (depth × library size of the cell × abundance), library sizes log-normal.
+    with means (depth × library size of the cell × abundance), library sizes log-normal, or negative
+    binomial where transcription comes in bursts.
 
     Parameters
     ----------
@@ -55,6 +57,9 @@ def simulate(
         where it is on.
     library_size_sd
         Standard deviation of the logarithm of library sizes, which have median 1.
+    dispersion
+        φ in the variance μ + φμ² of counts with mean μ, drawn for every cell, gene and layer on its
+        own; 0 for Poisson counts.
     steady_state
         Put every cell at steady state: spliced abundances as else, unspliced ones γ/β times
         them, so that no cell moves in any gene.
@@ -101,6 +106,9 @@ def simulate(
     if not 0 <= library_size_sd < np.inf:
         msg = f"library_size_sd must be finite and not negative; it is {library_size_sd}."
         raise ValueError(msg)
+    if not 0 <= dispersion < np.inf:
+        msg = f"dispersion must be finite and not negative; it is {dispersion}."
+        raise ValueError(msg)
     generator = np.random.default_rng(rng)
     time = generator.uniform(0, _END, n_cells)
     branch = generator.integers(0, n_branches, n_cells)
@@ -114,7 +122,9 @@ def simulate(
             unspliced = genes.ratio * spliced
         unspliced, spliced = depth * unspliced, depth * spliced
         part: dict[str, Any] = {
-            name: sp.csr_matrix(generator.poisson(library[cells, None] * mean), dtype=np.int32)
+            name: sp.csr_matrix(
+                _counts(generator, library[cells, None] * mean, dispersion), dtype=np.int32
+            )
             for name, mean in (("spliced", spliced), ("unspliced", unspliced))
         }
         if truth:
@@ -143,6 +153,14 @@ def simulate(
     )
     adata.uns[_keys.TRUE_EDGES.of()] = _edges(n_branches)
     return adata
+
+
+def _counts(
+    generator: np.random.Generator, mean: NDArray[np.float64], dispersion: float
+) -> NDArray[np.int64]:
+    if dispersion > 0:
+        mean = mean * generator.gamma(1 / dispersion, dispersion, mean.shape)
+    return generator.poisson(mean)
 
 
 @dataclass(frozen=True, eq=False)

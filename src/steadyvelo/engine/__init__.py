@@ -9,9 +9,11 @@ array of cells × genes is needed.
 from __future__ import annotations
 
 from ._column_sums import weighted_column_sums
+from ._comparison import fit_groups
 from ._confidence import velocity_agreement
 from ._correlation import EdgeCorrelation, split_signs
 from ._edges import recursive_neighbors
+from ._errors import CrossFit, ErrorRule, Sandwich, Split
 from ._fit import FitResult, FitRule, fit_ratios
 from ._memory import BYTES_PER_VALUE, available_memory, genes_per_block
 from ._order import CellOrder
@@ -26,16 +28,21 @@ __all__ = [
     "BYTES_PER_VALUE",
     "CellOrder",
     "CountsSource",
+    "CrossFit",
     "EdgeCorrelation",
+    "ErrorRule",
     "FitResult",
     "FitRule",
     "LayerSource",
     "MomentBlock",
     "MomentSource",
+    "Sandwich",
     "Scratch",
     "SmoothingOperator",
+    "Split",
     "available_memory",
     "count_threads",
+    "fit_groups",
     "fit_ratios",
     "genes_per_block",
     "project_transitions",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
 
-from steadyvelo.model import SufficientStatistics, steady_state_weights
+from steadyvelo.model import RatioErrors, SufficientStatistics, steady_state_weights
 
 from ._threads import in_threads
 
@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     )
     from steadyvelo.model._weights import Quantiles
 
+    from ._errors import BlockErrors, ErrorRule
     from ._sources import MomentBlock, MomentSource
     from ._threads import Progress
 
 __all__ = ["FitResult", "FitRule", "fit_ratios"]
+
+NO_INSTRUMENTS = "no spliced counts among the cells the instruments reach"
 
 # genes fitted at a time by one thread, so that their values stay in its cache
 _GENES_PER_TASK = 16
@@ -65,16 +68,36 @@ class FitRule:
     fit_cells: BoolArray
     r2: Literal["fit", "all_cells"]
 
-    def given_weights(self, columns: IntArray) -> Float64Array:
-        """Return a user's weights for some genes, shape (1 or genes, cells)."""
+    def weigh(
+        self, spliced: Float32Array, unspliced: Float32Array, columns: IntArray
+    ) -> NDArray[Any]:
+        """Return the weights of cells in the fits of some genes.
+
+        Parameters
+        ----------
+        spliced, unspliced
+            Smoothed abundances from which a rule chooses, shape (genes, cells).
+        columns
+            Places of the genes among those of the source.
+
+        Returns
+        -------
+        Shape (1 or genes, cells).
+        """
         if isinstance(self.weights, str):
-            msg = f"the rule {self.weights!r} is no array of weights."
-            raise TypeError(msg)
+            return steady_state_weights(
+                spliced,
+                unspliced,
+                self.weights,
+                quantiles=self.quantiles,
+                cells=self.fit_cells,
+                out=np.empty(spliced.shape, dtype=np.bool_),
+            )
         if self.weights.ndim == 1:
-            return np.asarray(self.weights, dtype=np.float64)[None, :]
+            return np.asarray(self.weights, dtype=np.float64)[None, :] * self.fit_cells
         block = self.weights[:, columns]
         dense = block.toarray() if sp.issparse(block) else block
-        return np.ascontiguousarray(dense.T, dtype=np.float64)
+        return np.ascontiguousarray(dense.T, dtype=np.float64) * self.fit_cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +114,8 @@ class FitResult:
         Number of cells with weight in the fit.
     spliced_max, unspliced_max
         Largest smoothed abundances.
+    errors
+        Errors of the ratios; NaN where none were asked for.
     """
 
     gamma: Float64Array
@@ -100,13 +125,17 @@ class FitResult:
     n_cells: NDArray[np.int64]
     spliced_max: Float64Array
     unspliced_max: Float64Array
+    errors: RatioErrors
 
     @classmethod
     def join(cls, parts: list[FitResult]) -> Self:
         """Return the results of several runs of genes as one."""
-        return cls(
-            *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls))
-        )
+        joined: dict[str, Any] = {
+            f.name: np.concatenate([getattr(part, f.name) for part in parts])
+            for f in fields(cls)
+            if f.name != "errors"
+        }
+        return cls(**joined, errors=RatioErrors.join([part.errors for part in parts]))
 
 
 def fit_ratios(
@@ -114,6 +143,7 @@ def fit_ratios(
     rule: FitRule,
     *,
     genes_per_block: int,
+    errors: ErrorRule | None = None,
     n_threads: int = 1,
     consume: Callable[[MomentBlock, FitResult], None] | None = None,
     progress: Progress | None = None,
@@ -123,11 +153,13 @@ def fit_ratios(
     Parameters
     ----------
     source
-        Where smoothed abundances come from.
+        Where smoothed abundances come from; with `errors` it keeps counts.
     rule
         How to fit.
     genes_per_block
         Genes held at a time.
+    errors
+        How to find errors of the ratios; None for none.
     n_threads
         Number of threads.
     consume
@@ -142,9 +174,12 @@ def fit_ratios(
     results = []
     for block in source.blocks(genes_per_block, n_threads):
         n_block = block.spliced.shape[1]
+        of_block = None if errors is None else errors.of_block(block, [rule], n_threads)
         fits = in_threads(
             [
-                partial(fit_genes, block, slice(a, min(a + _GENES_PER_TASK, n_block)), rule)
+                partial(
+                    fit_genes, block, slice(a, min(a + _GENES_PER_TASK, n_block)), rule, of_block
+                )
                 for a in range(0, n_block, _GENES_PER_TASK)
             ],
             n_threads,
@@ -158,7 +193,9 @@ def fit_ratios(
     return FitResult.join(results)
 
 
-def fit_genes(block: MomentBlock, genes: slice, rule: FitRule) -> FitResult:
+def fit_genes(
+    block: MomentBlock, genes: slice, rule: FitRule, errors: BlockErrors | None = None
+) -> FitResult:
     """Fit some genes of a block; a pure function of its arguments.
 
     Parameters
@@ -169,29 +206,32 @@ def fit_genes(block: MomentBlock, genes: slice, rule: FitRule) -> FitResult:
         Places of the genes in the block.
     rule
         How to fit.
+    errors
+        How to find errors of the ratios in this block, which may bring an estimate of its own;
+        None for none.
     """
     spliced, unspliced = block.by_gene(genes)
-    if isinstance(rule.weights, str):
-        weights = steady_state_weights(
-            spliced,
-            unspliced,
-            rule.weights,
-            quantiles=rule.quantiles,
-            cells=rule.fit_cells,
-            out=np.empty(spliced.shape, dtype=np.bool_),
-        )
-    else:
-        columns = block.genes.start + np.arange(genes.start, genes.stop)
-        weights = rule.given_weights(columns) * rule.fit_cells
+    weights = rule.weigh(spliced, unspliced, block.genes.start + np.arange(genes.start, genes.stop))
     fit = SufficientStatistics.from_gene_rows(spliced, unspliced, weights).solve(offset=rule.offset)
     overall = SufficientStatistics.from_gene_rows(spliced, unspliced, rule.cells[None, :])
-    line = fit if rule.r2 == "fit" else overall.solve(offset=rule.offset)
+    gamma, offset = fit.gamma, fit.offset
+    found, reason = RatioErrors.missing(len(spliced)), fit.reason
+    if errors is not None:
+        found, gamma, offset = errors.of_genes(genes, weights, fit)
+        reason = np.where((reason == "") & np.isnan(gamma), NO_INSTRUMENTS, reason)
+        no_fit = reason != ""
+        gamma, offset = np.where(no_fit, np.nan, gamma), np.where(no_fit, np.nan, offset)
+    line = gamma, offset
+    if rule.r2 == "all_cells":
+        unweighted = overall.solve(offset=rule.offset)
+        line = unweighted.gamma, unweighted.offset
     return FitResult(
-        fit.gamma,
-        fit.offset,
-        overall.r2(line.gamma, line.offset),
-        fit.reason,
+        gamma,
+        offset,
+        overall.r2(*line),
+        reason,
         np.broadcast_to(np.count_nonzero(weights, axis=1), len(spliced)),
         spliced.max(axis=1, initial=0.0),
         unspliced.max(axis=1, initial=0.0),
+        found,
     )

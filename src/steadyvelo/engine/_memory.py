@@ -26,7 +26,9 @@ def available_memory() -> int:
     return available if left is None else min(available, left)
 
 
-def genes_per_block(n_cells: int, max_memory: float | None = None) -> int:
+def genes_per_block(
+    n_cells: int, max_memory: float | None = None, bytes_per_value: int = BYTES_PER_VALUE
+) -> int:
     """Return how many genes a block of all cells may hold.
 
     Parameters
@@ -35,6 +37,8 @@ def genes_per_block(n_cells: int, max_memory: float | None = None) -> int:
         Number of cells.
     max_memory
         Bytes that blocks may take; None means a quarter of what is available, at most 1.5 GB.
+    bytes_per_value
+        What one value of a block takes, with everything that is made of it.
 
     Raises
     ------
@@ -46,7 +50,7 @@ def genes_per_block(n_cells: int, max_memory: float | None = None) -> int:
         raise ValueError(msg)
     default = min(_DEFAULT_SHARE * available_memory(), _DEFAULT_MOST)
     budget = default if max_memory is None else max_memory
-    bytes_per_gene = BYTES_PER_VALUE * max(n_cells, 1)
+    bytes_per_gene = bytes_per_value * max(n_cells, 1)
     genes = int(budget // bytes_per_gene)
     if genes < 1:
         msg = (

@@ -73,6 +73,12 @@ class SmoothingOperator:
         """Return the operator between rows that stand in an order; sums keep theirs."""
         return SmoothingOperator(*order.relabel(self.indptr, self.indices))
 
+    def without(self, cells: BoolArray) -> SmoothingOperator:
+        """Return means over the same neighbours less some cells."""
+        keep = ~cells[self.indices]
+        before = np.concatenate([[0], np.cumsum(keep)])
+        return SmoothingOperator(before[self.indptr], self.indices[keep])
+
     def apply(
         self, values: Float32Array, n_threads: int = 1, out: Float32Array | None = None
     ) -> Float32Array:

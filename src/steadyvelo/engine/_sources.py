@@ -22,7 +22,18 @@ if TYPE_CHECKING:
     from ._order import CellOrder
     from ._smoothing import SmoothingOperator
 
-__all__ = ["CountsSource", "LayerSource", "MomentBlock", "MomentSource"]
+__all__ = ["CountsSource", "LayerSource", "MomentBlock", "MomentSource", "by_gene"]
+
+
+NO_COUNTS = "the block holds no counts; make it from a CountsSource with keep_counts=True."
+
+
+def by_gene(values: Float32Array, genes: slice, order: CellOrder) -> Float32Array:
+    """Return some columns of rows in an order, shape (genes, cells) in the cells' own order."""
+    columns = values[:, genes]
+    out = np.empty(columns.shape[::-1], dtype=np.float32)
+    transpose(columns, order.order, out)
+    return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +48,15 @@ class MomentBlock:
         The cell of each row.
     spliced, unspliced
         Ms and Mu, float32, shape (cells, genes of the block), a cell's values contiguous.
+    counts
+        Spliced and unspliced counts divided by size factors, not smoothed, where they are kept.
     """
 
     genes: slice
     order: CellOrder
     spliced: Float32Array
     unspliced: Float32Array
+    counts: tuple[Float32Array, Float32Array] | None = None
 
     def velocity(
         self,
@@ -66,14 +80,14 @@ class MomentBlock:
 
     def by_gene(self, genes: slice) -> tuple[Float32Array, Float32Array]:
         """Return Ms and Mu of some genes of the block, shape (genes, cells) in the cells' order."""
+        return by_gene(self.spliced, genes, self.order), by_gene(self.unspliced, genes, self.order)
 
-        def turned(values: Float32Array) -> Float32Array:
-            columns = values[:, genes]
-            out = np.empty(columns.shape[::-1], dtype=np.float32)
-            transpose(columns, self.order.order, out)
-            return out
-
-        return turned(self.spliced), turned(self.unspliced)
+    def counts_by_gene(self, genes: slice) -> tuple[Float32Array, Float32Array]:
+        """Return the counts of some genes as :meth:`by_gene` does."""
+        if self.counts is None:
+            raise ValueError(NO_COUNTS)
+        spliced, unspliced = self.counts
+        return by_gene(spliced, genes, self.order), by_gene(unspliced, genes, self.order)
 
     def write(self, layer: Float32Array, genes: IntArray, values: Float32Array) -> None:
         """Write values of the block into some columns of a layer whose rows are the cells."""
@@ -138,11 +152,14 @@ class CountsSource(MomentSource):
         What a cell's counts are multiplied with: 1 / size factor, shape (cells,).
     smoothing
         The operator W between rows that stand in `order`.
+    keep_counts
+        Whether blocks hold the counts that were smoothed as well.
     """
 
     spliced_scale: Float64Array
     unspliced_scale: Float64Array
     smoothing: SmoothingOperator
+    keep_counts: bool = False
 
     def block(
         self, genes: slice, n_threads: int = 1, scratch: Scratch | None = None
@@ -150,7 +167,9 @@ class CountsSource(MomentSource):
         """Make the block of some of the chosen genes."""
         kept = Scratch() if scratch is None else scratch
 
-        def smoothed(name: str, counts: Matrix, scale: Float64Array) -> Float32Array:
+        def smoothed(
+            name: str, counts: Matrix, scale: Float64Array
+        ) -> tuple[Float32Array, Float32Array]:
             values = block_of_columns(
                 counts,
                 self.genes[genes],
@@ -158,17 +177,15 @@ class CountsSource(MomentSource):
                 order=self.order,
                 n_threads=n_threads,
                 scratch=kept,
-                name="counts",
+                name=f"{name} counts" if self.keep_counts else "counts",
             )
             out = kept.array(name, values.shape, np.float32)
-            return self.smoothing.apply(values, n_threads, out)
+            return values, self.smoothing.apply(values, n_threads, out)
 
-        return MomentBlock(
-            genes,
-            self.order,
-            smoothed("spliced", self.spliced, self.spliced_scale),
-            smoothed("unspliced", self.unspliced, self.unspliced_scale),
-        )
+        spliced_counts, spliced = smoothed("spliced", self.spliced, self.spliced_scale)
+        unspliced_counts, unspliced = smoothed("unspliced", self.unspliced, self.unspliced_scale)
+        counts = (spliced_counts, unspliced_counts) if self.keep_counts else None
+        return MomentBlock(genes, self.order, spliced, unspliced, counts)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,15 +5,22 @@ Nothing here knows AnnData, files or how a large computation is cut into blocks.
 
 from __future__ import annotations
 
+from ._comparison import Contrast, GroupRatios
 from ._criteria import GeneCriteria, gene_criteria
+from ._instruments import FEWEST_MOLECULES, Instruments, RatioErrors
 from ._kinetics import evolve, induction, repression, steady_state
 from ._ratio import RatioFit
 from ._statistics import SufficientStatistics
 from ._weights import WEIGHT_RULES, resolve_quantiles, steady_state_weights
 
 __all__ = [
+    "FEWEST_MOLECULES",
     "WEIGHT_RULES",
+    "Contrast",
     "GeneCriteria",
+    "GroupRatios",
+    "Instruments",
+    "RatioErrors",
     "RatioFit",
     "SufficientStatistics",
     "evolve",

@@ -134,3 +134,93 @@ def extreme_cells(
         most = np.inf if np.isnan(high) else percentile(z, high, scratch)
         for i in range(n):
             out[g, i] = z[i] <= least or z[i] >= most
+
+
+@kernel
+def spread_instruments(
+    indptr: Array,
+    indices: Array,
+    values: Array,
+    weights: Array,
+    receives: Array,
+    h: Array,
+    h0: Array,
+) -> None:
+    """Add Σ_i W_ic m_i y_i and Σ_i W_ic m_i to each cell c that receives, for every gene.
+
+    W has equal entries in each row. Rows of `values` (y), `weights` (m), `h` and `h0` are genes.
+    """
+    for g in range(values.shape[0]):
+        w = weights[min(g, weights.shape[0] - 1)]
+        for i in range(values.shape[1]):
+            if w[i] == 0:
+                continue
+            low, high = indptr[i], indptr[i + 1]
+            weight = np.float64(w[i]) / max(high - low, 1)
+            product = weight * np.float64(values[g, i])
+            for k in range(low, high):
+                c = indices[k]
+                if receives[c]:
+                    h[g, c] += product
+                    h0[g, c] += weight
+
+
+@reordering_kernel
+def instrument_sums(
+    h: Array,
+    h0: Array,
+    spliced: Array,
+    unspliced: Array,
+    scales: Array,
+    centred: bool,  # noqa: FBT001 (kernels take no keywords)
+    out: Array,
+) -> None:
+    """Write what the errors of a ratio need, for every gene, to a row of `out`.
+
+    With q the instrument (centred where there is an offset), a = q(u − ū) and b = q(s − s̄): Σa, Σb,
+    Σa², Σab, Σb², Σq²(d_s u + d_u s), Σq², Σq⁴, the effective number of unspliced molecules, s̄, ū,
+    the score of an offset and its variance, and whether there is anything to divide by.
+    """
+    for g in range(h.shape[0]):
+        s, u, x, x0 = spliced[g], unspliced[g], h[g], h0[g]
+        total = total0 = hs = hu = h0s = h0u = huu = 0.0
+        for c in range(s.shape[0]):
+            hc, h0c = np.float64(x[c]), np.float64(x0[c])
+            sc, uc = np.float64(s[c]), np.float64(u[c])
+            total += hc
+            total0 += h0c
+            hs += hc * sc
+            hu += hc * uc
+            h0s += h0c * sc
+            h0u += h0c * uc
+            huu += hc * hc * scales[1, c] * uc
+        there = total0 > 0.0 and hs > 0.0
+        lift = total / total0 if centred and there else 0.0
+        s_mean = h0s / total0 if centred and there else 0.0
+        u_mean = h0u / total0 if centred and there else 0.0
+        gamma = hu / hs if there else 0.0
+        tilt = h0s / hs if there else 0.0
+        n = d = aa = ab = bb = floor = h2 = h4 = score = score_square = 0.0
+        for c in range(s.shape[0]):
+            hc, h0c = np.float64(x[c]), np.float64(x0[c])
+            sc, uc = np.float64(s[c]), np.float64(u[c])
+            q = hc - lift * h0c
+            a, b = q * (uc - u_mean), q * (sc - s_mean)
+            n += a
+            d += b
+            aa += a * a
+            ab += a * b
+            bb += b * b
+            square = q * q
+            floor += square * (scales[0, c] * uc + scales[1, c] * sc)
+            h2 += square
+            h4 += square * square
+            z = (h0c - tilt * hc) * (uc - gamma * sc)
+            score += z
+            score_square += z * z
+        row = out[g]
+        row[0], row[1], row[2], row[3], row[4] = n, d, aa, ab, bb
+        row[5], row[6], row[7] = floor, h2, h4
+        row[8] = hu * hu / huu if huu > 0.0 else 0.0
+        row[9], row[10], row[11], row[12] = s_mean, u_mean, score, score_square
+        row[13] = 1.0 if there else 0.0

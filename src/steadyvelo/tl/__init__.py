@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._compare_ratios import compare_ratios
 from ._transition_matrix import transition_matrix
 from ._velocity import velocity
 from ._velocity_confidence import velocity_confidence
@@ -9,6 +10,7 @@ from ._velocity_embedding import velocity_embedding
 from ._velocity_graph import velocity_graph
 
 __all__ = [
+    "compare_ratios",
     "transition_matrix",
     "velocity",
     "velocity_confidence",

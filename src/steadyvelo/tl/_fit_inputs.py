@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,9 @@ import pandas as pd
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_key, listed
+from steadyvelo._checks import check_key, listed, one_of
+from steadyvelo._sources import check_moments, counts_source, layer_source
+from steadyvelo.model import WEIGHT_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +20,19 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["check_thresholds", "checked_weights", "genes_left_out", "in_groups", "variable_genes"]
+    from steadyvelo.engine import ErrorRule, MomentSource
+
+    from ._error_rules import ErrorChoice
+
+__all__ = [
+    "FitInputs",
+    "check_thresholds",
+    "checked_weights",
+    "fit_inputs",
+    "genes_left_out",
+    "in_groups",
+    "variable_genes",
+]
 
 
 def check_thresholds(**thresholds: float) -> None:
@@ -44,7 +59,10 @@ def genes_left_out(adata: AnnData) -> NDArray[np.object_]:
 
 
 def checked_weights(adata: AnnData, weights: Any) -> Any:
-    """Return weights as an array of their own, tables in the order of `adata`."""
+    """Return the name of a rule, or weights as an array of their own in the order of `adata`."""
+    if isinstance(weights, str):
+        one_of("weights", weights, WEIGHT_RULES)
+        return weights
     if isinstance(weights, (pd.Series, pd.DataFrame)):
         weights = weights.reindex(adata.obs_names)
         if isinstance(weights, pd.DataFrame):
@@ -101,3 +119,60 @@ def variable_genes(adata: AnnData) -> NDArray[np.bool_]:
         "run scanpy.pp.highly_variable_genes, or leave highly_variable=False.",
     )
     return np.asarray(column.to_numpy(dtype=bool))
+
+
+@dataclass(frozen=True, eq=False)
+class FitInputs:
+    """What a fit is made from.
+
+    Attributes
+    ----------
+    source
+        Smoothed abundances.
+    errors
+        How errors of the ratios are found; None for none.
+    record
+        What the layers Ms and Mu were made from, where they are used and it is known.
+    """
+
+    source: MomentSource
+    errors: ErrorRule | None
+    record: dict[str, Any] | None
+
+
+def fit_inputs(
+    adata: AnnData,
+    genes: NDArray[np.int64],
+    choice: ErrorChoice,
+    *,
+    from_layers: bool,
+    spliced: str,
+    unspliced: str,
+    neighbors_key: str | None,
+) -> FitInputs:
+    """Return what the fit of some genes is made from; errors need counts even beside layers."""
+    record = None
+    if from_layers:
+        record = check_moments(
+            adata, spliced=spliced, unspliced=unspliced, neighbors_key=neighbors_key
+        )
+        if choice.method is None:
+            return FitInputs(layer_source(adata, genes), None, record)
+        if record is None:
+            msg = (
+                "layers Ms and Mu come from another tool, and errors need the counts that were "
+                "smoothed; delete the two layers, or leave uncertainty=None."
+            )
+            raise ValueError(msg)
+    source = counts_source(
+        adata,
+        genes,
+        spliced=spliced,
+        unspliced=unspliced,
+        neighbors_key=neighbors_key,
+        keep_counts=choice.method is not None,
+    )
+    errors = None
+    if choice.method is not None:
+        errors = choice.rule(adata, source, spliced, neighbors_key)
+    return FitInputs(source, errors, record)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import false_discovery_control
 
 from steadyvelo import _keys
 from steadyvelo._sources import write_moments
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 
     from steadyvelo._sources import SmoothingRecord
     from steadyvelo.engine import FitResult, MomentBlock
-    from steadyvelo.model import GeneCriteria
+    from steadyvelo.model import GeneCriteria, RatioErrors
 
 __all__ = [
     "GRAPH_PARAMS",
     "DenseLayers",
     "clear_earlier",
     "clear_graph",
+    "error_columns",
     "gene_columns",
     "write_weights",
 ]
@@ -36,6 +38,17 @@ GRAPH_PARAMS = (
     "embeddings",
     "arrows",
     "transitions",
+)
+
+
+ERROR_FIELDS = (
+    _keys.GAMMA_SE,
+    _keys.GAMMA_LOW,
+    _keys.GAMMA_HIGH,
+    _keys.GAMMA_MOLECULES,
+    _keys.EFFECTIVE_CELLS,
+    _keys.OFFSET_P,
+    _keys.OFFSET_FDR,
 )
 
 
@@ -124,11 +137,36 @@ def gene_columns(
     return {field.of(key): column for field, column in columns.items()}, criteria
 
 
+def error_columns(
+    adata: AnnData, genes: NDArray[np.int64], errors: RatioErrors, key: str
+) -> dict[str, NDArray[np.float64]]:
+    """Return the columns of `var` that hold errors, NaN for genes that were not fitted."""
+
+    def everywhere(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        out = np.full(adata.n_vars, np.nan)
+        out[genes] = values
+        return out
+
+    tested = np.isfinite(errors.offset_p)
+    adjusted = np.full(len(genes), np.nan)
+    adjusted[tested] = false_discovery_control(errors.offset_p[tested])
+    columns = {
+        _keys.GAMMA_SE: errors.se,
+        _keys.GAMMA_LOW: errors.low,
+        _keys.GAMMA_HIGH: errors.high,
+        _keys.GAMMA_MOLECULES: errors.molecules,
+        _keys.EFFECTIVE_CELLS: errors.effective_cells,
+        _keys.OFFSET_P: errors.offset_p,
+        _keys.OFFSET_FDR: adjusted,
+    }
+    return {field.of(key): everywhere(column) for field, column in columns.items()}
+
+
 def clear_earlier(adata: AnnData, key: str) -> None:
     """Remove what an earlier fit left that this one may not write: nothing stale stays."""
     _remove(adata, "layers", _keys.VELOCITY.of(key), _keys.WEIGHTS_LAYER.of(key))
     _remove(adata, "obs", _keys.WEIGHTS_COLUMN.of(key))
-    var = (_keys.VARIABLE_PASSES, _keys.SPLICED_CHECKSUM, _keys.UNSPLICED_CHECKSUM)
+    var = (_keys.VARIABLE_PASSES, _keys.SPLICED_CHECKSUM, _keys.UNSPLICED_CHECKSUM, *ERROR_FIELDS)
     _remove(adata, "var", *(field.of(key) for field in var))
     clear_graph(adata, key)
 

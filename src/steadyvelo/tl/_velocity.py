@@ -12,10 +12,7 @@ from steadyvelo._memory import check_dense_fits
 from steadyvelo._progress import ShowProgress, shown
 from steadyvelo._provenance import stamp
 from steadyvelo._sources import (
-    check_moments,
-    counts_source,
     has_moments,
-    layer_source,
     smoothing_record,
     used_cells,
 )
@@ -25,17 +22,19 @@ from steadyvelo.engine import (
     fit_ratios,
     genes_per_block,
 )
-from steadyvelo.model import WEIGHT_RULES, resolve_quantiles
+from steadyvelo.model import resolve_quantiles
 from steadyvelo.model._ratio import resolve_offset
 
+from ._error_rules import ErrorChoice
 from ._fit_inputs import (
     check_thresholds,
     checked_weights,
+    fit_inputs,
     genes_left_out,
     in_groups,
     variable_genes,
 )
-from ._fit_results import DenseLayers, clear_earlier, gene_columns, write_weights
+from ._fit_results import DenseLayers, clear_earlier, error_columns, gene_columns, write_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +58,12 @@ def velocity(
     min_gamma: float = 0.01,
     r2: Literal["fit", "all_cells"] = "fit",
     highly_variable: bool = False,
+    uncertainty: Literal["sandwich", "crossfit"] | None = None,
+    level: float = 0.95,
+    n_splits: int = 5,
+    gene_clusters: str | None = None,
+    batch_key: str | None = None,
+    rng: int = 0,
     dense: bool = True,
     key_added: str = "velocity",
     spliced: str = "spliced",
@@ -99,6 +104,23 @@ def velocity(
         (``"all_cells"``); in either case over all cells, and not adjusted for degrees of freedom.
     highly_variable
         Ask velocity genes to be marked in ``var["highly_variable"]``.
+    uncertainty
+        How to find errors of γ. ``"sandwich"`` keeps the fit and finds standard errors that know
+        how counts were smoothed, and are somewhat too small. ``"crossfit"`` fits with instruments
+        from other cells and neighbours from other genes: errors are right, and velocities use
+        this γ. None finds none. ``docs/uncertainty.md`` derives and measures both.
+    level
+        Probability with which the interval covers the ratio over the extreme cells.
+    n_splits
+        Random cuts of genes and cells that ``"crossfit"`` averages over; each takes two graphs.
+    gene_clusters
+        Column of ``var`` with clusters of genes that share noise; folds of genes keep them
+        together. None cuts genes at random.
+    batch_key
+        Column of ``obs`` with batches: errors are then between batches, with one degree of freedom
+        less than there are batches.
+    rng
+        Seed of the cuts.
     dense
         Write the layers ``velocity``, ``Ms`` and ``Mu``, which scVelo and CellRank read.
         Without them any gene is recomputed from counts when it is needed.
@@ -128,6 +150,14 @@ def velocity(
         Whether it is met.
     ``var["velocity_fit_cells"]``
         Number of cells with weight in the fit.
+    ``var["velocity_gamma_se"]``, ``var["velocity_gamma_low"]``, ``var["velocity_gamma_high"]``
+        With `uncertainty`: the standard error of γ (NaN where fewer than 10 molecules stand behind
+        it) and its interval, infinite where nothing bounds γ.
+    ``var["velocity_gamma_molecules"]``, ``var["velocity_effective_cells"]``
+        Effective number of unspliced molecules and of cells (or batches) behind γ.
+    ``var["velocity_offset_p"]``, ``var["velocity_offset_fdr"]``
+        Test of the hypothesis that the offset is 0, and the same adjusted for false discoveries
+        (Benjamini and Hochberg).
     ``layers["velocity"]``, ``layers["Ms"]``, ``layers["Mu"]``
         With ``dense=True``: float32; velocities are NaN for genes without a fit.
     ``obs["velocity_weights"]`` or ``layers["velocity_weights"]``
@@ -171,10 +201,9 @@ def velocity(
     one_of("r2", r2, ("fit", "all_cells"))
     threads = count_threads(n_threads)
     pair = resolve_quantiles(quantiles, offset=offset)
-    if isinstance(weights, str):
-        one_of("weights", weights, WEIGHT_RULES)
-    else:
-        weights = checked_weights(adata, weights)
+    weights = checked_weights(adata, weights)
+    choice = ErrorChoice(uncertainty, n_splits, level, gene_clusters, batch_key, rng)
+    choice.check()
     cells = used_cells(adata)
     fit_cells = cells & in_groups(adata, groups, groupby)
     variable = variable_genes(adata) if highly_variable else None
@@ -187,17 +216,14 @@ def velocity(
     left_out = genes_left_out(adata)
     # smoothed layers are written for all genes, velocities only for the used ones
     genes = np.flatnonzero(left_out == "") if from_layers or not dense else np.arange(adata.n_vars)
-    record_of_layers = None
-    if from_layers:
-        record_of_layers = check_moments(
-            adata, spliced=spliced, unspliced=unspliced, neighbors_key=neighbors_key
-        )
-    source = (
-        layer_source(adata, genes)
-        if from_layers
-        else counts_source(
-            adata, genes, spliced=spliced, unspliced=unspliced, neighbors_key=neighbors_key
-        )
+    inputs = fit_inputs(
+        adata,
+        genes,
+        choice,
+        from_layers=from_layers,
+        spliced=spliced,
+        unspliced=unspliced,
+        neighbors_key=neighbors_key,
     )
     layers = DenseLayers(adata.shape, genes, moments=not from_layers) if dense else None
     rule = FitRule(
@@ -210,9 +236,10 @@ def velocity(
     )
     with shown(progress, "fit") as report:
         fit = fit_ratios(
-            source,
+            inputs.source,
             rule,
-            genes_per_block=genes_per_block(adata.n_obs, max_memory),
+            genes_per_block=genes_per_block(adata.n_obs, max_memory, choice.bytes_per_value()),
+            errors=inputs.errors,
             n_threads=threads,
             consume=None if layers is None else layers.take,
             progress=report,
@@ -220,6 +247,8 @@ def velocity(
     columns, criteria = gene_columns(
         adata, genes, fit, left_out, variable, min_r2=min_r2, min_gamma=min_gamma, key=key_added
     )
+    if uncertainty is not None:
+        columns |= error_columns(adata, genes, fit.errors, key_added)
     params: dict[str, Any] = {
         "mode": "deterministic",
         "weights": weights if isinstance(weights, str) else "given",
@@ -236,7 +265,8 @@ def velocity(
         "neighbors_key": neighbors_key or "",
         "moments": "layers" if from_layers else "counts",
         **stamp(adata),
-        **(record_of_layers or {}),
+        **(inputs.record or {}),
+        **choice.params(),
     }
     if groups is not None:
         params["groups"] = np.atleast_1d(np.asarray(groups, dtype=object))

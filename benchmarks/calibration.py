@@ -1,0 +1,334 @@
+"""Do intervals and tests hold what they promise? Measured on simulated counts whose truth is known.
+
+python benchmarks/calibration.py coverage [--seeds 20] [--cells 2000 8000]
+    Share of intervals that hold the true ratio, for every condition, beside the naive standard
+    error, the sandwich and thinned counts.
+python benchmarks/calibration.py failures [--seeds 10]
+    What no interval here can know of.
+
+Seeds are fixed. A line is a condition; ± is three Monte Carlo standard errors of the coverage,
+taken over data sets, since genes of one share cells and graphs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scanpy as sc
+import scipy.sparse as sp
+
+import steadyvelo as sv
+from steadyvelo.engine import (
+    CellOrder,
+    CountsSource,
+    CrossFit,
+    FitRule,
+    Sandwich,
+    SmoothingOperator,
+    Split,
+    fit_ratios,
+)
+from steadyvelo.model import Instruments, steady_state_weights
+from steadyvelo.pp._nearest import nearest_neighbors
+from steadyvelo.pp._neighbors import component_genes, principal_components
+
+N_GENES = 200
+N_SPLITS = 5
+N_PCS = 30
+FEWEST_MOLECULES = 20
+WEIGHTS = ("extremes", "all")
+METHODS = ("crossfit", "sandwich", "thinning")
+THINNED_AT = 30
+
+
+@dataclass
+class Data:
+    """A data set with what all its conditions share."""
+
+    adata: object
+    gamma: np.ndarray
+    neighbors: np.ndarray
+    folds: list
+    seed: int
+
+
+def neighbors_by(adata, genes, most, seed):
+    components = principal_components(adata, "spliced", genes, N_PCS, seed)
+    return nearest_neighbors(np.asarray(components, dtype=np.float32), most, rng=seed)[0]
+
+
+def prepare(seed: int, *, n_cells: int, depth: float, dispersion: float, most: int = 60, **options):
+    """Simulate cells at steady state and find the neighbours of every fold of genes."""
+    adata = sv.datasets.simulate(
+        n_cells=n_cells,
+        n_genes=N_GENES,
+        depth=depth,
+        dispersion=dispersion,
+        library_size_sd=0.5,
+        steady_state=True,
+        rng=seed,
+        **options,
+    )
+    return prepared(adata, seed, most)
+
+
+def prepared(adata, seed: int, most: int = 60, clusters=None) -> Data:
+    sv.pp.size_factors(adata, method="common")
+    generator = np.random.default_rng(seed)
+    genes = component_genes(adata)
+    folds = []
+    for _ in range(N_SPLITS):
+        gene_fold = halves(generator, adata.n_vars)
+        if clusters is not None:
+            gene_fold = halves(generator, clusters.max() + 1)[clusters]
+        cell_fold = halves(generator, adata.n_obs)
+        found = [neighbors_by(adata, genes & (gene_fold != f), most, seed) for f in (0, 1)]
+        folds.append((gene_fold, cell_fold, found))
+    gamma = adata.var["true_gamma"].to_numpy()
+    return Data(adata, gamma, neighbors_by(adata, genes, most, seed), folds, seed)
+
+
+def halves(generator, n):
+    fold = np.zeros(n, dtype=np.int8)
+    fold[generator.permutation(n)[: n // 2]] = 1
+    return fold
+
+
+def operator(indices: np.ndarray, k: int, *, own: bool) -> SmoothingOperator:
+    """Means over the k nearest (own: the cell itself among them)."""
+    chosen = np.sort(indices[:, (0 if own else 1) : k], axis=1)
+    indptr = np.arange(len(chosen) + 1, dtype=np.int64) * chosen.shape[1]
+    return SmoothingOperator(indptr, np.ascontiguousarray(chosen).ravel())
+
+
+def source_of(data: Data, k: int) -> CountsSource:
+    adata = data.adata
+    n_cells = adata.n_obs
+    scale = 1 / adata.obs["size_factor_spliced"].to_numpy()
+    return CountsSource(
+        sp.csr_array(adata.layers["spliced"]),
+        sp.csr_array(adata.layers["unspliced"]),
+        np.arange(adata.n_vars),
+        CellOrder.identity(n_cells),
+        spliced_scale=scale,
+        unspliced_scale=1 / adata.obs["size_factor_unspliced"].to_numpy(),
+        smoothing=operator(data.neighbors, k, own=True),
+        keep_counts=True,
+    )
+
+
+def rule_of(n_cells: int, weights: str, *, offset: bool) -> FitRule:
+    every = np.ones(n_cells, dtype=bool)
+    return FitRule(weights, (0.05, 0.95) if offset else (None, 0.95), offset, every, every, "fit")
+
+
+def intervals(data: Data, k: int, weights: str, *, offset: bool, methods=METHODS[:2]):
+    """Return errors per method."""
+    source = source_of(data, k)
+    rule = rule_of(data.adata.n_obs, weights, offset=offset)
+    scales = np.stack([source.spliced_scale, source.unspliced_scale])
+    rules = {
+        "sandwich": lambda: Sandwich(scales, 0.95, None, source.smoothing),
+        "crossfit": lambda: CrossFit(
+            scales,
+            0.95,
+            None,
+            [
+                Split(genes, cells, tuple(operator(found, k, own=False) for found in graphs))
+                for genes, cells, graphs in data.folds
+            ],
+        ),
+    }
+    found = {}
+    for name in methods:
+        fit = fit_ratios(source, rule, genes_per_block=N_GENES, errors=rules[name](), n_threads=2)
+        found[name] = fit.errors
+    if "sandwich" in methods:
+        found["naive"] = naive(source, rule, offset)
+    if "thinning" in methods:
+        found["thinning"] = thinned(data, k, weights, offset=offset)
+    return found
+
+
+def thinned(data: Data, k: int, weights: str, *, offset: bool):
+    """Count splitting: neighbours and instruments from half the molecules, the others weighed."""
+    adata, generator = data.adata, np.random.default_rng(data.seed)
+    parts = {}
+    for name in ("spliced", "unspliced"):
+        counts = sp.csr_array(adata.layers[name])
+        half = counts.copy()
+        half.data = generator.binomial(counts.data, 0.5)
+        parts[name] = [2.0 * half, 2.0 * (counts - half)]
+    n_cells = adata.n_obs
+    rule = rule_of(n_cells, weights, offset=offset)
+    scale = 1 / adata.obs["size_factor_spliced"].to_numpy()
+    h, h0, s, u = [], [], [], []
+    for own in (0, 1):
+        log = sp.csr_matrix(sp.diags_array(scale) @ parts["spliced"][own]).log1p()
+        components = sc.pp.pca(log.astype(np.float32), n_comps=N_PCS, random_state=0)
+        found = nearest_neighbors(np.asarray(components, dtype=np.float32), k)[0]
+        graph = operator(found, k, own=False)
+        source = CountsSource(
+            sp.csr_array(parts["spliced"][own]),
+            sp.csr_array(parts["unspliced"][own]),
+            np.arange(adata.n_vars),
+            CellOrder.identity(n_cells),
+            spliced_scale=scale,
+            unspliced_scale=scale,
+            smoothing=graph,
+            keep_counts=True,
+        )
+        block = source.block(slice(0, adata.n_vars))
+        made = Sandwich(np.stack([scale, scale]), 0.95, None, graph).of_block(block, [rule], 1)
+        instruments = made.instruments(slice(0, adata.n_vars))
+        h.append(instruments.h)
+        h0.append(instruments.h0)
+        s.append((scale[:, None] * parts["spliced"][1 - own].toarray()).T)
+        u.append((scale[:, None] * parts["unspliced"][1 - own].toarray()).T)
+    h, h0, s, u = (np.ascontiguousarray(np.concatenate(x, axis=1)) for x in (h, h0, s, u))
+    # a molecule counts for two, so what a count is worth is two scales
+    scales = np.tile(2 * scale, (2, 2))
+    return Instruments(h, h0, s, u, scales).errors(centred=offset)
+
+
+@dataclass
+class Plain:
+    gamma: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def naive(source, rule, offset) -> Plain:
+    """Textbook least squares on smoothed values, as if cells were independent."""
+    block = source.block(slice(0, N_GENES))
+    s, u = (x.T.astype(np.float64) for x in (block.spliced, block.unspliced))
+    w = (
+        np.ones_like(s)
+        if rule.weights == "all"
+        else steady_state_weights(s, u, "extremes", quantiles=rule.quantiles)
+    )
+    n = w.sum(axis=1, keepdims=True)
+    sc, uc = s, u
+    if offset:
+        sc, uc = (x - (w * x).sum(axis=1, keepdims=True) / n for x in (s, u))
+    square = (w * sc * sc).sum(axis=1)
+    gamma = (w * sc * uc).sum(axis=1) / square
+    left = (w * (uc - gamma[:, None] * sc) ** 2).sum(axis=1) / (n[:, 0] - 1 - offset)
+    se = np.sqrt(left / square)
+    return Plain(gamma, gamma - 1.96 * se, gamma + 1.96 * se)
+
+
+def score(errors, truth, enough):
+    """Covered or not and relative error, of the genes with enough molecules."""
+    inside = (errors.low <= truth) & (truth <= errors.high)
+    return inside[enough], (errors.gamma / truth - 1)[enough]
+
+
+def summary(per_seed: list[np.ndarray]) -> tuple[float, float]:
+    """Coverage and three standard errors of it, over data sets."""
+    rates = np.array([x.mean() for x in per_seed if len(x)])
+    sizes = np.array([len(x) for x in per_seed if len(x)])
+    pooled = float(np.concatenate(per_seed).mean())
+    spread = np.sqrt(np.sum((sizes * (rates - pooled)) ** 2)) / sizes.sum()
+    binomial = np.sqrt(pooled * (1 - pooled) / sizes.sum())
+    return pooled, 3 * float(max(spread, binomial))
+
+
+def coverage(options) -> None:
+    grid = list(itertools.product(options.cells, options.depths, options.dispersions))
+    collected: dict = {}
+    started = time.time()
+    for n_cells, depth, dispersion in grid:
+        for seed in range(options.seeds):
+            data = prepare(
+                seed,
+                n_cells=n_cells,
+                depth=depth,
+                dispersion=dispersion,
+                most=max(options.neighbors),
+            )
+            for k, weights, offset in itertools.product(options.neighbors, WEIGHTS, (False, True)):
+                # thinned counts need neighbours of their own: at one k
+                methods = METHODS if k == THINNED_AT else METHODS[:2]
+                found = intervals(data, k, weights, offset=offset, methods=methods)
+                enough = found["crossfit"].molecules >= FEWEST_MOLECULES
+                enough &= np.isfinite(found["crossfit"].gamma)
+                key = (n_cells, depth, dispersion, k, weights, offset)
+                for name, errors in found.items():
+                    inside, error = score(errors, data.gamma, enough)
+                    at = collected.setdefault(key, {}).setdefault(name, ([], []))
+                    at[0].append(inside)
+                    at[1].append(error)
+        for key, found in collected.items():
+            if key[:3] == (n_cells, depth, dispersion):
+                print(line(key, found), flush=True)
+        print(f"  ({time.time() - started:.0f} s)", file=sys.stderr, flush=True)
+    print()
+    for name in ("crossfit", "sandwich", "thinning", "naive"):
+        with_it = [found[name] for found in collected.values() if name in found]
+        if not with_it:
+            continue
+        inside, errors = (
+            np.concatenate([x for found in with_it for x in found[part]]) for part in (0, 1)
+        )
+        print(
+            f"{name:<10} pooled coverage {inside.mean():.4f} of {len(inside):,} intervals, "
+            f"median relative bias {np.median(errors):+.4f}"
+        )
+    low = [
+        key
+        for key, found in collected.items()
+        if (got := summary(found["crossfit"][0]))[0] + got[1] < 0.95
+    ]
+    print(f"conditions more than three standard errors under 0.95: {len(low)} of {len(collected)}")
+    for key in low:
+        print("   ", line(key, collected[key]))
+    if options.out:
+        rows = [
+            {"condition": key, **{n: summary(v[0]) for n, v in found.items()}}
+            for key, found in collected.items()
+        ]
+        options.out.write_text(json.dumps(rows, indent=1))
+
+
+def line(key, found) -> str:
+    n_cells, depth, dispersion, k, weights, offset = key
+    rate, three = summary(found["crossfit"][0])
+    bias = np.median(np.concatenate(found["crossfit"][1]))
+    n = sum(map(len, found["crossfit"][0]))
+    others = "  ".join(
+        f"{name} {summary(found[name][0])[0]:.3f}"
+        for name in ("sandwich", "thinning", "naive")
+        if name in found
+    )
+    return (
+        f"n {n_cells:5d}  depth {depth:3.1f}  φ {dispersion:3.1f}  k {k:2d}  {weights:<8}  "
+        f"{'offset' if offset else 'origin'}  crossfit {rate:.3f} ± {three:.3f}  bias {bias:+.4f}  "
+        f"{others}  ({n} intervals)"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("coverage")
+    one.add_argument("--seeds", type=int, default=20)
+    one.add_argument("--cells", type=int, nargs="+", default=[2000, 8000])
+    one.add_argument("--neighbors", type=int, nargs="+", default=[15, 30, 60])
+    one.add_argument("--depths", type=float, nargs="+", default=[0.3, 1.0])
+    one.add_argument("--dispersions", type=float, nargs="+", default=[0.0, 0.5])
+    one.add_argument("--out", type=Path)
+    one.set_defaults(run=coverage)
+    options = parser.parse_args()
+    options.run(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Do ratios of groups of cells differ? Influences of every cell on every group's ratio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from ._instruments import LEAST_LEFT, sums_by
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._instruments import Instruments
+    from ._typing import Float64Array
+
+__all__ = ["Contrast", "GroupRatios"]
+
+_FEW_MOLECULES = 20.0
+# what smoothing over the border of a group gives to a sample that holds none of it is less
+_SOME_LEVERAGE = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """Differences of two groups' ratios, each of shape (genes,).
+
+    Attributes
+    ----------
+    difference
+        γ of the first less γ of the second.
+    se
+        Its standard error.
+    statistic
+        Their ratio.
+    p
+        Two-sided p-value.
+    """
+
+    difference: Float64Array
+    se: Float64Array
+    statistic: Float64Array
+    p: Float64Array
+
+
+@dataclass(frozen=True, eq=False)
+class GroupRatios:
+    r"""Ratios of groups of cells for some genes, with what is needed to compare any two.
+
+    A cell c moves the ratio of group k by :math:`q_{kc}(\tilde u_c - \gamma_k \tilde s_c) / D_k`.
+    Smoothing crosses borders, so one cell may move the ratios of two groups: the variance of a
+    difference is the sum of squares of the difference of these influences over all cells.
+
+    Attributes
+    ----------
+    gamma
+        Ratios, shape (groups, genes); NaN where a group has none.
+    products
+        Σ_c of products of influences, shape (genes, groups, groups).
+    poisson
+        The same with the variance of Poisson counts given their sum, per unit of ratio.
+    molecules
+        Effective number of unspliced molecules, shape (groups, genes).
+    df
+        Degrees of freedom of each ratio, shape (groups, genes).
+    """
+
+    gamma: Float64Array
+    products: Float64Array
+    poisson: Float64Array
+    molecules: Float64Array
+    df: Float64Array
+
+    @classmethod
+    def from_instruments(
+        cls, groups: list[Instruments], *, centred: bool, samples: NDArray[np.intp] | None = None
+    ) -> GroupRatios:
+        """Take the influences of all cells on the ratios of some genes.
+
+        Parameters
+        ----------
+        groups
+            The instruments of each group, for the same genes.
+        centred
+            Whether there is an offset.
+        samples
+            Number of each cell's sample, shape (cells,): influences are summed over the cells of
+            a sample and divided by one minus its leverage; None means that cells are independent.
+        """
+        errors = [group.errors(centred=centred) for group in groups]
+        influences = [group.influences(centred=centred) for group in groups]
+        moved, weights, leverage = (np.stack(arrays) for arrays in zip(*influences, strict=True))
+        df = np.stack([np.maximum(found.effective_cells - 1.0, 1.0) for found in errors])
+        first = groups[0]
+        unit = first.scales[0] * first.unspliced + first.scales[1] * first.spliced
+        poisson = np.einsum("kgc,lgc,gc->gkl", weights, weights, unit, optimize=True)
+        if samples is not None:
+            leverage = sums_by(samples, leverage)
+            # a sample that holds nearly all of a group leaves no others to check it with
+            left = np.where(1 - leverage > LEAST_LEFT, 1 - leverage, np.nan)
+            moved = sums_by(samples, moved) / left
+            df = np.maximum((leverage > _SOME_LEVERAGE).sum(axis=2) - 1.0, 1.0)
+        products = np.einsum("kgc,lgc->gkl", moved, moved, optimize=True)
+        return cls(
+            np.stack([found.gamma for found in errors]),
+            products,
+            poisson,
+            np.stack([found.molecules for found in errors]),
+            df,
+        )
+
+    @classmethod
+    def join(cls, parts: list[GroupRatios]) -> GroupRatios:
+        """Return the ratios of several runs of genes as one."""
+        return cls(
+            np.concatenate([part.gamma for part in parts], axis=1),
+            np.concatenate([part.products for part in parts]),
+            np.concatenate([part.poisson for part in parts]),
+            np.concatenate([part.molecules for part in parts], axis=1),
+            np.concatenate([part.df for part in parts], axis=1),
+        )
+
+    def contrast(self, first: int, second: int) -> Contrast:
+        """Compare two groups: a Wald test of the hypothesis that their ratios are equal."""
+        gamma = self.gamma[first], self.gamma[second]
+        pooled = np.maximum(0.5 * (gamma[0] + gamma[1]), 0.0)
+        variance = _difference(self.products, first, second)
+        # of few molecules the squared scores say too little about their variance
+        few = np.minimum(self.molecules[first], self.molecules[second]) < _FEW_MOLECULES
+        floor = pooled * _difference(self.poisson, first, second)
+        variance = np.where(few, np.maximum(variance, floor), variance)
+        difference = gamma[0] - gamma[1]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            se = np.sqrt(np.where(variance > 0, variance, np.nan))
+            statistic = difference / se
+        df = np.minimum(self.df[first], self.df[second])
+        return Contrast(difference, se, statistic, 2 * stats.t.sf(np.abs(statistic), df))
+
+
+def _difference(products: Float64Array, k: int, l: int) -> Float64Array:  # noqa: E741
+    return products[:, k, k] + products[:, l, l] - 2 * products[:, k, l]

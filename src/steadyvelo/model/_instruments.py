@@ -1,0 +1,245 @@
+r"""Estimates and errors of a ratio from instruments: scores that are independent between cells.
+
+Least squares on smoothed values is, written out, a sum over the cells' own counts,
+:math:`\sum_c h_c (u_c - \gamma s_c) = 0`, where the instrument h gathers what cell c adds to the
+smoothed values of the cells in the fit. Smoothed values of neighbours depend on each other; the
+terms of this sum do not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from scipy import stats
+
+from ._kernels import instrument_sums
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._typing import BoolArray, Float64Array, GeneRows
+
+__all__ = ["FEWEST_MOLECULES", "Instruments", "RatioErrors"]
+
+# below, a standard error says nothing: the estimate is far from normal
+FEWEST_MOLECULES = 10.0
+# what of the fit must lie outside a batch
+LEAST_LEFT = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class RatioErrors:
+    """What the errors of a ratio tell, each of shape (genes,).
+
+    Attributes
+    ----------
+    gamma, offset
+        The estimate from the instruments.
+    se
+        Standard error of γ; NaN where fewer than :data:`FEWEST_MOLECULES` stand behind it.
+    low, high
+        Interval; may be open (infinite) where the data do not bound γ.
+    molecules
+        Effective number of unspliced molecules behind the estimate.
+    effective_cells
+        Effective number of cells behind it, or the number of batches.
+    offset_p
+        Two-sided p-value of the score test that the offset is 0.
+    """
+
+    gamma: Float64Array
+    offset: Float64Array
+    se: Float64Array
+    low: Float64Array
+    high: Float64Array
+    molecules: Float64Array
+    effective_cells: Float64Array
+    offset_p: Float64Array
+
+    @classmethod
+    def missing(cls, n_genes: int) -> Self:
+        """Return NaN for some genes."""
+        return cls(*(np.full(n_genes, np.nan) for _ in fields(cls)))
+
+    @classmethod
+    def join(cls, parts: list[RatioErrors]) -> Self:
+        """Return the errors of several runs of genes as one."""
+        return cls(
+            *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls))
+        )
+
+    def where(self, choose: BoolArray, other: RatioErrors) -> RatioErrors:
+        """Return these for the chosen genes and `other` for the rest."""
+        return RatioErrors(
+            *(
+                np.where(choose, getattr(self, f.name), getattr(other, f.name))
+                for f in fields(RatioErrors)
+            )
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Instruments:
+    r"""Instruments of some genes and the counts they weigh.
+
+    Through the origin γ solves :math:`\sum_c h_c (\tilde u_c - \gamma \tilde s_c) = 0`. With an
+    offset, :math:`\sum_c h^0_c (\tilde u_c - \gamma \tilde s_c - o) = 0` as well. Solved for o,
+    this is the same with :math:`h - h^0 \sum h / \sum h^0` in the place of h, and counts less their
+    means under :math:`h^0`.
+
+    Attributes
+    ----------
+    h, h0
+        Instruments of the slope and of the offset, shape (genes, cells).
+    spliced, unspliced
+        Counts divided by size factors, not smoothed, shape (genes, cells).
+    scales
+        1 / size factor of the spliced and of the unspliced counts, shape (2, cells).
+    batches
+        Number of each cell's batch, from 0, shape (cells,); None means that cells are independent.
+    """
+
+    h: GeneRows
+    h0: GeneRows
+    spliced: GeneRows
+    unspliced: GeneRows
+    scales: Float64Array
+    batches: NDArray[np.intp] | None = None
+
+    def errors(self, *, centred: bool, level: float = 0.95) -> RatioErrors:
+        r"""Estimate γ with its errors.
+
+        The interval is the union of two sets of ratios :math:`\gamma_0` that are not refuted,
+        :math:`(N - \gamma_0 D)^2 \le t^2 V(\gamma_0)`, with :math:`N = \sum h \tilde u`,
+        :math:`D = \sum h \tilde s` and V either the sum of squared scores or, where molecules are
+        so few that this is too small, :math:`\gamma_0 \sum h^2 d_s d_u (u + s)`, the variance of
+        Poisson counts given their sum. t has :math:`(\sum h^2)^2 / \sum h^4 - 1` degrees of
+        freedom. With batches it has their number less one, and scores are summed over the cells of
+        a batch and divided by one minus its leverage (CR3).
+
+        Parameters
+        ----------
+        centred
+            Whether there is an offset.
+        level
+            Probability with which the interval covers the ratio.
+        """
+        sums = np.empty((len(self.h), 14))
+        instrument_sums(self.h, self.h0, self.spliced, self.unspliced, self.scales, centred, sums)
+        n, d, aa, ab, bb, floor, h2, h4, molecules, s_mean, u_mean, score, score_square, ok = sums.T
+        valid = (ok > 0) & (d != 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            gamma = np.where(valid, n / d, np.nan)
+            effective = np.where(valid, h2 * h2 / h4, np.nan)
+            offset_z = np.where(score_square > 0, score / np.sqrt(score_square), np.nan)
+        if self.batches is not None:
+            aa, ab, bb = self._by_batch(self.batches, (s_mean, u_mean), d, centred=centred)
+            effective = np.where(valid, float(self.batches.max() + 1), np.nan)
+        df = np.maximum(effective - 1.0, 1.0)
+        t = np.asarray(stats.t.ppf((1 + level) / 2, df), dtype=np.float64)
+        low, high = _interval((n, d), (aa, ab, bb), floor, t)
+        if not centred:
+            low = np.maximum(low, 0.0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            se = np.sqrt(np.maximum(aa - 2 * gamma * ab + gamma * gamma * bb, 0.0)) / np.abs(d)
+        none = np.full_like(gamma, np.nan)
+        return RatioErrors(
+            gamma,
+            np.where(valid, u_mean - gamma * s_mean, np.nan) if centred else 0.0 * gamma,
+            np.where(molecules >= FEWEST_MOLECULES, se, np.nan),
+            np.where(valid, low, none),
+            np.where(valid, high, none),
+            np.where(valid, molecules, none),
+            effective,
+            np.where(valid, 2 * stats.t.sf(np.abs(offset_z), df), none),
+        )
+
+    def influences(self, *, centred: bool) -> tuple[Float64Array, Float64Array, Float64Array]:
+        r"""Return how each cell moves γ, the weight of its counts in it, and its leverage.
+
+        :math:`q_c (\tilde u_c - \bar u - \gamma (\tilde s_c - \bar s)) / D`, :math:`q_c / D` and
+        :math:`q_c (\tilde s_c - \bar s) / D`, with q the instrument, centred where there is an
+        offset.
+
+        Returns
+        -------
+        Three arrays of shape (genes, cells); NaN for a gene without an estimate.
+        """
+        gamma = self.errors(centred=centred).gamma
+        h, s, u = (np.asarray(x, dtype=np.float64) for x in (self.h, self.spliced, self.unspliced))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if centred:
+                h0 = np.asarray(self.h0, dtype=np.float64)
+                total = h0.sum(axis=1)
+                h = h - h0 * (h.sum(axis=1) / total)[:, None]
+                s, u = (x - ((h0 * x).sum(axis=1) / total)[:, None] for x in (s, u))
+            weight = h / (h * s).sum(axis=1)[:, None]
+        return weight * (u - gamma[:, None] * s), weight, weight * s
+
+    def _by_batch(
+        self,
+        batches: NDArray[np.intp],
+        means: tuple[Float64Array, Float64Array],
+        d: Float64Array,
+        *,
+        centred: bool,
+    ) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """Return squares and products of scores summed over the cells of a batch."""
+        h = np.asarray(self.h, dtype=np.float64)
+        if centred:
+            h0 = np.asarray(self.h0, dtype=np.float64)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                h = h - h0 * (h.sum(axis=1) / h0.sum(axis=1))[:, None]
+        b, a = (
+            sums_by(batches, h * (values - mean[:, None]))
+            for values, mean in zip((self.spliced, self.unspliced), means, strict=True)
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            left = 1.0 - b / d[:, None]
+            # a batch that holds nearly all of the fit leaves no others to check it with
+            a, b = (np.where(left > LEAST_LEFT, x / left, np.nan) for x in (a, b))
+        return (a * a).sum(axis=1), (a * b).sum(axis=1), (b * b).sum(axis=1)
+
+
+def sums_by(units: NDArray[np.intp], values: Float64Array) -> Float64Array:
+    """Return sums over the cells of each unit (batch or sample), along the last axis."""
+    n_units = int(units.max()) + 1
+    rows = values.reshape(-1, values.shape[-1])
+    out = np.empty((len(rows), n_units))
+    for row, total in zip(rows, out, strict=True):
+        total[:] = np.bincount(units, weights=row, minlength=n_units)
+    return out.reshape(*values.shape[:-1], n_units)
+
+
+def _interval(
+    ratio: tuple[Float64Array, Float64Array],
+    squares: tuple[Float64Array, Float64Array, Float64Array],
+    floor: Float64Array,
+    t: Float64Array,
+) -> tuple[Float64Array, Float64Array]:
+    """Return the union of both sets, of each the part that holds the estimate."""
+    (n, d), (aa, ab, bb), tt = ratio, squares, t * t
+    scores = _connected(n, d, d * d - tt * bb, n * d - tt * ab, n * n - tt * aa)
+    poisson = _connected(n, d, d * d, n * d + tt * floor / 2, n * n)
+    return np.minimum(scores[0], poisson[0]), np.maximum(scores[1], poisson[1])
+
+
+def _connected(
+    n: Float64Array, d: Float64Array, a: Float64Array, b: Float64Array, c: Float64Array
+) -> tuple[Float64Array, Float64Array]:
+    """Return the ends of the part of {γ: aγ² − 2bγ + c ≤ 0} that holds n / d."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        discriminant = b * b - a * c
+        # the estimate lies in the set: where it is bounded, only rounding makes this negative
+        root = np.sqrt(np.where(a > 0, np.maximum(discriminant, 0.0), discriminant))
+        ends = np.sort(np.stack([(b - root) / a, (b + root) / a]), axis=0)
+        estimate = n / d
+    inside, above = a > 0, estimate >= ends[1]
+    # a ≤ 0: the set is the line, or the line without what lies between the ends
+    split = (a < 0) & np.isfinite(ends).all(axis=0)
+    low = np.where(inside, ends[0], np.where(split & above, ends[1], -np.inf))
+    high = np.where(inside, ends[1], np.where(split & ~above, ends[0], np.inf))
+    unknown = np.isnan(a + b + c)
+    return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)

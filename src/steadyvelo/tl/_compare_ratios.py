@@ -1,0 +1,221 @@
+"""Tests whether the ratios of groups of cells differ."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control
+
+from steadyvelo._checks import check_adata, check_key, listed, one_of
+from steadyvelo._fitted import Fitted
+from steadyvelo._progress import ShowProgress, shown
+from steadyvelo._sources import check_fit_unchanged, counts_source, used_cells
+from steadyvelo.engine import FitRule, count_threads, fit_groups, genes_per_block
+
+from ._error_rules import METHODS, ErrorChoice, batch_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from steadyvelo.model import GroupRatios
+
+__all__ = ["compare_ratios"]
+
+_REST = "rest"
+
+
+def compare_ratios(
+    adata: AnnData,
+    groupby: str,
+    *,
+    groups: Sequence[str] | None = None,
+    sample_key: str | None = None,
+    uncertainty: Literal["sandwich", "crossfit"] = "crossfit",
+    n_splits: int = 5,
+    gene_clusters: str | None = None,
+    velocity_key: str = "velocity",
+    rng: int = 0,
+    max_memory: float | None = None,
+    n_threads: int | None = None,
+    progress: ShowProgress = False,
+) -> pd.DataFrame:
+    r"""Test whether slopes over the extreme cells differ between groups of cells.
+
+    Every gene is fitted in each group alone, by the rule of the fit, with the quantiles of that
+    group; each pair of groups and each group against all others is compared,
+
+    .. math::
+        z = (\gamma_1 - \gamma_2) \Big/
+            \sqrt{\textstyle\sum_c (\psi_{1c} / D_1 - \psi_{2c} / D_2)^2}
+
+    with the scores ψ of all cells: smoothing crosses the borders of groups, so the two ratios are
+    not independent. What differs is the slope over the extreme cells. Groups with one kinetic γ
+    whose cells have not reached steady state differ as well, and so do those with an offset that
+    is not fitted.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.velocity` with counts.
+    groupby
+        Column of ``obs`` with the groups.
+    groups
+        Which of them to compare; None means all. All others are in the rest.
+    sample_key
+        Column of ``obs`` with samples (donors, replicates): they are the units then, scores are
+        summed over the cells of each (CR3), with as many degrees of freedom as the smaller group
+        has samples, less one. None takes cells as units, which says nothing about other samples.
+    uncertainty, n_splits, gene_clusters, rng
+        As in :func:`steadyvelo.tl.velocity`.
+    velocity_key
+        Prefix of the fit.
+    max_memory
+        Bytes that gene blocks may take; None means a quarter of what is available, at most 1.5 GB.
+    n_threads
+        Number of threads; None means all processors.
+    progress
+        True shows a bar; a function is called with the share of genes done, in (0, 1].
+
+    Returns
+    -------
+    A row for every gene and comparison, with columns
+
+    ``gene``, ``group``, ``reference``
+        What is compared; the reference of a group may be ``"rest"``.
+    ``gamma``, ``gamma_reference``, ``difference``, ``se``
+        Ratios, their difference and its standard error.
+    ``statistic``, ``p``, ``fdr``
+        Wald statistic, two-sided p-value (t), and the same adjusted for false discoveries over the
+        genes of a comparison (Benjamini and Hochberg).
+    ``molecules``
+        Effective number of unspliced molecules behind the ratio that has fewer; under 10 the test
+        is not to be trusted.
+
+    Raises
+    ------
+    KeyError
+        If there is no fit, or a column or group is missing.
+    ValueError
+        If there are fewer than two groups, cells or counts have changed since the fit, or weights
+        were given as an array.
+
+    References
+    ----------
+    ``docs/uncertainty.md`` derives the test and measures its size and power.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.datasets.simulate(n_cells=400, n_genes=40, rng=0)
+    >>> sv.pp.size_factors(adata, method="common")
+    >>> sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
+    >>> sv.tl.velocity(adata)
+    >>> table = sv.tl.compare_ratios(adata, "branch", n_splits=1)
+    >>> sorted(table["reference"].unique())
+    ['branch 2', 'rest', 'trunk']
+    """
+    check_adata(adata)
+    one_of("uncertainty", uncertainty, METHODS)
+    choice = ErrorChoice(uncertainty, n_splits, gene_clusters=gene_clusters, rng=rng)
+    choice.check()
+    threads = count_threads(n_threads)
+    fitted = Fitted.read(adata, velocity_key)
+    params = fitted.params
+    check_fit_unchanged(adata, params, velocity_key)
+    if "neighbors_hash" not in params:
+        msg = "the fit used layers Ms and Mu of another tool; tests need the counts. Rerun the fit."
+        raise ValueError(msg)
+    if params["weights"] == "given":
+        msg = "weights were given as an array, which has no rule for groups; fit with a rule."
+        raise ValueError(msg)
+    masks = _groups(adata, groupby, groups)
+    names = list(masks)
+    cells = used_cells(adata)
+    fit_cells = [masks[name] & cells for name in names]
+    rest = len(names) > 2 or bool((~np.any(list(masks.values()), axis=0) & cells).any())
+    if rest:
+        fit_cells += [~masks[name] & cells for name in names]
+    offset = {"False": False, "True": True, "nonnegative": True}[params["offset"]]
+    rules = [
+        FitRule(params["weights"], fitted.quantiles, offset, cells, chosen, "fit")
+        for chosen in fit_cells
+    ]
+    genes = np.flatnonzero(~np.isnan(fitted.gamma))
+    source = counts_source(
+        adata,
+        genes,
+        spliced=params["spliced"],
+        unspliced=params["unspliced"],
+        neighbors_key=params["neighbors_key"] or None,
+        keep_counts=True,
+    )
+    errors = choice.rule(adata, source, params["spliced"], params["neighbors_key"] or None)
+    with shown(progress, "groups") as report:
+        ratios = fit_groups(
+            source,
+            rules,
+            errors,
+            genes_per_block=genes_per_block(
+                adata.n_obs, max_memory, choice.bytes_per_value(len(rules))
+            ),
+            samples=batch_numbers(adata, sample_key),
+            n_threads=threads,
+            progress=report,
+        )
+    pairs = [(a, b, names[b]) for a, b in combinations(range(len(names)), 2)]
+    if rest:
+        pairs += [(a, len(names) + a, _REST) for a in range(len(names))]
+    gene_names = adata.var_names[genes]
+    return pd.concat(
+        [_table(ratios, gene_names, names[a], reference, (a, b)) for a, b, reference in pairs],
+        ignore_index=True,
+    )
+
+
+def _groups(
+    adata: AnnData, groupby: str, groups: Sequence[str] | None
+) -> dict[str, NDArray[np.bool_]]:
+    """Return the cells of each group."""
+    column = check_key(adata, "obs", groupby, "name the column that holds the groups.")
+    labels = column[column.notna()].astype(str).reindex(adata.obs_names)
+    there = [str(name) for name in pd.Categorical(labels).categories]
+    names = there if groups is None else [str(name) for name in groups]
+    unknown = [name for name in names if name not in there]
+    if unknown:
+        msg = f"groups {listed(unknown)} are not in obs[{groupby!r}], which has {listed(there)}."
+        raise KeyError(msg)
+    if len(names) < 2:
+        msg = f"{len(names)} group of obs[{groupby!r}] cannot be compared; name two or more."
+        raise ValueError(msg)
+    return {name: (labels == name).to_numpy() for name in names}
+
+
+def _table(
+    ratios: GroupRatios, genes: pd.Index[str], group: str, reference: str, pair: tuple[int, int]
+) -> pd.DataFrame:
+    first, second = pair
+    contrast = ratios.contrast(first, second)
+    fdr = np.full(len(genes), np.nan)
+    tested = np.isfinite(contrast.p)
+    fdr[tested] = false_discovery_control(contrast.p[tested])
+    return pd.DataFrame(
+        {
+            "gene": genes,
+            "group": group,
+            "reference": reference,
+            "gamma": ratios.gamma[first],
+            "gamma_reference": ratios.gamma[second],
+            "difference": contrast.difference,
+            "se": contrast.se,
+            "statistic": contrast.statistic,
+            "p": contrast.p,
+            "fdr": fdr,
+            "molecules": np.minimum(ratios.molecules[first], ratios.molecules[second]),
+        }
+    )

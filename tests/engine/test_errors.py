@@ -1,0 +1,187 @@
+"""Errors in gene blocks: the sandwich against its formula, folds that share no count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from steadyvelo.engine import (
+    CellOrder,
+    CountsSource,
+    CrossFit,
+    FitRule,
+    Sandwich,
+    SmoothingOperator,
+    Split,
+    fit_ratios,
+)
+
+N_CELLS, N_GENES = 120, 37
+
+
+def ring(n_cells, k, rng):
+    """A graph of cells that lie close on a line, each with some neighbours at random."""
+    place = np.arange(n_cells)[:, None] + rng.integers(-12, 13, (n_cells, k))
+    indices = np.sort(place % n_cells, axis=1).astype(np.int32)
+    return SmoothingOperator(np.arange(n_cells + 1, dtype=np.int64) * k, indices.ravel())
+
+
+def problem(rng=0, order=None):
+    generator = np.random.default_rng(rng)
+    place = np.arange(N_CELLS) / N_CELLS
+    level = 3 * np.exp(np.sin(2 * np.pi * (place[:, None] + generator.random(N_GENES))))
+    scales = np.exp(generator.normal(0, 0.2, (2, N_CELLS)))
+    # every other gene bends: its line has an offset under 0
+    bent = np.where(np.arange(N_GENES) % 2, 0.6 * level, 0.1 * level**2)
+    counts = [generator.poisson(level), generator.poisson(bent)]
+    smoothing = ring(N_CELLS, 10, generator)
+    chosen = CellOrder.identity(N_CELLS) if order is None else order
+    source = CountsSource(
+        *(sp.csr_array(x) for x in counts),
+        np.arange(N_GENES),
+        chosen,
+        spliced_scale=scales[0],
+        unspliced_scale=scales[1],
+        smoothing=smoothing.reordered(chosen),
+        keep_counts=True,
+    )
+    return source, counts, scales, smoothing, generator
+
+
+def rule(*, offset=False, weights="extremes"):
+    every = np.ones(N_CELLS, dtype=bool)
+    return FitRule(weights, (None, 0.8), offset, every, every, "fit")
+
+
+def shuffled(rng=9):
+    order = np.random.default_rng(rng).permutation(N_CELLS).astype(np.int32)
+    return CellOrder(order, np.argsort(order).astype(np.int32))
+
+
+@pytest.mark.parametrize("order", [None, shuffled()])
+def test_the_sandwich_is_its_formula(order):
+    source, counts, scales, smoothing, _ = problem(order=order)
+    s, u = (x * scale[:, None] for x, scale in zip(counts, scales, strict=True))
+    w = smoothing.to_matrix().toarray()
+    ms, mu = w @ s, w @ u
+    chosen = ms / ms.max(0) + mu / mu.max(0)
+    m = chosen >= np.percentile(chosen, 80, axis=0)
+    gamma = (m * ms * mu).sum(0) / (m * ms * ms).sum(0)
+    psi = (w.T @ (m * ms)) * (u - gamma * s)
+    expected = np.sqrt((psi**2).sum(0)) / (m * ms * ms).sum(0)
+    errors = Sandwich(scales, 0.95, None, smoothing)
+    fit = fit_ratios(source, rule(), genes_per_block=10, errors=errors, n_threads=2)
+    np.testing.assert_allclose(fit.gamma, gamma, rtol=1e-5)
+    np.testing.assert_allclose(fit.errors.gamma, gamma, rtol=1e-5)
+    np.testing.assert_allclose(fit.errors.se, expected, rtol=1e-5)
+    plain = fit_ratios(source, rule(), genes_per_block=10)
+    np.testing.assert_array_equal(plain.gamma, fit.gamma)
+    assert np.isnan(plain.errors.se).all()
+
+
+def cross_fit(scales, generator, n_splits=2):
+    splits = [
+        Split(
+            generator.integers(0, 2, N_GENES).astype(np.int8),
+            generator.integers(0, 2, N_CELLS).astype(np.int8),
+            (ring(N_CELLS, 10, generator), ring(N_CELLS, 10, generator)),
+        )
+        for _ in range(n_splits)
+    ]
+    return CrossFit(scales, 0.95, None, splits)
+
+
+@pytest.mark.parametrize("weights", ["extremes", "all"])
+def test_cross_fitting_is_its_formula(weights):
+    source, counts, scales, _, generator = problem(1, shuffled())
+    errors = cross_fit(scales, generator)
+    s, u = (x * scale[:, None] for x, scale in zip(counts, scales, strict=True))
+    h = np.zeros((N_CELLS, N_GENES))
+    for split in errors.splits:
+        for fold in (0, 1):
+            w = split.graphs[fold].to_matrix().toarray()
+            for cells in (0, 1):
+                others = w * (split.cell_fold != cells)
+                others = others / np.maximum(others.sum(1, keepdims=True), 1e-300)
+                a, b = others @ s, others @ u
+                z = a / a.max(0) + b / b.max(0)
+                m = z >= np.percentile(z, 80, axis=0) if weights == "extremes" else 1.0
+                part = (w.T @ (m * a)) * (split.cell_fold == cells)[:, None]
+                h += part * (split.gene_fold == fold) / len(errors.splits)
+    gamma = (h * u).sum(0) / (h * s).sum(0)
+    se = np.sqrt(((h * (u - gamma * s)) ** 2).sum(0)) / (h * s).sum(0)
+    fit = fit_ratios(source, rule(weights=weights), genes_per_block=9, errors=errors, n_threads=2)
+    np.testing.assert_allclose(fit.gamma, gamma, rtol=1e-4)
+    np.testing.assert_allclose(fit.errors.se, se, rtol=1e-4)
+
+
+def test_results_do_not_depend_on_blocks_threads_or_order():
+    source, _, scales, _, generator = problem(2)
+    errors = cross_fit(scales, generator)
+    reference = fit_ratios(source, rule(offset=True), genes_per_block=N_GENES, errors=errors)
+    other = problem(2, shuffled())[0]
+    fit = fit_ratios(other, rule(offset=True), genes_per_block=5, errors=errors, n_threads=3)
+    for name in ("gamma", "offset", "se", "low", "high", "molecules", "offset_p"):
+        np.testing.assert_allclose(
+            getattr(fit.errors, name), getattr(reference.errors, name), rtol=1e-4, err_msg=name
+        )
+
+
+def test_an_instrument_does_not_know_the_count_it_weighs():
+    source, counts, scales, _, generator = problem(3)
+    errors = cross_fit(scales, generator, n_splits=1)
+    before = errors.of_block(source.block(slice(0, N_GENES)), [rule()], 1).h[0].copy()
+    spliced = counts[0].copy()
+    spliced[17, 5] += 50
+    changed = CountsSource(
+        sp.csr_array(spliced),
+        source.unspliced,
+        source.genes,
+        source.order,
+        spliced_scale=scales[0],
+        unspliced_scale=scales[1],
+        smoothing=source.smoothing,
+        keep_counts=True,
+    )
+    after = errors.of_block(changed.block(slice(0, N_GENES)), [rule()], 1).h[0]
+    same_fold = errors.splits[0].cell_fold == errors.splits[0].cell_fold[17]
+    np.testing.assert_array_equal(after[5, same_fold], before[5, same_fold])
+    assert not np.array_equal(after[5], before[5])
+    np.testing.assert_array_equal(np.delete(after, 5, axis=0), np.delete(before, 5, axis=0))
+
+
+def test_a_line_without_negative_offset_is_one_of_the_two():
+    source, _, scales, smoothing, generator = problem(4)
+    for errors in (Sandwich(scales, 0.95, None, smoothing), cross_fit(scales, generator)):
+        every = {
+            offset: fit_ratios(source, rule(offset=offset), genes_per_block=20, errors=errors)
+            for offset in (False, True, "nonnegative")
+        }
+        with_line = every["nonnegative"].offset > 0
+        assert 0 < with_line.sum() < N_GENES
+        for name in ("se", "low", "high"):
+            expected = np.where(
+                with_line,
+                getattr(every[True].errors, name),
+                getattr(every[False].errors, name),
+            )
+            np.testing.assert_allclose(
+                getattr(every["nonnegative"].errors, name), expected, rtol=1e-9
+            )
+
+
+def test_blocks_without_counts_are_refused():
+    source, _, scales, smoothing, generator = problem(5)
+    lean = CountsSource(
+        source.spliced,
+        source.unspliced,
+        source.genes,
+        source.order,
+        spliced_scale=scales[0],
+        unspliced_scale=scales[1],
+        smoothing=source.smoothing,
+    )
+    for errors in (Sandwich(scales, 0.95, None, smoothing), cross_fit(scales, generator)):
+        with pytest.raises(ValueError, match="keep_counts=True"):
+            fit_ratios(lean, rule(), genes_per_block=20, errors=errors)

@@ -1,0 +1,94 @@
+"""Comparisons of ratios: variances against their definition, and how often they reject."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from steadyvelo.model import GroupRatios, Instruments
+
+
+def group_instruments(rng, n_genes, n_cells, ratios, groups, *, level=6.0, own=None):
+    """Two groups with instruments that reach over the border, one ratio per group."""
+    mean = level * rng.gamma(4.0, 0.25, (n_genes, n_cells))
+    s = rng.poisson(mean).astype(np.float32)
+    factor = np.asarray(ratios)[groups] if own is None else np.asarray(ratios)[groups] * own
+    u = rng.poisson(factor * mean).astype(np.float32)
+    scales = np.ones((2, n_cells))
+    made = []
+    for k in (0, 1):
+        h = rng.gamma(3.0, 1.0, (n_genes, n_cells)) * np.where(groups == k, 1.0, 0.1)
+        made.append(Instruments(h, np.ones_like(h), s, u, scales))
+    return made
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_the_variance_is_that_of_the_difference_of_influences(centred):
+    rng = np.random.default_rng(0)
+    groups = np.arange(60) % 2
+    first, second = group_instruments(rng, 5, 60, [0.5, 0.7], groups)
+    ratios = GroupRatios.from_instruments([first, second], centred=centred)
+    contrast = ratios.contrast(0, 1)
+    a, wa, _ = first.influences(centred=centred)
+    b, wb, _ = second.influences(centred=centred)
+    expected = ((a - b) ** 2).sum(1)
+    s, u = first.spliced.astype(float), first.unspliced.astype(float)
+    pooled = np.maximum((ratios.gamma[0] + ratios.gamma[1]) / 2, 0)
+    np.testing.assert_allclose(contrast.se**2, expected, rtol=1e-6)
+    floor = pooled * ((wa - wb) ** 2 * (s + u)).sum(1)
+    few = replace(ratios, molecules=np.full_like(ratios.molecules, 5.0)).contrast(0, 1)
+    np.testing.assert_allclose(few.se**2, np.maximum(expected, floor), rtol=1e-6)
+    assert centred or (floor > expected).any()
+    np.testing.assert_allclose(contrast.difference, ratios.gamma[0] - ratios.gamma[1])
+    # of one group alone, the influences are the scores of its standard error
+    alone = first.errors(centred=centred)
+    np.testing.assert_allclose(np.sqrt((a**2).sum(1)), alone.se, rtol=1e-5)
+    back = ratios.contrast(1, 0)
+    np.testing.assert_allclose(back.statistic, -contrast.statistic)
+    np.testing.assert_allclose(back.p, contrast.p)
+
+
+def test_equal_ratios_are_told_apart_in_one_of_twenty():
+    rng = np.random.default_rng(1)
+    groups = np.arange(200) % 2
+    pair = group_instruments(rng, 4000, 200, [0.5, 0.5], groups)
+    p = GroupRatios.from_instruments(pair, centred=False).contrast(0, 1).p
+    assert abs((p < 0.05).mean() - 0.05) < 0.012
+    assert abs((p < 0.01).mean() - 0.01) < 0.006
+    pair = group_instruments(rng, 500, 200, [0.5, 0.9], groups)
+    p = GroupRatios.from_instruments(pair, centred=False).contrast(0, 1).p
+    assert (p < 0.05).mean() > 0.95
+
+
+def test_samples_that_differ_are_no_difference_between_groups():
+    rng = np.random.default_rng(2)
+    samples = np.arange(480) % 12
+    groups = samples % 2
+    own = np.exp(rng.normal(0, 0.2, (2000, 12)))[:, samples]
+    pair = group_instruments(rng, 2000, 480, [0.5, 0.5], groups, own=own)
+    cells = GroupRatios.from_instruments(pair, centred=False).contrast(0, 1).p
+    units = GroupRatios.from_instruments(pair, centred=False, samples=samples).contrast(0, 1).p
+    assert (cells < 0.05).mean() > 0.15
+    assert (units < 0.05).mean() < 0.08
+
+
+def test_parts_join_to_the_whole():
+    rng = np.random.default_rng(3)
+    groups = np.arange(50) % 2
+    pair = group_instruments(rng, 6, 50, [0.5, 0.6], groups)
+    whole = GroupRatios.from_instruments(pair, centred=False)
+
+    def some(genes):
+        return [
+            Instruments(x.h[genes], x.h0[genes], x.spliced[genes], x.unspliced[genes], x.scales)
+            for x in pair
+        ]
+
+    parts = [
+        GroupRatios.from_instruments(some(genes), centred=False)
+        for genes in (slice(0, 2), slice(2, 6))
+    ]
+    joined = GroupRatios.join(parts)
+    np.testing.assert_allclose(joined.contrast(0, 1).p, whole.contrast(0, 1).p, rtol=1e-9)

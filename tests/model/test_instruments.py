@@ -1,0 +1,190 @@
+"""Estimates and errors from instruments, against numpy and against their definition."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy import stats
+
+from steadyvelo.model import Instruments, SufficientStatistics
+from steadyvelo.model._kernels import instrument_sums, spread_instruments
+
+
+def example(rng=0, n_genes=6, n_cells=80, depth=2.0):
+    """Random neighbours, counts with true ratios, and the weights of a fit."""
+    generator = np.random.default_rng(rng)
+    neighbors = np.stack([generator.permutation(n_cells)[:8] for _ in range(n_cells)])
+    indptr = np.arange(n_cells + 1, dtype=np.int64) * 8
+    smoother = sp.csr_array((np.full(neighbors.size, 1 / 8), neighbors.ravel(), indptr))
+    gamma = generator.uniform(0.2, 1.5, n_genes)
+    level = depth * generator.gamma(2.0, 1.0, (n_genes, n_cells))
+    scales = 1 / np.exp(generator.normal(0, 0.2, (2, n_cells)))
+    spliced = (generator.poisson(level / scales[0]) * scales[0]).astype(np.float32)
+    unspliced = (generator.poisson(gamma[:, None] * level / scales[1]) * scales[1]).astype(
+        np.float32
+    )
+    weights = generator.random((n_genes, n_cells)) < 0.3
+    return smoother, spliced, unspliced, scales, weights
+
+
+def instruments(smoother, spliced, weights):
+    """W'(m∘Ms) and W'm by matrix products."""
+    smoothed = spliced @ smoother.T
+    return (weights * smoothed) @ smoother, weights.astype(float) @ smoother, smoothed
+
+
+def test_instruments_are_a_transposed_smoothing():
+    smoother, spliced, _, _, weights = example()
+    h, h0, smoothed = instruments(smoother, spliced, weights)
+    got, got0 = np.zeros((2, *spliced.shape))
+    everyone = np.ones(spliced.shape[1], dtype=bool)
+    indptr, indices = smoother.indptr.astype(np.int64), smoother.indices.astype(np.int32)
+    spread_instruments(indptr, indices, smoothed, weights, everyone, got, got0)
+    np.testing.assert_allclose(got, h, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(got0, h0, rtol=1e-12, atol=1e-12)
+    few = np.arange(spliced.shape[1]) % 3 == 0
+    got, got0 = np.zeros((2, *spliced.shape))
+    spread_instruments(indptr, indices, smoothed, weights[:1] * 1.0, few, got, got0)
+    expected = ((weights[:1] * smoothed) @ smoother) * few
+    np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_sums_are_those_of_numpy(centred):
+    smoother, s, u, scales, weights = example(1)
+    h, h0, _ = instruments(smoother, s, weights)
+    out = np.empty((len(h), 14))
+    instrument_sums(h, h0, s, u, scales, centred, out)
+    s, u = s.astype(float), u.astype(float)
+    s_mean, u_mean = ((h0 * x).sum(1) / h0.sum(1) * centred for x in (s, u))
+    q = h - centred * h0 * (h.sum(1) / h0.sum(1))[:, None]
+    a, b = q * (u - u_mean[:, None]), q * (s - s_mean[:, None])
+    origin = (h * u).sum(1) / (h * s).sum(1)
+    tilt = (h0 * s).sum(1) / (h * s).sum(1)
+    z = (h0 - tilt[:, None] * h) * (u - origin[:, None] * s)
+    expected = [
+        a.sum(1),
+        b.sum(1),
+        (a * a).sum(1),
+        (a * b).sum(1),
+        (b * b).sum(1),
+        (q**2 * (scales[0] * u + scales[1] * s)).sum(1),
+        (q**2).sum(1),
+        (q**4).sum(1),
+        (h * u).sum(1) ** 2 / (h**2 * scales[1] * u).sum(1),
+        s_mean,
+        u_mean,
+        (h0 * (u - origin[:, None] * s)).sum(1),
+        (z * z).sum(1),
+        np.ones(len(h)),
+    ]
+    np.testing.assert_allclose(out.T, expected, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("offset", [False, True])
+def test_estimates_are_those_of_least_squares_on_smoothed_values(offset):
+    smoother, s, u, scales, weights = example(2)
+    h, h0, smoothed = instruments(smoother, s, weights)
+    fit = SufficientStatistics.from_gene_rows(smoothed, u @ smoother.T, weights).solve(
+        offset=offset
+    )
+    found = Instruments(h, h0, s, u, scales).errors(centred=offset)
+    np.testing.assert_allclose(found.gamma, fit.gamma, rtol=1e-6)
+    np.testing.assert_allclose(found.offset, fit.offset, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_an_interval_holds_what_is_not_refuted(centred, level):
+    smoother, s, u, scales, weights = example(3)
+    h, h0, _ = instruments(smoother, s, weights)
+    found = Instruments(h, h0, s, u, scales).errors(centred=centred, level=level)
+    s, u = s.astype(float), u.astype(float)
+    q = h - centred * h0 * (h.sum(1) / h0.sum(1))[:, None]
+    s_mean, u_mean = ((h0 * x).sum(1) / h0.sum(1) * centred for x in (s, u))
+    a, b = q * (u - u_mean[:, None]), q * (s - s_mean[:, None])
+    effective = (q**2).sum(1) ** 2 / (q**4).sum(1)
+    np.testing.assert_allclose(found.effective_cells, effective, rtol=1e-6)
+    floor = (q**2 * (scales[0] * u + scales[1] * s)).sum(1)
+    t = stats.t.ppf((1 + level) / 2, effective - 1)
+
+    def refuted_by(ratio):
+        """(N − γD)² less the larger of both bounds: 0 at the ends of the union."""
+        variance = np.maximum(((a - ratio[:, None] * b) ** 2).sum(1), ratio * floor)
+        return (a.sum(1) - ratio * b.sum(1)) ** 2 - t**2 * variance
+
+    scale = a.sum(1) ** 2
+    assert (np.abs(refuted_by(found.high)) < 1e-6 * scale).all()
+    bounded = found.low > 0
+    assert bounded.any()
+    assert (np.abs(refuted_by(found.low)) < 1e-6 * scale)[bounded].all()
+    assert ((found.low < found.gamma) & (found.gamma < found.high)).all()
+
+
+def test_an_interval_is_open_where_spliced_counts_say_nothing():
+    generator = np.random.default_rng(4)
+    h = np.ones((1, 12))
+    s = np.zeros((1, 12), dtype=np.float32)
+    s[0, 0] = 1
+    u = generator.poisson(2.0, (1, 12)).astype(np.float32)
+    found = Instruments(h, h, s, u, np.ones((2, 12))).errors(centred=False)
+    assert found.high[0] == np.inf
+    assert 0 <= found.low[0] < found.gamma[0]
+
+
+def test_a_gene_without_counts_has_no_errors():
+    h = np.ones((1, 12))
+    none = np.zeros((1, 12), dtype=np.float32)
+    found = Instruments(h, h, none, none, np.ones((2, 12))).errors(centred=False)
+    assert np.isnan([found.gamma, found.se, found.low, found.high, found.molecules]).all()
+
+
+def test_few_molecules_have_an_interval_and_no_standard_error():
+    smoother, s, u, scales, weights = example(5, depth=0.05)
+    h, h0, _ = instruments(smoother, s, weights)
+    found = Instruments(h, h0, s, u, scales).errors(centred=False)
+    few = found.molecules < 10
+    assert few.any()
+    assert np.isnan(found.se[few]).all()
+    assert np.isfinite(found.high[few & (found.gamma > 0)]).any()
+
+
+def test_batches_of_one_cell_are_cells_less_their_leverage():
+    smoother, s, u, scales, weights = example(6)
+    h, h0, _ = instruments(smoother, s, weights)
+    alone = Instruments(h, h0, s, u, scales, np.arange(s.shape[1])).errors(centred=False)
+    a, b = h * u.astype(float), h * s.astype(float)
+    gamma = a.sum(1) / b.sum(1)
+    scores = (a - gamma[:, None] * b) / (1 - b / b.sum(1)[:, None])
+    np.testing.assert_allclose(alone.se, np.sqrt((scores**2).sum(1)) / b.sum(1), rtol=1e-6)
+    assert (alone.effective_cells == s.shape[1]).all()
+
+
+def test_batches_that_differ_widen_the_errors():
+    generator = np.random.default_rng(7)
+    batches = np.repeat(np.arange(6), 200)
+    ratio = np.exp(generator.normal(0, 0.3, 6))[batches]
+    s = generator.poisson(5.0, (1, 1200)).astype(np.float32)
+    u = generator.poisson(5.0 * ratio, (1, 1200)).astype(np.float32)
+    h = np.full((1, 1200), 5.0)
+    scales = np.ones((2, 1200))
+    cells = Instruments(h, h, s, u, scales).errors(centred=False)
+    between = Instruments(h, h, s, u, scales, batches).errors(centred=False)
+    assert between.se[0] > 3 * cells.se[0]
+    assert between.high[0] - between.low[0] > 3 * (cells.high[0] - cells.low[0])
+
+
+def test_known_instruments_give_intervals_that_cover():
+    generator = np.random.default_rng(8)
+    n_genes, n_cells, gamma = 4000, 60, 0.5
+    level = generator.gamma(2.0, 1.5, (n_genes, n_cells))
+    s = generator.poisson(level).astype(np.float32)
+    u = generator.poisson(gamma * level).astype(np.float32)
+    h = generator.gamma(3.0, 1.0, (n_genes, n_cells))
+    found = Instruments(h, np.ones_like(h), s, u, np.ones((2, n_cells))).errors(centred=False)
+    rate = ((found.low <= gamma) & (gamma <= found.high)).mean()
+    # the union of both sets covers a little more than it says where molecules are few
+    assert 0.945 < rate < 0.98
+    # no gene has an offset: the test refutes that in one of twenty
+    assert abs((found.offset_p < 0.05).mean() - 0.05) < 0.015

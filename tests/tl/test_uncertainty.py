@@ -1,0 +1,221 @@
+"""Errors of ratios as a user asks for them."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pytest
+
+import steadyvelo as sv
+
+COLUMNS = [
+    "velocity_gamma_se",
+    "velocity_gamma_low",
+    "velocity_gamma_high",
+    "velocity_gamma_molecules",
+    "velocity_effective_cells",
+    "velocity_offset_p",
+    "velocity_offset_fdr",
+]
+
+
+def simulated(rng=0, n_cells=400, n_genes=60, **options):
+    adata = sv.datasets.simulate(n_cells=n_cells, n_genes=n_genes, rng=rng, **options)
+    sv.pp.size_factors(adata, method="common")
+    sv.pp.neighbors(adata, n_neighbors=15, n_pcs=10)
+    return adata
+
+
+@pytest.fixture(scope="module")
+def prepared_once():
+    return simulated()
+
+
+@pytest.fixture
+def prepared(prepared_once):
+    return prepared_once.copy()
+
+
+@pytest.mark.parametrize("uncertainty", ["sandwich", "crossfit"])
+@pytest.mark.parametrize("offset", [False, True, "nonnegative"])
+@pytest.mark.parametrize("weights", ["extremes", "maxmin_diag", "prod", "all"])
+def test_every_rule_has_intervals_around_its_ratio(prepared, uncertainty, offset, weights):
+    sv.tl.velocity(
+        prepared, uncertainty=uncertainty, offset=offset, weights=weights, n_splits=2, dense=False
+    )
+    var = prepared.var.dropna(subset=["velocity_gamma"])
+    assert len(var) > 50
+    low, high = var["velocity_gamma_low"], var["velocity_gamma_high"]
+    assert ((low <= var["velocity_gamma"]) & (var["velocity_gamma"] <= high)).mean() > 0.99
+    few = var["velocity_gamma_molecules"] < 10
+    np.testing.assert_array_equal(var["velocity_gamma_se"].isna(), few)
+    assert (var["velocity_gamma_se"].dropna() > 0).all()
+    assert (var["velocity_effective_cells"] > 1).all()
+    tested = var["velocity_offset_p"].notna()
+    assert (var["velocity_offset_fdr"] >= var["velocity_offset_p"])[tested].all()
+
+
+def test_the_sandwich_leaves_the_fit_as_it_is(prepared):
+    sv.tl.velocity(prepared)
+    plain = prepared.copy()
+    sv.tl.velocity(prepared, uncertainty="sandwich")
+    for column in ("velocity_gamma", "velocity_offset", "velocity_r2", "velocity_genes"):
+        np.testing.assert_array_equal(prepared.var[column], plain.var[column])
+    np.testing.assert_array_equal(prepared.layers["velocity"], plain.layers["velocity"])
+
+
+def test_velocities_follow_the_cross_fitted_ratio(prepared):
+    sv.tl.velocity(prepared, uncertainty="crossfit", offset=True, n_splits=2)
+    ms, mu = prepared.layers["Ms"], prepared.layers["Mu"]
+    gamma, offset = prepared.var["velocity_gamma"], prepared.var["velocity_offset"]
+    expected = mu - gamma.to_numpy() * ms - offset.to_numpy()
+    np.testing.assert_allclose(prepared.layers["velocity"], expected, rtol=1e-3, atol=1e-4)
+    residual = ((mu - gamma.to_numpy() * ms - offset.to_numpy()) ** 2).sum(axis=0)
+    spread = ((mu - mu.mean(axis=0)) ** 2).sum(axis=0)
+    np.testing.assert_allclose(prepared.var["velocity_r2"], 1 - residual / spread, atol=1e-4)
+    sv.tl.velocity_graph(prepared)
+    assert prepared.obsp["velocity_graph"].nnz > 0
+
+
+def test_folds_follow_their_seed(prepared):
+    found = []
+    for rng in (0, 0, 1):
+        sv.tl.velocity(prepared, uncertainty="crossfit", n_splits=1, rng=rng, dense=False)
+        found.append(prepared.var["velocity_gamma"].to_numpy().copy())
+    np.testing.assert_array_equal(found[0], found[1])
+    assert not np.array_equal(found[0], found[2])
+    assert prepared.uns["velocity_params"]["rng"] == 1
+
+
+def test_what_an_earlier_fit_wrote_does_not_stay(prepared):
+    sv.tl.velocity(prepared, uncertainty="sandwich", dense=False)
+    assert set(COLUMNS) <= set(prepared.var)
+    assert prepared.uns["velocity_params"]["uncertainty"] == "sandwich"
+    sv.tl.velocity(prepared, dense=False)
+    assert not set(COLUMNS) & set(prepared.var)
+    assert "uncertainty" not in prepared.uns["velocity_params"]
+
+
+def test_results_survive_a_file(prepared, tmp_path):
+    sv.tl.velocity(prepared, uncertainty="crossfit", n_splits=1, batch_key="branch", dense=False)
+    prepared.write_h5ad(tmp_path / "x.h5ad")
+    again = ad.read_h5ad(tmp_path / "x.h5ad")
+    for column in COLUMNS:
+        np.testing.assert_array_equal(again.var[column], prepared.var[column])
+    sv.tl.velocity_graph(again)
+
+
+def test_own_smoothed_layers_are_no_hindrance(prepared):
+    lean = prepared.copy()
+    sv.tl.velocity(lean, uncertainty="sandwich", dense=False)
+    sv.pp.moments(prepared)
+    sv.tl.velocity(prepared, uncertainty="sandwich")
+    for column in ("velocity_gamma", *COLUMNS):
+        np.testing.assert_array_equal(prepared.var[column], lean.var[column])
+
+
+def test_smoothed_layers_of_another_tool_are_refused(prepared):
+    sv.pp.moments(prepared)
+    del prepared.uns["moments_params"]
+    before = set(prepared.var)
+    with pytest.raises(ValueError, match="errors need the counts"):
+        sv.tl.velocity(prepared, uncertainty="sandwich")
+    assert set(prepared.var) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"uncertainty": "bootstrap"}, ValueError, "it is 'bootstrap'"),
+        ({"n_splits": 0}, ValueError, "n_splits must be a whole number"),
+        ({"n_splits": 2.5}, ValueError, "n_splits must be a whole number"),
+        ({"level": 95}, ValueError, "level must lie between 0 and 1"),
+        ({"batch_key": "donor"}, KeyError, "donor"),
+        ({"batch_key": "one"}, ValueError, "holds one batch"),
+        ({"batch_key": "unknown"}, ValueError, "unknown for 3 cells"),
+        ({"gene_clusters": "module"}, KeyError, "module"),
+        ({"gene_clusters": "same"}, ValueError, "holds one cluster"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(prepared, options, error, match):
+    prepared.obs["one"] = "a"
+    prepared.obs["unknown"] = prepared.obs["branch"].astype(object)
+    prepared.obs.iloc[:3, prepared.obs.columns.get_loc("unknown")] = None
+    prepared.var["same"] = "a"
+    before = set(prepared.var), set(prepared.uns)
+    with pytest.raises(error, match=match):
+        sv.tl.velocity(prepared, **{"uncertainty": "crossfit", **options})
+    assert (set(prepared.var), set(prepared.uns)) == before
+
+
+def test_neighbours_of_an_external_representation_serve_all_genes(prepared, monkeypatch):
+    rng = np.random.default_rng(0)
+    prepared.obsm["X_scvi"] = prepared.obsm["X_pca"] + 0.01 * rng.random(
+        prepared.obsm["X_pca"].shape
+    )
+    sv.pp.neighbors(prepared, n_neighbors=15, use_rep="X_scvi")
+
+    def fail(*_, **__):
+        pytest.fail("neighbours were looked for among the counts")
+
+    monkeypatch.setattr("steadyvelo.tl._error_rules.principal_components", fail)
+    sv.tl.velocity(prepared, uncertainty="crossfit", dense=False)
+    assert prepared.var["velocity_gamma_se"].notna().any()
+
+
+def test_gene_clusters_stay_in_one_fold(prepared):
+    from steadyvelo.tl._error_rules import _gene_halves  # noqa: PLC0415
+
+    clusters = np.repeat(["a", "b", "c", "d", "e"], [20, 15, 10, 10, 5])
+    prepared.var["module"] = clusters
+    sizes, made = [], set()
+    for seed in range(20):
+        fold = _gene_halves(prepared, np.random.default_rng(seed), "module")
+        assert all(len(set(fold[clusters == c])) == 1 for c in set(clusters))
+        sizes.append(fold.sum())
+        made.add(tuple(fold))
+    assert 20 <= min(sizes) <= max(sizes) <= 40
+    assert len(made) > 2
+    prepared.var["module"] = np.where(clusters == "a", None, clusters)
+    fold = _gene_halves(prepared, np.random.default_rng(0), "module")
+    assert 0 < fold[clusters == "a"].sum() < 20
+
+
+def test_flagged_cells_change_nothing(prepared):
+    prepared.obs["cells_used"] = np.arange(prepared.n_obs) % 10 != 0
+    sv.tl.velocity(prepared, uncertainty="crossfit", n_splits=1, dense=False)
+    expected = prepared.var["velocity_gamma"].to_numpy()
+    # counts of cells that are not used: neither instruments nor neighbours of used cells see them
+    assert np.isfinite(expected).all()
+
+
+def covered(adata):
+    var, enough = adata.var, adata.var["velocity_gamma_molecules"] >= 20
+    inside = (var["velocity_gamma_low"] <= var["true_gamma"]) & (
+        var["true_gamma"] <= var["velocity_gamma_high"]
+    )
+    return inside[enough]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dispersion", [0.0, 0.5])
+def test_intervals_cover_the_ratio_of_cells_at_steady_state(dispersion):
+    inside = {"crossfit": [], "sandwich": []}
+    for seed in range(6):
+        adata = simulated(
+            seed,
+            1500,
+            150,
+            depth=0.5,
+            dispersion=dispersion,
+            steady_state=True,
+            library_size_sd=0.5,
+        )
+        for method, found in inside.items():
+            sv.tl.velocity(adata, uncertainty=method, dense=False)
+            found.append(covered(adata))
+    rates = {method: np.concatenate(found).mean() for method, found in inside.items()}
+    n = sum(map(len, inside["crossfit"]))
+    # three standard errors, doubled for what genes of one data set share
+    assert abs(rates["crossfit"] - 0.955) < 0.015 + 6 * np.sqrt(0.05 * 0.95 / n)
+    assert rates["sandwich"] < rates["crossfit"]
