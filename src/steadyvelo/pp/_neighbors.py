@@ -35,7 +35,7 @@ def neighbors(
 ) -> None:
     """Find every cell's nearest neighbours, and the graph that smoothing uses.
 
-    Distances are Euclidean in a representation, all of them up to 50,000 cells and above that
+    Distances are Euclidean in a representation, all of them up to 100,000 cells and above that
     by approximate search (pynndescent); connectivities are UMAP's fuzzy simplicial set. Both are
     what scanpy's function of this name computes.
 
