@@ -92,3 +92,13 @@ def test_parts_join_to_the_whole():
     ]
     joined = GroupRatios.join(parts)
     np.testing.assert_allclose(joined.contrast(0, 1).p, whole.contrast(0, 1).p, rtol=1e-9)
+
+
+def test_a_gene_without_counts_in_one_group_is_compared_nowhere_else():
+    rng = np.random.default_rng(4)
+    groups = np.arange(60) % 2
+    pair = group_instruments(rng, 3, 60, [0.5, 0.6], groups)
+    first = pair[0]
+    pair[0] = replace(first, h=np.where(np.arange(3)[:, None] == 1, 0.0, first.h))
+    contrast = GroupRatios.from_instruments(pair, centred=False).contrast(0, 1)
+    np.testing.assert_array_equal(np.isnan(contrast.p), [False, True, False])

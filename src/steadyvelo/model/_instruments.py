@@ -175,7 +175,8 @@ class Instruments:
                 total = h0.sum(axis=1)
                 h = h - h0 * (h.sum(axis=1) / total)[:, None]
                 s, u = (x - ((h0 * x).sum(axis=1) / total)[:, None] for x in (s, u))
-            weight = h / (h * s).sum(axis=1)[:, None]
+            # a gene without an estimate has no influences: NaN in the place of infinite ones
+            weight = h / np.where(np.isnan(gamma), np.nan, (h * s).sum(axis=1))[:, None]
         return weight * (u - gamma[:, None] * s), weight, weight * s
 
     def _by_batch(

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EXACT_CELLS", "nearest_neighbors"]
 
-# up to here all distances are computed, in blocks. On two processors 100,000 cells take 27 s so, and
-# 9 s by an approximate search that compiles for 34 s in every process: they meet at 120,000
+# up to here all distances are computed, in blocks. On two processors 100,000 cells take 27 s so,
+# and 9 s by an approximate search that compiles for 34 s in every process: they meet at 120,000
 EXACT_CELLS = 100_000
 
 
