@@ -3,8 +3,9 @@
 python benchmarks/calibration.py coverage [--seeds 20] [--cells 2000 8000]
     Share of intervals that hold the true ratio, for every condition, beside the naive standard
     error, the sandwich and thinned counts.
-python benchmarks/calibration.py failures [--seeds 10]
-    What no interval here can know of.
+python benchmarks/calibration.py groups [--seeds 20]
+    How often the test of two groups rejects equal ratios, and ratios of which one is 1.5 times the
+    other, for groups that lie apart and groups that are mixed.
 
 Seeds are fixed. A line is a condition; ± is three Monte Carlo standard errors of the coverage,
 taken over data sets, since genes of one share cells and graphs.
@@ -17,7 +18,7 @@ import itertools
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from steadyvelo.engine import (
     Sandwich,
     SmoothingOperator,
     Split,
+    fit_groups,
     fit_ratios,
 )
 from steadyvelo.model import Instruments, steady_state_weights
@@ -315,6 +317,63 @@ def line(key, found) -> str:
     )
 
 
+def two_groups(seed: int, *, apart: bool, factor: float, depth: float, dispersion: float):
+    """Return p-values of one data set, of genes with enough molecules in both groups."""
+    adata = sv.datasets.simulate(
+        n_cells=2000,
+        n_genes=N_GENES,
+        depth=depth,
+        dispersion=dispersion,
+        library_size_sd=0.5,
+        steady_state=True,
+        rng=seed,
+    )
+    generator = np.random.default_rng(seed)
+    branch = adata.obs["branch"].to_numpy()
+    first = branch == "branch 1" if apart else generator.random(adata.n_obs) < 0.5
+    second = branch == "branch 2" if apart else ~first
+    if factor != 1:
+        # counts of the second group are drawn anew
+        mean = adata.layers["true_unspliced"] * adata.obs["library_size"].to_numpy()[:, None]
+        mean = factor * mean[second]
+        if dispersion > 0:
+            mean = mean * generator.gamma(1 / dispersion, dispersion, mean.shape)
+        counts = adata.layers["unspliced"].toarray()
+        counts[second] = generator.poisson(mean)
+        adata.layers["unspliced"] = sp.csr_matrix(counts)
+    data = prepared(adata, seed, 30)
+    source = source_of(data, 30)
+    rule = rule_of(adata.n_obs, "extremes", offset=False)
+    rules = [replace(rule, fit_cells=group) for group in (first, second)]
+    splits = [
+        Split(genes, cells, tuple(operator(found, 30, own=False) for found in graphs))
+        for genes, cells, graphs in data.folds
+    ]
+    scales = np.stack([source.spliced_scale, source.unspliced_scale])
+    errors = CrossFit(scales, 0.95, None, splits)
+    ratios = fit_groups(source, rules, errors, genes_per_block=N_GENES, n_threads=2)
+    enough = ratios.molecules.min(axis=0) >= FEWEST_MOLECULES
+    return ratios.contrast(1, 0).p[enough]
+
+
+def groups(options) -> None:
+    for apart, factor, depth, dispersion in itertools.product(
+        (False, True), (1.0, 1.5), (0.3, 1.0), (0.0, 0.5)
+    ):
+        per_seed = [
+            two_groups(seed, apart=apart, factor=factor, depth=depth, dispersion=dispersion)
+            for seed in range(options.seeds)
+        ]
+        rates = [summary([p < level for p in per_seed]) for level in (0.05, 0.01)]
+        print(
+            f"{'apart' if apart else 'mixed'}  ratio {factor:3.1f}  depth {depth:3.1f}  "
+            f"φ {dispersion:3.1f}  at 5 %: {rates[0][0]:.3f} ± {rates[0][1]:.3f}  "
+            f"at 1 %: {rates[1][0]:.3f} ± {rates[1][1]:.3f}  "
+            f"({sum(map(len, per_seed))} tests)",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
@@ -326,6 +385,9 @@ def main() -> None:
     one.add_argument("--dispersions", type=float, nargs="+", default=[0.0, 0.5])
     one.add_argument("--out", type=Path)
     one.set_defaults(run=coverage)
+    two = commands.add_parser("groups")
+    two.add_argument("--seeds", type=int, default=20)
+    two.set_defaults(run=groups)
     options = parser.parse_args()
     options.run(options)
 
