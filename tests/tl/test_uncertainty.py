@@ -129,6 +129,7 @@ def test_smoothed_layers_of_another_tool_are_refused(prepared):
         ({"uncertainty": "bootstrap"}, ValueError, "it is 'bootstrap'"),
         ({"n_splits": 0}, ValueError, "n_splits must be a whole number"),
         ({"n_splits": 2.5}, ValueError, "n_splits must be a whole number"),
+        ({"rng": np.random.default_rng(0)}, TypeError, "rng must be a whole number"),
         ({"level": 95}, ValueError, "level must lie between 0 and 1"),
         ({"batch_key": "donor"}, KeyError, "donor"),
         ({"batch_key": "one"}, ValueError, "holds one batch"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from ._fit import FitRule
     from ._smoothing import SmoothingOperator
     from ._sources import MomentBlock
+
+    # Ms by gene, and the weights of the fit
+    Known: TypeAlias = tuple[Float32Array, NDArray[np.generic]]
 
 __all__ = ["BlockErrors", "CrossFit", "ErrorRule", "Sandwich", "Split"]
 
@@ -72,17 +75,15 @@ class BlockErrors(ABC):
     rules: list[FitRule]
 
     @abstractmethod
-    def instruments(
-        self, genes: slice, rule: int = 0, weights: NDArray[np.generic] | None = None
-    ) -> Instruments:
+    def instruments(self, genes: slice, rule: int = 0, known: Known | None = None) -> Instruments:
         """Return the instruments of some genes under one of the rules.
 
-        `weights` are those of that rule, where they are known already.
+        `known` are Ms by gene and the weights of that rule, where they were made already.
         """
 
     @abstractmethod
     def of_genes(
-        self, genes: slice, weights: NDArray[np.generic], fit: RatioFit
+        self, genes: slice, known: Known, fit: RatioFit
     ) -> tuple[RatioErrors, Float64Array, Float64Array]:
         """Return errors, and γ and offset to be used, of some genes under the first rule."""
 
@@ -134,13 +135,12 @@ class Sandwich(ErrorRule):
 class _BlockSandwich(BlockErrors):
     smoothing: SmoothingOperator
 
-    def instruments(
-        self, genes: slice, rule: int = 0, weights: NDArray[np.generic] | None = None
-    ) -> Instruments:
-        spliced, unspliced = self.block.by_gene(genes)
-        if weights is None:
+    def instruments(self, genes: slice, rule: int = 0, known: Known | None = None) -> Instruments:
+        if known is None:
+            spliced, unspliced = self.block.by_gene(genes)
             columns = self.block.genes.start + np.arange(genes.start, genes.stop)
-            weights = self.rules[rule].weigh(spliced, unspliced, columns)
+            known = spliced, self.rules[rule].weigh(spliced, unspliced, columns)
+        spliced, weights = known
         h, h0 = np.zeros((2, *spliced.shape))
         every = np.ones(spliced.shape[1], dtype=bool)
         graph = self.smoothing
@@ -148,9 +148,9 @@ class _BlockSandwich(BlockErrors):
         return self._weighed(genes, h, h0)
 
     def of_genes(
-        self, genes: slice, weights: NDArray[np.generic], fit: RatioFit
+        self, genes: slice, known: Known, fit: RatioFit
     ) -> tuple[RatioErrors, Float64Array, Float64Array]:
-        found = self._under_mode(self.instruments(genes, 0, weights), fit.offset != 0)
+        found = self._under_mode(self.instruments(genes, 0, known), fit.offset != 0)
         return found, fit.gamma, fit.offset
 
 
@@ -254,14 +254,14 @@ class _BlockCrossFit(BlockErrors):
         self,
         genes: slice,
         rule: int = 0,
-        weights: NDArray[np.generic] | None = None,  # noqa: ARG002
+        known: Known | None = None,  # noqa: ARG002
     ) -> Instruments:
         return self._weighed(genes, self.h[rule, genes], self.h0[rule, genes])
 
     def of_genes(
         self,
         genes: slice,
-        weights: NDArray[np.generic],  # noqa: ARG002
+        known: Known,  # noqa: ARG002
         fit: RatioFit,  # noqa: ARG002
     ) -> tuple[RatioErrors, Float64Array, Float64Array]:
         found = self._under_mode(self.instruments(genes))

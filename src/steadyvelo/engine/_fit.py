@@ -217,7 +217,7 @@ def fit_genes(
     gamma, offset = fit.gamma, fit.offset
     found, reason = RatioErrors.missing(len(spliced)), fit.reason
     if errors is not None:
-        found, gamma, offset = errors.of_genes(genes, weights, fit)
+        found, gamma, offset = errors.of_genes(genes, (spliced, weights), fit)
         reason = np.where((reason == "") & np.isnan(gamma), NO_INSTRUMENTS, reason)
         no_fit = reason != ""
         gamma, offset = np.where(no_fit, np.nan, gamma), np.where(no_fit, np.nan, offset)

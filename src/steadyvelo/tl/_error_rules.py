@@ -54,6 +54,9 @@ class ErrorChoice:
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
             msg = f"n_splits must be a whole number of at least 1; it is {n!r}."
             raise ValueError(msg)
+        if isinstance(self.rng, bool) or not isinstance(self.rng, (int, np.integer)):
+            msg = f"rng must be a whole number, which is recorded as the seed; it is {self.rng!r}."
+            raise TypeError(msg)
         if not 0 < self.level < 1:
             msg = (
                 f"level must lie between 0 and 1, as 0.95 for a 95 % interval; it is {self.level}."
