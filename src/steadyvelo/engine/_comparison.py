@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from steadyvelo.model import GroupRatios
 
-from ._threads import in_threads
+from ._threads import gene_slices, in_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,9 +56,7 @@ def fit_groups(
     for block in source.blocks(genes_per_block, n_threads):
         n_block = block.spliced.shape[1]
         of_block = errors.of_block(block, rules, n_threads)
-        tasks = [
-            slice(a, min(a + _GENES_PER_TASK, n_block)) for a in range(0, n_block, _GENES_PER_TASK)
-        ]
+        tasks = gene_slices(n_block, _GENES_PER_TASK)
         parts += in_threads(
             [partial(_ratios, of_block, task, samples) for task in tasks], n_threads
         )

@@ -13,7 +13,7 @@ from steadyvelo.model import Instruments
 from steadyvelo.model._kernels import spread_instruments
 
 from ._sources import NO_COUNTS, by_gene
-from ._threads import in_threads
+from ._threads import gene_slices, in_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -222,8 +222,7 @@ class _Folds:
         if self.block.counts is None:
             raise ValueError(NO_COUNTS)
         spliced, unspliced = (values[:, self.columns] for values in self.block.counts)
-        n = len(self.columns)
-        parts = [slice(a, min(a + _GENES_PER_TASK, n)) for a in range(0, n, _GENES_PER_TASK)]
+        parts = gene_slices(len(self.columns), _GENES_PER_TASK)
         for cells in (0, 1):
             responders = self.split.cell_fold == cells
             others = self.split.graphs[self.fold].without(responders).reordered(self.block.order)

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from steadyvelo.model import RatioErrors, SufficientStatistics, steady_state_weights
 
-from ._threads import in_threads
+from ._threads import gene_slices, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,10 +177,8 @@ def fit_ratios(
         of_block = None if errors is None else errors.of_block(block, [rule], n_threads)
         fits = in_threads(
             [
-                partial(
-                    fit_genes, block, slice(a, min(a + _GENES_PER_TASK, n_block)), rule, of_block
-                )
-                for a in range(0, n_block, _GENES_PER_TASK)
+                partial(fit_genes, block, genes, rule, of_block)
+                for genes in gene_slices(n_block, _GENES_PER_TASK)
             ],
             n_threads,
         )

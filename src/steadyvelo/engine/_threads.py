@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ._control_group import processors_allowed
 
-__all__ = ["Progress", "count_threads", "for_rows", "in_threads", "row_chunks"]
+__all__ = ["Progress", "count_threads", "for_rows", "gene_slices", "in_threads", "row_chunks"]
 
 Progress = Callable[[float], None]
 Result = TypeVar("Result")
@@ -44,6 +44,12 @@ def row_chunks(n_rows: int, n_threads: int, *, min_rows: int = 500) -> list[tupl
     n_chunks = max(n_threads * _CHUNKS_PER_THREAD, n_rows // _MOST_ROWS)
     n_chunks = max(1, min(n_chunks, n_rows // min_rows))
     return list(pairwise(n_rows * c // n_chunks for c in range(n_chunks + 1)))
+
+
+def gene_slices(n_genes: int, genes_per_task: int) -> list[slice]:
+    """Cut the genes of a block into tasks."""
+    starts = range(0, n_genes, genes_per_task)
+    return [slice(start, min(start + genes_per_task, n_genes)) for start in starts]
 
 
 def for_rows(

@@ -90,7 +90,10 @@ class GroupRatios:
             a sample and divided by one minus its leverage; None means that cells are independent.
         """
         errors = [group.errors(centred=centred) for group in groups]
-        influences = [group.influences(centred=centred) for group in groups]
+        influences = [
+            group.influences(found.gamma, centred=centred)
+            for group, found in zip(groups, errors, strict=True)
+        ]
         moved, weights, leverage = (np.stack(arrays) for arrays in zip(*influences, strict=True))
         df = np.stack([np.maximum(found.effective_cells - 1.0, 1.0) for found in errors])
         first = groups[0]

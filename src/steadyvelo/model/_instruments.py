@@ -135,7 +135,7 @@ class Instruments:
             effective = np.where(valid, h2 * h2 / h4, np.nan)
             offset_z = np.where(score_square > 0, score / np.sqrt(score_square), np.nan)
         if self.batches is not None:
-            aa, ab, bb = self._by_batch(self.batches, (s_mean, u_mean), d, centred=centred)
+            aa, ab, bb = self._by_batch(self.batches, centred=centred)
             effective = np.where(valid, float(self.batches.max() + 1), np.nan)
         df = np.maximum(effective - 1.0, 1.0)
         t = np.asarray(stats.t.ppf((1 + level) / 2, df), dtype=np.float64)
@@ -156,49 +156,51 @@ class Instruments:
             np.where(valid, 2 * stats.t.sf(np.abs(offset_z), df), none),
         )
 
-    def influences(self, *, centred: bool) -> tuple[Float64Array, Float64Array, Float64Array]:
+    def influences(
+        self, gamma: Float64Array, *, centred: bool
+    ) -> tuple[Float64Array, Float64Array, Float64Array]:
         r"""Return how each cell moves γ, the weight of its counts in it, and its leverage.
 
         :math:`q_c (\tilde u_c - \bar u - \gamma (\tilde s_c - \bar s)) / D`, :math:`q_c / D` and
         :math:`q_c (\tilde s_c - \bar s) / D`, with q the instrument, centred where there is an
         offset.
 
+        Parameters
+        ----------
+        gamma
+            The estimate of :meth:`errors`, shape (genes,).
+        centred
+            Whether there is an offset.
+
         Returns
         -------
         Three arrays of shape (genes, cells); NaN for a gene without an estimate.
         """
-        gamma = self.errors(centred=centred).gamma
-        h, s, u = (np.asarray(x, dtype=np.float64) for x in (self.h, self.spliced, self.unspliced))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            if centred:
-                h0 = np.asarray(self.h0, dtype=np.float64)
-                total = h0.sum(axis=1)
-                h = h - h0 * (h.sum(axis=1) / total)[:, None]
-                s, u = (x - ((h0 * x).sum(axis=1) / total)[:, None] for x in (s, u))
-            # a gene without an estimate has no influences: NaN in the place of infinite ones
-            weight = h / np.where(np.isnan(gamma), np.nan, (h * s).sum(axis=1))[:, None]
+        q, s, u = self._centred(centred=centred)
+        # a gene without an estimate has no influences: NaN in the place of infinite ones
+        weight = q / np.where(np.isnan(gamma), np.nan, (q * s).sum(axis=1))[:, None]
         return weight * (u - gamma[:, None] * s), weight, weight * s
 
+    def _centred(self, *, centred: bool) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """Return the instrument, spliced and unspliced counts, centred where there is an offset."""
+        h, h0, s, u = (
+            np.asarray(x, dtype=np.float64) for x in (self.h, self.h0, self.spliced, self.unspliced)
+        )
+        if not centred:
+            return h, s, u
+        with np.errstate(invalid="ignore", divide="ignore"):
+            total = h0.sum(axis=1)
+            s, u = (x - ((h0 * x).sum(axis=1) / total)[:, None] for x in (s, u))
+            return h - h0 * (h.sum(axis=1) / total)[:, None], s, u
+
     def _by_batch(
-        self,
-        batches: NDArray[np.intp],
-        means: tuple[Float64Array, Float64Array],
-        d: Float64Array,
-        *,
-        centred: bool,
+        self, batches: NDArray[np.intp], *, centred: bool
     ) -> tuple[Float64Array, Float64Array, Float64Array]:
         """Return squares and products of scores summed over the cells of a batch."""
-        h = np.asarray(self.h, dtype=np.float64)
-        if centred:
-            h0 = np.asarray(self.h0, dtype=np.float64)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                h = h - h0 * (h.sum(axis=1) / h0.sum(axis=1))[:, None]
-        b, a = (
-            sums_by(batches, h * (values - mean[:, None]))
-            for values, mean in zip((self.spliced, self.unspliced), means, strict=True)
-        )
+        q, s, u = self._centred(centred=centred)
+        a, b = sums_by(batches, q * u), sums_by(batches, q * s)
         with np.errstate(invalid="ignore", divide="ignore"):
-            left = 1.0 - b / d[:, None]
+            left = 1.0 - b / b.sum(axis=1)[:, None]
             # a batch that holds nearly all of the fit leaves no others to check it with
             a, b = (np.where(left > LEAST_LEFT, x / left, np.nan) for x in (a, b))
         return (a * a).sum(axis=1), (a * b).sum(axis=1), (b * b).sum(axis=1)
