@@ -6,6 +6,10 @@ python benchmarks/calibration.py coverage [--seeds 20] [--cells 2000 8000]
 python benchmarks/calibration.py groups [--seeds 20]
     How often the test of two groups rejects equal ratios, and ratios of which one is 1.5 times the
     other, for groups that lie apart and groups that are mixed.
+python benchmarks/calibration.py directions [--seeds 20] [--basis plane | umap]
+    How often a cell's or a cluster's direction is called determined where nothing moves, and where
+    cells move, how often the interval of an angle holds the direction that noiseless counts give.
+    "plane" are the first two principal components.
 
 Seeds are fixed. A line is a condition; ± is three Monte Carlo standard errors of the coverage,
 taken over data sets, since genes of one share cells and graphs.
@@ -26,20 +30,25 @@ import scanpy as sc
 import scipy.sparse as sp
 
 import steadyvelo as sv
+from steadyvelo._fitted import Fitted
 from steadyvelo.engine import (
     CellOrder,
     CountsSource,
     CrossFit,
     FitRule,
+    Lines,
     Sandwich,
     SmoothingOperator,
     Split,
+    cast_votes,
     fit_groups,
     fit_ratios,
 )
 from steadyvelo.model import Instruments, steady_state_weights
 from steadyvelo.pp._nearest import nearest_neighbors
 from steadyvelo.pp._neighbors import component_genes, principal_components
+from steadyvelo.tl._refit import Refit
+from steadyvelo.tl._velocity_source import velocity_genes
 
 N_GENES = 200
 N_SPLITS = 5
@@ -374,6 +383,107 @@ def groups(options) -> None:
         )
 
 
+def true_arrows(adata, basis: str) -> np.ndarray:
+    """Arrows from noiseless counts and true ratios, with the neighbours the data have."""
+    fitted = Fitted.read(adata, "velocity")
+    refit = Refit.of(adata, fitted, velocity_genes(adata, fitted))
+    ones = np.ones(adata.n_obs)
+    layers = {
+        name: sp.csr_array(np.asarray(adata.layers[f"true_{name}"]))
+        for name in ("spliced", "unspliced")
+    }
+    source = replace(refit.source, **layers, spliced_scale=ones, unspliced_scale=ones)
+    lines = Lines(adata.var["true_gamma"].to_numpy()[refit.genes], np.zeros(len(refit.genes)))
+    return cast_votes(
+        source,
+        refit.errors(),
+        refit.rule,
+        lines,
+        np.asarray(adata.obsm[f"X_{basis}"], dtype=np.float64),
+        np.full(adata.n_obs, -1),
+        signs=np.zeros((0, adata.n_obs), dtype=np.int8),
+        genes_per_block=len(refit.genes),
+        n_threads=2,
+    ).arrows
+
+
+def one_direction(seed: int, *, still: bool, depth: float, dispersion: float, basis: str):
+    """Return one row per cell: determined, covered, reversed; and p-values of clusters."""
+    adata = sv.datasets.simulate(
+        n_cells=2000,
+        n_genes=300,
+        depth=depth,
+        dispersion=dispersion,
+        library_size_sd=0.5,
+        steady_state=still,
+        rng=seed,
+    )
+    sv.pp.size_factors(adata, method="common")
+    sv.pp.neighbors(adata, n_neighbors=30, n_pcs=N_PCS)
+    if basis == "umap":
+        sc.tl.umap(adata, random_state=seed)
+    else:
+        adata.obsm[f"X_{basis}"] = adata.obsm["X_pca"][:, :2]
+    sv.tl.velocity(adata, uncertainty="crossfit", dense=False, rng=seed)
+    sv.tl.velocity_graph(adata)
+    sv.tl.velocity_embedding(adata, basis=basis)
+    sv.tl.direction(adata, basis=basis, groupby="clusters", n_controls=20)
+    table = adata.uns[f"velocity_direction_{basis}"]
+    low, high, agreement = (
+        adata.obs[f"velocity_{basis}_{name}"].to_numpy()
+        for name in ("angle_low", "angle_high", "agreement")
+    )
+    determined = adata.obs[f"velocity_{basis}_determined"].to_numpy()
+    found = {
+        "determined": determined,
+        "clusters": table["p"].to_numpy(),
+        "controls": np.array([table["control_any_called"].iloc[0]]),
+        "agreement": agreement,
+        "agreement where determined": agreement[determined],
+    }
+    if not still:
+        truth = true_arrows(adata, basis)
+        angle = np.arctan2(truth[:, 1], truth[:, 0])
+        inside = (angle - low) % (2 * np.pi) <= high - low
+        found["covered"] = inside
+        found["reversed"] = ((truth * adata.obsm[f"velocity_direction_{basis}"]).sum(axis=1) < 0)[
+            determined
+        ]
+    return found
+
+
+def directions(options) -> None:
+    motions = [motion == "still" for motion in options.motions]
+    for still, depth, dispersion in itertools.product(motions, (0.3, 1.0), (0.0, 0.5)):
+        per_seed = [
+            one_direction(
+                seed, still=still, depth=depth, dispersion=dispersion, basis=options.basis
+            )
+            for seed in range(options.seeds)
+        ]
+        found = {name: [x[name] for x in per_seed] for name in per_seed[0]}
+        determined, three = summary(found["determined"])
+        clusters = np.concatenate(found["clusters"])
+        text = (
+            f"{'still ' if still else 'moving'}  depth {depth:3.1f}  φ {dispersion:3.1f}  "
+            f"determined {determined:.3f} ± {three:.3f}  "
+            f"clusters below 0.05: {int((clusters < 0.05).sum())} of {len(clusters)}  "
+            f"controls with one: {np.mean(found['controls']):.3f}"
+        )
+        if not still:
+            covered, three = summary(found["covered"])
+            agreement = np.concatenate(found["agreement"])
+            where = np.concatenate(found["agreement where determined"])
+            text += (
+                f"  angle covered {covered:.3f} ± {three:.3f}  "
+                f"reversed among determined {np.concatenate(found['reversed']).mean():.4f}  "
+                "cosine to the drawn arrow: quartiles "
+                f"{np.nanquantile(agreement, [0.25, 0.5, 0.75]).round(3)}, "
+                f"median where determined {np.nanmedian(where):.3f}"
+            )
+        print(text, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
@@ -388,6 +498,11 @@ def main() -> None:
     two = commands.add_parser("groups")
     two.add_argument("--seeds", type=int, default=20)
     two.set_defaults(run=groups)
+    three = commands.add_parser("directions")
+    three.add_argument("--seeds", type=int, default=20)
+    three.add_argument("--basis", default="plane", choices=("plane", "umap"))
+    three.add_argument("--motions", nargs="+", default=["still", "moving"])
+    three.set_defaults(run=directions)
     options = parser.parse_args()
     options.run(options)
 

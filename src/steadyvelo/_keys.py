@@ -154,6 +154,20 @@ VELOCITY_EMBEDDING = Field(
     "obsm", "{key}_{basis}", "cells × dimensions", "float64", "arrows; NaN for cells without one"
 )
 
+DIRECTION = Field(
+    "obsm", "{key}_direction_{basis}", "cells × dimensions", "float64", "linear arrows"
+)
+DIRECTION_P = Field(
+    "obs", "{key}_{basis}_p", _CELLS, "float64", "p-value of the test that there is no direction"
+)
+DETERMINED = Field("obs", "{key}_{basis}_determined", _CELLS, "bool", "the direction is determined")
+ANGLE = Field("obs", "{key}_{basis}_angle", _CELLS, "float64", "direction, radians")
+ANGLE_LOW = Field("obs", "{key}_{basis}_angle_low", _CELLS, "float64", "lower end of its interval")
+ANGLE_HIGH = Field("obs", "{key}_{basis}_angle_high", _CELLS, "float64", "upper end")
+AGREEMENT = Field(
+    "obs", "{key}_{basis}_agreement", _CELLS, "float64", "cosine of linear and drawn arrow"
+)
+
 CONNECTIVITIES = Field("obsp", "connectivities", "cells × cells", "float32", "neighbour weights")
 DISTANCES = Field("obsp", "distances", "cells × cells", "float64", "distances to neighbours")
 GRAPH = Field("obsp", "{key}_graph", "cells × cells", "float32", "positive cosines of the edges")
@@ -174,6 +188,23 @@ ALL_GENES = Field(
     "uns", "{key}_all_genes", "table", "", "every gene of the input of `run` and why it was left"
 )
 RUN = Field("uns", "{key}_run", "mapping", "", "seconds per step of `run`")
+CLUSTER_DIRECTIONS = Field(
+    "uns", "{key}_direction_{basis}", "table", "", "summed arrow of every cluster and its test"
+)
+GENE_VOTES = Field(
+    "uns", "{key}_direction_{basis}_genes", "table", "", "what each gene says along these arrows"
+)
+DIRECTION_FIELDS = (
+    DIRECTION,
+    DIRECTION_P,
+    DETERMINED,
+    ANGLE,
+    ANGLE_LOW,
+    ANGLE_HIGH,
+    AGREEMENT,
+    CLUSTER_DIRECTIONS,
+    GENE_VOTES,
+)
 
 TRUE_GAMMA = Field("var", "true_gamma", _GENES, "float64", "ratio γ/β of simulated data")
 TRUE_VELOCITY = Field("layers", "true_velocity", _BOTH, "float32", "noiseless u − (γ/β) s")

@@ -23,9 +23,11 @@ from ._smoothing import SmoothingOperator
 from ._sources import CountsSource, LayerSource, MomentBlock, MomentSource
 from ._threads import count_threads
 from ._transitions import self_transition_probability, transition_probabilities
+from ._votes import BYTES_PER_VOTE_VALUE, Lines, Votes, cast_votes
 
 __all__ = [
     "BYTES_PER_VALUE",
+    "BYTES_PER_VOTE_VALUE",
     "CellOrder",
     "CountsSource",
     "CrossFit",
@@ -34,13 +36,16 @@ __all__ = [
     "FitResult",
     "FitRule",
     "LayerSource",
+    "Lines",
     "MomentBlock",
     "MomentSource",
     "Sandwich",
     "Scratch",
     "SmoothingOperator",
     "Split",
+    "Votes",
     "available_memory",
+    "cast_votes",
     "count_threads",
     "fit_groups",
     "fit_ratios",

@@ -87,6 +87,12 @@ class BlockErrors(ABC):
     ) -> tuple[RatioErrors, Float64Array, Float64Array]:
         """Return errors, and γ and offset to be used, of some genes under the first rule."""
 
+    def line_influences(
+        self, genes: slice, gamma: Float64Array, offset: Float64Array
+    ) -> tuple[Float64Array, Float64Array]:
+        """Return how each cell moves the lines of some genes, in the cells' own order."""
+        return self.instruments(genes).line_influences(gamma, offset)
+
     def _weighed(self, genes: slice, h: GeneRows, h0: GeneRows) -> Instruments:
         counts = self.block.counts_by_gene(genes)
         return Instruments(h, h0, *counts, self.errors.scales, self.errors.batches)

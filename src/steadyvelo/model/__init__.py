@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ._comparison import Contrast, GroupRatios
 from ._criteria import GeneCriteria, gene_criteria
+from ._direction import angle_interval, hotelling_p
 from ._instruments import FEWEST_MOLECULES, Instruments, RatioErrors
 from ._kinetics import evolve, induction, repression, steady_state
 from ._ratio import RatioFit
@@ -23,8 +24,10 @@ __all__ = [
     "RatioErrors",
     "RatioFit",
     "SufficientStatistics",
+    "angle_interval",
     "evolve",
     "gene_criteria",
+    "hotelling_p",
     "induction",
     "repression",
     "resolve_quantiles",

@@ -181,6 +181,39 @@ class Instruments:
         weight = q / np.where(np.isnan(gamma), np.nan, (q * s).sum(axis=1))[:, None]
         return weight * (u - gamma[:, None] * s), weight, weight * s
 
+    def line_influences(
+        self, gamma: Float64Array, offset: Float64Array
+    ) -> tuple[Float64Array, Float64Array]:
+        r"""Return how each cell moves γ and how it moves the offset.
+
+        The first is ψ of :meth:`influences`; the second :math:`h^0_c (\tilde u_c - \gamma
+        \tilde s_c - o) / \sum h^0 - \bar s \psi_c` with the mean under :math:`h^0`, and 0 for a
+        gene whose line goes through the origin.
+
+        Parameters
+        ----------
+        gamma, offset
+            Fitted lines, shape (genes,); an offset of 0 is none.
+
+        Returns
+        -------
+        Two arrays of shape (genes, cells); NaN for a gene without an estimate.
+        """
+        with_offset = offset != 0
+        slope = self.influences(gamma, centred=False)[0]
+        moved = np.where(np.isnan(gamma), np.nan, 0.0)[:, None] * np.ones(slope.shape)
+        if with_offset.any():
+            slope[with_offset] = self.influences(gamma, centred=True)[0][with_offset]
+            h0, s, u = (
+                np.asarray(x, dtype=np.float64)[with_offset]
+                for x in (self.h0, self.spliced, self.unspliced)
+            )
+            share = h0 / h0.sum(axis=1, keepdims=True)
+            left = u - gamma[with_offset, None] * s - offset[with_offset, None]
+            mean = (share * s).sum(axis=1, keepdims=True)
+            moved[with_offset] = share * left - mean * slope[with_offset]
+        return slope, moved
+
     def _centred(self, *, centred: bool) -> tuple[Float64Array, Float64Array, Float64Array]:
         """Return the instrument, spliced and unspliced counts, centred where there is an offset."""
         h, h0, s, u = (

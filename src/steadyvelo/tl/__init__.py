@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._compare_ratios import compare_ratios
+from ._direction import direction
 from ._transition_matrix import transition_matrix
 from ._velocity import velocity
 from ._velocity_confidence import velocity_confidence
@@ -11,6 +12,7 @@ from ._velocity_graph import velocity_graph
 
 __all__ = [
     "compare_ratios",
+    "direction",
     "transition_matrix",
     "velocity",
     "velocity_confidence",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
@@ -12,10 +13,11 @@ from scipy.stats import false_discovery_control
 from steadyvelo._checks import check_adata, check_key, listed, one_of
 from steadyvelo._fitted import Fitted
 from steadyvelo._progress import ShowProgress, shown
-from steadyvelo._sources import check_fit_unchanged, counts_source, used_cells
-from steadyvelo.engine import FitRule, count_threads, fit_groups, genes_per_block
+from steadyvelo._sources import used_cells
+from steadyvelo.engine import count_threads, fit_groups, genes_per_block
 
 from ._error_rules import METHODS, ErrorChoice, batch_numbers
+from ._refit import Refit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,12 +128,8 @@ def compare_ratios(
     choice.check()
     threads = count_threads(n_threads)
     fitted = Fitted.read(adata, velocity_key)
-    params = fitted.params
-    check_fit_unchanged(adata, params, velocity_key)
-    if "neighbors_hash" not in params:
-        msg = "the fit used layers Ms and Mu of another tool; tests need the counts. Rerun the fit."
-        raise ValueError(msg)
-    if params["weights"] == "given":
+    refit = Refit.of(adata, fitted, np.flatnonzero(~np.isnan(fitted.gamma)))
+    if fitted.params["weights"] == "given":
         msg = "weights were given as an array, which has no rule for groups; fit with a rule."
         raise ValueError(msg)
     masks = _groups(adata, groupby, groups)
@@ -141,26 +139,12 @@ def compare_ratios(
     rest = len(names) > 2 or bool((~np.any(list(masks.values()), axis=0) & cells).any())
     if rest:
         fit_cells += [~masks[name] & cells for name in names]
-    offset = {"False": False, "True": True, "nonnegative": True}[params["offset"]]
-    rules = [
-        FitRule(params["weights"], fitted.quantiles, offset, cells, chosen, "fit")
-        for chosen in fit_cells
-    ]
-    genes = np.flatnonzero(~np.isnan(fitted.gamma))
-    source = counts_source(
-        adata,
-        genes,
-        spliced=params["spliced"],
-        unspliced=params["unspliced"],
-        neighbors_key=params["neighbors_key"] or None,
-        keep_counts=True,
-    )
-    errors = choice.rule(adata, source, params["spliced"], params["neighbors_key"] or None)
+    rules = [replace(refit.rule, fit_cells=chosen) for chosen in fit_cells]
     with shown(progress, "groups") as report:
         ratios = fit_groups(
-            source,
+            refit.source,
             rules,
-            errors,
+            refit.errors(choice),
             genes_per_block=genes_per_block(
                 adata.n_obs, max_memory, choice.bytes_per_value(len(rules))
             ),
@@ -171,7 +155,7 @@ def compare_ratios(
     pairs = [(a, b, names[b]) for a, b in combinations(range(len(names)), 2)]
     if rest:
         pairs += [(a, len(names) + a, _REST) for a in range(len(names))]
-    gene_names = adata.var_names[genes]
+    gene_names = adata.var_names[refit.genes]
     return pd.concat(
         [_table(ratios, gene_names, names[a], reference, (a, b)) for a, b, reference in pairs],
         ignore_index=True,

@@ -46,6 +46,18 @@ class ErrorChoice:
     batch_key: str | None = None
     rng: int = 0
 
+    @classmethod
+    def from_params(cls, params: dict[str, Any]) -> ErrorChoice:
+        """Read what a fit recorded by :meth:`params`."""
+        return cls(
+            params.get("uncertainty"),
+            int(params.get("n_splits", 5)),
+            float(params.get("level", 0.95)),
+            params.get("gene_clusters") or None,
+            params.get("batch_key") or None,
+            int(params.get("rng", 0)),
+        )
+
     def check(self) -> None:
         """Refuse what cannot be asked for."""
         if self.method is not None:

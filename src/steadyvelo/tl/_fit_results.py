@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GRAPH_PARAMS",
     "DenseLayers",
+    "clear_direction",
     "clear_earlier",
     "clear_graph",
     "error_columns",
@@ -168,7 +169,15 @@ def clear_earlier(adata: AnnData, key: str) -> None:
     _remove(adata, "obs", _keys.WEIGHTS_COLUMN.of(key))
     var = (_keys.VARIABLE_PASSES, _keys.SPLICED_CHECKSUM, _keys.UNSPLICED_CHECKSUM, *ERROR_FIELDS)
     _remove(adata, "var", *(field.of(key) for field in var))
+    for basis in adata.uns.get(_keys.PARAMS.of(key), {}).get("directions", {}):
+        clear_direction(adata, key, basis)
     clear_graph(adata, key)
+
+
+def clear_direction(adata: AnnData, key: str, basis: str) -> None:
+    """Remove the directions on an embedding."""
+    for field in _keys.DIRECTION_FIELDS:
+        _remove(adata, field.slot, field.of(key, basis))
 
 
 def clear_graph(adata: AnnData, key: str) -> None:

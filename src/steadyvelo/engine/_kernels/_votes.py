@@ -1,0 +1,205 @@
+"""What neighbours say about where a cell goes: steps along edges, votes, and their spread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from steadyvelo._jit import kernel, reordering_kernel
+
+Array = np.ndarray[Any, Any]
+
+
+@reordering_kernel
+def add_edge_spreads(
+    indptr: Array,
+    indices: Array,
+    values: Array,
+    sums: Array,
+    squares: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Add Σ_g (x_jg − x_ig) and Σ_g (x_jg − x_ig)² over the genes of a block to each edge."""
+    for i in range(start, stop):
+        own = values[i]
+        for e in range(indptr[i], indptr[i + 1]):
+            other = values[indices[e]]
+            total = square = np.float32(0.0)
+            for g in range(values.shape[1]):
+                step = other[g] - own[g]
+                total += step
+                square += step * step
+            sums[e] += total
+            squares[e] += square
+
+
+@kernel
+def steering_rows(
+    indptr: Array,
+    indices: Array,
+    steps: Array,
+    shifts: Array,
+    values: Array,
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Write M_ig = Σ_e w_e (x_jg − x_ig) − b_i for each dimension of the embedding.
+
+    `steps` (w) has a row for each edge, `shifts` (b) one for each cell; `out` has the shape
+    (cells, dimensions, genes).
+    """
+    n_dims = steps.shape[1]
+    for i in range(start, stop):
+        own = values[i]
+        for d in range(n_dims):
+            row = out[i, d]
+            total = np.float32(0.0)
+            for g in range(values.shape[1]):
+                row[g] = np.float32(0.0)
+            for e in range(indptr[i], indptr[i + 1]):
+                other, weight = values[indices[e]], steps[e, d]
+                total += weight
+                for g in range(values.shape[1]):
+                    row[g] += weight * other[g]
+            for g in range(values.shape[1]):
+                row[g] -= total * own[g] + shifts[i, d]
+
+
+@reordering_kernel
+def add_votes(
+    indptr: Array,
+    indices: Array,
+    voters: Array,
+    steering: Array,
+    residuals: Array,
+    votes: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Add M_i·r_c over the genes of a block to the edges (i, c) of which c is a voter."""
+    n_dims = votes.shape[1]
+    for i in range(start, stop):
+        for e in range(indptr[i], indptr[i + 1]):
+            c = indices[e]
+            if not voters[c]:
+                continue
+            own = residuals[c]
+            for d in range(n_dims):
+                row = steering[i, d]
+                total = np.float32(0.0)
+                for g in range(own.shape[0]):
+                    total += row[g] * own[g]
+                votes[e, d] += total
+
+
+@kernel
+def step_weights(
+    indptr: Array,
+    indices: Array,
+    steps: Array,
+    mean_indptr: Array,
+    mean_indices: Array,
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Write Σ_c k_ic k_icᵀ, where k_ic is the weight of the counts of cell c in M_i.
+
+    M_i = Σ_e w_e (x_j − x_i) with `steps` (w) and x the means over the second pattern.
+    """
+    n_dims, n_cells = steps.shape[1], indptr.shape[0] - 1
+    weight = np.zeros((n_cells, n_dims))
+    total = np.empty(n_dims)
+    for i in range(start, stop):
+        for d in range(n_dims):
+            total[d] = 0.0
+            for f in range(n_dims):
+                out[i, d, f] = 0.0
+        for e in range(indptr[i], indptr[i + 1]):
+            low, high = mean_indptr[indices[e]], mean_indptr[indices[e] + 1]
+            for d in range(n_dims):
+                total[d] += steps[e, d]
+                for k in range(low, high):
+                    weight[mean_indices[k], d] += steps[e, d] / (high - low)
+        low, high = mean_indptr[i], mean_indptr[i + 1]
+        for k in range(low, high):
+            for d in range(n_dims):
+                weight[mean_indices[k], d] -= total[d] / (high - low)
+        # each cell once: what has been added is cleared
+        for e in range(indptr[i], indptr[i + 1] + 1):
+            j = indices[e] if e < indptr[i + 1] else i
+            for k in range(mean_indptr[j], mean_indptr[j + 1]):
+                c = mean_indices[k]
+                for d in range(n_dims):
+                    for f in range(n_dims):
+                        out[i, d, f] += weight[c, d] * weight[c, f]
+                for d in range(n_dims):
+                    weight[c, d] = 0.0
+
+
+@kernel
+def sum_votes(
+    indptr: Array,
+    indices: Array,
+    votes: Array,
+    signs: Array,
+    arrows: Array,
+    covariances: Array,
+    n_votes: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Mean vote of every cell's neighbours and its covariance, over several sets of neighbours.
+
+    `indptr` has a row for each set, with places in `indices` and `votes`. A vote is taken with the
+    sign of its cell. Votes are centred within a set; what one cell says in several sets is one
+    vote, since it comes from the same counts. The number of votes is that of cells, each weighed
+    by the number of sets it is in, (Σw)² / Σw².
+    """
+    n_sets, n_dims = indptr.shape[0], votes.shape[1]
+    n_cells = indptr.shape[1] - 1
+    kept, times = np.zeros((n_cells, n_dims)), np.zeros(n_cells)
+    mean = np.empty(n_dims)
+    for i in range(start, stop):
+        for d in range(n_dims):
+            arrows[i, d] = 0.0
+            for f in range(n_dims):
+                covariances[i, d, f] = 0.0
+        total = 0
+        for p in range(n_sets):
+            low, high = indptr[p, i], indptr[p, i + 1]
+            if low == high:
+                continue
+            total += high - low
+            for d in range(n_dims):
+                mean[d] = 0.0
+                for e in range(low, high):
+                    mean[d] += signs[indices[e]] * votes[e, d]
+                mean[d] /= high - low
+                arrows[i, d] += mean[d]
+            for e in range(low, high):
+                c = indices[e]
+                times[c] += 1.0
+                for d in range(n_dims):
+                    kept[c, d] += (signs[c] * votes[e, d] - mean[d]) / (high - low)
+        square = 0.0
+        for p in range(n_sets):
+            for e in range(indptr[p, i], indptr[p, i + 1]):
+                c = indices[e]
+                square += times[c] * times[c]
+                times[c] = 0.0
+                for d in range(n_dims):
+                    for f in range(n_dims):
+                        covariances[i, d, f] += kept[c, d] * kept[c, f]
+                for d in range(n_dims):
+                    kept[c, d] = 0.0
+        n_votes[i] = total * total / square if total > 0 else 0.0
+        # mean number of votes in a set: its mean has taken one of them
+        usual = total / n_sets
+        factor = usual / (usual - 1.0) if usual > 1.0 else np.nan
+        for d in range(n_dims):
+            for f in range(n_dims):
+                covariances[i, d, f] *= factor

@@ -1,0 +1,126 @@
+"""Summed directions of clusters, and what each gene says about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from steadyvelo._checks import check_key
+from steadyvelo.model import angle_interval, hotelling_p
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from steadyvelo.engine import Votes
+
+__all__ = ["cluster_directions", "gene_votes", "labels_of"]
+
+_PLANE = 2
+
+
+def labels_of(
+    adata: AnnData, groupby: str | None, cells: NDArray[np.bool_]
+) -> tuple[list[str], NDArray[np.intp]]:
+    """Return names of clusters and the number of each cell's, −1 for none."""
+    if groupby is None:
+        return [], np.full(adata.n_obs, -1, dtype=np.intp)
+    column = check_key(adata, "obs", groupby, "name the column that holds the clusters.")
+    labels = pd.Categorical(column.astype("category")).remove_unused_categories()
+    codes = np.where(cells, labels.codes, -1).astype(np.intp)
+    return [str(name) for name in labels.categories], codes
+
+
+def cluster_directions(
+    votes: Votes,
+    names: list[str],
+    groups: NDArray[np.intp],
+    determined: NDArray[np.bool_],
+    controls: NDArray[np.bool_],
+    signs: NDArray[np.int8],
+    level: float,
+) -> pd.DataFrame:
+    """Return the table of clusters.
+
+    Parameters
+    ----------
+    votes
+        Sums over clusters.
+    names, groups
+        Clusters, and the number of each cell's.
+    determined, controls
+        Whether a cell's direction is, in the data and in every control.
+    signs
+        Signs of the controls, shape (controls, cells).
+    level
+        Level of the intervals.
+    """
+    n_cells = np.bincount(groups[groups >= 0], minlength=len(names))
+    scores = votes.group_scores
+    p, covariance, n = _summed_test(votes.group_arrows, scores)
+    adjusted = _holm(p)
+    n_dims = scores.shape[1]
+    table = pd.DataFrame({"cells": n_cells}, index=pd.Index(names, name="cluster"))
+    for d in range(n_dims):
+        table[f"arrow_{d + 1}"] = votes.group_arrows[:, d] / np.maximum(n_cells, 1)
+    table["p"], table["p_holm"] = p, adjusted
+    if n_dims == _PLANE:
+        ends = angle_interval(votes.group_arrows, covariance, n, level)
+        table["angle"], table["angle_low"], table["angle_high"] = ends
+    table["determined"] = _share(determined, groups, len(names))
+    if len(signs) > 0:
+        # one sign for every cell turns all it adds, in every gene
+        turned = np.einsum("kdc,rc->rkd", scores, signs.astype(np.float64), optimize=True)
+        null = np.array([_summed_test(arrows, scores)[0] for arrows in turned])
+        called = np.array([_holm(row) for row in null]) < 1 - level
+        table["control_determined"] = _share(controls.mean(axis=0), groups, len(names))
+        table["control_called"] = called.mean(axis=0)
+        table["control_any_called"] = float(called.any(axis=1).mean())
+    return table
+
+
+def _summed_test(
+    arrows: NDArray[np.float64], scores: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return p-values, covariances and effective numbers of cells of sums of scores."""
+    covariance = np.einsum("kdc,kfc->kdf", scores, scores, optimize=True)
+    size = (scores * scores).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        n = size.sum(axis=1) ** 2 / (size * size).sum(axis=1)
+    return hotelling_p(arrows, covariance, n), covariance, n
+
+
+def _holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    from statsmodels.stats.multitest import multipletests  # noqa: PLC0415 (slow to import)
+
+    adjusted = np.full(len(p), np.nan)
+    tested = np.isfinite(p)
+    if tested.any():
+        adjusted[tested] = multipletests(p[tested], method="holm")[1]
+    return adjusted
+
+
+def _share(values: NDArray[np.generic], groups: NDArray[np.intp], n: int) -> NDArray[np.float64]:
+    inside = groups >= 0
+    total = np.bincount(groups[inside], weights=values[inside], minlength=n)
+    return np.asarray(total / np.maximum(np.bincount(groups[inside], minlength=n), 1))
+
+
+def gene_votes(votes: Votes, names: list[str], genes: pd.Index[str]) -> pd.DataFrame:
+    """Return what each gene says along the arrow of each cluster, and its change with γ."""
+    length = np.linalg.norm(votes.group_arrows, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        along = votes.group_arrows / length
+        share = np.einsum("kd,kdg->kg", along, votes.group_votes) / length
+        slope = -np.einsum("kd,kdg->kg", along, votes.group_slopes) / length
+    return pd.DataFrame(
+        {
+            "cluster": pd.Categorical(np.repeat(names, len(genes)), categories=names),
+            "gene": np.tile(np.asarray(genes, dtype=object), len(names)),
+            "share": share.ravel(),
+            "share_per_gamma": slope.ravel(),
+            "gamma_se": np.tile(votes.gamma_se, len(names)),
+        }
+    )

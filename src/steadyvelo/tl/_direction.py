@@ -1,0 +1,232 @@
+"""Directions of cells and clusters on an embedding, and whether they are determined."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, check_finite_embedding, writable
+from steadyvelo._fitted import Fitted
+from steadyvelo._progress import ShowProgress, shown
+from steadyvelo._sources import used_cells
+from steadyvelo.engine import (
+    BYTES_PER_VOTE_VALUE,
+    Lines,
+    cast_votes,
+    count_threads,
+    genes_per_block,
+)
+from steadyvelo.model import angle_interval, hotelling_p
+
+from ._cluster_directions import cluster_directions, gene_votes, labels_of
+from ._fit_results import clear_direction
+from ._refit import Refit
+from ._velocity_source import velocity_genes
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+__all__ = ["direction"]
+
+_PLANE = 2
+
+
+def direction(
+    adata: AnnData,
+    *,
+    basis: str = "umap",
+    groupby: str | None = None,
+    velocity_key: str = "velocity",
+    level: float = 0.95,
+    n_controls: int = 50,
+    rng: int = 0,
+    max_memory: float | None = None,
+    n_threads: int | None = None,
+    progress: ShowProgress = False,
+) -> None:
+    r"""Say in which direction each cell goes on an embedding, and whether that is determined.
+
+    A linear arrow: neighbour c of cell i votes with the deviations of its own counts,
+
+    .. math::
+        y_{ic} = M_i\, d_c (u_c - \gamma s_c - o), \qquad
+        M_i = \operatorname{mean}_j (d_{ij} - \bar d_i) \tilde\delta_{ij}^\top \Big/
+              \sqrt{\operatorname{mean}_j \lVert \tilde\delta_{ij} \rVert^2}
+
+    with unit displacements :math:`d_{ij}` on the embedding and steps in expression
+    :math:`\tilde\delta_{ij}`, centred over genes. The arrow is the mean vote, its error the spread
+    of the votes and what the errors of γ and of the offset add. Genes and cells are cut as
+    ``tl.velocity(uncertainty="crossfit")`` cut them: neighbours come from the other genes, steps
+    from other cells than votes, so that no count confirms itself. A direction is determined if
+    Hotelling's test refutes that there is none.
+
+    What is random are the counts given the state of the cells; the embedding is taken as it is.
+    Directions can be read, lengths cannot.
+
+    Parameters
+    ----------
+    adata
+        Result of ``tl.velocity(uncertainty="crossfit")`` with an embedding.
+    basis
+        Name of the embedding: ``obsm["X_umap"]`` for ``"umap"``.
+    groupby
+        Column of ``obs`` with clusters whose summed arrows are tested; None for none.
+    velocity_key
+        Prefix of the fit.
+    level
+        Probability with which an interval covers the direction; a direction is determined at
+        1 − `level`.
+    n_controls
+        Controls that are made by turning the deviations of every cell by one random sign, for all
+        genes: they keep γ, the genes and what these share, and have no direction.
+    rng
+        Seed of these signs.
+    max_memory
+        Bytes that gene blocks may take; None means a quarter of what is available, at most 1.5 GB.
+    n_threads
+        Number of threads; None means all processors.
+    progress
+        True shows a bar; a function is called with the share done, in (0, 1].
+
+    Returns
+    -------
+    None. Sets, for ``velocity_key="velocity"`` and ``basis="umap"``:
+
+    ``obsm["velocity_direction_umap"]``
+        Linear arrows, float64; NaN for cells without neighbours.
+    ``obs["velocity_umap_p"]``, ``obs["velocity_umap_determined"]``
+        P-value of the hypothesis that there is no direction, and whether it is refuted.
+    ``obs["velocity_umap_angle"]``, and the same with ``_low`` and ``_high``
+        Direction against the first axis and its interval, in radians, low ≤ angle ≤ high; 2π wide
+        where no direction is refuted. For embeddings of two dimensions.
+    ``obs["velocity_umap_agreement"]``
+        Cosine between this arrow and that of :func:`steadyvelo.tl.velocity_embedding`, where there
+        is one.
+    ``uns["velocity_direction_umap"]``
+        With `groupby`, a table of clusters: arrow, p-value of the summed votes, the same adjusted
+        over clusters (Holm), angle and interval, share of cells with a determined direction, and
+        that share and the share of clusters called moving among the controls.
+    ``uns["velocity_direction_umap_genes"]``
+        With `groupby`, a row for each cluster and gene: what the gene says along the cluster's
+        arrow, and how that changes with its γ.
+    ``uns["velocity_params"]["directions"]``
+        Parameters per basis.
+
+    Raises
+    ------
+    KeyError
+        If the embedding, the fit or the column is missing.
+    ValueError
+        If the fit has no cross-fitted errors, or cells or counts have changed since.
+
+    References
+    ----------
+    ``docs/uncertainty.md`` derives and measures this.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> sv.pp.size_factors(adata, method="common")
+    >>> sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
+    >>> sv.tl.velocity(adata, uncertainty="crossfit", n_splits=2)
+    >>> adata.obsm["X_plane"] = adata.obsm["X_pca"][:, :2]
+    >>> sv.tl.direction(adata, basis="plane", groupby="branch")
+    >>> bool(adata.obs["velocity_plane_determined"].mean() > 0.05)
+    True
+    """
+    check_adata(adata)
+    threads = count_threads(n_threads)
+    basis = basis.removeprefix("X_")
+    embedding = check_finite_embedding(adata, basis)
+    fitted = Fitted.read(adata, velocity_key)
+    _check_arguments(fitted, level, n_controls)
+    cells = used_cells(adata)
+    names, groups = labels_of(adata, groupby, cells)
+    refit = Refit.of(adata, fitted, velocity_genes(adata, fitted))
+    lines = Lines(fitted.gamma[refit.genes], fitted.offset[refit.genes])
+    signs = _signs(np.random.default_rng(rng), n_controls, adata.n_obs)
+    with shown(progress, "directions") as report:
+        votes = cast_votes(
+            refit.source,
+            refit.errors(),  # type: ignore[arg-type]
+            refit.rule,
+            lines,
+            embedding,
+            groups,
+            signs=signs,
+            genes_per_block=genes_per_block(adata.n_obs, max_memory, BYTES_PER_VOTE_VALUE),
+            n_threads=threads,
+            progress=report,
+        )
+    p = hotelling_p(votes.arrows, votes.covariances, votes.n_votes)
+    columns = {_keys.DIRECTION_P: p, _keys.DETERMINED: p < 1 - level}
+    if embedding.shape[1] == _PLANE:
+        ends = angle_interval(votes.arrows, votes.covariances, votes.n_votes, level)
+        fields = (_keys.ANGLE, _keys.ANGLE_LOW, _keys.ANGLE_HIGH)
+        columns |= dict(zip(fields, ends, strict=True))
+    drawn = _keys.VELOCITY_EMBEDDING.of(velocity_key, basis)
+    if drawn in adata.obsm:
+        columns[_keys.AGREEMENT] = _cosine(votes.arrows, np.asarray(adata.obsm[drawn]))
+    determined = np.array(
+        [
+            hotelling_p(*control, votes.n_votes) < 1 - level
+            for control in zip(votes.control_arrows, votes.control_covariances, strict=True)
+        ]
+    ).reshape(n_controls, adata.n_obs)
+
+    writable(adata)
+    clear_direction(adata, velocity_key, basis)
+    for field, values in columns.items():
+        adata.obs[field.of(velocity_key, basis)] = values
+    adata.obsm[_keys.DIRECTION.of(velocity_key, basis)] = votes.arrows
+    if groupby is not None:
+        adata.uns[_keys.CLUSTER_DIRECTIONS.of(velocity_key, basis)] = cluster_directions(
+            votes, names, groups, p < 1 - level, determined, signs, level
+        )
+        adata.uns[_keys.GENE_VOTES.of(velocity_key, basis)] = gene_votes(
+            votes, names, adata.var_names[refit.genes]
+        )
+    params = dict(adata.uns[_keys.PARAMS.of(velocity_key)])
+    made = dict(params.get("directions", {}))
+    made[basis] = {
+        "groupby": groupby or "",
+        "level": level,
+        "n_controls": n_controls,
+        "rng": rng,
+        "determined": float(np.mean(p[cells] < 1 - level)),
+        "determined_in_controls": float(determined[:, cells].mean()) if n_controls else np.nan,
+    }
+    adata.uns[_keys.PARAMS.of(velocity_key)] = {**params, "directions": made}
+
+
+def _check_arguments(fitted: Fitted, level: float, n_controls: int) -> None:
+    if fitted.params.get("uncertainty") != "crossfit":
+        made = fitted.params.get("uncertainty")
+        msg = (
+            f"the fit was made with uncertainty={made!r}; directions need neighbours from other "
+            f"genes: run tl.velocity(adata, uncertainty='crossfit', key_added={fitted.key!r})."
+        )
+        raise ValueError(msg)
+    if not 0 < level < 1:
+        msg = f"level must lie between 0 and 1, as 0.95 for a 95 % interval; it is {level}."
+        raise ValueError(msg)
+    if isinstance(n_controls, bool) or n_controls != int(n_controls) or n_controls < 0:
+        msg = f"n_controls must be a whole number, 0 for none; it is {n_controls!r}."
+        raise ValueError(msg)
+
+
+def _signs(generator: np.random.Generator, n_controls: int, n_cells: int) -> NDArray[np.int8]:
+    """Return −1 or 1 for every control and cell."""
+    drawn = generator.integers(0, 2, (n_controls, n_cells), dtype=np.int8)
+    return (2 * drawn - 1).astype(np.int8)
+
+
+def _cosine(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return cosines of arrows, NaN where one has no length."""
+    length = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+    some = length > 0
+    return np.where(some, (x * y).sum(axis=1) / np.where(some, length, 1.0), np.nan)

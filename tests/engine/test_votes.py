@@ -1,0 +1,276 @@
+"""Votes of neighbours against their definition in numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from steadyvelo.engine import (
+    CellOrder,
+    CountsSource,
+    CrossFit,
+    FitRule,
+    Lines,
+    SmoothingOperator,
+    Split,
+    cast_votes,
+)
+from steadyvelo.model import Instruments
+
+N_CELLS, N_GENES, K, N_SPLITS = 90, 14, 12, 3
+
+
+def neighbors(rng):
+    """Some of the cells close by on a circle, without the cell itself."""
+    near = np.concatenate([np.arange(-12, 0), np.arange(1, 13)])
+    rows = [np.sort((i + rng.permutation(near)[:K]) % N_CELLS) for i in range(N_CELLS)]
+    return SmoothingOperator(
+        np.arange(N_CELLS + 1, dtype=np.int64) * K, np.concatenate(rows).astype(np.int32)
+    )
+
+
+def halves(rng, graphs):
+    """Cut cells in two so that each has at least two neighbours in either half."""
+    while True:
+        fold = rng.permutation(np.arange(N_CELLS) % 2).astype(np.int8)
+        inside = [fold[graph.indices].reshape(N_CELLS, K).sum(axis=1) for graph in graphs]
+        if np.min(inside) >= 2 and np.max(inside) <= K - 2:
+            return fold
+
+
+def problem(rng=0, order=None, *, offset=False):
+    generator = np.random.default_rng(rng)
+    place = 2 * np.pi * np.arange(N_CELLS) / N_CELLS
+    phase = generator.uniform(0, 2 * np.pi, N_GENES)
+    level = 4 * np.exp(np.sin(place[:, None] + phase))
+    ahead = 4 * np.exp(np.sin(place[:, None] + 0.7 + phase))
+    scales = np.exp(generator.normal(0, 0.2, (2, N_CELLS)))
+    counts = [generator.poisson(level), generator.poisson(0.5 * ahead + 1.0 * offset)]
+    chosen = CellOrder.identity(N_CELLS) if order is None else order
+    source = CountsSource(
+        *(sp.csr_array(x) for x in counts),
+        np.arange(N_GENES),
+        chosen,
+        spliced_scale=scales[0],
+        unspliced_scale=scales[1],
+        smoothing=neighbors(generator).reordered(chosen),
+        keep_counts=True,
+    )
+    splits = []
+    for _ in range(N_SPLITS):
+        gene_fold = generator.permutation(np.arange(N_GENES) % 2).astype(np.int8)
+        graphs = neighbors(generator), neighbors(generator)
+        splits.append(Split(gene_fold, halves(generator, graphs), graphs))
+    every = np.ones(N_CELLS, dtype=bool)
+    rule = FitRule("all", (None, 0.8), offset, every, every, "fit")
+    errors = CrossFit(scales, 0.95, None, splits)
+    lines = Lines(
+        generator.uniform(0.4, 0.6, N_GENES),
+        generator.uniform(0.5, 1.5, N_GENES) if offset else np.zeros(N_GENES),
+    )
+    embedding = np.stack([np.cos(place), np.sin(place)], axis=1)
+    embedding += generator.normal(0, 0.05, embedding.shape)
+    groups = np.minimum(np.arange(N_CELLS) // 25, 2)
+    groups[:4] = -1
+    signs = (2 * generator.integers(0, 2, (2, N_CELLS)) - 1).astype(np.int8)
+    return source, errors, rule, lines, embedding, groups, signs, counts
+
+
+def cast(source, errors, rule, lines, embedding, groups, signs, _counts, **options):
+    options = {"genes_per_block": N_GENES, **options}
+    return cast_votes(source, errors, rule, lines, embedding, groups, signs=signs, **options)
+
+
+def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # noqa: C901
+    """Arrows, covariances and scores of groups, with loops over cells and neighbours."""
+    s, u = (x * d[:, None] for x, d in zip(counts, errors.scales, strict=True))
+    r = u - lines.gamma * s - lines.offset
+    n_dims = embedding.shape[1]
+    rings = []
+    for split in errors.splits:
+        for fold in (0, 1):
+            genes = np.flatnonzero(split.gene_fold == fold)
+            graph = split.graphs[fold].indices.reshape(N_CELLS, K)
+            means = [
+                np.array([s[row[split.cell_fold[row] == f]][:, genes].mean(0) for row in graph])
+                for f in (0, 1)
+            ]
+            rings.append((split, genes, graph, means))
+    square = np.zeros(N_CELLS)
+    for _, _, graph, means in rings:
+        for mean in means:
+            for i, row in enumerate(graph):
+                step = mean[row] - mean[i]
+                step = step - step.mean(axis=1, keepdims=True)
+                square[i] += (step**2).sum(axis=1).mean()
+    length = np.sqrt(square / (2 * len(rings)))
+    scores = np.zeros((N_CELLS, N_CELLS, n_dims))
+    centred = np.zeros((N_CELLS, N_CELLS, n_dims))
+    slope, shift = np.zeros((2, N_CELLS, n_dims, N_GENES))
+    noise = np.zeros((N_CELLS, n_dims, n_dims))
+    steering = {}
+    for number, (split, genes, graph, means) in enumerate(rings):
+        for i, row in enumerate(graph):
+            d = embedding[row] - embedding[i]
+            d /= np.linalg.norm(d, axis=1, keepdims=True)
+            d -= d.mean(axis=0)
+            votes = np.zeros((K, n_dims))
+            for f in (0, 1):
+                step = means[f][row] - means[f][i]
+                step -= step.mean(axis=1, keepdims=True)
+                m = d.T @ step / K / length[i] / N_SPLITS
+                steering[number, i, f] = m
+                other = np.flatnonzero(split.cell_fold[row] != f)
+                votes[other] = r[row[other]][:, genes] @ m.T
+                slope[i][:, genes] += m * s[row[other]][:, genes].sum(0) / K
+                shift[i][:, genes] += m * len(other) / K
+            scores[i, row] += votes / K
+            centred[i, row] += (votes - votes.mean(0)) / K
+        for i, row in enumerate(graph):
+            d = embedding[row] - embedding[i]
+            d /= np.linalg.norm(d, axis=1, keepdims=True)
+            w = (d - d.mean(axis=0)) / K / length[i] / N_SPLITS
+            for f in (0, 1):
+                share = np.zeros((N_CELLS, N_CELLS))
+                for j in [*row, i]:
+                    part = graph[j][split.cell_fold[graph[j]] == f]
+                    share[j, part] = 1 / len(part)
+                k = w.T @ (share[row] - share[i])
+                mine = row[split.cell_fold[row] == f]
+                others = row[split.cell_fold[row] != f]
+                away = s[mine][:, genes] - means[f][mine]
+                velocity = r[others][:, genes].sum(0) / K
+                spread = np.var(away @ velocity, ddof=1)
+                turned = np.array(
+                    [r[graph[c][split.cell_fold[graph[c]] != f]][:, genes].mean(0) for c in others]
+                )
+                off = r[others][:, genes] - turned
+                chance = (
+                    (len(others) / K) ** 2
+                    * ((away**2).mean(0) * (off**2).mean(0)).sum()
+                    / len(others)
+                )
+                noise[i] += k @ k.T * (spread - chance)
+    noise[np.linalg.eigvalsh(noise)[:, 0] < 0] = 0
+    block = source.block(slice(0, N_GENES))
+    made = errors.of_block(block, [rule], 1).instruments(slice(0, N_GENES))
+    assert isinstance(made, Instruments)
+    psi, omega = made.line_influences(lines.gamma, lines.offset)
+    error = np.einsum("idg,ifg,gc,gc->idf", slope, slope, psi, psi, optimize=True)
+    error += np.einsum("idg,ifg,gc,gc->idf", shift, shift, omega, omega, optimize=True)
+    both = np.einsum("idg,ifg,gc,gc->idf", slope, shift, psi, omega, optimize=True)
+    error += both + both.transpose(0, 2, 1)
+
+    def arrows(sign):
+        return np.einsum("icd,c->id", scores, sign)
+
+    def spreads(sign):
+        # votes are centred after they are turned
+        total = np.zeros((N_CELLS, n_dims, n_dims))
+        for i in range(N_CELLS):
+            left = np.zeros((N_CELLS, n_dims))
+            for number, (split, genes, graph, _) in enumerate(rings):
+                row = graph[i]
+                votes = np.zeros((K, n_dims))
+                for f in (0, 1):
+                    other = np.flatnonzero(split.cell_fold[row] != f)
+                    votes[other] = r[row[other]][:, genes] @ steering[number, i, f].T
+                votes *= sign[row][:, None]
+                left[row] += (votes - votes.mean(0)) / K
+            total[i] = left.T @ left * K / (K - 1)
+        return total
+
+    ones = np.ones(N_CELLS)
+    np.testing.assert_allclose(
+        spreads(ones), np.einsum("icd,icf->idf", centred, centred) * K / (K - 1), atol=1e-12
+    )
+    moved = np.einsum("idg,gc->idc", slope, psi) + np.einsum("idg,gc->idc", shift, omega)
+    names = range(groups.max() + 1)
+    return {
+        "arrows": arrows(ones),
+        "covariances": spreads(ones) + error + noise,
+        "group_arrows": np.array([arrows(ones)[groups == g].sum(0) for g in names]),
+        "group_scores": np.array(
+            [scores[groups == g].sum(0).T - moved[groups == g].sum(0) for g in names]
+        ),
+        "group_slopes": np.array([slope[groups == g].sum(0) for g in names]),
+        "group_offsets": np.array([shift[groups == g].sum(0) for g in names]),
+        "control_arrows": np.array([arrows(row) - (moved @ row) for row in signs]),
+        "control_covariances": np.array([spreads(row) + error for row in signs]),
+        "gamma_se": np.sqrt((psi**2).sum(axis=1)),
+    }
+
+
+@pytest.mark.parametrize("offset", [False, True])
+def test_votes_are_their_definition(offset):
+    given = problem(offset=offset)
+    expected, votes = in_numpy(*given), cast(*given)
+    for name, value in expected.items():
+        scale = np.abs(value).max()
+        np.testing.assert_allclose(
+            getattr(votes, name) / scale, value / scale, atol=2e-5, err_msg=name
+        )
+    np.testing.assert_allclose(
+        votes.group_votes.sum(axis=2), votes.group_arrows, atol=1e-5 * np.abs(votes.arrows).max()
+    )
+    # arrows go round the circle as cells do
+    _, _, _, _, embedding, *_ = given
+    around = embedding[:, ::-1] * [-1, 1]
+    assert ((votes.arrows * around).sum(axis=1) > 0).mean() > 0.9
+
+
+def test_blocks_threads_and_order_change_nothing():
+    first = cast(*problem())
+    order = np.random.default_rng(5).permutation(N_CELLS).astype(np.int32)
+    shuffled = CellOrder(order, np.argsort(order).astype(np.int32))
+    for options in ({"genes_per_block": 3}, {"n_threads": 2}):
+        second = cast(*problem(order=shuffled), **options)
+        for name in vars(first):
+            a, b = getattr(first, name), getattr(second, name)
+            np.testing.assert_allclose(b, a, atol=1e-4 * np.abs(a).max(), err_msg=name)
+
+
+def test_a_cell_that_nobody_is_next_to_has_no_arrow():
+    source, errors, *rest = problem()
+    graphs = []
+    for split in errors.splits:
+        without = []
+        for graph in split.graphs:
+            indptr = graph.indptr.copy()
+            indptr[8:] -= K
+            without.append(
+                SmoothingOperator(indptr, np.delete(graph.indices, np.s_[7 * K : 8 * K]))
+            )
+        graphs.append(Split(split.gene_fold, split.cell_fold, tuple(without)))
+    votes = cast(source, CrossFit(errors.scales, 0.95, None, graphs), *rest)
+    assert np.isnan(votes.arrows[7]).all()
+    assert votes.n_votes[7] == 0
+    assert np.isfinite(np.delete(votes.arrows, 7, axis=0)).all()
+    assert np.isfinite(votes.group_arrows).all()
+
+
+def test_a_count_does_not_confirm_itself():
+    """Without an edge that a cell's own count could vote on, its expression moves no vote of it."""
+    given = list(problem())
+    first = cast(*given)
+    counts = [x.copy() for x in given[-1]]
+    # cell 40 is a neighbour of others, never of itself
+    for split in given[1].splits:
+        for graph in split.graphs:
+            assert not (graph.indices.reshape(N_CELLS, K)[40] == 40).any()
+    counts[1][40] += 50
+    source = given[0]
+    given[0] = CountsSource(
+        sp.csr_array(counts[0]),
+        sp.csr_array(counts[1]),
+        source.genes,
+        source.order,
+        spliced_scale=source.spliced_scale,
+        unspliced_scale=source.unspliced_scale,
+        smoothing=source.smoothing,
+        keep_counts=True,
+    )
+    second = cast(*given)
+    assert np.abs(second.arrows[40] - first.arrows[40]).max() == 0
+    assert np.abs(second.arrows - first.arrows).max() > 0

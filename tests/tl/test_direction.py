@@ -1,0 +1,175 @@
+"""Directions as a user asks for them."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pytest
+
+import steadyvelo as sv
+
+
+def prepared(*, still=False, rng=0, n_cells=600, **options):
+    adata = sv.datasets.simulate(
+        n_cells=n_cells, n_genes=120, library_size_sd=0.5, steady_state=still, rng=rng, **options
+    )
+    sv.pp.size_factors(adata, method="common")
+    sv.pp.neighbors(adata, n_neighbors=20, n_pcs=15)
+    adata.obsm["X_plane"] = adata.obsm["X_pca"][:, :2].astype(np.float64)
+    sv.tl.velocity(adata, uncertainty="crossfit", n_splits=3, dense=False)
+    return adata
+
+
+@pytest.fixture(scope="module")
+def moving_once():
+    adata = prepared()
+    sv.tl.velocity_graph(adata)
+    sv.tl.velocity_embedding(adata, basis="plane")
+    sv.tl.direction(adata, basis="plane", groupby="clusters", n_controls=20)
+    return adata
+
+
+@pytest.fixture
+def moving(moving_once):
+    return moving_once.copy()
+
+
+def test_cells_that_move_are_seen_to(moving):
+    table = moving.uns["velocity_direction_plane"]
+    assert (table["p_holm"] < 0.05).all()
+    assert (moving.obs["velocity_plane_determined"]).mean() > 0.5
+    assert moving.obs["velocity_plane_agreement"].median() > 0.9
+    # from the trunk to the branches: along the time that was simulated
+    arrows = moving.obsm["velocity_direction_plane"]
+    time = moving.obs["true_time"].to_numpy()
+    ahead = moving.obsm["X_plane"][time > np.quantile(time, 0.3)].mean(axis=0)
+    root = time < np.quantile(time, 0.2)
+    ahead = ahead - moving.obsm["X_plane"][root].mean(axis=0)
+    assert (arrows[root] @ ahead > 0).mean() > 0.9
+    low, high = (moving.obs[f"velocity_plane_angle_{end}"] for end in ("low", "high"))
+    angle = moving.obs["velocity_plane_angle"]
+    assert ((low <= angle) & (angle <= high)).all()
+    open_ = ~moving.obs["velocity_plane_determined"]
+    np.testing.assert_allclose((high - low)[open_], 2 * np.pi)
+    assert ((high - low)[~open_] < np.pi + 1e-9).all()
+
+
+@pytest.mark.parametrize("dispersion", [0.0, 0.5])
+def test_cells_that_stand_still_have_no_direction(dispersion):
+    share, clusters = [], []
+    for seed in range(4):
+        adata = prepared(still=True, rng=seed, dispersion=dispersion)
+        sv.tl.direction(adata, basis="plane", groupby="clusters", n_controls=0)
+        share.append(adata.obs["velocity_plane_determined"].mean())
+        clusters += list(adata.uns["velocity_direction_plane"]["p"])
+        assert "control_called" not in adata.uns["velocity_direction_plane"]
+    assert np.mean(share) < 0.06
+    # 24 tests at 5 %: five or more in 1.2 % of cases
+    assert (np.array(clusters) < 0.05).sum() <= 5
+
+
+def test_the_control_has_no_direction(moving):
+    table = moving.uns["velocity_direction_plane"]
+    made = moving.uns["velocity_params"]["directions"]["plane"]
+    assert made["determined_in_controls"] < 0.06
+    assert table["control_any_called"].iloc[0] <= 0.15
+    assert (table["control_determined"] < table["determined"]).all()
+
+
+def test_the_control_is_what_turned_counts_give(moving):
+    """One sign a cell, the line fitted again to what it makes of u: the same summed p-values."""
+    fitted = moving.var["velocity_gamma"].to_numpy()
+    genes = moving.var["velocity_genes"].to_numpy()
+    from steadyvelo._fitted import Fitted  # noqa: PLC0415
+    from steadyvelo.engine import Lines, cast_votes  # noqa: PLC0415
+    from steadyvelo.tl._refit import Refit  # noqa: PLC0415
+
+    refit = Refit.of(moving, Fitted.read(moving, "velocity"), np.flatnonzero(genes))
+    errors = refit.errors()
+    gamma = fitted[genes]
+    rng = np.random.default_rng(1)
+    signs = (2 * rng.integers(0, 2, (1, moving.n_obs)) - 1).astype(np.int8)
+    groups = moving.obs["clusters"].cat.codes.to_numpy().astype(np.intp)
+    embedding = moving.obsm["X_plane"]
+
+    def cast(source, lines, signs):
+        return cast_votes(
+            source, errors, refit.rule, lines, embedding, groups, signs=signs, genes_per_block=200
+        )
+
+    lines = Lines(gamma, np.zeros(len(gamma)))
+    data = cast(refit.source, lines, signs)
+    s = refit.source.spliced.toarray()[:, refit.genes] * refit.source.spliced_scale[:, None]
+    u = refit.source.unspliced.toarray()[:, refit.genes] * refit.source.unspliced_scale[:, None]
+    turned = gamma * s + signs[0][:, None] * (u - gamma * s)
+    block = refit.source.block(slice(0, len(gamma)))
+    h = errors.of_block(block, [refit.rule], 1).instruments(slice(0, len(gamma))).h
+    again = (h * turned.T).sum(axis=1) / (h * s.T).sum(axis=1)
+    from dataclasses import replace  # noqa: PLC0415
+
+    scale = np.ones(moving.n_obs)
+    source = replace(
+        refit.source, spliced=s, unspliced=turned, genes=np.arange(len(gamma)),
+        spliced_scale=scale, unspliced_scale=scale,
+    )  # fmt: skip
+    true = cast(source, Lines(again, np.zeros(len(gamma))), signs[:0])
+    np.testing.assert_allclose(
+        data.control_arrows[0], true.arrows, atol=1e-3 * np.abs(data.arrows).max()
+    )
+
+
+def test_what_is_written_survives_a_file(moving, tmp_path):
+    moving.write_h5ad(tmp_path / "a.h5ad")
+    back = ad.read_h5ad(tmp_path / "a.h5ad")
+    table = back.uns["velocity_direction_plane"]
+    assert list(table.index) == list(moving.obs["clusters"].cat.categories)
+    sv.tl.direction(back, basis="plane", groupby="clusters", n_controls=20)
+    np.testing.assert_allclose(
+        back.obsm["velocity_direction_plane"], moving.obsm["velocity_direction_plane"], rtol=1e-4
+    )
+
+
+def test_nothing_stale_stays(moving):
+    sv.tl.direction(moving, basis="plane", n_controls=0)
+    assert "velocity_direction_plane" not in moving.uns
+    moving.obsm["X_solid"] = moving.obsm["X_pca"][:, :3].astype(np.float64)
+    sv.tl.direction(moving, basis="solid", n_controls=0)
+    assert "velocity_solid_angle" not in moving.obs
+    assert moving.obs["velocity_solid_determined"].mean() > 0.5
+    sv.tl.velocity(moving, dense=False)
+    left = [name for name in [*moving.obs, *moving.obsm, *moving.uns] if "plane" in name]
+    assert left == ["X_plane"]
+
+
+@pytest.mark.parametrize("offset", [True, "nonnegative"])
+def test_lines_with_an_offset_have_directions(offset):
+    adata = prepared(n_cells=400)
+    sv.tl.velocity(adata, uncertainty="crossfit", n_splits=2, dense=False, offset=offset)
+    sv.tl.direction(adata, basis="plane", groupby="clusters", n_controls=5)
+    assert (adata.uns["velocity_direction_plane"]["p"] < 0.05).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"basis": "umap"}, KeyError, "umap"),
+        ({"basis": "plane", "level": 95}, ValueError, "95"),
+        ({"basis": "plane", "n_controls": -1}, ValueError, "-1"),
+        ({"basis": "plane", "groupby": "nothing"}, KeyError, "nothing"),
+    ],
+)
+def test_wrong_arguments_are_refused(moving, options, error, text):
+    with pytest.raises(error, match=text):
+        sv.tl.direction(moving, **options)
+
+
+def test_a_fit_without_cross_fitted_errors_is_refused(moving):
+    sv.tl.velocity(moving, uncertainty="sandwich", dense=False)
+    with pytest.raises(ValueError, match="uncertainty='crossfit'"):
+        sv.tl.direction(moving, basis="plane")
+
+
+def test_counts_that_have_changed_are_refused(moving):
+    moving.layers["unspliced"] = moving.layers["unspliced"] * 2
+    with pytest.raises(ValueError, match="changed"):
+        sv.tl.direction(moving, basis="plane")
