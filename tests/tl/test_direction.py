@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import steadyvelo as sv
+from steadyvelo.tl._cluster_directions import holm
 
 
 def prepared(*, still=False, rng=0, n_cells=600, **options):
@@ -116,6 +117,15 @@ def test_the_control_is_what_turned_counts_give(moving):
     np.testing.assert_allclose(
         data.control_arrows[0], true.arrows, atol=1e-3 * np.abs(data.arrows).max()
     )
+
+
+def test_holm_is_that_of_statsmodels():
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    p = np.random.default_rng(0).random(12) ** 3
+    np.testing.assert_allclose(holm(p), multitest.multipletests(p, method="holm")[1])
+    with_none = np.insert(p, 3, np.nan)
+    np.testing.assert_array_equal(np.delete(holm(with_none), 3), holm(p))
+    assert np.isnan(holm(with_none)[3])
 
 
 def test_what_is_written_survives_a_file(moving, tmp_path):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from steadyvelo.engine import Votes
 
-__all__ = ["cluster_directions", "gene_votes", "labels_of"]
+__all__ = ["cluster_directions", "gene_votes", "holm", "labels_of"]
 
 _PLANE = 2
 
@@ -60,7 +60,7 @@ def cluster_directions(
     n_cells = np.bincount(groups[groups >= 0], minlength=len(names))
     scores = votes.group_scores
     p, covariance, n = _summed_test(votes.group_arrows, scores)
-    adjusted = _holm(p)
+    adjusted = holm(p)
     n_dims = scores.shape[1]
     table = pd.DataFrame({"cells": n_cells}, index=pd.Index(names, name="cluster"))
     for d in range(n_dims):
@@ -74,7 +74,7 @@ def cluster_directions(
         # one sign for every cell turns all it adds, in every gene
         turned = np.einsum("kdc,rc->rkd", scores, signs.astype(np.float64), optimize=True)
         null = np.array([_summed_test(arrows, scores)[0] for arrows in turned])
-        called = np.array([_holm(row) for row in null]) < 1 - level
+        called = np.array([holm(row) for row in null]) < 1 - level
         table["control_determined"] = _share(controls.mean(axis=0), groups, len(names))
         table["control_called"] = called.mean(axis=0)
         table["control_any_called"] = float(called.any(axis=1).mean())
@@ -92,13 +92,12 @@ def _summed_test(
     return hotelling_p(arrows, covariance, n), covariance, n
 
 
-def _holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    from statsmodels.stats.multitest import multipletests  # noqa: PLC0415 (slow to import)
-
+def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return p-values adjusted for all tests (Holm); NaN stays and is no test."""
     adjusted = np.full(len(p), np.nan)
-    tested = np.isfinite(p)
-    if tested.any():
-        adjusted[tested] = multipletests(p[tested], method="holm")[1]
+    order = np.argsort(p)[: np.isfinite(p).sum()]
+    left = len(order) - np.arange(len(order))
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * left), 1.0)
     return adjusted
 
 
