@@ -10,6 +10,8 @@ python benchmarks/calibration.py directions [--seeds 20] [--basis plane | umap]
     How often a cell's or a cluster's direction is called determined where nothing moves, and where
     cells move, how often the interval of an angle holds the direction that noiseless counts give.
     "plane" are the first two principal components.
+python benchmarks/calibration.py failures [--seeds 10]
+    What happens where an assumption does not hold, and the size of the test of an offset.
 
 Seeds are fixed. A line is a condition; ± is three Monte Carlo standard errors of the coverage,
 taken over data sets, since genes of one share cells and graphs.
@@ -396,7 +398,7 @@ def true_arrows(adata, basis: str) -> np.ndarray:
     lines = Lines(adata.var["true_gamma"].to_numpy()[refit.genes], np.zeros(len(refit.genes)))
     return cast_votes(
         source,
-        refit.errors(),
+        refit.errors,
         refit.rule,
         lines,
         np.asarray(adata.obsm[f"X_{basis}"], dtype=np.float64),
@@ -484,6 +486,135 @@ def directions(options) -> None:
         print(text, flush=True)
 
 
+def crossfit(data: Data, *, offset=False, batches=None):
+    """Return the errors of one data set, top 5 % and k = 30."""
+    source = source_of(data, 30)
+    scales = np.stack([source.spliced_scale, source.unspliced_scale])
+    splits = [
+        Split(genes, cells, tuple(operator(found, 30, own=False) for found in graphs))
+        for genes, cells, graphs in data.folds
+    ]
+    rule = rule_of(data.adata.n_obs, "extremes", offset=offset)
+    errors = CrossFit(scales, 0.95, batches, splits)
+    fit = fit_ratios(source, rule, genes_per_block=N_GENES, errors=errors, n_threads=2)
+    block = source.block(slice(0, data.adata.n_vars))
+    made = errors.of_block(block, [rule], 2).instruments(slice(0, data.adata.n_vars))
+    return fit.errors, made
+
+
+def simulated(seed: int, *, n_cells: int = 2000, still: bool = True):
+    return sv.datasets.simulate(
+        n_cells=n_cells, n_genes=N_GENES, library_size_sd=0.5, steady_state=still, rng=seed
+    )
+
+
+def redraw(adata, name: str, means: np.ndarray, seed: int) -> None:
+    """Draw the counts of one layer again, Poisson around means at library size 1."""
+    library = adata.obs["library_size"].to_numpy()[:, None]
+    adata.layers[name] = sp.csr_matrix(np.random.default_rng(seed + 1000).poisson(library * means))
+
+
+def failure(name: str, seed: int) -> dict[str, tuple]:  # noqa: PLR0915 (one case after another)
+    """Return, for one data set, what is covered and relative errors or p-values."""
+    if name == "cells that have not arrived":
+        found = {}
+        for n_cells in (2000, 8000):
+            data = prepared(simulated(seed, n_cells=n_cells, still=False), seed, 30)
+            errors, made = crossfit(data)
+            h = np.asarray(made.h)
+            mean = [np.asarray(data.adata.layers[f"true_{x}"]).T for x in ("unspliced", "spliced")]
+            realised = (h * mean[0]).sum(axis=1) / (h * mean[1]).sum(axis=1)
+            enough = errors.molecules >= FEWEST_MOLECULES
+            found[f"{n_cells} cells, kinetic γ"] = score(errors, data.gamma, enough)
+            found[f"{n_cells} cells, ratio over the extreme cells"] = score(
+                errors, realised, enough
+            )
+        return found
+    adata = simulated(seed)
+    level, gamma = np.asarray(adata.layers["true_spliced"]), adata.var["true_gamma"].to_numpy()
+    generator = np.random.default_rng(seed + 500)
+    if name == "an offset":
+        shift = 0.1 * gamma * np.quantile(level, 0.97, axis=0)
+        redraw(adata, "unspliced", gamma * level + shift, seed)
+        data = prepared(adata, seed, 30)
+        found = {}
+        for offset in (False, True):
+            errors, _ = crossfit(data, offset=offset)
+            enough = errors.molecules >= FEWEST_MOLECULES
+            found["line with offset" if offset else "through the origin"] = score(
+                errors, gamma, enough
+            )
+            found[f"offset test, {'line' if offset else 'origin'}"] = (
+                (errors.offset_p < 0.05)[enough],
+                np.zeros(0),
+            )
+        return found
+    if name == "no offset: size of its test":
+        data = prepared(adata, seed, 30)
+        errors, _ = crossfit(data)
+        enough = errors.molecules >= FEWEST_MOLECULES
+        plain = intervals(data, 30, "extremes", offset=False, methods=("sandwich",))["sandwich"]
+        return {
+            "crossfit": ((errors.offset_p < 0.05)[enough], np.zeros(0)),
+            "sandwich": ((plain.offset_p < 0.05)[enough], np.zeros(0)),
+        }
+    if name == "noise that modules share in s":
+        modules = np.arange(N_GENES) // 20
+        factor = np.exp(generator.normal(0, 0.4, (adata.n_obs, modules.max() + 1)))
+        factor /= factor.mean(axis=0)
+        redraw(adata, "spliced", level * factor[:, modules], seed)
+        found = {}
+        for what, clusters in (("genes cut at random", None), ("modules kept together", modules)):
+            data = prepared(adata.copy(), seed, 30, clusters)
+            errors, _ = crossfit(data)
+            found[what] = score(errors, gamma, errors.molecules >= FEWEST_MOLECULES)
+        return found
+    if name == "six batches whose u / s differs (sd 0.2)":
+        batch = generator.integers(0, 6, adata.n_obs)
+        factor = np.exp(generator.normal(0, 0.2, (6, N_GENES)))
+        redraw(adata, "unspliced", gamma * level * factor[batch], seed)
+        data = prepared(adata, seed, 30)
+        found = {}
+        for what, batches in (("over cells", None), ("over batches, CR3", batch.astype(np.intp))):
+            errors, _ = crossfit(data, batches=batches)
+            found[what] = score(errors, gamma, errors.molecules >= FEWEST_MOLECULES)
+        return found
+    # one branch turns off splicing of genes outside: its unspliced libraries are 1.5 times larger
+    deep = np.where(adata.obs["branch"] == "branch 1", 1.5, 1.0)
+    redraw(adata, "unspliced", gamma * level * deep[:, None], seed)
+    adata.layers["unspliced"][:, 1::2] = simulated(seed).layers["unspliced"][:, 1::2]
+    found = {}
+    for method in ("common", "per_layer"):
+        data = prepared(adata.copy(), seed, 30)
+        sv.pp.size_factors(data.adata, method=method)
+        errors, _ = crossfit(data)
+        even = np.arange(N_GENES) % 2 == 1
+        found[method] = score(errors, gamma, even & (errors.molecules >= FEWEST_MOLECULES))
+    return found
+
+
+FAILURES = (
+    "cells that have not arrived",
+    "an offset",
+    "no offset: size of its test",
+    "noise that modules share in s",
+    "six batches whose u / s differs (sd 0.2)",
+    "half of the genes have 1.5 times the unspliced counts in one branch: the other half",
+)
+
+
+def failures(options) -> None:
+    for name in FAILURES:
+        per_seed = [failure(name, seed) for seed in range(options.seeds)]
+        print(name)
+        for what in per_seed[0]:
+            rate, three = summary([found[what][0] for found in per_seed])
+            errors = np.concatenate([found[what][1] for found in per_seed])
+            bias = f"  median bias {np.median(errors):+.3f}" if len(errors) else ""
+            kind = "rejects" if "test" in what or "test" in name else "covers"
+            print(f"    {what:<44} {kind} {rate:.3f} ± {three:.3f}{bias}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
@@ -503,6 +634,9 @@ def main() -> None:
     three.add_argument("--basis", default="plane", choices=("plane", "umap"))
     three.add_argument("--motions", nargs="+", default=["still", "moving"])
     three.set_defaults(run=directions)
+    four = commands.add_parser("failures")
+    four.add_argument("--seeds", type=int, default=10)
+    four.set_defaults(run=failures)
     options = parser.parse_args()
     options.run(options)
 

@@ -183,7 +183,17 @@ def print_run(options, source: Path, folder: Path) -> None:
     adata.obsp, adata.uns = {}, {}
     del adata.obsm["X_pca"]
     adata.write_h5ad(counts)
-    ours = [sys.executable, "-m", "steadyvelo", "run", counts, "--out", folder / "ours.h5ad"]
+    ours = [
+        sys.executable,
+        "-m",
+        "steadyvelo",
+        "run",
+        counts,
+        "--out",
+        folder / "ours.h5ad",
+        "--uncertainty",
+        "none",
+    ]
     theirs = [options.scvelo_python, SIDES / "scvelo_side.py", "run", counts, folder]
     for name, command, n in (
         ("steadyvelo", ours, options.runs),

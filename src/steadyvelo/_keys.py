@@ -11,7 +11,7 @@ from typing import Literal
 
 __all__ = ["FIELDS", "Field", "colors_key"]
 
-Slot = Literal["layers", "obs", "var", "obsm", "obsp", "uns"]
+Slot = Literal["layers", "obs", "var", "obsm", "varm", "obsp", "uns"]
 
 FIELDS: list[Field] = []
 
@@ -115,6 +115,12 @@ FIT_CELLS = Field("var", "{key}_fit_cells", _GENES, "int64", "cells with weight 
 GAMMA_SE = Field(
     "var", "{key}_gamma_se", _GENES, "float64", "standard error of γ; NaN under 10 molecules"
 )
+OFFSET_SE = Field(
+    "var", "{key}_offset_se", _GENES, "float64", "standard error of the offset; 0 without one"
+)
+LINE_COVARIANCE = Field(
+    "var", "{key}_gamma_offset_covariance", _GENES, "float64", "covariance of γ and offset"
+)
 GAMMA_LOW = Field("var", "{key}_gamma_low", _GENES, "float64", "lower end of the interval of γ")
 GAMMA_HIGH = Field(
     "var", "{key}_gamma_high", _GENES, "float64", "upper end; infinite where nothing bounds γ"
@@ -137,6 +143,45 @@ OFFSET_P = Field("var", "{key}_offset_p", _GENES, "float64", "p-value of the tes
 OFFSET_FDR = Field(
     "var", "{key}_offset_fdr", _GENES, "float64", "the same, adjusted for false discoveries"
 )
+CURVATURE = Field(
+    "var", "{key}_curvature", _GENES, "float64", "γ of the upper less γ of the lower half / γ"
+)
+CURVATURE_P = Field("var", "{key}_curvature_p", _GENES, "float64", "p-value of their equality")
+CURVATURE_FDR = Field("var", "{key}_curvature_fdr", _GENES, "float64", "the same, adjusted")
+PATH_CHANGE = Field(
+    "var", "{key}_path_change", _GENES, "float64", "range of γ over 2 to 20 % of the cells / γ"
+)
+SPLICED_DISPERSION = Field(
+    "var", "{key}_spliced_overdispersion", _GENES, "float64", "φ of variance μ + φμ²"
+)
+UNSPLICED_DISPERSION = Field(
+    "var", "{key}_unspliced_overdispersion", _GENES, "float64", "the same of unspliced counts"
+)
+UPPER_CLUSTER = Field(
+    "var", "{key}_upper_cluster", _GENES, "category", "cluster with most weight at the upper end"
+)
+UPPER_SHARE = Field("var", "{key}_upper_share", _GENES, "float64", "its share of that weight")
+LOWER_CLUSTER = Field("var", "{key}_lower_cluster", _GENES, "category", "at the lower end")
+LOWER_SHARE = Field("var", "{key}_lower_share", _GENES, "float64", "its share of that weight")
+MODEL = Field("var", "{key}_model", _GENES, "category", "the model holds, or which checks fail")
+GAMMA_PATH = Field(
+    "varm", "{key}_gamma_path", "genes × 7", "float64", "γ over shares of the cells at an end"
+)
+CHECK_FIELDS = (
+    CURVATURE,
+    CURVATURE_P,
+    CURVATURE_FDR,
+    PATH_CHANGE,
+    SPLICED_DISPERSION,
+    UNSPLICED_DISPERSION,
+    UPPER_CLUSTER,
+    UPPER_SHARE,
+    LOWER_CLUSTER,
+    LOWER_SHARE,
+    MODEL,
+    GAMMA_PATH,
+)
+
 SPLICED_CHECKSUM = Field(
     "var",
     "{key}_spliced_checksum",
@@ -194,6 +239,14 @@ CLUSTER_DIRECTIONS = Field(
 GENE_VOTES = Field(
     "uns", "{key}_direction_{basis}_genes", "table", "", "what each gene says along these arrows"
 )
+RELIABILITY = Field("uns", "{key}_reliability", "table", "", "verdict and reason of every cluster")
+RELIABILITY_CHECKS = Field(
+    "uns", "{key}_reliability_checks", "table", "", "verdict and reason of every check of the data"
+)
+SENSITIVITY = Field(
+    "uns", "{key}_sensitivity", "table", "", "cosines of arrows under other choices"
+)
+RELIABILITY_FIELDS = (RELIABILITY, RELIABILITY_CHECKS, SENSITIVITY)
 DIRECTION_FIELDS = (
     DIRECTION,
     DIRECTION_P,
@@ -211,6 +264,9 @@ TRUE_VELOCITY = Field("layers", "true_velocity", _BOTH, "float32", "noiseless u 
 TRUE_SPLICED = Field("layers", "true_spliced", _BOTH, "float32", "noiseless s, library size 1")
 TRUE_UNSPLICED = Field("layers", "true_unspliced", _BOTH, "float32", "noiseless u, library size 1")
 TRUE_EDGES = Field("uns", "true_edges", "edges × 2", "str", "clusters that follow each other")
+
+# columns of `obs` in which clusters usually are
+CLUSTER_COLUMNS = ("clusters", "leiden", "louvain", "cell_type", "celltype", "cell_types")
 
 # columns of `var` in which readers and other tools keep names of genes
 GENE_NAME_COLUMNS = ("gene_name", "gene_names", "gene_symbols", "feature_name")

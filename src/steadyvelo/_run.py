@@ -12,7 +12,7 @@ import pandas as pd
 from anndata import AnnData
 
 from steadyvelo import _keys, pp, tl
-from steadyvelo._checks import check_adata, check_counts, listed
+from steadyvelo._checks import check_adata, check_counts, check_key, listed
 from steadyvelo._neighbor_graph import distances, has_neighbors
 from steadyvelo._plan import Plan
 
@@ -40,6 +40,9 @@ def run(
     offset: bool | Literal["nonnegative"] = False,
     min_r2: float = 0.01,
     min_gamma: float = 0.01,
+    uncertainty: Literal["sandwich", "crossfit"] | None = None,
+    n_splits: int = 5,
+    groupby: str | None = None,
     basis: str = "umap",
     dense: bool = True,
     spliced: str = "spliced",
@@ -70,8 +73,12 @@ def run(
         Name of the neighbour graph to use; None means scanpy's default.
     new_neighbors
         Find neighbours although `adata` holds a graph: one that other cells were part of, say.
-    weights, quantiles, offset, min_r2, min_gamma, dense
-        See :func:`steadyvelo.tl.velocity`.
+    weights, quantiles, offset, min_r2, min_gamma, uncertainty, n_splits, dense
+        See :func:`steadyvelo.tl.velocity`. With ``uncertainty="crossfit"`` the run ends with
+        :func:`steadyvelo.tl.reliability`, or without `groupby` with
+        :func:`steadyvelo.tl.direction`.
+    groupby
+        Column of ``obs`` with the clusters that get a verdict; None for none.
     basis
         Embedding for the arrows. Where it is ``"umap"`` and does not exist it is computed, by
         scanpy.
@@ -122,6 +129,8 @@ def run(
         there = [key.removeprefix("X_") for key in adata.obsm]
         msg = f"basis={basis!r} is not in adata.obsm ({listed(there)}); only 'umap' is computed."
         raise KeyError(msg)
+    if groupby is not None:
+        check_key(adata, "obs", groupby, "name the column that holds the clusters.")
 
     with steps("size factors"):
         # columns are written to a light copy: the input stays as it is
@@ -174,6 +183,9 @@ def run(
             offset=offset,
             min_r2=min_r2,
             min_gamma=min_gamma,
+            uncertainty=uncertainty,
+            n_splits=n_splits,
+            rng=rng,
             dense=dense,
             neighbors_key=neighbors_key,
             max_memory=max_memory,
@@ -191,6 +203,17 @@ def run(
         )
     with steps("arrows"):
         tl.velocity_embedding(result, basis=basis, n_threads=n_threads)
+    if uncertainty == "crossfit":
+        with steps("reliability") as progress:
+            _judge(
+                result,
+                groupby,
+                basis=basis,
+                rng=rng,
+                max_memory=max_memory,
+                n_threads=n_threads,
+                progress=progress,
+            )
     result.uns[_keys.ALL_GENES.of()] = _gene_table(all_genes, result)
     result.uns[_keys.RUN.of()] = {"seconds": steps.seconds}
     return result
@@ -275,6 +298,14 @@ def _compute_umap(adata: AnnData, neighbors_key: str | None, rng: int) -> None:
         # umap's remark that a seed turns its parallelism off
         warnings.filterwarnings("ignore", message="n_jobs value", category=UserWarning)
         sc.tl.umap(adata, random_state=rng, neighbors_key=neighbors_key)
+
+
+def _judge(result: AnnData, groupby: str | None, **options: Any) -> None:
+    """Say which directions are supported, of clusters where there are some."""
+    if groupby is None:
+        tl.direction(result, **options)
+    else:
+        tl.reliability(result, groupby, **options)
 
 
 def _gene_table(all_genes: pd.DataFrame, result: AnnData) -> pd.DataFrame:

@@ -76,6 +76,8 @@ def test_run_writes_result_and_pictures_and_says_what_it_did(invoke, counts_file
         "result_phase_portraits.png",
     }
     for line in (
+        "supported",
+        "in controls that go nowhere",
         "cells           240",
         "genes           60 of 60 used",
         "velocity genes",

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from scipy import stats
 
 from steadyvelo.model import Instruments, SufficientStatistics
+from steadyvelo.model._instruments import N_SUMS
 from steadyvelo.model._kernels import instrument_sums, spread_instruments
 
 
@@ -54,7 +55,7 @@ def test_instruments_are_a_transposed_smoothing():
 def test_sums_are_those_of_numpy(centred):
     smoother, s, u, scales, weights = example(1)
     h, h0, _ = instruments(smoother, s, weights)
-    out = np.empty((len(h), 14))
+    out = np.empty((len(h), N_SUMS))
     instrument_sums(h, h0, s, u, scales, centred, out)
     s, u = s.astype(float), u.astype(float)
     s_mean, u_mean = ((h0 * x).sum(1) / h0.sum(1) * centred for x in (s, u))
@@ -63,6 +64,9 @@ def test_sums_are_those_of_numpy(centred):
     origin = (h * u).sum(1) / (h * s).sum(1)
     tilt = (h0 * s).sum(1) / (h * s).sum(1)
     z = (h0 - tilt[:, None] * h) * (u - origin[:, None] * s)
+    gamma = (a.sum(1) / b.sum(1))[:, None]
+    r = (u - u_mean[:, None]) - gamma * (s - s_mean[:, None])
+    share = centred * h0 / h0.sum(1, keepdims=True)
     expected = [
         a.sum(1),
         b.sum(1),
@@ -78,6 +82,8 @@ def test_sums_are_those_of_numpy(centred):
         (h0 * (u - origin[:, None] * s)).sum(1),
         (z * z).sum(1),
         np.ones(len(h)),
+        ((share * r) ** 2).sum(1),
+        (share * q * r * r).sum(1) / b.sum(1),
     ]
     np.testing.assert_allclose(out.T, expected, rtol=1e-8, atol=1e-9)
 
@@ -188,3 +194,49 @@ def test_known_instruments_give_intervals_that_cover():
     assert 0.945 < rate < 0.98
     # no gene has an offset: the test refutes that in one of twenty
     assert abs((found.offset_p < 0.05).mean() - 0.05) < 0.015
+
+
+@pytest.mark.parametrize("offset", [False, True])
+def test_errors_of_the_line_are_sums_of_influences(offset):
+    smoother, s, u, scales, weights = example(4, depth=20.0)
+    h, h0, _ = instruments(smoother, s, weights)
+    made = Instruments(h, h0, s, u, scales)
+    errors = made.errors(centred=offset)
+    slope, moved = made.line_influences(errors.gamma, errors.offset)
+    np.testing.assert_allclose(np.sqrt((slope**2).sum(1)), errors.se, rtol=1e-6)
+    np.testing.assert_allclose(np.sqrt((moved**2).sum(1)), errors.offset_se, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose((slope * moved).sum(1), errors.covariance, rtol=1e-5, atol=1e-12)
+
+
+def test_the_error_of_an_offset_is_that_of_repeated_draws():
+    generator = np.random.default_rng(0)
+    level = generator.gamma(3.0, 2.0, (3, 400))
+    scales = 1 / np.exp(generator.normal(0, 0.2, (2, 400)))
+    found = []
+    for _ in range(400):
+        spliced, unspliced = (
+            generator.poisson(x / d) * d
+            for x, d in zip((level, 0.5 * level + 2), scales, strict=True)
+        )
+        # instruments that share no count with what they weigh
+        made = Instruments(level, np.ones_like(level), spliced, unspliced, scales)
+        found.append(made.errors(centred=True))
+    for value, se in (("offset", "offset_se"), ("gamma", "se")):
+        spread = np.std([getattr(errors, value) for errors in found], axis=0)
+        mean = np.mean([getattr(errors, se) for errors in found], axis=0)
+        np.testing.assert_allclose(mean, spread, rtol=0.12)
+    both = [
+        np.cov([e.gamma[g] for e in found], [e.offset[g] for e in found])[0, 1] for g in range(3)
+    ]
+    np.testing.assert_allclose(np.mean([e.covariance for e in found], axis=0), both, rtol=0.25)
+
+
+def test_without_instruments_of_the_offset_it_is_not_tested():
+    smoother, s, u, scales, weights = example(6)
+    h, h0, _ = instruments(smoother, s, weights)
+    both = Instruments(h, h0, s, u, scales).errors(centred=False)
+    one = Instruments(h, h0[:, :0], s, u, scales).errors(centred=False)
+    assert np.isfinite(both.offset_p).all()
+    assert np.isnan(one.offset_p).all()
+    for name in ("gamma", "se", "low", "high", "molecules", "effective_cells"):
+        np.testing.assert_allclose(getattr(one, name), getattr(both, name), rtol=1e-10)

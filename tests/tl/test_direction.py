@@ -86,7 +86,7 @@ def test_the_control_is_what_turned_counts_give(moving):
     from steadyvelo.tl._refit import Refit  # noqa: PLC0415
 
     refit = Refit.of(moving, Fitted.read(moving, "velocity"), np.flatnonzero(genes))
-    errors = refit.errors()
+    errors = refit.errors
     gamma = fitted[genes]
     rng = np.random.default_rng(1)
     signs = (2 * rng.integers(0, 2, (1, moving.n_obs)) - 1).astype(np.int8)

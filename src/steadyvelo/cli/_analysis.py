@@ -26,8 +26,11 @@ def inspect_first(adata: Any, *, spliced: str, unspliced: str, force: bool) -> N
         refuse_stop(table, remedy="; --force runs all the same")
 
 
-def analyse(adata: Any, target: Path, *, color: str | None, **options: Any) -> Any:
-    """Run every step, write result and pictures, and print the summary."""
+def analyse(
+    adata: Any, target: Path, *, color: str | None, clusters: str | None, **options: Any
+) -> Any:
+    """Run every step, write result and pictures, and print what is supported and the summary."""
+    from steadyvelo import _keys  # noqa: PLC0415
     from steadyvelo._run import run as run_steps  # noqa: PLC0415
     from steadyvelo._run import summary  # noqa: PLC0415
     from steadyvelo.io import write_h5ad  # noqa: PLC0415
@@ -35,17 +38,21 @@ def analyse(adata: Any, target: Path, *, color: str | None, **options: Any) -> A
 
     from ._pictures import write_pictures  # noqa: PLC0415
     from ._progress import showing  # noqa: PLC0415
+    from ._verdicts import reliability_lines  # noqa: PLC0415
 
     if color is not None:
         # before anything is computed
         from steadyvelo.pl._colors import color_column  # noqa: PLC0415
 
         color_column(adata, color)
+    if clusters is None:
+        clusters = next((name for name in _keys.CLUSTER_COLUMNS if name in adata.obs), None)
     with showing() as report, ExitStack() as files:
         result = run_steps(
             adata,
             report=report,
             announce=lambda plan: typer.echo(f"plan: {plan}", err=True),
+            groupby=clusters,
             **options,
         )
         report("writing", 0.0)
@@ -57,6 +64,8 @@ def analyse(adata: Any, target: Path, *, color: str | None, **options: Any) -> A
             result, target, files, color=color, basis=options.get("basis", "umap")
         )
         report("pictures", 1.0)
+    for line in reliability_lines(result, options.get("basis", "umap")):
+        typer.echo(line)
     typer.echo(summary(result))
     for path in [target, *pictures]:
         typer.echo(f"wrote {path}")

@@ -26,6 +26,14 @@ app = typer.Typer(
 )
 
 
+class Uncertainty(StrEnum):
+    """How errors of the ratios are found."""
+
+    none = "none"
+    sandwich = "sandwich"
+    crossfit = "crossfit"
+
+
 class Offset(StrEnum):
     """How the fit treats unspliced signal without spliced transcript."""
 
@@ -87,6 +95,14 @@ def run(
     ] = False,
     n_pcs: Annotated[int, typer.Option(help="Principal components for neighbours.")] = 30,
     offset: Annotated[Offset, typer.Option(help="Fit with an offset.")] = Offset.none,
+    uncertainty: Annotated[
+        Uncertainty, typer.Option(help="Errors of the ratios; crossfit also of the directions.")
+    ] = Uncertainty.crossfit,
+    splits: Annotated[int, typer.Option(help="Random cuts that crossfit averages over.")] = 5,
+    clusters: Annotated[
+        str | None,
+        typer.Option(help="Column of obs with clusters to judge (found if not given)."),
+    ] = None,
     basis: Annotated[str, typer.Option(help="Embedding for the arrows.")] = "umap",
     color: Annotated[
         str | None, typer.Option(help="Column of obs to colour pictures by (found if not given).")
@@ -132,6 +148,9 @@ def run(
             n_pcs=n_pcs,
             new_neighbors=new_neighbors,
             offset={"none": False, "free": True, "nonnegative": "nonnegative"}[offset.value],
+            uncertainty=None if uncertainty is Uncertainty.none else uncertainty.value,
+            n_splits=splits,
+            clusters=clusters,
             basis=basis,
             dense=dense,
             spliced=spliced,
@@ -267,7 +286,14 @@ def demo(
         out.mkdir(parents=True, exist_ok=True)
         typer.echo(f"simulating {cells:,} cells × {genes:,} genes")
         adata = simulate(n_cells=cells, n_genes=genes, rng=seed)
-        result = analyse(adata, out / "result.h5ad", color="clusters", rng=seed)
+        result = analyse(
+            adata,
+            out / "result.h5ad",
+            color="clusters",
+            clusters="clusters",
+            uncertainty="crossfit",
+            rng=seed,
+        )
         close = agreement_with_truth(result)
         edges = [tuple(edge) for edge in result.uns[_keys.TRUE_EDGES.of()]]
         along = cross_boundary_direction(result, edges)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["write_pictures"]
 
-_USUAL_NAMES = ("clusters", "leiden", "louvain", "cell_type", "celltype", "cell_types")
 _N_PORTRAITS = 8
 
 
@@ -53,7 +52,7 @@ def write_pictures(
     from steadyvelo import pl  # noqa: PLC0415 (after the backend is chosen)
 
     if color is None:
-        color = next((name for name in _USUAL_NAMES if name in result.obs), None)
+        color = next((name for name in _keys.CLUSTER_COLUMNS if name in result.obs), None)
     good = result.var[result.var[_keys.VELOCITY_GENES.of()].to_numpy(dtype=bool)]
     # a gene seen in a handful of cells can fit best of all, and shows nothing
     seen = good[_keys.SHARED_COUNTS.of()] >= good[_keys.SHARED_COUNTS.of()].median()

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-__all__ = ["proportion_lines", "refuse_stop", "verdict_lines"]
+__all__ = ["proportion_lines", "refuse_stop", "reliability_lines", "verdict_lines"]
 
 
 def verdict_lines(table: pd.DataFrame) -> list[str]:
@@ -28,6 +28,29 @@ def proportion_lines(adata: AnnData) -> list[str]:
         f"     {name:<24}{row.n_cells:>8,.0f} cells  {row.unspliced_share:>6.1%} unspliced"
         for name, row in table.iterrows()
     ]
+
+
+def reliability_lines(result: AnnData, basis: str) -> list[str]:
+    """Return a line per cluster: verdict and reason; and one for the cells without clusters."""
+    basis = basis.removeprefix("X_")
+    table = result.uns.get(_keys.RELIABILITY.of())
+    if table is not None:
+        width = max(len(str(name)) for name in table.index) + 2
+        lines = [
+            f"{row.verdict:<15}{name!s:<{width}}{row.reason}" for name, row in table.iterrows()
+        ]
+        checks = result.uns[_keys.RELIABILITY_CHECKS.of()]
+        lines += [f"{row.verdict:<15}{name}: {row.reason}" for name, row in checks.iterrows()]
+        return lines
+    made = result.uns[_keys.PARAMS.of()].get("directions", {}).get(basis)
+    if made is None:
+        return []
+    line = (
+        f"{made['determined']:.0%} of the cells have a direction on {basis}; "
+        f"{made['determined_in_controls']:.1%} do in controls that go nowhere. Clusters get a "
+        "verdict where --clusters names their column."
+    )
+    return [line]
 
 
 def refuse_stop(table: pd.DataFrame, remedy: str = "") -> None:

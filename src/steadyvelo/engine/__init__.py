@@ -15,6 +15,7 @@ from ._correlation import EdgeCorrelation, split_signs
 from ._edges import recursive_neighbors
 from ._errors import CrossFit, ErrorRule, Sandwich, Split
 from ._fit import FitResult, FitRule, fit_ratios
+from ._gene_checks import GeneChecks, check_genes
 from ._memory import BYTES_PER_VALUE, available_memory, genes_per_block
 from ._order import CellOrder
 from ._projection import project_transitions
@@ -35,6 +36,7 @@ __all__ = [
     "ErrorRule",
     "FitResult",
     "FitRule",
+    "GeneChecks",
     "LayerSource",
     "Lines",
     "MomentBlock",
@@ -46,6 +48,7 @@ __all__ = [
     "Votes",
     "available_memory",
     "cast_votes",
+    "check_genes",
     "count_threads",
     "fit_groups",
     "fit_ratios",

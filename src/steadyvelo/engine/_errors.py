@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from steadyvelo.model import Instruments
+from steadyvelo.model._instruments import N_SUMS, SCORE, ratio_errors
 from steadyvelo.model._kernels import spread_instruments
 
 from ._sources import NO_COUNTS, by_gene
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["BlockErrors", "CrossFit", "ErrorRule", "Sandwich", "Split"]
 
 _GENES_PER_TASK = 16
+# all cells receive
+_EVERY = np.zeros(0, dtype=bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,10 @@ class ErrorRule(ABC):
     scales: Float64Array
     level: float
     batches: NDArray[np.intp] | None
+
+    def rules_of_fit(self, rule: FitRule) -> list[FitRule]:
+        """Return the rule of a fit and those that its tests need."""
+        return [rule]
 
     @abstractmethod
     def of_block(self, block: MomentBlock, rules: list[FitRule], n_threads: int) -> BlockErrors:
@@ -97,20 +104,31 @@ class BlockErrors(ABC):
         counts = self.block.counts_by_gene(genes)
         return Instruments(h, h0, *counts, self.errors.scales, self.errors.batches)
 
-    def _under_mode(self, weighed: Instruments, centred: BoolArray | None = None) -> RatioErrors:
+    def _under_mode(
+        self, sums: dict[bool, Float64Array], centred: BoolArray | None = None
+    ) -> RatioErrors:
         """Return the errors under the offset mode of the first rule.
 
-        `centred` tells which genes have an offset under ``"nonnegative"``; None leaves it to the
-        sign of the offset that the instruments give.
+        `sums` are those of :meth:`Instruments.sums` for each of :attr:`modes`. `centred` tells
+        which genes have an offset under ``"nonnegative"``; None leaves it to the sign of the offset
+        that the instruments give.
         """
-        level, offset = self.errors.level, self.rules[0].offset
-        if offset is False:
-            return weighed.errors(centred=False, level=level)
-        with_offset = weighed.errors(centred=True, level=level)
-        if offset is True:
-            return with_offset
-        choose = with_offset.offset >= 0 if centred is None else centred
-        return with_offset.where(choose, weighed.errors(centred=False, level=level))
+        batches = self.errors.batches
+        n_batches = None if batches is None else int(batches.max() + 1)
+        found = {
+            mode: ratio_errors(values, centred=mode, level=self.errors.level, n_batches=n_batches)
+            for mode, values in sums.items()
+        }
+        if len(found) == 1:
+            return next(iter(found.values()))
+        choose = found[True].offset >= 0 if centred is None else centred
+        return found[True].where(choose, found[False])
+
+    @property
+    def modes(self) -> tuple[bool, ...]:
+        """With and without an offset, whichever the first rule needs."""
+        offset = self.rules[0].offset
+        return (offset,) if isinstance(offset, bool) else (True, False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,18 +164,50 @@ class _BlockSandwich(BlockErrors):
             spliced, unspliced = self.block.by_gene(genes)
             columns = self.block.genes.start + np.arange(genes.start, genes.stop)
             known = spliced, self.rules[rule].weigh(spliced, unspliced, columns)
-        spliced, weights = known
-        h, h0 = np.zeros((2, *spliced.shape))
-        every = np.ones(spliced.shape[1], dtype=bool)
-        graph = self.smoothing
-        spread_instruments(graph.indptr, graph.indices, spliced, weights, every, h, h0)
+        h, h0 = self._empty(known[0].shape)
+        self._spread(*known, h, h0)
         return self._weighed(genes, h, h0)
 
     def of_genes(
         self, genes: slice, known: Known, fit: RatioFit
     ) -> tuple[RatioErrors, Float64Array, Float64Array]:
-        found = self._under_mode(self.instruments(genes, 0, known), fit.offset != 0)
-        return found, fit.gamma, fit.offset
+        spliced, weights = known
+        counts = self.block.counts_by_gene(genes)
+        sums = {mode: np.empty((len(spliced), N_SUMS)) for mode in self.modes}
+        # instruments of one gene at a time, in memory that stays in the cache
+        h, h0 = self._empty((1, spliced.shape[1]))
+        for g in range(len(spliced)):
+            one = slice(g, g + 1)
+            self._spread(spliced[one], weights[one] if len(weights) > 1 else weights, h, h0)
+            weighed = Instruments(
+                h, h0, counts[0][one], counts[1][one], self.errors.scales, self.errors.batches
+            )
+            for mode, rows in sums.items():
+                rows[one] = weighed.sums(centred=mode)
+        return self._under_mode(sums, fit.offset != 0), fit.gamma, fit.offset
+
+    def _empty(self, shape: tuple[int, int]) -> tuple[Float32Array, Float32Array]:
+        """Return room for instruments; those of an offset only where there is one.
+
+        The test of an offset would reject far too often with these instruments.
+        """
+        offset = self.rules[0].offset is not False
+        return (
+            np.empty(shape, dtype=np.float32),
+            np.empty((shape[0], shape[1] if offset else 0), dtype=np.float32),
+        )
+
+    def _spread(
+        self,
+        spliced: Float32Array,
+        weights: NDArray[np.generic],
+        h: Float32Array,
+        h0: Float32Array,
+    ) -> None:
+        """Write the instruments of some genes."""
+        h[:] = h0[:] = 0
+        graph = self.smoothing
+        spread_instruments(graph.indptr, graph.indices, spliced, weights, _EVERY, h, h0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +245,11 @@ class CrossFit(ErrorRule):
     """
 
     splits: list[Split]
+
+    def rules_of_fit(self, rule: FitRule) -> list[FitRule]:
+        """Add the rule with which the offset is tested, where it is another."""
+        test = rule.two_ended()
+        return [rule] if test is rule else [rule, test]
 
     def of_block(self, block: MomentBlock, rules: list[FitRule], n_threads: int) -> BlockErrors:
         """Make the instruments of all genes of a block, under every rule."""
@@ -269,5 +324,11 @@ class _BlockCrossFit(BlockErrors):
         known: Known,  # noqa: ARG002
         fit: RatioFit,  # noqa: ARG002
     ) -> tuple[RatioErrors, Float64Array, Float64Array]:
-        found = self._under_mode(self.instruments(genes))
+        weighed = self.instruments(genes)
+        sums = {mode: weighed.sums(centred=mode) for mode in self.modes}
+        if len(self.rules) > 1:
+            test = self.instruments(genes, 1).sums(centred=False)
+            for rows in sums.values():
+                rows[:, SCORE] = test[:, SCORE]
+        found = self._under_mode(sums)
         return found, found.gamma, found.offset

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo.model import RatioErrors, SufficientStatistics, steady_state_weights
+from steadyvelo.model._extremes import halves, upper_end
 
 from ._threads import gene_slices, in_threads
 
@@ -38,7 +39,7 @@ __all__ = ["FitResult", "FitRule", "fit_ratios"]
 NO_INSTRUMENTS = "no spliced counts among the cells the instruments reach"
 
 # genes fitted at a time by one thread, so that their values stay in its cache
-_GENES_PER_TASK = 16
+_GENES_PER_TASK = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,9 @@ class FitRule:
         Cells among which the fit may choose, shape (cells,).
     r2
         R² of the fit itself, or of an unweighted fit to all cells.
+    half
+        Of the cells at the upper end of the fit those with more or with less spliced abundance than
+        their median; None for all cells of the fit.
     """
 
     weights: str | Matrix
@@ -67,6 +71,7 @@ class FitRule:
     cells: BoolArray
     fit_cells: BoolArray
     r2: Literal["fit", "all_cells"]
+    half: Literal["upper", "lower"] | None = None
 
     def weigh(
         self, spliced: Float32Array, unspliced: Float32Array, columns: IntArray
@@ -84,6 +89,25 @@ class FitRule:
         -------
         Shape (1 or genes, cells).
         """
+        weights = self._weigh(spliced, unspliced, columns)
+        if self.half is None:
+            return weights
+        top = upper_end(spliced, weights)
+        return weights * halves(spliced, top)[self.half]
+
+    def two_ended(self) -> FitRule:
+        """Return the rule with which an offset is tested: cells at both ends where one is used.
+
+        Among the cells at one end a line with an offset can hardly be told from one without.
+        """
+        low, high = self.quantiles
+        if not isinstance(self.weights, str) or self.weights != "extremes" or high is None:
+            return self
+        return self if low is not None else replace(self, quantiles=(1 - high, high))
+
+    def _weigh(
+        self, spliced: Float32Array, unspliced: Float32Array, columns: IntArray
+    ) -> NDArray[Any]:
         if isinstance(self.weights, str):
             return steady_state_weights(
                 spliced,
@@ -172,9 +196,10 @@ def fit_ratios(
     Fits of all genes of the source.
     """
     results = []
+    rules = [rule] if errors is None else errors.rules_of_fit(rule)
     for block in source.blocks(genes_per_block, n_threads):
         n_block = block.spliced.shape[1]
-        of_block = None if errors is None else errors.of_block(block, [rule], n_threads)
+        of_block = None if errors is None else errors.of_block(block, rules, n_threads)
         fits = in_threads(
             [
                 partial(fit_genes, block, genes, rule, of_block)

@@ -32,7 +32,7 @@ def by_gene(values: Float32Array, genes: slice, order: CellOrder) -> Float32Arra
     """Return some columns of rows in an order, shape (genes, cells) in the cells' own order."""
     columns = values[:, genes]
     out = np.empty(columns.shape[::-1], dtype=np.float32)
-    transpose(columns, order.order, out)
+    transpose(columns, order.position, out)
     return out
 
 

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from ._velocity import velocity
+from ._velocity_se import velocity_se
 
-__all__ = ["velocity"]
+__all__ = ["velocity", "velocity_se"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-__all__ = ["velocity"]
+__all__ = ["places", "velocity"]
 
 
 def velocity(
@@ -75,8 +75,8 @@ def velocity(
     """
     check_adata(adata)
     fitted = Fitted.read(adata, velocity_key)
-    columns = _places(adata.var_names, genes, "var_names")
-    rows = _places(adata.obs_names, cells, "obs_names")
+    columns = places(adata.var_names, genes, "var_names")
+    rows = places(adata.obs_names, cells, "obs_names")
     layer = _keys.VELOCITY.of(velocity_key)
     if fitted.params["cells_hash"] != hash_cells(adata) and layer in adata.layers:
         # a part of the cells: nothing can be recomputed from its neighbours, but what is
@@ -97,9 +97,10 @@ def velocity(
     return pd.DataFrame(out[:, back], index=adata.obs_names[rows], columns=adata.var_names[columns])
 
 
-def _places(
+def places(
     names: pd.Index, wanted: str | Sequence[str] | None, where: str
 ) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """Return the places of names; refuse unknown ones."""
     if wanted is None:
         return np.arange(len(names))
     wanted = [wanted] if isinstance(wanted, str) else list(wanted)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ._comparison import Contrast, GroupRatios
 from ._criteria import GeneCriteria, gene_criteria
 from ._direction import angle_interval, hotelling_p
+from ._extremes import gamma_path
 from ._instruments import FEWEST_MOLECULES, Instruments, RatioErrors
 from ._kinetics import evolve, induction, repression, steady_state
 from ._ratio import RatioFit
@@ -26,6 +27,7 @@ __all__ = [
     "SufficientStatistics",
     "angle_interval",
     "evolve",
+    "gamma_path",
     "gene_criteria",
     "hotelling_p",
     "induction",

@@ -41,7 +41,7 @@ def hotelling_p(arrows: Float64Array, covariances: Float64Array, n: Float64Array
     --------
     >>> p = hotelling_p(np.array([[3.0, 0.0]]), np.eye(2)[None], np.array([30.0]))
     >>> round(float(p[0]), 4)
-    0.0218
+    0.0227
     """
     n_dims = arrows.shape[1]
     good = np.isfinite(arrows).all(axis=1) & np.isfinite(covariances).all(axis=(1, 2))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from ._kernels import instrument_sums
 
@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
     from ._typing import BoolArray, Float64Array, GeneRows
 
-__all__ = ["FEWEST_MOLECULES", "Instruments", "RatioErrors"]
+__all__ = ["FEWEST_MOLECULES", "N_SUMS", "SCORE", "Instruments", "RatioErrors", "ratio_errors"]
 
 # below, a standard error says nothing: the estimate is far from normal
 FEWEST_MOLECULES = 10.0
 # what of the fit must lie outside a batch
 LEAST_LEFT = 1e-3
+# columns of the sums that errors are made from
+N_SUMS = 16
+# those of them that test an offset
+SCORE = slice(11, 13)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +43,8 @@ class RatioErrors:
         The estimate from the instruments.
     se
         Standard error of γ; NaN where fewer than :data:`FEWEST_MOLECULES` stand behind it.
+    offset_se, covariance
+        Standard error of the offset and its covariance with γ; NaN where `se` is, 0 without one.
     low, high
         Interval; may be open (infinite) where the data do not bound γ.
     molecules
@@ -46,12 +52,14 @@ class RatioErrors:
     effective_cells
         Effective number of cells behind it, or the number of batches.
     offset_p
-        Two-sided p-value of the score test that the offset is 0.
+        Two-sided p-value of the score test that the offset is 0; NaN without its instruments.
     """
 
     gamma: Float64Array
     offset: Float64Array
     se: Float64Array
+    offset_se: Float64Array
+    covariance: Float64Array
     low: Float64Array
     high: Float64Array
     molecules: Float64Array
@@ -92,7 +100,8 @@ class Instruments:
     Attributes
     ----------
     h, h0
-        Instruments of the slope and of the offset, shape (genes, cells).
+        Instruments of the slope and of the offset, shape (genes, cells); those of the offset may be
+        left out, shape (genes, 0), where there is none.
     spliced, unspliced
         Counts divided by size factors, not smoothed, shape (genes, cells).
     scales
@@ -126,35 +135,20 @@ class Instruments:
         level
             Probability with which the interval covers the ratio.
         """
-        sums = np.empty((len(self.h), 14))
-        instrument_sums(self.h, self.h0, self.spliced, self.unspliced, self.scales, centred, sums)
-        n, d, aa, ab, bb, floor, h2, h4, molecules, s_mean, u_mean, score, score_square, ok = sums.T
-        valid = (ok > 0) & (d != 0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            gamma = np.where(valid, n / d, np.nan)
-            effective = np.where(valid, h2 * h2 / h4, np.nan)
-            offset_z = np.where(score_square > 0, score / np.sqrt(score_square), np.nan)
-        if self.batches is not None:
-            aa, ab, bb = self._by_batch(self.batches, centred=centred)
-            effective = np.where(valid, float(self.batches.max() + 1), np.nan)
-        df = np.maximum(effective - 1.0, 1.0)
-        t = np.asarray(stats.t.ppf((1 + level) / 2, df), dtype=np.float64)
-        low, high = _interval((n, d), (aa, ab, bb), floor, t)
-        if not centred:
-            low = np.maximum(low, 0.0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            se = np.sqrt(np.maximum(aa - 2 * gamma * ab + gamma * gamma * bb, 0.0)) / np.abs(d)
-        none = np.full_like(gamma, np.nan)
-        return RatioErrors(
-            gamma,
-            np.where(valid, u_mean - gamma * s_mean, np.nan) if centred else 0.0 * gamma,
-            np.where(molecules >= FEWEST_MOLECULES, se, np.nan),
-            np.where(valid, low, none),
-            np.where(valid, high, none),
-            np.where(valid, molecules, none),
-            effective,
-            np.where(valid, 2 * stats.t.sf(np.abs(offset_z), df), none),
+        n_batches = None if self.batches is None else int(self.batches.max() + 1)
+        return ratio_errors(
+            self.sums(centred=centred), centred=centred, level=level, n_batches=n_batches
         )
+
+    def sums(self, *, centred: bool) -> Float64Array:
+        """Return what :func:`ratio_errors` needs of the cells, a row for every gene."""
+        sums = np.empty((len(self.h), N_SUMS))
+        instrument_sums(self.h, self.h0, self.spliced, self.unspliced, self.scales, centred, sums)
+        if self.batches is not None:
+            sums[:, 2:5] = np.stack(self._by_batch(self.batches, centred=centred), axis=1)
+            # how batches move an offset is not found
+            sums[:, 14:16] = np.nan
+        return sums
 
     def influences(
         self, gamma: Float64Array, *, centred: bool
@@ -237,6 +231,56 @@ class Instruments:
             # a batch that holds nearly all of the fit leaves no others to check it with
             a, b = (np.where(left > LEAST_LEFT, x / left, np.nan) for x in (a, b))
         return (a * a).sum(axis=1), (a * b).sum(axis=1), (b * b).sum(axis=1)
+
+
+def ratio_errors(
+    sums: Float64Array, *, centred: bool, level: float = 0.95, n_batches: int | None = None
+) -> RatioErrors:
+    """Return the errors of ratios from sums over cells; see :meth:`Instruments.errors`.
+
+    Parameters
+    ----------
+    sums
+        What :meth:`Instruments.sums` returns.
+    centred
+        Whether there is an offset.
+    level
+        Probability with which the interval covers the ratio.
+    n_batches
+        Number of batches over which scores were summed; None for cells.
+    """
+    n, d, aa, ab, bb, floor, h2, h4, molecules, s_mean, u_mean = sums.T[:11]
+    score, score_square, ok, means, both = sums.T[11:]
+    valid = (ok > 0) & (d != 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gamma = np.where(valid, n / d, np.nan)
+        effective = np.where(valid, h2 * h2 / h4, np.nan)
+        offset_z = np.where(score_square > 0, score / np.sqrt(score_square), np.nan)
+    if n_batches is not None:
+        effective = np.where(valid, float(n_batches), np.nan)
+    df = np.maximum(effective - 1.0, 1.0)
+    t = np.asarray(special.stdtrit(df, (1 + level) / 2), dtype=np.float64)
+    low, high = _interval((n, d), (aa, ab, bb), floor, t)
+    if not centred:
+        low = np.maximum(low, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        se = np.sqrt(np.maximum(aa - 2 * gamma * ab + gamma * gamma * bb, 0.0)) / np.abs(d)
+    # the offset is ū − γs̄: what a cell adds to the means and to γ
+    offset_variance = means - 2 * s_mean * both + (s_mean * se) ** 2
+    enough = molecules >= FEWEST_MOLECULES
+    none = np.full_like(gamma, np.nan)
+    return RatioErrors(
+        gamma,
+        np.where(valid, u_mean - gamma * s_mean, np.nan) if centred else 0.0 * gamma,
+        np.where(enough, se, none),
+        np.where(enough, np.sqrt(np.maximum(offset_variance, 0.0)) if centred else 0.0, none),
+        np.where(enough, both - s_mean * se * se if centred else 0.0, none),
+        np.where(valid, low, none),
+        np.where(valid, high, none),
+        np.where(valid, molecules, none),
+        effective,
+        np.where(valid, 2 * special.stdtr(df, -np.abs(offset_z)), none),
+    )
 
 
 def sums_by(units: NDArray[np.intp], values: Float64Array) -> Float64Array:

@@ -148,8 +148,11 @@ def spread_instruments(
 ) -> None:
     """Add Σ_i W_ic m_i y_i and Σ_i W_ic m_i to each cell c that receives, for every gene.
 
-    W has equal entries in each row. Rows of `values` (y), `weights` (m), `h` and `h0` are genes.
+    W has equal entries in each row. Rows of `values` (y), `weights` (m), `h` and `h0` are genes; an
+    empty `receives` means all cells, and the second sum is left out where `h0` is empty.
     """
+    every = receives.shape[0] == 0
+    second = h0.shape[1] > 0
     for g in range(values.shape[0]):
         w = weights[min(g, weights.shape[0] - 1)]
         for i in range(values.shape[1]):
@@ -158,15 +161,43 @@ def spread_instruments(
             low, high = indptr[i], indptr[i + 1]
             weight = np.float64(w[i]) / max(high - low, 1)
             product = weight * np.float64(values[g, i])
+            if every and not second:
+                for k in range(low, high):
+                    h[g, indices[k]] += product
+                continue
             for k in range(low, high):
                 c = indices[k]
-                if receives[c]:
+                if every or receives[c]:
                     h[g, c] += product
-                    h0[g, c] += weight
+                    if second:
+                        h0[g, c] += weight
 
 
 @reordering_kernel
-def instrument_sums(
+def _plain_sums(spliced: Array, unspliced: Array, h: Array, scales: Array, row: Array) -> None:
+    """Write the sums of :func:`instrument_sums` for a line through the origin, in one pass."""
+    n = d = aa = ab = bb = floor = h2 = h4 = molecules = 0.0
+    for c in range(spliced.shape[0]):
+        q, sc, uc = np.float64(h[c]), np.float64(spliced[c]), np.float64(unspliced[c])
+        a, b, square = q * uc, q * sc, q * q
+        n += a
+        d += b
+        aa += a * a
+        ab += a * b
+        bb += b * b
+        floor += square * (scales[0, c] * uc + scales[1, c] * sc)
+        molecules += square * scales[1, c] * uc
+        h2 += square
+        h4 += square * square
+    row[:] = 0.0
+    row[0], row[1], row[2], row[3], row[4] = n, d, aa, ab, bb
+    row[5], row[6], row[7] = floor, h2, h4
+    row[8] = n * n / molecules if molecules > 0.0 else 0.0
+    row[13] = 1.0 if d > 0.0 else 0.0
+
+
+@reordering_kernel
+def instrument_sums(  # noqa: PLR0915 (two passes over the cells of a gene)
     h: Array,
     h0: Array,
     spliced: Array,
@@ -179,13 +210,20 @@ def instrument_sums(
 
     With q the instrument (centred where there is an offset), a = q(u − ū) and b = q(s − s̄): Σa, Σb,
     Σa², Σab, Σb², Σq²(d_s u + d_u s), Σq², Σq⁴, the effective number of unspliced molecules, s̄, ū,
-    the score of an offset and its variance, and whether there is anything to divide by.
+    the score of an offset and its variance, and whether there is anything to divide by; where there
+    is an offset also, with r = (u − ū) − γ(s − s̄) and h⁰ scaled to sum to 1, Σ(h⁰r)² and
+    Σh⁰qr² / Σb. Without instruments of the offset (`h0` is empty) its score is 0.
     """
+    second = h0.shape[1] > 0
     for g in range(h.shape[0]):
         s, u, x, x0 = spliced[g], unspliced[g], h[g], h0[g]
+        row = out[g]
+        if not centred and not second:
+            _plain_sums(s, u, x, scales, row)
+            continue
         total = total0 = hs = hu = h0s = h0u = huu = 0.0
         for c in range(s.shape[0]):
-            hc, h0c = np.float64(x[c]), np.float64(x0[c])
+            hc, h0c = np.float64(x[c]), np.float64(x0[c]) if second else 0.0
             sc, uc = np.float64(s[c]), np.float64(u[c])
             total += hc
             total0 += h0c
@@ -194,15 +232,16 @@ def instrument_sums(
             h0s += h0c * sc
             h0u += h0c * uc
             huu += hc * hc * scales[1, c] * uc
-        there = total0 > 0.0 and hs > 0.0
+        there = hs > 0.0 and (total0 > 0.0 or not second)
         lift = total / total0 if centred and there else 0.0
         s_mean = h0s / total0 if centred and there else 0.0
         u_mean = h0u / total0 if centred and there else 0.0
         gamma = hu / hs if there else 0.0
         tilt = h0s / hs if there else 0.0
         n = d = aa = ab = bb = floor = h2 = h4 = score = score_square = 0.0
+        xx = xy = yy = qx = qm = qy = 0.0
         for c in range(s.shape[0]):
-            hc, h0c = np.float64(x[c]), np.float64(x0[c])
+            hc, h0c = np.float64(x[c]), np.float64(x0[c]) if second else 0.0
             sc, uc = np.float64(s[c]), np.float64(u[c])
             q = hc - lift * h0c
             a, b = q * (uc - u_mean), q * (sc - s_mean)
@@ -215,12 +254,25 @@ def instrument_sums(
             floor += square * (scales[0, c] * uc + scales[1, c] * sc)
             h2 += square
             h4 += square * square
-            z = (h0c - tilt * hc) * (uc - gamma * sc)
-            score += z
-            score_square += z * z
-        row = out[g]
+            if second:
+                z = (h0c - tilt * hc) * (uc - gamma * sc)
+                score += z
+                score_square += z * z
+            if centred:
+                x1, y1 = h0c * (uc - u_mean), h0c * (sc - s_mean)
+                xx += x1 * x1
+                xy += x1 * y1
+                yy += y1 * y1
+                qx += a * x1
+                qm += a * y1 + b * x1
+                qy += b * y1
         row[0], row[1], row[2], row[3], row[4] = n, d, aa, ab, bb
         row[5], row[6], row[7] = floor, h2, h4
         row[8] = hu * hu / huu if huu > 0.0 else 0.0
         row[9], row[10], row[11], row[12] = s_mean, u_mean, score, score_square
         row[13] = 1.0 if there else 0.0
+        row[14] = row[15] = 0.0
+        if centred and there and d != 0.0:
+            slope = n / d
+            row[14] = (xx - 2.0 * slope * xy + slope * slope * yy) / (total0 * total0)
+            row[15] = (qx - slope * qm + slope * slope * qy) / (total0 * d)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ._ratio import OffsetMode
     from ._typing import BoolArray, Float64Array, GeneRows
 
-__all__ = ["WEIGHT_RULES", "Quantiles", "resolve_quantiles", "steady_state_weights"]
+__all__ = ["WEIGHT_RULES", "Quantiles", "extremeness", "resolve_quantiles", "steady_state_weights"]
 
 Quantiles: TypeAlias = tuple[float | None, float | None]
 
@@ -148,6 +148,16 @@ def steady_state_weights(
         extreme_cells(s, u, low, high, _FLOOR, chosen)
         return chosen
     return _RULES[rule](spliced, unspliced)
+
+
+def extremeness(spliced: GeneRows, unspliced: GeneRows) -> Float64Array:
+    r"""Return :math:`z = s / \max s + u / \max u` of the rule ``"extremes"``, (genes, cells)."""
+    return np.asarray(
+        sum(
+            np.asarray(x, dtype=np.float64) / np.maximum(x.max(axis=1, keepdims=True), _FLOOR)
+            for x in (spliced, unspliced)
+        )
+    )
 
 
 def _all(s: GeneRows, _u: GeneRows) -> Float64Array:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from ._check_model import check_model
 from ._compare_ratios import compare_ratios
 from ._direction import direction
+from ._direction_support import DirectionSupport, direction_support
+from ._reliability import reliability
+from ._sensitivity import sensitivity
 from ._transition_matrix import transition_matrix
 from ._velocity import velocity
 from ._velocity_confidence import velocity_confidence
@@ -11,8 +15,13 @@ from ._velocity_embedding import velocity_embedding
 from ._velocity_graph import velocity_graph
 
 __all__ = [
+    "DirectionSupport",
+    "check_model",
     "compare_ratios",
     "direction",
+    "direction_support",
+    "reliability",
+    "sensitivity",
     "transition_matrix",
     "velocity",
     "velocity_confidence",

@@ -144,7 +144,7 @@ def compare_ratios(
         ratios = fit_groups(
             refit.source,
             rules,
-            refit.errors(choice),
+            refit.errors_by(choice),
             genes_per_block=genes_per_block(
                 adata.n_obs, max_memory, choice.bytes_per_value(len(rules))
             ),

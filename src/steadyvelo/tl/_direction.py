@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["direction"]
+    from steadyvelo.engine._threads import Progress
+
+__all__ = ["check_crossfit", "cosines", "direction", "write_directions"]
 
 _PLANE = 2
 
@@ -140,37 +142,65 @@ def direction(
     """
     check_adata(adata)
     threads = count_threads(n_threads)
-    basis = basis.removeprefix("X_")
-    embedding = check_finite_embedding(adata, basis)
     fitted = Fitted.read(adata, velocity_key)
-    _check_arguments(fitted, level, n_controls)
+    check_crossfit(fitted)
+    check_finite_embedding(adata, basis.removeprefix("X_"))
+    refit = Refit.of(adata, fitted, velocity_genes(adata, fitted))
+    with shown(progress, "directions") as report:
+        write_directions(
+            refit,
+            basis=basis.removeprefix("X_"),
+            groupby=groupby,
+            level=level,
+            n_controls=n_controls,
+            rng=rng,
+            max_memory=max_memory,
+            n_threads=threads,
+            report=report,
+        )
+
+
+def write_directions(
+    refit: Refit,
+    *,
+    basis: str,
+    groupby: str | None,
+    level: float,
+    n_controls: int,
+    rng: int,
+    max_memory: float | None,
+    n_threads: int,
+    report: Progress | None = None,
+) -> None:
+    """Do what :func:`direction` says for the velocity genes of a fit."""
+    adata, fitted = refit.adata, refit.fitted
+    key = fitted.key
+    _check_numbers(level, n_controls)
+    embedding = check_finite_embedding(adata, basis)
     cells = used_cells(adata)
     names, groups = labels_of(adata, groupby, cells)
-    refit = Refit.of(adata, fitted, velocity_genes(adata, fitted))
-    lines = Lines(fitted.gamma[refit.genes], fitted.offset[refit.genes])
     signs = _signs(np.random.default_rng(rng), n_controls, adata.n_obs)
-    with shown(progress, "directions") as report:
-        votes = cast_votes(
-            refit.source,
-            refit.errors(),  # type: ignore[arg-type]
-            refit.rule,
-            lines,
-            embedding,
-            groups,
-            signs=signs,
-            genes_per_block=genes_per_block(adata.n_obs, max_memory, BYTES_PER_VOTE_VALUE),
-            n_threads=threads,
-            progress=report,
-        )
+    votes = cast_votes(
+        refit.source,
+        refit.errors,  # type: ignore[arg-type]
+        refit.rule,
+        Lines(fitted.gamma[refit.genes], fitted.offset[refit.genes]),
+        embedding,
+        groups,
+        signs=signs,
+        genes_per_block=genes_per_block(adata.n_obs, max_memory, BYTES_PER_VOTE_VALUE),
+        n_threads=n_threads,
+        progress=report,
+    )
     p = hotelling_p(votes.arrows, votes.covariances, votes.n_votes)
     columns = {_keys.DIRECTION_P: p, _keys.DETERMINED: p < 1 - level}
     if embedding.shape[1] == _PLANE:
         ends = angle_interval(votes.arrows, votes.covariances, votes.n_votes, level)
         fields = (_keys.ANGLE, _keys.ANGLE_LOW, _keys.ANGLE_HIGH)
         columns |= dict(zip(fields, ends, strict=True))
-    drawn = _keys.VELOCITY_EMBEDDING.of(velocity_key, basis)
+    drawn = _keys.VELOCITY_EMBEDDING.of(key, basis)
     if drawn in adata.obsm:
-        columns[_keys.AGREEMENT] = _cosine(votes.arrows, np.asarray(adata.obsm[drawn]))
+        columns[_keys.AGREEMENT] = cosines(votes.arrows, np.asarray(adata.obsm[drawn]))
     determined = np.array(
         [
             hotelling_p(*control, votes.n_votes) < 1 - level
@@ -179,18 +209,18 @@ def direction(
     ).reshape(n_controls, adata.n_obs)
 
     writable(adata)
-    clear_direction(adata, velocity_key, basis)
+    clear_direction(adata, key, basis)
     for field, values in columns.items():
-        adata.obs[field.of(velocity_key, basis)] = values
-    adata.obsm[_keys.DIRECTION.of(velocity_key, basis)] = votes.arrows
+        adata.obs[field.of(key, basis)] = values
+    adata.obsm[_keys.DIRECTION.of(key, basis)] = votes.arrows
     if groupby is not None:
-        adata.uns[_keys.CLUSTER_DIRECTIONS.of(velocity_key, basis)] = cluster_directions(
+        adata.uns[_keys.CLUSTER_DIRECTIONS.of(key, basis)] = cluster_directions(
             votes, names, groups, p < 1 - level, determined, signs, level
         )
-        adata.uns[_keys.GENE_VOTES.of(velocity_key, basis)] = gene_votes(
+        adata.uns[_keys.GENE_VOTES.of(key, basis)] = gene_votes(
             votes, names, adata.var_names[refit.genes]
         )
-    params = dict(adata.uns[_keys.PARAMS.of(velocity_key)])
+    params = dict(adata.uns[_keys.PARAMS.of(key)])
     made = dict(params.get("directions", {}))
     made[basis] = {
         "groupby": groupby or "",
@@ -200,10 +230,11 @@ def direction(
         "determined": float(np.mean(p[cells] < 1 - level)),
         "determined_in_controls": float(determined[:, cells].mean()) if n_controls else np.nan,
     }
-    adata.uns[_keys.PARAMS.of(velocity_key)] = {**params, "directions": made}
+    adata.uns[_keys.PARAMS.of(key)] = {**params, "directions": made}
 
 
-def _check_arguments(fitted: Fitted, level: float, n_controls: int) -> None:
+def check_crossfit(fitted: Fitted) -> None:
+    """Refuse a fit without cross-fitted errors."""
     if fitted.params.get("uncertainty") != "crossfit":
         made = fitted.params.get("uncertainty")
         msg = (
@@ -211,6 +242,9 @@ def _check_arguments(fitted: Fitted, level: float, n_controls: int) -> None:
             f"genes: run tl.velocity(adata, uncertainty='crossfit', key_added={fitted.key!r})."
         )
         raise ValueError(msg)
+
+
+def _check_numbers(level: float, n_controls: int) -> None:
     if not 0 < level < 1:
         msg = f"level must lie between 0 and 1, as 0.95 for a 95 % interval; it is {level}."
         raise ValueError(msg)
@@ -225,7 +259,7 @@ def _signs(generator: np.random.Generator, n_controls: int, n_cells: int) -> NDA
     return (2 * drawn - 1).astype(np.int8)
 
 
-def _cosine(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+def cosines(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return cosines of arrows, NaN where one has no length."""
     length = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
     some = length > 0

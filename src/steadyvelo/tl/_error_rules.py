@@ -75,7 +75,7 @@ class ErrorChoice:
             )
             raise ValueError(msg)
 
-    def bytes_per_value(self, n_rules: int = 1) -> int:
+    def bytes_per_value(self, n_rules: int = 2) -> int:
         """Return what a value of a block takes with everything that is made of it."""
         # counts of the second layer; counts of a fold, their moments, and instruments of every rule
         more = {None: 0, "sandwich": 4, "crossfit": 12 + 8 * n_rules}[self.method]
@@ -175,7 +175,8 @@ def _graph(
 ) -> SmoothingOperator:
     """Return means over the nearest neighbours by some genes, each cell itself left out."""
     n_neighbors = min(int(params.get("n_neighbors", 30)), adata.n_obs - 1)
-    n_pcs = int(params.get("n_pcs", 30) or 30)
+    # half of the genes may not have as many
+    n_pcs = min(int(params.get("n_pcs", 30) or 30), adata.n_obs - 1, int(genes.sum()) - 1)
     components = principal_components(adata, spliced, genes, n_pcs, seed)
     indices, _ = nearest_neighbors(np.asarray(components, dtype=np.float32), n_neighbors, rng=seed)
     others = np.ascontiguousarray(np.sort(indices[:, 1:], axis=1))

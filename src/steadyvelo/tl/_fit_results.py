@@ -44,6 +44,8 @@ GRAPH_PARAMS = (
 
 ERROR_FIELDS = (
     _keys.GAMMA_SE,
+    _keys.OFFSET_SE,
+    _keys.LINE_COVARIANCE,
     _keys.GAMMA_LOW,
     _keys.GAMMA_HIGH,
     _keys.GAMMA_MOLECULES,
@@ -153,6 +155,8 @@ def error_columns(
     adjusted[tested] = false_discovery_control(errors.offset_p[tested])
     columns = {
         _keys.GAMMA_SE: errors.se,
+        _keys.OFFSET_SE: errors.offset_se,
+        _keys.LINE_COVARIANCE: errors.covariance,
         _keys.GAMMA_LOW: errors.low,
         _keys.GAMMA_HIGH: errors.high,
         _keys.GAMMA_MOLECULES: errors.molecules,
@@ -169,6 +173,8 @@ def clear_earlier(adata: AnnData, key: str) -> None:
     _remove(adata, "obs", _keys.WEIGHTS_COLUMN.of(key))
     var = (_keys.VARIABLE_PASSES, _keys.SPLICED_CHECKSUM, _keys.UNSPLICED_CHECKSUM, *ERROR_FIELDS)
     _remove(adata, "var", *(field.of(key) for field in var))
+    for field in (*_keys.CHECK_FIELDS, *_keys.RELIABILITY_FIELDS):
+        _remove(adata, field.slot, field.of(key))
     for basis in adata.uns.get(_keys.PARAMS.of(key), {}).get("directions", {}):
         clear_direction(adata, key, basis)
     clear_graph(adata, key)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._sources import check_fit_unchanged, counts_source, used_cells
-from steadyvelo.engine import FitRule
+from steadyvelo.engine import CrossFit, FitRule
 
 from ._error_rules import ErrorChoice
 from ._fit_inputs import in_groups
@@ -79,13 +80,37 @@ class Refit:
         )
         return cls(adata, fitted, genes, source, rule)
 
-    def errors(self, choice: ErrorChoice | None = None) -> ErrorRule:
-        """Return how errors are found: as the fit did, or as `choice` says."""
+    @cached_property
+    def choice(self) -> ErrorChoice:
+        """How the fit found errors; the sandwich where it found none."""
+        choice = ErrorChoice.from_params(self.fitted.params)
+        return choice if choice.method is not None else replace(choice, method="sandwich")
+
+    @cached_property
+    def errors(self) -> ErrorRule:
+        """How errors are found; made once, since folds of genes need graphs of their own."""
+        return self.errors_by(self.choice)
+
+    def errors_by(self, choice: ErrorChoice) -> ErrorRule:
+        """Return how errors are found by another choice."""
         params = self.fitted.params
-        made = ErrorChoice.from_params(params) if choice is None else choice
-        return made.rule(
+        return choice.rule(
             self.adata, self.source, params["spliced"], params["neighbors_key"] or None
         )
+
+    def among(self, genes: NDArray[np.int64]) -> Refit:
+        """Return the same for some of the genes, with the same folds."""
+        places = np.searchsorted(self.genes, genes)
+        rule = self.rule
+        if not isinstance(rule.weights, str) and rule.weights.ndim > 1:
+            rule = replace(rule, weights=rule.weights[:, places])
+        part = replace(self, genes=genes, source=replace(self.source, genes=genes), rule=rule)
+        errors = self.errors
+        if isinstance(errors, CrossFit):
+            splits = [replace(s, gene_fold=s.gene_fold[places]) for s in errors.splits]
+            errors = replace(errors, splits=splits)
+        part.__dict__["errors"] = errors
+        return part
 
 
 def _weights(adata: AnnData, fitted: Fitted, genes: NDArray[np.int64]) -> Any:

@@ -153,11 +153,14 @@ def velocity(
     ``var["velocity_gamma_se"]``, ``var["velocity_gamma_low"]``, ``var["velocity_gamma_high"]``
         With `uncertainty`: the standard error of γ (NaN where fewer than 10 molecules stand behind
         it) and its interval, infinite where nothing bounds γ.
+    ``var["velocity_offset_se"]``, ``var["velocity_gamma_offset_covariance"]``
+        With `uncertainty`: standard error of the offset and its covariance with γ; 0 without one.
     ``var["velocity_gamma_molecules"]``, ``var["velocity_effective_cells"]``
         Effective number of unspliced molecules and of cells (or batches) behind γ.
     ``var["velocity_offset_p"]``, ``var["velocity_offset_fdr"]``
         Test of the hypothesis that the offset is 0, and the same adjusted for false discoveries
-        (Benjamini and Hochberg).
+        (Benjamini and Hochberg). Of a fit through the origin to the upper cells it takes the lower
+        ones as well, and needs ``"crossfit"``: instruments of the fit itself reject far too often.
     ``layers["velocity"]``, ``layers["Ms"]``, ``layers["Mu"]``
         With ``dense=True``: float32; velocities are NaN for genes without a fit.
     ``obs["velocity_weights"]`` or ``layers["velocity_weights"]``

@@ -91,11 +91,14 @@ def gather_dense(
 
 
 @kernel
-def transpose(block: Array, order: Array, out: Array) -> None:
-    """Write the rows of a narrow block to the columns of `out`, in the cells' own order."""
+def transpose(block: Array, position: Array, out: Array) -> None:
+    """Write the rows of a narrow block to the columns of `out`, in the cells' own order.
+
+    Rows are read where they stand, a line of memory each, so that every gene is written in one go.
+    """
     n_genes, n_cells = out.shape
-    for p in range(n_cells):
-        row, i = block[p], order[p]
+    for i in range(n_cells):
+        row = block[position[i]]
         for g in range(n_genes):
             out[g, i] = row[g]
 

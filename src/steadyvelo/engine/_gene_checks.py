@@ -1,0 +1,147 @@
+"""What the extreme cells of every gene say about its fit, over gene blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from steadyvelo.model._extremes import gamma_path, overdispersion, upper_end
+
+from ._threads import gene_slices, in_threads
+
+if TYPE_CHECKING:
+    from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, IntArray
+
+    from ._fit import FitRule
+    from ._sources import CountsSource, MomentBlock
+    from ._threads import Progress
+
+__all__ = ["GeneChecks", "check_genes"]
+
+_GENES_PER_TASK = 16
+
+
+@dataclass(frozen=True, eq=False)
+class GeneChecks:
+    """What was found for some genes.
+
+    Attributes
+    ----------
+    upper, lower
+        Share of the weight at the upper and at the lower end of the fit that each cluster holds,
+        shape (genes, clusters); NaN where there is no such end.
+    path
+        Ratio over the most extreme shares of the cells, shape (genes, shares).
+    spliced_overdispersion, unspliced_overdispersion
+        φ of the counts, shape (genes,).
+    """
+
+    upper: Float64Array
+    lower: Float64Array
+    path: Float64Array
+    spliced_overdispersion: Float64Array
+    unspliced_overdispersion: Float64Array
+
+
+def check_genes(
+    source: CountsSource,
+    rule: FitRule,
+    clusters: IntArray,
+    shares: Float64Array,
+    *,
+    genes_per_block: int,
+    n_threads: int = 1,
+    progress: Progress | None = None,
+) -> GeneChecks:
+    """Look at the extreme cells of every gene.
+
+    Parameters
+    ----------
+    source
+        Smoothed abundances and counts.
+    rule
+        How genes are fitted.
+    clusters
+        Number of each cell's cluster, −1 for none, shape (cells,).
+    shares
+        Shares of the cells for the path of ratios.
+    genes_per_block
+        Genes held at a time.
+    n_threads
+        Number of threads.
+    progress
+        Called with the share done, in (0, 1].
+    """
+    parts: list[GeneChecks] = []
+    for block in source.blocks(genes_per_block, n_threads):
+        tasks = gene_slices(block.spliced.shape[1], _GENES_PER_TASK)
+        parts += in_threads(
+            [partial(_check, source, block, task, rule, clusters, shares) for task in tasks],
+            n_threads,
+        )
+        if progress is not None:
+            progress(block.genes.stop / source.n_genes)
+    return GeneChecks(
+        *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(GeneChecks))
+    )
+
+
+def _check(
+    source: CountsSource,
+    block: MomentBlock,
+    genes: slice,
+    rule: FitRule,
+    clusters: IntArray,
+    shares: Float64Array,
+) -> GeneChecks:
+    spliced, unspliced = block.by_gene(genes)
+    columns = block.genes.start + np.arange(genes.start, genes.stop)
+    weights = np.broadcast_to(rule.weigh(spliced, unspliced, columns), spliced.shape)
+    top = upper_end(spliced, weights)
+    used = rule.cells
+    path = gamma_path(
+        spliced[:, used],
+        unspliced[:, used],
+        shares,
+        offset=rule.offset is not False,
+        both_ends=rule.quantiles[0] is not None,
+    )
+    dispersion = [
+        _overdispersion(source, counts, means, scale, used)
+        for counts, means, scale in zip(
+            block.counts_by_gene(genes),
+            (spliced, unspliced),
+            (source.spliced_scale, source.unspliced_scale),
+            strict=True,
+        )
+    ]
+    return GeneChecks(
+        _shares(weights * top, clusters), _shares(weights * ~top, clusters), path, *dispersion
+    )
+
+
+def _shares(weights: Float64Array, clusters: IntArray) -> Float64Array:
+    """Return the share of each cluster in the weight of every gene."""
+    members = np.arange(clusters.max(initial=-1) + 1)[:, None] == clusters
+    total = weights.sum(axis=1, keepdims=True, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(
+            (weights @ members.T.astype(np.float64)) / np.where(total > 0, total, np.nan)
+        )
+
+
+def _overdispersion(
+    source: CountsSource,
+    counts: Float32Array,
+    means: Float32Array,
+    scale: Float64Array,
+    used: BoolArray,
+) -> Float64Array:
+    # means hold the cell itself: without it
+    degree = np.diff(source.smoothing.indptr)[source.order.position].astype(np.float64)
+    others = degree - 1
+    away = np.maximum(degree * means - counts, 0.0) / np.maximum(others, 1)
+    return overdispersion(counts[:, used], away[:, used], scale[used], others[used])

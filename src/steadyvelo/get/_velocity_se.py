@@ -1,0 +1,131 @@
+"""Standard errors of velocities of chosen genes and cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata
+from steadyvelo._fitted import Fitted
+from steadyvelo.engine import count_threads, genes_per_block
+from steadyvelo.tl._refit import Refit
+
+from ._velocity import places
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+
+    from steadyvelo.engine import MomentBlock
+
+__all__ = ["velocity_se"]
+
+
+def velocity_se(
+    adata: AnnData,
+    *,
+    genes: str | Sequence[str] | None = None,
+    cells: str | Sequence[str] | None = None,
+    velocity_key: str = "velocity",
+    n_threads: int | None = None,
+) -> pd.DataFrame:
+    r"""Return standard errors of velocities of chosen genes and cells.
+
+    A velocity is the mean of the deviations :math:`r_c = d_c (u_c - \gamma s_c) - o` of the counts
+    of a cell's K neighbours (itself among them); its error has a part from these counts and one
+    from the fitted line,
+
+    .. math::
+        \operatorname{SE}^2(v_i) = \frac{\operatorname{mean}_c (r_c - v_i)^2}{K - 1}
+        + \sigma_o^2 + 2 \bar s_i \sigma_{o\gamma} + \bar s_i^2 \sigma_\gamma^2
+
+    Neighbours are taken as given: they are found from the same counts, so the first part is
+    somewhat too small. Errors of neighbouring cells are not independent, since they share counts
+    and the line; for directions of cells and clusters use :func:`steadyvelo.tl.direction`.
+
+    Parameters
+    ----------
+    adata
+        Result of ``tl.velocity(uncertainty=...)`` with counts.
+    genes, cells
+        Names; None means all.
+    velocity_key
+        Prefix of the result.
+    n_threads
+        Number of threads; None means all processors.
+
+    Returns
+    -------
+    Cells × genes in the order asked for, float32, in molecules per splicing time. NaN for genes
+    without a standard error of γ, and for lines with an offset whose errors are over batches.
+
+    Raises
+    ------
+    KeyError
+        If there is no fit or no errors, or a name is unknown.
+    ValueError
+        If cells, counts, size factors or neighbours have changed since the fit.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.datasets.simulate(n_cells=200, n_genes=40, rng=0)
+    >>> sv.pp.size_factors(adata)
+    >>> sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
+    >>> sv.tl.velocity(adata, uncertainty="sandwich", dense=False)
+    >>> sv.get.velocity_se(adata, genes=["gene 1", "gene 7"], cells="cell 3").shape
+    (1, 2)
+    """
+    check_adata(adata)
+    fitted = Fitted.read(adata, velocity_key)
+    errors = [
+        field.of(velocity_key) for field in (_keys.GAMMA_SE, _keys.OFFSET_SE, _keys.LINE_COVARIANCE)
+    ]
+    missing = [name for name in errors if name not in adata.var]
+    if missing:
+        msg = (
+            f"adata.var has no {missing[0]!r}; run tl.velocity(adata, uncertainty='crossfit', "
+            f"key_added={velocity_key!r}) first."
+        )
+        raise KeyError(msg)
+    columns = places(adata.var_names, genes, "var_names")
+    rows = places(adata.obs_names, cells, "obs_names")
+    # a source yields genes in their order in adata
+    wanted, back = np.unique(columns, return_inverse=True)
+    refit = Refit.of(adata, fitted, wanted)
+    threads = count_threads(n_threads)
+    lines = fitted.gamma[wanted], fitted.offset[wanted]
+    se, offset_se, covariance = (adata.var[name].to_numpy()[wanted] for name in errors)
+    out = np.empty((len(rows), len(wanted)), dtype=np.float32)
+    where = refit.source.order.position[rows]
+    others = np.maximum(np.diff(refit.source.smoothing.indptr)[where] - 1, 1)[:, None]
+    for block in refit.source.blocks(genes_per_block(adata.n_obs), threads):
+        g = block.genes
+        spread = _spread(refit, block, lines[0][g], lines[1][g], threads)[where]
+        mean = block.spliced[where].astype(np.float64)
+        of_line = offset_se[g] ** 2 + 2 * mean * covariance[g] + (mean * se[g]) ** 2
+        out[:, g] = np.sqrt(spread / others + np.maximum(of_line, 0.0))
+    return pd.DataFrame(out[:, back], index=adata.obs_names[rows], columns=adata.var_names[columns])
+
+
+def _spread(
+    refit: Refit,
+    block: MomentBlock,
+    gamma: np.ndarray[tuple[int], np.dtype[np.float64]],
+    offset: np.ndarray[tuple[int], np.dtype[np.float64]],
+    n_threads: int,
+) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Return the mean square of the deviations of the neighbours from the velocity of each row."""
+    if block.counts is None:
+        msg = "the block holds no counts."
+        raise ValueError(msg)
+    spliced, unspliced = block.counts
+    residuals = (unspliced - gamma * spliced - offset).astype(np.float32)
+    smoothing = refit.source.smoothing
+    mean = smoothing.apply(residuals, n_threads).astype(np.float64)
+    square = smoothing.apply(residuals * residuals, n_threads).astype(np.float64)
+    return np.maximum(square - mean * mean, 0.0)

@@ -1,0 +1,226 @@
+"""Whether the steady-state model holds for each gene."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, writable
+from steadyvelo._fitted import Fitted
+from steadyvelo._progress import ShowProgress, shown
+from steadyvelo._sources import used_cells
+from steadyvelo.engine import check_genes, count_threads, fit_groups, genes_per_block
+from steadyvelo.model import FEWEST_MOLECULES
+
+from ._cluster_directions import labels_of
+from ._refit import Refit
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from steadyvelo.engine import GeneChecks
+    from steadyvelo.engine._threads import Progress
+    from steadyvelo.model import Contrast
+
+__all__ = ["check_model", "write_checks"]
+
+# shares of the cells for the path of ratios
+_SHARES = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
+# over which of them the ratio should not change much, and by how much of itself it may
+_STEADY = (_SHARES >= 0.02) & (_SHARES <= 0.2)
+_MOST_CHANGE = 0.5
+_NEARLY_ALL = 0.9
+_FDR = 0.05
+
+
+def check_model(
+    adata: AnnData,
+    groupby: str | None = None,
+    *,
+    velocity_key: str = "velocity",
+    max_memory: float | None = None,
+    n_threads: int | None = None,
+    progress: ShowProgress = False,
+) -> None:
+    r"""Say for each gene whether the steady-state model holds, as far as counts can tell.
+
+    The model takes the cells at the extremes of expression to be at steady state and the line
+    through them to be straight. A gene for which a check fails may still have a velocity; the
+    verdict says what to look at in its phase portrait.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.velocity` with counts.
+    groupby
+        Column of ``obs`` with clusters; None checks nothing about clusters.
+    velocity_key
+        Prefix of the fit.
+    max_memory
+        Bytes that gene blocks may take; None means a quarter of what is available, at most 1.5 GB.
+    n_threads
+        Number of threads; None means all processors.
+    progress
+        True shows a bar; a function is called with the share done, in (0, 1].
+
+    Returns
+    -------
+    None. Sets, for ``velocity_key="velocity"``, with NaN for genes without a fit:
+
+    ``var["velocity_curvature"]``, and the same with ``_p`` and ``_fdr``
+        (γ of the more extreme half of the upper cells − γ of the other half) / γ, with the p-value
+        of the hypothesis that both are equal, by the errors of the fit (the sandwich's where it has
+        none), and the same adjusted over genes.
+    ``var["velocity_path_change"]``, ``varm["velocity_gamma_path"]``
+        Largest difference of γ between 2, 5, 10 and 20 % of the cells at an end, divided by γ; and
+        γ over 1, 2, 5, 10, 20, 50 and 100 % of them.
+    ``var["velocity_spliced_overdispersion"]``, ``var["velocity_unspliced_overdispersion"]``
+        φ of variance μ + φμ² around the mean of the neighbours; 0 for Poisson counts.
+    ``var["velocity_upper_cluster"]``, ``var["velocity_upper_share"]``
+        With `groupby`: the cluster with most of the weight at the upper end, and its share; the
+        same with ``lower`` where the fit has a lower end.
+    ``var["velocity_model"]``
+        ``"holds"``, or what fails: ``"few molecules"`` (under 10 effective ones), ``"one cluster"``
+        (nine tenths of the upper end), ``"curved"`` (FDR under 5 %), ``"offset"`` (a line through
+        the origin, and the test of the offset at an FDR under 5 %), ``"depends on quantile"`` (γ
+        changes by more than half of itself); several are joined by ``"; "``. Empty without a fit.
+
+    Raises
+    ------
+    KeyError
+        If there is no fit, or no such column.
+    ValueError
+        If cells or counts have changed since the fit, or it was made on layers of another tool.
+
+    References
+    ----------
+    ``docs/uncertainty.md`` says what each check can and cannot see.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> sv.pp.size_factors(adata, method="common")
+    >>> sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
+    >>> sv.tl.velocity(adata, uncertainty="sandwich")
+    >>> sv.tl.check_model(adata, "branch")
+    >>> bool(adata.var["velocity_upper_share"].max() <= 1)
+    True
+    """
+    check_adata(adata)
+    fitted = Fitted.read(adata, velocity_key)
+    refit = Refit.of(adata, fitted, np.flatnonzero(~np.isnan(fitted.gamma)))
+    with shown(progress, "model checks") as report:
+        write_checks(
+            refit, groupby, max_memory=max_memory, n_threads=count_threads(n_threads), report=report
+        )
+
+
+def write_checks(
+    refit: Refit,
+    groupby: str | None,
+    *,
+    max_memory: float | None,
+    n_threads: int,
+    report: Progress | None = None,
+) -> None:
+    """Do what :func:`check_model` says for the genes of a fit."""
+    adata, rule = refit.adata, refit.rule
+    names, clusters = labels_of(adata, groupby, used_cells(adata))
+    checks = check_genes(
+        refit.source,
+        rule,
+        clusters,
+        _SHARES,
+        genes_per_block=genes_per_block(adata.n_obs, max_memory),
+        n_threads=n_threads,
+    )
+    ratios = fit_groups(
+        refit.source,
+        [replace(rule, half="lower"), replace(rule, half="upper")],
+        refit.errors,
+        genes_per_block=genes_per_block(
+            adata.n_obs, max_memory, refit.choice.bytes_per_value(n_rules=2)
+        ),
+        n_threads=n_threads,
+        progress=report,
+    )
+    columns = _columns(refit, checks, ratios.contrast(1, 0), names)
+    path = np.full((adata.n_vars, len(_SHARES)), np.nan)
+    path[refit.genes] = checks.path
+    key = refit.fitted.key
+    writable(adata)
+    for field, values in columns.items():
+        adata.var[field.of(key)] = values
+    adata.varm[_keys.GAMMA_PATH.of(key)] = pd.DataFrame(
+        path, index=adata.var_names, columns=[f"{share:.0%}" for share in _SHARES]
+    )
+
+
+def _columns(
+    refit: Refit, checks: GeneChecks, halves: Contrast, names: list[str]
+) -> dict[_keys.Field, Any]:
+    adata, genes, fitted = refit.adata, refit.genes, refit.fitted
+    gamma = fitted.gamma[genes]
+
+    def everywhere(values: Any) -> NDArray[Any]:
+        out = np.full(adata.n_vars, np.nan)
+        out[genes] = values
+        return out
+
+    tested = np.isfinite(halves.p)
+    fdr = np.full(len(genes), np.nan)
+    fdr[tested] = false_discovery_control(halves.p[tested])
+    steady = checks.path[:, _STEADY]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        size = np.where(gamma == 0, np.nan, np.abs(gamma))
+        change = (steady.max(axis=1) - steady.min(axis=1)) / size
+        curvature = halves.difference / size
+    columns: dict[_keys.Field, Any] = {
+        _keys.CURVATURE: everywhere(curvature),
+        _keys.CURVATURE_P: everywhere(halves.p),
+        _keys.CURVATURE_FDR: everywhere(fdr),
+        _keys.PATH_CHANGE: everywhere(change),
+        _keys.SPLICED_DISPERSION: everywhere(checks.spliced_overdispersion),
+        _keys.UNSPLICED_DISPERSION: everywhere(checks.unspliced_overdispersion),
+    }
+    failed: dict[str, NDArray[np.bool_]] = {}
+    if _keys.GAMMA_MOLECULES.of(fitted.key) in adata.var:
+        molecules = adata.var[_keys.GAMMA_MOLECULES.of(fitted.key)].to_numpy()[genes]
+        failed["few molecules"] = ~(molecules >= FEWEST_MOLECULES)
+    ends = [(checks.upper, _keys.UPPER_CLUSTER, _keys.UPPER_SHARE)]
+    if refit.rule.quantiles[0] is not None:
+        ends.append((checks.lower, _keys.LOWER_CLUSTER, _keys.LOWER_SHARE))
+    if names:
+        failed["one cluster"] = checks.upper.max(axis=1) >= _NEARLY_ALL
+        for shares, cluster, share in ends:
+            columns[cluster], columns[share] = _largest(shares, names, everywhere)
+    failed["curved"] = fdr < _FDR
+    if refit.rule.offset is False and _keys.OFFSET_FDR.of(fitted.key) in adata.var:
+        failed["offset"] = adata.var[_keys.OFFSET_FDR.of(fitted.key)].to_numpy()[genes] < _FDR
+    failed["depends on quantile"] = change > _MOST_CHANGE
+    verdict = np.full(adata.n_vars, "", dtype=object)
+    verdict[genes] = [
+        "; ".join(name for name, fails in failed.items() if fails[g]) or "holds"
+        for g in range(len(genes))
+    ]
+    return {**columns, _keys.MODEL: pd.Categorical(verdict)}
+
+
+def _largest(
+    shares: NDArray[np.float64], names: list[str], everywhere: Any
+) -> tuple[pd.Categorical, NDArray[np.float64]]:
+    """Return the cluster with the largest share of every gene, and that share."""
+    known = np.isfinite(shares).all(axis=1)
+    first = np.where(known, np.argmax(np.nan_to_num(shares), axis=1), -1)
+    codes = np.nan_to_num(everywhere(first), nan=-1).astype(int)
+    return (
+        pd.Categorical.from_codes(codes, categories=names),
+        everywhere(np.where(known, shares.max(axis=1), np.nan)),
+    )

@@ -1,0 +1,228 @@
+"""Model checks, sensitivity, support and verdicts as a user asks for them."""
+
+from __future__ import annotations
+
+import anndata as ad
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+import steadyvelo as sv
+from steadyvelo.tl._reliability import _verdict
+
+
+def prepared(*, still=False, rng=0, n_cells=600, offset=False, **options):
+    adata = sv.datasets.simulate(
+        n_cells=n_cells, n_genes=100, library_size_sd=0.5, steady_state=still, rng=rng, **options
+    )
+    sv.pp.size_factors(adata, method="common")
+    sv.pp.neighbors(adata, n_neighbors=20, n_pcs=15)
+    adata.obsm["X_plane"] = adata.obsm["X_pca"][:, :2].astype(np.float64)
+    sv.tl.velocity(adata, uncertainty="crossfit", n_splits=2, dense=False, offset=offset)
+    return adata
+
+
+@pytest.fixture(scope="module")
+def moving_once():
+    adata = prepared()
+    sv.tl.velocity_graph(adata)
+    sv.tl.velocity_embedding(adata, basis="plane")
+    sv.tl.reliability(adata, "clusters", basis="plane", n_controls=10)
+    return adata
+
+
+@pytest.fixture
+def moving(moving_once):
+    return moving_once.copy()
+
+
+def test_clusters_that_move_are_supported(moving):
+    table = moving.uns["velocity_reliability"]
+    assert list(table.index) == list(moving.obs["clusters"].cat.categories)
+    assert (table["verdict"] == "supported").mean() >= 0.5
+    assert (table["verdict"] != "not supported").all()
+    assert table["reason"].str.endswith(".").all()
+    assert (table["reversal_se"] > 2).all()
+    checks = moving.uns["velocity_reliability_checks"]
+    assert checks.loc["cells with a direction", "verdict"] == "good"
+    assert "drawn arrows agree with linear ones" in checks.index
+    assert {"all", *table.index} == set(moving.uns["velocity_sensitivity"].columns)
+
+
+def test_clusters_that_stand_are_not():
+    called = []
+    for seed in range(3):
+        adata = prepared(still=True, rng=seed)
+        sv.tl.reliability(adata, "clusters", basis="plane", n_controls=5, sensitivity=False)
+        called += list(adata.uns["velocity_reliability"]["verdict"] != "not supported")
+        assert "velocity_sensitivity" not in adata.uns
+        reason = adata.uns["velocity_reliability"]["reason"].iloc[0]
+        assert "no direction" in reason
+    assert sum(called) <= 1
+
+
+def test_a_bare_reliability_does_what_its_parts_do(moving):
+    parts = prepared()
+    sv.tl.velocity_graph(parts)
+    sv.tl.velocity_embedding(parts, basis="plane")
+    sv.tl.direction(parts, basis="plane", groupby="clusters", n_controls=10)
+    sv.tl.check_model(parts, "clusters")
+    pd.testing.assert_frame_equal(
+        parts.uns["velocity_direction_plane"], moving.uns["velocity_direction_plane"]
+    )
+    for name in ("velocity_model", "velocity_curvature_p", "velocity_upper_cluster"):
+        pd.testing.assert_series_equal(parts.var[name], moving.var[name])
+    table = sv.tl.sensitivity(parts, "clusters", basis="plane")
+    pd.testing.assert_frame_equal(table, moving.uns["velocity_sensitivity"])
+
+
+def test_it_survives_a_file_and_a_new_fit_removes_it(moving, tmp_path):
+    moving.write_h5ad(tmp_path / "a.h5ad")
+    back = ad.read_h5ad(tmp_path / "a.h5ad")
+    pd.testing.assert_frame_equal(
+        back.uns["velocity_reliability"], moving.uns["velocity_reliability"], check_dtype=False
+    )
+    sv.tl.velocity(back, dense=False)
+    left = [
+        name
+        for name in [*back.uns, *back.var, *back.varm]
+        if any(part in name for part in ("reliab", "sensit", "curv", "path", "model", "direction"))
+    ]
+    assert left == []
+
+
+def test_sensitivity_changes_nothing_and_names_every_choice(moving):
+    before = joblib.hash((moving.obs, moving.var, dict(moving.uns), dict(moving.obsm)))
+    table = sv.tl.sensitivity(moving, basis="plane")
+    assert joblib.hash((moving.obs, moving.var, dict(moving.uns), dict(moving.obsm))) == before
+    assert list(table.index) == [
+        "10 neighbours",
+        "40 neighbours",
+        "quantile 0.9",
+        "quantile 0.99",
+        "with an offset",
+        "size factors of each layer",
+    ]
+    assert (table["all"] > 0.5).all()
+    assert (table["all"] < 1).all()
+
+
+def test_sensitivity_leaves_foreign_neighbours_alone(moving):
+    moving.uns["neighbors"]["params"]["use_rep"] = "X_scvi"
+    table = sv.tl.sensitivity(moving, basis="plane")
+    assert not table.index.str.contains("neighbours").any()
+
+
+@pytest.mark.parametrize("offset", [True, "nonnegative"])
+def test_with_an_offset_both_ends_are_named(offset):
+    adata = prepared(offset=offset, n_cells=400)
+    sv.tl.check_model(adata, "clusters")
+    var = adata.var.dropna(subset=["velocity_gamma"])
+    assert (var["velocity_upper_share"] > 0).all()
+    assert var["velocity_lower_share"].notna().mean() > 0.9
+    assert not adata.var["velocity_model"].astype(str).str.contains("offset").any()
+
+
+def test_model_checks_see_what_is_wrong():
+    """A gene whose ratio bends, one with unspliced signal of its own, one of a single cluster."""
+    rng = np.random.default_rng(0)
+    adata = prepared(still=True, n_cells=1500)
+    library = adata.obs["library_size"].to_numpy()[:, None]
+    level = np.asarray(adata.layers["true_spliced"])
+    counts = {name: adata.layers[name].toarray() for name in ("spliced", "unspliced")}
+    bent, lifted, alone = np.argsort(-np.quantile(level, 0.95, axis=0))[:3]
+    # spread over the whole range, as few simulated genes are
+    wide = np.linspace(0.5, 12.0, adata.n_obs)[np.argsort(np.argsort(adata.obs["true_time"]))]
+    counts["spliced"][:, [bent]] = rng.poisson(library * wide[:, None])
+    counts["unspliced"][:, [bent]] = rng.poisson(library * wide[:, None] ** 3 / 60)
+    counts["unspliced"][:, [lifted]] = rng.poisson(library * (0.2 * level[:, [lifted]] + 1.5))
+    only = (adata.obs["clusters"] == "tip 1").to_numpy()[:, None]
+    counts["spliced"][:, [alone]] = rng.poisson(library * np.where(only, 8.0, 0.05))
+    counts["unspliced"][:, [alone]] = rng.poisson(library * np.where(only, 3.0, 0.02))
+    for name, values in counts.items():
+        adata.layers[name] = values
+    sv.pp.neighbors(adata, n_neighbors=20, n_pcs=15)
+    sv.tl.velocity(adata, uncertainty="crossfit", n_splits=2, dense=False, weights="all")
+    sv.tl.check_model(adata, "clusters")
+    model = adata.var["velocity_model"].astype(str).to_numpy()
+    assert "curved" in model[bent]
+    assert adata.var["velocity_curvature"].iloc[bent] > 0.15
+    assert "offset" in model[lifted]
+    sv.tl.velocity(adata, uncertainty="crossfit", n_splits=2, dense=False)
+    sv.tl.check_model(adata, "clusters")
+    assert "one cluster" in adata.var["velocity_model"].astype(str).iloc[alone]
+    assert adata.var["velocity_upper_cluster"].iloc[alone] == "tip 1"
+    assert adata.var["velocity_upper_share"].iloc[alone] > 0.9
+
+
+def test_the_test_of_curvature_holds_its_level():
+    p = np.concatenate(
+        [
+            (sv.tl.check_model(a), a.var["velocity_curvature_p"].dropna())[1]
+            for a in (prepared(still=True, rng=seed) for seed in range(4))
+        ]
+    )
+    assert abs((p < 0.05).mean() - 0.05) < 3 * np.sqrt(0.05 * 0.95 / len(p)) + 0.01
+
+
+def test_the_smallest_change_turns_the_arrow_round(moving):
+    support = sv.tl.direction_support(moving, "root", basis="plane")
+    genes = support.genes
+    assert support.cluster == "root"
+    np.testing.assert_allclose(genes["share"].sum(), 1, rtol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(genes["change"]), support.standard_errors)
+    # fitted again with the changed γ the sum along the arrow is gone
+    key = moving.uns["velocity_direction_plane_genes"]
+    rows = key[key["cluster"] == "root"].set_index("gene")
+    left = 1 + (rows["share_per_gamma"] * rows["gamma_se"] * genes["change"]).sum()
+    assert abs(left) < 1e-6
+    gene = genes.index[0]
+    alone = (
+        1
+        + rows.loc[gene, "share_per_gamma"]
+        * rows.loc[gene, "gamma_se"]
+        * (genes.loc[gene, "alone"])
+    )
+    assert abs(alone) < 1e-6
+    with pytest.raises(KeyError, match="'nowhere'"):
+        sv.tl.direction_support(moving, "nowhere", basis="plane")
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "words"),
+    [
+        ({}, "supported", "40% of the cells"),
+        ({"p_holm": 0.2}, "not supported", "no direction"),
+        ({"p_holm": np.nan}, "not supported", "too few cells"),
+        ({"other_sizes_p_holm": 0.3}, "weak", "library sizes"),
+        ({"other_sizes_cosine": -0.4}, "weak", "another"),
+        ({"least_cosine": 0.1}, "weak", "15 neighbours"),
+        ({"determined": 0.02}, "weak", "only 2%"),
+        ({"control_called": 0.5}, "weak", "50% of the controls"),
+    ],
+)
+def test_every_doubt_has_its_sentence(change, verdict, words):
+    row = {
+        "cells": 100,
+        "p_holm": 1e-6,
+        "determined": 0.4,
+        "control_called": 0.02,
+        "other_sizes_p_holm": 1e-4,
+        "other_sizes_cosine": 0.9,
+        "most_sensitive_to": "15 neighbours",
+        "least_cosine": 0.95,
+    }
+    found, reason = _verdict(pd.Series({**row, **change}), "umap")
+    assert found == verdict
+    assert words in reason
+
+
+def test_what_cannot_be_judged_is_refused(moving):
+    with pytest.raises(KeyError, match="nothing"):
+        sv.tl.reliability(moving, "nothing", basis="plane")
+    with pytest.raises(KeyError, match="umap"):
+        sv.tl.reliability(moving, "clusters")
+    sv.tl.velocity(moving, uncertainty="sandwich", dense=False)
+    with pytest.raises(ValueError, match="crossfit"):
+        sv.tl.reliability(moving, "clusters", basis="plane")
