@@ -220,3 +220,27 @@ def test_intervals_cover_the_ratio_of_cells_at_steady_state(dispersion):
     # three standard errors, doubled for what genes of one data set share
     assert abs(rates["crossfit"] - 0.955) < 0.015 + 6 * np.sqrt(0.05 * 0.95 / n)
     assert rates["sandwich"] < rates["crossfit"]
+
+
+def test_the_test_of_an_offset_holds_its_level_and_sees_one():
+    """Of a fit to the upper cells: from cells at both ends, and by cross-fitting alone."""
+    none, some = [], []
+    for seed in range(4):
+        adata = simulated(seed, 1000, 80, steady_state=True, library_size_sd=0.5)
+        sv.tl.velocity(adata, uncertainty="crossfit", n_splits=2, dense=False)
+        enough = adata.var["velocity_gamma_molecules"] >= 20
+        none.append(adata.var.loc[enough, "velocity_offset_p"] < 0.05)
+        level = np.asarray(adata.layers["true_spliced"])
+        shift = 0.2 * adata.var["true_gamma"].to_numpy() * np.quantile(level, 0.97, axis=0)
+        mean = adata.layers["true_unspliced"] + shift
+        library = adata.obs["library_size"].to_numpy()[:, None]
+        adata.layers["unspliced"] = np.random.default_rng(seed).poisson(library * mean)
+        sv.tl.velocity(adata, uncertainty="crossfit", n_splits=2, dense=False)
+        some.append(adata.var.loc[enough, "velocity_offset_p"] < 0.05)
+    none, some = np.concatenate(none), np.concatenate(some)
+    assert none.mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / len(none)) + 0.02
+    assert some.mean() > 0.5
+    sv.tl.velocity(adata, uncertainty="sandwich", dense=False)
+    assert adata.var["velocity_offset_p"].isna().all()
+    sv.tl.velocity(adata, uncertainty="sandwich", dense=False, offset=True)
+    assert adata.var["velocity_offset_p"].notna().any()
