@@ -240,3 +240,23 @@ def test_without_instruments_of_the_offset_it_is_not_tested():
     assert np.isnan(one.offset_p).all()
     for name in ("gamma", "se", "low", "high", "molecules", "effective_cells"):
         np.testing.assert_allclose(getattr(one, name), getattr(both, name), rtol=1e-10)
+
+
+@pytest.mark.parametrize("n_batches", [3, 6, 12])
+def test_intervals_over_batches_cover_a_ratio_that_differs_between_them(n_batches):
+    generator = np.random.default_rng(n_batches)
+    n_genes, n_cells = 600, 240
+    batches = np.arange(n_cells) % n_batches
+    level = generator.gamma(3.0, 4.0, (n_genes, n_cells))
+    ratio = 0.5 * np.exp(generator.normal(-0.02, 0.2, (n_genes, n_batches)))
+    spliced = generator.poisson(level).astype(float)
+    unspliced = generator.poisson(ratio[:, batches] * level).astype(float)
+    scales = np.ones((2, n_cells))
+    made = Instruments(level, np.ones_like(level), spliced, unspliced, scales, batches)
+    errors = made.errors(centred=False)
+    assert np.isfinite(errors.high).all()
+    covered = ((errors.low <= 0.5) & (errors.high >= 0.5)).mean()
+    assert 0.93 < covered < 0.985
+    cells = Instruments(level, np.ones_like(level), spliced, unspliced, scales)
+    alone = cells.errors(centred=False)
+    assert ((alone.low <= 0.5) & (alone.high >= 0.5)).mean() < 0.8

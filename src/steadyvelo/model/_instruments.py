@@ -125,8 +125,9 @@ class Instruments:
         :math:`D = \sum h \tilde s` and V either the sum of squared scores or, where molecules are
         so few that this is too small, :math:`\gamma_0 \sum h^2 d_s d_u (u + s)`, the variance of
         Poisson counts given their sum. t has :math:`(\sum h^2)^2 / \sum h^4 - 1` degrees of
-        freedom. With batches it has their number less one, and scores are summed over the cells of
-        a batch and divided by one minus its leverage (CR3).
+        freedom. With batches it has their number less one, scores are summed over the cells of a
+        batch and divided by one minus its leverage (CR3), and the first set is the estimate ± t
+        standard errors.
 
         Parameters
         ----------
@@ -260,11 +261,18 @@ def ratio_errors(
         effective = np.where(valid, float(n_batches), np.nan)
     df = np.maximum(effective - 1.0, 1.0)
     t = np.asarray(special.stdtrit(df, (1 + level) / 2), dtype=np.float64)
-    low, high = _interval((n, d), (aa, ab, bb), floor, t)
-    if not centred:
-        low = np.maximum(low, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         se = np.sqrt(np.maximum(aa - 2 * gamma * ab + gamma * gamma * bb, 0.0)) / np.abs(d)
+    poisson = _connected(n, d, d * d, n * d + t * t * floor / 2, n * n)
+    if n_batches is None:
+        scores = _connected(n, d, d * d - t * t * bb, n * d - t * t * ab, n * n - t * t * aa)
+    else:
+        # scores of few batches grow with the distance from γ as fast as what they are compared
+        # with: no ratio would be refuted
+        scores = gamma - t * se, gamma + t * se
+    low, high = np.minimum(scores[0], poisson[0]), np.maximum(scores[1], poisson[1])
+    if not centred:
+        low = np.maximum(low, 0.0)
     # the offset is ū − γs̄: what a cell adds to the means and to γ
     offset_variance = means - 2 * s_mean * both + (s_mean * se) ** 2
     enough = molecules >= FEWEST_MOLECULES
@@ -291,19 +299,6 @@ def sums_by(units: NDArray[np.intp], values: Float64Array) -> Float64Array:
     for row, total in zip(rows, out, strict=True):
         total[:] = np.bincount(units, weights=row, minlength=n_units)
     return out.reshape(*values.shape[:-1], n_units)
-
-
-def _interval(
-    ratio: tuple[Float64Array, Float64Array],
-    squares: tuple[Float64Array, Float64Array, Float64Array],
-    floor: Float64Array,
-    t: Float64Array,
-) -> tuple[Float64Array, Float64Array]:
-    """Return the union of both sets, of each the part that holds the estimate."""
-    (n, d), (aa, ab, bb), tt = ratio, squares, t * t
-    scores = _connected(n, d, d * d - tt * bb, n * d - tt * ab, n * n - tt * aa)
-    poisson = _connected(n, d, d * d, n * d + tt * floor / 2, n * n)
-    return np.minimum(scores[0], poisson[0]), np.maximum(scores[1], poisson[1])
 
 
 def _connected(
