@@ -130,7 +130,10 @@ def run(
         msg = f"basis={basis!r} is not in adata.obsm ({listed(there)}); only 'umap' is computed."
         raise KeyError(msg)
     if groupby is not None:
-        check_key(adata, "obs", groupby, "name the column that holds the clusters.")
+        column = check_key(adata, "obs", groupby, "name the column that holds the clusters.")
+        if column.isna().all():
+            msg = f"obs[{groupby!r}] has a label for no cell; name another column."
+            raise ValueError(msg)
 
     with steps("size factors"):
         # columns are written to a light copy: the input stays as it is

@@ -166,6 +166,8 @@ def test_lines_with_an_offset_have_directions(offset):
         ({"basis": "plane", "level": 95}, ValueError, "95"),
         ({"basis": "plane", "n_controls": -1}, ValueError, "-1"),
         ({"basis": "plane", "groupby": "nothing"}, KeyError, "nothing"),
+        ({"basis": "plane", "n_controls": 2.5}, TypeError, "2.5"),
+        ({"basis": "plane", "rng": None}, TypeError, "None"),
     ],
 )
 def test_wrong_arguments_are_refused(moving, options, error, text):

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 import steadyvelo as sv
-from steadyvelo.tl._reliability import _verdict
+from steadyvelo._fitted import Fitted
+from steadyvelo.tl._reliability import _verdict, _with_variants
+from steadyvelo.tl._sensitivity import light_copy, with_other_sizes
 
 
 def prepared(*, still=False, rng=0, n_cells=600, offset=False, **options):
@@ -194,8 +196,9 @@ def test_the_smallest_change_turns_the_arrow_round(moving):
     [
         ({}, "supported", "40% of the cells"),
         ({"p_holm": 0.2}, "not supported", "no direction"),
-        ({"p_holm": np.nan}, "not supported", "too few cells"),
+        ({"p_holm": np.nan}, "not supported", "fewer cells"),
         ({"other_sizes_p_holm": 0.3}, "weak", "library sizes"),
+        ({"other_sizes_p_holm": np.nan}, "weak", "none can be told"),
         ({"other_sizes_cosine": -0.4}, "weak", "another"),
         ({"least_cosine": 0.1}, "weak", "15 neighbours"),
         ({"determined": 0.02}, "weak", "only 2%"),
@@ -226,3 +229,83 @@ def test_what_cannot_be_judged_is_refused(moving):
     sv.tl.velocity(moving, uncertainty="sandwich", dense=False)
     with pytest.raises(ValueError, match="crossfit"):
         sv.tl.reliability(moving, "clusters", basis="plane")
+
+
+def test_awkward_clusters_are_judged():
+    adata = prepared(n_cells=300)
+    labels = adata.obs["branch"].astype(str).to_numpy().copy()
+    labels[labels == "branch 2"] = "all"
+    labels[:5], labels[5:9] = "alone", "zz flagged"
+    adata.obs["mine"] = labels
+    adata.obs.loc[adata.obs_names[9:30], "mine"] = None
+    adata.obs["cells_used"] = labels != "zz flagged"
+    sv.tl.velocity(adata, uncertainty="crossfit", n_splits=1, dense=False)
+    sv.tl.reliability(adata, "mine", basis="plane", n_controls=3)
+    table = adata.uns["velocity_reliability"]
+    assert set(table.index) == {"trunk", "branch 1", "all", "alone"}
+    assert adata.uns["velocity_reliability_checks"]["reason"].notna().all()
+    adata.obs["none"] = pd.Series([None] * 300, index=adata.obs_names, dtype=object)
+    with pytest.raises(ValueError, match="no cell"):
+        sv.tl.reliability(adata, "none", basis="plane")
+    adata.obs["one"] = "only"
+    sv.tl.check_model(adata, "one")
+    assert not adata.var["velocity_model"].astype(str).str.contains("one cluster").any()
+    sv.tl.check_model(adata)
+    assert "velocity_upper_cluster" not in adata.var
+
+
+@pytest.mark.parametrize("shape", ["cells", "cells and genes"])
+def test_weights_that_were_given_are_used_again(shape):
+    adata = prepared(n_cells=300)
+    rng = np.random.default_rng(0)
+    weights = rng.random(300 if shape == "cells" else adata.shape)
+    sv.tl.velocity(adata, uncertainty="crossfit", n_splits=1, dense=False, weights=weights)
+    sv.tl.reliability(adata, "branch", basis="plane", n_controls=0)
+    assert not adata.uns["velocity_sensitivity"].index.str.contains("quantile").any()
+    assert "nan" not in " ".join(adata.uns["velocity_reliability_checks"]["reason"])
+
+
+def test_the_other_size_factors_keep_sizes_and_flagged_cells():
+    adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    adata.obs["size"] = np.random.default_rng(0).uniform(1, 3, 300)
+    sv.pp.size_factors(adata, method="common", spliced_size="size", unspliced_size="size")
+    adata.obs["cells_used"] = np.arange(300) >= 40
+    sv.pp.neighbors(adata, n_neighbors=15, n_pcs=10)
+    sv.tl.velocity(adata, dense=False)
+    fitted = Fitted.read(adata, "velocity")
+    other = light_copy(adata, fitted, "pca")
+    with_other_sizes(adata, other, fitted)
+    assert other.uns["size_factor_params"]["method"] == "per_layer"
+    np.testing.assert_array_equal(other.obs["cells_used"], adata.obs["cells_used"])
+    size = adata.obs["size"].to_numpy()
+    np.testing.assert_allclose(other.obs["size_factor_spliced"], size / np.median(size))
+    assert adata.uns["size_factor_params"]["method"] == "common"
+
+
+def test_a_path_is_that_of_the_cells_of_the_fit():
+    adata = prepared(n_cells=400)
+    sv.tl.check_model(adata)
+    every = adata.varm["velocity_gamma_path"].copy()
+    sv.tl.velocity(
+        adata,
+        uncertainty="sandwich",
+        dense=False,
+        groups=["trunk"],
+        groupby="branch",
+        weights="all",
+    )
+    sv.tl.check_model(adata)
+    path = adata.varm["velocity_gamma_path"]["100%"]
+    np.testing.assert_allclose(path.dropna(), adata.var["velocity_gamma"][path.notna()], rtol=1e-4)
+    assert not np.allclose(path, every["100%"], equal_nan=True)
+
+
+def test_a_choice_without_genes_is_no_turn():
+    table = pd.DataFrame(index=["a", "b"])
+    variants = pd.DataFrame(
+        {"all": [np.nan, 0.8], "a": [np.nan, 0.9], "b": [np.nan, np.nan]}, index=["few", "k"]
+    )
+    _with_variants(table, variants)
+    assert list(table["most_sensitive_to"]) == ["k", ""]
+    assert table["least_cosine"].iloc[0] == 0.9
+    assert np.isnan(table["least_cosine"].iloc[1])

@@ -46,7 +46,8 @@ def analyse(
 
         color_column(adata, color)
     if clusters is None:
-        clusters = next((name for name in _keys.CLUSTER_COLUMNS if name in adata.obs), None)
+        there = [name for name in _keys.CLUSTER_COLUMNS if name in adata.obs]
+        clusters = next((name for name in there if adata.obs[name].notna().any()), None)
     with showing() as report, ExitStack() as files:
         result = run_steps(
             adata,

@@ -101,10 +101,10 @@ def _check(
     columns = block.genes.start + np.arange(genes.start, genes.stop)
     weights = np.broadcast_to(rule.weigh(spliced, unspliced, columns), spliced.shape)
     top = upper_end(spliced, weights)
-    used = rule.cells
+    used, fitted = rule.cells, rule.fit_cells
     path = gamma_path(
-        spliced[:, used],
-        unspliced[:, used],
+        spliced[:, fitted],
+        unspliced[:, fitted],
         shares,
         offset=rule.offset is not False,
         both_ends=rule.quantiles[0] is not None,

@@ -79,6 +79,12 @@ class SmoothingOperator:
         before = np.concatenate([[0], np.cumsum(keep)])
         return SmoothingOperator(before[self.indptr], self.indices[keep])
 
+    def without_self(self) -> SmoothingOperator:
+        """Return means over the same neighbours less each cell itself."""
+        keep = self.indices != np.repeat(np.arange(self.n_cells), np.diff(self.indptr))
+        before = np.concatenate([[0], np.cumsum(keep)])
+        return SmoothingOperator(before[self.indptr], self.indices[keep])
+
     def apply(
         self, values: Float32Array, n_threads: int = 1, out: Float32Array | None = None
     ) -> Float32Array:

@@ -61,7 +61,8 @@ def velocity_se(
     Returns
     -------
     Cells × genes in the order asked for, float32, in molecules per splicing time. NaN for genes
-    without a standard error of γ, and for lines with an offset whose errors are over batches.
+    without a standard error of γ, for cells without neighbours, and for lines with an offset whose
+    errors are over batches.
 
     Raises
     ------
@@ -102,7 +103,9 @@ def velocity_se(
     se, offset_se, covariance = (adata.var[name].to_numpy()[wanted] for name in errors)
     out = np.empty((len(rows), len(wanted)), dtype=np.float32)
     where = refit.source.order.position[rows]
-    others = np.maximum(np.diff(refit.source.smoothing.indptr)[where] - 1, 1)[:, None]
+    others = (np.diff(refit.source.smoothing.indptr)[where] - 1.0)[:, None]
+    # one cell alone says nothing about its error
+    others = np.where(others > 0, others, np.nan)
     for block in refit.source.blocks(genes_per_block(adata.n_obs), threads):
         g = block.genes
         spread = _spread(refit, block, lines[0][g], lines[1][g], threads)[where]

@@ -47,7 +47,7 @@ def hotelling_p(arrows: Float64Array, covariances: Float64Array, n: Float64Array
     good = np.isfinite(arrows).all(axis=1) & np.isfinite(covariances).all(axis=(1, 2))
     good &= n > n_dims
     usable = np.where(good[:, None, None], covariances, np.eye(n_dims))
-    good &= np.linalg.det(usable) > 0
+    good &= np.linalg.slogdet(usable)[0] > 0
     usable = np.where(good[:, None, None], usable, np.eye(n_dims))
     solved = np.linalg.solve(usable, np.where(good[:, None], arrows, 0.0)[:, :, None])[:, :, 0]
     square = (np.where(good[:, None], arrows, 0.0) * solved).sum(axis=1)
@@ -101,7 +101,8 @@ def angle_interval(
     centre = np.arctan2(axis[:, 1], axis[:, 0])
     with np.errstate(invalid="ignore", divide="ignore"):
         half = np.arctan(np.sqrt(np.maximum(-least, 0.0) / most))
-    bounded = (most > 0) & ~(hotelling_p(arrows, covariances, n) >= 1 - level)
+    known = ~(hotelling_p(arrows, covariances, n) >= 1 - level) & (n > arrows.shape[1])
+    bounded = (most > 0) & known
     centre = angle + np.where(bounded, (centre - angle + np.pi) % (2 * np.pi) - np.pi, 0.0)
     half = np.where(bounded, half, np.pi)
     # where rounding puts the arrow at the edge of its own cone it still lies within

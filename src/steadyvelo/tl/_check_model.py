@@ -18,6 +18,7 @@ from steadyvelo.engine import check_genes, count_threads, fit_groups, genes_per_
 from steadyvelo.model import FEWEST_MOLECULES
 
 from ._cluster_directions import labels_of
+from ._fit_results import clear_checks
 from ._refit import Refit
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ def write_checks(
     path[refit.genes] = checks.path
     key = refit.fitted.key
     writable(adata)
+    clear_checks(adata, key)
     for field, values in columns.items():
         adata.var[field.of(key)] = values
     adata.varm[_keys.GAMMA_PATH.of(key)] = pd.DataFrame(
@@ -198,7 +200,8 @@ def _columns(
     if refit.rule.quantiles[0] is not None:
         ends.append((checks.lower, _keys.LOWER_CLUSTER, _keys.LOWER_SHARE))
     if names:
-        failed["one cluster"] = checks.upper.max(axis=1) >= _NEARLY_ALL
+        if len(names) > 1:
+            failed["one cluster"] = checks.upper.max(axis=1) >= _NEARLY_ALL
         for shares, cluster, share in ends:
             columns[cluster], columns[share] = _largest(shares, names, everywhere)
     failed["curved"] = fdr < _FDR

@@ -28,8 +28,12 @@ def labels_of(
     if groupby is None:
         return [], np.full(adata.n_obs, -1, dtype=np.intp)
     column = check_key(adata, "obs", groupby, "name the column that holds the clusters.")
-    labels = pd.Categorical(column.astype("category")).remove_unused_categories()
-    codes = np.where(cells, labels.codes, -1).astype(np.intp)
+    used = column.astype("category").where(pd.Series(cells, index=column.index))
+    labels = pd.Categorical(used).remove_unused_categories()
+    if len(labels.categories) == 0:
+        msg = f"obs[{groupby!r}] has a label for no cell that is used; name another column."
+        raise ValueError(msg)
+    codes = labels.codes.astype(np.intp)
     return [str(name) for name in labels.categories], codes
 
 

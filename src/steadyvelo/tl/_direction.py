@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from steadyvelo.engine._threads import Progress
 
-__all__ = ["check_crossfit", "cosines", "direction", "write_directions"]
+__all__ = ["check_crossfit", "check_numbers", "cosines", "direction", "write_directions"]
 
 _PLANE = 2
 
@@ -66,7 +66,8 @@ def direction(
     Hotelling's test refutes that there is none.
 
     What is random are the counts given the state of the cells; the embedding is taken as it is.
-    Directions can be read, lengths cannot.
+    Directions can be read, lengths cannot. Cells are taken as independent here also where the fit's
+    errors are over batches: what is determined are the directions of these cells in these batches.
 
     Parameters
     ----------
@@ -144,6 +145,7 @@ def direction(
     threads = count_threads(n_threads)
     fitted = Fitted.read(adata, velocity_key)
     check_crossfit(fitted)
+    check_numbers(level, n_controls, rng)
     check_finite_embedding(adata, basis.removeprefix("X_"))
     refit = Refit.of(adata, fitted, velocity_genes(adata, fitted))
     with shown(progress, "directions") as report:
@@ -175,7 +177,6 @@ def write_directions(
     """Do what :func:`direction` says for the velocity genes of a fit."""
     adata, fitted = refit.adata, refit.fitted
     key = fitted.key
-    _check_numbers(level, n_controls)
     embedding = check_finite_embedding(adata, basis)
     cells = used_cells(adata)
     names, groups = labels_of(adata, groupby, cells)
@@ -244,11 +245,16 @@ def check_crossfit(fitted: Fitted) -> None:
         raise ValueError(msg)
 
 
-def _check_numbers(level: float, n_controls: int) -> None:
-    if not 0 < level < 1:
+def check_numbers(level: float, n_controls: int, rng: int) -> None:
+    """Refuse a level, a number of controls or a seed that is none."""
+    for name, number in (("n_controls", n_controls), ("rng", rng)):
+        if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
+            msg = f"{name} must be a whole number; it is {number!r}."
+            raise TypeError(msg)
+    if isinstance(level, str) or not 0 < level < 1:
         msg = f"level must lie between 0 and 1, as 0.95 for a 95 % interval; it is {level}."
         raise ValueError(msg)
-    if isinstance(n_controls, bool) or n_controls != int(n_controls) or n_controls < 0:
+    if n_controls < 0:
         msg = f"n_controls must be a whole number, 0 for none; it is {n_controls!r}."
         raise ValueError(msg)
 

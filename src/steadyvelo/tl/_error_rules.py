@@ -144,6 +144,7 @@ def _split(
     if external(params):
         # these neighbours do not come from these counts: they are the same for all genes
         graph = SmoothingOperator.from_connectivities(connectivities(adata, neighbors_key), cells)
+        graph = graph.without_self()
         return Split(np.zeros(len(genes), dtype=np.int8), cell_fold, (graph, graph))
     gene_fold = _gene_halves(adata, generator, gene_clusters)
     chosen = component_genes(adata)

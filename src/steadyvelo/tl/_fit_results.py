@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GRAPH_PARAMS",
     "DenseLayers",
+    "clear_checks",
     "clear_direction",
     "clear_earlier",
     "clear_graph",
@@ -173,11 +174,18 @@ def clear_earlier(adata: AnnData, key: str) -> None:
     _remove(adata, "obs", _keys.WEIGHTS_COLUMN.of(key))
     var = (_keys.VARIABLE_PASSES, _keys.SPLICED_CHECKSUM, _keys.UNSPLICED_CHECKSUM, *ERROR_FIELDS)
     _remove(adata, "var", *(field.of(key) for field in var))
-    for field in (*_keys.CHECK_FIELDS, *_keys.RELIABILITY_FIELDS):
+    clear_checks(adata, key)
+    for field in _keys.RELIABILITY_FIELDS:
         _remove(adata, field.slot, field.of(key))
     for basis in adata.uns.get(_keys.PARAMS.of(key), {}).get("directions", {}):
         clear_direction(adata, key, basis)
     clear_graph(adata, key)
+
+
+def clear_checks(adata: AnnData, key: str) -> None:
+    """Remove what was found of the model, gene by gene."""
+    for field in _keys.CHECK_FIELDS:
+        _remove(adata, field.slot, field.of(key))
 
 
 def clear_direction(adata: AnnData, key: str, basis: str) -> None:

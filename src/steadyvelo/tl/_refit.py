@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from steadyvelo._fitted import Fitted
     from steadyvelo.engine import CountsSource, ErrorRule
 
-__all__ = ["Refit"]
+__all__ = ["Refit", "check_counts_known", "weights_of_fit"]
 
 _OFFSETS = {"False": False, "True": True, "nonnegative": True}
 
@@ -53,13 +53,7 @@ class Refit:
     def of(cls, adata: AnnData, fitted: Fitted, genes: NDArray[np.int64]) -> Refit:
         """Read how some genes were fitted; refuse if the counts are not there as they were."""
         params = fitted.params
-        check_fit_unchanged(adata, params, fitted.key)
-        if "neighbors_hash" not in params:
-            msg = (
-                "the fit used layers Ms and Mu of another tool, and this needs the counts: delete "
-                "the two layers and rerun tl.velocity."
-            )
-            raise ValueError(msg)
+        check_counts_known(adata, fitted)
         source = counts_source(
             adata,
             genes,
@@ -113,10 +107,27 @@ class Refit:
         return part
 
 
-def _weights(adata: AnnData, fitted: Fitted, genes: NDArray[np.int64]) -> Any:
+def check_counts_known(adata: AnnData, fitted: Fitted) -> None:
+    """Refuse a fit whose counts, cells, sizes or neighbours are not there as they were."""
+    check_fit_unchanged(adata, fitted.params, fitted.key)
+    if "neighbors_hash" not in fitted.params:
+        msg = (
+            "the fit used layers Ms and Mu of another tool, and this needs the counts: delete "
+            "the two layers and rerun tl.velocity."
+        )
+        raise ValueError(msg)
+
+
+def weights_of_fit(adata: AnnData, fitted: Fitted) -> Any:
+    """Return the rule of a fit, or the weights it was given."""
     if fitted.params["weights"] != "given":
         return fitted.params["weights"]
     column = _keys.WEIGHTS_COLUMN.of(fitted.key)
     if column in adata.obs:
         return adata.obs[column].to_numpy(dtype=np.float64)
-    return adata.layers[_keys.WEIGHTS_LAYER.of(fitted.key)][:, genes]
+    return adata.layers[_keys.WEIGHTS_LAYER.of(fitted.key)]
+
+
+def _weights(adata: AnnData, fitted: Fitted, genes: NDArray[np.int64]) -> Any:
+    weights = weights_of_fit(adata, fitted)
+    return weights if isinstance(weights, str) or weights.ndim == 1 else weights[:, genes]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from steadyvelo import _keys, pp
-from steadyvelo._checks import check_adata, check_finite_embedding, check_key, writable
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, check_finite_embedding, writable
 from steadyvelo._fitted import Fitted
 from steadyvelo._progress import ShowProgress, shown
+from steadyvelo._sources import used_cells
+from steadyvelo._warnings import SteadyveloWarning
 from steadyvelo.engine import count_threads
 
 from ._check_model import write_checks
-from ._direction import check_crossfit, write_directions
+from ._cluster_directions import labels_of
+from ._direction import check_crossfit, check_numbers, cosines, write_directions
 from ._direction_support import direction_support
 from ._refit import Refit
-from ._sensitivity import compare_variants, light_copy, other_size_factors, refit_options
+from ._sensitivity import compare_variants, light_copy, refit_options, with_other_sizes
 from ._velocity import velocity
 from ._velocity_source import velocity_genes
 
@@ -133,7 +137,8 @@ def reliability(
     fitted = Fitted.read(adata, velocity_key)
     check_crossfit(fitted)
     check_finite_embedding(adata, basis)
-    check_key(adata, "obs", groupby, "name the column that holds the clusters.")
+    labels_of(adata, groupby, used_cells(adata))
+    check_numbers(_LEVEL, n_controls, rng)
     chosen = velocity_genes(adata, fitted)
     refit = Refit.of(adata, fitted, np.flatnonzero(~np.isnan(fitted.gamma)))
     common: dict[str, Any] = {"max_memory": max_memory, "n_threads": threads}
@@ -198,40 +203,45 @@ def _with_other_sizes(
     """Fit again with the other size factors and add what the clusters do then."""
     params, basis = fitted.params, directions["basis"]
     other = light_copy(adata, fitted, basis)
-    layers = {"spliced": params["spliced"], "unspliced": params["unspliced"]}
-    pp.size_factors(other, method=other_size_factors(adata), **layers)  # type: ignore[arg-type]
+    with_other_sizes(adata, other, fitted)
     choice = {name: params[name] for name in ("uncertainty", "level", "n_splits", "rng")}
     for name in ("gene_clusters", "batch_key"):
         choice[name] = params.get(name) or None
     if choice["gene_clusters"]:
         other.var[choice["gene_clusters"]] = adata.var[choice["gene_clusters"]]
-    velocity(
-        other,
-        dense=False,
-        max_memory=directions["max_memory"],
-        n_threads=directions["n_threads"],
-        **refit_options(fitted),
-        **choice,
-    )
+    table["other_sizes_p_holm"] = table["other_sizes_cosine"] = np.nan
+    with warnings.catch_warnings():
+        # that there are few velocity genes is said by the verdict
+        warnings.simplefilter("ignore", SteadyveloWarning)
+        velocity(
+            other,
+            dense=False,
+            max_memory=directions["max_memory"],
+            n_threads=directions["n_threads"],
+            **refit_options(adata, fitted),
+            **choice,
+        )
     again = Fitted.read(other, "velocity")
+    if again.velocity_genes.sum() < 2:
+        return
     refit = Refit.of(other, again, velocity_genes(other, again))
     write_directions(refit, n_controls=0, **directions)
-    found = other.uns[_keys.CLUSTER_DIRECTIONS.of("velocity", basis)]
+    found = other.uns[_keys.CLUSTER_DIRECTIONS.of("velocity", basis)].reindex(table.index)
     table["other_sizes_p_holm"] = found["p_holm"]
     arrows = [name for name in table if str(name).startswith("arrow_")]
     first, second = table[arrows].to_numpy(), found[arrows].to_numpy()
-    length = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    table["other_sizes_cosine"] = (first * second).sum(axis=1) / np.where(
-        length > 0, length, np.nan
-    )
+    table["other_sizes_cosine"] = cosines(first, second)
 
 
 def _with_variants(table: pd.DataFrame, variants: pd.DataFrame) -> None:
     """Add the choice that turns each cluster's arrows most."""
-    inside = variants[[str(name) for name in table.index]]
-    known = inside.fillna(-1.0)
-    table["most_sensitive_to"] = known.idxmin(axis=0).to_numpy()
-    table["least_cosine"] = inside.min(axis=0).to_numpy()
+    # a choice that leaves too few velocity genes, or a cluster without arrows, turns nothing
+    cosine = variants.iloc[:, 1:].to_numpy()
+    known = np.where(np.isnan(cosine), np.inf, cosine)
+    least = known.min(axis=0)
+    names = np.asarray(variants.index, dtype=object)[known.argmin(axis=0)]
+    table["most_sensitive_to"] = np.where(np.isfinite(least), names, "")
+    table["least_cosine"] = np.where(np.isfinite(least), least, np.nan)
 
 
 def _judge(table: pd.DataFrame, basis: str) -> None:
@@ -248,7 +258,7 @@ def _verdict(row: pd.Series, basis: str) -> tuple[str, str]:
     cells = f"its {int(row['cells']):,} cells"
     p = row["p_holm"]
     if not p < 1 - _LEVEL:
-        known = f"p = {p:.2g}" if np.isfinite(p) else "too few cells to test"
+        known = f"p = {p:.2g}" if np.isfinite(p) else "fewer cells than a test needs"
         return (
             "not supported",
             f"The summed votes of {cells} have no direction ({known}).",
@@ -271,14 +281,16 @@ def _doubts(row: pd.Series) -> list[str]:
     if row.get("control_called", 0.0) > _FALSE_CALLS:
         doubts.append(f"so have {row['control_called']:.0%} of the controls without one")
     if "other_sizes_p_holm" in row:
-        if not row["other_sizes_p_holm"] < 1 - _LEVEL:
+        if np.isnan(row["other_sizes_p_holm"]):
+            doubts.append("none can be told with the other kind of size factors")
+        elif not row["other_sizes_p_holm"] < 1 - _LEVEL:
             doubts.append(
                 "none with the other kind of size factors "
                 f"(p = {row['other_sizes_p_holm']:.2g}): it rests on library sizes"
             )
         elif row["other_sizes_cosine"] < _TURNED:
             doubts.append("another with the other kind of size factors: it rests on library sizes")
-    if "least_cosine" in row and not row["least_cosine"] >= _TURNED:
+    if "least_cosine" in row and row["least_cosine"] < _TURNED:
         doubts.append(
             f"its arrows turn with {row['most_sensitive_to']} "
             f"(median cosine {row['least_cosine']:.2f})"
@@ -295,11 +307,12 @@ def _checks(adata: AnnData, key: str, basis: str, table: pd.DataFrame) -> pd.Dat
     model = adata.var[_keys.MODEL.of(key)].astype(str)[chosen]
     holds = int((model == "holds").sum())
     determined, control = made["determined"], made["determined_in_controls"]
+    beside = f"; {control:.1%} in controls that go nowhere" if np.isfinite(control) else ""
     rows: dict[str, tuple[float, bool, str]] = {
         "cells with a direction": (
             determined,
-            not determined <= 2 * control,
-            f"{determined:.0%} of the cells; {control:.1%} in controls that go nowhere.",
+            determined > 2 * (control if np.isfinite(control) else 1 - _LEVEL),
+            f"{determined:.0%} of the cells{beside}.",
         ),
         "model holds": (
             holds / len(model),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from steadyvelo._warnings import SteadyveloWarning
 from ._cluster_directions import labels_of
 from ._direction import cosines
 from ._error_rules import external, neighbor_params
+from ._refit import check_counts_known, weights_of_fit
 from ._velocity import velocity
 from ._velocity_embedding import velocity_embedding
 from ._velocity_graph import velocity_graph
@@ -36,6 +37,7 @@ __all__ = [
     "other_size_factors",
     "refit_options",
     "sensitivity",
+    "with_other_sizes",
 ]
 
 
@@ -52,8 +54,9 @@ def sensitivity(
     """Redraw the arrows with other choices and compare their directions.
 
     Half and twice the neighbours, other quantiles, with and without an offset, and size factors of
-    each layer or common to both: each changed alone, everything else as the fit had it. What
-    changes the arrows of a cluster is a choice that they rest on.
+    each layer or common to both: each changed alone, everything else as the fit had it. All are
+    ordinary fits, without cross-fitting, and compared with an ordinary fit of the same choices.
+    What changes the arrows of a cluster is a choice that they rest on.
 
     Parameters
     ----------
@@ -120,12 +123,14 @@ def compare_variants(
     """Do what :func:`sensitivity` says."""
     check_finite_embedding(adata, basis)
     fitted = Fitted.read(adata, key)
+    check_counts_known(adata, fitted)
     names, groups = labels_of(adata, groupby, used_cells(adata))
     base = light_copy(adata, fitted, basis)
     makers = _variants(adata, fitted)
+    as_fitted = refit_options(adata, fitted)
 
     def arrows(changed: AnnData, **options: Any) -> NDArray[np.float64] | None:
-        return _arrows(changed, fitted, basis, options, max_memory, n_threads)
+        return _arrows(changed, fitted, basis, as_fitted, options, max_memory, n_threads)
 
     usual = arrows(base)
     rows: dict[str, list[float]] = {}
@@ -142,6 +147,9 @@ def compare_variants(
             rows[name] = [_median(cosine[part]) for part in parts]
         if report is not None:
             report((number + 1) / len(makers))
+    if "all" in names:
+        # the first column is that of all cells
+        names = [f"cluster {name}" if name == "all" else name for name in names]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["all", *names])
     table.index.name = "choice"
     return table
@@ -181,10 +189,32 @@ def light_copy(adata: AnnData, fitted: Fitted, basis: str) -> AnnData:
     )
 
 
-def other_size_factors(adata: AnnData) -> str:
+def other_size_factors(adata: AnnData) -> Literal["per_layer", "common"]:
     """Return the method of size factors that was not used."""
     made = adata.uns.get(_keys.SIZE_PARAMS.of(), {}).get("method", "per_layer")
     return "per_layer" if made == "common" else "common"
+
+
+def with_other_sizes(adata: AnnData, changed: AnnData, fitted: Fitted) -> None:
+    """Give a light copy the size factors that were not used, from the same sizes and cells."""
+    made = adata.uns.get(_keys.SIZE_PARAMS.of(), {})
+    columns = {
+        f"{kind}_size": None
+        if made.get(f"{kind}_size", "layer") == "layer"
+        else str(made[f"{kind}_size"])
+        for kind in ("spliced", "unspliced")
+    }
+    with warnings.catch_warnings():
+        # what is said of the cells was said when the fit's factors were made
+        warnings.simplefilter("ignore", SteadyveloWarning)
+        pp.size_factors(
+            changed,
+            method=other_size_factors(adata),
+            spliced=fitted.params["spliced"],
+            unspliced=fitted.params["unspliced"],
+            **columns,
+        )
+    changed.obs[_keys.CELLS_USED.of()] &= used_cells(adata)
 
 
 def _variants(
@@ -192,7 +222,6 @@ def _variants(
 ) -> dict[str, tuple[Callable[[AnnData], None], dict[str, Any]]]:
     """Return what is changed in the data, and in the options of the fit, for every choice."""
     params = fitted.params
-    layers = {"spliced": params["spliced"], "unspliced": params["unspliced"]}
     graph = neighbor_params(adata, params["neighbors_key"] or None)
     other = other_size_factors(adata)
 
@@ -200,7 +229,7 @@ def _variants(
         """Change nothing."""
 
     def sized(changed: AnnData) -> None:
-        pp.size_factors(changed, method=other, **layers)  # type: ignore[arg-type]
+        with_other_sizes(adata, changed, fitted)
 
     def with_neighbors(n: int) -> Callable[[AnnData], None]:
         def find(changed: AnnData) -> None:
@@ -233,14 +262,15 @@ def _variants(
     return made
 
 
-def refit_options(fitted: Fitted) -> dict[str, Any]:
+def refit_options(adata: AnnData, fitted: Fitted) -> dict[str, Any]:
     """Return the options of :func:`steadyvelo.tl.velocity` that a fit was made with."""
     params = fitted.params
     offset: Any = {"False": False, "True": True}.get(params["offset"], params["offset"])
-    names = ("weights", "min_r2", "min_gamma", "r2", "highly_variable", "spliced", "unspliced")
+    names = ("min_r2", "min_gamma", "r2", "highly_variable", "spliced", "unspliced")
     groups = params.get("groups")
     return {
         **{name: params[name] for name in names},
+        "weights": weights_of_fit(adata, fitted),
         "quantiles": fitted.quantiles,
         "offset": offset,
         "groups": None if groups is None else list(groups),
@@ -253,13 +283,14 @@ def _arrows(
     adata: AnnData,
     fitted: Fitted,
     basis: str,
+    options_of_fit: dict[str, Any],
     options: dict[str, Any],
     max_memory: float | None,
     n_threads: int | None,
 ) -> NDArray[np.float64] | None:
     """Return the arrows of an ordinary fit; None where there are too few velocity genes."""
     params = fitted.params
-    given = {**refit_options(fitted), **options}
+    given = {**options_of_fit, **options}
     with warnings.catch_warnings():
         # the fit itself has said so
         warnings.simplefilter("ignore", SteadyveloWarning)
