@@ -185,3 +185,13 @@ def test_counts_that_have_changed_are_refused(moving):
     moving.layers["unspliced"] = moving.layers["unspliced"] * 2
     with pytest.raises(ValueError, match="changed"):
         sv.tl.direction(moving, basis="plane")
+
+
+@pytest.mark.parametrize("change", ["fewer genes", "highly variable"])
+def test_folds_that_cannot_be_made_again_are_refused(moving, change):
+    if change == "fewer genes":
+        moving = moving[:, moving.var["velocity_genes"]].copy()
+    else:
+        moving.var["highly_variable"] = np.arange(moving.n_vars) % 2 == 0
+    with pytest.raises(ValueError, match="have changed since the fit"):
+        sv.tl.direction(moving, basis="plane")

@@ -11,6 +11,7 @@ import pandas as pd
 from steadyvelo import _keys
 from steadyvelo._checks import check_key, one_of
 from steadyvelo._neighbor_graph import connectivities
+from steadyvelo._provenance import hash_values
 from steadyvelo._sources import used_cells
 from steadyvelo.engine import BYTES_PER_VALUE, CrossFit, Sandwich, SmoothingOperator, Split
 from steadyvelo.pp._nearest import nearest_neighbors
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from steadyvelo.engine import CountsSource, ErrorRule
 
-__all__ = ["METHODS", "ErrorChoice", "batch_numbers"]
+__all__ = ["METHODS", "ErrorChoice", "batch_numbers", "folds_hash"]
 
 METHODS = ("sandwich", "crossfit")
 
@@ -112,6 +113,14 @@ class ErrorChoice:
             for _ in range(self.n_splits)
         ]
         return CrossFit(**shared, splits=splits)
+
+
+def folds_hash(adata: AnnData, gene_clusters: str | None) -> str:
+    """Return a short hash of what folds of genes are made from."""
+    columns = [component_genes(adata)]
+    if gene_clusters is not None:
+        columns.append(pd.factorize(adata.var[gene_clusters])[0])
+    return hash_values(*columns)
 
 
 def batch_numbers(adata: AnnData, batch_key: str | None) -> NDArray[np.intp] | None:

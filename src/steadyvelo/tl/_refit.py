@@ -12,7 +12,7 @@ from steadyvelo import _keys
 from steadyvelo._sources import check_fit_unchanged, counts_source, used_cells
 from steadyvelo.engine import CrossFit, FitRule
 
-from ._error_rules import ErrorChoice
+from ._error_rules import ErrorChoice, folds_hash
 from ._fit_inputs import in_groups
 
 if TYPE_CHECKING:
@@ -83,6 +83,13 @@ class Refit:
     @cached_property
     def errors(self) -> ErrorRule:
         """How errors are found; made once, since folds of genes need graphs of their own."""
+        made = self.fitted.params.get("folds_hash")
+        if made is not None and made != folds_hash(self.adata, self.choice.gene_clusters):
+            msg = (
+                "genes, or which are used or highly variable, have changed since the fit: its "
+                f"folds cannot be made again. Rerun tl.velocity(key_added={self.fitted.key!r})."
+            )
+            raise ValueError(msg)
         return self.errors_by(self.choice)
 
     def errors_by(self, choice: ErrorChoice) -> ErrorRule:

@@ -25,7 +25,7 @@ from steadyvelo.engine import (
 from steadyvelo.model import resolve_quantiles
 from steadyvelo.model._ratio import resolve_offset
 
-from ._error_rules import ErrorChoice
+from ._error_rules import ErrorChoice, folds_hash
 from ._fit_inputs import (
     check_thresholds,
     checked_weights,
@@ -274,6 +274,8 @@ def velocity(
     if groups is not None:
         params["groups"] = np.atleast_1d(np.asarray(groups, dtype=object))
         params["groupby"] = groupby
+    if uncertainty == "crossfit":
+        params["folds_hash"] = folds_hash(adata, gene_clusters)
     record = None
     if not from_layers:
         record = smoothing_record(adata, spliced, unspliced, neighbors_key)
