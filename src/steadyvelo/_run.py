@@ -12,9 +12,10 @@ import pandas as pd
 from anndata import AnnData
 
 from steadyvelo import _keys, pp, tl
-from steadyvelo._checks import check_adata, check_counts, check_key, listed
+from steadyvelo._checks import check_adata, check_counts, listed
 from steadyvelo._neighbor_graph import distances, has_neighbors
 from steadyvelo._plan import Plan
+from steadyvelo.tl._cluster_directions import labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -130,10 +131,7 @@ def run(
         msg = f"basis={basis!r} is not in adata.obsm ({listed(there)}); only 'umap' is computed."
         raise KeyError(msg)
     if groupby is not None:
-        column = check_key(adata, "obs", groupby, "name the column that holds the clusters.")
-        if column.isna().all():
-            msg = f"obs[{groupby!r}] has a label for no cell; name another column."
-            raise ValueError(msg)
+        labels_of(adata, groupby, np.ones(adata.n_obs, dtype=bool))
 
     with steps("size factors"):
         # columns are written to a light copy: the input stays as it is

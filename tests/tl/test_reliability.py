@@ -10,8 +10,9 @@ import pytest
 
 import steadyvelo as sv
 from steadyvelo._fitted import Fitted
-from steadyvelo.tl._reliability import _verdict, _with_variants
-from steadyvelo.tl._sensitivity import light_copy, with_other_sizes
+from steadyvelo.tl._light_copy import light_copy, with_other_sizes
+from steadyvelo.tl._reliability import _with_variants
+from steadyvelo.tl._verdicts import verdict_of
 
 
 def prepared(*, still=False, rng=0, n_cells=600, offset=False, **options):
@@ -216,7 +217,7 @@ def test_every_doubt_has_its_sentence(change, verdict, words):
         "most_sensitive_to": "15 neighbours",
         "least_cosine": 0.95,
     }
-    found, reason = _verdict(pd.Series({**row, **change}), "umap")
+    found, reason = verdict_of(pd.Series({**row, **change}), "umap")
     assert found == verdict
     assert words in reason
 

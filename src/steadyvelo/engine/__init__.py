@@ -12,8 +12,9 @@ from ._column_sums import weighted_column_sums
 from ._comparison import fit_groups
 from ._confidence import velocity_agreement
 from ._correlation import EdgeCorrelation, split_signs
+from ._crossfit import CrossFit, Split
 from ._edges import recursive_neighbors
-from ._errors import CrossFit, ErrorRule, Sandwich, Split
+from ._errors import ErrorRule, Sandwich
 from ._fit import FitResult, FitRule, fit_ratios
 from ._gene_checks import GeneChecks, check_genes
 from ._memory import BYTES_PER_VALUE, available_memory, genes_per_block

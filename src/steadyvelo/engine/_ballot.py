@@ -11,7 +11,6 @@ import scipy.sparse as sp
 
 from ._kernels._votes import sum_votes
 from ._rings import Ring
-from ._sources import NO_COUNTS
 from ._threads import for_rows, gene_slices, in_threads
 
 if TYPE_CHECKING:
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
 
     from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
 
-    from ._errors import BlockErrors, Split
+    from ._crossfit import Split
+    from ._errors import BlockErrors
     from ._sources import CountsSource, MomentBlock
 
 __all__ = ["Ballot", "Lines", "Votes"]
@@ -132,7 +132,7 @@ class Ballot:
 
     def measure(self, block: MomentBlock) -> None:
         """Add how far apart the ends of every edge lie in the genes of a block."""
-        spliced, _ = _counts(block)
+        spliced, _ = block.kept_counts
         for ring in self.rings:
             columns = np.flatnonzero(ring.genes[block.genes])
             if len(columns) == 0:
@@ -153,7 +153,7 @@ class Ballot:
 
     def vote(self, block: MomentBlock, errors: BlockErrors, lines: Lines) -> None:
         """Let the neighbours say what the genes of a block tell."""
-        spliced, unspliced = _counts(block)
+        spliced, unspliced = block.kept_counts
         gamma, offset = lines.gamma[block.genes], lines.offset[block.genes]
         residuals = unspliced - gamma.astype(np.float32) * spliced - offset.astype(np.float32)
         # of the arrow by γ and by the offset, and what each gene says
@@ -306,9 +306,3 @@ class Ballot:
                 )
                 out[d :: self.n_dims] += (self.groups @ said).toarray()
         return out
-
-
-def _counts(block: MomentBlock) -> tuple[Float32Array, Float32Array]:
-    if block.counts is None:
-        raise ValueError(NO_COUNTS)
-    return block.counts

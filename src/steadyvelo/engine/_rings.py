@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, IntArray
 
-    from ._errors import Split
+    from ._crossfit import Split
     from ._order import CellOrder
     from ._smoothing import SmoothingOperator
 

@@ -58,6 +58,13 @@ class MomentBlock:
     unspliced: Float32Array
     counts: tuple[Float32Array, Float32Array] | None = None
 
+    @property
+    def kept_counts(self) -> tuple[Float32Array, Float32Array]:
+        """The counts; refused where the source did not keep them."""
+        if self.counts is None:
+            raise ValueError(NO_COUNTS)
+        return self.counts
+
     def velocity(
         self,
         gamma: Float64Array,
@@ -84,9 +91,7 @@ class MomentBlock:
 
     def counts_by_gene(self, genes: slice) -> tuple[Float32Array, Float32Array]:
         """Return the counts of some genes as :meth:`by_gene` does."""
-        if self.counts is None:
-            raise ValueError(NO_COUNTS)
-        spliced, unspliced = self.counts
+        spliced, unspliced = self.kept_counts
         return by_gene(spliced, genes, self.order), by_gene(unspliced, genes, self.order)
 
     def write(self, layer: Float32Array, genes: IntArray, values: Float32Array) -> None:

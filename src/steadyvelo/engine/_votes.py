@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from steadyvelo.model._typing import Float64Array, IntArray
 
-    from ._errors import CrossFit
+    from ._crossfit import CrossFit
     from ._fit import FitRule
     from ._sources import CountsSource
     from ._threads import Progress

@@ -123,10 +123,7 @@ def _spread(
     n_threads: int,
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Return the mean square of the deviations of the neighbours from the velocity of each row."""
-    if block.counts is None:
-        msg = "the block holds no counts."
-        raise ValueError(msg)
-    spliced, unspliced = block.counts
+    spliced, unspliced = block.kept_counts
     residuals = (unspliced - gamma * spliced - offset).astype(np.float32)
     smoothing = refit.source.smoothing
     mean = smoothing.apply(residuals, n_threads).astype(np.float64)

@@ -107,4 +107,5 @@ def angle_interval(
     half = np.where(bounded, half, np.pi)
     # where rounding puts the arrow at the edge of its own cone it still lies within
     low, high = np.minimum(centre - half, angle), np.maximum(centre + half, angle)
-    return tuple(np.where(good, x, np.nan) for x in (angle, low, high))  # type: ignore[return-value]
+    angle, low, high = (np.where(good, x, np.nan) for x in (angle, low, high))
+    return angle, low, high

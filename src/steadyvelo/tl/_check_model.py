@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import false_discovery_control
 
 from steadyvelo import _keys
 from steadyvelo._checks import check_adata, writable
@@ -18,7 +17,8 @@ from steadyvelo.engine import check_genes, count_threads, fit_groups, genes_per_
 from steadyvelo.model import FEWEST_MOLECULES
 
 from ._cluster_directions import labels_of
-from ._fit_results import clear_checks
+from ._fit_results import clear_checks, over_all_genes
+from ._multiple_tests import benjamini_hochberg
 from ._refit import Refit
 
 if TYPE_CHECKING:
@@ -153,8 +153,7 @@ def write_checks(
         progress=report,
     )
     columns = _columns(refit, checks, ratios.contrast(1, 0), names)
-    path = np.full((adata.n_vars, len(_SHARES)), np.nan)
-    path[refit.genes] = checks.path
+    path = over_all_genes(adata, refit.genes, checks.path)
     key = refit.fitted.key
     writable(adata)
     clear_checks(adata, key)
@@ -171,14 +170,10 @@ def _columns(
     adata, genes, fitted = refit.adata, refit.genes, refit.fitted
     gamma = fitted.gamma[genes]
 
-    def everywhere(values: Any) -> NDArray[Any]:
-        out = np.full(adata.n_vars, np.nan)
-        out[genes] = values
-        return out
+    def everywhere(values: NDArray[Any]) -> NDArray[np.float64]:
+        return over_all_genes(adata, genes, values)
 
-    tested = np.isfinite(halves.p)
-    fdr = np.full(len(genes), np.nan)
-    fdr[tested] = false_discovery_control(halves.p[tested])
+    fdr = benjamini_hochberg(halves.p)
     steady = checks.path[:, _STEADY]
     with np.errstate(invalid="ignore", divide="ignore"):
         size = np.where(gamma == 0, np.nan, np.abs(gamma))

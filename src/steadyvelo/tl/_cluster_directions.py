@@ -10,13 +10,15 @@ import pandas as pd
 from steadyvelo._checks import check_key
 from steadyvelo.model import angle_interval, hotelling_p
 
+from ._multiple_tests import holm
+
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
     from steadyvelo.engine import Votes
 
-__all__ = ["cluster_directions", "gene_votes", "holm", "labels_of"]
+__all__ = ["cluster_directions", "gene_votes", "labels_of"]
 
 _PLANE = 2
 
@@ -94,15 +96,6 @@ def _summed_test(
     with np.errstate(invalid="ignore", divide="ignore"):
         n = size.sum(axis=1) ** 2 / (size * size).sum(axis=1)
     return hotelling_p(arrows, covariance, n), covariance, n
-
-
-def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return p-values adjusted for all tests (Holm); NaN stays and is no test."""
-    adjusted = np.full(len(p), np.nan)
-    order = np.argsort(p)[: np.isfinite(p).sum()]
-    left = len(order) - np.arange(len(order))
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * left), 1.0)
-    return adjusted
 
 
 def _share(values: NDArray[np.generic], groups: NDArray[np.intp], n: int) -> NDArray[np.float64]:

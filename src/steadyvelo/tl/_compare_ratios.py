@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.stats import false_discovery_control
 
 from steadyvelo._checks import check_adata, check_key, listed, one_of
 from steadyvelo._fitted import Fitted
@@ -17,6 +16,7 @@ from steadyvelo._sources import used_cells
 from steadyvelo.engine import count_threads, fit_groups, genes_per_block
 
 from ._error_rules import METHODS, ErrorChoice, batch_numbers
+from ._multiple_tests import benjamini_hochberg
 from ._refit import Refit
 
 if TYPE_CHECKING:
@@ -185,9 +185,6 @@ def _table(
 ) -> pd.DataFrame:
     first, second = pair
     contrast = ratios.contrast(first, second)
-    fdr = np.full(len(genes), np.nan)
-    tested = np.isfinite(contrast.p)
-    fdr[tested] = false_discovery_control(contrast.p[tested])
     return pd.DataFrame(
         {
             "gene": genes,
@@ -199,7 +196,7 @@ def _table(
             "se": contrast.se,
             "statistic": contrast.statistic,
             "p": contrast.p,
-            "fdr": fdr,
+            "fdr": benjamini_hochberg(contrast.p),
             "molecules": np.minimum(ratios.molecules[first], ratios.molecules[second]),
         }
     )

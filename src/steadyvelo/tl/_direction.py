@@ -22,7 +22,7 @@ from steadyvelo.model import angle_interval, hotelling_p
 
 from ._cluster_directions import cluster_directions, gene_votes, labels_of
 from ._fit_results import clear_direction
-from ._refit import Refit
+from ._refit import Refit, check_crossfit
 from ._velocity_source import velocity_genes
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from steadyvelo.engine._threads import Progress
 
-__all__ = ["check_crossfit", "check_numbers", "cosines", "direction", "write_directions"]
+__all__ = ["check_numbers", "cosines", "direction", "write_directions"]
 
 _PLANE = 2
 
@@ -183,7 +183,7 @@ def write_directions(
     signs = _signs(np.random.default_rng(rng), n_controls, adata.n_obs)
     votes = cast_votes(
         refit.source,
-        refit.errors,  # type: ignore[arg-type]
+        refit.crossfit,
         refit.rule,
         Lines(fitted.gamma[refit.genes], fitted.offset[refit.genes]),
         embedding,
@@ -232,17 +232,6 @@ def write_directions(
         "determined_in_controls": float(determined[:, cells].mean()) if n_controls else np.nan,
     }
     adata.uns[_keys.PARAMS.of(key)] = {**params, "directions": made}
-
-
-def check_crossfit(fitted: Fitted) -> None:
-    """Refuse a fit without cross-fitted errors."""
-    if fitted.params.get("uncertainty") != "crossfit":
-        made = fitted.params.get("uncertainty")
-        msg = (
-            f"the fit was made with uncertainty={made!r}; directions need neighbours from other "
-            f"genes: run tl.velocity(adata, uncertainty='crossfit', key_added={fitted.key!r})."
-        )
-        raise ValueError(msg)
 
 
 def check_numbers(level: float, n_controls: int, rng: int) -> None:

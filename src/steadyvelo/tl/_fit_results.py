@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import false_discovery_control
 
 from steadyvelo import _keys
 from steadyvelo._sources import write_moments
 from steadyvelo.model import gene_criteria
+
+from ._multiple_tests import benjamini_hochberg
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -29,6 +30,7 @@ __all__ = [
     "clear_graph",
     "error_columns",
     "gene_columns",
+    "over_all_genes",
     "write_weights",
 ]
 
@@ -145,15 +147,6 @@ def error_columns(
     adata: AnnData, genes: NDArray[np.int64], errors: RatioErrors, key: str
 ) -> dict[str, NDArray[np.float64]]:
     """Return the columns of `var` that hold errors, NaN for genes that were not fitted."""
-
-    def everywhere(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        out = np.full(adata.n_vars, np.nan)
-        out[genes] = values
-        return out
-
-    tested = np.isfinite(errors.offset_p)
-    adjusted = np.full(len(genes), np.nan)
-    adjusted[tested] = false_discovery_control(errors.offset_p[tested])
     columns = {
         _keys.GAMMA_SE: errors.se,
         _keys.OFFSET_SE: errors.offset_se,
@@ -163,9 +156,20 @@ def error_columns(
         _keys.GAMMA_MOLECULES: errors.molecules,
         _keys.EFFECTIVE_CELLS: errors.effective_cells,
         _keys.OFFSET_P: errors.offset_p,
-        _keys.OFFSET_FDR: adjusted,
+        _keys.OFFSET_FDR: benjamini_hochberg(errors.offset_p),
     }
-    return {field.of(key): everywhere(column) for field, column in columns.items()}
+    return {
+        field.of(key): over_all_genes(adata, genes, column) for field, column in columns.items()
+    }
+
+
+def over_all_genes(
+    adata: AnnData, genes: NDArray[np.int64], values: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Return values of some genes as values of all, NaN for the others."""
+    out = np.full((adata.n_vars, *values.shape[1:]), np.nan)
+    out[genes] = values
+    return out
 
 
 def clear_earlier(adata: AnnData, key: str) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from steadyvelo._fitted import Fitted
     from steadyvelo.engine import CountsSource, ErrorRule
 
-__all__ = ["Refit", "check_counts_known", "weights_of_fit"]
+__all__ = ["Refit", "check_counts_known", "check_crossfit", "weights_of_fit"]
 
 _OFFSETS = {"False": False, "True": True, "nonnegative": True}
 
@@ -92,6 +92,14 @@ class Refit:
             raise ValueError(msg)
         return self.errors_by(self.choice)
 
+    @property
+    def crossfit(self) -> CrossFit:
+        """The same, of a cross-fitted fit; others are refused."""
+        errors = self.errors
+        if not isinstance(errors, CrossFit):
+            raise TypeError(_no_crossfit(self.fitted))
+        return errors
+
     def errors_by(self, choice: ErrorChoice) -> ErrorRule:
         """Return how errors are found by another choice."""
         params = self.fitted.params
@@ -112,6 +120,20 @@ class Refit:
             errors = replace(errors, splits=splits)
         part.__dict__["errors"] = errors
         return part
+
+
+def check_crossfit(fitted: Fitted) -> None:
+    """Refuse a fit without cross-fitted errors."""
+    if fitted.params.get("uncertainty") != "crossfit":
+        raise ValueError(_no_crossfit(fitted))
+
+
+def _no_crossfit(fitted: Fitted) -> str:
+    return (
+        f"the fit was made with uncertainty={fitted.params.get('uncertainty')!r}; directions need "
+        "neighbours from other genes: run tl.velocity(adata, uncertainty='crossfit', "
+        f"key_added={fitted.key!r})."
+    )
 
 
 def check_counts_known(adata: AnnData, fitted: Fitted) -> None:

@@ -6,7 +6,6 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._checks import check_adata, check_finite_embedding, writable
@@ -18,27 +17,22 @@ from steadyvelo.engine import count_threads
 
 from ._check_model import write_checks
 from ._cluster_directions import labels_of
-from ._direction import check_crossfit, check_numbers, cosines, write_directions
+from ._direction import check_numbers, cosines, write_directions
 from ._direction_support import direction_support
-from ._refit import Refit
-from ._sensitivity import compare_variants, light_copy, refit_options, with_other_sizes
+from ._light_copy import light_copy, refit_options, with_other_sizes
+from ._refit import Refit, check_crossfit
+from ._sensitivity import compare_variants
 from ._velocity import velocity
 from ._velocity_source import velocity_genes
+from ._verdicts import LEVEL, checks_of_data, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pandas as pd
     from anndata import AnnData
 
 __all__ = ["reliability"]
-
-_LEVEL = 0.95
-# cos 60°: arrows that are further apart point elsewhere
-_TURNED = 0.5
-# under this share of cells with a direction, the sum speaks for few
-_FEW = 0.1
-# more controls than this with a direction say that the test is not to be trusted here
-_FALSE_CALLS = 0.15
 
 
 def reliability(
@@ -138,12 +132,12 @@ def reliability(
     check_crossfit(fitted)
     check_finite_embedding(adata, basis)
     labels_of(adata, groupby, used_cells(adata))
-    check_numbers(_LEVEL, n_controls, rng)
+    check_numbers(LEVEL, n_controls, rng)
     chosen = velocity_genes(adata, fitted)
     refit = Refit.of(adata, fitted, np.flatnonzero(~np.isnan(fitted.gamma)))
     common: dict[str, Any] = {"max_memory": max_memory, "n_threads": threads}
     directions: dict[str, Any] = {
-        "basis": basis, "groupby": groupby, "level": _LEVEL, "rng": rng, **common,
+        "basis": basis, "groupby": groupby, "level": LEVEL, "rng": rng, **common,
     }  # fmt: skip
     with shown(progress, "reliability") as report:
         share = _shares(report, 2 if sensitivity else 1)
@@ -160,13 +154,12 @@ def reliability(
                 adata, groupby, basis=basis, key=velocity_key, report=share(1.5, 2.0), **common
             )
             _with_variants(table, variants)
-    _judge(table, basis)
+    judge(table, basis)
 
     writable(adata)
     adata.uns[_keys.RELIABILITY.of(velocity_key)] = table
-    adata.uns[_keys.RELIABILITY_CHECKS.of(velocity_key)] = _checks(
-        adata, velocity_key, basis, table
-    )
+    checks = checks_of_data(adata, velocity_key, basis, table)
+    adata.uns[_keys.RELIABILITY_CHECKS.of(velocity_key)] = checks
     adata.uns.pop(_keys.SENSITIVITY.of(velocity_key), None)
     if variants is not None:
         adata.uns[_keys.SENSITIVITY.of(velocity_key)] = variants
@@ -242,110 +235,3 @@ def _with_variants(table: pd.DataFrame, variants: pd.DataFrame) -> None:
     names = np.asarray(variants.index, dtype=object)[known.argmin(axis=0)]
     table["most_sensitive_to"] = np.where(np.isfinite(least), names, "")
     table["least_cosine"] = np.where(np.isfinite(least), least, np.nan)
-
-
-def _judge(table: pd.DataFrame, basis: str) -> None:
-    """Add verdict and reason."""
-    judged = [_verdict(row, basis) for _, row in table.iterrows()]
-    table.insert(0, "verdict", pd.Categorical([verdict for verdict, _ in judged], _VERDICTS))
-    table.insert(1, "reason", [reason for _, reason in judged])
-
-
-_VERDICTS = ["supported", "weak", "not supported"]
-
-
-def _verdict(row: pd.Series, basis: str) -> tuple[str, str]:
-    cells = f"its {int(row['cells']):,} cells"
-    p = row["p_holm"]
-    if not p < 1 - _LEVEL:
-        known = f"p = {p:.2g}" if np.isfinite(p) else "fewer cells than a test needs"
-        return (
-            "not supported",
-            f"The summed votes of {cells} have no direction ({known}).",
-        )
-    doubts = _doubts(row)
-    if doubts:
-        return (
-            "weak",
-            f"The summed votes of {cells} have a direction (p = {p:.1g}), but {doubts[0]}.",
-        )
-    return "supported", (
-        f"The summed votes of {cells} have a direction on {basis} (p = {p:.1g}), and "
-        f"{row['determined']:.0%} of the cells have one of their own."
-    )
-
-
-def _doubts(row: pd.Series) -> list[str]:
-    """Return what speaks against a direction that the sum of votes has."""
-    doubts = []
-    if row.get("control_called", 0.0) > _FALSE_CALLS:
-        doubts.append(f"so have {row['control_called']:.0%} of the controls without one")
-    if "other_sizes_p_holm" in row:
-        if np.isnan(row["other_sizes_p_holm"]):
-            doubts.append("none can be told with the other kind of size factors")
-        elif not row["other_sizes_p_holm"] < 1 - _LEVEL:
-            doubts.append(
-                "none with the other kind of size factors "
-                f"(p = {row['other_sizes_p_holm']:.2g}): it rests on library sizes"
-            )
-        elif row["other_sizes_cosine"] < _TURNED:
-            doubts.append("another with the other kind of size factors: it rests on library sizes")
-    if "least_cosine" in row and row["least_cosine"] < _TURNED:
-        doubts.append(
-            f"its arrows turn with {row['most_sensitive_to']} "
-            f"(median cosine {row['least_cosine']:.2f})"
-        )
-    if row["determined"] < _FEW:
-        doubts.append(f"only {row['determined']:.0%} of the cells have one of their own")
-    return doubts
-
-
-def _checks(adata: AnnData, key: str, basis: str, table: pd.DataFrame) -> pd.DataFrame:
-    """Return what is found of the data set as a whole."""
-    made = adata.uns[_keys.PARAMS.of(key)]["directions"][basis]
-    chosen = adata.var[_keys.VELOCITY_GENES.of(key)].to_numpy(dtype=bool)
-    model = adata.var[_keys.MODEL.of(key)].astype(str)[chosen]
-    holds = int((model == "holds").sum())
-    determined, control = made["determined"], made["determined_in_controls"]
-    beside = f"; {control:.1%} in controls that go nowhere" if np.isfinite(control) else ""
-    rows: dict[str, tuple[float, bool, str]] = {
-        "cells with a direction": (
-            determined,
-            determined > 2 * (control if np.isfinite(control) else 1 - _LEVEL),
-            f"{determined:.0%} of the cells{beside}.",
-        ),
-        "model holds": (
-            holds / len(model),
-            holds >= _TURNED * len(model),
-            f"{holds:,} of {len(model):,} velocity genes pass every check; {_most(model)}.",
-        ),
-    }
-    called = table.get("control_any_called")
-    if called is not None:
-        rows["controls with a cluster called moving"] = (
-            float(called.iloc[0]),
-            float(called.iloc[0]) <= _FALSE_CALLS,
-            f"{float(called.iloc[0]):.0%} of the controls; about 5 % are expected.",
-        )
-    agreement = _keys.AGREEMENT.of(key, basis)
-    if agreement in adata.obs:
-        middle = float(adata.obs[agreement].median())
-        rows["drawn arrows agree with linear ones"] = (
-            middle,
-            middle >= _TURNED,
-            f"median cosine {middle:.2f} between the arrows that are drawn and those with errors.",
-        )
-    return pd.DataFrame(
-        {
-            "value": [value for value, _, _ in rows.values()],
-            "verdict": ["good" if good else "look" for _, good, _ in rows.values()],
-            "reason": [reason for _, _, reason in rows.values()],
-        },
-        index=pd.Index(list(rows), name="check"),
-    )
-
-
-def _most(model: pd.Series) -> str:
-    """Return the most frequent failures, by name."""
-    failed = model[(model != "holds") & (model != "")].str.split("; ").explode().value_counts()
-    return ", ".join(f"{n:,} {name}" for name, n in failed.items()) or "none"

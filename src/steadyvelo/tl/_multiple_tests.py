@@ -1,0 +1,30 @@
+"""P-values adjusted for many tests; NaN is no test and stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import false_discovery_control
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["benjamini_hochberg", "holm"]
+
+
+def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return p-values adjusted for false discoveries."""
+    adjusted = np.full(len(p), np.nan)
+    tested = np.isfinite(p)
+    adjusted[tested] = false_discovery_control(p[tested])
+    return adjusted
+
+
+def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return p-values adjusted for any false call."""
+    adjusted = np.full(len(p), np.nan)
+    order = np.argsort(p)[: np.isfinite(p).sum()]
+    left = len(order) - np.arange(len(order))
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * left), 1.0)
+    return adjusted
