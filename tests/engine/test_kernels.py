@@ -185,12 +185,9 @@ def test_patterns_are_relabelled_to_an_order(seed):
     graph = random_graph(rng, 30, 3)
     order = shuffled(rng, 30)
     expected = graph.toarray()[np.ix_(order.order, order.order)]
-    indptr, indices, data = order.relabel_matrix(graph, n_threads=2)
-    relabelled = sp.csr_array((data, indices, indptr), shape=(30, 30))
-    assert relabelled.has_sorted_indices
-    np.testing.assert_array_equal(relabelled.toarray(), expected)
     starts, columns = order.relabel(*pattern(graph))
-    np.testing.assert_array_equal(starts, indptr)
+    relabelled = sp.csr_array((np.ones(len(columns)), columns, starts), shape=(30, 30))
+    np.testing.assert_array_equal(relabelled.toarray(), expected != 0)
     # entries of a row keep their order here: sums in float32 depend on it
     for p in range(30):
         i = order.order[p]
@@ -366,8 +363,8 @@ def test_signs_are_split_into_the_order_of_the_cells(seed, threads):
     graph = random_graph(rng, 300, 4)
     graph.data = rng.choice([-0.5, 0.0, 0.25, 1.0], len(graph.data)).astype(np.float32)
     order = shuffled(rng, 300)
-    indptr, indices, values = order.relabel_matrix(graph)
-    parts = split_signs(values, indptr, indices, order, n_threads=threads)
+    rows = graph[order.order][:, order.order]
+    parts = split_signs(rows.data, rows.indptr, rows.indices, order, n_threads=threads)
     for part, sign in zip(parts, (1, -1), strict=True):
         assert part.has_canonical_format
         expected = np.where(np.sign(graph.toarray()) == sign, graph.toarray(), 0)
@@ -403,26 +400,44 @@ def test_transition_probabilities_row_by_row(signed, stay):
     if signed:
         np.fill_diagonal(expected, 0)
     np.testing.assert_allclose(transitions, expected, rtol=1e-6, atol=1e-9)
+    order = shuffled(rng, 30)
+    in_order = transition_probabilities(
+        positive,
+        negative,
+        scale=4,
+        self_transition=itself if stay else None,
+        signed=signed,
+        order=order,
+        n_threads=2,
+    ).toarray()
+    np.testing.assert_array_equal(in_order, transitions[np.ix_(order.order, order.order)])
 
 
+@pytest.mark.parametrize("stay", [False, True])
 @pytest.mark.parametrize("dimensions", [2, 3, 10])
-def test_arrows_are_mean_unit_displacements_above_chance(dimensions):
+def test_arrows_are_mean_unit_displacements_above_chance(dimensions, stay):
     rng = np.random.default_rng(0)
-    transitions = sp.csr_matrix(random_graph(rng, 60, 6))
-    transitions.data = rng.normal(size=transitions.nnz)
+    graph = random_graph(rng, 60, 6)
+    graph.data = rng.uniform(-1, 1, graph.nnz)
+    graph = graph.tolil()
+    graph[5] = 0
+    graph = graph.tocsr()
+    signs = sp.csr_matrix(graph.maximum(0)), sp.csr_matrix(graph.minimum(0))
+    itself = rng.uniform(0, 1, 60) if stay else None
+    transitions = transition_probabilities(*signs, scale=4, self_transition=itself, signed=True)
     points = rng.normal(size=(60, dimensions))
-    points[7] = points[3]
-    arrows = project_transitions(transitions, points, n_threads=2)
-    for i in range(60):
+    points[7] = points[transitions[7].indices[0]]
+    arrows = project_transitions(*signs, points, scale=4, self_transition=itself, n_threads=2)
+    assert np.isnan(arrows[5]).all()
+    assert np.isfinite(np.delete(arrows, 5, axis=0)).all()
+    for i in np.delete(np.arange(60), 5):
         row = transitions[i]
-        if row.nnz == 0:
-            assert (arrows[i] == 0).all()
-            continue
         step = points[row.indices] - points[i]
         length = np.linalg.norm(step, axis=1, keepdims=True)
         step = np.divide(step, length, where=length > 0, out=np.zeros_like(step))
         expected = row.data @ step - row.data.mean() * step.sum(axis=0)
-        np.testing.assert_allclose(arrows[i], expected, atol=1e-12)
+        # T is stored in float32
+        np.testing.assert_allclose(arrows[i], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("signed", [False, True])

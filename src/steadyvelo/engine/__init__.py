@@ -19,12 +19,15 @@ from ._fit import FitResult, FitRule, fit_ratios
 from ._gene_checks import GeneChecks, check_genes
 from ._memory import BYTES_PER_VALUE, available_memory, genes_per_block
 from ._order import CellOrder
-from ._projection import project_transitions
 from ._scratch import Scratch
 from ._smoothing import SmoothingOperator
 from ._sources import CountsSource, LayerSource, MomentBlock, MomentSource
 from ._threads import count_threads
-from ._transitions import self_transition_probability, transition_probabilities
+from ._transitions import (
+    project_transitions,
+    self_transition_probability,
+    transition_probabilities,
+)
 from ._votes import BYTES_PER_VOTE_VALUE, Lines, Votes, cast_votes
 
 __all__ = [

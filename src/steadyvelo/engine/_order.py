@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import reverse_cuthill_mckee
-
-from ._kernels._edges import relabel_sorted
-from ._threads import for_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,26 +68,3 @@ class CellOrder:
         starts = np.concatenate([[0], np.cumsum(degrees)])
         entries = np.arange(starts[-1]) + np.repeat(indptr[self.order] - starts[:-1], degrees)
         return starts, self.position[indices[entries]]
-
-    def relabel_matrix(
-        self, matrix: sp.csr_matrix[Any], n_threads: int = 1
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
-        """Return indptr, sorted indices and data between rows of a matrix between cells."""
-        starts = np.concatenate([[0], np.cumsum(np.diff(matrix.indptr)[self.order])])
-        indices = np.empty(len(matrix.indices), dtype=np.int32)
-        out = (starts, indices, np.empty_like(matrix.data))
-
-        def work(start: int, stop: int) -> None:
-            relabel_sorted(
-                matrix.indptr,
-                matrix.indices,
-                matrix.data,
-                self.order,
-                self.position,
-                out,
-                start,
-                stop,
-            )
-
-        for_rows(work, len(self.order), n_threads)
-        return out

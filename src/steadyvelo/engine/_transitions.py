@@ -1,4 +1,4 @@
-"""From correlations to transition probabilities."""
+"""From correlations to transition probabilities, and to arrows drawn from them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ._kernels._transitions import count_transitions, transition_rows
+from ._kernels._transitions import arrow_rows, count_transitions, transition_rows
+from ._order import CellOrder
 from ._threads import for_rows
 
 if TYPE_CHECKING:
     from steadyvelo.model._typing import BoolArray, Float64Array
 
-__all__ = ["self_transition_probability", "transition_probabilities"]
+__all__ = ["project_transitions", "self_transition_probability", "transition_probabilities"]
 
 
 def self_transition_probability(
@@ -46,6 +47,7 @@ def transition_probabilities(
     scale: float = 10.0,
     self_transition: Float64Array | None = None,
     signed: bool = False,
+    order: CellOrder | None = None,
     n_threads: int = 1,
 ) -> sp.csr_matrix[Any]:
     r"""Turn correlations into transition probabilities.
@@ -67,34 +69,95 @@ def transition_probabilities(
         entry of 0 is no edge.
     signed
         Which of the two.
+    order
+        The order in which rows and columns shall stand; None means that of the cells.
     n_threads
         Number of threads.
 
     Returns
     -------
-    Cells × cells, float32, indices sorted in each row. A cell without edges has an empty row, or
-    stays where it is with probability 1 where there are self-transitions.
+    Rows × rows, float32, entries of a row in the order of the cells. A cell without edges has an
+    empty row, or stays where it is with probability 1 where there are self-transitions.
     """
     n_cells = graph.shape[0]
-    stay = np.zeros(n_cells) if self_transition is None else self_transition
+    rows = order or CellOrder.identity(n_cells)
+    stay = _stay(n_cells, self_transition)
     positive, negative = (_triple(part) for part in (graph, graph_neg))
     # arrows are drawn to other cells
     keep_own = not signed or self_transition is None
     degrees = np.zeros(n_cells + 1, dtype=np.int64)
 
     def count(start: int, stop: int) -> None:
-        count_transitions(positive, negative, stay, keep_own, degrees[1:], start, stop)
+        count_transitions(positive, negative, stay, keep_own, rows.order, degrees[1:], start, stop)
 
     for_rows(count, n_cells, n_threads)
     indptr = np.cumsum(degrees)
-    indices, data = np.empty(indptr[-1], dtype=np.int32), np.empty(indptr[-1], dtype=np.float32)
+    out = (indptr, np.empty(indptr[-1], dtype=np.int32), np.empty(indptr[-1], dtype=np.float32))
 
     def fill(start: int, stop: int) -> None:
-        out = (indptr, indices, data)
-        transition_rows(positive, negative, stay, scale, signed, keep_own, out, start, stop)
+        transition_rows(
+            positive,
+            negative,
+            stay,
+            scale,
+            signed,
+            keep_own,
+            rows.order,
+            rows.position,
+            out,
+            start,
+            stop,
+        )
 
     for_rows(fill, n_cells, n_threads)
-    return sp.csr_matrix((data, indices, indptr), shape=graph.shape)
+    return sp.csr_matrix((out[2], out[1], indptr), shape=graph.shape)
+
+
+def project_transitions(
+    graph: sp.csr_matrix[Any],
+    graph_neg: sp.csr_matrix[Any],
+    embedding: Float64Array,
+    *,
+    scale: float = 10.0,
+    self_transition: Float64Array | None = None,
+    n_threads: int = 1,
+) -> Float64Array:
+    r"""Mean displacement on an embedding under signed transition probabilities, above chance.
+
+    .. math::
+        a_i = \sum_j T_{ij} d_{ij} - \bar T_i \sum_j d_{ij},
+        \quad d_{ij} = (e_j - e_i) / \lVert e_j - e_i \rVert
+
+    with j over the entries of row i of the signed T of :func:`transition_probabilities`, which is
+    never held as a whole; d is 0 where two points coincide.
+
+    Parameters
+    ----------
+    graph, graph_neg, scale, self_transition
+        What T is made of.
+    embedding
+        e, float64, shape (cells, dimensions).
+    n_threads
+        Number of threads.
+
+    Returns
+    -------
+    Arrows, shape (cells, dimensions); NaN for a cell without edges.
+    """
+    stay = _stay(graph.shape[0], self_transition)
+    positive, negative = (_triple(part) for part in (graph, graph_neg))
+    keep_own = self_transition is None
+    out = np.empty(embedding.shape)
+
+    def work(start: int, stop: int) -> None:
+        arrow_rows(positive, negative, stay, scale, keep_own, embedding, out, start, stop)
+
+    for_rows(work, len(embedding), n_threads)
+    return out
+
+
+def _stay(n_cells: int, self_transition: Float64Array | None) -> Float64Array:
+    return np.zeros(n_cells) if self_transition is None else self_transition
 
 
 def _triple(graph: sp.csr_matrix[Any]) -> tuple[Any, Any, Any]:

@@ -16,8 +16,9 @@ from steadyvelo.engine import count_threads, self_transition_probability, transi
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from numpy.typing import NDArray
 
-__all__ = ["transition_matrix", "transitions_of_graph"]
+__all__ = ["correlations", "self_transition", "transition_matrix"]
 
 
 def transition_matrix(
@@ -91,11 +92,12 @@ def transition_matrix(
     True
     """
     check_adata(adata)
-    transitions = transitions_of_graph(
-        adata,
-        velocity_key,
+    graph, graph_neg = correlations(adata, velocity_key, scale)
+    transitions = transition_probabilities(
+        graph,
+        graph_neg,
         scale=scale,
-        self_transitions=self_transitions,
+        self_transition=self_transition(adata, graph) if self_transitions else None,
         signed=signed,
         n_threads=count_threads(n_threads),
     )
@@ -111,16 +113,10 @@ def transition_matrix(
     adata.uns[_keys.PARAMS.of(velocity_key)] = {**params, "transitions": made}
 
 
-def transitions_of_graph(
-    adata: AnnData,
-    velocity_key: str,
-    *,
-    scale: float,
-    n_threads: int,
-    self_transitions: bool = True,
-    signed: bool = False,
-) -> sp.csr_matrix[Any]:
-    """Return what :func:`transition_matrix` writes; arrows are drawn from the signed variant."""
+def correlations(
+    adata: AnnData, velocity_key: str, scale: float
+) -> tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]:
+    """Return the velocity graph of both signs; refuse one of other cells, and a wrong λ."""
     if not (np.isfinite(scale) and scale > 0):
         msg = f"scale must be positive and finite; it is {scale}."
         raise ValueError(msg)
@@ -131,13 +127,9 @@ def transitions_of_graph(
     )
     params = Fitted.read(adata, velocity_key).params
     check_cells(adata, params, "the velocity graph", "pp.neighbors, tl.velocity, tl.velocity_graph")
-    return transition_probabilities(
-        graph,
-        graph_neg,
-        scale=scale,
-        self_transition=(
-            self_transition_probability(graph, used_cells(adata)) if self_transitions else None
-        ),
-        signed=signed,
-        n_threads=n_threads,
-    )
+    return graph, graph_neg
+
+
+def self_transition(adata: AnnData, graph: sp.csr_matrix[Any]) -> NDArray[np.float64]:
+    """Return how much each cell stays, against the cells that are not flagged."""
+    return self_transition_probability(graph, used_cells(adata))

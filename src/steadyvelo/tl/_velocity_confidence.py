@@ -10,9 +10,14 @@ from steadyvelo import _keys
 from steadyvelo._checks import check_adata, writable
 from steadyvelo._fitted import Fitted
 from steadyvelo._progress import ShowProgress, shown
-from steadyvelo.engine import count_threads, genes_per_block, velocity_agreement
+from steadyvelo.engine import (
+    count_threads,
+    genes_per_block,
+    transition_probabilities,
+    velocity_agreement,
+)
 
-from ._transition_matrix import transitions_of_graph
+from ._transition_matrix import correlations, self_transition
 from ._velocity_source import direct_neighbors, velocity_genes, velocity_source
 
 if TYPE_CHECKING:
@@ -98,20 +103,25 @@ def velocity_confidence(
     """
     check_adata(adata)
     threads = count_threads(n_threads)
-    transitions = transitions_of_graph(adata, velocity_key, scale=scale, n_threads=threads)
+    graph, graph_neg = correlations(adata, velocity_key, scale)
     fitted = Fitted.read(adata, velocity_key)
     genes = velocity_genes(adata, fitted)
     neighbors = direct_neighbors(adata, fitted.params["graph_neighbors_key"] or None)
     source = velocity_source(adata, fitted, genes, neighbors)
-    # in the place of the one between cells, which is no smaller than the graph
-    along_order = source.order.relabel_matrix(transitions, threads)
-    del transitions
+    transitions = transition_probabilities(
+        graph,
+        graph_neg,
+        scale=scale,
+        self_transition=self_transition(adata, graph),
+        order=source.order,
+        n_threads=threads,
+    )
     size = genes_per_block(adata.n_obs, max_memory)
     with shown(progress, "confidence") as report:
         rows = velocity_agreement(
             source.blocks(size, threads, report),
             source.order.relabel(*neighbors),
-            along_order,
+            (transitions.indptr, transitions.indices, transitions.data),
             n_threads=threads,
         )
     length, confidence, along = (values[source.order.position] for values in rows)

@@ -10,7 +10,7 @@ from steadyvelo import _keys
 from steadyvelo._checks import check_adata, check_finite_embedding, warn, writable
 from steadyvelo.engine import count_threads, project_transitions
 
-from ._transition_matrix import transitions_of_graph
+from ._transition_matrix import correlations, self_transition
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -93,17 +93,16 @@ def velocity_embedding(
     threads = count_threads(n_threads)
     basis = basis.removeprefix("X_")
     embedding = check_finite_embedding(adata, basis)
-    transitions = transitions_of_graph(
-        adata,
-        velocity_key,
+    graph, graph_neg = correlations(adata, velocity_key, scale)
+    arrows = project_transitions(
+        graph,
+        graph_neg,
+        embedding,
         scale=scale,
-        self_transitions=self_transitions,
-        signed=True,
+        self_transition=self_transition(adata, graph) if self_transitions else None,
         n_threads=threads,
     )
-    arrows = project_transitions(transitions, embedding, n_threads=threads)
-    without = np.diff(transitions.indptr) == 0
-    arrows[without] = np.nan
+    without = np.isnan(arrows[:, 0])
     if without.any():
         warn(f"{int(without.sum()):,} cells have no edges in the velocity graph and get no arrow.")
 

@@ -1,4 +1,4 @@
-"""Edges between cells: finding, relabelling and splitting them."""
+"""Edges between cells: finding and splitting them."""
 
 from __future__ import annotations
 
@@ -31,38 +31,6 @@ def sort_keys(keys: Array, spare: Array, lowest: int, bound: int, digits: Array)
             digits[digit] += 1
         keys[:] = spare[: keys.shape[0]]
         shift += 8
-
-
-@kernel
-def relabel_sorted(
-    indptr: Array,
-    indices: Array,
-    data: Array,
-    order: Array,
-    position: Array,
-    out: tuple[Array, Array, Array],
-    start: int,
-    stop: int,
-) -> None:
-    """Write rows `start` to `stop` of a matrix between cells as one between rows, indices sorted.
-
-    Row p holds cell ``order[p]``; where rows begin stands in the first array of `out`.
-    """
-    out_indptr, out_indices, out_data = out
-    n_cells = order.shape[0]
-    # key of an entry: its column, and behind it its place in the row
-    keys, spare = np.empty((2, n_cells), dtype=np.int64)
-    digits = np.empty(257, dtype=np.int64)
-    for p in range(start, stop):
-        low = indptr[order[p]]
-        n = indptr[order[p] + 1] - low
-        for k in range(n):
-            keys[k] = (np.int64(position[indices[low + k]]) << 32) | k
-        sort_keys(keys[:n], spare, 32, n_cells, digits)
-        place = out_indptr[p]
-        for k in range(n):
-            out_indices[place + k] = keys[k] >> 32
-            out_data[place + k] = data[low + (keys[k] & 0xFFFFFFFF)]
 
 
 @kernel

@@ -17,12 +17,14 @@ def count_transitions(
     graph_neg: tuple[Array, Array, Array],
     stay: Array,
     keep_own: bool,  # noqa: FBT001 (kernels take no keywords)
+    order: Array,
     degrees: Array,
     start: int,
     stop: int,
 ) -> None:
-    """Count the transitions that :func:`transition_rows` writes for each cell."""
-    for i in range(start, stop):
+    """Count the transitions that :func:`transition_rows` writes in each row."""
+    for p in range(start, stop):
+        i = order[p]
         own = stay[i]
         n = 0
         for k in range(graph[0][i], graph[0][i + 1]):
@@ -35,7 +37,71 @@ def count_transitions(
                 own += graph_neg[2][k]
             elif graph_neg[2][k] != 0.0:
                 n += 1
-        degrees[i] = n + 1 if keep_own and own != 0.0 else n
+        degrees[p] = n + 1 if keep_own and own != 0.0 else n
+
+
+@kernel
+def transitions_of_cell(
+    graph: tuple[Array, Array, Array],
+    graph_neg: tuple[Array, Array, Array],
+    stay: Array,
+    scale: float,
+    signed: bool,  # noqa: FBT001 (kernels take no keywords)
+    keep_own: bool,  # noqa: FBT001
+    i: int,
+    columns: Array,
+    values: Array,
+) -> int:
+    """Merge a cell's correlations of both signs with `stay` on the diagonal into a row of T.
+
+    Unsigned: exp(λc) / Σ exp(λc). Signed: sign(c)·expm1(λ|c|), divided by the sum of absolute
+    values. The row's largest exponent cancels in the division; taken out, nothing overflows. An
+    entry of 0 is no edge, and `keep_own` says whether the diagonal is written. Returns how
+    many entries of `columns`, ascending, and `values` were written.
+    """
+    (a_indptr, a_indices, a_data), (b_indptr, b_indices, b_data) = graph, graph_neg
+    n_cells = a_indptr.shape[0] - 1
+    a, a_end, b, b_end = a_indptr[i], a_indptr[i + 1], b_indptr[i], b_indptr[i + 1]
+    n = 0
+    own, own_left = -1, True
+    top = 0.0 if signed else -np.inf
+    while own_left or a < a_end or b < b_end:
+        column = i if own_left else n_cells
+        if a < a_end:
+            column = min(column, a_indices[a])
+        if b < b_end:
+            column = min(column, b_indices[b])
+        c = 0.0
+        if own_left and column == i:
+            c += stay[i]
+            own, own_left = n, False
+        if a < a_end and a_indices[a] == column:
+            c += a_data[a]
+            a += 1
+        if b < b_end and b_indices[b] == column:
+            c += b_data[b]
+            b += 1
+        if c != 0.0:
+            columns[n], values[n] = column, scale * c
+            top = max(top, abs(scale * c) if signed else scale * c)
+            n += 1
+    total = 0.0
+    for k in range(n):
+        c = values[k]
+        if signed:
+            size = np.exp(abs(c) - top) - np.exp(-top)
+            values[k] = size if c > 0.0 else -size
+            total += size
+        else:
+            values[k] = np.exp(c - top)
+            total += values[k]
+    for k in range(n):
+        values[k] /= total
+    if not keep_own and own < n and columns[own] == i:
+        n -= 1
+        for k in range(own, n):
+            columns[k], values[k] = columns[k + 1], values[k + 1]
+    return n
 
 
 @kernel
@@ -46,63 +112,29 @@ def transition_rows(
     scale: float,
     signed: bool,  # noqa: FBT001 (kernels take no keywords)
     keep_own: bool,  # noqa: FBT001
+    order: Array,
+    position: Array,
     out: tuple[Array, Array, Array],
     start: int,
     stop: int,
 ) -> None:
-    """Merge the correlations of both signs with `stay` on the diagonal and turn them into T.
+    """Write :func:`transitions_of_cell` of cell ``order[p]`` to row p, for some rows.
 
-    Unsigned: exp(λc) / Σ exp(λc). Signed: sign(c)·expm1(λ|c|), divided by the sum of absolute
-    values. A row's largest exponent cancels in the division; taken out, nothing overflows. Indices
-    are sorted in all rows; an entry of 0 is no edge, and `keep_own` says whether the diagonal
-    is written.
+    A transition to cell j stands in column ``position[j]``; entries of a row stand in the order of
+    the cells.
     """
-    (a_indptr, a_indices, a_data), (b_indptr, b_indices, b_data) = graph, graph_neg
     out_indptr, out_indices, out_data = out
-    n_cells = out_indptr.shape[0] - 1
+    n_cells = order.shape[0]
     columns = np.empty(n_cells + 1, dtype=np.int64)
     values = np.empty(n_cells + 1)
-    for i in range(start, stop):
-        a, a_end, b, b_end = a_indptr[i], a_indptr[i + 1], b_indptr[i], b_indptr[i + 1]
-        n = 0
-        own_left = True
-        top = 0.0 if signed else -np.inf
-        while own_left or a < a_end or b < b_end:
-            column = i if own_left else n_cells
-            if a < a_end:
-                column = min(column, a_indices[a])
-            if b < b_end:
-                column = min(column, b_indices[b])
-            c = 0.0
-            if own_left and column == i:
-                c += stay[i]
-                own_left = False
-            if a < a_end and a_indices[a] == column:
-                c += a_data[a]
-                a += 1
-            if b < b_end and b_indices[b] == column:
-                c += b_data[b]
-                b += 1
-            if c != 0.0:
-                columns[n], values[n] = column, scale * c
-                top = max(top, abs(scale * c) if signed else scale * c)
-                n += 1
-        total = 0.0
+    for p in range(start, stop):
+        n = transitions_of_cell(
+            graph, graph_neg, stay, scale, signed, keep_own, order[p], columns, values
+        )
+        place = out_indptr[p]
         for k in range(n):
-            c = values[k]
-            if signed:
-                size = np.exp(abs(c) - top) - np.exp(-top)
-                values[k] = size if c > 0.0 else -size
-                total += size
-            else:
-                values[k] = np.exp(c - top)
-                total += values[k]
-        place = out_indptr[i]
-        for k in range(n):
-            if keep_own or columns[k] != i:
-                out_indices[place] = columns[k]
-                out_data[place] = np.float32(values[k] / total)
-                place += 1
+            out_indices[place + k] = position[columns[k]]
+            out_data[place + k] = np.float32(values[k])
 
 
 @reordering_kernel
@@ -171,36 +203,53 @@ def add_displacement_sums(
 
 
 @kernel
-def project_rows(
-    indptr: Array,
-    indices: Array,
-    probability: Array,
+def arrow_rows(
+    graph: tuple[Array, Array, Array],
+    graph_neg: tuple[Array, Array, Array],
+    stay: Array,
+    scale: float,
+    keep_own: bool,  # noqa: FBT001 (kernels take no keywords)
     embedding: Array,
     out: Array,
     start: int,
     stop: int,
 ) -> None:
-    """Σ_j T_ij d_ij − (mean_j T_ij) Σ_j d_ij with unit displacements d_ij on the embedding."""
-    width = embedding.shape[1]
+    """Σ_j T_ij d_ij − (mean_j T_ij) Σ_j d_ij with unit displacements d_ij on the embedding.
+
+    T is signed; its rows are made one after the other and kept nowhere. NaN where a row is empty.
+    """
+    n_cells, width = embedding.shape
+    columns = np.empty(n_cells + 1, dtype=np.int64)
+    values = np.empty(n_cells + 1)
     step = np.empty(width)
     total = np.empty(width)
     for i in range(start, stop):
-        n_edges = indptr[i + 1] - indptr[i]
+        n = transitions_of_cell(
+            graph,
+            graph_neg,
+            stay,
+            scale,
+            signed=True,
+            keep_own=keep_own,
+            i=i,
+            columns=columns,
+            values=values,
+        )
         mean = 0.0
         for g in range(width):
-            out[i, g] = 0.0
+            out[i, g] = 0.0 if n > 0 else np.nan
             total[g] = 0.0
-        for k in range(indptr[i], indptr[i + 1]):
-            mean += probability[k]
+        for k in range(n):
+            mean += values[k]
             length = 0.0
             for g in range(width):
-                step[g] = embedding[indices[k], g] - embedding[i, g]
+                step[g] = embedding[columns[k], g] - embedding[i, g]
                 length += step[g] * step[g]
             if length > 0.0:
-                length = np.sqrt(length)
+                inverse = 1.0 / np.sqrt(length)
                 for g in range(width):
-                    out[i, g] += probability[k] * step[g] / length
-                    total[g] += step[g] / length
-        if n_edges > 0:
+                    out[i, g] += values[k] * inverse * step[g]
+                    total[g] += inverse * step[g]
+        if n > 0:
             for g in range(width):
-                out[i, g] -= mean / n_edges * total[g]
+                out[i, g] -= mean / n * total[g]
