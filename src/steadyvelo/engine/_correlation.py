@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["EdgeCorrelation", "split_signs"]
 
 # what of a block is read again and again before the rest of it: a share of a processor's cache
-_TILE_BYTES = 16 << 20
+_TILE_BYTES = 8 << 20
 # from how many genes a block on: fewer rounding errors than there are within it
 _GENES_FOR_FLOAT32 = 32
 

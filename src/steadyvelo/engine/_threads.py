@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 # chunks per thread: enough that threads end together and Ctrl-C is heard soon
 _CHUNKS_PER_THREAD = 8
-_MOST_ROWS = 10_000
+_MOST_ROWS = 2_500
 
 
 def count_threads(n_threads: int | None = None) -> int:

@@ -114,9 +114,10 @@ def velocity_source(
         CSR pattern along which cells are ordered.
     """
     layer = _keys.VELOCITY.of(fitted.key)
-    order = CellOrder.along(*neighbors)
+    has_moments = moments_of_fit(adata, fitted.params)
+    order = CellOrder.along(*neighbors) if has_moments else None
     # both layers of one fit, or both made anew from what it was made of
-    if layer in adata.layers and moments_of_fit(adata, fitted.params):
+    if layer in adata.layers and order is not None:
         check_fit_unchanged(adata, fitted.params, fitted.key)
         layers = adata.layers[_keys.MS.of()], adata.layers[layer]
         return VelocitySource(LayerSource(*layers, genes, order), None, None)
