@@ -134,6 +134,18 @@ def test_blocks_can_be_made_in_any_order():
         np.testing.assert_allclose(block.spliced, s[source.order.order, genes], rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
+def test_arrays_that_are_used_again_begin_with_a_cache_line(dtype):
+    scratch = Scratch()
+    kept = [scratch.array(f"of {size}", (size, 3), dtype) for size in range(1, 40)]
+    for size, array in enumerate(kept, start=1):
+        assert array.ctypes.data % 64 == 0
+        array[:] = size
+    assert all((array == size).all() for size, array in enumerate(kept, start=1))
+    smaller = scratch.array("of 39", (2, 3), dtype)
+    assert np.shares_memory(smaller, kept[-1])
+
+
 def test_blocks_are_written_and_turned_to_the_order_of_the_cells():
     source, s, u = sources(np.random.default_rng(4), np.arange(2, 22, 2))
     layer = np.zeros((50, 23), dtype=np.float32)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Scratch"]
 
+# bytes the processor loads at once: values that lie across two such lines cost two loads
+_CACHE_LINE = 64
+
 
 class Scratch:
     """Arrays by name that are made once: fresh memory costs more than what is done in it.
@@ -27,7 +30,7 @@ class Scratch:
         size = prod(shape)
         kept = self._kept.get(name)
         if kept is None or kept.size < size or kept.dtype != dtype:
-            kept = self._kept[name] = np.empty(size, dtype=dtype)
+            kept = self._kept[name] = _aligned(size, np.dtype(dtype))
         return kept[:size].reshape(shape)
 
     def zeros(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
@@ -35,3 +38,11 @@ class Scratch:
         if name not in self._kept or self._kept[name].shape != shape:
             self._kept[name] = np.zeros(shape, dtype=dtype)
         return self._kept[name]
+
+
+def _aligned(size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array without values that begins with a cache line."""
+    spare = _CACHE_LINE // dtype.itemsize
+    array = np.empty(size + spare, dtype=dtype)
+    start = -array.ctypes.data % _CACHE_LINE // dtype.itemsize
+    return array[start : start + size]
