@@ -89,6 +89,15 @@ CONFIDENCE_TRANSITION = Field(
     "float64",
     "correlation with the expected change under the transitions",
 )
+ROOT_CELLS = Field(
+    "obs", "{key}_root_cells", _CELLS, "float64", "how long walks against the arrows stay, 0 to 1"
+)
+END_POINTS = Field(
+    "obs", "{key}_end_points", _CELLS, "float64", "how long walks along the arrows stay, 0 to 1"
+)
+PSEUDOTIME = Field(
+    "obs", "{key}_pseudotime", _CELLS, "float64", "distance from the root along the graph, 0 to 1"
+)
 WEIGHTS_COLUMN = Field(
     "obs", "{key}_weights", _CELLS, "float64", "weights in the fit, where the user gave them"
 )

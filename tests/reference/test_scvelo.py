@@ -10,6 +10,7 @@ import anndata as ad
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from scipy.stats import spearmanr
 
 import steadyvelo as sv
 from steadyvelo.engine import project_transitions, transition_probabilities
@@ -222,6 +223,26 @@ def test_arrows_of_the_same_graph(reference_input, reference):
         self_transition=self_transition_probability(graph),
     )
     assert degrees(arrows, expected["velocity_umap"]).max() < 0.01
+
+
+@pytest.mark.parametrize("mode", WITH_GRAPH)
+def test_end_points_and_pseudotime(reference_input, reference, mode):
+    adata, expected = reference_input, reference(mode)
+    sv.tl.velocity(adata, **MODES[mode])
+    sv.tl.velocity_graph(adata)
+    sv.tl.terminal_states(adata)
+    ends = adata.obs["velocity_end_points"]
+    np.testing.assert_allclose(ends, expected["end_points"], rtol=0, atol=1e-4)
+    # what is further down the scale is the rounding of scVelo's float32
+    assert spearmanr(ends.round(3), expected["end_points"].round(3)).statistic > 0.99
+    # scVelo finds no root here, since no walk against the arrows lasts for ever
+    assert expected["root_cells"].max() == 0
+    roots = adata.obs["velocity_root_cells"]
+    assert adata.obs["clusters"][roots > 0.5].value_counts().index[0] == "Ductal"
+    sv.tl.velocity_pseudotime(adata, root=None)
+    times = adata.obs["velocity_pseudotime"]
+    assert spearmanr(times, expected["pseudotime"]).statistic > 0.9999
+    np.testing.assert_allclose(times, expected["pseudotime"], rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("offset", [False, True])

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from ._comparison import Contrast, GroupRatios
 from ._criteria import GeneCriteria, gene_criteria
+from ._diffusion import DiffusionMap
 from ._direction import angle_interval, hotelling_p
 from ._extremes import gamma_path
 from ._instruments import FEWEST_MOLECULES, Instruments, RatioErrors
 from ._kinetics import evolve, induction, repression, steady_state
+from ._markov import lasting_distributions, share_of_largest
 from ._ratio import RatioFit
 from ._statistics import SufficientStatistics
 from ._weights import WEIGHT_RULES, resolve_quantiles, steady_state_weights
@@ -19,6 +21,7 @@ __all__ = [
     "FEWEST_MOLECULES",
     "WEIGHT_RULES",
     "Contrast",
+    "DiffusionMap",
     "GeneCriteria",
     "GroupRatios",
     "Instruments",
@@ -31,8 +34,10 @@ __all__ = [
     "gene_criteria",
     "hotelling_p",
     "induction",
+    "lasting_distributions",
     "repression",
     "resolve_quantiles",
+    "share_of_largest",
     "steady_state",
     "steady_state_weights",
 ]

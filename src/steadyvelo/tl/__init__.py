@@ -8,11 +8,13 @@ from ._direction import direction
 from ._direction_support import DirectionSupport, direction_support
 from ._reliability import reliability
 from ._sensitivity import sensitivity
+from ._terminal_states import terminal_states
 from ._transition_matrix import transition_matrix
 from ._velocity import velocity
 from ._velocity_confidence import velocity_confidence
 from ._velocity_embedding import velocity_embedding
 from ._velocity_graph import velocity_graph
+from ._velocity_pseudotime import velocity_pseudotime
 
 __all__ = [
     "DirectionSupport",
@@ -22,9 +24,11 @@ __all__ = [
     "direction_support",
     "reliability",
     "sensitivity",
+    "terminal_states",
     "transition_matrix",
     "velocity",
     "velocity_confidence",
     "velocity_embedding",
     "velocity_graph",
+    "velocity_pseudotime",
 ]

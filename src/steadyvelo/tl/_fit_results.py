@@ -42,6 +42,8 @@ GRAPH_PARAMS = (
     "embeddings",
     "arrows",
     "transitions",
+    "terminal_states",
+    "pseudotime",
 )
 
 
@@ -205,6 +207,9 @@ def clear_graph(adata: AnnData, key: str) -> None:
         _keys.LENGTH,
         _keys.CONFIDENCE,
         _keys.CONFIDENCE_TRANSITION,
+        _keys.ROOT_CELLS,
+        _keys.END_POINTS,
+        _keys.PSEUDOTIME,
     )
     _remove(adata, "obs", *(field.of(key) for field in columns))
     transitions = dict(adata.uns.get(_keys.PARAMS.of(key), {}).get("transitions", {}))

@@ -1,0 +1,93 @@
+"""Distances between cells along a random walk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import eigsh
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._typing import Float64Array
+
+__all__ = ["DiffusionMap"]
+
+# an eigenvalue above this belongs to a part of the graph, not to a direction in it
+_STATIONARY = 0.9994
+
+
+@dataclass(frozen=True, eq=False)
+class DiffusionMap:
+    r"""Eigenvectors of the symmetrised, density-normalised walk on a graph.
+
+    With similarities S, :math:`K = Q^{-1} S Q^{-1}` for :math:`Q = \mathrm{diag}(S 1)` and
+    :math:`M = Z^{-1/2} K Z^{-1/2}` for :math:`Z = \mathrm{diag}(K 1)`, the leading eigenvalues λ
+    and eigenvectors ψ of M.
+
+    Attributes
+    ----------
+    eigenvalues
+        λ, descending, shape (components,).
+    eigenvectors
+        ψ, shape (cells, components).
+    parts
+        Number of the connected part that each cell is in, shape (cells,).
+    """
+
+    eigenvalues: Float64Array
+    eigenvectors: Float64Array
+    parts: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, similarities: sp.csr_matrix[Any], *, n_components: int = 10, rng: int = 0) -> Self:
+        """Make the map of symmetric similarities, cells × cells, with a seeded start vector.
+
+        Examples
+        --------
+        >>> import numpy as np, scipy.sparse as sp
+        >>> chain = sp.csr_matrix(np.eye(9) + np.eye(9, k=1) + np.eye(9, k=-1))
+        >>> distance = DiffusionMap.of(chain, n_components=4).distances(0)
+        >>> bool(distance[8] > distance[4] > distance[0] == 0)
+        True
+        """
+        n_cells = similarities.shape[0]
+        kernel = _scaled(sp.csr_matrix(similarities, dtype=np.float64), power=1.0)
+        walk = _scaled(kernel, power=0.5)
+        start = np.random.default_rng(rng).random(n_cells)
+        values, vectors = eigsh(walk, k=min(n_components, n_cells - 1), which="LM", v0=start)
+        order = np.argsort(-values)
+        _, parts = connected_components(similarities, directed=False)
+        return cls(values[order], vectors[:, order], parts)
+
+    def distances(self, cell: int) -> Float64Array:
+        r"""Return diffusion pseudotime distances of all cells from one.
+
+        .. math::
+            d(i, j)^2 = \sum_k \Bigl(\frac{\lambda_k}{1 - \lambda_k}\Bigr)^2
+            (\psi_{ki} - \psi_{kj})^2
+
+        with a factor of 1 for stationary components; infinite between parts of the graph that
+        nothing connects.
+        """
+        values = self.eigenvalues
+        moving = values < _STATIONARY
+        factor = np.ones_like(values)
+        factor[moving] = values[moving] / (1 - values[moving])
+        steps = factor * (self.eigenvectors - self.eigenvectors[cell])
+        distance: Float64Array = np.sqrt((steps**2).sum(axis=1))
+        distance[self.parts != self.parts[cell]] = np.inf
+        return distance
+
+
+def _scaled(matrix: sp.csr_matrix[Any], *, power: float) -> sp.csr_matrix[Any]:
+    """Divide rows and columns by their sums to some power; empty ones stay."""
+    sums = np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
+    scale = np.zeros_like(sums)
+    scale[sums > 0] = sums[sums > 0] ** -power
+    diagonal = sp.diags_array(scale)
+    return sp.csr_matrix(diagonal @ matrix @ diagonal)

@@ -1,0 +1,183 @@
+"""Cells that walks along the arrows come from and end in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, writable
+from steadyvelo._fitted import Fitted
+from steadyvelo._neighbor_graph import distances
+from steadyvelo.engine import SmoothingOperator, count_threads, transition_probabilities
+from steadyvelo.model import lasting_distributions, share_of_largest
+
+from ._transition_matrix import correlations
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from steadyvelo.model._typing import BoolArray, Float64Array
+
+__all__ = ["TerminalScores", "terminal_scores", "terminal_states"]
+
+_FEWEST_CELLS = 20
+
+
+def terminal_states(
+    adata: AnnData,
+    *,
+    velocity_key: str = "velocity",
+    scale: float = 10.0,
+    tolerance: float = 1e-3,
+    rng: int = 0,
+    n_threads: int | None = None,
+) -> None:
+    r"""Find root cells and end points of the velocity graph.
+
+    End points are where a walk with the transition probabilities
+    :math:`T_{ij} \propto e^{\lambda c_{ij}}` (no self-transitions) stays in the long run, root
+    cells where one against the arrows does, :math:`B_{ij} \propto e^{\lambda c_{ji}}`: the left
+    eigenvectors π of T and of B whose eigenvalues are within `tolerance` of the largest. Each is
+    scaled to [0, 1] (1 from its 98th percentile on), they are added up, averaged over each cell
+    and its neighbours, and scaled again.
+
+    Cells that no edge leads to end a walk against the arrows. The largest eigenvalue of B is then
+    below 1, and π the distribution of walks that are still under way; a search for eigenvalues of 1
+    finds no root cells in such data.
+
+    A walk has an end on every graph, on one made of noise too: whether the arrows it follows can be
+    told from noise, :func:`steadyvelo.tl.reliability` says.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.velocity_graph`.
+    velocity_key
+        Prefix of that result.
+    scale
+        λ of the transition probabilities.
+    tolerance
+        How far below the largest eigenvalue that of another region may be.
+    rng
+        Seed of the vector that the search for eigenvectors starts from.
+    n_threads
+        Number of threads; None means all processors.
+
+    Returns
+    -------
+    None. Sets, for ``velocity_key="velocity"``:
+
+    ``obs["velocity_root_cells"]``, ``obs["velocity_end_points"]``
+        Scores in [0, 1]; NaN for cells without edges.
+    ``uns["velocity_params"]["terminal_states"]``
+        Parameters, and how many regions of each kind there are.
+
+    Raises
+    ------
+    KeyError
+        If there is no velocity graph.
+    ValueError
+        If cells were removed since it was computed, fewer than 20 have edges, or `scale` or
+        `tolerance` is not positive.
+
+    References
+    ----------
+    Bergen et al. (2020), https://doi.org/10.1038/s41587-020-0591-3.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> sv.tl.terminal_states(adata)
+    >>> float(adata.obs["velocity_root_cells"].max())
+    1.0
+    """
+    check_adata(adata)
+    scores = terminal_scores(
+        adata,
+        velocity_key,
+        scale=scale,
+        tolerance=tolerance,
+        rng=rng,
+        n_threads=count_threads(n_threads),
+    )
+    writable(adata)
+    adata.obs[_keys.ROOT_CELLS.of(velocity_key)] = scores.roots
+    adata.obs[_keys.END_POINTS.of(velocity_key)] = scores.ends
+    adata.uns[_keys.PARAMS.of(velocity_key)] = {
+        **adata.uns[_keys.PARAMS.of(velocity_key)],
+        "terminal_states": {
+            "scale": scale,
+            "tolerance": tolerance,
+            "rng": rng,
+            "root_regions": scores.n_roots,
+            "end_regions": scores.n_ends,
+        },
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class TerminalScores:
+    """Scores of all cells, NaN without edges, and the number of regions of each kind."""
+
+    roots: Float64Array
+    ends: Float64Array
+    n_roots: int
+    n_ends: int
+
+
+def terminal_scores(
+    adata: AnnData,
+    velocity_key: str,
+    *,
+    scale: float = 10.0,
+    tolerance: float = 1e-3,
+    rng: int = 0,
+    n_threads: int = 1,
+) -> TerminalScores:
+    """Return what :func:`terminal_states` writes."""
+    if not (np.isfinite(tolerance) and tolerance > 0):
+        msg = f"tolerance must be positive and finite; it is {tolerance}."
+        raise ValueError(msg)
+    graph, graph_neg = correlations(adata, velocity_key, scale)
+    edges = sp.csr_matrix(graph + graph_neg)
+    followed = np.bincount(edges.indices, minlength=adata.n_obs) > 0
+    connected = followed | (np.diff(edges.indptr) > 0)
+    if connected.sum() < _FEWEST_CELLS:
+        msg = (
+            f"{int(connected.sum())} cells have edges in the velocity graph; fewer than "
+            f"{_FEWEST_CELLS} have no root or end that could be told from the others."
+        )
+        raise ValueError(msg)
+    params = Fitted.read(adata, velocity_key).params
+    neighbors = distances(adata, params["graph_neighbors_key"] or None)
+    around = SmoothingOperator.from_connectivities(neighbors).to_matrix()
+    forward = transition_probabilities(graph, graph_neg, scale=scale, n_threads=n_threads)
+    found = []
+    for walk in (_against(edges, scale), forward):
+        vectors, _ = lasting_distributions(walk, tolerance=tolerance, rng=rng)
+        found.append((_score(vectors, around, connected), vectors.shape[1]))
+    (roots, n_roots), (ends, n_ends) = found
+    return TerminalScores(roots, ends, n_roots, n_ends)
+
+
+def _against(edges: sp.csr_matrix[Any], scale: float) -> sp.csr_matrix[Any]:
+    """Return transition probabilities against the edges; rows of cells no edge leads to are 0."""
+    # one factor for all: rows are divided by their sums
+    top = edges.data.max(initial=0.0)
+    weights = np.exp(scale * (edges.data.astype(np.float64) - top))
+    reverse = sp.csr_matrix((weights, edges.indices, edges.indptr), shape=edges.shape).T.tocsr()
+    sums = np.asarray(reverse.sum(axis=1)).ravel()
+    return sp.csr_matrix(sp.diags_array(np.divide(1.0, sums, where=sums > 0, out=sums)) @ reverse)
+
+
+def _score(vectors: Float64Array, around: sp.csr_array[Any], connected: BoolArray) -> Float64Array:
+    # what is left of numbers that small is no share of a walk
+    low = np.percentile(vectors, 2, axis=0)
+    shares = share_of_largest(np.where(vectors < low, 0.0, vectors))
+    score = share_of_largest((around @ shares).sum(axis=1))
+    return np.where(connected, score, np.nan)

@@ -1,0 +1,177 @@
+"""An order of the cells along the velocity graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, listed, warn, writable
+from steadyvelo._fitted import Fitted
+from steadyvelo._neighbor_graph import connectivities
+from steadyvelo.engine import SmoothingOperator, count_threads
+from steadyvelo.model import DiffusionMap
+
+from ._terminal_states import terminal_scores
+from ._transition_matrix import correlations
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from steadyvelo.model._typing import Float64Array
+
+__all__ = ["velocity_pseudotime"]
+
+_FOUND = "auto"
+
+
+def velocity_pseudotime(
+    adata: AnnData,
+    *,
+    root: str | None = _FOUND,
+    end: str | None = _FOUND,
+    velocity_key: str = "velocity",
+    scale: float = 10.0,
+    n_components: int = 10,
+    rng: int = 0,
+    n_threads: int | None = None,
+) -> None:
+    r"""Order cells by their distance from a root along the velocity graph.
+
+    Diffusion pseudotime d on the graph of absolute correlations
+    :math:`|c_{ij}| + |c_{ji}|`, from a root r and back from an end e,
+
+    .. math:: t_i = \tfrac12 \bigl(d_{ri} / \max d_r + 1 - d_{ei} / \max d_e\bigr)
+
+    scaled to [0, 1]. Root and end are found as :func:`steadyvelo.tl.terminal_states` does, whether
+    it ran or not. The arrows choose the two cells; the order between them follows from which
+    cells are alike, so that a pseudotime exists where no arrow is determined.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.velocity_graph`.
+    root, end
+        Names of cells; ``"auto"`` finds them, None leaves one of the two out.
+    velocity_key
+        Prefix of the graph.
+    scale
+        λ of the transition probabilities by which roots and ends are found.
+    n_components
+        Eigenvectors of the diffusion.
+    rng
+        Seed of the vectors that searches for eigenvectors start from.
+    n_threads
+        Number of threads; None means all processors.
+
+    Returns
+    -------
+    None. Sets, for ``velocity_key="velocity"``:
+
+    ``obs["velocity_pseudotime"]``
+        In [0, 1]; NaN for cells that nothing connects with root and end.
+    ``uns["velocity_params"]["pseudotime"]``
+        Parameters, and the two cells.
+
+    Raises
+    ------
+    KeyError
+        If there is no velocity graph, or no cell of that name.
+    ValueError
+        If both ends are left out, or cells were removed since the graph was computed.
+
+    Warns
+    -----
+    SteadyveloWarning
+        If cells get no pseudotime.
+
+    References
+    ----------
+    Haghverdi et al. (2016), https://doi.org/10.1038/nmeth.3971; Bergen et al. (2020),
+    https://doi.org/10.1038/s41587-020-0591-3.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> sv.tl.velocity_pseudotime(adata)
+    >>> times = adata.obs["velocity_pseudotime"]
+    >>> float(times.min()), float(times.max())
+    (0.0, 1.0)
+    """
+    check_adata(adata)
+    threads = count_threads(n_threads)
+    if root is None and end is None:
+        msg = "root and end are both None; a pseudotime needs one of them."
+        raise ValueError(msg)
+    if n_components < 2:
+        msg = f"n_components must be at least 2; it is {n_components}."
+        raise ValueError(msg)
+    unknown = [name for name in (root, end) if name not in (_FOUND, None, *adata.obs_names)]
+    if unknown:
+        msg = f"cells {listed(unknown)} are not in adata.obs_names; check the spelling."
+        raise KeyError(msg)
+    graph, graph_neg = correlations(adata, velocity_key, scale)
+    places = _ends(adata, velocity_key, (root, end), scale=scale, rng=rng, n_threads=threads)
+    absolute = sp.csr_matrix(graph - graph_neg)
+    diffusion = DiffusionMap.of(absolute + absolute.T, n_components=n_components, rng=rng)
+    times = [
+        _to_one(diffusion.distances(place)) if forward else 1 - _to_one(diffusion.distances(place))
+        for place, forward in zip(places, (True, False), strict=True)
+        if place is not None
+    ]
+    time = np.mean(times, axis=0)
+    time = (time - np.nanmin(time)) / max(np.nanmax(time) - np.nanmin(time), np.finfo(float).tiny)
+    without = int(np.isnan(time).sum())
+    if without:
+        warn(f"{without:,} cells are not connected with root and end and get no pseudotime.")
+
+    writable(adata)
+    adata.obs[_keys.PSEUDOTIME.of(velocity_key)] = time
+    names = ["" if place is None else str(adata.obs_names[place]) for place in places]
+    adata.uns[_keys.PARAMS.of(velocity_key)] = {
+        **adata.uns[_keys.PARAMS.of(velocity_key)],
+        "pseudotime": {
+            "root": names[0],
+            "end": names[1],
+            "scale": scale,
+            "n_components": n_components,
+            "rng": rng,
+        },
+    }
+
+
+def _ends(
+    adata: AnnData,
+    velocity_key: str,
+    wanted: tuple[str | None, str | None],
+    *,
+    scale: float,
+    rng: int,
+    n_threads: int,
+) -> list[int | None]:
+    """Return the places of root and end."""
+    names = list(adata.obs_names)
+    if _FOUND not in wanted:
+        return [None if name is None else names.index(name) for name in wanted]
+    scores = terminal_scores(adata, velocity_key, scale=scale, rng=rng, n_threads=n_threads)
+    params = Fitted.read(adata, velocity_key).params
+    graph = connectivities(adata, params["graph_neighbors_key"] or None)
+    around = SmoothingOperator.from_connectivities(graph).to_matrix()
+    places: list[int | None] = []
+    for name, score in zip(wanted, (scores.roots, scores.ends), strict=True):
+        if name == _FOUND:
+            # a cell among many that are alike
+            places.append(int(np.argmax(around @ np.nan_to_num(score))))
+        else:
+            places.append(None if name is None else names.index(name))
+    return places
+
+
+def _to_one(distance: Float64Array) -> Float64Array:
+    """Scale distances to [0, 1]; NaN where they are infinite."""
+    finite = np.isfinite(distance)
+    largest = distance[finite].max()
+    return np.where(finite, distance / (largest if largest > 0 else 1.0), np.nan)

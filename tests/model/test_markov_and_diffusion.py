@@ -1,0 +1,89 @@
+"""Where walks linger and how far cells are, on chains whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from steadyvelo.model import DiffusionMap, lasting_distributions, share_of_largest
+
+
+def random_walk(rng, n):
+    rows = rng.random((n, n)) * (rng.random((n, n)) < 0.3) + np.eye(n) * 0.1
+    return rows / rows.sum(axis=1, keepdims=True)
+
+
+def test_the_lasting_distribution_is_stationary():
+    walk = random_walk(np.random.default_rng(0), 40)
+    vectors, values = lasting_distributions(sp.csr_matrix(walk))
+    assert vectors.shape == (40, 1)
+    np.testing.assert_allclose(values, 1.0)
+    stationary = np.linalg.matrix_power(walk, 500)[0]
+    np.testing.assert_allclose(vectors[:, 0] / vectors.sum(), stationary, atol=1e-10)
+
+
+def test_walks_that_end_leave_the_distribution_of_those_under_way():
+    walk = random_walk(np.random.default_rng(1), 40)
+    walk[7] = 0
+    vectors, values = lasting_distributions(sp.csr_matrix(walk))
+    assert values[0] < 1
+    under_way = np.full(40, 1 / 40)
+    for _ in range(500):
+        under_way = under_way @ walk
+        under_way /= under_way.sum()
+    np.testing.assert_allclose(vectors[:, 0] / vectors[:, 0].sum(), under_way, atol=1e-10)
+
+
+def test_every_part_that_walks_do_not_leave_is_a_region():
+    rng = np.random.default_rng(2)
+    walk = np.zeros((60, 60))
+    walk[:30, :30], walk[30:, 30:] = random_walk(rng, 30), random_walk(rng, 30)
+    vectors, values = lasting_distributions(sp.csr_matrix(walk))
+    assert vectors.shape == (60, 2)
+    np.testing.assert_allclose(values, 1.0)
+    again, _ = lasting_distributions(sp.csr_matrix(walk))
+    np.testing.assert_array_equal(vectors, again)
+
+
+def test_shares_end_at_a_percentile_or_at_the_largest():
+    values = np.append(np.linspace(0, 1, 100), 50.0)
+    shares = share_of_largest(values)
+    assert shares[0] == 0
+    assert shares[-1] == 1
+    assert shares[50] == pytest.approx(values[50] / np.percentile(values, 98))
+    # fewer cells than the percentile leaves
+    rare = np.zeros(100)
+    rare[3] = 2.0
+    np.testing.assert_array_equal(share_of_largest(rare), rare / 2)
+    np.testing.assert_array_equal(share_of_largest(np.ones(5)), np.zeros(5))
+
+
+def test_diffusion_distances_from_dense_eigenvectors():
+    rng = np.random.default_rng(3)
+    weights = rng.random((50, 50)) * (rng.random((50, 50)) < 0.4)
+    weights += weights.T
+    kernel = weights / np.outer(weights.sum(axis=0), weights.sum(axis=0))
+    root = np.sqrt(kernel.sum(axis=0))
+    values, vectors = np.linalg.eigh(kernel / np.outer(root, root))
+    largest = np.argsort(-abs(values))[:6]
+    values, vectors = values[largest], vectors[:, largest]
+    factor = np.where(values < 0.9994, values / (1 - values), 1)
+    steps = factor * (vectors - vectors[11])
+    diffusion = DiffusionMap.of(sp.csr_matrix(weights), n_components=6)
+    np.testing.assert_allclose(
+        diffusion.distances(11), np.sqrt((steps**2).sum(axis=1)), rtol=1e-6, atol=1e-10
+    )
+    np.testing.assert_allclose(diffusion.eigenvalues[0], 1.0)
+
+
+def test_distances_along_a_chain_grow_and_do_not_cross_a_gap():
+    n = 40
+    chain = sp.diags_array([np.ones(n - 1)], offsets=[1]).tolil()
+    chain.resize((n + 10, n + 10))
+    chain[n : n + 9, n + 1 : n + 10] = np.eye(9)
+    chain = sp.csr_matrix(chain + sp.eye_array(n + 10) / 2)
+    distance = DiffusionMap.of(chain + chain.T, n_components=5).distances(0)
+    # but for the two ends, whose cells have one neighbour
+    assert (np.diff(distance[1 : n - 1]) > 0).all()
+    assert np.isinf(distance[n:]).all()

@@ -1,0 +1,104 @@
+"""Root cells, end points and pseudotime."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.stats import spearmanr
+
+import steadyvelo as sv
+
+
+@pytest.fixture(scope="module")
+def moving():
+    adata = sv.datasets.simulate(n_cells=600, n_genes=150, rng=0)
+    sv.pp.size_factors(adata)
+    sv.pp.neighbors(adata, n_neighbors=20, n_pcs=15)
+    sv.tl.velocity(adata, dense=False)
+    sv.tl.velocity_graph(adata)
+    return adata
+
+
+def test_walks_come_from_the_first_cells_and_end_in_the_last(moving):
+    adata = moving.copy()
+    sv.tl.terminal_states(adata)
+    roots, ends = adata.obs["velocity_root_cells"], adata.obs["velocity_end_points"]
+    for score in (roots, ends):
+        assert score.min() == 0
+        assert score.max() == 1
+    time = adata.obs["true_time"]
+    assert time[roots > 0.5].median() < time.quantile(0.25)
+    assert time[ends > 0.5].median() > time.quantile(0.75)
+    params = adata.uns["velocity_params"]["terminal_states"]
+    assert params["root_regions"] >= 1
+    assert params["end_regions"] >= 1
+
+
+def test_pseudotime_follows_true_time_and_ignores_what_ran_before(moving):
+    adata = moving.copy()
+    sv.tl.velocity_pseudotime(adata)
+    alone = adata.obs["velocity_pseudotime"].to_numpy()
+    end = adata.uns["velocity_params"]["pseudotime"]["end"]
+    # one lineage: the other branch is no nearer to this end than the fork
+    lineage = adata.obs["branch"].isin(["trunk", adata.obs.loc[end, "branch"]])
+    time = adata.obs["true_time"]
+    assert spearmanr(alone[lineage], time[lineage]).statistic > 0.95
+    adata.obs["velocity_root_cells"] = 0.0
+    sv.tl.terminal_states(adata)
+    sv.tl.velocity_pseudotime(adata)
+    np.testing.assert_array_equal(adata.obs["velocity_pseudotime"], alone)
+
+
+def test_a_users_root_has_time_zero(moving):
+    adata = moving.copy()
+    first = adata.obs_names[int(np.argmin(adata.obs["true_time"]))]
+    sv.tl.velocity_pseudotime(adata, root=first, end=None)
+    assert adata.obs.loc[first, "velocity_pseudotime"] == 0
+    assert adata.uns["velocity_params"]["pseudotime"]["root"] == first
+    assert adata.uns["velocity_params"]["pseudotime"]["end"] == ""
+    with pytest.raises(KeyError, match=r"cells 'nobody' are not in adata\.obs_names"):
+        sv.tl.velocity_pseudotime(adata, root="nobody")
+    with pytest.raises(ValueError, match="both None"):
+        sv.tl.velocity_pseudotime(adata, root=None, end=None)
+    with pytest.raises(ValueError, match="n_components must be at least 2; it is 1"):
+        sv.tl.velocity_pseudotime(adata, n_components=1)
+
+
+def test_cells_without_edges_have_no_score_and_no_time(moving):
+    adata = moving.copy()
+    for name in ("velocity_graph", "velocity_graph_neg"):
+        graph = adata.obsp[name].tolil()
+        graph[3] = 0
+        graph[:, 3] = 0
+        adata.obsp[name] = sp.csr_matrix(graph)
+    sv.tl.terminal_states(adata)
+    assert np.flatnonzero(adata.obs["velocity_root_cells"].isna()).tolist() == [3]
+    with pytest.warns(sv.SteadyveloWarning, match="1 cells are not connected with root and end"):
+        sv.tl.velocity_pseudotime(adata)
+    assert np.flatnonzero(adata.obs["velocity_pseudotime"].isna()).tolist() == [3]
+
+
+@pytest.mark.parametrize("value", [0, -1, np.nan])
+def test_a_tolerance_that_is_none(moving, value):
+    with pytest.raises(ValueError, match="tolerance must be positive and finite"):
+        sv.tl.terminal_states(moving, tolerance=value)
+
+
+def test_too_few_cells_have_no_root(moving):
+    adata = moving.copy()
+    for name in ("velocity_graph", "velocity_graph_neg"):
+        adata.obsp[name] = sp.csr_matrix(adata.shape[:1] * 2, dtype=np.float32)
+    with pytest.raises(ValueError, match="0 cells have edges in the velocity graph"):
+        sv.tl.terminal_states(adata)
+
+
+def test_a_new_graph_leaves_no_times_of_the_old_one(moving):
+    adata = moving.copy()
+    sv.tl.terminal_states(adata)
+    sv.tl.velocity_pseudotime(adata)
+    sv.tl.velocity_graph(adata)
+    assert not {"velocity_root_cells", "velocity_end_points", "velocity_pseudotime"} & set(
+        adata.obs
+    )
+    assert not {"terminal_states", "pseudotime"} & set(adata.uns["velocity_params"])
