@@ -1,6 +1,6 @@
 """Do intervals and tests hold what they promise? Measured on simulated counts whose truth is known.
 
-python benchmarks/calibration.py coverage [--seeds 20] [--cells 2000 8000]
+python benchmarks/calibration.py coverage [--seeds 20] [--cells 2000 8000] [--methods crossfit]
     Share of intervals that hold the true ratio, for every condition, beside the naive standard
     error, the sandwich and thinned counts.
 python benchmarks/calibration.py groups [--seeds 20]
@@ -72,8 +72,8 @@ class Data:
     seed: int
 
 
-def neighbors_by(adata, genes, most, seed):
-    components = principal_components(adata, "spliced", genes, N_PCS, seed)
+def neighbors_by(adata, genes, most, seed, *, alone=False):
+    components = principal_components(adata, "spliced", genes, N_PCS, seed, alone=alone)
     return nearest_neighbors(np.asarray(components, dtype=np.float32), most, rng=seed)[0]
 
 
@@ -102,7 +102,9 @@ def prepared(adata, seed: int, most: int = 60, clusters=None) -> Data:
         if clusters is not None:
             gene_fold = halves(generator, clusters.max() + 1)[clusters]
         cell_fold = halves(generator, adata.n_obs)
-        found = [neighbors_by(adata, genes & (gene_fold != f), most, seed) for f in (0, 1)]
+        found = [
+            neighbors_by(adata, genes & (gene_fold != f), most, seed, alone=True) for f in (0, 1)
+        ]
         folds.append((gene_fold, cell_fold, found))
     gamma = adata.var["true_gamma"].to_numpy()
     return Data(adata, gamma, neighbors_by(adata, genes, most, seed), folds, seed)
@@ -142,7 +144,7 @@ def rule_of(n_cells: int, weights: str, *, offset: bool) -> FitRule:
     return FitRule(weights, (0.05, 0.95) if offset else (None, 0.95), offset, every, every, "fit")
 
 
-def intervals(data: Data, k: int, weights: str, *, offset: bool, methods=METHODS[:2]):
+def intervals(data: Data, k: int, weights: str, *, offset: bool, methods=frozenset(METHODS[:2])):
     """Return errors per method."""
     source = source_of(data, k)
     rule = rule_of(data.adata.n_obs, weights, offset=offset)
@@ -160,7 +162,7 @@ def intervals(data: Data, k: int, weights: str, *, offset: bool, methods=METHODS
         ),
     }
     found = {}
-    for name in methods[:2]:
+    for name in rules.keys() & methods:
         fit = fit_ratios(source, rule, genes_per_block=N_GENES, errors=rules[name](), n_threads=2)
         found[name] = fit.errors
     if "sandwich" in methods:
@@ -269,7 +271,9 @@ def coverage(options) -> None:
             )
             for k, weights, offset in itertools.product(options.neighbors, WEIGHTS, (False, True)):
                 # thinned counts need neighbours of their own: at one k
-                methods = METHODS if k == THINNED_AT else METHODS[:2]
+                methods = {"crossfit", *options.methods} - (
+                    {"thinning"} if k != THINNED_AT else set()
+                )
                 found = intervals(data, k, weights, offset=offset, methods=methods)
                 enough = found["crossfit"].molecules >= FEWEST_MOLECULES
                 enough &= np.isfinite(found["crossfit"].gamma)
@@ -628,6 +632,13 @@ def main() -> None:
     one.add_argument("--neighbors", type=int, nargs="+", default=[15, 30, 60])
     one.add_argument("--depths", type=float, nargs="+", default=[0.3, 1.0])
     one.add_argument("--dispersions", type=float, nargs="+", default=[0.0, 0.5])
+    one.add_argument(
+        "--methods",
+        nargs="+",
+        default=METHODS,
+        choices=METHODS,
+        help="what is measured beside crossfit; the naive error comes with the sandwich",
+    )
     one.add_argument("--out", type=Path)
     one.set_defaults(run=coverage)
     two = commands.add_parser("groups")

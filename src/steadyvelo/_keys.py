@@ -207,6 +207,9 @@ EMBEDDING = Field("obsm", "X_{basis}", "cells × dimensions", "float", "an embed
 VELOCITY_EMBEDDING = Field(
     "obsm", "{key}_{basis}", "cells × dimensions", "float64", "arrows; NaN for cells without one"
 )
+RANDOMIZED = Field(
+    "obsm", "{key}_randomized_{basis}", "cells × dimensions", "float64", "arrows of a control"
+)
 
 DIRECTION = Field(
     "obsm", "{key}_direction_{basis}", "cells × dimensions", "float64", "linear arrows"

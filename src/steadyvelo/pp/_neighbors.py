@@ -181,16 +181,31 @@ def component_genes(adata: AnnData) -> NDArray[np.bool_]:
 
 
 def principal_components(
-    adata: AnnData, spliced: str, genes: NDArray[np.bool_], n_pcs: int, rng: int
+    adata: AnnData,
+    spliced: str,
+    genes: NDArray[np.bool_],
+    n_pcs: int,
+    rng: int,
+    *,
+    alone: bool = False,
 ) -> Any:
-    """Return principal components of log-normalised spliced counts of some genes."""
+    """Return principal components of log-normalised spliced counts of some genes.
+
+    Counts are divided by the cells' size factors, or by sizes over these genes alone: then nothing
+    in the components depends on the counts of other genes.
+    """
     counts = sp.csr_matrix(check_counts(adata, spliced), dtype=np.float32)
-    factor_name = _keys.SPLICED_FACTOR.of()
+    chosen = sp.csr_matrix(counts[:, genes])
     if is_integer(counts):
-        factor = check_key(adata, "obs", factor_name, "run pp.size_factors(adata) first.")
-        factor = factor.to_numpy(dtype=np.float32)
-        counts = sp.diags_array(1 / np.where(factor > 0, factor, 1)) @ counts
-    log_counts = sp.csr_matrix(counts[:, genes], dtype=np.float32).log1p()
+        if alone:
+            sizes = np.asarray(chosen.sum(axis=1), dtype=np.float32).ravel()
+            factor = sizes / max(float(np.median(sizes)), 1.0)
+        else:
+            column = _keys.SPLICED_FACTOR.of()
+            factor = check_key(adata, "obs", column, "run pp.size_factors(adata) first.")
+            factor = factor.to_numpy(dtype=np.float32)
+        chosen = sp.diags_array(1 / np.where(factor > 0, factor, 1)) @ chosen
+    log_counts = sp.csr_matrix(chosen, dtype=np.float32).log1p()
     most = min(log_counts.shape) - 1
     if most < 1:
         msg = f"{log_counts.shape[1]} genes are too few for principal components; use use_rep=."

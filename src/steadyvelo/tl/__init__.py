@@ -6,6 +6,8 @@ from ._check_model import check_model
 from ._compare_ratios import compare_ratios
 from ._direction import direction
 from ._direction_support import DirectionSupport, direction_support
+from ._randomized_velocity import randomized_velocity
+from ._rank_velocity_genes import rank_velocity_genes
 from ._reliability import reliability
 from ._sensitivity import sensitivity
 from ._terminal_states import terminal_states
@@ -22,6 +24,8 @@ __all__ = [
     "compare_ratios",
     "direction",
     "direction_support",
+    "randomized_velocity",
+    "rank_velocity_genes",
     "reliability",
     "sensitivity",
     "terminal_states",

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from steadyvelo._checks import check_adata, check_key, listed, one_of
+from steadyvelo._checks import check_adata, one_of
 from steadyvelo._fitted import Fitted
 from steadyvelo._progress import ShowProgress, shown
 from steadyvelo._sources import used_cells
 from steadyvelo.engine import count_threads, fit_groups, genes_per_block
 
 from ._error_rules import METHODS, ErrorChoice, batch_numbers
+from ._groups import group_masks
 from ._multiple_tests import benjamini_hochberg
 from ._refit import Refit
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
-    from numpy.typing import NDArray
 
     from steadyvelo.model import GroupRatios
 
@@ -132,7 +132,7 @@ def compare_ratios(
     if fitted.params["weights"] == "given":
         msg = "weights were given as an array, which has no rule for groups; fit with a rule."
         raise ValueError(msg)
-    masks = _groups(adata, groupby, groups)
+    masks = group_masks(adata, groupby, groups)
     names = list(masks)
     cells = used_cells(adata)
     fit_cells = [masks[name] & cells for name in names]
@@ -160,24 +160,6 @@ def compare_ratios(
         [_table(ratios, gene_names, names[a], reference, (a, b)) for a, b, reference in pairs],
         ignore_index=True,
     )
-
-
-def _groups(
-    adata: AnnData, groupby: str, groups: Sequence[str] | None
-) -> dict[str, NDArray[np.bool_]]:
-    """Return the cells of each group."""
-    column = check_key(adata, "obs", groupby, "name the column that holds the groups.")
-    labels = column[column.notna()].astype(str).reindex(adata.obs_names)
-    there = [str(name) for name in pd.Categorical(labels).categories]
-    names = there if groups is None else [str(name) for name in groups]
-    unknown = [name for name in names if name not in there]
-    if unknown:
-        msg = f"groups {listed(unknown)} are not in obs[{groupby!r}], which has {listed(there)}."
-        raise KeyError(msg)
-    if len(names) < 2:
-        msg = f"{len(names)} group of obs[{groupby!r}] cannot be compared; name two or more."
-        raise ValueError(msg)
-    return {name: (labels == name).to_numpy() for name in names}
 
 
 def _table(

@@ -187,7 +187,8 @@ def _graph(
     n_neighbors = min(int(params.get("n_neighbors", 30)), adata.n_obs - 1)
     # half of the genes may not have as many
     n_pcs = min(int(params.get("n_pcs", 30) or 30), adata.n_obs - 1, int(genes.sum()) - 1)
-    components = principal_components(adata, spliced, genes, n_pcs, seed)
+    # sizes over all genes would carry counts of the other fold into the neighbours of this one
+    components = principal_components(adata, spliced, genes, n_pcs, seed, alone=True)
     indices, _ = nearest_neighbors(np.asarray(components, dtype=np.float32), n_neighbors, rng=seed)
     others = np.ascontiguousarray(np.sort(indices[:, 1:], axis=1))
     indptr = np.arange(adata.n_obs + 1, dtype=np.int64) * others.shape[1]

@@ -44,6 +44,7 @@ GRAPH_PARAMS = (
     "transitions",
     "terminal_states",
     "pseudotime",
+    "randomized",
 )
 
 
@@ -217,7 +218,8 @@ def clear_graph(adata: AnnData, key: str) -> None:
     _remove(adata, "obsp", *(field.of(key) for field in graphs), *transitions)
     # arrows of another tool under this name belong to another graph, too
     bases = [name.removeprefix("X_") for name in adata.obsm if name.startswith("X_")]
-    _remove(adata, "obsm", *(_keys.VELOCITY_EMBEDDING.of(key, basis) for basis in bases))
+    drawn = (_keys.VELOCITY_EMBEDDING, _keys.RANDOMIZED)
+    _remove(adata, "obsm", *(field.of(key, basis) for field in drawn for basis in bases))
 
 
 def _remove(adata: AnnData, slot: str, *names: str) -> None:

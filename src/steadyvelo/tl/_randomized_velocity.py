@@ -1,0 +1,154 @@
+"""Arrows of velocities that point nowhere, to look at beside the data's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, check_finite_embedding, writable
+from steadyvelo._fitted import Fitted
+from steadyvelo._progress import ShowProgress, shown
+from steadyvelo._sources import used_cells
+from steadyvelo.engine import (
+    BYTES_PER_VALUE,
+    EdgeCorrelation,
+    count_threads,
+    genes_per_block,
+    project_transitions,
+    recursive_neighbors,
+    self_transition_probability,
+    split_signs,
+)
+
+from ._refit import Refit
+from ._transition_matrix import correlations
+from ._velocity_source import direct_neighbors, velocity_genes
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["randomized_velocity"]
+
+
+def randomized_velocity(
+    adata: AnnData,
+    *,
+    basis: str = "umap",
+    velocity_key: str = "velocity",
+    scale: float = 10.0,
+    self_transitions: bool = True,
+    rng: int = 0,
+    max_memory: float | None = None,
+    n_threads: int | None = None,
+    progress: ShowProgress = False,
+) -> None:
+    r"""Draw arrows of velocities whose direction is noise, as a control.
+
+    Every cell's deviation from the fitted lines, before it is smoothed, is given one random sign
+    for all its genes,
+
+    .. math:: v^* = W \bigl(\varepsilon \circ (\tilde u - \gamma \tilde s - o)\bigr),
+        \qquad \varepsilon_i = \pm 1
+
+    so that deviations are as large, as correlated between genes and as smooth between neighbours
+    as those of the data, and point nowhere. Graph and arrows are made from them as from the data's.
+    Whatever order the picture of this field shows, smoothing and projection have made.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.velocity_graph` with counts.
+    basis
+        Name of the embedding: ``obsm["X_umap"]`` for ``"umap"``.
+    velocity_key
+        Prefix of that result.
+    scale, self_transitions
+        As in :func:`steadyvelo.tl.velocity_embedding`.
+    rng
+        Seed of the signs.
+    max_memory
+        Bytes that gene blocks may take; None means a quarter of what is available, at most 1.5 GB.
+    n_threads
+        Number of threads; None means all processors.
+    progress
+        True shows a bar; a function is called with the share of genes done, in (0, 1].
+
+    Returns
+    -------
+    None. Sets:
+
+    ``obsm["velocity_randomized_umap"]``
+        Arrows, float64, cells × dimensions of the embedding; NaN for cells without edges.
+    ``uns["velocity_params"]["randomized"]``
+        How those of each embedding were made.
+
+    Raises
+    ------
+    KeyError
+        If there is no such embedding, or no velocity graph.
+    ValueError
+        If the fit was not made from counts that are there, or these, cells or neighbours have
+        changed since.
+
+    References
+    ----------
+    ``docs/uncertainty.md`` tests directions against such controls.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> sv.tl.randomized_velocity(adata, basis="pca")
+    >>> adata.obsm["velocity_randomized_pca"].shape == adata.obsm["velocity_pca"].shape
+    True
+    """
+    check_adata(adata)
+    threads = count_threads(n_threads)
+    basis = basis.removeprefix("X_")
+    embedding = check_finite_embedding(adata, basis)
+    correlations(adata, velocity_key, scale)
+    fitted = Fitted.read(adata, velocity_key)
+    params = fitted.params
+    genes = velocity_genes(adata, fitted)
+    source = Refit.of(adata, fitted, genes).source
+    direct = direct_neighbors(adata, params["graph_neighbors_key"] or None)
+    indptr, indices = recursive_neighbors(
+        *source.order.relabel(*direct), n_steps=params["n_recurse_neighbors"], n_threads=threads
+    )
+    # counts and moments of a block are held at once
+    size = genes_per_block(adata.n_obs, max_memory, 2 * BYTES_PER_VALUE)
+    edges = EdgeCorrelation(
+        indptr, indices, square_root=params["sqrt_transform"], genes_per_block=size
+    )
+    signs = np.random.default_rng(rng).choice(np.array([-1, 1], dtype=np.float32), adata.n_obs)
+    signs = signs[source.order.order, None]
+    with shown(progress, "randomised velocity") as report:
+        for block in source.blocks(size, threads):
+            lines = fitted.gamma[genes[block.genes]], fitted.offset[genes[block.genes]]
+            spliced, unspliced = block.kept_counts
+            counts = replace(block, spliced=spliced, unspliced=unspliced)
+            deviation = counts.velocity(*lines, threads, unspliced)
+            deviation *= signs
+            velocity = source.smoothing.apply(deviation, threads, block.unspliced)
+            edges.add(block.spliced, velocity, threads)
+            if report is not None:
+                report(block.genes.stop / source.n_genes)
+    graph, graph_neg = split_signs(
+        edges.values(threads), indptr, indices, source.order, n_threads=threads
+    )
+    stay = self_transition_probability(graph, used_cells(adata)) if self_transitions else None
+    arrows = project_transitions(
+        graph, graph_neg, embedding, scale=scale, self_transition=stay, n_threads=threads
+    )
+
+    writable(adata)
+    adata.obsm[_keys.RANDOMIZED.of(velocity_key, basis)] = arrows
+    made = dict(adata.uns[_keys.PARAMS.of(velocity_key)].get("randomized", {}))
+    made[basis] = {"scale": scale, "self_transitions": self_transitions, "rng": rng}
+    adata.uns[_keys.PARAMS.of(velocity_key)] = {
+        **adata.uns[_keys.PARAMS.of(velocity_key)],
+        "randomized": made,
+    }

@@ -1,0 +1,230 @@
+"""Genes whose velocity in a group of cells differs from that in all others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from steadyvelo._checks import check_adata
+from steadyvelo._fitted import Fitted
+from steadyvelo._progress import ShowProgress, shown
+from steadyvelo._sources import used_cells
+from steadyvelo.engine import BYTES_PER_VALUE, count_threads, genes_per_block
+
+from ._error_rules import batch_numbers
+from ._groups import group_masks
+from ._multiple_tests import benjamini_hochberg
+from ._refit import Refit
+from ._velocity_source import velocity_genes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+__all__ = ["rank_velocity_genes"]
+
+# dense arrays of float64 beside those of a block
+_BYTES_PER_VALUE = 2 * BYTES_PER_VALUE + 16
+
+
+def rank_velocity_genes(
+    adata: AnnData,
+    groupby: str,
+    *,
+    groups: Sequence[str] | None = None,
+    sample_key: str | None = None,
+    velocity_key: str = "velocity",
+    max_memory: float | None = None,
+    n_threads: int | None = None,
+    progress: ShowProgress = False,
+) -> pd.DataFrame:
+    r"""Rank velocity genes by how far their velocity in a group is from that in all other cells.
+
+    A cell's deviation is taken from its own counts, divided by size factors and not smoothed,
+    :math:`r_i = \tilde u_i - \gamma \tilde s_i - o`: neighbours share most of the counts that
+    smoothed velocities are made of, and a test that counts them as many observations finds
+    differences everywhere. Of the means over a group and the rest,
+
+    .. math::
+        t = (\bar r_1 - \bar r_0) \Big/ \sqrt{\frac{\mathrm{Var}_1(r)}{n_1}
+            + \frac{\mathrm{Var}_0(r)}{n_0}}
+
+    with Welch's degrees of freedom. γ is taken as known: its error follows the deviations it was
+    fitted to, and adding its variance makes the test reject 2 % where it should 5 % (4.8 to 6.2 %
+    without, steady state, 40 simulations). Groups that were found from the same counts (clusters)
+    make p-values too small, as they do for expression.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.velocity` with counts.
+    groupby
+        Column of ``obs`` with the groups.
+    groups
+        Which of them to rank; None means all. All others are in the rest.
+    sample_key
+        Column of ``obs`` with samples (donors, replicates): differences are taken within each
+        sample that has two cells on both sides, and their mean is tested over samples.
+    velocity_key
+        Prefix of the fit.
+    max_memory
+        Bytes that gene blocks may take; None means a quarter of what is available, at most 1.5 GB.
+    n_threads
+        Number of threads; None means all processors.
+    progress
+        True shows a bar; a function is called with the share of genes done, in (0, 1].
+
+    Returns
+    -------
+    A row for every group and velocity gene, the largest statistic first in each group, with columns
+
+    ``group``, ``gene``
+        What is compared with the rest.
+    ``velocity``
+        Mean deviation in the group, molecules per splicing time.
+    ``effect``, ``se``
+        Its difference from that of the rest, and the standard error.
+    ``statistic``, ``p``, ``fdr``
+        t, two-sided p-value, and the same adjusted for false discoveries over the genes of a group
+        (Benjamini and Hochberg). NaN where fewer than two cells or samples are on a side.
+    ``fraction``
+        Share of the group's cells whose smoothed velocity has the sign of ``velocity``.
+    ``direction``
+        ``"induction"`` or ``"repression"``, by the sign of ``velocity``; empty where it is 0.
+
+    Raises
+    ------
+    KeyError
+        If there is no fit, or a column or group is missing.
+    ValueError
+        If there are fewer than two groups, or cells or counts have changed since the fit.
+
+    References
+    ----------
+    Welch (1947), https://doi.org/10.1093/biomet/34.1-2.28; Squair et al. (2021),
+    https://doi.org/10.1038/s41467-021-25960-2, on cells and samples as units.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.run(sv.datasets.simulate(n_cells=400, n_genes=60, rng=0), basis="pca")
+    >>> table = sv.tl.rank_velocity_genes(adata, "branch")
+    >>> list(table.columns[:4])
+    ['group', 'gene', 'velocity', 'effect']
+    """
+    check_adata(adata)
+    threads = count_threads(n_threads)
+    fitted = Fitted.read(adata, velocity_key)
+    genes = velocity_genes(adata, fitted)
+    source = Refit.of(adata, fitted, genes).source
+    cells = used_cells(adata)
+    masks = {name: mask & cells for name, mask in group_masks(adata, groupby, groups).items()}
+    samples = batch_numbers(adata, sample_key)
+    size = genes_per_block(adata.n_obs, max_memory, _BYTES_PER_VALUE)
+    parts = []
+    with shown(progress, "ranking") as report:
+        for block in source.blocks(size, threads):
+            lines = fitted.gamma[genes[block.genes]], fitted.offset[genes[block.genes]]
+            # rows in the cells' order
+            place = block.order.position
+            spliced, unspliced = (counts[place].astype(np.float64) for counts in block.kept_counts)
+            parts.append(
+                _ranked(
+                    unspliced - lines[0] * spliced - lines[1],
+                    block.velocity(*lines, threads, block.unspliced)[place],
+                    adata.var_names[genes[block.genes]],
+                    masks,
+                    cells,
+                    samples,
+                )
+            )
+            if report is not None:
+                report(block.genes.stop / source.n_genes)
+    table = pd.concat(parts, ignore_index=True)
+    ranked = []
+    for name in masks:
+        rows = table[table["group"] == name]
+        rows = rows.assign(fdr=benjamini_hochberg(rows["p"].to_numpy()))
+        ranked.append(rows.sort_values("statistic", ascending=False, kind="stable"))
+    columns = ["group", "gene", "velocity", "effect", "se", "statistic", "p", "fdr"]
+    return pd.concat(ranked, ignore_index=True)[[*columns, "fraction", "direction"]]
+
+
+def _ranked(
+    deviation: NDArray[np.float64],
+    velocity: NDArray[np.float32],
+    names: pd.Index[str],
+    masks: dict[str, NDArray[np.bool_]],
+    cells: NDArray[np.bool_],
+    samples: NDArray[np.intp] | None,
+) -> pd.DataFrame:
+    tables = []
+    for name, inside in masks.items():
+        rest = cells & ~inside
+        if samples is None:
+            effect, se, freedom = _over_cells(deviation, inside, rest)
+        else:
+            effect, se, freedom = _over_samples(deviation, inside, rest, samples)
+        mean = deviation[inside].mean(axis=0) if inside.any() else np.full(len(names), np.nan)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            statistic = effect / se
+        agrees = velocity[inside] * np.sign(mean) > 0
+        tables.append(
+            pd.DataFrame(
+                {
+                    "group": name,
+                    "gene": names,
+                    "velocity": mean,
+                    "effect": effect,
+                    "se": se,
+                    "statistic": statistic,
+                    "p": 2 * stats.t.sf(np.abs(statistic), freedom),
+                    "fraction": agrees.mean(axis=0) if len(agrees) else np.nan,
+                    "direction": np.select([mean > 0, mean < 0], ["induction", "repression"], ""),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def _over_cells(
+    deviation: NDArray[np.float64],
+    inside: NDArray[np.bool_],
+    rest: NDArray[np.bool_],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return effect, standard error and Welch's degrees of freedom, with cells as units."""
+    n_genes = deviation.shape[1]
+    if min(inside.sum(), rest.sum()) < 2:
+        return (np.full(n_genes, np.nan),) * 3
+    a, b = deviation[inside], deviation[rest]
+    parts = [side.var(axis=0, ddof=1) / len(side) for side in (a, b)]
+    variance = parts[0] + parts[1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        freedom = variance**2 / (parts[0] ** 2 / (len(a) - 1) + parts[1] ** 2 / (len(b) - 1))
+    return a.mean(axis=0) - b.mean(axis=0), np.sqrt(variance), freedom
+
+
+def _over_samples(
+    deviation: NDArray[np.float64],
+    inside: NDArray[np.bool_],
+    rest: NDArray[np.bool_],
+    samples: NDArray[np.intp],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean difference over samples, its standard error and degrees of freedom."""
+    differences = []
+    for sample in np.unique(samples):
+        sides = [side & (samples == sample) for side in (inside, rest)]
+        if min(side.sum() for side in sides) >= 2:
+            means = [deviation[side].mean(axis=0) for side in sides]
+            differences.append(means[0] - means[1])
+    n_genes = deviation.shape[1]
+    if len(differences) < 2:
+        return (np.full(n_genes, np.nan),) * 3
+    table = np.array(differences)
+    se = table.std(axis=0, ddof=1) / np.sqrt(len(table))
+    return table.mean(axis=0), se, np.full(n_genes, len(table) - 1.0)

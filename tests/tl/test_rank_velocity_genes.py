@@ -1,0 +1,130 @@
+"""Ranking of velocity genes by group."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+import steadyvelo as sv
+
+COLUMNS = [
+    "group",
+    "gene",
+    "velocity",
+    "effect",
+    "se",
+    "statistic",
+    "p",
+    "fdr",
+    "fraction",
+    "direction",
+]
+
+
+def fitted(**options):
+    adata = sv.datasets.simulate(n_cells=400, n_genes=60, rng=0, **options)
+    sv.pp.size_factors(adata, method="common")
+    sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
+    sv.tl.velocity(adata)
+    return adata
+
+
+@pytest.fixture(scope="module")
+def moving():
+    return fitted()
+
+
+def deviations(adata):
+    scaled = [
+        adata.layers[name].toarray() / adata.obs[f"size_factor_{name}"].to_numpy()[:, None]
+        for name in ("spliced", "unspliced")
+    ]
+    table = scaled[1] - adata.var["velocity_gamma"].to_numpy() * scaled[0]
+    return pd.DataFrame(table, adata.obs_names, adata.var_names)
+
+
+@pytest.mark.parametrize("memory", [None, 400 * 100 * 7])
+def test_every_number_from_its_definition(moving, memory):
+    table = sv.tl.rank_velocity_genes(moving, "branch", max_memory=memory, n_threads=2)
+    assert list(table.columns) == COLUMNS
+    genes = moving.var_names[moving.var["velocity_genes"]]
+    raw = deviations(moving)[genes]
+    smooth = pd.DataFrame(moving.layers["velocity"], moving.obs_names, moving.var_names)[genes]
+    for name, ranked in table.groupby("group"):
+        assert (ranked["statistic"].diff().dropna() <= 0).all()
+        rows = ranked.set_index("gene").loc[genes]
+        inside = (moving.obs["branch"] == name).to_numpy()
+        test = stats.ttest_ind(raw[inside], raw[~inside], equal_var=False)
+        np.testing.assert_allclose(rows["velocity"], raw[inside].mean(), rtol=1e-4, atol=1e-6)
+        effect = raw[inside].mean() - raw[~inside].mean()
+        np.testing.assert_allclose(rows["effect"], effect, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(rows["statistic"], test.statistic, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(rows["p"], test.pvalue, rtol=1e-3, atol=1e-12)
+        np.testing.assert_allclose(
+            rows["fdr"], multipletests(rows["p"], method="fdr_bh")[1], rtol=1e-9
+        )
+        sign = np.sign(rows["velocity"])
+        fraction = (smooth[inside] * sign > 0).mean()
+        np.testing.assert_allclose(rows["fraction"], fraction, atol=1.01 / inside.sum())
+        assert (rows["direction"] == np.where(sign > 0, "induction", "repression")).all()
+
+
+def test_samples_are_units_where_they_are_named(moving):
+    adata = moving.copy()
+    adata.obs["donor"] = pd.Categorical(np.arange(adata.n_obs) % 4)
+    table = sv.tl.rank_velocity_genes(
+        adata, "branch", groups=["trunk", "branch 1"], sample_key="donor"
+    )
+    assert set(table["group"]) == {"trunk", "branch 1"}
+    rows = table[table["group"] == "trunk"].set_index("gene")
+    raw = deviations(adata)[rows.index]
+    inside = (adata.obs["branch"] == "trunk").to_numpy()
+    donors = adata.obs["donor"].to_numpy()
+    differences = [
+        raw[inside & (donors == d)].mean() - raw[~inside & (donors == d)].mean() for d in range(4)
+    ]
+    test = stats.ttest_1samp(pd.DataFrame(differences), 0)
+    np.testing.assert_allclose(rows["statistic"], test.statistic, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(rows["p"], test.pvalue, rtol=1e-3)
+
+
+def test_genes_that_are_switched_on_in_a_branch_are_found(moving):
+    table = sv.tl.rank_velocity_genes(moving, "clusters")
+    truth = pd.DataFrame(moving.layers["true_velocity"], moving.obs_names, moving.var_names)
+    for name, rows in table.groupby("group"):
+        inside = (moving.obs["clusters"] == name).to_numpy()
+        sure = rows[rows["fdr"] < 0.01]
+        effect = truth[inside].mean() - truth[~inside].mean()
+        agree = np.sign(sure["effect"]) == np.sign(effect[sure["gene"]].to_numpy())
+        assert agree.mean() > 0.9 or len(sure) < 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("groupby", ["mixed", "branch"])
+def test_where_nothing_moves_the_test_keeps_its_level(groupby):
+    found = []
+    for seed in range(30):
+        adata = sv.datasets.simulate(n_cells=600, n_genes=80, steady_state=True, depth=1, rng=seed)
+        sv.pp.size_factors(adata, method="common")
+        sv.pp.neighbors(adata, n_neighbors=30, n_pcs=20)
+        mixed = np.random.default_rng(seed).random(adata.n_obs) < 0.3
+        adata.obs["mixed"] = np.where(mixed, "a", "b")
+        sv.tl.velocity(adata, dense=False)
+        table = sv.tl.rank_velocity_genes(adata, groupby)
+        p = table.loc[table["group"] == table["group"].iloc[0], "p"]
+        found.append((p < 0.05).mean())
+    # genes of one data set share its cells: the spread is that between data sets
+    assert abs(np.mean(found) - 0.05) < 3 * np.std(found) / np.sqrt(len(found)) + 0.01
+
+
+def test_a_group_of_one_cell_has_no_test(moving):
+    adata = moving.copy()
+    adata.obs["alone"] = np.where(np.arange(adata.n_obs) == 5, "one", "others")
+    table = sv.tl.rank_velocity_genes(adata, "alone", groups=["one", "others"])
+    assert table["p"].isna().all()
+    assert table["velocity"].notna().all()
+    with pytest.raises(KeyError, match=r"groups 'nobody' are not in obs\['alone'\]"):
+        sv.tl.rank_velocity_genes(adata, "alone", groups=["nobody", "one"])
