@@ -69,7 +69,8 @@ def test_every_number_from_its_definition(moving, memory):
         sign = np.sign(rows["velocity"])
         fraction = (smooth[inside] * sign > 0).mean()
         np.testing.assert_allclose(rows["fraction"], fraction, atol=1.01 / inside.sum())
-        assert (rows["direction"] == np.where(sign > 0, "induction", "repression")).all()
+        direction = np.select([sign > 0, sign < 0], ["induction", "repression"], "")
+        assert (rows["direction"] == direction).all()
 
 
 def test_samples_are_units_where_they_are_named(moving):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import steadyvelo as sv
+from steadyvelo.pp._neighbors import principal_components
 
 COLUMNS = [
     "velocity_gamma_se",
@@ -244,3 +245,19 @@ def test_the_test_of_an_offset_holds_its_level_and_sees_one():
     assert adata.var["velocity_offset_p"].isna().all()
     sv.tl.velocity(adata, uncertainty="sandwich", dense=False, offset=True)
     assert adata.var["velocity_offset_p"].notna().any()
+
+
+def test_neighbours_of_a_fold_do_not_see_the_other_genes(prepared):
+    genes = np.arange(prepared.n_vars) % 2 == 0
+    before = principal_components(prepared, "spliced", genes, 5, 0, alone=True)
+    changed = prepared.copy()
+    counts = changed.layers["spliced"].tolil()
+    # a burst in a gene of the other fold makes its cell look larger
+    counts[:40, 1] = 400
+    changed.layers["spliced"] = counts.tocsr()
+    del changed.obs["n_counts_spliced"]
+    sv.pp.size_factors(changed)
+    after = principal_components(changed, "spliced", genes, 5, 0, alone=True)
+    np.testing.assert_array_equal(after, before)
+    shared = [principal_components(data, "spliced", genes, 5, 0) for data in (prepared, changed)]
+    assert abs(shared[0] - shared[1]).max() > 0.01
