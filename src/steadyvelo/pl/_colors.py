@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib import patheffects
 from matplotlib.lines import Line2D
 
 from steadyvelo import _keys
@@ -38,11 +39,15 @@ class CellColors:
         RGBA colours, or numbers for a colour map, shape (cells,) or (cells, 4).
     categories
         Colour of each category; empty where there are none.
+    codes
+        Number of each cell's category, −1 where it is unknown, shape (cells,); all −1 without
+        categories.
     """
 
     title: str
     values: NDArray[Any]
     categories: dict[str, Any]
+    codes: NDArray[np.intp]
 
     def scatter(self, ax: Axes, x: Any, y: Any, *, size: float, alpha: float = 1.0) -> Any:
         """Draw the cells as points, those above as pixels where they are many."""
@@ -52,12 +57,23 @@ class CellColors:
             return ax.scatter(x, y, c=self.values, cmap="viridis", **style)
         return ax.scatter(x, y, c=self.values, **style)
 
-    def explain(self, ax: Axes, points: Any, legend_loc: str | None) -> None:
-        """Add a legend of categories, or a colour bar."""
+    def explain(
+        self,
+        ax: Axes,
+        points: Any,
+        legend_loc: str | None,
+        places: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Add a legend of categories, or a colour bar; `places` of cells are for ``"on data"``."""
         if legend_loc is None or not self.title:
             return
         if not self.categories:
-            ax.figure.colorbar(points, ax=ax, label=self.title, shrink=0.7)
+            bar = ax.figure.colorbar(points, ax=ax, label=self.title, shrink=0.7)
+            # colours as they are named, not as thin as the points
+            bar.solids.set_alpha(1.0)
+            return
+        if legend_loc == "on data" and places is not None:
+            self._name_on_data(ax, places)
             return
         handles = [
             Line2D([], [], marker="o", ls="", color=color, label=name)
@@ -67,6 +83,24 @@ class CellColors:
         if legend_loc == "right margin":
             place = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
         ax.legend(handles=handles, title=self.title, frameon=False, fontsize="small", **place)
+
+    def _name_on_data(self, ax: Axes, places: NDArray[np.float64]) -> None:
+        """Write each category in the middle of its cells."""
+        outline = [patheffects.withStroke(linewidth=2.5, foreground="white")]
+        for number, name in enumerate(self.categories):
+            inside = self.codes == number
+            if inside.any():
+                middle = np.median(places[inside], axis=0)
+                text = ax.text(
+                    *middle,
+                    name,
+                    ha="center",
+                    va="center",
+                    fontsize="small",
+                    weight="bold",
+                    zorder=4,
+                )
+                text.set_path_effects(outline)
 
 
 def cell_colors(
@@ -89,16 +123,18 @@ def cell_colors(
     KeyError
         If there is no such column, or the palette misses a category.
     """
+    none = np.full(adata.n_obs, -1, dtype=np.intp)
     if color is None:
-        return CellColors("", np.tile(mpl.colors.to_rgba(_PLAIN), (adata.n_obs, 1)), {})
+        return CellColors("", np.tile(mpl.colors.to_rgba(_PLAIN), (adata.n_obs, 1)), {}, none)
     column = color_column(adata, color)
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return CellColors(color, column.to_numpy(dtype=np.float64), {})
+        return CellColors(color, column.to_numpy(dtype=np.float64), {}, none)
     column = column.astype("category")
     names = [str(name) for name in column.cat.categories]
     colors = _category_colors(adata, color, names, palette)
     table = np.array([mpl.colors.to_rgba(c) for c in [*colors, _MISSING]])
-    return CellColors(color, table[column.cat.codes], dict(zip(names, colors, strict=True)))
+    codes = column.cat.codes.to_numpy(dtype=np.intp)
+    return CellColors(color, table[codes], dict(zip(names, colors, strict=True)), codes)
 
 
 def color_column(adata: AnnData, color: str) -> pd.Series:

@@ -24,12 +24,16 @@ class Field:
         Coordinates of the grid, float64, shape (columns,) and (rows,).
     u, v
         Components, float64, shape (rows, columns); masked where there are too few cells.
+    determined
+        Share of the cells around each point whose direction is determined, shape (rows, columns);
+        1 where nobody has tested them.
     """
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     u: np.ma.MaskedArray
     v: np.ma.MaskedArray
+    determined: NDArray[np.float64]
 
     @property
     def length(self) -> np.ma.MaskedArray:
@@ -40,6 +44,7 @@ class Field:
 def field_on_grid(
     points: NDArray[np.float64],
     arrows: NDArray[np.float64],
+    determined: NDArray[np.bool_] | None = None,
     *,
     n_grid: int = 50,
     smoothing: float = 1.0,
@@ -57,6 +62,8 @@ def field_on_grid(
     ----------
     points, arrows
         Positions and arrows, shape (cells, 2).
+    determined
+        Whether each cell's direction is; None means that all are.
     n_grid
         Points of the grid along each axis.
     smoothing
@@ -86,4 +93,8 @@ def field_on_grid(
     divisor = np.where(empty, 1.0, mass)
     u, v = (np.ma.array(smoothed(arrows[:, d]) / divisor, mask=empty) for d in (0, 1))
     x, y = (0.5 * (edge[:-1] + edge[1:]) for edge in edges)
-    return Field(x, y, u, v)
+    if determined is None:
+        share = np.ones_like(mass)
+    else:
+        share = smoothed(determined[some].astype(np.float64)) / divisor
+    return Field(x, y, u, v, share)

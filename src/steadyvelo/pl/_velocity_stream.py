@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-
-from steadyvelo._checks import check_adata, check_arrows, check_finite_embedding
+from matplotlib.colors import ListedColormap, Normalize
 
 from ._colors import cell_colors
-from ._field import field_on_grid
+from ._plane import FAINT, STRONG, Plane
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,12 +37,14 @@ def velocity_stream(
     alpha: float = 0.5,
     legend_loc: str | None = "right margin",
     title: str | None = None,
+    show: bool = False,
 ) -> Axes:
     """Draw cells on an embedding and streamlines along their arrows.
 
     Arrows are averaged on a grid with a Gaussian kernel; where there are few cells nothing is
     drawn. Lines are thicker where arrows are longer, which says how well the edges of a cell
-    agree, not how fast it changes.
+    agree, not how fast it changes. After :func:`steadyvelo.tl.direction` they are faint where most
+    cells around have no direction that can be told from noise. Steps and averages are float64.
 
     Parameters
     ----------
@@ -69,9 +70,12 @@ def velocity_stream(
     size, alpha
         Area (points²; None chooses by the number of cells) and opacity of the points.
     legend_loc
-        Where matplotlib puts the legend, ``"right margin"``, or None for no legend.
+        Where matplotlib puts the legend, ``"right margin"``, ``"on data"`` for names in the
+        middle of each category, or None for no legend.
     title
         Title of the axes; None means the basis.
+    show
+        Open the picture in a window.
 
     Returns
     -------
@@ -92,26 +96,10 @@ def velocity_stream(
     >>> ax.get_title()
     'pca'
     """
-    check_adata(adata)
-    basis = basis.removeprefix("X_")
-    points = check_finite_embedding(adata, basis)
-    arrows = check_arrows(adata, basis, velocity_key)
-    if max(components) >= points.shape[1]:
-        msg = f"components={components} ask for more than the {points.shape[1]} of {basis!r}."
-        raise ValueError(msg)
-    points, arrows = points[:, list(components)], arrows[:, list(components)]
-    if not np.isfinite(arrows).all(axis=1).any():
-        msg = f"no cell has an arrow on {basis!r}; see the warnings of tl.velocity_graph."
-        raise ValueError(msg)
+    plane = Plane.of(adata, basis, velocity_key, components)
     colors = cell_colors(adata, color, palette)
-    field = field_on_grid(points, arrows, n_grid=n_grid, smoothing=smoothing, min_mass=min_mass)
-
-    if ax is None:
-        _, ax = plt.subplots(figsize=(6, 5), layout="constrained")
-    if size is None:
-        size = float(np.clip(60_000 / adata.n_obs, 1, 40))
-    drawn = colors.scatter(ax, points[:, 0], points[:, 1], size=size, alpha=alpha)
-    colors.explain(ax, drawn, legend_loc)
+    field = plane.field(n_grid, smoothing, min_mass)
+    ax = plane.draw_cells(ax, colors, size=size, alpha=alpha, legend_loc=legend_loc)
     length = field.length
     longest = length.max()
     if np.ma.is_masked(longest) or longest == 0:
@@ -122,15 +110,15 @@ def velocity_stream(
         field.u,
         field.v,
         density=density,
-        color="0.15",
+        color=field.determined,
+        cmap=ListedColormap([FAINT, STRONG]),
+        norm=Normalize(0, 1),
         linewidth=np.ma.filled(0.4 + 1.2 * length / longest, 0.4),
         arrowsize=1.1,
         zorder=2,
     )
-    ax.set_aspect("equal", adjustable="datalim")
-    ax.set_xlabel(f"{basis} {components[0] + 1}")
-    ax.set_ylabel(f"{basis} {components[1] + 1}")
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.set_title(basis if title is None else title)
+    plane.explain_arrows(ax)
+    plane.finish(ax, title)
+    if show:
+        plt.show()
     return ax

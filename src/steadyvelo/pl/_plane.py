@@ -1,0 +1,120 @@
+"""Cells and their arrows on two dimensions of an embedding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, check_arrows, check_finite_embedding
+
+from ._field import Field, field_on_grid
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from ._colors import CellColors
+
+__all__ = ["FAINT", "STRONG", "Plane"]
+
+# arrows that can be told from noise, and those that cannot
+STRONG, FAINT = "0.1", "0.6"
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """What is drawn on an embedding.
+
+    Attributes
+    ----------
+    basis, components
+        Name of the embedding, and which two of its dimensions.
+    points
+        Positions, float64, shape (cells, 2).
+    arrows
+        Arrows, float64, shape (cells, 2); NaN for cells without one.
+    determined
+        Whether a cell's direction can be told from noise; None where nobody has tested it.
+    """
+
+    basis: str
+    components: tuple[int, int]
+    points: NDArray[np.float64]
+    arrows: NDArray[np.float64]
+    determined: NDArray[np.bool_] | None
+
+    @classmethod
+    def of(cls, adata: AnnData, basis: str, velocity_key: str, components: tuple[int, int]) -> Self:
+        """Read embedding, arrows and what was tested of them; refuse if no cell has an arrow."""
+        check_adata(adata)
+        basis = basis.removeprefix("X_")
+        points = check_finite_embedding(adata, basis)
+        arrows = check_arrows(adata, basis, velocity_key)
+        if max(components) >= points.shape[1]:
+            msg = f"components={components} ask for more than the {points.shape[1]} of {basis!r}."
+            raise ValueError(msg)
+        chosen = list(components)
+        points, arrows = points[:, chosen], arrows[:, chosen]
+        if not np.isfinite(arrows).all(axis=1).any():
+            msg = f"no cell has an arrow on {basis!r}; see the warnings of tl.velocity_graph."
+            raise ValueError(msg)
+        column = _keys.DETERMINED.of(velocity_key, basis)
+        determined = adata.obs[column].to_numpy(dtype=bool) if column in adata.obs else None
+        return cls(basis, components, points, arrows, determined)
+
+    def field(self, n_grid: int, smoothing: float, min_mass: float) -> Field:
+        """Average the arrows around the points of a grid."""
+        return field_on_grid(
+            self.points,
+            self.arrows,
+            self.determined,
+            n_grid=n_grid,
+            smoothing=smoothing,
+            min_mass=min_mass,
+        )
+
+    def draw_cells(
+        self,
+        ax: Axes | None,
+        colors: CellColors,
+        *,
+        size: float | None,
+        alpha: float,
+        legend_loc: str | None,
+    ) -> Axes:
+        """Draw the cells as points, on new axes where none are given, and explain their colours."""
+        if ax is None:
+            _, ax = plt.subplots(figsize=(6, 5), layout="constrained")
+        if size is None:
+            size = float(np.clip(60_000 / len(self.points), 1, 40))
+        drawn = colors.scatter(ax, self.points[:, 0], self.points[:, 1], size=size, alpha=alpha)
+        colors.explain(ax, drawn, legend_loc, self.points)
+        return ax
+
+    def explain_arrows(self, ax: Axes) -> None:
+        """Say which arrows are faint, where directions were tested."""
+        if self.determined is None:
+            return
+        handles = [Line2D([], [], color=color, lw=1.5) for color in (STRONG, FAINT)]
+        labels = ["direction determined", "not determined"]
+        # an artist of its own, or it would replace the legend of the colours
+        ax.add_artist(
+            Legend(ax, handles, labels, loc="lower left", frameon=False, fontsize="x-small")
+        )
+
+    def finish(self, ax: Axes, title: str | None) -> Axes:
+        """Name the axes, whose scales mean nothing."""
+        ax.set_aspect("equal", adjustable="datalim")
+        ax.set_xlabel(f"{self.basis} {self.components[0] + 1}")
+        ax.set_ylabel(f"{self.basis} {self.components[1] + 1}")
+        ax.set_xticks([])
+        ax.set_yticks([])
+        ax.set_title(self.basis if title is None else title)
+        return ax
