@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 from ._control import control
+from ._gene_velocity import gene_velocity
+from ._heatmap import heatmap
 from ._phase_portrait import phase_portrait
+from ._proportions import proportions
+from ._rank_genes import rank_genes
+from ._reliability import reliability
 from ._velocity_arrows import velocity_arrows
+from ._velocity_graph import velocity_graph
 from ._velocity_grid import velocity_grid
 from ._velocity_stream import velocity_stream
 
-__all__ = ["control", "phase_portrait", "velocity_arrows", "velocity_grid", "velocity_stream"]
+__all__ = [
+    "control",
+    "gene_velocity",
+    "heatmap",
+    "phase_portrait",
+    "proportions",
+    "rank_genes",
+    "reliability",
+    "velocity_arrows",
+    "velocity_graph",
+    "velocity_grid",
+    "velocity_stream",
+]

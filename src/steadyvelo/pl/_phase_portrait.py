@@ -8,15 +8,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, listed
+from steadyvelo._checks import check_adata
 from steadyvelo._fitted import Fitted
 from steadyvelo._provenance import hash_cells
-from steadyvelo._sources import fitted_source, layer_source, moments_of_fit, used_cells
-from steadyvelo.engine import genes_per_block
+from steadyvelo._sources import used_cells
 from steadyvelo.model import steady_state_weights
 from steadyvelo.tl._fit_inputs import in_groups
 
 from ._colors import cell_colors
+from ._gene_values import gene_names, moments_of_genes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,18 +93,14 @@ def phase_portrait(
     ('spliced', 'unspliced')
     """
     check_adata(adata)
-    names = [genes] if isinstance(genes, str) else list(genes)
-    unknown = [name for name in names if name not in adata.var_names]
-    if unknown or not names:
-        msg = f"genes {listed(unknown)} not in adata.var_names; check the spelling."
-        raise KeyError(msg)
+    names = gene_names(adata, genes)
     if ax is not None and len(names) > 1:
         msg = f"ax holds one gene and {len(names)} are asked for; leave ax out or loop over genes."
         raise ValueError(msg)
     fitted = Fitted.read(adata, velocity_key)
     colors = cell_colors(adata, color, palette)
     wanted, back = np.unique(adata.var_names.get_indexer(names), return_inverse=True)
-    spliced, unspliced = _moments(adata, wanted, fitted)
+    spliced, unspliced = moments_of_genes(adata, wanted, fitted)
     weights = _weights(adata, spliced, unspliced, wanted, fitted) if show_fit_cells else None
     if size is None:
         size = float(np.clip(40_000 / adata.n_obs, 1, 25))
@@ -143,29 +139,6 @@ def phase_portrait(
     if color is not None:
         colors.explain(axes[-1], axes[-1].collections[0], legend_loc)
     return axes[0] if len(names) == 1 else axes
-
-
-def _moments(
-    adata: AnnData, genes: NDArray[np.int64], fitted: Fitted
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return smoothed abundances of some genes, shape (genes, cells)."""
-    part = fitted.params["cells_hash"] != hash_cells(adata)
-    if moments_of_fit(adata, fitted.params):
-        # of a part of the cells, too
-        source = layer_source(adata, genes)
-    elif part:
-        msg = (
-            "adata holds a part of the fitted cells and no layers Ms and Mu of that fit: their "
-            "neighbours are gone. Draw before taking the part, or fit with dense=True."
-        )
-        raise ValueError(msg)
-    else:
-        source = fitted_source(adata, genes, fitted.params, fitted.key)
-    spliced, unspliced = np.empty((2, len(genes), adata.n_obs))
-    for block in source.blocks(genes_per_block(adata.n_obs)):
-        spliced[block.genes, block.order.order] = block.spliced.T
-        unspliced[block.genes, block.order.order] = block.unspliced.T
-    return spliced, unspliced
 
 
 def _weights(

@@ -1,0 +1,55 @@
+"""Smoothed abundances of the genes that are drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from steadyvelo._checks import listed
+from steadyvelo._provenance import hash_cells
+from steadyvelo._sources import fitted_source, layer_source, moments_of_fit
+from steadyvelo.engine import genes_per_block
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from steadyvelo._fitted import Fitted
+
+__all__ = ["gene_names", "moments_of_genes"]
+
+
+def gene_names(adata: AnnData, genes: str | Sequence[str]) -> list[str]:
+    """Return the names as a list; refuse those that are not there, and none."""
+    names = [genes] if isinstance(genes, str) else list(genes)
+    unknown = [name for name in names if name not in adata.var_names]
+    if unknown or not names:
+        msg = f"genes {listed(unknown)} not in adata.var_names; check the spelling."
+        raise KeyError(msg)
+    return names
+
+
+def moments_of_genes(
+    adata: AnnData, genes: NDArray[np.int64], fitted: Fitted
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return smoothed abundances of some genes, shape (genes, cells)."""
+    part = fitted.params["cells_hash"] != hash_cells(adata)
+    if moments_of_fit(adata, fitted.params):
+        # of a part of the cells, too
+        source = layer_source(adata, genes)
+    elif part:
+        msg = (
+            "adata holds a part of the fitted cells and no layers Ms and Mu of that fit: their "
+            "neighbours are gone. Draw before taking the part, or fit with dense=True."
+        )
+        raise ValueError(msg)
+    else:
+        source = fitted_source(adata, genes, fitted.params, fitted.key)
+    spliced, unspliced = np.empty((2, len(genes), adata.n_obs))
+    for block in source.blocks(genes_per_block(adata.n_obs)):
+        spliced[block.genes, block.order.order] = block.spliced.T
+        unspliced[block.genes, block.order.order] = block.unspliced.T
+    return spliced, unspliced

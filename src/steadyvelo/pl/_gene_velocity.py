@@ -1,0 +1,156 @@
+"""A gene's portrait, velocity and expression side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import TwoSlopeNorm
+
+from steadyvelo._checks import check_adata, check_finite_embedding
+from steadyvelo._fitted import Fitted
+
+from ._gene_values import gene_names, moments_of_genes
+from ._phase_portrait import phase_portrait
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+__all__ = ["gene_velocity"]
+
+
+def gene_velocity(
+    adata: AnnData,
+    genes: str | Sequence[str],
+    *,
+    basis: str = "umap",
+    color: str | None = None,
+    velocity_key: str = "velocity",
+    ax: Sequence[Axes] | None = None,
+    components: tuple[int, int] = (0, 1),
+    palette: Mapping[str, Any] | None = None,
+    size: float | None = None,
+    show: bool = False,
+) -> NDArray[np.object_]:
+    """Draw for each gene its phase portrait, and velocity and expression on an embedding.
+
+    Velocity is u − γs − o in molecules per splicing time, red where the gene is being induced and
+    blue where it is being repressed; expression is the smoothed spliced abundance. Colours end at
+    the 98th percentile of their size, so that a few cells do not set the scale.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.velocity` with an embedding.
+    genes
+        One name or several; a row of panels each.
+    basis
+        Name of the embedding.
+    color
+        Column of ``obs`` to colour the portrait by; None means grey.
+    velocity_key
+        Prefix of the result.
+    ax
+        Three axes for each gene; None makes new ones.
+    components
+        Which two dimensions of the embedding, counted from 0.
+    palette
+        Colours of categories; None means scanpy's in ``uns``, else matplotlib's.
+    size
+        Area of the points (points²); None chooses by the number of cells.
+    show
+        Open the picture in a window.
+
+    Returns
+    -------
+    The axes, shape (genes, 3).
+
+    Raises
+    ------
+    KeyError
+        If there is no fit or embedding, or a gene or column is unknown.
+    ValueError
+        If `ax` does not hold three axes a gene, or counts have changed since the fit.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> axes = sv.pl.gene_velocity(adata, "gene 5", basis="pca")
+    >>> [ax.get_title().split()[-1] for ax in axes[0][1:]]
+    ['velocity', 'expression']
+    """
+    check_adata(adata)
+    names = gene_names(adata, genes)
+    points = check_finite_embedding(adata, basis.removeprefix("X_"))[:, list(components)]
+    fitted = Fitted.read(adata, velocity_key)
+    wanted, back = np.unique(adata.var_names.get_indexer(names), return_inverse=True)
+    spliced, unspliced = moments_of_genes(adata, wanted, fitted)
+    if ax is None:
+        _, axes = plt.subplots(
+            len(names), 3, figsize=(11, 3.2 * len(names)), layout="constrained", squeeze=False
+        )
+    else:
+        axes = np.asarray(ax, dtype=object)
+        if axes.size != 3 * len(names):
+            msg = f"ax must hold 3 axes for each of {len(names)} genes; it holds {axes.size}."
+            raise ValueError(msg)
+        axes = axes.reshape(len(names), 3)
+    if size is None:
+        size = float(np.clip(40_000 / adata.n_obs, 1, 25))
+    for row, name, place in zip(axes, names, back, strict=True):
+        gene = wanted[place]
+        phase_portrait(
+            adata,
+            name,
+            color=color,
+            velocity_key=velocity_key,
+            ax=row[0],
+            palette=palette,
+            size=size,
+            legend_loc=None,
+        )
+        velocity = unspliced[place] - fitted.gamma[gene] * spliced[place] - fitted.offset[gene]
+        _on_embedding(row[1], points, velocity, f"{name} velocity", size=size, signed=True)
+        _on_embedding(row[2], points, spliced[place], f"{name} expression", size=size, signed=False)
+    if show:
+        plt.show()
+    return axes
+
+
+def _on_embedding(
+    ax: Axes,
+    points: NDArray[np.float64],
+    values: NDArray[np.float64],
+    title: str,
+    *,
+    size: float,
+    signed: bool,
+) -> None:
+    known = np.isfinite(values)
+    high = float(np.percentile(np.abs(values[known]), 98)) if known.any() else 0.0
+    high = high or 1.0
+    style: dict[str, Any] = {"cmap": "viridis", "vmin": 0.0, "vmax": high}
+    if signed:
+        style = {"cmap": "coolwarm", "norm": TwoSlopeNorm(0.0, -high, high)}
+    # cells with much of it on top
+    order = np.argsort(np.abs(np.nan_to_num(values)))
+    drawn = ax.scatter(
+        *points[order].T,
+        c=values[order],
+        s=size,
+        linewidths=0,
+        rasterized=len(points) > 5000,
+        plotnonfinite=False,
+        **style,
+    )
+    ax.figure.colorbar(drawn, ax=ax, shrink=0.8)
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_title(title)

@@ -1,0 +1,175 @@
+"""Expression of genes along pseudotime."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata
+from steadyvelo._fitted import Fitted
+
+from ._colors import cell_colors, color_column
+from ._gene_values import gene_names, moments_of_genes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+__all__ = ["heatmap"]
+
+
+def heatmap(
+    adata: AnnData,
+    genes: Sequence[str],
+    *,
+    sortby: str | None = None,
+    color: str | None = None,
+    velocity_key: str = "velocity",
+    n_bins: int = 100,
+    sort_genes: bool = True,
+    cmap: str = "viridis",
+    palette: Mapping[str, Any] | None = None,
+    ax: Axes | None = None,
+    show: bool = False,
+) -> Axes:
+    """Draw smoothed expression of genes along pseudotime.
+
+    Cells are sorted by pseudotime and averaged in bins with equally many cells; each gene is scaled
+    from 0 at its lowest bin to 1 at its highest. Genes stand in the order of their highest bins. A
+    strip above shows what most cells of each bin are.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.velocity_pseudotime`.
+    genes
+        Names.
+    sortby
+        Numeric column of ``obs``; None means ``"velocity_pseudotime"`` for
+        ``velocity_key="velocity"``. Cells where it is unknown are left out.
+    color
+        Column of ``obs`` with categories for the strip; None draws none.
+    velocity_key
+        Prefix of the fit whose smoothed counts are drawn.
+    n_bins
+        Bins along the axis, at most as many as there are cells.
+    sort_genes
+        Order genes by their highest bin; False leaves them as they are given.
+    cmap
+        Colour map of matplotlib.
+    palette
+        Colours of categories; None means scanpy's in ``uns``, else matplotlib's.
+    ax
+        Axes to draw on; None makes new ones.
+    show
+        Open the picture in a window.
+
+    Returns
+    -------
+    The axes.
+
+    Raises
+    ------
+    KeyError
+        If there is no fit, or a gene or column is unknown.
+    ValueError
+        If the column is not numeric, or nowhere known.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> sv.tl.velocity_pseudotime(adata)
+    >>> ax = sv.pl.heatmap(adata, adata.var_names[:8], color="clusters")
+    >>> len(ax.get_yticklabels())
+    8
+    """
+    check_adata(adata)
+    names = gene_names(adata, genes)
+    fitted = Fitted.read(adata, velocity_key)
+    order, edges = _bins(adata, sortby or _keys.PSEUDOTIME.of(velocity_key), n_bins)
+    wanted, back = np.unique(adata.var_names.get_indexer(names), return_inverse=True)
+    spliced, _ = moments_of_genes(adata, wanted, fitted)
+    sums = np.add.reduceat(spliced[back][:, order], edges[:-1], axis=1)
+    means = sums / np.diff(edges)
+    low, high = means.min(axis=1, keepdims=True), means.max(axis=1, keepdims=True)
+    scaled = (means - low) / np.where(high > low, high - low, 1.0)
+    rows = np.argsort(scaled.argmax(axis=1), kind="stable") if sort_genes else np.arange(len(names))
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 1.2 + 0.18 * len(names)), layout="constrained")
+    drawn = ax.imshow(
+        scaled[rows], aspect="auto", interpolation="nearest", cmap=cmap, vmin=0, vmax=1
+    )
+    ax.set_yticks(range(len(names)), [names[row] for row in rows], fontsize="small")
+    ax.set_xticks([])
+    ax.set_xlabel(sortby or _keys.PSEUDOTIME.of(velocity_key))
+    ax.figure.colorbar(drawn, ax=ax, label="expression, scaled", shrink=0.7)
+    if color is not None:
+        _strip(ax, adata, color, palette, order, edges)
+    if show:
+        plt.show()
+    return ax
+
+
+def _bins(adata: AnnData, sortby: str, n_bins: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the cells in order, and where bins begin and end among them."""
+    if n_bins < 1:
+        msg = f"n_bins must be at least 1; it is {n_bins}."
+        raise ValueError(msg)
+    if sortby not in adata.obs and sortby.endswith("_pseudotime"):
+        msg = f"obs[{sortby!r}] is not there; run tl.velocity_pseudotime first, or name sortby=."
+        raise KeyError(msg)
+    column = color_column(adata, sortby)
+    if column.dtype.kind not in "fiu":
+        msg = f"obs[{sortby!r}] is {column.dtype}; cells are sorted by numbers."
+        raise ValueError(msg)
+    values = column.to_numpy(dtype=np.float64)
+    known = int(np.isfinite(values).sum())
+    if known == 0:
+        msg = f"obs[{sortby!r}] is nowhere known."
+        raise ValueError(msg)
+    values = np.where(np.isfinite(values), values, np.inf)
+    order = np.argsort(values, kind="stable")[:known]
+    return order, np.linspace(0, known, min(n_bins, known) + 1).astype(np.intp)
+
+
+def _strip(
+    ax: Axes,
+    adata: AnnData,
+    color: str,
+    palette: Mapping[str, Any] | None,
+    order: NDArray[np.intp],
+    edges: NDArray[np.intp],
+) -> None:
+    """Draw above the axes what most cells of each bin are."""
+    colors = cell_colors(adata, color, palette)
+    if not colors.categories:
+        msg = f"obs[{color!r}] holds numbers; the strip shows categories."
+        raise ValueError(msg)
+    codes = colors.codes[order]
+    most = [
+        int(np.bincount(codes[a:b] + 1, minlength=len(colors.categories) + 1).argmax()) - 1
+        for a, b in pairwise(edges)
+    ]
+    table = [mpl.colors.to_rgb(c) for c in [*colors.categories.values(), "white"]]
+    strip = ax.inset_axes((0, 1.01, 1, 0.04))
+    strip.imshow(np.array([[table[code] for code in most]]), aspect="auto", interpolation="nearest")
+    strip.set_axis_off()
+    handles = [
+        mpl.patches.Patch(color=value, label=name) for name, value in colors.categories.items()
+    ]
+    ax.figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=min(4, len(handles)),
+        frameon=False,
+        fontsize="small",
+    )

@@ -1,0 +1,94 @@
+"""Shares of spliced and unspliced molecules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, check_counts
+
+from ._colors import color_column
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+__all__ = ["proportions"]
+
+_KINDS = {_keys.SPLICED: "#4c72b0", _keys.UNSPLICED: "#dd8452", _keys.AMBIGUOUS: "#b0b0b0"}
+
+
+def proportions(
+    adata: AnnData, groupby: str | None = None, *, ax: Axes | None = None, show: bool = False
+) -> Axes:
+    """Draw the shares of spliced, unspliced and ambiguous molecules, per group of cells.
+
+    Shares are of all molecules of a group, not means over its cells, in which cells with few
+    molecules count as much as those with many. 10 to 30 % unspliced are usual in whole cells,
+    more in nuclei; a group that differs from its neighbours in nothing else is worth a look.
+
+    Parameters
+    ----------
+    adata
+        With layers ``spliced`` and ``unspliced``, and ``ambiguous`` where there are such.
+    groupby
+        Column of ``obs``; None means all cells together.
+    ax
+        Axes to draw on; None makes new ones.
+    show
+        Open the picture in a window.
+
+    Returns
+    -------
+    The axes.
+
+    Raises
+    ------
+    KeyError
+        If there is no such column, or no counts.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> ax = sv.pl.proportions(adata, "clusters")
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['spliced', 'unspliced']
+    """
+    check_adata(adata)
+    kinds = [kind for kind in _KINDS if kind.of() in adata.layers or kind is not _keys.AMBIGUOUS]
+    molecules = np.stack(
+        [
+            np.asarray(check_counts(adata, kind.of()).sum(axis=1), dtype=np.float64).ravel()
+            for kind in kinds
+        ]
+    )
+    if groupby is None:
+        names, codes = ["all cells"], np.zeros(adata.n_obs, dtype=np.intp)
+    else:
+        column = color_column(adata, groupby).astype("category")
+        names = [str(name) for name in column.cat.categories]
+        codes = column.cat.codes.to_numpy(dtype=np.intp)
+    known = codes >= 0
+    sums = np.stack(
+        [np.bincount(codes[known], row[known], minlength=len(names)) for row in molecules]
+    )
+    shares = sums / np.maximum(sums.sum(axis=0), 1)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(5.5, 0.8 + 0.32 * len(names)), layout="constrained")
+    left = np.zeros(len(names))
+    for kind, share in zip(kinds, shares, strict=True):
+        bars = ax.barh(names, share, left=left, color=_KINDS[kind], label=kind.of())
+        ax.bar_label(bars, [f"{x:.0%}" if x >= 0.05 else "" for x in share], label_type="center")
+        left += share
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1)
+    ax.set_xlabel("share of molecules")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(kinds), frameon=False)
+    if show:
+        plt.show()
+    return ax

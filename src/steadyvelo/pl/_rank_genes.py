@@ -1,0 +1,148 @@
+"""The genes whose velocity in a group differs most from that in all others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.stats import norm
+
+from steadyvelo._checks import listed
+from steadyvelo.tl import rank_velocity_genes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+__all__ = ["rank_genes"]
+
+# width and height of a panel without genes, and height of a gene, inches
+_PANEL = (3.0, 0.9, 0.2)
+
+
+def rank_genes(
+    adata: AnnData,
+    groupby: str,
+    *,
+    groups: Sequence[str] | None = None,
+    sample_key: str | None = None,
+    velocity_key: str = "velocity",
+    n_genes: int = 12,
+    level: float = 0.95,
+    fdr: float = 0.05,
+    n_columns: int = 4,
+    ax: Axes | None = None,
+    show: bool = False,
+) -> Axes | NDArray[np.object_]:
+    """Draw the first genes of each group with their effects and intervals.
+
+    What :func:`steadyvelo.tl.rank_velocity_genes` finds: a point is the difference of a gene's
+    velocity in a group from that in all other cells, the bar its interval (normal quantiles); genes
+    whose false discovery rate is above `fdr` are grey.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.velocity` with counts.
+    groupby
+        Column of ``obs`` with the groups.
+    groups
+        Which of them; None means all.
+    sample_key
+        Column of ``obs`` with samples, which are the units then.
+    velocity_key
+        Prefix of the fit.
+    n_genes
+        Genes of each group, those with the largest absolute statistic.
+    level
+        Coverage of the bars.
+    fdr
+        False discovery rate up to which genes are coloured.
+    n_columns
+        Columns of the figure.
+    ax
+        Axes to draw on, for one group; None makes new ones.
+    show
+        Open the picture in a window.
+
+    Returns
+    -------
+    The axes, an array of axes for several groups.
+
+    Raises
+    ------
+    KeyError
+        If there is no fit, or a column or group is missing.
+    ValueError
+        If axes are given for several groups, there are fewer than two, or `level` is not between 0
+        and 1.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> [ax.get_title() for ax in sv.pl.rank_genes(adata, "branch")]
+    ['branch 1', 'branch 2', 'trunk']
+    """
+    if not 0 < level < 1:
+        msg = f"level must be between 0 and 1; it is {level}."
+        raise ValueError(msg)
+    if ax is not None and (groups is None or len(groups) > 1):
+        msg = "ax holds one group; name it as groups=[...], or leave ax out."
+        raise ValueError(msg)
+    # a single group is ranked against the rest as all are
+    table = rank_velocity_genes(
+        adata,
+        groupby,
+        groups=groups if groups is None or len(groups) > 1 else None,
+        sample_key=sample_key,
+        velocity_key=velocity_key,
+    )
+    there = list(table["group"].unique())
+    names = there if groups is None else [str(name) for name in groups]
+    unknown = [name for name in names if name not in there]
+    if unknown:
+        msg = f"groups {listed(unknown)} are not in obs[{groupby!r}], which has {listed(there)}."
+        raise KeyError(msg)
+    if ax is None:
+        columns = min(n_columns, len(names))
+        width, extra, each = _PANEL
+        n_rows = -(-len(names) // columns)
+        figure, grid = plt.subplots(
+            n_rows,
+            columns,
+            figsize=(width * columns, (extra + each * n_genes) * n_rows),
+            layout="constrained",
+            squeeze=False,
+        )
+        for spare in grid.ravel()[len(names) :]:
+            figure.delaxes(spare)
+        axes = grid.ravel()[: len(names)]
+    else:
+        axes = np.array([ax], dtype=object)
+    reach = float(norm.ppf(0.5 + level / 2))
+    for panel, name in zip(axes, names, strict=True):
+        rows = table[(table["group"] == name) & table["statistic"].notna()]
+        rows = rows.reindex(rows["statistic"].abs().sort_values(ascending=False).index)[:n_genes]
+        rows = rows.sort_values("statistic", ascending=False)
+        found = (rows["fdr"] <= fdr).to_numpy()
+        effect = rows["effect"].to_numpy()
+        colors = np.where(found, np.where(effect > 0, "#b40426", "#3b4cc0"), "0.6")
+        places = np.arange(len(rows))
+        panel.hlines(
+            places, effect - reach * rows["se"], effect + reach * rows["se"], colors=colors, lw=1.5
+        )
+        panel.scatter(effect, places, c=colors, s=18, zorder=3)
+        panel.axvline(0, color="0.8", lw=0.8, zorder=0)
+        panel.set_yticks(places, rows["gene"].astype(str), fontsize="small")
+        panel.invert_yaxis()
+        panel.set_title(name)
+        panel.set_xlabel("velocity, group less rest")
+        panel.spines[["top", "right"]].set_visible(False)
+    if show:
+        plt.show()
+    return axes[0] if len(names) == 1 else axes

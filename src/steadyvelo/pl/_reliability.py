@@ -1,0 +1,92 @@
+"""Which clusters have a direction that the data support."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_adata, check_key
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+__all__ = ["reliability"]
+
+# told apart without red and green, too
+_COLORS = {"supported": "#1b7837", "weak": "#e08214", "not supported": "#9e9e9e"}
+_OTHER = "#9e9e9e"
+
+
+def reliability(
+    adata: AnnData, *, velocity_key: str = "velocity", ax: Axes | None = None, show: bool = False
+) -> Axes:
+    """Draw for each cluster its verdict and the share of its cells with a determined direction.
+
+    A line marks the share that is determined in controls which go nowhere: a bar that does
+    not reach beyond it is what noise gives.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.reliability`.
+    velocity_key
+        Prefix of that result.
+    ax
+        Axes to draw on; None makes new ones.
+    show
+        Open the picture in a window.
+
+    Returns
+    -------
+    The axes.
+
+    Raises
+    ------
+    KeyError
+        If reliability was not computed.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty="crossfit", groupby="clusters")
+    >>> ax = sv.pl.reliability(adata)
+    >>> ax.get_xlabel()
+    'share of cells whose direction is determined'
+    """
+    check_adata(adata)
+    table = check_key(
+        adata,
+        "uns",
+        _keys.RELIABILITY.of(velocity_key),
+        f"run tl.reliability(adata, velocity_key={velocity_key!r}, groupby=...) first.",
+    )
+    names = [str(name) for name in table.index]
+    verdicts = table["verdict"].astype(str)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(6.5, 1.0 + 0.36 * len(names)), layout="constrained")
+    places = range(len(names))
+    ax.barh(places, table["determined"], color=[_COLORS.get(v, _OTHER) for v in verdicts])
+    for place, share, control, verdict in zip(
+        places, table["determined"], table["control_determined"], verdicts, strict=True
+    ):
+        ax.plot([control] * 2, [place - 0.4, place + 0.4], color="black", lw=1.5)
+        ax.annotate(
+            verdict, (max(share, control), place), (5, 0), textcoords="offset points", va="center"
+        )
+    ax.plot([], [], color="black", lw=1.5, label="in controls that go nowhere")
+    ax.set_yticks(
+        places, [f"{name} ({n:,})" for name, n in zip(names, table["cells"], strict=True)]
+    )
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1.25)
+    ax.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
+    ax.set_xlabel("share of cells whose direction is determined")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(loc="lower right", frameon=False, fontsize="small")
+    if show:
+        plt.show()
+    return ax

@@ -1,0 +1,152 @@
+"""Edges of the velocity graph on an embedding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import scipy.sparse as sp
+from matplotlib.collections import LineCollection
+from matplotlib.colors import TwoSlopeNorm
+
+from steadyvelo import _keys
+from steadyvelo._checks import check_key, listed
+
+from ._colors import cell_colors
+from ._plane import Plane
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+__all__ = ["velocity_graph"]
+
+_CHOSEN = 5
+_MANY_EDGES = 2_000
+
+
+def velocity_graph(
+    adata: AnnData,
+    cells: str | Sequence[str] | None = None,
+    *,
+    basis: str = "umap",
+    color: str | None = None,
+    velocity_key: str = "velocity",
+    ax: Axes | None = None,
+    components: tuple[int, int] = (0, 1),
+    threshold: float = 0.0,
+    rng: int = 0,
+    palette: Mapping[str, Any] | None = None,
+    size: float | None = None,
+    alpha: float = 0.3,
+    legend_loc: str | None = "right margin",
+    title: str | None = None,
+    show: bool = False,
+) -> Axes:
+    """Draw the edges of some cells in the velocity graph.
+
+    An edge leads from a chosen cell (ringed) to a neighbour or one of theirs; its colour is the
+    correlation of the cell's velocity with the way there, red where the velocity points to it and
+    blue where it points away. An arrow on the embedding is the mean of these ways: this picture
+    shows what it was made of.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.tl.velocity_embedding`.
+    cells
+        Names of cells; None chooses five at random.
+    basis
+        Name of the embedding.
+    color
+        Column of ``obs`` to colour cells by; None means grey.
+    velocity_key
+        Prefix of the result.
+    ax
+        Axes to draw on; None makes new ones.
+    components
+        Which two dimensions of the embedding, counted from 0.
+    threshold
+        Leave out edges whose correlation is no larger than this, of either sign.
+    rng
+        Seed by which cells are chosen.
+    palette
+        Colours of categories; None means scanpy's in ``uns``, else matplotlib's.
+    size, alpha
+        Area (points²; None chooses by the number of cells) and opacity of the points.
+    legend_loc
+        Where matplotlib puts the legend, ``"right margin"``, ``"on data"`` for names in the
+        middle of each category, or None for no legend.
+    title
+        Title of the axes; None means the basis.
+    show
+        Open the picture in a window.
+
+    Returns
+    -------
+    The axes.
+
+    Raises
+    ------
+    KeyError
+        If there is no graph, embedding, arrows or column, or no cell of a name.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> ax = sv.pl.velocity_graph(adata, ["cell 1", "cell 7"], basis="pca")
+    >>> ax.get_title()
+    'pca'
+    """
+    plane = Plane.of(adata, basis, velocity_key, components)
+    remedy = f"run tl.velocity_graph(adata, velocity_key={velocity_key!r}) first."
+    graphs = [
+        check_key(adata, "obsp", field.of(velocity_key), remedy)
+        for field in (_keys.GRAPH, _keys.GRAPH_NEG)
+    ]
+    places = _places(adata, cells, rng)
+    colors = cell_colors(adata, color, palette)
+    edges = sp.coo_array(sum(sp.csr_array(graph)[places] for graph in graphs))
+    strong = np.abs(edges.data) > threshold
+    start, end = places[edges.row[strong]], edges.col[strong]
+    value = edges.data[strong]
+    # those along the velocity on top
+    order = np.argsort(value)
+    most = float(np.abs(value).max(initial=0.0)) or 1.0
+    ax = plane.draw_cells(ax, colors, size=size, alpha=alpha, legend_loc=legend_loc)
+    lines = LineCollection(
+        np.stack([plane.points[start[order]], plane.points[end[order]]], axis=1).tolist(),
+        array=value[order],
+        cmap="coolwarm",
+        norm=TwoSlopeNorm(0.0, -most, most),
+        linewidths=0.8,
+        alpha=0.8,
+        zorder=2,
+        rasterized=len(value) > _MANY_EDGES,
+    )
+    ax.add_collection(lines)
+    ax.figure.colorbar(lines, ax=ax, label="correlation with the velocity", shrink=0.7)
+    ax.scatter(*plane.points[places].T, s=45, facecolors="none", edgecolors="black", zorder=3)
+    plane.finish(ax, title)
+    if show:
+        plt.show()
+    return ax
+
+
+def _places(adata: AnnData, cells: str | Sequence[str] | None, rng: int) -> NDArray[np.intp]:
+    """Return the places of the chosen cells."""
+    if cells is None:
+        generator = np.random.default_rng(rng)
+        return generator.choice(adata.n_obs, min(_CHOSEN, adata.n_obs), replace=False)
+    names = [cells] if isinstance(cells, str) else list(cells)
+    places = adata.obs_names.get_indexer(names)
+    unknown = [name for name, place in zip(names, places, strict=True) if place < 0]
+    if unknown or not names:
+        msg = f"cells {listed(unknown)} are not in adata.obs_names; check the spelling."
+        raise KeyError(msg)
+    return np.asarray(places, dtype=np.intp)
