@@ -13,6 +13,7 @@ from steadyvelo._version import __version__
 
 from ._analysis import analyse, inspect_first
 from ._errors import INTERRUPTED, plain_errors
+from ._plot import plot
 
 __all__ = ["main"]
 
@@ -259,6 +260,9 @@ def attach(
         attach_counts(adata, tables, sample=sample, min_overlap=min_overlap)
         write_h5ad(adata, target)
         typer.echo(f"wrote {target}")
+
+
+app.command()(plot)
 
 
 @app.command()

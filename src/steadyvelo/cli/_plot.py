@@ -1,0 +1,132 @@
+"""One picture of a result."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ._errors import plain_errors
+
+__all__ = ["plot"]
+
+
+class Picture(StrEnum):
+    """What is drawn."""
+
+    stream = "stream"
+    grid = "grid"
+    arrows = "arrows"
+    control = "control"
+    graph = "graph"
+    phase = "phase"
+    gene = "gene"
+    heatmap = "heatmap"
+    rank = "rank"
+    proportions = "proportions"
+    reliability = "reliability"
+
+
+def plot(
+    result: Annotated[Path, typer.Argument(help="h5ad file that `steadyvelo run` wrote.")],
+    picture: Annotated[Picture, typer.Argument(help="What to draw.")],
+    out: Annotated[Path, typer.Option(help="File to write; its ending decides the format.")],
+    genes: Annotated[
+        list[str] | None, typer.Option("--gene", help="A gene; may be given several times.")
+    ] = None,
+    cells: Annotated[
+        list[str] | None, typer.Option("--cell", help="A cell whose edges are drawn.")
+    ] = None,
+    basis: Annotated[str, typer.Option(help="Embedding.")] = "umap",
+    color: Annotated[
+        str | None, typer.Option(help="Column of obs to colour or group by (found if not given).")
+    ] = None,
+    velocity_key: Annotated[str, typer.Option(help="Prefix of the result.")] = "velocity",
+    dpi: Annotated[float, typer.Option(min=20, help="Points per inch of pixels.")] = 150,
+) -> None:
+    """Draw a picture of RESULT and write it to a png, svg, pdf or any other format of matplotlib.
+
+    Example: steadyvelo plot result.h5ad stream --out stream.pdf --color clusters
+
+    Example: steadyvelo plot result.h5ad phase --gene Ins2 --gene Gcg --out portraits.png
+    """
+    with plain_errors():
+        import matplotlib as mpl  # noqa: PLC0415
+
+        mpl.use("agg")
+        from steadyvelo import _keys  # noqa: PLC0415
+        from steadyvelo.io._files import check_target, replacing  # noqa: PLC0415
+        from steadyvelo.io._h5ad import load_h5ad  # noqa: PLC0415
+
+        target = check_target(out)
+        _check_format(target)
+        adata = load_h5ad(result)
+        if color is None:
+            color = next((name for name in _keys.CLUSTER_COLUMNS if name in adata.obs), None)
+        axes = _draw(
+            adata,
+            picture,
+            genes=list(genes or []),
+            cells=list(cells or []),
+            basis=basis.removeprefix("X_"),
+            color=color,
+            velocity_key=velocity_key,
+        )
+        figure = getattr(axes, "figure", None) or axes.ravel()[0].figure
+        with replacing(target) as file:
+            figure.savefig(file, dpi=dpi, format=target.suffix.removeprefix("."))
+        typer.echo(f"wrote {target}")
+
+
+def _check_format(target: Path) -> None:
+    """Refuse a file whose ending names no format, before anything is read."""
+    from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415
+
+    formats = FigureCanvasBase.get_supported_filetypes()
+    if target.suffix.removeprefix(".").lower() not in formats:
+        msg = f"{target.name} ends in no format of a picture; choose from {', '.join(formats)}."
+        raise ValueError(msg)
+
+
+def _draw(
+    adata: Any,
+    picture: Picture,
+    *,
+    genes: list[str],
+    cells: list[str],
+    basis: str,
+    color: str | None,
+    velocity_key: str,
+) -> Any:
+    from steadyvelo import _keys, pl, tl  # noqa: PLC0415
+
+    key = {"velocity_key": velocity_key}
+    here = {"basis": basis, "color": color, **key}
+    if picture in {Picture.phase, Picture.gene, Picture.heatmap} and not genes:
+        msg = f"{picture.value} needs genes: name them as --gene NAME, several times for several."
+        raise ValueError(msg)
+    if picture is Picture.rank and color is None:
+        msg = "rank needs groups: name their column as --color."
+        raise ValueError(msg)
+    if picture is Picture.control and _keys.RANDOMIZED.of(velocity_key, basis) not in adata.obsm:
+        typer.echo("randomising velocities", err=True)
+        tl.randomized_velocity(adata, basis=basis, **key)
+    if picture is Picture.heatmap and _keys.PSEUDOTIME.of(velocity_key) not in adata.obs:
+        typer.echo("finding pseudotime", err=True)
+        tl.velocity_pseudotime(adata, **key)
+    pictures: dict[Picture, Any] = {
+        Picture.stream: lambda: pl.velocity_stream(adata, **here),
+        Picture.grid: lambda: pl.velocity_grid(adata, **here),
+        Picture.arrows: lambda: pl.velocity_arrows(adata, **here),
+        Picture.control: lambda: pl.control(adata, **here),
+        Picture.graph: lambda: pl.velocity_graph(adata, cells or None, **here),
+        Picture.phase: lambda: pl.phase_portrait(adata, genes, color=color, **key),
+        Picture.gene: lambda: pl.gene_velocity(adata, genes, **here),
+        Picture.heatmap: lambda: pl.heatmap(adata, genes, color=color, **key),
+        Picture.rank: lambda: pl.rank_genes(adata, str(color), **key),
+        Picture.proportions: lambda: pl.proportions(adata, color),
+        Picture.reliability: lambda: pl.reliability(adata, **key),
+    }
+    return pictures[picture]()

@@ -1,0 +1,87 @@
+"""`steadyvelo plot`: one picture of a result."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pytest
+from typer.testing import CliRunner
+
+import steadyvelo as sv
+from steadyvelo.cli._app import app
+
+
+@pytest.fixture(scope="module")
+def result_file(tmp_path_factory):
+    adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    result = sv.run(adata, basis="pca", uncertainty="crossfit", groupby="clusters")
+    path = tmp_path_factory.mktemp("result") / "result.h5ad"
+    sv.io.write_h5ad(result, path)
+    return path
+
+
+@pytest.fixture
+def draw(result_file, tmp_path):
+    def call(*arguments, out="picture.png"):
+        target = tmp_path / out
+        command = ["plot", str(result_file), *map(str, arguments), "--out", str(target)]
+        done = CliRunner().invoke(app, command)
+        plt.close("all")
+        return done, target
+
+    return call
+
+
+PICTURES = {
+    "stream": ["--basis", "pca"],
+    "grid": ["--basis", "X_pca"],
+    "arrows": ["--basis", "pca", "--color", "branch"],
+    "control": ["--basis", "pca"],
+    "graph": ["--basis", "pca", "--cell", "cell 3"],
+    "phase": ["--gene", "gene 1", "--gene", "gene 2"],
+    "gene": ["--gene", "gene 1", "--basis", "pca"],
+    "heatmap": ["--gene", "gene 1", "--gene", "gene 2"],
+    "rank": ["--color", "branch"],
+    "proportions": [],
+    "reliability": [],
+}
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_every_picture_is_written(draw, picture):
+    done, target = draw(picture, *PICTURES[picture])
+    assert done.exit_code == 0, done.output
+    assert f"wrote {target}" in done.output
+    assert plt.imread(target).std() > 0.02
+
+
+@pytest.mark.parametrize(("ending", "begins"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_the_ending_decides_the_format(draw, ending, begins):
+    done, target = draw("stream", "--basis", "pca", out=f"picture.{ending}")
+    assert done.exit_code == 0, done.output
+    assert target.read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "out", "message"),
+    [
+        (["stream", "--basis", "pca"], "picture.docx", "picture.docx ends in no format"),
+        (["stream"], "picture.png", "'umap' is not in"),
+        (["phase"], "picture.png", "phase needs genes"),
+        (["phase", "--gene", "Actb"], "picture.png", "'Actb' not in adata.var_names"),
+        (["stream", "--basis", "pca", "--color", "no"], "picture.png", "color='no' is not in"),
+        (["graph", "--basis", "pca", "--cell", "no"], "picture.png", "cells 'no' are not in"),
+        (["stream", "--velocity-key", "other"], "picture.png", "umap"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line_and_leaves_no_file(draw, arguments, out, message):
+    done, target = draw(*arguments, out=out)
+    assert done.exit_code == 3
+    assert message in done.output
+    assert "Traceback" not in done.output
+    assert not list(target.parent.iterdir())
+
+
+def test_an_unknown_picture_is_wrong_usage(draw):
+    done, _ = draw("pie")
+    assert done.exit_code == 2
+    assert "stream" in done.output
