@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import time
 import warnings
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 
 from steadyvelo import _keys, pp, tl
 from steadyvelo._checks import check_adata, check_counts, listed
+from steadyvelo._chosen_genes import mark_genes
 from steadyvelo._neighbor_graph import distances, has_neighbors
 from steadyvelo._plan import Plan
+from steadyvelo._steps import Steps
 from steadyvelo.tl._cluster_directions import labels_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+
+    from anndata import AnnData
 
 __all__ = ["run", "summary"]
 
@@ -120,7 +121,7 @@ def run(
     >>> len(result.uns["velocity_all_genes"])
     60
     """
-    steps = _Steps(report)
+    steps = Steps(report)
     check_adata(adata)
     layers = {"spliced": spliced, "unspliced": unspliced}
     for name in layers.values():
@@ -133,30 +134,28 @@ def run(
     if groupby is not None:
         labels_of(adata, groupby, np.ones(adata.n_obs, dtype=bool))
 
-    with steps("size factors"):
-        # columns are written to a light copy: the input stays as it is
-        marked = _annotations(adata, layers)
-        pp.size_factors(
-            marked,
-            method=size_factor_method,
-            spliced_size=spliced_size,
-            unspliced_size=unspliced_size,
-            **layers,
-        )
-    with steps("genes"):
-        pp.filter_genes(marked, min_shared_counts=min_shared_counts, retain=retain, **layers)
-        used = marked.var[_keys.GENES_USED.of()].to_numpy()
-        all_genes = marked.var[
-            [_keys.GENES_USED.of(), _keys.GENES_REASON.of(), _keys.SHARED_COUNTS.of()]
-        ].copy()
-        result = adata[:, used].copy()
-        result.obs = marked.obs
-        result.var = marked.var[used].copy()
-        result.uns[_keys.SIZE_PARAMS.of()] = marked.uns[_keys.SIZE_PARAMS.of()]
-        if result.X is None:
-            result.X = result.layers[spliced].copy()
-        del marked
-        _forget_moments(result)
+    marked = mark_genes(
+        adata,
+        steps,
+        min_shared_counts=min_shared_counts,
+        retain=retain,
+        size_factor_method=size_factor_method,
+        spliced_size=spliced_size,
+        unspliced_size=unspliced_size,
+        **layers,
+    )
+    used = marked.var[_keys.GENES_USED.of()].to_numpy()
+    all_genes = marked.var[
+        [_keys.GENES_USED.of(), _keys.GENES_REASON.of(), _keys.SHARED_COUNTS.of()]
+    ].copy()
+    result = adata[:, used].copy()
+    result.obs = marked.obs
+    result.var = marked.var[used].copy()
+    result.uns[_keys.SIZE_PARAMS.of()] = marked.uns[_keys.SIZE_PARAMS.of()]
+    if result.X is None:
+        result.X = result.layers[spliced].copy()
+    del marked
+    _forget_moments(result)
     plan = Plan.make(
         result.shape, n_layers=3 if dense else 0, max_memory=max_memory, n_threads=n_threads
     )
@@ -244,36 +243,6 @@ def summary(result: AnnData) -> str:
     timed = ", ".join(f"{step} {float(spent):.1f}" for step, spent in seconds.items())
     total = sum(float(spent) for spent in seconds.values())
     return "\n".join([*lines, f"seconds         {total:.1f} ({timed})"])
-
-
-class _Steps:
-    """Times steps and reports on them."""
-
-    def __init__(self, report: Callable[[str, float], None] | None) -> None:
-        self.report = report if report is not None else _say_nothing
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[Callable[[float], None]]:
-        started = time.perf_counter()
-        self.report(name, 0.0)
-        # a step that reports itself ends at 1 before it has written its result
-        yield lambda share: self.report(name, min(share, 0.999))
-        self.seconds[name] = time.perf_counter() - started
-        self.report(name, 1.0)
-
-
-def _say_nothing(_step: str, _share: float) -> None:
-    """Report nothing."""
-
-
-def _annotations(adata: AnnData, layers: dict[str, str]) -> AnnData:
-    """Return an AnnData that shares the counts of another but has annotations of its own."""
-    return AnnData(
-        obs=adata.obs.copy(),
-        var=adata.var.copy(),
-        layers={name: adata.layers[name] for name in layers.values()},
-    )
 
 
 def _forget_moments(adata: AnnData) -> None:

@@ -1,6 +1,6 @@
-"""The category of every warning this package gives."""
+"""The category of every warning this package gives, and the error that is no mistake."""
 
-__all__ = ["SteadyveloWarning"]
+__all__ = ["NoVelocityGenesError", "SteadyveloWarning"]
 
 
 class SteadyveloWarning(UserWarning):
@@ -8,3 +8,7 @@ class SteadyveloWarning(UserWarning):
 
     Filter it with :func:`warnings.simplefilter` to silence or to raise.
     """
+
+
+class NoVelocityGenesError(ValueError):
+    """The data hold too little splicing signal for velocities; no other call would mend that."""

@@ -11,7 +11,7 @@ import typer
 
 from steadyvelo._version import __version__
 
-from ._analysis import analyse, inspect_first
+from ._analysis import Speech, analyse, inspect_first
 from ._errors import INTERRUPTED, plain_errors
 from ._plot import plot
 
@@ -121,10 +121,22 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Run although a quality check says stop.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan with its memory; compute nothing.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a summary for programs instead of lines.")
+    ] = False,
 ) -> None:
     """Compute velocities and arrows from COUNTS.
 
+    Ends with 0 when all is done, 2 for wrong usage, 3 for input that cannot be used, 4 where the
+    data hold too little splicing signal for velocities, 130 after Ctrl-C.
+
     Example: steadyvelo run counts.h5ad --out result.h5ad
+
+    Example: steadyvelo run counts.h5ad --out result.h5ad --json --quiet > summary.json
     """
     with plain_errors():
         from steadyvelo.io._files import check_target  # noqa: PLC0415
@@ -134,12 +146,15 @@ def run(
         if target.exists() and counts.exists() and target.samefile(counts):
             msg = f"{out} is the input, whose unused genes would be lost; name another file."
             raise ValueError(msg)
-        typer.echo(f"reading {counts}")
+        speech = Speech(quiet, as_json)
+        speech.say(f"reading {counts}")
         adata = load_h5ad(counts)
-        inspect_first(adata, spliced=spliced, unspliced=unspliced, force=force)
+        inspect_first(adata, spliced=spliced, unspliced=unspliced, force=force, speech=speech)
         analyse(
             adata,
             target,
+            speech=speech,
+            dry_run=dry_run,
             color=color,
             min_shared_counts=min_shared_counts,
             size_factor_method=size_factors.value,

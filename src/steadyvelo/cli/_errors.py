@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from steadyvelo._warnings import NoVelocityGenesError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BAD_INPUT", "INTERRUPTED", "plain_errors"]
+__all__ = ["BAD_INPUT", "INTERRUPTED", "NO_VELOCITIES", "plain_errors"]
 
-# exit codes: 0 done, 2 wrong usage (typer's), 3 input that cannot be used, 130 Ctrl-C
+# exit codes: 0 done, 2 wrong usage (typer's), 3 input that cannot be used, 4 data without the
+# signal that velocities need, 130 Ctrl-C
 BAD_INPUT = 3
+NO_VELOCITIES = 4
 INTERRUPTED = 130
 
 
@@ -34,7 +38,7 @@ def plain_errors() -> Iterator[None]:
         # KeyError puts its message in quotes
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         typer.echo(f"error: {text}", err=True)
-        sys.exit(BAD_INPUT)
+        sys.exit(NO_VELOCITIES if isinstance(error, NoVelocityGenesError) else BAD_INPUT)
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing half-written is left", err=True)
         sys.exit(INTERRUPTED)

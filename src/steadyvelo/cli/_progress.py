@@ -13,8 +13,11 @@ __all__ = ["showing"]
 
 
 @contextmanager
-def showing() -> Iterator[Callable[[str, float], None]]:
+def showing(*, quiet: bool = False) -> Iterator[Callable[[str, float], None]]:
     """Give a function that takes the name of a step and the share of it that is done."""
+    if quiet:
+        yield _nothing
+        return
     if not sys.stderr.isatty():
         yield _plain
         return
@@ -36,3 +39,7 @@ def showing() -> Iterator[Callable[[str, float], None]]:
 def _plain(step: str, share: float) -> None:
     if share == 0.0:
         sys.stderr.write(f"{step} …\n")
+
+
+def _nothing(_step: str, _share: float) -> None:
+    """Say nothing."""

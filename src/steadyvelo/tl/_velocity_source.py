@@ -16,6 +16,7 @@ from steadyvelo._sources import (
     moments_of_fit,
     used_cells,
 )
+from steadyvelo._warnings import NoVelocityGenesError
 from steadyvelo.engine import CellOrder, LayerSource
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def velocity_genes(adata: AnnData, fitted: Fitted) -> NDArray[np.int64]:
             f"{len(genes)} velocity genes are too few for a correlation over genes (the others: "
             f"{why}). The data hold little splicing signal; min_r2 and min_gamma set the bar."
         )
-        raise ValueError(msg)
+        raise NoVelocityGenesError(msg)
     if _keys.GENES_USED.of() in adata.var:
         used = adata.var[_keys.GENES_USED.of()].to_numpy(dtype=bool)
         if not used[genes].all():

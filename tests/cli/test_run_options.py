@@ -1,0 +1,90 @@
+"""What `steadyvelo run` prints for programs, what it plans, and how it ends."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from typer.testing import CliRunner
+
+import steadyvelo as sv
+from steadyvelo.cli._app import app
+
+
+@pytest.fixture
+def counts_file(counts, tmp_path):
+    path = tmp_path / "counts.h5ad"
+    counts.write_h5ad(path)
+    return path
+
+
+@pytest.fixture
+def run(counts_file):
+    def call(*arguments, source=counts_file):
+        target = counts_file.parent / "result.h5ad"
+        command = ["run", str(source), "--out", str(target), "--basis", "pca", "--splits", "1"]
+        return CliRunner().invoke(app, [*command, *map(str, arguments)]), target
+
+    return call
+
+
+def test_a_summary_for_programs_is_all_that_is_printed(run, counts):
+    done, target = run("--json", "--quiet", "--clusters", "clusters", "--n-neighbors", 15)
+    assert done.exit_code == 0, done.output
+    assert done.stderr == ""
+    found = json.loads(done.stdout)
+    result = sv.io.read_h5ad(target)
+    assert found["cells"] == counts.n_obs
+    assert found["genes"] == counts.n_vars
+    assert found["genes_used"] == result.n_vars
+    assert found["velocity_genes"] == int(result.var["velocity_genes"].sum())
+    assert found["clusters"].keys() == set(counts.obs["clusters"].cat.categories)
+    table = result.uns["velocity_reliability"]
+    for name, said in found["clusters"].items():
+        assert said == {k: table.loc[name, k] for k in ("verdict", "reason")}
+    assert found["files"][0] == str(target)
+    assert found["version"] == sv.__version__
+    assert sum(found["seconds"].values()) > 0
+
+
+def test_quiet_prints_nothing(run):
+    done, target = run("--quiet", "--uncertainty", "none", "--n-neighbors", 15)
+    assert done.exit_code == 0
+    assert done.output == ""
+    assert target.exists()
+
+
+def test_a_dry_run_prints_the_plan_and_computes_nothing(run, tmp_path):
+    done, _ = run("--dry-run", "--n-neighbors", 15)
+    assert done.exit_code == 0, done.output
+    assert "plan: 240 cells × " in done.stdout
+    assert "at a time" in done.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"counts.h5ad"}
+    planned = next(line for line in done.stdout.splitlines() if line.startswith("plan:"))
+    real, _ = run("--uncertainty", "none", "--n-neighbors", 15)
+    # but for the memory that is free meanwhile
+    assert planned.split(";")[0] in real.output
+
+
+@pytest.mark.filterwarnings("default::steadyvelo.SteadyveloWarning")
+def test_data_without_splicing_signal_end_with_4(run, counts, tmp_path):
+    against = counts.copy()
+    spliced = np.random.default_rng(0).binomial(6, 0.5, counts.shape)
+    # genes with more spliced molecules have fewer unspliced ones: no line fits
+    for name, values in (("spliced", spliced), ("unspliced", 6 - spliced)):
+        against.layers[name] = sp.csr_matrix(values.astype(np.float32))
+    path = tmp_path / "against.h5ad"
+    against.write_h5ad(path)
+    done, target = run("--force", "--n-neighbors", 15, source=path)
+    assert done.exit_code == 4, done.output
+    assert "too few for a correlation over genes" in done.output
+    assert "Traceback" not in done.output
+    assert not target.exists()
+
+
+def test_the_command_is_written_into_the_result(run):
+    _, target = run("--uncertainty", "none", "--n-neighbors", 15)
+    command = sv.io.read_h5ad(target).uns["velocity_run"]["command"]
+    assert command.startswith("steadyvelo ")
