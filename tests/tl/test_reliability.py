@@ -58,10 +58,11 @@ def test_clusters_that_stand_are_not():
     for seed in range(3):
         adata = prepared(still=True, rng=seed)
         sv.tl.reliability(adata, "clusters", basis="plane", n_controls=5, sensitivity=False)
-        called += list(adata.uns["velocity_reliability"]["verdict"] != "not supported")
+        table = adata.uns["velocity_reliability"]
+        called += list(table["verdict"] != "not supported")
         assert "velocity_sensitivity" not in adata.uns
-        reason = adata.uns["velocity_reliability"]["reason"].iloc[0]
-        assert "no direction" in reason
+        without = table["p_holm"] > 0.05
+        assert table.loc[without, "reason"].str.contains("no direction").all()
     assert sum(called) <= 1
 
 
