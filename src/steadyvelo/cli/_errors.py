@@ -24,11 +24,15 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
-    """Print what is wrong with the input without a traceback, and say so by the exit code."""
+def plain_errors(*, quiet: bool = False) -> Iterator[None]:
+    """Print what is wrong with the input without a traceback, and say so by the exit code.
+
+    Warnings are lines, too; with `quiet` there are none.
+    """
 
     def one_line(message: Any, *_: Any, **__: Any) -> None:
-        typer.echo(f"warning: {message}", err=True)
+        if not quiet:
+            typer.echo(f"warning: {message}", err=True)
 
     try:
         with warnings.catch_warnings():
