@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from steadyvelo import _keys
@@ -17,6 +16,7 @@ from steadyvelo.tl._fit_inputs import in_groups
 
 from ._colors import cell_colors
 from ._gene_values import gene_names, moments_of_genes
+from ._panels import panels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,18 +108,7 @@ def phase_portrait(
     if ax is not None:
         axes = np.array([ax], dtype=object)
     else:
-        n_columns = min(n_columns, len(names))
-        n_rows = -(-len(names) // n_columns)
-        figure, grid = plt.subplots(
-            n_rows,
-            n_columns,
-            figsize=(3.1 * n_columns + 0.8, 2.9 * n_rows),
-            layout="constrained",
-            squeeze=False,
-        )
-        for spare in grid.ravel()[len(names) :]:
-            figure.delaxes(spare)
-        axes = grid.ravel()[: len(names)]
+        axes = panels(len(names), n_columns, (3.1, 2.9), margin=0.8)
     for panel, name, place in zip(axes, names, back, strict=True):
         gene = wanted[place]
         _draw(

@@ -109,12 +109,14 @@ class Plane:
             Legend(ax, handles, labels, loc="lower left", frameon=False, fontsize="x-small")
         )
 
-    def finish(self, ax: Axes, title: str | None) -> Axes:
-        """Name the axes, whose scales mean nothing."""
+    def finish(self, ax: Axes, title: str | None, *, show: bool) -> Axes:
+        """Name the axes, whose scales mean nothing, and show them if asked."""
         ax.set_aspect("equal", adjustable="datalim")
         ax.set_xlabel(f"{self.basis} {self.components[0] + 1}")
         ax.set_ylabel(f"{self.basis} {self.components[1] + 1}")
         ax.set_xticks([])
         ax.set_yticks([])
         ax.set_title(self.basis if title is None else title)
+        if show:
+            plt.show()
         return ax

@@ -11,6 +11,8 @@ from scipy.stats import norm
 from steadyvelo._checks import listed
 from steadyvelo.tl import rank_velocity_genes
 
+from ._panels import panels
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -109,19 +111,8 @@ def rank_genes(
         msg = f"groups {listed(unknown)} are not in obs[{groupby!r}], which has {listed(there)}."
         raise KeyError(msg)
     if ax is None:
-        columns = min(n_columns, len(names))
         width, extra, each = _PANEL
-        n_rows = -(-len(names) // columns)
-        figure, grid = plt.subplots(
-            n_rows,
-            columns,
-            figsize=(width * columns, (extra + each * n_genes) * n_rows),
-            layout="constrained",
-            squeeze=False,
-        )
-        for spare in grid.ravel()[len(names) :]:
-            figure.delaxes(spare)
-        axes = grid.ravel()[: len(names)]
+        axes = panels(len(names), n_columns, (width, extra + each * n_genes))
     else:
         axes = np.array([ax], dtype=object)
     reach = float(norm.ppf(0.5 + level / 2))

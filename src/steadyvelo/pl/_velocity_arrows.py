@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from ._colors import cell_colors
@@ -114,7 +113,4 @@ def velocity_arrows(
         zorder=2,
     )
     plane.explain_arrows(ax)
-    plane.finish(ax, title)
-    if show:
-        plt.show()
-    return ax
+    return plane.finish(ax, title, show=show)

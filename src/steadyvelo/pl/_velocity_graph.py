@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import scipy.sparse as sp
 from matplotlib.collections import LineCollection
@@ -132,10 +131,7 @@ def velocity_graph(
     ax.add_collection(lines)
     ax.figure.colorbar(lines, ax=ax, label="correlation with the velocity", shrink=0.7)
     ax.scatter(*plane.points[places].T, s=45, facecolors="none", edgecolors="black", zorder=3)
-    plane.finish(ax, title)
-    if show:
-        plt.show()
-    return ax
+    return plane.finish(ax, title, show=show)
 
 
 def _places(adata: AnnData, cells: str | Sequence[str] | None, rng: int) -> NDArray[np.intp]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import ListedColormap, Normalize
 
@@ -118,7 +117,4 @@ def velocity_stream(
         zorder=2,
     )
     plane.explain_arrows(ax)
-    plane.finish(ax, title)
-    if show:
-        plt.show()
-    return ax
+    return plane.finish(ax, title, show=show)
