@@ -11,7 +11,6 @@ from steadyvelo import _keys
 from steadyvelo._checks import check_adata, check_finite_embedding, writable
 from steadyvelo._fitted import Fitted
 from steadyvelo._progress import ShowProgress, shown
-from steadyvelo._sources import used_cells
 from steadyvelo.engine import (
     BYTES_PER_VALUE,
     EdgeCorrelation,
@@ -19,12 +18,11 @@ from steadyvelo.engine import (
     genes_per_block,
     project_transitions,
     recursive_neighbors,
-    self_transition_probability,
     split_signs,
 )
 
 from ._refit import Refit
-from ._transition_matrix import correlations
+from ._transition_matrix import correlations, self_transition
 from ._velocity_source import direct_neighbors, velocity_genes
 
 if TYPE_CHECKING:
@@ -139,7 +137,7 @@ def randomized_velocity(
     graph, graph_neg = split_signs(
         edges.values(threads), indptr, indices, source.order, n_threads=threads
     )
-    stay = self_transition_probability(graph, used_cells(adata)) if self_transitions else None
+    stay = self_transition(adata, graph) if self_transitions else None
     arrows = project_transitions(
         graph, graph_neg, embedding, scale=scale, self_transition=stay, n_threads=threads
     )

@@ -8,19 +8,16 @@ from steadyvelo import _keys
 from steadyvelo._checks import check_adata, writable
 from steadyvelo._fitted import Fitted
 from steadyvelo._progress import ShowProgress, shown
-from steadyvelo._sources import (
-    used_cells,
-)
 from steadyvelo.engine import (
     EdgeCorrelation,
     count_threads,
     genes_per_block,
     recursive_neighbors,
-    self_transition_probability,
     split_signs,
 )
 
 from ._fit_results import GRAPH_PARAMS, clear_graph
+from ._transition_matrix import self_transition
 from ._velocity_source import direct_neighbors, velocity_genes, velocity_source
 
 if TYPE_CHECKING:
@@ -134,9 +131,7 @@ def velocity_graph(
     clear_graph(adata, velocity_key)
     adata.obsp[_keys.GRAPH.of(velocity_key)] = graph
     adata.obsp[_keys.GRAPH_NEG.of(velocity_key)] = graph_neg
-    adata.obs[_keys.SELF_TRANSITION.of(velocity_key)] = self_transition_probability(
-        graph, used_cells(adata)
-    )
+    adata.obs[_keys.SELF_TRANSITION.of(velocity_key)] = self_transition(adata, graph)
     adata.uns[_keys.PARAMS.of(velocity_key)] = {
         **{k: v for k, v in fitted.params.items() if k not in GRAPH_PARAMS},
         "n_recurse_neighbors": n_recurse_neighbors,
