@@ -79,6 +79,19 @@ def test_cells_without_edges_have_no_score_and_no_time(moving):
     assert np.flatnonzero(adata.obs["velocity_pseudotime"].isna()).tolist() == [3]
 
 
+def test_root_and_end_that_nothing_connects_are_refused(moving):
+    adata = moving.copy()
+    half = np.arange(adata.n_obs) < 300
+    for name in ("velocity_graph", "velocity_graph_neg"):
+        graph = adata.obsp[name].tocoo()
+        same = half[graph.row] == half[graph.col]
+        parts = (graph.data[same], (graph.row[same], graph.col[same]))
+        adata.obsp[name] = sp.csr_matrix(parts, shape=graph.shape)
+    with pytest.raises(ValueError, match="root 'cell 1' and end 'cell 400' lie in parts"):
+        sv.tl.velocity_pseudotime(adata, root="cell 1", end="cell 400")
+    assert "velocity_pseudotime" not in adata.obs
+
+
 @pytest.mark.parametrize("value", [0, -1, np.nan])
 def test_a_tolerance_that_is_none(moving, value):
     with pytest.raises(ValueError, match="tolerance must be positive and finite"):

@@ -80,7 +80,8 @@ def velocity_pseudotime(
     KeyError
         If there is no velocity graph, or no cell of that name.
     ValueError
-        If both ends are left out, or cells were removed since the graph was computed.
+        If both ends are left out or nothing connects them, or cells were removed since the graph
+        was computed.
 
     Warns
     -----
@@ -123,6 +124,13 @@ def velocity_pseudotime(
         if place is not None
     ]
     time = np.mean(times, axis=0)
+    if np.isnan(time).all():
+        first, last = (str(adata.obs_names[place]) for place in places if place is not None)
+        msg = (
+            f"root {first!r} and end {last!r} lie in parts of the graph that nothing connects; "
+            "leave one of them out (root=None or end=None), or name cells of one part."
+        )
+        raise ValueError(msg)
     time = (time - np.nanmin(time)) / max(np.nanmax(time) - np.nanmin(time), np.finfo(float).tiny)
     without = int(np.isnan(time).sum())
     if without:
