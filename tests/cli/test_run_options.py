@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -84,7 +85,10 @@ def test_data_without_splicing_signal_end_with_4(run, counts, tmp_path):
     assert not target.exists()
 
 
-def test_the_command_is_written_into_the_result(run):
-    _, target = run("--uncertainty", "none", "--n-neighbors", 15)
+def test_the_command_is_written_into_the_result(run, counts_file):
+    _, target = run("--uncertainty", "none", "--n-neighbors", 15, "--no-dense", "-q")
     command = sv.io.read_h5ad(target).uns["velocity_run"]["command"]
-    assert command.startswith("steadyvelo ")
+    assert shlex.split(command) == [
+        *["steadyvelo", "run", str(counts_file), "--out", str(target), "--n-neighbors", "15"],
+        *["--uncertainty", "none", "--splits", "1", "--basis", "pca", "--no-dense", "--quiet"],
+    ]

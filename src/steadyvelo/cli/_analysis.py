@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -54,13 +52,15 @@ def analyse(
     *,
     color: str | None,
     clusters: str | None,
+    command: str,
     speech: Speech | None = None,
     dry_run: bool = False,
     **options: Any,
 ) -> Any:
     """Run every step, write result and pictures, and print what is supported and the summary.
 
-    With `dry_run` the plan is printed and nothing else is done.
+    `command` is written into the result. With `dry_run` the plan is printed and nothing else
+    is done.
     """
     speech = speech or Speech()
     from steadyvelo import _keys  # noqa: PLC0415
@@ -95,7 +95,7 @@ def analyse(
             groupby=clusters,
             **options,
         )
-        result.uns[_keys.RUN.of()]["command"] = shlex.join(["steadyvelo", *sys.argv[1:]])
+        result.uns[_keys.RUN.of()]["command"] = command
         report("writing", 0.0)
         # result and pictures get their names together, when all are complete
         write_h5ad(result, files.enter_context(replacing(target)))
