@@ -41,6 +41,22 @@ GRAPH_STEPS = {
 SUMMARY_STEPS = ["transitions", "arrows", "confidence and length"]
 
 
+def simulated(options, tissue: int):
+    """Return one tissue: cells on a tree of their own, with programs of genes of their own."""
+    n_cells = options.cells // options.tissues
+    adata = sv.datasets.simulate(
+        n_cells=n_cells,
+        n_genes=options.genes,
+        n_branches=options.branches or max(2, n_cells // 15_000),
+        depth=options.depth,
+        truth=False,
+        rng=options.seed + tissue,
+    )
+    # X is the spliced layer again: it need not be in the file twice
+    del adata.X
+    return adata
+
+
 def prepare(options, path: Path) -> None:
     """Write counts, sizes, components, neighbours and an embedding, the same for both."""
     if options.pancreas is not None:
@@ -50,16 +66,8 @@ def prepare(options, path: Path) -> None:
         adata.obs["n_counts_unspliced"] = adata.obs["nCount_unspliced"]
         sv.pp.filter_genes(adata, min_shared_counts=20, subset=True)
     else:
-        adata = sv.datasets.simulate(
-            n_cells=options.cells,
-            n_genes=options.genes,
-            n_branches=options.branches or max(2, options.cells // 15_000),
-            depth=options.depth,
-            truth=False,
-            rng=options.seed,
-        )
-        # X is the spliced layer again
-        del adata.X
+        adata = ad.concat([simulated(options, tissue) for tissue in range(options.tissues)])
+        adata.obs_names_make_unique()
         sv.pp.size_factors(adata)
     sv.pp.neighbors(adata, n_neighbors=30, n_pcs=30)
     if "X_umap" not in adata.obsm:
@@ -239,8 +247,14 @@ def main():
     parser.add_argument(
         "--branches",
         type=int,
-        help="of the simulated tree; one for 15,000 cells if not given, at least 2: larger data "
-        "hold more kinds of cells, and a cell's neighbourhood stays as dense",
+        help="of a simulated tree; one for 15,000 cells if not given, at least 2",
+    )
+    parser.add_argument(
+        "--tissues",
+        type=int,
+        default=1,
+        help="trees that share no cells; with one for 30,000 cells, as in an atlas, larger data "
+        "have as many edges a cell as small data",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pancreas", help="use this file instead of simulated counts")

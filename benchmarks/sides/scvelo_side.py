@@ -23,6 +23,9 @@ scv.settings.verbosity = 0
 def steps(source: str, folder: Path) -> None:
     """Smoothing, fit, velocity and graph on given neighbours, then what is drawn from them."""
     adata = ad.read_h5ad(source)
+    if adata.X is None:
+        # the file holds the spliced counts once; scVelo wants them here, too
+        adata.X = adata.layers["spliced"].copy()
     for layer in ("spliced", "unspliced"):
         adata.obs[f"initial_size_{layer}"] = adata.obs[f"n_counts_{layer}"]
     scv.pp.normalize_per_cell(adata, layers=["spliced", "unspliced"], use_initial_size=True)

@@ -9,6 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
+from ._kernels._edges import relabel_rows
+from ._threads import for_rows
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -58,13 +61,17 @@ class CellOrder:
         return CellOrder(self.position, self.order)
 
     def relabel(
-        self, indptr: NDArray[np.int64], indices: NDArray[np.int32]
+        self, indptr: NDArray[np.int64], indices: NDArray[np.int32], n_threads: int = 1
     ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Return a CSR pattern between cells as one between rows.
 
         Entries stay in the order they have within a row.
         """
-        degrees = np.diff(indptr)[self.order]
-        starts = np.concatenate([[0], np.cumsum(degrees)])
-        entries = np.arange(starts[-1]) + np.repeat(indptr[self.order] - starts[:-1], degrees)
-        return starts, self.position[indices[entries]]
+        starts = np.concatenate([[0], np.cumsum(np.diff(indptr)[self.order])])
+        out = np.empty(len(indices), dtype=np.int32)
+
+        def work(start: int, stop: int) -> None:
+            relabel_rows(indptr, indices, self.order, self.position, starts, out, start, stop)
+
+        for_rows(work, len(self.order), n_threads)
+        return starts, out

@@ -82,6 +82,24 @@ def reach(
 
 
 @kernel
+def relabel_rows(
+    indptr: Array,
+    indices: Array,
+    order: Array,
+    position: Array,
+    starts: Array,
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Write row ``order[p]`` of a pattern to row p, entry j as ``position[j]``, for some rows."""
+    for p in range(start, stop):
+        shift = indptr[order[p]] - starts[p]
+        for k in range(starts[p], starts[p + 1]):
+            out[k] = position[indices[k + shift]]
+
+
+@kernel
 def split_row_signs(
     indptr: Array,
     indices: Array,
