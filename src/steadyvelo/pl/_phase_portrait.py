@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import LogNorm
+from scipy.stats import t as student_t
 
 from steadyvelo import _keys
 from steadyvelo._checks import check_adata
@@ -21,6 +24,7 @@ from ._panels import panels
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -28,6 +32,10 @@ if TYPE_CHECKING:
     from ._colors import CellColors
 
 __all__ = ["phase_portrait"]
+
+# beyond, points hide each other
+_MOST_POINTS = 20_000
+_IN_FIT = "#e08214"
 
 
 def phase_portrait(
@@ -42,12 +50,17 @@ def phase_portrait(
     palette: Mapping[str, Any] | None = None,
     size: float | None = None,
     alpha: float = 0.7,
+    density: bool | None = None,
     legend_loc: str | None = "right margin",
+    show: bool = False,
 ) -> Axes | NDArray[np.object_]:
     """Draw unspliced against spliced abundance, the fitted line, and the cells of the fit.
 
     Cells above the line have more unspliced mRNA than at steady state and positive velocity, cells
-    below it negative velocity. Cells with weight in the fit are ringed.
+    below it negative velocity. Cells with weight in the fit are ringed. Where the fit has errors
+    the line stands in its interval: lines through the origin with every γ of
+    ``var["velocity_gamma_low"]`` to ``var["velocity_gamma_high"]``; with an offset the line ± t
+    standard errors at each s, from those of γ and offset and their covariance.
 
     Parameters
     ----------
@@ -70,8 +83,13 @@ def phase_portrait(
         Colours of categories; None means scanpy's in ``uns``, else matplotlib's.
     size, alpha
         Area (points²; None chooses by the number of cells) and opacity of the points.
+    density
+        Draw how many cells lie where, in hexagons, in the place of points; cells of the fit
+        are points then. None means for more than 20,000 cells that have no `color`.
     legend_loc
         Where matplotlib puts the legend, ``"right margin"``, or None for no legend.
+    show
+        Open the picture in a window.
 
     Returns
     -------
@@ -82,7 +100,7 @@ def phase_portrait(
     KeyError
         If there is no fit, or a gene or column is unknown.
     ValueError
-        If axes are given for several genes, or counts have changed since the fit.
+        If axes are given for several genes, `density` is asked for with a `color`, or counts have changed since the fit.
 
     Examples
     --------
@@ -97,6 +115,11 @@ def phase_portrait(
     if ax is not None and len(names) > 1:
         msg = f"ax holds one gene and {len(names)} are asked for; leave ax out or loop over genes."
         raise ValueError(msg)
+    if density and color is not None:
+        msg = f"a density shows no colours; leave out density=True or color={color!r}."
+        raise ValueError(msg)
+    if density is None:
+        density = color is None and adata.n_obs > _MOST_POINTS
     fitted = Fitted.read(adata, velocity_key)
     colors = cell_colors(adata, color, palette)
     wanted, back = np.unique(adata.var_names.get_indexer(names), return_inverse=True)
@@ -116,17 +139,19 @@ def phase_portrait(
             spliced[place],
             unspliced[place],
             None if weights is None else weights[place] > 0,
-            colors,
+            None if density else colors,
             size=size,
             alpha=alpha,
         )
-        _draw_line(panel, spliced[place], fitted.gamma[gene], fitted.offset[gene])
+        _draw_line(panel, spliced[place], fitted, adata.var.iloc[gene])
         panel.set_title(_title(adata, name, fitted))
         panel.set_xlabel("spliced")
         panel.set_ylabel("unspliced")
     _explain_marks(axes[0])
     if color is not None:
         colors.explain(axes[-1], axes[-1].collections[0], legend_loc)
+    if show:
+        plt.show()
     return axes[0] if len(names) == 1 else axes
 
 
@@ -160,33 +185,72 @@ def _draw(
     spliced: NDArray[np.float64],
     unspliced: NDArray[np.float64],
     in_fit: NDArray[np.bool_] | None,
-    colors: CellColors,
+    colors: CellColors | None,
     *,
     size: float,
     alpha: float,
 ) -> None:
-    colors.scatter(ax, spliced, unspliced, size=size, alpha=alpha)
+    """Draw the cells as points, or without colours their density, and mark those of the fit."""
+    ring = {"s": size + 6, "facecolors": "none", "edgecolors": "black", "linewidths": 0.4}
+    if colors is None:
+        # from under one on, or a single cell would be white
+        shades = LogNorm(vmin=0.3)
+        ax.hexbin(
+            spliced, unspliced, gridsize=50, norm=shades, mincnt=1, cmap="Greys", linewidths=0
+        )
+        ring = {"s": 1.5, "color": _IN_FIT, "linewidths": 0}
+    else:
+        colors.scatter(ax, spliced, unspliced, size=size, alpha=alpha)
     # when every cell is in the fit, rings would only hide them
     if in_fit is not None and not in_fit.all():
         ax.scatter(
             spliced[in_fit],
             unspliced[in_fit],
-            s=size + 6,
-            facecolors="none",
-            edgecolors="black",
-            linewidths=0.4,
+            **ring,
             zorder=2,
             rasterized=len(spliced) > 5000,
             label="cells of the fit",
         )
 
 
-def _draw_line(ax: Axes, spliced: NDArray[np.float64], gamma: float, offset: float) -> None:
+def _draw_line(ax: Axes, spliced: NDArray[np.float64], fitted: Fitted, gene: pd.Series) -> None:
+    gamma, offset = (gene[field.of(fitted.key)] for field in (_keys.GAMMA, _keys.OFFSET))
     if np.isnan(gamma):
         return
-    ends = np.array([0.0, spliced.max()])
-    ax.plot(ends, gamma * ends + offset, color="crimson", lw=1.5, zorder=3, label="steady state")
+    s = np.linspace(0.0, spliced.max(), 50)
+    top = ax.get_ylim()[1]
+    band = _interval(s, gene, fitted)
+    if band is not None:
+        low, high = band
+        label = f"{100 * float(fitted.params['level']):.3g} % interval"
+        ax.fill_between(s, low, high, color="crimson", alpha=0.2, lw=0, zorder=3, label=label)
+    ax.plot(s, gamma * s + offset, color="crimson", lw=1.5, zorder=3, label="steady state")
     ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
+    # a wide interval would make the cells small
+    ax.set_ylim(top=max(top, 1.05 * (gamma * s[-1] + offset)))
+
+
+def _interval(
+    s: NDArray[np.float64], gene: pd.Series, fitted: Fitted
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return the lower and the upper line of the interval; None where the fit has no errors."""
+    if _keys.GAMMA_LOW.of(fitted.key) not in gene or not fitted.params.get("uncertainty"):
+        return None
+    low, high = (gene[field.of(fitted.key)] for field in (_keys.GAMMA_LOW, _keys.GAMMA_HIGH))
+    fields = (_keys.GAMMA_SE, _keys.OFFSET_SE, _keys.LINE_COVARIANCE)
+    gamma_se, offset_se, covariance = (gene[field.of(fitted.key)] for field in fields)
+    if offset_se > 0 and np.isfinite(gamma_se):
+        line = gene[_keys.GAMMA.of(fitted.key)] * s + gene[_keys.OFFSET.of(fitted.key)]
+        variance = offset_se**2 + 2 * s * covariance + (s * gamma_se) ** 2
+        # the t of γ's own interval is that of its degrees of freedom
+        df = max(float(gene[_keys.EFFECTIVE_CELLS.of(fitted.key)]) - 1.0, 1.0)
+        t = student_t.ppf(0.5 + float(fitted.params["level"]) / 2, df)
+        half = t * np.sqrt(np.maximum(variance, 0.0))
+        return line - half, line + half
+    if np.isnan(low) or offset_se > 0:
+        return None
+    # an open interval goes up without end
+    return low * s, np.minimum(high, 1e6) * s
 
 
 def _explain_marks(ax: Axes) -> None:
