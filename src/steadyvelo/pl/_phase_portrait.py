@@ -100,7 +100,8 @@ def phase_portrait(
     KeyError
         If there is no fit, or a gene or column is unknown.
     ValueError
-        If axes are given for several genes, `density` is asked for with a `color`, or counts have changed since the fit.
+        If axes are given for several genes, `density` is asked for with a `color`, or counts have
+        changed since the fit.
 
     Examples
     --------
@@ -218,16 +219,17 @@ def _draw_line(ax: Axes, spliced: NDArray[np.float64], fitted: Fitted, gene: pd.
     if np.isnan(gamma):
         return
     s = np.linspace(0.0, spliced.max(), 50)
+    ends = s[[0, -1]]
     top = ax.get_ylim()[1]
     band = _interval(s, gene, fitted)
     if band is not None:
         low, high = band
         label = f"{100 * float(fitted.params['level']):.3g} % interval"
         ax.fill_between(s, low, high, color="crimson", alpha=0.2, lw=0, zorder=3, label=label)
-    ax.plot(s, gamma * s + offset, color="crimson", lw=1.5, zorder=3, label="steady state")
+    ax.plot(ends, gamma * ends + offset, color="crimson", lw=1.5, zorder=3, label="steady state")
     ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
     # a wide interval would make the cells small
-    ax.set_ylim(top=max(top, 1.05 * (gamma * s[-1] + offset)))
+    ax.set_ylim(top=max(top, 1.05 * (gamma * ends[1] + offset)))
 
 
 def _interval(
