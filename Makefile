@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 OTHER_PYTHONS ?= 3.12 3.13
 
-.PHONY: demo test test-full test-pythons test-handover lint format clean
+.PHONY: demo test test-full test-browser test-pythons test-handover lint format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/steadyvelo demo --out demo
@@ -15,6 +15,12 @@ test: $(VENV)/.installed-test
 # slow tests too, with coverage
 test-full: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m "slow or not slow" --cov --cov-report=term:skip-covered
+
+# the report in a browser, which is installed where it is missing (Debian, as root)
+test-browser: $(VENV)/.installed-browser
+	@command -v chromedriver > /dev/null || \
+	  (apt-get update -qq && apt-get install -y -qq chromium chromium-driver > /dev/null)
+	STEADYVELO_BROWSER=needed $(BIN)/python -m pytest tests/report/test_browser.py
 
 # the tests on each of the other Pythons that this machine has
 test-pythons:
@@ -58,6 +64,10 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml
 
 $(VENV)/.installed-test: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet -e ".[test]"
+	touch $@
+
+$(VENV)/.installed-browser: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet -e ".[browser]"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml

@@ -1,8 +1,8 @@
 """Steady-state RNA velocity: from spliced and unspliced counts to arrows that can be defended.
 
 The steps are functions on an AnnData: :mod:`steadyvelo.pp` before the fit, :mod:`steadyvelo.tl`
-the fit, the graph and the arrows, :mod:`steadyvelo.pl` pictures; :func:`steadyvelo.run` does them
-in order. Nothing heavy is imported before it is needed.
+the fit, the graph and the arrows, :mod:`steadyvelo.pl` pictures, :mod:`steadyvelo.report` a page;
+:func:`steadyvelo.run` does them in order. Nothing heavy is imported before it is needed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ._version import __version__
 from ._warnings import SteadyveloWarning
 
 if TYPE_CHECKING:
-    from . import datasets, engine, get, interop, io, metrics, model, pl, pp, tl
+    from . import datasets, engine, get, interop, io, metrics, model, pl, pp, report, tl
     from ._run import run
 
 __all__ = [
@@ -29,11 +29,12 @@ __all__ = [
     "model",
     "pl",
     "pp",
+    "report",
     "run",
     "tl",
 ]
 
-_SUBPACKAGES = {"datasets", "engine", "get", "interop", "io", "metrics", "model", "pl", "pp", "tl"}
+_SUBPACKAGES = set(__all__) - {"SteadyveloWarning", "__version__", "run"}
 
 
 def __getattr__(name: str) -> Any:

@@ -105,7 +105,7 @@ def run(
         A table of all genes of the input: used or not, the reason, shared counts, and for
         used genes whether they are velocity genes and why not.
     ``uns["velocity_run"]``
-        Seconds per step.
+        Seconds per step, and `min_shared_counts`.
 
     Raises
     ------
@@ -215,7 +215,10 @@ def run(
                 progress=progress,
             )
     result.uns[_keys.ALL_GENES.of()] = _gene_table(all_genes, result)
-    result.uns[_keys.RUN.of()] = {"seconds": steps.seconds}
+    result.uns[_keys.RUN.of()] = {
+        "seconds": steps.seconds,
+        "min_shared_counts": min_shared_counts,
+    }
     return result
 
 

@@ -92,3 +92,11 @@ def test_the_command_is_written_into_the_result(run, counts_file):
         *["steadyvelo", "run", str(counts_file), "--out", str(target), "--n-neighbors", "15"],
         *["--uncertainty", "none", "--splits", "1", "--basis", "pca", "--no-dense", "--quiet"],
     ]
+
+
+def test_a_report_lies_beside_the_result(run):
+    done, target = run("--report", "--uncertainty", "none", "--n-neighbors", 15, "--json", "-q")
+    assert done.exit_code == 0, done.output
+    page = target.with_name("result_report.html")
+    assert str(page) in json.loads(done.stdout)["files"]
+    assert "<h1>RNA velocity of result</h1>" in page.read_text(encoding="utf-8")

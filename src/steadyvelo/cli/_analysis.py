@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import typer
+from ._speech import Speech
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Speech", "analyse", "inspect_first"]
-
-
-@dataclass(frozen=True)
-class Speech:
-    """What is printed: lines for people, one summary for programs, or nothing but errors."""
-
-    quiet: bool = False
-    as_json: bool = False
-
-    def say(self, line: str) -> None:
-        """Print a line to standard output, which belongs to the summary where one is asked for."""
-        if not (self.quiet or self.as_json):
-            typer.echo(line)
-
-    def aside(self, line: str) -> None:
-        """Print a line to standard error."""
-        if not self.quiet:
-            typer.echo(line, err=True)
+__all__ = ["analyse", "inspect_first"]
 
 
 def inspect_first(adata: Any, *, spliced: str, unspliced: str, force: bool, speech: Speech) -> None:
@@ -55,12 +35,13 @@ def analyse(
     command: str,
     speech: Speech | None = None,
     dry_run: bool = False,
+    page: bool = False,
     **options: Any,
 ) -> Any:
     """Run every step, write result and pictures, and print what is supported and the summary.
 
-    `command` is written into the result. With `dry_run` the plan is printed and nothing else
-    is done.
+    `command` is written into the result; `page` asks for a report as well. With `dry_run` the plan
+    is printed and nothing else is done.
     """
     speech = speech or Speech()
     from steadyvelo import _keys  # noqa: PLC0415
@@ -75,6 +56,8 @@ def analyse(
     from ._summary import json_summary  # noqa: PLC0415
     from ._verdicts import reliability_lines  # noqa: PLC0415
 
+    if page:
+        from steadyvelo.report import write as write_report  # noqa: PLC0415
     if color is not None:
         # before anything is computed
         from steadyvelo.pl._colors import color_column  # noqa: PLC0415
@@ -85,8 +68,10 @@ def analyse(
         clusters = next((name for name in there if adata.obs[name].notna().any()), None)
     if dry_run:
         speech.say(f"plan: {plan_of_run(adata, **options)}")
-        speech.say(f"would write {target} and pictures beside it")
+        beside = "pictures and a report" if page else "pictures"
+        speech.say(f"would write {target}, and {beside} beside it")
         return None
+    basis = options.get("basis", "umap")
     with showing(quiet=speech.quiet) as report, ExitStack() as files:
         result = run_steps(
             adata,
@@ -101,16 +86,25 @@ def analyse(
         write_h5ad(result, files.enter_context(replacing(target)))
         report("writing", 1.0)
         report("pictures", 0.0)
-        pictures = write_pictures(
-            result, target, files, color=color, basis=options.get("basis", "umap")
-        )
+        beside = write_pictures(result, target, files, color=color, basis=basis)
         report("pictures", 1.0)
-    for line in reliability_lines(result, options.get("basis", "umap")):
+        if page:
+            beside.append(target.with_name(f"{target.stem}_report.html"))
+            write_report(
+                result,
+                files.enter_context(replacing(beside[-1])),
+                groupby=clusters,
+                basis=basis,
+                title=f"RNA velocity of {target.stem}",
+                max_memory=options.get("max_memory"),
+                n_threads=options.get("n_threads"),
+                report=report,
+            )
+    for line in reliability_lines(result, basis):
         speech.say(line)
     speech.say(summary(result))
-    written = [target, *pictures]
+    written = [target, *beside]
     for path in written:
         speech.say(f"wrote {path}")
-    if speech.as_json:
-        typer.echo(json.dumps(json_summary(result, written), indent=1))
+    speech.sum_up(json_summary(result, written))
     return result

@@ -14,6 +14,7 @@ from ._errors import INTERRUPTED
 from ._import import import_counts
 from ._inspect import inspect
 from ._plot import plot
+from ._report import report
 from ._run import run
 
 __all__ = ["main"]
@@ -49,4 +50,5 @@ app.command()(inspect)
 app.command("import")(import_counts)
 app.command()(attach)
 app.command()(plot)
+app.command()(report)
 app.command()(demo)

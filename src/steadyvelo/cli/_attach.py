@@ -9,6 +9,7 @@ import typer
 
 from ._errors import plain_errors
 from ._import import AmbiguousChoice
+from ._speech import AsJson, Quiet, Speech
 
 __all__ = ["attach"]
 
@@ -27,17 +28,22 @@ def attach(
     ambiguous: Annotated[
         AmbiguousChoice, typer.Option(help="What becomes of ambiguous molecules.")
     ] = AmbiguousChoice.default,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring spliced and unspliced counts to the cells of ANALYSED.
 
     Example: steadyvelo attach cells.h5ad lung=run1/Solo.out liver=run2/Solo.out --sample organ
     --out counts.h5ad
     """
-    with plain_errors():
+    with plain_errors(quiet=quiet):
         from steadyvelo.io import attach_counts, read, write_h5ad  # noqa: PLC0415
         from steadyvelo.io._files import check_target  # noqa: PLC0415
         from steadyvelo.io._h5ad import load_h5ad  # noqa: PLC0415
 
+        from ._summary import counts_summary  # noqa: PLC0415
+
+        speech = Speech(quiet, as_json)
         target = check_target(out)
         named = [entry.partition("=") for entry in counts]
         if len(counts) > 1 and not all(separator for _, separator, _ in named):
@@ -49,6 +55,7 @@ def attach(
             tables = read(counts[0], ambiguous=ambiguous.value)
         else:
             tables = {name: read(path, ambiguous=ambiguous.value) for name, _, path in named}
-        attach_counts(adata, tables, sample=sample, min_overlap=min_overlap)
+        found = attach_counts(adata, tables, sample=sample, min_overlap=min_overlap, quiet=True)
         write_h5ad(adata, target)
-        typer.echo(f"wrote {target}")
+        speech.say(f"{found}\nwrote {target}")
+        speech.sum_up(counts_summary(adata, [target]))

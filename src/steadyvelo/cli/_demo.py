@@ -46,6 +46,7 @@ def demo(
             clusters="clusters",
             command=command_line(context),
             uncertainty="crossfit",
+            page=True,
             rng=seed,
         )
         close = agreement_with_truth(result)

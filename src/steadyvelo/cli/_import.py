@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ._errors import plain_errors
+from ._speech import AsJson, Quiet, Speech
 
 __all__ = ["AmbiguousChoice", "import_counts"]
 
@@ -32,6 +33,8 @@ def import_counts(
     ] = AmbiguousChoice.default,
     spliced: Annotated[str | None, typer.Option(help="Layer of spliced counts.")] = None,
     unspliced: Annotated[str | None, typer.Option(help="Layer of unspliced counts.")] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Read the counts at PATH, whichever tool wrote them, and write them as h5ad.
 
@@ -40,14 +43,19 @@ def import_counts(
 
     Example: steadyvelo import Solo.out --out counts.h5ad
     """
-    with plain_errors():
+    with plain_errors(quiet=quiet):
         import logging  # noqa: PLC0415
 
         from steadyvelo.io import read, write_h5ad  # noqa: PLC0415
         from steadyvelo.io._files import check_target  # noqa: PLC0415
 
-        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        from ._summary import counts_summary  # noqa: PLC0415
+
+        if not quiet:
+            logging.basicConfig(level=logging.INFO, format="%(message)s")
+        speech = Speech(quiet, as_json)
         target = check_target(out)
         adata = read(path, ambiguous=ambiguous.value, spliced=spliced, unspliced=unspliced)
         write_h5ad(adata, target)
-        typer.echo(f"wrote {target}: {adata.n_obs:,} cells × {adata.n_vars:,} genes")
+        speech.say(f"wrote {target}: {adata.n_obs:,} cells × {adata.n_vars:,} genes")
+        speech.sum_up(counts_summary(adata, [target]))

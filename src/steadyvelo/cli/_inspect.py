@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ._errors import plain_errors
+from ._speech import AsJson, Quiet, Speech
 
 __all__ = ["inspect"]
 
@@ -17,22 +18,29 @@ def inspect(
     groupby: Annotated[str | None, typer.Option(help="Column of obs to compare.")] = None,
     spliced: Annotated[str | None, typer.Option(help="Layer of spliced counts.")] = None,
     unspliced: Annotated[str | None, typer.Option(help="Layer of unspliced counts.")] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check the counts before anything is fitted, a verdict a line.
 
     Ends with 3 where a verdict is "stop".
 
     Example: steadyvelo inspect counts.h5ad --groupby sample
+
+    Example: steadyvelo inspect Solo.out --json --quiet > checks.json
     """
-    with plain_errors():
+    with plain_errors(quiet=quiet):
         from steadyvelo.io import read  # noqa: PLC0415
         from steadyvelo.pp import qc  # noqa: PLC0415
 
+        from ._summary import checks_summary  # noqa: PLC0415
         from ._verdicts import proportion_lines, refuse_stop, verdict_lines  # noqa: PLC0415
 
         adata = read(counts, spliced=spliced, unspliced=unspliced)
         table = qc(adata, groupby=groupby)
-        typer.echo("\n".join(verdict_lines(table)))
+        speech = Speech(quiet, as_json)
+        speech.say("\n".join(verdict_lines(table)))
         if groupby is not None:
-            typer.echo("\n".join(proportion_lines(adata)))
+            speech.say("\n".join(proportion_lines(adata)))
+        speech.sum_up(checks_summary(adata, table))
         refuse_stop(table)

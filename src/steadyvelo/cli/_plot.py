@@ -8,7 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from steadyvelo._version import __version__
+
 from ._errors import plain_errors
+from ._speech import AsJson, Quiet, Speech
 
 __all__ = ["plot"]
 
@@ -45,6 +48,8 @@ def plot(
     ] = None,
     velocity_key: Annotated[str, typer.Option(help="Prefix of the result.")] = "velocity",
     dpi: Annotated[float, typer.Option(min=20, help="Points per inch of pixels.")] = 150,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Draw a picture of RESULT and write it to a png, svg, pdf or any other format of matplotlib.
 
@@ -52,7 +57,7 @@ def plot(
 
     Example: steadyvelo plot result.h5ad phase --gene Ins2 --gene Gcg --out portraits.png
     """
-    with plain_errors():
+    with plain_errors(quiet=quiet):
         import matplotlib as mpl  # noqa: PLC0415
 
         mpl.use("agg")
@@ -60,6 +65,7 @@ def plot(
         from steadyvelo.io._files import check_target, replacing  # noqa: PLC0415
         from steadyvelo.io._h5ad import load_h5ad  # noqa: PLC0415
 
+        speech = Speech(quiet, as_json)
         target = check_target(out)
         _check_format(target)
         adata = load_h5ad(result)
@@ -73,11 +79,13 @@ def plot(
             basis=basis.removeprefix("X_"),
             color=color,
             velocity_key=velocity_key,
+            speech=speech,
         )
         figure = getattr(axes, "figure", None) or axes.ravel()[0].figure
         with replacing(target) as file:
             figure.savefig(file, dpi=dpi, format=target.suffix.removeprefix("."))
-        typer.echo(f"wrote {target}")
+        speech.say(f"wrote {target}")
+        speech.sum_up({"version": __version__, "files": [str(target)]})
 
 
 def _check_format(target: Path) -> None:
@@ -99,6 +107,7 @@ def _draw(
     basis: str,
     color: str | None,
     velocity_key: str,
+    speech: Speech,
 ) -> Any:
     from steadyvelo import _keys, pl, tl  # noqa: PLC0415
 
@@ -111,10 +120,10 @@ def _draw(
         msg = "rank needs groups: name their column as --color."
         raise ValueError(msg)
     if picture is Picture.control and _keys.RANDOMIZED.of(velocity_key, basis) not in adata.obsm:
-        typer.echo("randomising velocities", err=True)
+        speech.aside("randomising velocities")
         tl.randomized_velocity(adata, basis=basis, **key)
     if picture is Picture.heatmap and _keys.PSEUDOTIME.of(velocity_key) not in adata.obs:
-        typer.echo("finding pseudotime", err=True)
+        speech.aside("finding pseudotime")
         tl.velocity_pseudotime(adata, **key)
     pictures: dict[Picture, Any] = {
         Picture.stream: lambda: pl.velocity_stream(adata, **here),

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from ._analysis import Speech, analyse, inspect_first
+from ._analysis import analyse, inspect_first
 from ._command import command_line
 from ._errors import plain_errors
+from ._speech import AsJson, Quiet, Speech
 
 __all__ = ["run"]
 
@@ -41,7 +42,9 @@ class SizeFactors(StrEnum):
 def run(
     context: typer.Context,
     counts: Annotated[Path, typer.Argument(help="h5ad file with spliced and unspliced counts.")],
-    out: Annotated[Path, typer.Option(help="h5ad file to write; pictures go beside it.")],
+    out: Annotated[
+        Path, typer.Option(help="h5ad file to write; pictures and report go beside it.")
+    ],
     min_shared_counts: Annotated[float, typer.Option(help="Use genes with so many.")] = 20,
     spliced_size: Annotated[
         str | None, typer.Option(help="Column of obs with a cell's spliced molecules.")
@@ -86,17 +89,18 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan with its memory; compute nothing.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print a summary for programs instead of lines.")
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a page about the result beside it, too.")
     ] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compute velocities and arrows from COUNTS.
 
     Ends with 0 when all is done, 2 for wrong usage, 3 for input that cannot be used, 4 where the
     data hold too little splicing signal for velocities, 130 after Ctrl-C.
 
-    Example: steadyvelo run counts.h5ad --out result.h5ad
+    Example: steadyvelo run counts.h5ad --out result.h5ad --report
 
     Example: steadyvelo run counts.h5ad --out result.h5ad --json --quiet > summary.json
     """
@@ -118,6 +122,7 @@ def run(
             command=command_line(context),
             speech=speech,
             dry_run=dry_run,
+            page=report,
             color=color,
             min_shared_counts=min_shared_counts,
             size_factor_method=size_factors.value,

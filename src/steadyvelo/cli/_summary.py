@@ -10,9 +10,10 @@ from steadyvelo._version import __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
     from anndata import AnnData
 
-__all__ = ["json_summary"]
+__all__ = ["checks_summary", "counts_summary", "json_summary"]
 
 
 def json_summary(result: AnnData, files: list[Path]) -> dict[str, Any]:
@@ -31,6 +32,38 @@ def json_summary(result: AnnData, files: list[Path]) -> dict[str, Any]:
         "clusters": _verdicts(clusters),
         "checks": _verdicts(checks),
         "seconds": {step: round(float(spent), 3) for step, spent in seconds.items()},
+        "files": [str(path) for path in files],
+    }
+
+
+def checks_summary(adata: AnnData, table: pd.DataFrame) -> dict[str, Any]:
+    """Return the verdicts of :func:`steadyvelo.pp.qc` and the molecules of every group."""
+    proportions = adata.uns[_keys.QC_PROPORTIONS.of()]
+    return {
+        "version": __version__,
+        "cells": adata.n_obs,
+        "genes": adata.n_vars,
+        "checks": _verdicts(table),
+        "proportions": {
+            str(name): {column: float(value) for column, value in row.items()}
+            for name, row in proportions.iterrows()
+        },
+    }
+
+
+def counts_summary(adata: AnnData, files: list[Path]) -> dict[str, Any]:
+    """Return how many cells, genes and molecules were written."""
+    layers = (_keys.SPLICED, _keys.UNSPLICED, _keys.AMBIGUOUS)
+    found: dict[str, Any] = {"version": __version__, "cells": adata.n_obs, "genes": adata.n_vars}
+    if _keys.COUNTS_ATTACHED.of() in adata.obs:
+        found["cells_with_counts"] = int(adata.obs[_keys.COUNTS_ATTACHED.of()].sum())
+    return {
+        **found,
+        "molecules": {
+            field.of(): float(adata.layers[field.of()].sum())
+            for field in layers
+            if field.of() in adata.layers
+        },
         "files": [str(path) for path in files],
     }
 

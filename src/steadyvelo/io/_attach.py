@@ -80,6 +80,7 @@ def attach_counts(
     barcode_map: Mapping[str, str] | None = None,
     sample: str | None = None,
     min_overlap: float = 0.9,
+    quiet: bool = False,
 ) -> AttachReport:
     """Bring spliced and unspliced counts to an AnnData that was analysed without them.
 
@@ -102,10 +103,12 @@ def attach_counts(
         names of the mapping, or ``counts.obs["sample"]``.
     min_overlap
         Share of the cells of `adata` that must be found.
+    quiet
+        Print nothing: by default what was matched is printed, so that no cell is lost unseen.
 
     Returns
     -------
-    What was matched and what was not, also printed. Sets:
+    What was matched and what was not. Sets:
 
     ``layers["spliced"]``, ``layers["unspliced"]``, ``layers["ambiguous"]`` if there is one
         CSR, cells × genes of `adata`; empty rows for cells without counts.
@@ -206,7 +209,8 @@ def attach_counts(
         "genes_by": genes_by,
         "min_overlap": min_overlap,
     }
-    print(report)
+    if not quiet:
+        print(report)
     return report
 
 

@@ -44,7 +44,7 @@ def phase_portrait(
     *,
     color: str | None = None,
     velocity_key: str = "velocity",
-    ax: Axes | None = None,
+    ax: Axes | Sequence[Axes] | None = None,
     n_columns: int = 4,
     show_fit_cells: bool = True,
     palette: Mapping[str, Any] | None = None,
@@ -73,7 +73,7 @@ def phase_portrait(
     velocity_key
         Prefix of the result.
     ax
-        Axes to draw on, for one gene; None makes new ones.
+        Axes to draw on, one for each gene; None makes new ones.
     n_columns
         Columns of the figure, for several genes.
     show_fit_cells
@@ -100,8 +100,8 @@ def phase_portrait(
     KeyError
         If there is no fit, or a gene or column is unknown.
     ValueError
-        If axes are given for several genes, `density` is asked for with a `color`, or counts have
-        changed since the fit.
+        If there are not as many axes as genes, `density` is asked for with a `color`, or counts
+        have changed since the fit.
 
     Examples
     --------
@@ -113,8 +113,9 @@ def phase_portrait(
     """
     check_adata(adata)
     names = gene_names(adata, genes)
-    if ax is not None and len(names) > 1:
-        msg = f"ax holds one gene and {len(names)} are asked for; leave ax out or loop over genes."
+    given = None if ax is None else np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
+    if given is not None and len(given) != len(names):
+        msg = f"ax must hold an axes for each of {len(names)} genes; it holds {len(given)}."
         raise ValueError(msg)
     if density and color is not None:
         msg = f"a density shows no colours; leave out density=True or color={color!r}."
@@ -129,10 +130,7 @@ def phase_portrait(
     if size is None:
         size = float(np.clip(40_000 / adata.n_obs, 1, 25))
 
-    if ax is not None:
-        axes = np.array([ax], dtype=object)
-    else:
-        axes = panels(len(names), n_columns, (3.1, 2.9), margin=0.8)
+    axes = panels(len(names), n_columns, (3.1, 2.9), margin=0.8) if given is None else given
     for panel, name, place in zip(axes, names, back, strict=True):
         gene = wanted[place]
         _draw(

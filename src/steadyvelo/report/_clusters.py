@@ -1,0 +1,75 @@
+"""Clusters: how sure their velocities are of themselves, and where their cells would go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from steadyvelo import _keys
+from steadyvelo._sources import used_cells
+from steadyvelo.engine import count_threads, transition_probabilities
+from steadyvelo.tl._cluster_directions import labels_of
+from steadyvelo.tl._transition_matrix import correlations, self_transition
+
+from ._text import number, percent
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["Clusters", "section"]
+
+_SCALE = 10.0
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """A section of the page.
+
+    Attributes
+    ----------
+    rows
+        Per cluster: name, cells, median length, median confidence, median confidence of
+        transitions, as text.
+    names
+        The clusters, in the order of the transitions.
+    transitions
+        Mean probability of a step from a cell of one cluster (rows) to one of another: text and
+        share in percent, whole.
+    """
+
+    rows: list[list[str]]
+    names: list[str]
+    transitions: list[list[tuple[str, int]]]
+
+
+def section(
+    adata: AnnData, groupby: str | None, key: str, n_threads: int | None
+) -> Clusters | None:
+    """Summarise cells by cluster; None without clusters."""
+    if groupby is None:
+        return None
+    names, codes = labels_of(adata, groupby, used_cells(adata))
+    fields = (_keys.LENGTH, _keys.CONFIDENCE, _keys.CONFIDENCE_TRANSITION)
+    columns = [adata.obs[field.of(key)].to_numpy(dtype=np.float64) for field in fields]
+    rows = []
+    for code, name in enumerate(names):
+        inside = codes == code
+        middle = [pd.Series(column[inside]).median() for column in columns]
+        rows.append([name, f"{inside.sum():,}", *(number(x, 2) for x in middle)])
+
+    graph, graph_neg = correlations(adata, key, _SCALE)
+    steps = transition_probabilities(
+        graph,
+        graph_neg,
+        scale=_SCALE,
+        self_transition=self_transition(adata, graph),
+        n_threads=count_threads(n_threads),
+    )
+    member = (codes[:, None] == np.arange(len(names))).astype(np.float32)
+    flow = member.T @ (steps @ member)
+    flow /= np.maximum(member.sum(axis=0), 1)[:, None]
+    shares = [[(percent(float(x)), round(100 * float(x))) for x in row] for row in flow]
+    return Clusters(rows, names, shares)

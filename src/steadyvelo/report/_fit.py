@@ -1,0 +1,116 @@
+"""How the model was fitted: data, parameters, versions, seconds."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from steadyvelo import _keys
+from steadyvelo._version import __version__
+
+from ._text import number
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["Fit", "section"]
+
+_PACKAGES = ("numpy", "scipy", "numba", "pandas", "anndata", "scanpy", "scikit-learn", "umap-learn")
+# of `uns`: hashes and what other sections tell
+_LEFT_OUT = ("_hash", "embeddings", "directions", "arrows", "randomized", "transitions", "groups")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A section of the page; every table is a list of names and values.
+
+    Attributes
+    ----------
+    data
+        Cells and genes, and why some were left out.
+    parameters
+        Everything the fit was asked for.
+    seconds
+        Time of each step; empty where nobody has timed them.
+    versions
+        Of this package when it fitted and now, and of the others now.
+    command
+        What was run, or the empty string.
+    """
+
+    data: list[tuple[str, str]]
+    parameters: list[tuple[str, str]]
+    seconds: list[tuple[str, str]]
+    versions: list[tuple[str, str]]
+    command: str
+
+
+def section(adata: AnnData, key: str) -> Fit:
+    """Read it from what the steps have left."""
+    params = dict(adata.uns[_keys.PARAMS.of(key)])
+    run = dict(adata.uns.get(_keys.RUN.of(key), {}))
+    spent = {step: float(value) for step, value in dict(run.get("seconds", {})).items()}
+    seconds = [(step, f"{value:.1f}") for step, value in spent.items()]
+    if seconds:
+        seconds.append(("together", f"{sum(spent.values()):.1f}"))
+    parameters = [
+        (name, _value(value))
+        for name, value in sorted(params.items())
+        if not name.endswith(_LEFT_OUT) and name != "version"
+    ]
+    if "min_shared_counts" in run:
+        parameters.append(("min_shared_counts", _value(run["min_shared_counts"])))
+    for prefix, field in (("size factors", _keys.SIZE_PARAMS), ("neighbours", _keys.NEIGHBORS)):
+        entry = dict(adata.uns.get(field.of(), {}))
+        entry = dict(entry.get("params", entry))
+        parameters += [
+            (f"{prefix}: {name}", _value(value))
+            for name, value in sorted(entry.items())
+            if not name.endswith("_hash") and name not in {"version", "n_cells"}
+        ]
+    versions = [
+        ("steadyvelo, the fit", str(params.get("version", "unknown"))),
+        ("steadyvelo, this page", __version__),
+        ("Python", platform.python_version()),
+        *((name, version(name)) for name in _PACKAGES),
+    ]
+    return Fit(_data(adata, key), parameters, seconds, versions, str(run.get("command", "")))
+
+
+def _data(adata: AnnData, key: str) -> list[tuple[str, str]]:
+    rows = [("cells", f"{adata.n_obs:,}")]
+    if _keys.CELLS_USED.of() in adata.obs:
+        out = ~adata.obs[_keys.CELLS_USED.of()].to_numpy(dtype=bool)
+        rows += _reasons(adata.obs.loc[out, _keys.CELLS_REASON.of()], "cells left out")
+    genes = adata.uns.get(_keys.ALL_GENES.of(key))
+    if genes is not None:
+        used = genes[_keys.GENES_USED.of()].to_numpy(dtype=bool)
+        rows.append(("genes used", f"{used.sum():,} of {len(genes):,}"))
+        rows += _reasons(genes.loc[~used, _keys.GENES_REASON.of()], "not used")
+    chosen = adata.var[_keys.VELOCITY_GENES.of(key)].to_numpy(dtype=bool)
+    rows.append(("velocity genes", f"{chosen.sum():,} of {adata.n_vars:,}"))
+    return rows + _reasons(adata.var.loc[~chosen, _keys.REASON.of(key)], "no velocity gene")
+
+
+def _reasons(reasons: Any, what: str) -> list[tuple[str, str]]:
+    counts = pd.Series(reasons).astype(str).value_counts()
+    return [(f"{what}: {reason}", f"{n:,}") for reason, n in counts.items() if n > 0]
+
+
+def _value(value: Any) -> str:
+    """Return a parameter as text."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_value(entry)}" for name, entry in value.items())
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return ", ".join(_value(entry) for entry in value)
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (float, np.floating)):
+        return "none" if np.isnan(value) else number(float(value))
+    text = str(value)
+    return {"": "none", "True": "yes", "False": "no"}.get(text, text)

@@ -1,0 +1,124 @@
+"""The table of genes, and which of them are drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from steadyvelo import _keys
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["Genes", "section"]
+
+# column of the page's table, field, significant digits
+_NUMBERS = (
+    ("γ", _keys.GAMMA),
+    ("SE of γ", _keys.GAMMA_SE),
+    ("γ, low", _keys.GAMMA_LOW),
+    ("γ, high", _keys.GAMMA_HIGH),
+    ("offset", _keys.OFFSET),
+    ("R²", _keys.R2),
+    ("molecules behind γ", _keys.GAMMA_MOLECULES),
+    ("curvature", _keys.CURVATURE),
+)
+
+
+@dataclass(frozen=True)
+class Genes:
+    """A section of the page.
+
+    Attributes
+    ----------
+    columns
+        Names of the columns of the table, and whether they hold numbers.
+    rows
+        A list per gene: text, numbers, None where there is none.
+    best, worst
+        Names of well-counted genes that fit best, and worst.
+    """
+
+    columns: list[tuple[str, bool]]
+    rows: list[list[Any]]
+    best: list[str]
+    worst: list[str]
+
+
+def section(adata: AnnData, key: str, n_portraits: int) -> Genes:
+    """Collect what is known of every gene, of those that were not used, too."""
+    var = adata.var
+    chosen = var[_keys.VELOCITY_GENES.of(key)].to_numpy(dtype=bool)
+    status = np.where(chosen, "velocity gene", "fitted")
+    status = np.where(var[_keys.GAMMA.of(key)].isna(), "no fit", status)
+    columns: dict[str, Any] = {
+        "status": status,
+        "reason": var[_keys.REASON.of(key)].astype(str).to_numpy(),
+    }
+    columns |= {name: var[f.of(key)].to_numpy() for name, f in _NUMBERS if f.of(key) in var}
+    if _keys.SHARED_COUNTS.of() in var:
+        columns["shared counts"] = var[_keys.SHARED_COUNTS.of()].to_numpy()
+    for name, field in (("model", _keys.MODEL), ("upper cluster", _keys.UPPER_CLUSTER)):
+        if field.of(key) in var:
+            columns[name] = var[field.of(key)].astype(object).fillna("").astype(str).to_numpy()
+    table = pd.DataFrame(columns, index=var.index)
+    # what the arrows are made of stands first, the best fit before the others
+    fit = pd.Series(np.nan_to_num(var[_keys.R2.of(key)].to_numpy(), nan=-np.inf))
+    table = table.iloc[np.lexsort([-fit, ~chosen])]
+    others = _not_used(adata, key, table.columns)
+    table = table if others is None else pd.concat([table, others])
+    numeric = [pd.api.types.is_numeric_dtype(table[name]) for name in table]
+    rows = [
+        [str(gene), *(_plain(value) for value in values)]
+        for gene, values in zip(table.index, table.itertuples(index=False), strict=True)
+    ]
+    best, worst = _extremes(adata, key, n_portraits)
+    header = [("gene", False), *zip(map(str, table.columns), numeric, strict=True)]
+    return Genes(header, rows, best, worst)
+
+
+def _not_used(adata: AnnData, key: str, columns: pd.Index) -> pd.DataFrame | None:
+    """Return rows for the genes of the input that were not used; None where there are none."""
+    genes = adata.uns.get(_keys.ALL_GENES.of(key))
+    if genes is None or genes[_keys.GENES_USED.of()].all():
+        return None
+    left = genes[~genes[_keys.GENES_USED.of()].to_numpy(dtype=bool)]
+    found = {
+        "status": "not used",
+        "reason": left[_keys.GENES_REASON.of()].astype(str),
+        "shared counts": left[_keys.SHARED_COUNTS.of()].astype(float),
+        "model": "",
+        "upper cluster": "",
+    }
+    rows = pd.DataFrame(found, index=left.index).reindex(columns=columns)
+    numbers = [name for name, _ in _NUMBERS if name in rows]
+    return rows.astype(dict.fromkeys(numbers, float))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON can hold: four digits, None for NaN, text for infinities."""
+    if isinstance(value, str):
+        return value
+    number = float(value)
+    if np.isnan(number):
+        return None
+    if np.isinf(number):
+        return "∞" if number > 0 else "-∞"
+    return float(f"{number:.4g}") if abs(number) < 1e4 else round(number)
+
+
+def _extremes(adata: AnnData, key: str, n: int) -> tuple[list[str], list[str]]:
+    """Return well-counted genes with the highest and with the lowest R²."""
+    var = adata.var
+    fitted = var[_keys.GAMMA.of(key)].notna() & var[_keys.R2.of(key)].notna()
+    if _keys.SHARED_COUNTS.of() in var:
+        # a gene seen in a handful of cells can fit best of all, and shows nothing
+        counts = var[_keys.SHARED_COUNTS.of()]
+        fitted &= counts >= counts[fitted].median()
+    ranked = var[fitted].sort_values(_keys.R2.of(key), ascending=False, kind="stable").index
+    n = min(n, max(len(ranked) // 2, 1))
+    best = [str(name) for name in ranked[:n]]
+    return best, [str(name) for name in ranked[::-1][:n] if str(name) not in best]

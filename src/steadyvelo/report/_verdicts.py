@@ -1,0 +1,235 @@
+"""What the data support, in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from steadyvelo import _keys
+from steadyvelo._fitted import Fitted
+
+from ._text import joined, number, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+__all__ = ["Verdict", "Verdicts", "headline", "section"]
+
+# what stands for a verdict beside its colour
+_SIGNS = {
+    "supported": "✓",
+    "weak": "~",
+    "not supported": "✗",
+    "ok": "✓",
+    "good": "✓",
+    "look": "~",
+    "stop": "✗",
+}
+_UNTESTED = (
+    "Nothing here says whether an arrow can be trusted: directions were not tested. Fit with "
+    'uncertainty="crossfit" and run tl.reliability, or use steadyvelo run, which does both.'
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One judgement: about a cluster or a check of the data.
+
+    Attributes
+    ----------
+    what
+        What is judged.
+    verdict, sign
+        The verdict, and a sign for it.
+    reason, remedy
+        Why, and what can be done.
+    numbers
+        What it rests on, name and value as text.
+    """
+
+    what: str
+    verdict: str
+    sign: str
+    reason: str
+    remedy: str = ""
+    numbers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The verdict as a class of the style sheet."""
+        good = {"supported", "ok", "good"}
+        return "good" if self.verdict in good else {"✗": "bad"}.get(self.sign, "doubt")
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The first section of the page.
+
+    Attributes
+    ----------
+    headline
+        Sentences that say it all.
+    clusters
+        A verdict per cluster, the supported ones first; empty where none were computed.
+    checks
+        Verdicts about the directions of the data as a whole.
+    quality
+        Verdicts about the counts.
+    sensitivity
+        Header and rows of the cosines under other choices.
+    """
+
+    headline: list[str]
+    clusters: list[Verdict]
+    checks: list[Verdict]
+    quality: list[Verdict]
+    sensitivity: tuple[list[str], list[list[str]]] | None
+
+
+def headline(adata: AnnData, velocity_key: str = "velocity", basis: str = "umap") -> list[str]:
+    """Return what the data support in a few sentences, as the report begins.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.run`, or of :func:`steadyvelo.tl.velocity_embedding`.
+    velocity_key
+        Prefix of the result.
+    basis
+        Name of the embedding.
+
+    Returns
+    -------
+    One text about directions, one about the counts.
+
+    Raises
+    ------
+    KeyError
+        If there is no fit.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> sv.report.headline(adata, basis="pca")[1]
+    'The counts were not checked: run pp.qc, or steadyvelo inspect.'
+    """
+    Fitted.read(adata, velocity_key)
+    return section(adata, velocity_key, basis).headline
+
+
+def section(adata: AnnData, key: str, basis: str) -> Verdicts:
+    """Collect what was found before; compute nothing."""
+    directions = adata.uns[_keys.PARAMS.of(key)].get("directions", {}).get(basis)
+    # verdicts about arrows on another embedding are not about these
+    table = adata.uns.get(_keys.RELIABILITY.of(key)) if directions is not None else None
+    checks = adata.uns.get(_keys.RELIABILITY_CHECKS.of(key)) if table is not None else None
+    clusters = [] if table is None else _clusters(table)
+    quality = _rows(adata.uns.get(_keys.QC.of()))
+    headline = [_of_clusters(clusters)] if clusters else [_without(directions, basis)]
+    headline.append(_of_counts(quality))
+    variants = adata.uns.get(_keys.SENSITIVITY.of(key)) if table is not None else None
+    return Verdicts(headline, clusters, _rows(checks), quality, _sensitivity(variants))
+
+
+def _clusters(table: pd.DataFrame) -> list[Verdict]:
+    order = table["verdict"].astype(str).map({"supported": 0, "weak": 1}).fillna(2)
+    rows = table.assign(_order=order).sort_values(["_order", "p_holm"], kind="stable")
+    return [
+        Verdict(
+            str(name),
+            str(row["verdict"]),
+            _SIGNS.get(str(row["verdict"]), ""),
+            str(row["reason"]),
+            numbers=tuple(_numbers(row)),
+        )
+        for name, row in rows.iterrows()
+    ]
+
+
+def _numbers(row: pd.Series) -> list[tuple[str, str]]:
+    """Return what a verdict rests on; what was not computed is left out."""
+    found = [
+        ("cells", f"{int(row['cells']):,}"),
+        ("p (Holm)", number(row["p_holm"], 2)),
+        ("cells with a direction", percent(row["determined"])),
+        ("the same in controls", percent(row["control_determined"])),
+        ("change of γ that reverses it", f"{number(row['reversal_se'], 2)} standard errors"),
+    ]
+    if "other_sizes_p_holm" in row:
+        found.append(("p with the other size factors", number(row["other_sizes_p_holm"], 2)))
+    if row.get("most_sensitive_to"):
+        turned = f"{row['most_sensitive_to']} (cosine {number(row['least_cosine'], 2)})"
+        found.append(("turned most by", turned))
+    return found
+
+
+def _rows(table: pd.DataFrame | None) -> list[Verdict]:
+    if table is None:
+        return []
+    return [
+        Verdict(
+            str(name),
+            str(row["verdict"]),
+            _SIGNS.get(str(row["verdict"]), ""),
+            str(row["reason"]),
+            str(row.get("remedy", "") or ""),
+        )
+        for name, row in table.iterrows()
+    ]
+
+
+def _of_clusters(clusters: list[Verdict]) -> str:
+    by = {
+        verdict: [c.what for c in clusters if c.verdict == verdict]
+        for verdict in ("supported", "weak", "not supported")
+    }
+    n = len(clusters)
+    if by["supported"]:
+        said = [
+            (
+                f"The data support the direction of {len(by['supported'])} of {n} clusters: "
+                f"{joined(by['supported'])}."
+            )
+        ]
+    else:
+        said = [f"The data support the direction of none of the {n} clusters."]
+    if by["weak"]:
+        said.append(f"Weak, since it rests on a choice or on few cells: {joined(by['weak'])}.")
+    if by["not supported"]:
+        said.append(f"No direction can be told from noise in {joined(by['not supported'])}.")
+    said.append("Arrows of other clusters are no finding, however clear they look.")
+    return " ".join(said)
+
+
+def _without(directions: dict[str, Any] | None, basis: str) -> str:
+    if directions is None:
+        return _UNTESTED
+    beside = directions["determined_in_controls"]
+    controls = "" if not np.isfinite(beside) else f", {percent(beside)} in controls that go nowhere"
+    return (
+        f"{percent(directions['determined'])} of the cells have a direction on {basis} that can be "
+        f"told from noise{controls}. No clusters were judged: tl.reliability does, with the column "
+        "that holds them."
+    )
+
+
+def _of_counts(quality: list[Verdict]) -> str:
+    if not quality:
+        return "The counts were not checked: run pp.qc, or steadyvelo inspect."
+    doubtful = [check.what for check in quality if check.kind != "good"]
+    if not doubtful:
+        return f"The counts pass all {len(quality)} checks."
+    n = len(quality)
+    return f"Of {n} checks of the counts, {len(doubtful)} want a look: {joined(doubtful)}."
+
+
+def _sensitivity(variants: pd.DataFrame | None) -> tuple[list[str], list[list[str]]] | None:
+    if variants is None:
+        return None
+    header = [str(name) for name in variants.columns]
+    rows = [[str(name), *(number(x, 2) for x in row)] for name, row in variants.iterrows()]
+    return header, rows

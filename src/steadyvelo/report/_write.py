@@ -1,0 +1,186 @@
+"""A self-contained HTML page about a result."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import date
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+from steadyvelo import _keys, tl
+from steadyvelo._checks import check_adata, check_arrows
+from steadyvelo._fitted import Fitted
+from steadyvelo._sources import used_cells
+from steadyvelo._steps import Steps
+from steadyvelo._version import __version__
+from steadyvelo.io._files import check_target, replacing
+from steadyvelo.tl._cluster_directions import labels_of
+
+from . import _clusters, _figures, _fit, _genes, _methods, _verdicts
+from ._shared import shared_copy
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from anndata import AnnData
+
+__all__ = ["write"]
+
+_MOST_CLUSTERS = 100
+
+
+def write(
+    adata: AnnData,
+    path: str | os.PathLike[str],
+    *,
+    groupby: str | None = None,
+    basis: str = "umap",
+    velocity_key: str = "velocity",
+    title: str = "RNA velocity",
+    n_portraits: int = 8,
+    rng: int = 0,
+    max_memory: float | None = None,
+    n_threads: int | None = None,
+    report: Callable[[str, float], None] | None = None,
+) -> Path:
+    """Write a page about a result: what the data support first, arrows second.
+
+    One HTML file that needs no other and asks for none: verdicts in plain words, the field beside
+    its control, how the model was fitted, shares of molecules, genes as phase portraits and in a
+    table that can be sorted and searched, clusters with their confidence and transitions, and a
+    paragraph of methods with its references. What was not computed before (confidence, control,
+    transitions) is, for the page alone: `adata` is left as it is. Everything that comes from
+    the data stands in the page as text.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.run`, or of :func:`steadyvelo.tl.velocity_embedding`.
+    path
+        File to write; its name ends in ``.html``.
+    groupby
+        Column of ``obs`` with clusters. None means that of the verdicts, where there are some, or
+        the first column with a usual name (``"clusters"``, ``"leiden"``, ``"cell_type"`` …).
+    basis
+        Name of the embedding.
+    velocity_key
+        Prefix of the result.
+    title
+        What stands at the top.
+    n_portraits
+        Genes that fit best, and as many that fit worst, that are drawn.
+    rng
+        Seed of the control where there is none yet.
+    max_memory
+        Bytes that gene blocks may take; None means a quarter of what is available, at most 1.5 GB.
+    n_threads
+        Number of threads; None means all processors.
+    report
+        Called with the name of the step and the share of it that is done.
+
+    Returns
+    -------
+    The path. Nothing is written to `adata`.
+
+    Raises
+    ------
+    KeyError
+        If there is no fit, no arrows on the embedding, or no such column.
+    ValueError
+        If the name does not end in ``.html``, or cells or counts have changed since the fit.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import steadyvelo as sv
+    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = sv.report.write(adata, f"{folder}/report.html", basis="pca", n_portraits=2)
+    ...     "Nothing here says whether an arrow can be trusted" in page.read_text(encoding="utf-8")
+    True
+    """
+    check_adata(adata)
+    target = check_target(path)
+    if target.suffix.lower() not in {".html", ".htm"}:
+        msg = f"path must end in .html; it is {target.name!r}."
+        raise ValueError(msg)
+    if n_portraits < 1:
+        msg = f"n_portraits must be at least 1; it is {n_portraits}."
+        raise ValueError(msg)
+    basis = basis.removeprefix("X_")
+    fitted = Fitted.read(adata, velocity_key)
+    check_arrows(adata, basis, velocity_key)
+    groupby = groupby or _usual_groups(adata, fitted, basis)
+    if groupby is not None:
+        names, _ = labels_of(adata, groupby, used_cells(adata))
+        if len(names) > _MOST_CLUSTERS:
+            msg = (
+                f"obs[{groupby!r}] holds {len(names):,} different values; a page has room for "
+                f"{_MOST_CLUSTERS} clusters. Name a column of clusters as groupby=."
+            )
+            raise ValueError(msg)
+
+    steps = Steps(report)
+    work = shared_copy(adata)
+    common: dict[str, Any] = {
+        "velocity_key": velocity_key, "max_memory": max_memory, "n_threads": n_threads,
+    }  # fmt: skip
+    if _keys.CONFIDENCE.of(velocity_key) not in work.obs:
+        with steps("confidence") as progress:
+            tl.velocity_confidence(work, progress=progress, **common)
+    if _keys.RANDOMIZED.of(velocity_key, basis) not in work.obsm:
+        with steps("control") as progress:
+            tl.randomized_velocity(work, basis=basis, rng=rng, progress=progress, **common)
+    with steps("transitions"):
+        clusters = _clusters.section(work, groupby, velocity_key, n_threads)
+    with steps("pictures"):
+        genes = _genes.section(work, velocity_key, n_portraits)
+        figures = _figures.all_figures(work, groupby, basis, velocity_key, genes)
+    with steps("page"):
+        page = _render(
+            title=title,
+            today=date.today().isoformat(),
+            version=__version__,
+            basis=basis,
+            groupby=groupby,
+            verdicts=_verdicts.section(work, velocity_key, basis),
+            fit=_fit.section(work, velocity_key),
+            clusters=clusters,
+            genes=genes,
+            figures=figures,
+            methods=_methods.section(work, fitted, basis),
+        )
+        with replacing(target) as file:
+            file.write_text(page, encoding="utf-8")
+    return Path(target)
+
+
+def _usual_groups(adata: AnnData, fitted: Fitted, basis: str) -> str | None:
+    """Return the column of the verdicts, or one with a usual name; None where there is neither."""
+    judged = fitted.params.get("directions", {}).get(basis, {}).get("groupby")
+    there = [name for name in (judged, *_keys.CLUSTER_COLUMNS) if name and name in adata.obs]
+    return next((name for name in there if adata.obs[name].notna().any()), None)
+
+
+def _render(**contents: Any) -> str:
+    folder = resources.files(__package__) / "page"
+    style, script = ((folder / name).read_text("utf-8") for name in ("page.css", "page.js"))
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (folder / name).read_text("utf-8")),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    # the browser runs the page's own script and style and nothing else, whatever the data hold
+    hashes = {
+        kind: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for kind, text in (("style", style), ("script", script))
+    }
+    template = environment.get_template("page.html.j2")
+    return template.render(style=style, script=script, hashes=hashes, **contents)
