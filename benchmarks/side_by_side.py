@@ -73,7 +73,8 @@ def prepare(options, path: Path) -> None:
     if "X_umap" not in adata.obsm:
         adata.obsm["X_umap"] = adata.obsm["X_pca"][:, :2].astype(np.float64)
     # files of pandas 3 cannot be read by scVelo's environment
-    adata.obs = adata.obs[["n_counts_spliced", "n_counts_unspliced"]]
+    clusters = adata.obs["clusters"].astype(str).to_numpy(dtype=object)
+    adata.obs = adata.obs[["n_counts_spliced", "n_counts_unspliced"]].assign(clusters=clusters)
     adata.var = adata.var[[]]
     adata.uns = {"neighbors": adata.uns["neighbors"]}
     adata.write_h5ad(path)
@@ -239,8 +240,8 @@ PARTS = {
 }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add_data_options(parser) -> None:
+    """Which counts, and where scVelo is."""
     parser.add_argument("--cells", type=int, default=30_000)
     parser.add_argument("--genes", type=int, default=2_000)
     parser.add_argument("--depth", type=float, default=0.3)
@@ -258,11 +259,16 @@ def main():
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pancreas", help="use this file instead of simulated counts")
+    parser.add_argument("--input", type=Path, help="keep the prepared counts here, for later runs")
+    parser.add_argument("--scvelo-python", default=".venv-scvelo/bin/python")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_data_options(parser)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=["steps", "kernel"])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--scvelo-runs", type=int, default=1, help="0 leaves scVelo out")
-    parser.add_argument("--scvelo-python", default=".venv-scvelo/bin/python")
-    parser.add_argument("--input", type=Path, help="keep the prepared counts here, for later runs")
     parser.add_argument("--prepare-only", action="store_true", help="make --input and stop")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

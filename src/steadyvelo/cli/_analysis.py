@@ -98,7 +98,7 @@ def analyse(
                 title=f"RNA velocity of {target.stem}",
                 max_memory=options.get("max_memory"),
                 n_threads=options.get("n_threads"),
-                report=report,
+                report=lambda step, share: report(f"report: {step}", share),
             )
     for line in reliability_lines(result, basis):
         speech.say(line)

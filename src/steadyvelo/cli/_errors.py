@@ -32,7 +32,8 @@ def plain_errors(*, quiet: bool = False) -> Iterator[None]:
 
     def one_line(message: Any, *_: Any, **__: Any) -> None:
         if not quiet:
-            typer.echo(f"warning: {message}", err=True)
+            # not by typer, which would write through bars that move
+            print(f"warning: {message}", file=sys.stderr)
 
     try:
         with warnings.catch_warnings():

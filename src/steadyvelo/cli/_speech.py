@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -34,14 +35,15 @@ class Speech:
     def say(self, line: str) -> None:
         """Print a line to standard output, unless that belongs to the summary."""
         if not (self.quiet or self.as_json):
-            typer.echo(line)
+            print(line)
 
     def aside(self, line: str) -> None:
-        """Print a line to standard error."""
+        """Print a line to standard error, above the bars that move there."""
         if not self.quiet:
-            typer.echo(line, err=True)
+            # looked up now: while bars move, it is theirs
+            print(line, file=sys.stderr)
 
     def sum_up(self, summary: dict[str, Any]) -> None:
         """Print the summary, where one is asked for."""
         if self.as_json:
-            typer.echo(json.dumps(summary, indent=1))
+            print(json.dumps(summary, indent=1))
