@@ -244,7 +244,9 @@ QC_PROPORTIONS = Field("uns", "qc_proportions", "table", "", "molecules per grou
 ALL_GENES = Field(
     "uns", "{key}_all_genes", "table", "", "every gene of the input of `run` and why it was left"
 )
-RUN = Field("uns", "{key}_run", "mapping", "", "seconds per step of `run`")
+RUN = Field(
+    "uns", "{key}_run", "mapping", "", "seconds per step of `run`, its choice of genes, the command"
+)
 CLUSTER_DIRECTIONS = Field(
     "uns", "{key}_direction_{basis}", "table", "", "summed arrow of every cluster and its test"
 )

@@ -148,3 +148,14 @@ def test_written_results_hold_what_viewers_and_r_can_read(result, tmp_path, stor
             assert str(column.dtype) in {
                 *("bool", "category", "float64", "float32", "int64", "int32", "object"),
             }, name
+
+
+def test_states_have_scvelos_names(fitted):
+    assert "root_cells" not in sv.interop.to_scvelo(fitted).obs
+    sv.tl.terminal_states(fitted)
+    theirs = sv.interop.to_scvelo(fitted)
+    for ours, name in (
+        ("velocity_root_cells", "root_cells"),
+        ("velocity_end_points", "end_points"),
+    ):
+        assert theirs.obs[name].tolist() == fitted.obs[ours].tolist()

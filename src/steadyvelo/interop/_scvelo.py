@@ -51,6 +51,8 @@ def to_scvelo(
         Copies of those in ``obsp``.
     ``obs["initial_size_spliced"]``, ``obs["initial_size_unspliced"]``
         Molecules over all genes.
+    ``obs["root_cells"]``, ``obs["end_points"]``
+        Those of :func:`steadyvelo.tl.terminal_states`, where there are some.
 
     Raises
     ------
@@ -98,6 +100,9 @@ def to_scvelo(
     for kind, total in (("spliced", _keys.SPLICED_TOTAL), ("unspliced", _keys.UNSPLICED_TOTAL)):
         if total.of() in adata.obs:
             result.obs[f"initial_size_{kind}"] = adata.obs[total.of()].to_numpy()
+    for name, states in (("root_cells", _keys.ROOT_CELLS), ("end_points", _keys.END_POINTS)):
+        if states.of(velocity_key) in adata.obs:
+            result.obs[name] = adata.obs[states.of(velocity_key)].to_numpy()
     for name, graph in graphs.items():
         result.uns[name] = sp.csr_matrix(graph)
     return result
