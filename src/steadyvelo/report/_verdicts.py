@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -56,6 +56,13 @@ class Verdict:
     reason: str
     remedy: str = ""
     numbers: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, name: Any, row: pd.Series, numbers: tuple[tuple[str, str], ...] = ()) -> Self:
+        """Read a row of a table of verdicts."""
+        verdict = str(row["verdict"])
+        remedy = str(row.get("remedy", "") or "")
+        return cls(str(name), verdict, _SIGNS.get(verdict, ""), str(row["reason"]), remedy, numbers)
 
     @property
     def kind(self) -> str:
@@ -138,16 +145,7 @@ def section(adata: AnnData, key: str, basis: str) -> Verdicts:
 def _clusters(table: pd.DataFrame) -> list[Verdict]:
     order = table["verdict"].astype(str).map({"supported": 0, "weak": 1}).fillna(2)
     rows = table.assign(_order=order).sort_values(["_order", "p_holm"], kind="stable")
-    return [
-        Verdict(
-            str(name),
-            str(row["verdict"]),
-            _SIGNS.get(str(row["verdict"]), ""),
-            str(row["reason"]),
-            numbers=tuple(_numbers(row)),
-        )
-        for name, row in rows.iterrows()
-    ]
+    return [Verdict.of(name, row, tuple(_numbers(row))) for name, row in rows.iterrows()]
 
 
 def _numbers(row: pd.Series) -> list[tuple[str, str]]:
@@ -170,16 +168,7 @@ def _numbers(row: pd.Series) -> list[tuple[str, str]]:
 def _rows(table: pd.DataFrame | None) -> list[Verdict]:
     if table is None:
         return []
-    return [
-        Verdict(
-            str(name),
-            str(row["verdict"]),
-            _SIGNS.get(str(row["verdict"]), ""),
-            str(row["reason"]),
-            str(row.get("remedy", "") or ""),
-        )
-        for name, row in table.iterrows()
-    ]
+    return [Verdict.of(name, row) for name, row in table.iterrows()]
 
 
 def _of_clusters(clusters: list[Verdict]) -> str:
