@@ -105,7 +105,7 @@ def run(
         A table of all genes of the input: used or not, the reason, shared counts, and for
         used genes whether they are velocity genes and why not.
     ``uns["velocity_run"]``
-        Seconds per step, and `min_shared_counts`.
+        Seconds per step, `min_shared_counts` and `retain`.
 
     Raises
     ------
@@ -218,6 +218,8 @@ def run(
     result.uns[_keys.RUN.of()] = {
         "seconds": steps.seconds,
         "min_shared_counts": min_shared_counts,
+        # files hold no empty entries
+        **({"retain": list(retain)} if retain else {}),
     }
     return result
 

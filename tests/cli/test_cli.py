@@ -279,21 +279,24 @@ def test_every_option_reaches_the_steps(call_of_run, options, name, value):
     assert call_of_run(*options)[name] == value
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda a: a.obsm.update(X_pca=a.obsm["X_pca"][:, :1]),
-        lambda a: a.uns.update(clusters_colors=["notacolour"] * 6),
-    ],
-    ids=["one dimension", "no colours"],
-)
-def test_a_picture_that_fails_leaves_no_result_either(invoke, prepared, tmp_path, spoil):
-    spoil(prepared)
+def test_a_picture_that_fails_leaves_the_result(invoke, prepared, tmp_path):
+    prepared.obsm["X_pca"] = prepared.obsm["X_pca"][:, :1]
     prepared.write_h5ad(tmp_path / "a.h5ad")
     done = invoke("run", "a.h5ad", "--out", "r.h5ad", "--basis", "pca")
     assert done.exit_code == 3, done.output
+    assert "r.h5ad is written, but what belongs beside it is not: " in done.stderr
     assert "Traceback" not in done.output
-    assert {p.name for p in tmp_path.iterdir()} == {"a.h5ad"}
+    assert {p.name for p in tmp_path.iterdir()} == {"a.h5ad", "r.h5ad"}
+
+
+@pytest.mark.filterwarnings("default::steadyvelo.SteadyveloWarning")
+def test_colours_that_are_none_do_not_stop_a_run(invoke, prepared, tmp_path):
+    prepared.uns["clusters_colors"] = ["notacolour"] * 6
+    prepared.write_h5ad(tmp_path / "a.h5ad")
+    done = invoke("run", "a.h5ad", "--out", "r.h5ad", "--basis", "pca", "--uncertainty", "none")
+    assert done.exit_code == 0, done.output
+    assert "holds 'notacolour'" in done.stderr
+    assert (tmp_path / "r_stream.png").exists()
 
 
 @pytest.mark.parametrize("encoding", ["weird", None])

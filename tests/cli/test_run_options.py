@@ -100,3 +100,44 @@ def test_a_report_lies_beside_the_result(run):
     page = target.with_name("result_report.html")
     assert str(page) in json.loads(done.stdout)["files"]
     assert "<h1>RNA velocity of result</h1>" in page.read_text(encoding="utf-8")
+
+
+def test_a_dry_run_for_programs(run, tmp_path):
+    done, target = run("--dry-run", "--json", "--quiet", "--report", "--n-neighbors", 15)
+    found = json.loads(done.stdout)
+    assert found["plan"].startswith("240 cells × ")
+    names = ["result.h5ad", "result_stream.png", "result_phase_portraits.png", "result_report.html"]
+    assert found["would_write"] == [str(target.with_name(name)) for name in names]
+    assert {path.name for path in tmp_path.iterdir()} == {"counts.h5ad"}
+
+
+@pytest.mark.filterwarnings("default::steadyvelo.SteadyveloWarning")
+def test_a_picture_that_fails_loses_no_result(run, monkeypatch, tmp_path):
+    def fail(*_, **__):
+        msg = "no ink"
+        raise ValueError(msg)
+
+    monkeypatch.setattr(sv.pl, "phase_portrait", fail)
+    done, target = run("--uncertainty", "none", "--n-neighbors", 15)
+    assert done.exit_code == 3
+    assert f"{target} is written, but what belongs beside it is not: no ink" in done.stderr
+    assert "velocity_graph" in sv.io.read_h5ad(target).obsp
+    assert {path.name for path in tmp_path.iterdir()} == {"counts.h5ad", "result.h5ad"}
+
+
+def test_too_many_clusters_for_a_page_are_refused_at_once(run, counts, tmp_path):
+    counts.obs["each"] = counts.obs_names
+    counts.write_h5ad(tmp_path / "counts.h5ad")
+    done, target = run("--report", "--clusters", "each", "--n-neighbors", 15)
+    assert done.exit_code == 3
+    assert "240 different values" in done.output
+    assert "neighbours …" not in done.output
+    assert not target.exists()
+
+
+def test_a_usual_column_that_holds_no_clusters_is_passed_over(run, counts, tmp_path):
+    counts.obs["cell_type"] = counts.obs_names
+    del counts.obs["clusters"]
+    counts.write_h5ad(tmp_path / "counts.h5ad")
+    done, _ = run("--report", "--uncertainty", "none", "--n-neighbors", 15)
+    assert done.exit_code == 0, done.output

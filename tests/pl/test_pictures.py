@@ -194,7 +194,7 @@ def test_cells_without_an_arrow_do_not_pull_the_field_to_zero():
         (
             lambda a: sv.pl.phase_portrait(a, ["gene 1", "gene 2"], ax=plt.gca()),
             ValueError,
-            "ax holds one gene and 2",
+            "ax must hold an axes for each of 2 genes; it holds 1",
         ),
         (lambda a: sv.pl.phase_portrait(a, "gene 1", color="no"), KeyError, "color='no' is not"),
         (lambda a: sv.pl.velocity_stream(a, basis="umap"), KeyError, "'umap' is not in"),
@@ -232,3 +232,26 @@ def test_a_part_of_the_cells_without_layers_says_what_to_do(prepared):
     sv.tl.velocity(prepared, dense=False)
     with pytest.raises(ValueError, match="Draw before taking the part, or fit with dense=True"):
         sv.pl.phase_portrait(prepared[:50].copy(), "gene 3")
+
+
+def test_colours_in_uns_may_be_a_mapping_or_triples(fitted):
+    names = list(fitted.obs["branch"].cat.categories)
+    triples = [(0.1 * k, 0.2, 0.3) for k in range(len(names))]
+    for stored in (dict(zip(names, triples, strict=True)), triples, np.array(triples)):
+        fitted.uns["branch_colors"] = stored
+        ax = sv.pl.velocity_stream(fitted, basis="pca", color="branch")
+        marks = [handle.get_color() for handle in ax.get_legend().legend_handles]
+        np.testing.assert_allclose(np.array(marks)[:, :3], triples)
+
+
+def test_colours_that_are_none_are_named(fitted):
+    fitted.uns["branch_colors"] = ["grey50"] * 3
+    with pytest.warns(sv.SteadyveloWarning, match=r"uns\['branch_colors'\] holds 'grey50'"):
+        sv.pl.velocity_stream(fitted, basis="pca", color="branch")
+
+
+def test_dollars_in_names_are_text(fitted):
+    fitted.obs["branch"] = fitted.obs["branch"].cat.rename_categories({"trunk": r"$\bad$"})
+    ax = sv.pl.velocity_stream(fitted, basis="pca", color="branch", legend_loc="on data")
+    ax.figure.canvas.draw()
+    assert r"\$\bad\$" in [text.get_text() for text in ax.texts]

@@ -213,3 +213,12 @@ def test_verdicts_are_written_at_their_clusters(result):
     del result.uns["velocity_reliability"]
     with pytest.raises(KeyError, match=r"run tl\.reliability"):
         sv.pl.reliability(result)
+
+
+def test_verdicts_without_controls_have_no_line(result):
+    result = result.copy()
+    table = result.uns["velocity_reliability"].drop(columns="control_determined")
+    result.uns["velocity_reliability"] = table
+    ax = sv.pl.reliability(result)
+    assert ax.get_legend() is None
+    assert len(ax.patches) == len(table)

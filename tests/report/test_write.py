@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import steadyvelo as sv
+from steadyvelo._fitted import Fitted
 from steadyvelo.report import _clusters, _genes, _methods, _text, _verdicts
+from steadyvelo.report._judged import Judged
 
 from .conftest import EVIL_CLUSTER, EVIL_GENE
 
@@ -61,8 +63,9 @@ def test_verdicts_stand_first_and_in_plain_words(page, judged_once):
         assert f"{name} " in page.text
         assert row["reason"] in page.text
     supported = list(table.index[table["verdict"] == "supported"])
-    assert f"support the direction of {len(supported)} of {len(table)} clusters" in page.text
-    headings = [page.text.index(title) for title in ("What the data support", "The field beside")]
+    n = f"{len(supported)} of {len(table)}" if len(supported) < len(table) else f"all {len(table)}"
+    assert f"support the direction of {n} clusters of clusters" in page.text
+    headings = [page.text.index(title) for title in ("What the data support", "The velocity field")]
     assert headings == sorted(headings)
     assert "pass all" in page.text or "want a look" in page.text
 
@@ -137,7 +140,7 @@ def test_without_tests_the_page_says_so_first(fitted, tmp_path):
     page = Page(path.read_text(encoding="utf-8"))
     assert "Nothing here says whether an arrow can be trusted" in page.text
     assert "run pp.qc" in page.text
-    assert "supported" not in page.text.split("The field beside")[0]
+    assert "supported" not in page.text.split("The velocity field")[0]
 
 
 def test_without_clusters_there_is_a_page(fitted, tmp_path):
@@ -169,32 +172,186 @@ def test_best_and_worst_genes_are_counted_well(judged):
     assert var.loc[found.worst[0], "velocity_r2"] == well.min()
 
 
-def test_methods_say_what_was_done(judged, prepared):
-    text = _methods.section(judged, sv._fitted.Fitted.read(judged, "velocity"), "pca").text
-    assert "through the origin" in text
-    assert "beyond the 95th percentile" in text
-    assert "cross-fitted over genes and cells (1 splits, seed 0)" in text
-    assert "15 nearest neighbours in 10 principal components" in text
-    assert f"of the {judged.var['velocity_genes'].sum()} genes" in text
-    sv.tl.velocity(prepared, offset=True, weights="maxmin_diag")
-    found = _methods.section(prepared, sv._fitted.Fitted.read(prepared, "velocity"), "pca")
-    assert "with an offset on cells weighted by the rule “maxmin_diag” of velocyto" in found.text
-    assert "u − γs − o" in found.text
-    assert "cross-fitted" not in found.text
-    cited = [entry.split(" ", 1)[0] for entry in found.references]
-    assert "Fieller" not in cited
-    assert cited == sorted(cited)
+def methods(adata, basis="pca"):
+    fitted = Fitted.read(adata, "velocity")
+    return _methods.section(adata, fitted, basis, Judged.read(adata, "velocity", basis))
+
+
+def test_methods_of_a_run(judged):
+    found = methods(judged)
+    text = found.text
+    assert f"{judged.n_vars} of 70 genes (at least 20 molecules, spliced and unspliced" in text
+    assert "each cell, its 14 nearest neighbours in 10 principal components" in text
+    assert "through the origin on cells at the extremes" in text
+    assert "(beyond the 95th percentile)" in text
+    assert "over 1 random split of genes and cells (seed 0); intervals are at 95 %" in text
+    assert f"of the {judged.var['velocity_genes'].sum()} genes with R² > 0.01" in text
+    assert "(exponential kernel, λ = 10)" in text
+    assert "at 5 %, beside 50 controls" in text
+    assert "clusters of clusters have a direction on pca that is also found" in text
+    assert [entry.split(" ", 1)[0] for entry in found.references] == [
+        *["Bergen", "Fieller", "Holm", "La", "Virshup"],
+    ]
+
+
+FITS = {
+    "offset": ({"offset": True}, ["with an offset (o) on", "u − γs − o"], ["cross-fitt"]),
+    "rule": ({"weights": "maxmin_diag"}, ["the rule “maxmin_diag” of velocyto"], ["percentile"]),
+    "all": (
+        {"weights": "all", "uncertainty": "crossfit", "n_splits": 2},
+        ["on all cells", "over 2 random splits of genes and cells"],
+        ["extreme cells", "percentile"],
+    ),
+    "sandwich": (
+        {"uncertainty": "sandwich", "level": 0.9},
+        ["intervals at 90 %", "(sandwich, Fieller 1954)."],
+        ["random split"],
+    ),
+    "batches": (
+        {"uncertainty": "sandwich", "batch_key": "batch"},
+        ["over the batches of batch"],
+        [],
+    ),
+    "groups": ({"groups": ["root", "fork"], "groupby": "clusters"}, ["of the groups"], []),
+    "quantiles": ({"quantiles": (0.02, 0.91)}, ["2nd and 91st percentiles"], []),
+    "r2": ({"r2": "all_cells"}, ["with R² of an unweighted fit > 0.01"], []),
+}
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_methods_of_other_fits(prepared, name):
+    options, said, unsaid = FITS[name]
+    prepared.obs["batch"] = np.arange(prepared.n_obs) % 4
+    sv.tl.velocity(prepared, **options)
+    text = methods(prepared).text
+    for part in said:
+        assert part in text
+    for part in unsaid:
+        assert part not in text
+
+
+def test_methods_of_another_graph_and_other_arrows(prepared):
+    prepared.obsm["X_other"] = np.random.default_rng(0).normal(size=(prepared.n_obs, 5))
+    sv.pp.neighbors(prepared, n_neighbors=12, use_rep="X_other", key_added="other")
+    sv.tl.velocity(prepared, uncertainty="crossfit", n_splits=1, neighbors_key="other")
+    sv.tl.velocity_graph(prepared, sqrt_transform=True, n_recurse_neighbors=1)
+    sv.tl.velocity_embedding(prepared, basis="pca", scale=5, self_transitions=False)
+    text = methods(prepared).text
+    assert "its 11 nearest neighbours in X_other" in text
+    assert "1 random split of cells (seed 0)" in text
+    assert "of square roots on both sides" in text
+    assert "the differences to its neighbours gives" in text
+    assert "(exponential kernel, λ = 5 without self-transitions)" in text
+
+
+def test_methods_count_the_cells_that_are_used(prepared):
+    prepared.obs.loc[prepared.obs_names[:40], "cells_used"] = False
+    sv.tl.velocity(prepared)
+    assert f"counts of 200 of {prepared.n_obs} cells" in methods(prepared).text
+
+
+def test_verdicts_about_another_embedding_are_not_shown(judged):
+    judged.obsm["X_plane"] = judged.obsm["X_pca"][:, [1, 0]].copy()
+    sv.tl.velocity_embedding(judged, basis="plane")
+    assert "directions were not tested" in sv.report.headline(judged, basis="plane")[0]
+    sv.tl.direction(judged, basis="plane", n_controls=2)
+    assert "No clusters were judged" in sv.report.headline(judged, basis="X_plane")[0]
+    assert "clusters of clusters" in sv.report.headline(judged, basis="pca")[0]
+    with pytest.raises(KeyError, match="umap"):
+        sv.report.headline(judged, basis="umap")
+
+
+def test_new_directions_drop_old_verdicts(judged):
+    sv.tl.direction(judged, basis="pca", n_controls=0, level=0.8)
+    assert "velocity_reliability" not in judged.uns
+    assert "No clusters were judged" in sv.report.headline(judged, basis="pca")[0]
+    assert "at 20 %." in methods(judged).text
+
+
+def test_clusters_that_were_judged_are_named(judged, tmp_path):
+    judged.obs["half"] = np.where(np.arange(judged.n_obs) % 2, "A", "B")
+    sv.tl.reliability(judged, "half", basis="pca", n_controls=0, sensitivity=False)
+    path = sv.report.write(judged, tmp_path / "r.html", basis="pca", n_portraits=1)
+    page = Page(path.read_text(encoding="utf-8"))
+    assert "2 clusters of half" in page.text
+    assert "Direction of each cluster of half on pca" in page.text
+    assert "controls reach" not in page.text
+    assert "that is also found with other" not in page.text
+
+
+def test_the_control_is_made_as_the_arrows(judged, tmp_path, monkeypatch):
+    sv.tl.velocity_embedding(judged, basis="pca", scale=3, self_transitions=False)
+    asked = []
+    real = sv.tl.randomized_velocity
+    monkeypatch.setattr(
+        sv.tl, "randomized_velocity", lambda *a, **k: asked.append(k) or real(*a, **k)
+    )
+    sv.tl.randomized_velocity(judged, basis="pca")
+    sv.report.write(judged, tmp_path / "r.html", basis="pca", n_portraits=1)
+    assert asked[1]["scale"] == 3
+    assert asked[1]["self_transitions"] is False
+    real(judged, basis="pca", scale=3, self_transitions=False)
+    sv.report.write(judged, tmp_path / "r.html", basis="pca", n_portraits=1)
+    assert len(asked) == 2
+
+
+def test_layers_that_another_tool_smoothed_have_no_control(prepared, tmp_path):
+    sv.pp.moments(prepared)
+    del prepared.uns["moments_params"]
+    del prepared.layers["spliced"], prepared.layers["unspliced"]
+    sv.tl.velocity(prepared)
+    sv.tl.velocity_graph(prepared)
+    sv.tl.velocity_embedding(prepared, basis="pca")
+    path = sv.report.write(prepared, tmp_path / "r.html", basis="pca", n_portraits=1)
+    page = Page(path.read_text(encoding="utf-8"))
+    assert "There is no control" in page.text
+    assert "Smoothed spliced (s) and unspliced (u) abundances" in page.text
+    assert "divided by" not in page.text
+
+
+def test_another_fit_drops_what_the_run_said(judged):
+    judged.uns["velocity_run"]["command"] = "steadyvelo run"
+    sv.tl.velocity(judged, offset=True)
+    assert set(judged.uns["velocity_run"]) == {"min_shared_counts"}
+    assert "velocity_genes" not in judged.uns["velocity_all_genes"]
+    assert "genes_reason" in judged.uns["velocity_all_genes"]
+
+
+def test_a_part_of_the_genes_is_refused(judged, tmp_path):
+    with pytest.raises(ValueError, match="that the velocity graph was made from"):
+        sv.report.write(judged[:, :30].copy(), tmp_path / "r.html", basis="pca")
+
+
+def test_names_are_no_formulas(fitted, tmp_path):
+    fitted.obs["clusters"] = fitted.obs["clusters"].cat.rename_categories({"fork": r"$\bad$"})
+    names = list(fitted.var_names)
+    fitted.var_names = [r"$\bad$ " + name for name in names]
+    path = sv.report.write(fitted, tmp_path / "r.html", basis="pca", n_portraits=2)
+    assert r"$\bad$" in path.read_text(encoding="utf-8")
 
 
 def test_headlines():
     def cluster(name, verdict):
         return _verdicts.Verdict(name, verdict, "", "")
 
-    one = _verdicts._of_clusters([cluster("A", "supported"), cluster("B", "weak")])
-    assert one.startswith("The data support the direction of 1 of 2 clusters: A. Weak,")
-    none = _verdicts._of_clusters([cluster("A", "not supported"), cluster("B", "not supported")])
-    assert none.startswith("The data support the direction of none of the 2 clusters. No direction")
-    assert "A and B" in none
+    def said(**verdicts):
+        return _verdicts._of_clusters([cluster(*pair) for pair in verdicts.items()], "type")
+
+    one = said(A="supported", B="weak")
+    assert one.startswith("The data support the direction of 1 of 2 clusters of type: A. Weak,")
+    assert one.endswith("Arrows of the others are no finding, however clear they look.")
+    none = said(A="not supported", B="not supported")
+    assert none == (
+        "The data support the direction of none of the 2 clusters of type. "
+        "The cells of A and B have no common direction."
+    )
+    assert said(A="supported", B="supported") == (
+        "The data support the direction of all 2 clusters of type: A and B."
+    )
+    assert said(A="supported") == ("The data support the direction of the one cluster of type, A.")
+    assert said(A="not supported").startswith(
+        "The data do not support the direction of the one cluster of type."
+    )
 
 
 @pytest.mark.parametrize(

@@ -129,3 +129,14 @@ def test_a_group_of_one_cell_has_no_test(moving):
     assert table["velocity"].notna().all()
     with pytest.raises(KeyError, match=r"groups 'nobody' are not in obs\['alone'\]"):
         sv.tl.rank_velocity_genes(adata, "alone", groups=["nobody", "one"])
+
+
+def test_one_group_is_ranked_against_all_others(moving):
+    every = sv.tl.rank_velocity_genes(moving, "branch")
+    for asked in ("trunk", ["trunk"], ["trunk", "trunk"]):
+        one = sv.tl.rank_velocity_genes(moving, "branch", groups=asked)
+        expected = every[every["group"] == "trunk"].reset_index(drop=True)
+        np.testing.assert_array_equal(one["gene"], expected["gene"])
+        np.testing.assert_allclose(one["statistic"], expected["statistic"])
+    with pytest.raises(ValueError, match="cannot be compared"):
+        sv.tl.compare_ratios(moving, "branch", groups="trunk")

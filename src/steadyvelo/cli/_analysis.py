@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ._speech import Speech
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = ["analyse", "inspect_first"]
@@ -46,33 +47,36 @@ def analyse(
     speech = speech or Speech()
     from steadyvelo import _keys  # noqa: PLC0415
     from steadyvelo._chosen_genes import plan_of_run  # noqa: PLC0415
+    from steadyvelo._cluster_column import check_clusters, cluster_column  # noqa: PLC0415
     from steadyvelo._run import run as run_steps  # noqa: PLC0415
     from steadyvelo._run import summary  # noqa: PLC0415
     from steadyvelo.io import write_h5ad  # noqa: PLC0415
-    from steadyvelo.io._files import replacing  # noqa: PLC0415
 
-    from ._pictures import write_pictures  # noqa: PLC0415
+    from ._pictures import PICTURES  # noqa: PLC0415
     from ._progress import showing  # noqa: PLC0415
     from ._summary import json_summary  # noqa: PLC0415
     from ._verdicts import reliability_lines  # noqa: PLC0415
 
-    if page:
-        from steadyvelo.report import write as write_report  # noqa: PLC0415
     if color is not None:
         # before anything is computed
         from steadyvelo.pl._colors import color_column  # noqa: PLC0415
 
         color_column(adata, color)
     if clusters is None:
-        there = [name for name in _keys.CLUSTER_COLUMNS if name in adata.obs]
-        clusters = next((name for name in there if adata.obs[name].notna().any()), None)
-    if dry_run:
-        speech.say(f"plan: {plan_of_run(adata, **options)}")
-        beside = "pictures and a report" if page else "pictures"
-        speech.say(f"would write {target}, and {beside} beside it")
-        return None
+        clusters = cluster_column(adata)
+    elif page:
+        check_clusters(adata, clusters)
     basis = options.get("basis", "umap")
-    with showing(quiet=speech.quiet) as report, ExitStack() as files:
+    beside = [target.with_name(f"{target.stem}_{name}.png") for name in PICTURES]
+    if page:
+        beside.append(target.with_name(f"{target.stem}_report.html"))
+    if dry_run:
+        plan = str(plan_of_run(adata, **options))
+        speech.say(f"plan: {plan}")
+        speech.say("would write " + ", ".join(map(str, [target, *beside])))
+        speech.sum_up({"plan": plan, "would_write": [str(path) for path in [target, *beside]]})
+        return None
+    with showing(quiet=speech.quiet) as report:
         result = run_steps(
             adata,
             report=report,
@@ -82,24 +86,14 @@ def analyse(
         )
         result.uns[_keys.RUN.of()]["command"] = command
         report("writing", 0.0)
-        # result and pictures get their names together, when all are complete
-        write_h5ad(result, files.enter_context(replacing(target)))
+        write_h5ad(result, target)
         report("writing", 1.0)
-        report("pictures", 0.0)
-        beside = write_pictures(result, target, files, color=color, basis=basis)
-        report("pictures", 1.0)
-        if page:
-            beside.append(target.with_name(f"{target.stem}_report.html"))
-            write_report(
-                result,
-                files.enter_context(replacing(beside[-1])),
-                groupby=clusters,
-                basis=basis,
-                title=f"RNA velocity of {target.stem}",
-                max_memory=options.get("max_memory"),
-                n_threads=options.get("n_threads"),
-                report=lambda step, share: report(f"report: {step}", share),
-            )
+        try:
+            _write_beside(result, beside, clusters=clusters, color=color, report=report, **options)
+        except (ValueError, KeyError, TypeError, OSError, MemoryError) as error:
+            # hours of work are not lost for a picture
+            msg = f"{target} is written, but what belongs beside it is not: {error}"
+            raise ValueError(msg) from error
     for line in reliability_lines(result, basis):
         speech.say(line)
     speech.say(summary(result))
@@ -108,3 +102,39 @@ def analyse(
         speech.say(f"wrote {path}")
     speech.sum_up(json_summary(result, written))
     return result
+
+
+def _write_beside(
+    result: Any,
+    paths: list[Path],
+    *,
+    clusters: str | None,
+    color: str | None,
+    report: Callable[[str, float], None],
+    **options: Any,
+) -> None:
+    """Write pictures and, where its name is among the paths, the page: all of them or none."""
+    from steadyvelo.io._files import replacing  # noqa: PLC0415
+
+    from ._pictures import PICTURES, write_pictures  # noqa: PLC0415
+
+    basis = options.get("basis", "umap")
+    with ExitStack() as files:
+        # they get their names together, when all are complete
+        temporary = [files.enter_context(replacing(path)) for path in paths]
+        report("pictures", 0.0)
+        write_pictures(result, temporary[: len(PICTURES)], color=color, basis=basis)
+        report("pictures", 1.0)
+        for path, named in zip(temporary[len(PICTURES) :], paths[len(PICTURES) :], strict=True):
+            from steadyvelo.report import write  # noqa: PLC0415
+
+            write(
+                result,
+                path,
+                groupby=clusters,
+                basis=basis,
+                title=f"RNA velocity of {named.stem.removesuffix('_report')}",
+                max_memory=options.get("max_memory"),
+                n_threads=options.get("n_threads"),
+                report=lambda step, share: report(f"report: {step}", share),
+            )

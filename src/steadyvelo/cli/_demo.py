@@ -10,6 +10,7 @@ import typer
 from ._analysis import analyse
 from ._command import command_line
 from ._errors import plain_errors
+from ._speech import AsJson, Quiet, Speech
 
 __all__ = ["demo"]
 
@@ -20,12 +21,14 @@ def demo(
     cells: Annotated[int, typer.Option(min=100, help="Cells to simulate.")] = 2000,
     genes: Annotated[int, typer.Option(min=50, help="Genes to simulate.")] = 400,
     seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Simulate data with known truth, run everything on them, and compare.
 
     Example: steadyvelo demo --out demo
     """
-    with plain_errors():
+    with plain_errors(quiet=quiet):
         from steadyvelo import _keys  # noqa: PLC0415
         from steadyvelo.datasets import simulate  # noqa: PLC0415
         from steadyvelo.metrics import (  # noqa: PLC0415
@@ -37,7 +40,8 @@ def demo(
             msg = f"{out} is a file; name a folder."
             raise NotADirectoryError(msg)
         out.mkdir(parents=True, exist_ok=True)
-        typer.echo(f"simulating {cells:,} cells × {genes:,} genes")
+        speech = Speech(quiet, as_json)
+        speech.say(f"simulating {cells:,} cells × {genes:,} genes")
         adata = simulate(n_cells=cells, n_genes=genes, rng=seed)
         result = analyse(
             adata,
@@ -47,16 +51,20 @@ def demo(
             command=command_line(context),
             uncertainty="crossfit",
             page=True,
+            # with --json what is printed is the agreement
+            speech=Speech(quiet=quiet or as_json),
             rng=seed,
         )
         close = agreement_with_truth(result)
         edges = [tuple(edge) for edge in result.uns[_keys.TRUE_EDGES.of()]]
         along = cross_boundary_direction(result, edges)
-        typer.echo("\nagreement with the truth (1 is perfect)")
-        for what, value in (
-            ("ratios, rank correlation", close["gamma_rank_correlation"]),
-            ("velocities per gene, correlation", close["velocity_correlation"]),
-            ("velocities per cell, cosine", close["cell_cosine"]),
-            ("arrows at cluster borders, cosine", along["cosine"].mean()),
-        ):
-            typer.echo(f"  {what:<38} {value:.3f}")
+        agreement = {
+            "ratios, rank correlation": close["gamma_rank_correlation"],
+            "velocities per gene, correlation": close["velocity_correlation"],
+            "velocities per cell, cosine": close["cell_cosine"],
+            "arrows at cluster borders, cosine": along["cosine"].mean(),
+        }
+        speech.say("\nagreement with the truth (1 is perfect)")
+        for what, value in agreement.items():
+            speech.say(f"  {what:<38} {value:.3f}")
+        speech.sum_up({what: round(float(value), 6) for what, value in agreement.items()})

@@ -8,64 +8,51 @@ import matplotlib as mpl
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo.io._files import replacing
+from steadyvelo._cluster_column import cluster_column
 
 if TYPE_CHECKING:
-    from contextlib import ExitStack
     from pathlib import Path
 
     from anndata import AnnData
 
-__all__ = ["write_pictures"]
+__all__ = ["PICTURES", "write_pictures"]
+
+# what lies beside a result, by the end of its name
+PICTURES = ("stream", "phase_portraits")
 
 _N_PORTRAITS = 8
 
 
 def write_pictures(
-    result: AnnData,
-    target: Path,
-    files: ExitStack,
-    *,
-    color: str | None,
-    basis: str = "umap",
-) -> list[Path]:
+    result: AnnData, paths: list[Path], *, color: str | None, basis: str = "umap"
+) -> None:
     """Write the stream, and phase portraits of the well-counted genes that fit best.
 
     Parameters
     ----------
     result
         Result of :func:`steadyvelo.run`.
-    target
-        File of the result; its name without the ending begins the pictures' names.
-    files
-        Where the pictures' temporary files are kept: they get their names when it ends well.
+    paths
+        Files to write, in the order of :data:`PICTURES`.
     color
         Column of ``obs`` to colour by; None looks for one with a usual name.
     basis
         Embedding of the stream.
-
-    Returns
-    -------
-    The files.
     """
     mpl.use("agg")
     from steadyvelo import pl  # noqa: PLC0415 (after the backend is chosen)
 
     if color is None:
-        color = next((name for name in _keys.CLUSTER_COLUMNS if name in result.obs), None)
+        color = cluster_column(result)
     good = result.var[result.var[_keys.VELOCITY_GENES.of()].to_numpy(dtype=bool)]
     # a gene seen in a handful of cells can fit best of all, and shows nothing
     seen = good[_keys.SHARED_COUNTS.of()] >= good[_keys.SHARED_COUNTS.of()].median()
     best = good[seen].sort_values(_keys.R2.of(), ascending=False).index[:_N_PORTRAITS]
-    drawings = {
-        "stream": pl.velocity_stream(result, basis=basis, color=color),
-        "phase_portraits": pl.phase_portrait(result, list(best), color=color),
-    }
-    paths = []
-    for name, axes in drawings.items():
-        path = target.with_name(f"{target.stem}_{name}.png")
+    drawings = (
+        pl.velocity_stream(result, basis=basis, color=color),
+        pl.phase_portrait(result, list(best), color=color),
+    )
+    for axes, path in zip(drawings, paths, strict=True):
         figure = pd.Series(axes, dtype=object).iloc[0].figure
-        figure.savefig(files.enter_context(replacing(path)), dpi=150)
+        figure.savefig(path, dpi=150)
         mpl.pyplot.close(figure)
-        paths.append(path)
-    return paths

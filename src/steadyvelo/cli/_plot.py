@@ -61,7 +61,7 @@ def plot(
         import matplotlib as mpl  # noqa: PLC0415
 
         mpl.use("agg")
-        from steadyvelo import _keys  # noqa: PLC0415
+        from steadyvelo._cluster_column import cluster_column  # noqa: PLC0415
         from steadyvelo.io._files import check_target, replacing  # noqa: PLC0415
         from steadyvelo.io._h5ad import load_h5ad  # noqa: PLC0415
 
@@ -70,7 +70,7 @@ def plot(
         _check_format(target)
         adata = load_h5ad(result)
         if color is None:
-            color = next((name for name in _keys.CLUSTER_COLUMNS if name in adata.obs), None)
+            color = cluster_column(adata)
         axes = _draw(
             adata,
             picture,

@@ -46,4 +46,4 @@ class Speech:
     def sum_up(self, summary: dict[str, Any]) -> None:
         """Print the summary, where one is asked for."""
         if self.as_json:
-            print(json.dumps(summary, indent=1))
+            print(json.dumps(summary, indent=1, allow_nan=False))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from steadyvelo import _keys
 from steadyvelo._version import __version__
 
@@ -45,7 +47,7 @@ def checks_summary(adata: AnnData, table: pd.DataFrame) -> dict[str, Any]:
         "genes": adata.n_vars,
         "checks": _verdicts(table),
         "proportions": {
-            str(name): {column: float(value) for column, value in row.items()}
+            str(name): {column: _number(value) for column, value in row.items()}
             for name, row in proportions.iterrows()
         },
     }
@@ -66,6 +68,11 @@ def counts_summary(adata: AnnData, files: list[Path]) -> dict[str, Any]:
         },
         "files": [str(path) for path in files],
     }
+
+
+def _number(value: Any) -> float | None:
+    """Return a number as JSON can hold it: None where there is none."""
+    return float(value) if np.isfinite(value) else None
 
 
 def _verdicts(table: Any) -> dict[str, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,11 @@ from matplotlib import patheffects
 from matplotlib.lines import Line2D
 
 from steadyvelo import _keys
-from steadyvelo._checks import listed
+from steadyvelo._checks import listed, warn
+
+from ._names import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from anndata import AnnData
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -68,7 +69,7 @@ class CellColors:
         if legend_loc is None or not self.title:
             return
         if not self.categories:
-            bar = ax.figure.colorbar(points, ax=ax, label=self.title, shrink=0.7)
+            bar = ax.figure.colorbar(points, ax=ax, label=as_text(self.title), shrink=0.7)
             # colours as they are named, not as thin as the points
             bar.solids.set_alpha(1.0)
             return
@@ -76,13 +77,15 @@ class CellColors:
             self._name_on_data(ax, places)
             return
         handles = [
-            Line2D([], [], marker="o", ls="", color=color, label=name)
+            Line2D([], [], marker="o", ls="", color=color, label=as_text(name))
             for name, color in self.categories.items()
         ]
         place: dict[str, Any] = {"loc": legend_loc}
         if legend_loc == "right margin":
             place = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
-        ax.legend(handles=handles, title=self.title, frameon=False, fontsize="small", **place)
+        ax.legend(
+            handles=handles, title=as_text(self.title), frameon=False, fontsize="small", **place
+        )
 
     def _name_on_data(self, ax: Axes, places: NDArray[np.float64]) -> None:
         """Write each category in the middle of its cells."""
@@ -93,7 +96,7 @@ class CellColors:
                 middle = np.median(places[inside], axis=0)
                 text = ax.text(
                     *middle,
-                    name,
+                    as_text(name),
                     ha="center",
                     va="center",
                     fontsize="small",
@@ -145,6 +148,20 @@ def color_column(adata: AnnData, color: str) -> pd.Series:
     return adata.obs[color]
 
 
+def _stored_colors(stored: Any, names: list[str]) -> list[Any]:
+    """Return the colours in `uns` for all categories, in their order; none where some lack."""
+    if stored is None:
+        return []
+    if isinstance(stored, Mapping):
+        found = [stored.get(name) for name in names]
+        return [] if None in found else found
+    if len(stored) < len(names):
+        return []
+    return [
+        value if isinstance(value, str) else tuple(value) for value in list(stored)[: len(names)]
+    ]
+
+
 def _category_colors(
     adata: AnnData, color: str, names: list[str], palette: Mapping[str, Any] | None
 ) -> list[Any]:
@@ -154,9 +171,16 @@ def _category_colors(
             msg = f"palette has no colour for {listed(missing)}."
             raise KeyError(msg)
         return [palette[name] for name in names]
-    stored = adata.uns.get(_keys.colors_key(color))
-    if stored is not None and len(stored) >= len(names):
-        return [str(c) for c in stored[: len(names)]]
+    stored = _stored_colors(adata.uns.get(_keys.colors_key(color)), names)
+    wrong = [value for value in stored if not mpl.colors.is_color_like(value)]
+    if wrong:
+        warn(
+            f"uns[{_keys.colors_key(color)!r}] holds {listed(wrong, 3)}, which matplotlib does not "
+            "know as colours; others are used.",
+            stacklevel=5,
+        )
+    elif len(stored) == len(names):
+        return stored
     if len(names) <= 10:
         return list(mpl.color_sequences["tab10"][: len(names)])
     if len(names) <= 20:

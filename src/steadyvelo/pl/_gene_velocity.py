@@ -12,6 +12,7 @@ from steadyvelo._checks import check_adata, check_finite_embedding
 from steadyvelo._fitted import Fitted
 
 from ._gene_values import gene_names, moments_of_genes
+from ._names import as_text
 from ._phase_portrait import phase_portrait
 
 if TYPE_CHECKING:
@@ -153,4 +154,4 @@ def _on_embedding(
     ax.set_aspect("equal", adjustable="datalim")
     ax.set_xticks([])
     ax.set_yticks([])
-    ax.set_title(title)
+    ax.set_title(as_text(title))

@@ -15,6 +15,7 @@ from steadyvelo._fitted import Fitted
 
 from ._colors import cell_colors, color_column
 from ._gene_values import gene_names, moments_of_genes
+from ._names import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,7 +109,7 @@ def heatmap(
     drawn = ax.imshow(
         scaled[rows], aspect="auto", interpolation="nearest", cmap=cmap, vmin=0, vmax=1
     )
-    ax.set_yticks(range(len(names)), [names[row] for row in rows], fontsize="small")
+    ax.set_yticks(range(len(names)), [as_text(names[row]) for row in rows], fontsize="small")
     ax.set_xticks([])
     ax.set_xlabel(sortby or _keys.PSEUDOTIME.of(velocity_key))
     ax.figure.colorbar(drawn, ax=ax, label="expression, scaled", shrink=0.7)
@@ -164,7 +165,8 @@ def _strip(
     strip.imshow(np.array([[table[code] for code in most]]), aspect="auto", interpolation="nearest")
     strip.set_axis_off()
     handles = [
-        mpl.patches.Patch(color=value, label=name) for name, value in colors.categories.items()
+        mpl.patches.Patch(color=value, label=as_text(name))
+        for name, value in colors.categories.items()
     ]
     ax.figure.legend(
         handles=handles,

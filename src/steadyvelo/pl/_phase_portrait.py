@@ -19,6 +19,7 @@ from steadyvelo.tl._fit_inputs import in_groups
 
 from ._colors import cell_colors
 from ._gene_values import gene_names, moments_of_genes
+from ._names import as_text
 from ._panels import panels
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def phase_portrait(
             alpha=alpha,
         )
         _draw_line(panel, spliced[place], fitted, adata.var.iloc[gene])
-        panel.set_title(_title(adata, name, fitted))
+        panel.set_title(as_text(_title(adata, name, fitted)))
         panel.set_xlabel("spliced")
         panel.set_ylabel("unspliced")
     _explain_marks(axes[0])

@@ -11,6 +11,7 @@ from steadyvelo import _keys
 from steadyvelo._checks import check_adata, check_counts
 
 from ._colors import color_column
+from ._names import as_text
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -79,9 +80,9 @@ def proportions(
     shares = sums / np.maximum(sums.sum(axis=0), 1)
     if ax is None:
         _, ax = plt.subplots(figsize=(5.5, 0.8 + 0.32 * len(names)), layout="constrained")
-    left = np.zeros(len(names))
+    left, rows = np.zeros(len(names)), [as_text(name) for name in names]
     for kind, share in zip(kinds, shares, strict=True):
-        bars = ax.barh(names, share, left=left, color=_KINDS[kind], label=kind.of())
+        bars = ax.barh(rows, share, left=left, color=_KINDS[kind], label=kind.of())
         ax.bar_label(bars, [f"{x:.0%}" if x >= 0.05 else "" for x in share], label_type="center")
         left += share
     ax.invert_yaxis()

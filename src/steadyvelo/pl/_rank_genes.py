@@ -11,6 +11,7 @@ from scipy.stats import norm
 from steadyvelo._checks import listed
 from steadyvelo.tl import rank_velocity_genes
 
+from ._names import as_text
 from ._panels import panels
 
 if TYPE_CHECKING:
@@ -129,9 +130,9 @@ def rank_genes(
         )
         panel.scatter(effect, places, c=colors, s=18, zorder=3)
         panel.axvline(0, color="0.8", lw=0.8, zorder=0)
-        panel.set_yticks(places, rows["gene"].astype(str), fontsize="small")
+        panel.set_yticks(places, map(as_text, rows["gene"]), fontsize="small")
         panel.invert_yaxis()
-        panel.set_title(name)
+        panel.set_title(as_text(name))
         panel.set_xlabel("velocity, group less rest")
         panel.spines[["top", "right"]].set_visible(False)
     if show:

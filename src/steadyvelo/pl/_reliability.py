@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._checks import check_adata, check_key
+
+from ._names import as_text
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -25,8 +29,8 @@ def reliability(
 ) -> Axes:
     """Draw for each cluster its verdict and the share of its cells with a determined direction.
 
-    A line marks the share that is determined in controls which go nowhere: a bar that does
-    not reach beyond it is what noise gives.
+    A line marks the share that is determined in controls which go nowhere, where there are some:
+    a bar that does not reach beyond it is what noise gives.
 
     Parameters
     ----------
@@ -70,23 +74,24 @@ def reliability(
         _, ax = plt.subplots(figsize=(6.5, 1.0 + 0.36 * len(names)), layout="constrained")
     places = range(len(names))
     ax.barh(places, table["determined"], color=[_COLORS.get(v, _OTHER) for v in verdicts])
+    controls = table.get("control_determined", pd.Series(np.nan, index=table.index))
     for place, share, control, verdict in zip(
-        places, table["determined"], table["control_determined"], verdicts, strict=True
+        places, table["determined"], controls, verdicts, strict=True
     ):
         ax.plot([control] * 2, [place - 0.4, place + 0.4], color="black", lw=1.5)
-        ax.annotate(
-            verdict, (max(share, control), place), (5, 0), textcoords="offset points", va="center"
-        )
-    ax.plot([], [], color="black", lw=1.5, label="in controls that go nowhere")
+        end = np.nanmax([share, control])
+        ax.annotate(verdict, (end, place), (5, 0), textcoords="offset points", va="center")
     ax.set_yticks(
-        places, [f"{name} ({n:,})" for name, n in zip(names, table["cells"], strict=True)]
+        places, [f"{as_text(name)} ({n:,})" for name, n in zip(names, table["cells"], strict=True)]
     )
     ax.invert_yaxis()
     ax.set_xlim(0, 1.25)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
     ax.set_xlabel("share of cells whose direction is determined")
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, fontsize="small")
+    if controls.notna().any():
+        ax.plot([], [], color="black", lw=1.5, label="in controls that go nowhere")
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, fontsize="small")
     if show:
         plt.show()
     return ax

@@ -12,12 +12,16 @@ from matplotlib.figure import Figure as Canvas
 
 from steadyvelo import _keys, pl
 
-from ._text import joined, percent
+from ._text import joined, number, percent
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
 
+    from steadyvelo._fitted import Fitted
+
     from ._genes import Genes
+    from ._judged import Judged
 
 __all__ = ["Figure", "all_figures"]
 
@@ -35,68 +39,115 @@ class Figure:
         The picture as a data URI.
     alt
         What it shows, for those who cannot see it.
+    caption
+        What stands below it.
     width, height
         In pixels.
     """
 
     source: str
     alt: str
+    caption: str
     width: int
     height: int
 
 
 def all_figures(
-    adata: AnnData, groupby: str | None, basis: str, key: str, genes: Genes
+    adata: AnnData,
+    groupby: str | None,
+    basis: str,
+    fitted: Fitted,
+    genes: Genes,
+    judged: Judged,
 ) -> dict[str, Figure]:
     """Draw the field beside its control, verdicts, proportions and phase portraits."""
-    common: dict[str, Any] = {"color": groupby, "velocity_key": key}
-    n_cells = f"{adata.n_obs:,} cells"
-    directions = adata.uns[_keys.PARAMS.of(key)].get("directions", {}).get(basis)
-    tested = (
-        "Directions were not tested."
-        if directions is None
-        else f"{percent(directions['determined'])} of the cells have a direction that can be told "
-        "from noise; lines are faint where most cells around have none."
-    )
-    canvas = Canvas(figsize=(11.5, 4.6), layout="constrained")
-    pl.control(adata, basis=basis, ax=canvas.subplots(1, 2), **common)
-    found = {
-        "control": _figure(
-            canvas,
-            f"Two maps of {n_cells} on {basis}. Left: streamlines of the data. Right: streamlines "
-            f"of velocities whose signs are random, made in the same way. {tested}",
-        )
-    }
-    table = adata.uns.get(_keys.RELIABILITY.of(key)) if directions is not None else None
-    if table is not None:
-        canvas = Canvas(figsize=(7.5, 1.0 + 0.36 * len(table)), layout="constrained")
-        pl.reliability(adata, velocity_key=key, ax=canvas.subplots())
-        shares = [
-            f"{name} {percent(row['determined'])}, {row['verdict']}"
-            for name, row in table.iterrows()
-        ]
-        found["reliability"] = _figure(
-            canvas, f"Share of cells with a determined direction: {joined(shares, 40)}."
-        )
-    n_groups = 1 if groupby is None else adata.obs[groupby].nunique()
-    canvas = Canvas(figsize=(7.5, 0.9 + 0.34 * n_groups), layout="constrained")
-    params = adata.uns[_keys.PARAMS.of(key)]
-    usual = (_keys.SPLICED.of(), _keys.UNSPLICED.of())
-    if (params["spliced"], params["unspliced"]) == usual:
-        pl.proportions(adata, groupby, ax=canvas.subplots())
-        found["proportions"] = _figure(
-            canvas,
-            "Bars: shares of spliced and unspliced molecules"
-            + ("." if groupby is None else f" in each of {n_groups} groups of {groupby}."),
-        )
+    common: dict[str, Any] = {"color": groupby, "velocity_key": fitted.key}
+    found = {"field": _field(adata, basis, judged, common)}
+    if judged.clusters is not None:
+        found["reliability"] = _reliability(adata, fitted.key, judged.clusters)
+    layers = fitted.params["spliced"], fitted.params["unspliced"]
+    if layers == (_keys.SPLICED.of(), _keys.UNSPLICED.of()) and set(layers) <= set(adata.layers):
+        found["proportions"] = _proportions(adata, groupby)
+    counted = " among those with many counts" if _keys.SHARED_COUNTS.of() in adata.var else ""
     for name, chosen, how in (("best", genes.best, "highest"), ("worst", genes.worst, "lowest")):
         if chosen:
+            low, high = (f(adata.var.loc[chosen, _keys.R2.of(fitted.key)]) for f in (min, max))
             found[name] = _figure(
                 _portraits(adata, chosen, **common),
-                f"Phase portraits, unspliced against spliced, of the genes with the {how} R²: "
+                alt=f"Phase portraits, unspliced against spliced, of the genes with the {how} R²: "
                 f"{joined(chosen)}.",
+                caption=f"Genes with the {how} R²{counted}: {number(low, 2)} to {number(high, 2)}. "
+                "The line is the steady state; cells above it have positive velocity, cells below "
+                "it negative velocity."
+                + (" Where R² is negative, the line describes less than a mean." * (low < 0)),
             )
     return found
+
+
+def _field(adata: AnnData, basis: str, judged: Judged, common: dict[str, Any]) -> Figure:
+    """Draw the field, beside its control where there is one."""
+    where = f"{adata.n_obs:,} cells on {basis}"
+    faint = "Directions were not tested."
+    if judged.directions is not None:
+        faint = (
+            f"{percent(judged.directions['determined'])} of the cells have a direction that can be "
+            "told from noise; lines are faint where most cells around have none."
+        )
+    if _keys.RANDOMIZED.of(common["velocity_key"], basis) not in adata.obsm:
+        canvas = Canvas(figsize=(7.0, 4.8), layout="constrained")
+        pl.velocity_stream(adata, basis=basis, ax=canvas.subplots(), **common)
+        return _figure(
+            canvas,
+            alt=f"Streamlines over {where}. {faint}",
+            caption=f"{faint} There is no control: the fit took layers that were smoothed before, "
+            "and signs would have to be turned in counts.",
+        )
+    canvas = Canvas(figsize=(11.5, 4.6), layout="constrained")
+    pl.control(adata, basis=basis, ax=canvas.subplots(1, 2), **common)
+    return _figure(
+        canvas,
+        alt=f"Two maps of {where}. Left: streamlines of the data. Right: streamlines of velocities "
+        f"whose signs are random, made in the same way. {faint}",
+        caption="Left: streamlines of the data. Right: the same of velocities whose sign is random "
+        "in every cell; they go nowhere. What both show, smoothing and projection have made. "
+        + faint,
+    )
+
+
+def _reliability(adata: AnnData, key: str, table: pd.DataFrame) -> Figure:
+    canvas = Canvas(figsize=(7.5, 1.0 + 0.36 * len(table)), layout="constrained")
+    pl.reliability(adata, velocity_key=key, ax=canvas.subplots())
+    shares = [
+        f"{name} {percent(row['determined'])}, {row['verdict']}" for name, row in table.iterrows()
+    ]
+    line = (
+        " The line marks what controls reach that go nowhere."
+        if "control_determined" in table
+        else ""
+    )
+    return _figure(
+        canvas,
+        alt=f"Share of cells with a determined direction: {joined(shares, 100)}.",
+        caption="Share of the cells of each cluster whose direction can be told from noise." + line,
+    )
+
+
+def _proportions(adata: AnnData, groupby: str | None) -> Figure:
+    n_groups = 1 if groupby is None else adata.obs[groupby].nunique()
+    canvas = Canvas(figsize=(7.5, 0.9 + 0.34 * n_groups), layout="constrained")
+    ax = pl.proportions(adata, groupby, ax=canvas.subplots())
+    # the second kind's bars, and whose they are
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    shares = [
+        f"{name} {percent(bar.get_width())}"
+        for name, bar in zip(names, ax.containers[1], strict=True)
+    ]
+    return _figure(
+        canvas,
+        alt=f"Shares of unspliced molecules: {joined(shares, 100)}.",
+        caption="Shares of the molecules of the genes in this file. 10 to 30 % unspliced are usual "
+        "in whole cells, more in nuclei.",
+    )
 
 
 def _portraits(adata: AnnData, genes: list[str], *, color: str | None, velocity_key: str) -> Canvas:
@@ -110,9 +161,9 @@ def _portraits(adata: AnnData, genes: list[str], *, color: str | None, velocity_
     return canvas
 
 
-def _figure(canvas: Canvas, alt: str) -> Figure:
+def _figure(canvas: Canvas, *, alt: str, caption: str) -> Figure:
     buffer = io.BytesIO()
     canvas.savefig(buffer, format="png", dpi=_DPI)
     width, height = (int(x) for x in np.round(canvas.get_size_inches() * _DPI))
     source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-    return Figure(source, alt, width, height)
+    return Figure(source, alt, caption, width, height)

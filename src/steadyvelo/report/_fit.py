@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Fit", "section"]
 
 _PACKAGES = ("numpy", "scipy", "numba", "pandas", "anndata", "scanpy", "scikit-learn", "umap-learn")
-# of `uns`: hashes and what other sections tell
-_LEFT_OUT = ("_hash", "embeddings", "directions", "arrows", "randomized", "transitions", "groups")
+# of `uns`: what repeats other entries or other sections
+_LEFT_OUT = {"embeddings", "version", "n_cells", "n_graph_genes", "terminal_states", "pseudotime"}
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,13 @@ def section(adata: AnnData, key: str) -> Fit:
     parameters = [
         (name, _value(value))
         for name, value in sorted(params.items())
-        if not name.endswith(_LEFT_OUT) and name != "version"
+        if not name.endswith("_hash") and name not in _LEFT_OUT
     ]
-    if "min_shared_counts" in run:
-        parameters.append(("min_shared_counts", _value(run["min_shared_counts"])))
-    for prefix, field in (("size factors", _keys.SIZE_PARAMS), ("neighbours", _keys.NEIGHBORS)):
-        entry = dict(adata.uns.get(field.of(), {}))
+    asked = ("min_shared_counts", "retain")
+    parameters += [(name, _value(run[name])) for name in asked if name in run]
+    neighbors = str(params.get("neighbors_key") or _keys.NEIGHBORS.of())
+    for prefix, name in (("size factors", _keys.SIZE_PARAMS.of()), ("neighbours", neighbors)):
+        entry = dict(adata.uns.get(name, {}))
         entry = dict(entry.get("params", entry))
         parameters += [
             (f"{prefix}: {name}", _value(value))
@@ -76,8 +77,8 @@ def section(adata: AnnData, key: str) -> Fit:
     versions = [
         ("steadyvelo, the fit", str(params.get("version", "unknown"))),
         ("steadyvelo, this page", __version__),
-        ("Python", platform.python_version()),
-        *((name, version(name)) for name in _PACKAGES),
+        ("Python, this page", platform.python_version()),
+        *((f"{name}, this page", version(name)) for name in _PACKAGES),
     ]
     return Fit(_data(adata, key), parameters, seconds, versions, str(run.get("command", "")))
 
@@ -92,6 +93,9 @@ def _data(adata: AnnData, key: str) -> list[tuple[str, str]]:
         used = genes[_keys.GENES_USED.of()].to_numpy(dtype=bool)
         rows.append(("genes used", f"{used.sum():,} of {len(genes):,}"))
         rows += _reasons(genes.loc[~used, _keys.GENES_REASON.of()], "not used")
+    elif _keys.GENES_USED.of() in adata.var:
+        used = adata.var[_keys.GENES_USED.of()].to_numpy(dtype=bool)
+        rows.append(("genes used", f"{used.sum():,} of {adata.n_vars:,}"))
     chosen = adata.var[_keys.VELOCITY_GENES.of(key)].to_numpy(dtype=bool)
     rows.append(("velocity genes", f"{chosen.sum():,} of {adata.n_vars:,}"))
     return rows + _reasons(adata.var.loc[~chosen, _keys.REASON.of(key)], "no velocity gene")

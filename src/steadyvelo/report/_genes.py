@@ -81,13 +81,16 @@ def section(adata: AnnData, key: str, n_portraits: int) -> Genes:
 
 
 def _not_used(adata: AnnData, key: str, columns: pd.Index) -> pd.DataFrame | None:
-    """Return rows for the genes of the input that were not used; None where there are none."""
+    """Return rows for the genes of the input that are not here; None where there are none."""
     genes = adata.uns.get(_keys.ALL_GENES.of(key))
-    if genes is None or genes[_keys.GENES_USED.of()].all():
+    if genes is None:
         return None
-    left = genes[~genes[_keys.GENES_USED.of()].to_numpy(dtype=bool)]
+    left = genes[~genes.index.isin(adata.var_names)]
+    if len(left) == 0:
+        return None
+    used = left[_keys.GENES_USED.of()].to_numpy(dtype=bool)
     found = {
-        "status": "not used",
+        "status": np.where(used, "not in this file", "not used"),
         "reason": left[_keys.GENES_REASON.of()].astype(str),
         "shared counts": left[_keys.SHARED_COUNTS.of()].astype(float),
         "model": "",

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steadyvelo import _keys
+from steadyvelo._sources import used_cells
 from steadyvelo._version import __version__
+from steadyvelo.tl._error_rules import ErrorChoice, external, neighbor_params
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
     from steadyvelo._fitted import Fitted
+
+    from ._judged import Judged
 
 __all__ = ["Methods", "section"]
 
@@ -41,6 +45,7 @@ _RULES = {
     "all": "all cells",
     "given": "cells weighted as the authors chose",
 }
+_ENDS = {1: "st", 2: "nd", 3: "rd"}
 
 
 @dataclass(frozen=True)
@@ -51,19 +56,19 @@ class Methods:
     references: list[str]
 
 
-def section(adata: AnnData, fitted: Fitted, basis: str) -> Methods:
+def section(adata: AnnData, fitted: Fitted, basis: str, judged: Judged) -> Methods:
     """Say what was done, and nothing that was not."""
-    params = fitted.params
+    choice = ErrorChoice.from_params(fitted.params)
     sentences = [
         _counts(adata, fitted),
-        _smoothing(adata, params),
-        _ratio(fitted),
-        _velocities(adata, fitted, basis),
-        *_errors(params),
-        *_directions(params.get("directions", {}).get(basis), adata, fitted.key, basis),
+        _smoothing(adata, fitted.params),
+        _ratio(fitted, choice),
+        *_errors(adata, fitted.params, choice),
+        _velocities(fitted, basis),
+        *_directions(basis, judged),
         (
-            f"Computed with steadyvelo {params.get('version', __version__)} on annotated data "
-            "matrices (Virshup et al. 2024)."
+            f"Computed with steadyvelo {fitted.params.get('version', __version__)} on annotated "
+            "data matrices (Virshup et al. 2024)."
         ),
     ]
     text = " ".join(sentence for sentence in sentences if sentence)
@@ -71,120 +76,171 @@ def section(adata: AnnData, fitted: Fitted, basis: str) -> Methods:
 
 
 def _counts(adata: AnnData, fitted: Fitted) -> str:
-    made = adata.uns.get(_keys.SIZE_PARAMS.of(), {})
+    used = int(used_cells(adata).sum())
+    cells = f"{used:,} cells" if used == adata.n_obs else f"{used:,} of {adata.n_obs:,} cells"
+    n_used = adata.n_vars
+    if _keys.GENES_USED.of() in adata.var:
+        n_used = int(adata.var[_keys.GENES_USED.of()].sum())
+    everything = adata.uns.get(_keys.ALL_GENES.of(fitted.key))
+    n_genes = adata.n_vars if everything is None else len(everything)
+    genes = f"{n_used:,} of {n_genes:,} genes" if n_used < n_genes else f"{n_used:,} genes"
+    run = adata.uns.get(_keys.RUN.of(fitted.key), {})
+    if "min_shared_counts" in run and n_used < n_genes:
+        rule = (
+            f"at least {float(run['min_shared_counts']):g} molecules, spliced and unspliced "
+            "together, in cells that hold both"
+        )
+        kept = [str(name) for name in run.get("retain", ())]
+        genes += f" ({rule}{', or chosen by name' if kept else ''})"
+    if "neighbors_hash" not in fitted.params:
+        return (
+            f"Smoothed spliced (s) and unspliced (u) abundances of {cells} and {genes} were used."
+        )
+    made = dict(adata.uns.get(_keys.SIZE_PARAMS.of(), {}))
+    taken = [made.get(f"{kind}_taken_as_normalised", True) for kind in ("spliced", "unspliced")]
+    start = f"Spliced (s) and unspliced (u) counts of {cells} and {genes}"
+    if all(taken):
+        return start.replace("counts", "abundances") + ", normalised before, were used."
     sizes = {
         "per_layer": "size factors of each kind of molecule",
         "common": "one size factor per cell for both kinds of molecules",
-    }.get(str(made.get("method", "")), "given size factors")
-    genes = adata.uns.get(_keys.ALL_GENES.of(fitted.key))
-    least = adata.uns.get(_keys.RUN.of(fitted.key), {}).get("min_shared_counts")
-    chosen = f"{adata.n_vars:,} genes"
-    if genes is not None:
-        chosen = f"{adata.n_vars:,} of {len(genes):,} genes"
-        if least is not None:
-            chosen += (
-                f" (at least {float(least):g} spliced and as many unspliced molecules in cells "
-                "that hold both)"
-            )
-    return (
-        f"Spliced (s) and unspliced (u) counts of {adata.n_obs:,} cells and {chosen} were divided "
-        f"by {sizes}."
-    )
+    }[str(made["method"])]
+    return f"{start} were divided by {sizes}."
 
 
 def _smoothing(adata: AnnData, params: dict[str, Any]) -> str:
-    if params["moments"] != "counts":
-        return "Abundances smoothed over neighbours were taken as given."
-    entry = adata.uns.get(params["neighbors_key"] or _keys.NEIGHBORS.of(), {})
-    found = dict(entry.get("params", {}))
-    k, pcs = found.get("n_neighbors"), found.get("n_pcs")
-    among = f"{k} nearest neighbours" if k is not None else "nearest neighbours"
-    where = found.get("use_rep")
-    if where and str(where) != _keys.PCA.of():
-        among += f" in {where}"
-    elif pcs is not None:
-        among += f" in {pcs} principal components of logarithmic spliced counts"
-    return f"They were averaged over each cell and its {among} (Wolf et al. 2018)."
+    if "neighbors_hash" not in params:
+        return ""
+    found = neighbor_params(adata, params["neighbors_key"] or None)
+    ours = "cells_hash" in found
+    text = "They were averaged over each cell and its neighbours in a given graph."
+    if "n_neighbors" in found:
+        # the number counts the cell itself, and neighbourhood goes both ways
+        text = (
+            "They were averaged over each cell, its "
+            f"{int(found['n_neighbors']) - 1} nearest neighbours"
+        )
+        rep, pcs = str(found.get("use_rep", "") or ""), found.get("n_pcs")
+        if rep and rep != _keys.PCA.of():
+            text += f" in {rep}"
+        elif pcs is not None and int(pcs) > 0:
+            text += f" in {int(pcs)} principal components"
+        text += " and the cells whose neighbour it is"
+        text += "." if ours else " (Wolf et al. 2018)."
+    return text
 
 
-def _ratio(fitted: Fitted) -> str:
+def _ratio(fitted: Fitted, choice: ErrorChoice) -> str:
     params = fitted.params
     how = {
         "False": "through the origin",
-        "True": "with an offset",
-        "nonnegative": "with an offset that is not negative",
+        "True": "with an offset (o)",
+        "nonnegative": "with an offset (o) that is not negative",
     }[str(params["offset"])]
     rule = str(params["weights"])
     cells = _RULES.get(rule, f"cells weighted by the rule “{rule}” of velocyto")
     if rule == "extremes":
-        ends = [f"{100 * q:g}th" for q in fitted.quantiles if q is not None]
-        cells += f" (beyond the {' and '.join(ends)} percentile)"
+        ends = [_ordinal(100 * q) for q in fitted.quantiles if q is not None]
+        cells += f" (beyond the {' and '.join(ends)} percentile{'s' * (len(ends) > 1)})"
     groups = params.get("groups")
     if groups is not None and len(groups):
         cells += f" of the groups {', '.join(map(str, np.asarray(groups)))}"
-    return (
+    start = (
         "For every gene the ratio γ of unspliced to spliced abundance at steady state was found by "
-        f"least squares {how} on {cells} (La Manno et al. 2018; Bergen et al. 2020)."
+        f"least squares {how} on {cells} (La Manno et al. 2018; Bergen et al. 2020)"
     )
+    if choice.method == "crossfit":
+        start += ", with instruments from other cells (cross-fitting)"
+    return start + "."
 
 
-def _velocities(adata: AnnData, fitted: Fitted, basis: str) -> str:
-    params = fitted.params
-    n = int(fitted.velocity_genes.sum())
-    umap = " (McInnes et al. 2018)" if basis == "umap" else ""
-    line = "u − γs" if str(params["offset"]) == "False" else "u − γs − o"
-    text = (
-        f"Velocities v = {line} of the {n:,} genes with R² > {float(params['min_r2']):g} and "
-        f"γ > {float(params['min_gamma']):g} were used."
-    )
-    if _keys.GRAPH.of(fitted.key) in adata.obsp:
-        steps = int(params.get("n_recurse_neighbors", 2))
-        reach = {1: "its neighbours", 2: "its neighbours and theirs"}.get(
-            steps, f"the cells within {steps} steps"
-        )
-        text += (
-            f" The correlation of a cell's velocity with the differences to {reach} gives "
-            f"transition probabilities, and these its arrow on {basis}{umap}."
-        )
-    return text
-
-
-def _errors(params: dict[str, Any]) -> list[str]:
-    kind = params.get("uncertainty")
-    if kind == "crossfit":
+def _errors(adata: AnnData, params: dict[str, Any], choice: ErrorChoice) -> list[str]:
+    level = f"{100 * choice.level:g} %"
+    over = "" if choice.batch_key is None else f", over the batches of {choice.batch_key}"
+    if choice.method == "sandwich":
         return [
             (
-                f"Ratios and their errors were cross-fitted over genes and cells "
-                f"({int(params['n_splits'])} splits, seed {int(params['rng'])}), with intervals at "
-                f"{100 * float(params['level']):g} % (Fieller 1954); they are ratios over the "
-                "extreme cells."
+                f"Standard errors and intervals at {level} take the smoothing into account "
+                f"(sandwich, Fieller 1954){over}."
             )
         ]
-    if kind == "sandwich":
-        return ["Standard errors of the ratios take the smoothing into account (sandwich)."]
-    return []
+    if choice.method != "crossfit":
+        return []
+    one_graph = external(neighbor_params(adata, params["neighbors_key"] or None))
+    cut = "cells" if one_graph else "genes and cells"
+    kept = ""
+    if choice.gene_clusters is not None and not one_graph:
+        kept = f", the genes of each of {choice.gene_clusters} together"
+    splits = f"{choice.n_splits} random split" + "s" * (choice.n_splits > 1)
+    text = (
+        f"The estimate averages instruments over {splits} of {cut} (seed {choice.rng}{kept}); "
+        f"intervals are at {level} (Fieller 1954){over}."
+    )
+    if str(params["weights"]) == "extremes":
+        text += " They are about the ratio over the extreme cells."
+    return [text]
 
 
-def _directions(made: Any, adata: AnnData, key: str, basis: str) -> list[str]:
+def _velocities(fitted: Fitted, basis: str) -> str:
+    params = fitted.params
+    n = int(fitted.velocity_genes.sum())
+    line = "u − γs" if str(params["offset"]) == "False" else "u − γs − o"
+    r2 = "R² of an unweighted fit" if str(params.get("r2")) == "all_cells" else "R²"
+    variable = ", highly variable," if params.get("highly_variable") else ""
+    text = (
+        f"Velocities v = {line} of the {n:,} genes{variable} with {r2} > "
+        f"{float(params['min_r2']):g} and γ > {float(params['min_gamma']):g} were used."
+    )
+    steps = int(params.get("n_recurse_neighbors", 2))
+    reach = {1: "its neighbours", 2: "its neighbours and theirs"}.get(
+        steps, f"the cells within {steps} steps"
+    )
+    other = str(params.get("graph_neighbors_key") or "")
+    if other and other != str(params.get("neighbors_key") or ""):
+        reach += f" (graph {other})"
+    root = ", of square roots on both sides," if params.get("sqrt_transform") else ""
+    umap = " (McInnes et al. 2018)" if basis == "umap" else ""
+    drawn = dict(params.get("arrows", {}).get(basis, {}))
+    how = ""
+    if drawn:
+        stay = "" if drawn["self_transitions"] else " without self-transitions"
+        how = f" (exponential kernel, λ = {float(drawn['scale']):g}{stay})"
+    return text + (
+        f" The correlation{root} of a cell's velocity with the differences to {reach} gives "
+        f"transition probabilities{how}, and these its arrow on {basis}{umap}."
+    )
+
+
+def _directions(basis: str, judged: Judged) -> list[str]:
+    made = judged.directions
     if made is None:
         return []
+    level = f"{100 * (1 - float(made['level'])):.3g} %"
     text = (
         "Whether a direction can be told from noise was tested for each cell by Hotelling's test "
-        "on what its neighbours' raw counts say, at 5 %"
+        f"on what its neighbours' raw counts say, at {level}"
     )
     n = int(made["n_controls"])
     if n > 0:
-        text += f", beside {n} controls with one random sign per cell"
+        text += f", beside {n} controls with one random sign per cell (seed {int(made['rng'])})"
     text += "."
-    table = adata.uns.get(_keys.RELIABILITY.of(key))
+    table = judged.clusters
     if table is None:
         return [text]
     good = int((table["verdict"].astype(str) == "supported").sum())
+    kept = " that is also found with other size factors and other choices"
     return [
         text,
         (
             f"Directions of clusters were tested on their summed votes (Holm 1979); {good} of "
-            f"{len(table)} clusters have a direction on {basis} that is also found with other size "
-            "factors and other choices."
+            f"{len(table)} clusters of {judged.groupby} have a direction on {basis}"
+            f"{kept * (judged.sensitivity is not None)}."
         ),
     ]
+
+
+def _ordinal(value: float) -> str:
+    text = f"{value:g}"
+    if "." in text or round(value) % 100 in {11, 12, 13}:
+        return f"{text}th"
+    return text + _ENDS.get(round(value) % 10, "th")

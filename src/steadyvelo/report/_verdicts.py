@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from steadyvelo import _keys
+from steadyvelo._checks import check_arrows
 from steadyvelo._fitted import Fitted
 
+from ._judged import Judged
 from ._text import joined, number, percent
 
 if TYPE_CHECKING:
@@ -79,6 +81,8 @@ class Verdicts:
     ----------
     headline
         Sentences that say it all.
+    groupby
+        Column of the clusters that were judged.
     clusters
         A verdict per cluster, the supported ones first; empty where none were computed.
     checks
@@ -90,6 +94,7 @@ class Verdicts:
     """
 
     headline: list[str]
+    groupby: str
     clusters: list[Verdict]
     checks: list[Verdict]
     quality: list[Verdict]
@@ -115,7 +120,7 @@ def headline(adata: AnnData, velocity_key: str = "velocity", basis: str = "umap"
     Raises
     ------
     KeyError
-        If there is no fit.
+        If there is no fit, or no arrows on the embedding.
 
     Examples
     --------
@@ -124,22 +129,25 @@ def headline(adata: AnnData, velocity_key: str = "velocity", basis: str = "umap"
     >>> sv.report.headline(adata, basis="pca")[1]
     'The counts were not checked: run pp.qc, or steadyvelo inspect.'
     """
+    basis = basis.removeprefix("X_")
     Fitted.read(adata, velocity_key)
-    return section(adata, velocity_key, basis).headline
+    check_arrows(adata, basis, velocity_key)
+    return section(adata, Judged.read(adata, velocity_key, basis)).headline
 
 
-def section(adata: AnnData, key: str, basis: str) -> Verdicts:
+def section(adata: AnnData, judged: Judged) -> Verdicts:
     """Collect what was found before; compute nothing."""
-    directions = adata.uns[_keys.PARAMS.of(key)].get("directions", {}).get(basis)
-    # verdicts about arrows on another embedding are not about these
-    table = adata.uns.get(_keys.RELIABILITY.of(key)) if directions is not None else None
-    checks = adata.uns.get(_keys.RELIABILITY_CHECKS.of(key)) if table is not None else None
-    clusters = [] if table is None else _clusters(table)
+    clusters = [] if judged.clusters is None else _clusters(judged.clusters)
     quality = _rows(adata.uns.get(_keys.QC.of()))
-    headline = [_of_clusters(clusters)] if clusters else [_without(directions, basis)]
-    headline.append(_of_counts(quality))
-    variants = adata.uns.get(_keys.SENSITIVITY.of(key)) if table is not None else None
-    return Verdicts(headline, clusters, _rows(checks), quality, _sensitivity(variants))
+    sentence = _of_clusters(clusters, judged.groupby) if clusters else _without(judged)
+    return Verdicts(
+        [sentence, _of_counts(quality)],
+        judged.groupby,
+        clusters,
+        _rows(judged.checks),
+        quality,
+        _sensitivity(judged.sensitivity),
+    )
 
 
 def _clusters(table: pd.DataFrame) -> list[Verdict]:
@@ -154,9 +162,11 @@ def _numbers(row: pd.Series) -> list[tuple[str, str]]:
         ("cells", f"{int(row['cells']):,}"),
         ("p (Holm)", number(row["p_holm"], 2)),
         ("cells with a direction", percent(row["determined"])),
-        ("the same in controls", percent(row["control_determined"])),
-        ("change of γ that reverses it", f"{number(row['reversal_se'], 2)} standard errors"),
     ]
+    if "control_determined" in row:
+        found.append(("the same in controls", percent(row["control_determined"])))
+    reversal = f"{number(row['reversal_se'], 2)} standard errors"
+    found.append(("change of γ that reverses it", reversal))
     if "other_sizes_p_holm" in row:
         found.append(("p with the other size factors", number(row["other_sizes_p_holm"], 2)))
     if row.get("most_sensitive_to"):
@@ -171,38 +181,43 @@ def _rows(table: pd.DataFrame | None) -> list[Verdict]:
     return [Verdict.of(name, row) for name, row in table.iterrows()]
 
 
-def _of_clusters(clusters: list[Verdict]) -> str:
+def _of_clusters(clusters: list[Verdict], groupby: str) -> str:
     by = {
         verdict: [c.what for c in clusters if c.verdict == verdict]
         for verdict in ("supported", "weak", "not supported")
     }
     n = len(clusters)
-    if by["supported"]:
-        said = [
-            (
-                f"The data support the direction of {len(by['supported'])} of {n} clusters: "
-                f"{joined(by['supported'])}."
-            )
-        ]
+    among = f"{n} clusters of {groupby}" if n > 1 else f"the one cluster of {groupby}"
+    good = by["supported"]
+    if not good:
+        said = [f"The data support the direction of none of the {among}."]
+        if n == 1:
+            said = [f"The data do not support the direction of {among}."]
+    elif len(good) == n:
+        said = [f"The data support the direction of all {among}: {joined(good)}."]
+        if n == 1:
+            said = [f"The data support the direction of {among}, {good[0]}."]
     else:
-        said = [f"The data support the direction of none of the {n} clusters."]
+        said = [f"The data support the direction of {len(good)} of {among}: {joined(good)}."]
     if by["weak"]:
         said.append(f"Weak, since it rests on a choice or on few cells: {joined(by['weak'])}.")
     if by["not supported"]:
-        said.append(f"No direction can be told from noise in {joined(by['not supported'])}.")
-    said.append("Arrows of other clusters are no finding, however clear they look.")
+        said.append(f"The cells of {joined(by['not supported'])} have no common direction.")
+    if good and len(good) < n:
+        said.append("Arrows of the others are no finding, however clear they look.")
     return " ".join(said)
 
 
-def _without(directions: dict[str, Any] | None, basis: str) -> str:
-    if directions is None:
+def _without(judged: Judged) -> str:
+    made = judged.directions
+    if made is None:
         return _UNTESTED
-    beside = directions["determined_in_controls"]
+    beside = made["determined_in_controls"]
     controls = "" if not np.isfinite(beside) else f", {percent(beside)} in controls that go nowhere"
     return (
-        f"{percent(directions['determined'])} of the cells have a direction on {basis} that can be "
-        f"told from noise{controls}. No clusters were judged: tl.reliability does, with the column "
-        "that holds them."
+        f"{percent(made['determined'])} of the cells have a direction that can be told from "
+        f"noise{controls}. No clusters were judged: tl.reliability does, with the column that "
+        "holds them."
     )
 
 

@@ -13,14 +13,14 @@ import jinja2
 
 from steadyvelo import _keys, tl
 from steadyvelo._checks import check_adata, check_arrows
+from steadyvelo._cluster_column import check_clusters, cluster_column
 from steadyvelo._fitted import Fitted
-from steadyvelo._sources import used_cells
 from steadyvelo._steps import Steps
 from steadyvelo._version import __version__
 from steadyvelo.io._files import check_target, replacing
-from steadyvelo.tl._cluster_directions import labels_of
 
 from . import _clusters, _figures, _fit, _genes, _methods, _verdicts
+from ._judged import Judged
 from ._shared import shared_copy
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["write"]
 
-_MOST_CLUSTERS = 100
+_CONFIDENCE = (_keys.LENGTH, _keys.CONFIDENCE, _keys.CONFIDENCE_TRANSITION)
 
 
 def write(
@@ -92,7 +92,8 @@ def write(
     KeyError
         If there is no fit, no arrows on the embedding, or no such column.
     ValueError
-        If the name does not end in ``.html``, or cells or counts have changed since the fit.
+        If the name does not end in ``.html``, cells or counts have changed since the fit, or a part
+        of the genes is gone that the graph was made from.
 
     Examples
     --------
@@ -115,32 +116,30 @@ def write(
     basis = basis.removeprefix("X_")
     fitted = Fitted.read(adata, velocity_key)
     check_arrows(adata, basis, velocity_key)
-    groupby = groupby or _usual_groups(adata, fitted, basis)
+    _check_genes(fitted)
+    judged = Judged.read(adata, velocity_key, basis)
+    if groupby is None:
+        groupby = judged.groupby if judged.groupby in adata.obs else cluster_column(adata)
     if groupby is not None:
-        names, _ = labels_of(adata, groupby, used_cells(adata))
-        if len(names) > _MOST_CLUSTERS:
-            msg = (
-                f"obs[{groupby!r}] holds {len(names):,} different values; a page has room for "
-                f"{_MOST_CLUSTERS} clusters. Name a column of clusters as groupby=."
-            )
-            raise ValueError(msg)
+        check_clusters(adata, groupby)
 
     steps = Steps(report)
     work = shared_copy(adata)
     common: dict[str, Any] = {
         "velocity_key": velocity_key, "max_memory": max_memory, "n_threads": n_threads,
     }  # fmt: skip
-    if _keys.CONFIDENCE.of(velocity_key) not in work.obs:
+    if any(field.of(velocity_key) not in work.obs for field in _CONFIDENCE):
         with steps("confidence") as progress:
             tl.velocity_confidence(work, progress=progress, **common)
-    if _keys.RANDOMIZED.of(velocity_key, basis) not in work.obsm:
-        with steps("control") as progress:
-            tl.randomized_velocity(work, basis=basis, rng=rng, progress=progress, **common)
+    # of layers that another tool has smoothed no signs can be turned before smoothing
+    controlled = fitted.params["moments"] == "counts" or "neighbors_hash" in fitted.params
+    if controlled:
+        _make_control(work, fitted, basis, rng, steps, common)
     with steps("transitions"):
         clusters = _clusters.section(work, groupby, velocity_key, n_threads)
     with steps("pictures"):
         genes = _genes.section(work, velocity_key, n_portraits)
-        figures = _figures.all_figures(work, groupby, basis, velocity_key, genes)
+        figures = _figures.all_figures(work, groupby, basis, fitted, genes, judged)
     with steps("page"):
         page = _render(
             title=title,
@@ -148,23 +147,46 @@ def write(
             version=__version__,
             basis=basis,
             groupby=groupby,
-            verdicts=_verdicts.section(work, velocity_key, basis),
+            verdicts=_verdicts.section(work, judged),
             fit=_fit.section(work, velocity_key),
             clusters=clusters,
             genes=genes,
             figures=figures,
-            methods=_methods.section(work, fitted, basis),
+            methods=_methods.section(work, fitted, basis, judged),
         )
         with replacing(target) as file:
             file.write_text(page, encoding="utf-8")
     return Path(target)
 
 
-def _usual_groups(adata: AnnData, fitted: Fitted, basis: str) -> str | None:
-    """Return the column of the verdicts, or one with a usual name; None where there is neither."""
-    judged = fitted.params.get("directions", {}).get(basis, {}).get("groupby")
-    there = [name for name in (judged, *_keys.CLUSTER_COLUMNS) if name and name in adata.obs]
-    return next((name for name in there if adata.obs[name].notna().any()), None)
+def _check_genes(fitted: Fitted) -> None:
+    """Refuse a part of the genes that the graph was made from: the page would speak of others."""
+    made_from, there = fitted.params.get("n_graph_genes"), int(fitted.velocity_genes.sum())
+    if made_from is not None and int(made_from) != there:
+        msg = (
+            f"adata holds {there:,} of the {int(made_from):,} genes that the velocity graph was "
+            "made from; write the report before taking a part of the genes."
+        )
+        raise ValueError(msg)
+
+
+def _make_control(
+    work: AnnData,
+    fitted: Fitted,
+    basis: str,
+    rng: int,
+    steps: Steps,
+    common: dict[str, Any],
+) -> None:
+    """Randomise velocities and draw their arrows as those of the data, unless this was done."""
+    made = fitted.params.get("arrows", {}).get(basis, {})
+    alike = {name: made[name] for name in ("scale", "self_transitions") if name in made}
+    there = fitted.params.get("randomized", {}).get(basis)
+    name = _keys.RANDOMIZED.of(fitted.key, basis)
+    if name in work.obsm and there is not None and alike.items() <= there.items():
+        return
+    with steps("control") as progress:
+        tl.randomized_velocity(work, basis=basis, rng=rng, progress=progress, **alike, **common)
 
 
 def _render(**contents: Any) -> str:

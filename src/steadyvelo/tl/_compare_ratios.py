@@ -36,7 +36,7 @@ def compare_ratios(
     adata: AnnData,
     groupby: str,
     *,
-    groups: Sequence[str] | None = None,
+    groups: str | Sequence[str] | None = None,
     sample_key: str | None = None,
     uncertainty: Literal["sandwich", "crossfit"] = "crossfit",
     n_splits: int = 5,

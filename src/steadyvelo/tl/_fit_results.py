@@ -37,6 +37,7 @@ __all__ = [
 # entries of the parameters that belong to a graph and what was made from it
 GRAPH_PARAMS = (
     "n_recurse_neighbors",
+    "n_graph_genes",
     "sqrt_transform",
     "graph_neighbors_key",
     "embeddings",
@@ -182,8 +183,8 @@ def clear_earlier(adata: AnnData, key: str) -> None:
     var = (_keys.VARIABLE_PASSES, _keys.SPLICED_CHECKSUM, _keys.UNSPLICED_CHECKSUM, *ERROR_FIELDS)
     _remove(adata, "var", *(field.of(key) for field in var))
     clear_checks(adata, key)
-    for field in _keys.RELIABILITY_FIELDS:
-        _remove(adata, field.slot, field.of(key))
+    clear_reliability(adata, key)
+    clear_run(adata, key)
     for basis in adata.uns.get(_keys.PARAMS.of(key), {}).get("directions", {}):
         clear_direction(adata, key, basis)
     clear_graph(adata, key)
@@ -196,9 +197,37 @@ def clear_checks(adata: AnnData, key: str) -> None:
 
 
 def clear_direction(adata: AnnData, key: str, basis: str) -> None:
-    """Remove the directions on an embedding."""
+    """Remove the directions on an embedding, and verdicts that rest on them."""
     for field in _keys.DIRECTION_FIELDS:
         _remove(adata, field.slot, field.of(key, basis))
+    params = dict(adata.uns.get(_keys.PARAMS.of(key), {}))
+    if params.get("reliability", {}).get("basis") == basis:
+        clear_reliability(adata, key)
+
+
+def clear_reliability(adata: AnnData, key: str) -> None:
+    """Remove verdicts."""
+    for field in _keys.RELIABILITY_FIELDS:
+        _remove(adata, field.slot, field.of(key))
+    params = dict(adata.uns.get(_keys.PARAMS.of(key), {}))
+    if params.pop("reliability", None) is not None:
+        adata.uns[_keys.PARAMS.of(key)] = params
+
+
+def clear_run(adata: AnnData, key: str) -> None:
+    """Remove what a run says of a fit that another has replaced; its choice of genes stays."""
+    run = {
+        name: value
+        for name, value in dict(adata.uns.get(_keys.RUN.of(key), {})).items()
+        if name in {"min_shared_counts", "retain"}
+    }
+    _remove(adata, "uns", _keys.RUN.of(key))
+    if run:
+        adata.uns[_keys.RUN.of(key)] = run
+    genes = adata.uns.get(_keys.ALL_GENES.of(key))
+    if genes is not None:
+        of_fit = [_keys.VELOCITY_GENES.of(key), _keys.REASON.of(key)]
+        adata.uns[_keys.ALL_GENES.of(key)] = genes.drop(columns=of_fit, errors="ignore")
 
 
 def clear_graph(adata: AnnData, key: str) -> None:

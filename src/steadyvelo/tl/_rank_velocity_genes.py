@@ -36,7 +36,7 @@ def rank_velocity_genes(
     adata: AnnData,
     groupby: str,
     *,
-    groups: Sequence[str] | None = None,
+    groups: str | Sequence[str] | None = None,
     sample_key: str | None = None,
     velocity_key: str = "velocity",
     max_memory: float | None = None,
@@ -123,7 +123,8 @@ def rank_velocity_genes(
     genes = velocity_genes(adata, fitted)
     source = Refit.of(adata, fitted, genes).source
     cells = used_cells(adata)
-    masks = {name: mask & cells for name, mask in group_masks(adata, groupby, groups).items()}
+    found = group_masks(adata, groupby, groups, against_rest=True)
+    masks = {name: mask & cells for name, mask in found.items()}
     samples = batch_numbers(adata, sample_key)
     size = genes_per_block(adata.n_obs, max_memory, _BYTES_PER_VALUE)
     parts = []

@@ -102,6 +102,8 @@ def reliability(
         A row per check of the data set: value, verdict, reason.
     ``uns["velocity_sensitivity"]``
         The table of :func:`steadyvelo.tl.sensitivity`.
+    ``uns["velocity_params"]["reliability"]``
+        Embedding and clusters that the verdicts are about, and whether other choices were asked.
 
     Raises
     ------
@@ -163,6 +165,10 @@ def reliability(
     adata.uns.pop(_keys.SENSITIVITY.of(velocity_key), None)
     if variants is not None:
         adata.uns[_keys.SENSITIVITY.of(velocity_key)] = variants
+    adata.uns[_keys.PARAMS.of(velocity_key)] = {
+        **adata.uns[_keys.PARAMS.of(velocity_key)],
+        "reliability": {"basis": basis, "groupby": groupby, "sensitivity": sensitivity},
+    }
 
 
 def _shares(

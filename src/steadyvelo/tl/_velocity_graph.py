@@ -135,6 +135,7 @@ def velocity_graph(
     adata.uns[_keys.PARAMS.of(velocity_key)] = {
         **{k: v for k, v in fitted.params.items() if k not in GRAPH_PARAMS},
         "n_recurse_neighbors": n_recurse_neighbors,
+        "n_graph_genes": len(genes),
         "sqrt_transform": sqrt_transform,
         "graph_neighbors_key": neighbors_key or "",
     }

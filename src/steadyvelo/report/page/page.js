@@ -103,6 +103,10 @@
   element("gene-pages").hidden = data.rows.length <= PAGE;
   draw();
 
+  // what is folded on a screen is not lost on paper
+  const folded = document.querySelectorAll("details");
+  window.addEventListener("beforeprint", () => { for (const part of folded) part.open = true; });
+
   const copy = element("copy-methods");
   copy.hidden = false;
   copy.addEventListener("click", () => {
