@@ -64,7 +64,7 @@ def test_verdicts_stand_first_and_in_plain_words(page, judged_once):
         assert row["reason"] in page.text
     supported = list(table.index[table["verdict"] == "supported"])
     n = f"{len(supported)} of {len(table)}" if len(supported) < len(table) else f"all {len(table)}"
-    assert f"support the direction of {n} clusters of clusters" in page.text
+    assert f"support the direction of {n} clusters: " in page.text
     headings = [page.text.index(title) for title in ("What the data support", "The velocity field")]
     assert headings == sorted(headings)
     assert "pass all" in page.text or "want a look" in page.text
@@ -188,7 +188,7 @@ def test_methods_of_a_run(judged):
     assert f"of the {judged.var['velocity_genes'].sum()} genes with R² > 0.01" in text
     assert "(exponential kernel, λ = 10)" in text
     assert "at 5 %, beside 50 controls" in text
-    assert "clusters of clusters have a direction on pca that is also found" in text
+    assert "clusters (clusters) have a direction on pca that is also found" in text
     assert [entry.split(" ", 1)[0] for entry in found.references] == [
         *["Bergen", "Fieller", "Holm", "La", "Virshup"],
     ]
@@ -256,7 +256,7 @@ def test_verdicts_about_another_embedding_are_not_shown(judged):
     assert "directions were not tested" in sv.report.headline(judged, basis="plane")[0]
     sv.tl.direction(judged, basis="plane", n_controls=2)
     assert "No clusters were judged" in sv.report.headline(judged, basis="X_plane")[0]
-    assert "clusters of clusters" in sv.report.headline(judged, basis="pca")[0]
+    assert "6 clusters" in sv.report.headline(judged, basis="pca")[0]
     with pytest.raises(KeyError, match="umap"):
         sv.report.headline(judged, basis="umap")
 
@@ -274,7 +274,7 @@ def test_clusters_that_were_judged_are_named(judged, tmp_path):
     path = sv.report.write(judged, tmp_path / "r.html", basis="pca", n_portraits=1)
     page = Page(path.read_text(encoding="utf-8"))
     assert "2 clusters of half" in page.text
-    assert "Direction of each cluster of half on pca" in page.text
+    assert "Direction of each cluster (half) on pca" in page.text
     assert "controls reach" not in page.text
     assert "that is also found with other" not in page.text
 

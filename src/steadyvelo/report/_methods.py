@@ -233,7 +233,7 @@ def _directions(basis: str, judged: Judged) -> list[str]:
         text,
         (
             f"Directions of clusters were tested on their summed votes (Holm 1979); {good} of "
-            f"{len(table)} clusters of {judged.groupby} have a direction on {basis}"
+            f"{len(table)} clusters ({judged.groupby}) have a direction on {basis}"
             f"{kept * (judged.sensitivity is not None)}."
         ),
     ]

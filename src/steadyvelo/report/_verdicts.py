@@ -187,7 +187,9 @@ def _of_clusters(clusters: list[Verdict], groupby: str) -> str:
         for verdict in ("supported", "weak", "not supported")
     }
     n = len(clusters)
-    among = f"{n} clusters of {groupby}" if n > 1 else f"the one cluster of {groupby}"
+    # "of clusters" would be said twice
+    column = "" if groupby == "clusters" else f" of {groupby}"
+    among = f"{n} clusters{column}" if n > 1 else f"the one cluster{column}"
     good = by["supported"]
     if not good:
         said = [f"The data support the direction of none of the {among}."]
