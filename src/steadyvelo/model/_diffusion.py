@@ -11,6 +11,8 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigsh
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from ._typing import Float64Array
@@ -44,8 +46,17 @@ class DiffusionMap:
     parts: NDArray[np.int32]
 
     @classmethod
-    def of(cls, similarities: sp.csr_matrix[Any], *, n_components: int = 10, rng: int = 0) -> Self:
+    def of(
+        cls,
+        similarities: sp.csr_matrix[Any],
+        *,
+        n_components: int = 10,
+        rng: int = 0,
+        operator: Callable[[sp.csr_matrix[Any]], Any] | None = None,
+    ) -> Self:
         """Make the map of symmetric similarities, cells × cells, with a seeded start vector.
+
+        `operator` makes of a matrix what multiplies with it, in threads for instance.
 
         Examples
         --------
@@ -59,7 +70,8 @@ class DiffusionMap:
         kernel = _scaled(sp.csr_matrix(similarities, dtype=np.float64), power=1.0)
         walk = _scaled(kernel, power=0.5)
         start = np.random.default_rng(rng).random(n_cells)
-        values, vectors = eigsh(walk, k=min(n_components, n_cells - 1), which="LM", v0=start)
+        product = walk if operator is None else operator(walk)
+        values, vectors = eigsh(product, k=min(n_components, n_cells - 1), which="LM", v0=start)
         order = np.argsort(-values)
         _, parts = connected_components(similarities, directed=False)
         return cls(values[order], vectors[:, order], parts)
@@ -89,5 +101,5 @@ def _scaled(matrix: sp.csr_matrix[Any], *, power: float) -> sp.csr_matrix[Any]:
     sums = np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
     scale = np.zeros_like(sums)
     scale[sums > 0] = sums[sums > 0] ** -power
-    diagonal = sp.diags_array(scale)
-    return sp.csr_matrix(diagonal @ matrix @ diagonal)
+    data = matrix.data * np.repeat(scale, np.diff(matrix.indptr)) * scale[matrix.indices]
+    return sp.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)

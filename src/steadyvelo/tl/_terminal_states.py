@@ -12,7 +12,12 @@ from steadyvelo import _keys
 from steadyvelo._checks import check_adata, writable
 from steadyvelo._fitted import Fitted
 from steadyvelo._neighbor_graph import distances
-from steadyvelo.engine import SmoothingOperator, count_threads, transition_probabilities
+from steadyvelo.engine import (
+    SmoothingOperator,
+    count_threads,
+    in_parallel,
+    transition_probabilities,
+)
 from steadyvelo.model import lasting_distributions, share_of_largest
 
 from ._transition_matrix import correlations
@@ -159,7 +164,12 @@ def terminal_scores(
     forward = transition_probabilities(graph, graph_neg, scale=scale, n_threads=n_threads)
     found = []
     for walk in (_against(edges, scale), forward):
-        vectors, _ = lasting_distributions(walk, tolerance=tolerance, rng=rng)
+        vectors, _ = lasting_distributions(
+            walk,
+            tolerance=tolerance,
+            rng=rng,
+            operator=lambda matrix: in_parallel(matrix, n_threads),
+        )
         found.append((_score(vectors, around, connected), vectors.shape[1]))
     (roots, n_roots), (ends, n_ends) = found
     return TerminalScores(roots, ends, n_roots, n_ends)
@@ -172,7 +182,9 @@ def _against(edges: sp.csr_matrix[Any], scale: float) -> sp.csr_matrix[Any]:
     weights = np.exp(scale * (edges.data.astype(np.float64) - top))
     reverse = sp.csr_matrix((weights, edges.indices, edges.indptr), shape=edges.shape).T.tocsr()
     sums = np.asarray(reverse.sum(axis=1)).ravel()
-    return sp.csr_matrix(sp.diags_array(np.divide(1.0, sums, where=sums > 0, out=sums)) @ reverse)
+    share = np.divide(1.0, sums, where=sums > 0, out=sums)
+    reverse.data *= np.repeat(share, np.diff(reverse.indptr))
+    return reverse
 
 
 def _score(vectors: Float64Array, around: sp.csr_array[Any], connected: BoolArray) -> Float64Array:
