@@ -17,7 +17,6 @@ from steadyvelo.engine import (
     SmoothingOperator,
     _correlation,
     _gather,
-    in_parallel,
     project_transitions,
     recursive_neighbors,
     self_transition_probability,
@@ -471,12 +470,3 @@ def test_cells_that_are_left_out_do_not_shift_the_percentile():
         np.clip(np.percentile(largest[cells], 98) - largest, 0, 1),
         atol=1e-12,
     )
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_products_in_threads_are_those_of_the_matrix(dtype, n_threads):
-    matrix = sp.random(1500, 900, density=0.02, format="csr", dtype=dtype, rng=0)
-    x = np.random.default_rng(1).normal(size=900)
-    expected = matrix.astype(np.float64) @ x
-    np.testing.assert_allclose(in_parallel(matrix, n_threads) @ x, expected, atol=1e-13)

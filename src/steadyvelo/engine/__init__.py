@@ -19,7 +19,6 @@ from ._fit import FitResult, FitRule, fit_ratios
 from ._gene_checks import GeneChecks, check_genes
 from ._memory import BYTES_PER_VALUE, available_memory, genes_per_block
 from ._order import CellOrder
-from ._products import in_parallel
 from ._scratch import Scratch
 from ._smoothing import SmoothingOperator
 from ._sources import CountsSource, LayerSource, MomentBlock, MomentSource
@@ -58,7 +57,6 @@ __all__ = [
     "fit_groups",
     "fit_ratios",
     "genes_per_block",
-    "in_parallel",
     "project_transitions",
     "recursive_neighbors",
     "self_transition_probability",

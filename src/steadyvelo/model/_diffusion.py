@@ -11,8 +11,6 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigsh
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from ._typing import Float64Array
@@ -46,17 +44,8 @@ class DiffusionMap:
     parts: NDArray[np.int32]
 
     @classmethod
-    def of(
-        cls,
-        similarities: sp.csr_matrix[Any],
-        *,
-        n_components: int = 10,
-        rng: int = 0,
-        operator: Callable[[sp.csr_matrix[Any]], Any] | None = None,
-    ) -> Self:
+    def of(cls, similarities: sp.csr_matrix[Any], *, n_components: int = 10, rng: int = 0) -> Self:
         """Make the map of symmetric similarities, cells × cells, with a seeded start vector.
-
-        `operator` makes of a matrix what multiplies with it, in threads for instance.
 
         Examples
         --------
@@ -70,8 +59,7 @@ class DiffusionMap:
         kernel = _scaled(sp.csr_matrix(similarities, dtype=np.float64), power=1.0)
         walk = _scaled(kernel, power=0.5)
         start = np.random.default_rng(rng).random(n_cells)
-        product = walk if operator is None else operator(walk)
-        values, vectors = eigsh(product, k=min(n_components, n_cells - 1), which="LM", v0=start)
+        values, vectors = eigsh(walk, k=min(n_components, n_cells - 1), which="LM", v0=start)
         order = np.argsort(-values)
         _, parts = connected_components(similarities, directed=False)
         return cls(values[order], vectors[:, order], parts)

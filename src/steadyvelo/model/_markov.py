@@ -8,8 +8,6 @@ import numpy as np
 from scipy.sparse.linalg import eigs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import scipy.sparse as sp
 
     from ._typing import Float64Array
@@ -21,11 +19,7 @@ _VECTORS = 10
 
 
 def lasting_distributions(
-    transitions: sp.csr_matrix[Any],
-    *,
-    tolerance: float = 1e-3,
-    rng: int = 0,
-    operator: Callable[[sp.csr_matrix[Any]], Any] | None = None,
+    transitions: sp.csr_matrix[Any], *, tolerance: float = 1e-3, rng: int = 0
 ) -> tuple[Float64Array, Float64Array]:
     r"""Return the distributions over cells that a walk keeps longest.
 
@@ -42,8 +36,6 @@ def lasting_distributions(
         How far below the largest λ another may be.
     rng
         Seed of the vector that the iteration starts from.
-    operator
-        Makes of a matrix what multiplies with it, in threads for instance; None means scipy.
 
     Returns
     -------
@@ -60,9 +52,7 @@ def lasting_distributions(
     n_cells = transitions.shape[0]
     start = np.random.default_rng(rng).random(n_cells)
     n_vectors = min(_VECTORS, n_cells - 2)
-    backward = transitions.T.tocsr()
-    walk = backward.astype(np.float64) if operator is None else operator(backward)
-    found, vectors = eigs(walk, k=n_vectors, which="LR", v0=start)
+    found, vectors = eigs(transitions.T.astype(np.float64), k=n_vectors, which="LR", v0=start)
     values: Float64Array = found.real
     order = np.argsort(-values)
     lasting = order[values[order] >= values.max() - tolerance]

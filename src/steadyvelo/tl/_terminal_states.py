@@ -12,12 +12,7 @@ from steadyvelo import _keys
 from steadyvelo._checks import check_adata, writable
 from steadyvelo._fitted import Fitted
 from steadyvelo._neighbor_graph import distances
-from steadyvelo.engine import (
-    SmoothingOperator,
-    count_threads,
-    in_parallel,
-    transition_probabilities,
-)
+from steadyvelo.engine import SmoothingOperator, count_threads, transition_probabilities
 from steadyvelo.model import lasting_distributions, share_of_largest
 
 from ._transition_matrix import correlations
@@ -164,12 +159,7 @@ def terminal_scores(
     forward = transition_probabilities(graph, graph_neg, scale=scale, n_threads=n_threads)
     found = []
     for walk in (_against(edges, scale), forward):
-        vectors, _ = lasting_distributions(
-            walk,
-            tolerance=tolerance,
-            rng=rng,
-            operator=lambda matrix: in_parallel(matrix, n_threads),
-        )
+        vectors, _ = lasting_distributions(walk, tolerance=tolerance, rng=rng)
         found.append((_score(vectors, around, connected), vectors.shape[1]))
     (roots, n_roots), (ends, n_ends) = found
     return TerminalScores(roots, ends, n_roots, n_ends)

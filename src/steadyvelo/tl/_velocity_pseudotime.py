@@ -11,7 +11,7 @@ from steadyvelo import _keys
 from steadyvelo._checks import check_adata, listed, warn, writable
 from steadyvelo._fitted import Fitted
 from steadyvelo._neighbor_graph import connectivities
-from steadyvelo.engine import SmoothingOperator, count_threads, in_parallel
+from steadyvelo.engine import SmoothingOperator, count_threads
 from steadyvelo.model import DiffusionMap
 
 from ._terminal_states import terminal_scores
@@ -117,12 +117,7 @@ def velocity_pseudotime(
     graph, graph_neg = correlations(adata, velocity_key, scale)
     places = _ends(adata, velocity_key, (root, end), scale=scale, rng=rng, n_threads=threads)
     absolute = sp.csr_matrix(graph - graph_neg)
-    diffusion = DiffusionMap.of(
-        absolute + absolute.T,
-        n_components=n_components,
-        rng=rng,
-        operator=lambda matrix: in_parallel(matrix, threads),
-    )
+    diffusion = DiffusionMap.of(absolute + absolute.T, n_components=n_components, rng=rng)
     times = [
         _to_one(diffusion.distances(place)) if forward else 1 - _to_one(diffusion.distances(place))
         for place, forward in zip(places, (True, False), strict=True)

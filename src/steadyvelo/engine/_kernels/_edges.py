@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from steadyvelo._jit import kernel, reordering_kernel
+from steadyvelo._jit import kernel
 
 Array = np.ndarray[Any, Any]
 
@@ -97,24 +97,6 @@ def relabel_rows(
         shift = indptr[order[p]] - starts[p]
         for k in range(starts[p], starts[p + 1]):
             out[k] = position[indices[k + shift]]
-
-
-@reordering_kernel
-def multiply_rows(
-    indptr: Array,
-    indices: Array,
-    data: Array,
-    x: Array,
-    out: Array,
-    start: int,
-    stop: int,
-) -> None:
-    """Write Σ_j a_ij x_j of rows `start` to `stop` of a CSR matrix."""
-    for i in range(start, stop):
-        total = 0.0
-        for k in range(indptr[i], indptr[i + 1]):
-            total += np.float64(data[k]) * x[indices[k]]
-        out[i] = total
 
 
 @kernel
