@@ -26,6 +26,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_data_options(parser)
     parser.add_argument("--no-scvelo", action="store_true", help="leave scVelo out")
+    parser.add_argument(
+        "--no-summaries",
+        action="store_true",
+        help="figures and report alone, heat maps along the first dimension of the embedding",
+    )
     parser.add_argument("--keep", type=Path, help="copy the figures to this folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -43,7 +48,8 @@ def main():
         found = {}
         for name, python, path in sides:
             script = SIDES / f"{name}_figures.py"
-            subprocess.run([python, script, path, folder], check=True)
+            part = "figures" if options.no_summaries else "all"
+            subprocess.run([python, script, path, folder, part], check=True)
             found[name] = json.loads((folder / f"{name}.json").read_text())
         handed.unlink(missing_ok=True)
         print_table(found)

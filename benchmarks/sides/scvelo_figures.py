@@ -1,6 +1,6 @@
 """scVelo's side of `figures.py`; runs in scVelo's own environment.
 
-python scvelo_figures.py RESULT.h5ad FOLDER
+python scvelo_figures.py RESULT.h5ad FOLDER {all,figures}
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ scv.settings.verbosity = 0
 MOST_CELLS_WITH_LAYERS = 100_000
 
 
-def everything(adata, step, folder: Path, genes: list[str]) -> None:
+def everything(adata, step, folder: Path, genes: list[str], part: str) -> None:
     many = adata.n_obs > MOST_CELLS_WITH_LAYERS
-    with step("terminal states"):
-        scv.tl.terminal_states(adata)
-    with step("pseudotime"):
-        scv.tl.velocity_pseudotime(adata)
-    if not many:
+    if part == "all":
+        with step("terminal states"):
+            scv.tl.terminal_states(adata)
+        with step("pseudotime"):
+            scv.tl.velocity_pseudotime(adata)
+    else:
+        adata.obs["velocity_pseudotime"] = adata.obsm["X_umap"][:, 0]
+    if part == "all" and not many:
         with step("ranked genes"):
             scv.tl.rank_velocity_genes(adata, groupby="clusters")
         with step("confidence"):
@@ -55,13 +58,13 @@ def everything(adata, step, folder: Path, genes: list[str]) -> None:
         plt.close("all")
 
 
-def main(source: str, folder: Path) -> None:
+def main(source: str, folder: Path, part: str) -> None:
     adata = ad.read_h5ad(source)
     adata.obs["clusters"] = adata.obs["clusters"].astype("category")
     genes = [str(gene) for gene in adata.uns.pop("genes")]
     step = Steps()
-    everything(adata, step, folder, genes)
+    everything(adata, step, folder, genes, part)
     step.write(folder / "scvelo.json")
 
 
-main(sys.argv[1], Path(sys.argv[2]))
+main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])

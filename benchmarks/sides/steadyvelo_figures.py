@@ -1,6 +1,6 @@
 """This package's side of `figures.py`.
 
-python steadyvelo_figures.py INPUT.h5ad FOLDER
+python steadyvelo_figures.py INPUT.h5ad FOLDER {all,figures}
 """
 
 from __future__ import annotations
@@ -62,21 +62,26 @@ def figures(adata, step, folder: Path, genes: list[str]) -> None:
         plt.close("all")
 
 
-def everything(adata, step, folder: Path, genes: list[str]) -> Path:
-    summaries(adata, step)
+def everything(adata, step, folder: Path, genes: list[str], part: str) -> Path:
+    if part == "all":
+        summaries(adata, step)
+    else:
+        adata.obs["velocity_pseudotime"] = adata.obsm["X_umap"][:, 0]
+        with step("randomised"):
+            sv.tl.randomized_velocity(adata, basis="umap")
     figures(adata, step, folder, genes)
     with step("report"):
         return sv.report.write(adata, folder / "report.html", groupby="clusters")
 
 
-def main(source: str, folder: Path) -> None:
+def main(source: str, folder: Path, part: str) -> None:
     adata = ad.read_h5ad(source)
     adata.obs["clusters"] = adata.obs["clusters"].astype("category")
     sv.pp.size_factors(adata, spliced_size="n_counts_spliced", unspliced_size="n_counts_unspliced")
     few = adata[:: max(1, adata.n_obs // 500)].copy()
     sv.pp.neighbors(few, n_neighbors=15, n_pcs=10)
     fit(few, dense=True, min_r2=-np.inf, min_gamma=-np.inf)
-    everything(few, Steps(), folder, list(few.var_names[:8]))
+    everything(few, Steps(), folder, list(few.var_names[:8]), part)
     fit(adata, dense=adata.n_obs <= MOST_CELLS_WITH_LAYERS)
     chosen = adata.var.sort_values("velocity_r2", ascending=False).index[:8].tolist()
     handed = adata
@@ -87,8 +92,8 @@ def main(source: str, folder: Path) -> None:
     theirs.write_h5ad(folder / "for_scvelo.h5ad")
     del theirs, handed
     step = Steps()
-    page = everything(adata, step, folder, chosen)
+    page = everything(adata, step, folder, chosen, part)
     step.write(folder / "steadyvelo.json", report_megabytes=page.stat().st_size / 1e6)
 
 
-main(sys.argv[1], Path(sys.argv[2]))
+main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
