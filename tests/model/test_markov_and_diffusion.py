@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from steadyvelo.model import DiffusionMap, lasting_distributions, share_of_largest
+from steadyvelo.model import DiffusionMap, lasting_distributions, share_of_largest, without_islands
 
 
 def random_walk(rng, n):
@@ -87,3 +87,21 @@ def test_distances_along_a_chain_grow_and_do_not_cross_a_gap():
     # but for the two ends, whose cells have one neighbour
     assert (np.diff(distance[1 : n - 1]) > 0).all()
     assert np.isinf(distance[n:]).all()
+
+
+def test_small_sets_that_walks_cannot_leave_are_no_regions():
+    """A long walk to one end, beside many pairs of cells that lead to each other alone."""
+    n, pairs = 40, 8
+    chain = 0.9 * np.eye(n, k=1) + 0.1 * np.eye(n)
+    chain[-1, -1] = 1.0
+    # the end is a set of ten cells
+    chain[-10:] = 0.0
+    chain[-10:, -10:] = 0.1
+    pair = np.array([[0.0, 1.0], [1.0, 0.0]])
+    walk = sp.block_diag([chain, *[pair] * pairs], format="csr")
+    vectors, values = lasting_distributions(walk)
+    assert (values > 1 - 1e-9).sum() > 1
+    vectors, values = lasting_distributions(without_islands(walk, 10))
+    assert values.round(9).tolist() == [1.0]
+    assert vectors[n - 10 : n].min() > 0.1
+    assert vectors[n:].max() < 1e-9

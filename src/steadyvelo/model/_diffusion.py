@@ -19,6 +19,8 @@ __all__ = ["DiffusionMap"]
 
 # an eigenvalue above this belongs to a part of the graph, not to a direction in it
 _STATIONARY = 0.9994
+# relative: similarities in float32 know no more digits
+_PRECISION = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +61,8 @@ class DiffusionMap:
         kernel = _scaled(sp.csr_matrix(similarities, dtype=np.float64), power=1.0)
         walk = _scaled(kernel, power=0.5)
         start = np.random.default_rng(rng).random(n_cells)
-        values, vectors = eigsh(walk, k=min(n_components, n_cells - 1), which="LM", v0=start)
+        k = min(n_components, n_cells - 1)
+        values, vectors = eigsh(walk, k=k, which="LM", v0=start, tol=_PRECISION)
         order = np.argsort(-values)
         _, parts = connected_components(similarities, directed=False)
         return cls(values[order], vectors[:, order], parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigs
 
 if TYPE_CHECKING:
@@ -12,10 +13,12 @@ if TYPE_CHECKING:
 
     from ._typing import Float64Array
 
-__all__ = ["lasting_distributions", "share_of_largest"]
+__all__ = ["lasting_distributions", "share_of_largest", "without_islands"]
 
 # eigenvectors looked at: more than there are ends of lineages in one data set
 _VECTORS = 10
+# relative: correlations in float32 know no more digits, and every other one costs products
+_PRECISION = 1e-8
 
 
 def lasting_distributions(
@@ -52,11 +55,50 @@ def lasting_distributions(
     n_cells = transitions.shape[0]
     start = np.random.default_rng(rng).random(n_cells)
     n_vectors = min(_VECTORS, n_cells - 2)
-    found, vectors = eigs(transitions.T.astype(np.float64), k=n_vectors, which="LR", v0=start)
+    backward = transitions.T.astype(np.float64)
+    found, vectors = eigs(backward, k=n_vectors, which="LR", v0=start, tol=_PRECISION)
     values: Float64Array = found.real
     order = np.argsort(-values)
     lasting = order[values[order] >= values.max() - tolerance]
     return np.abs(vectors.real[:, lasting]), values[lasting]
+
+
+def without_islands(transitions: sp.csr_matrix[Any], fewest: int) -> sp.csr_matrix[Any]:
+    """Let walks end in sets of few cells that they cannot leave.
+
+    Each such set has an eigenvalue of 1 of its own. A handful of cells that no others lead to is
+    where a walk against the arrows stays for ever, and says nothing of the others.
+
+    Parameters
+    ----------
+    transitions
+        T, cells × cells; rows sum to 1 or are empty.
+    fewest
+        Cells of a set that counts.
+
+    Returns
+    -------
+    T with empty rows for the cells of smaller sets, which are left by no edge.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.sparse as sp
+    >>> walk = sp.csr_matrix([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    >>> without_islands(walk, 3).sum(axis=1).ravel().tolist()
+    [[1.0, 0.0, 0.0]]
+    >>> without_islands(walk, 2).sum(axis=1).ravel().tolist()
+    [[1.0, 1.0, 1.0]]
+    """
+    n_sets, sets = connected_components(transitions, directed=True, connection="strong")
+    degrees = np.diff(transitions.indptr)
+    rows = np.repeat(np.arange(len(sets)), degrees)
+    left = np.zeros(n_sets, dtype=bool)
+    left[sets[rows[sets[rows] != sets[transitions.indices]]]] = True
+    island = ~left & (np.bincount(sets) < fewest)
+    kept = transitions.copy()
+    kept.data = np.where(np.repeat(island[sets], degrees), 0, transitions.data)
+    kept.eliminate_zeros()
+    return kept
 
 
 def share_of_largest(values: Float64Array, percentile: float = 98.0) -> Float64Array:

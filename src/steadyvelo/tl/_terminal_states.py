@@ -13,7 +13,7 @@ from steadyvelo._checks import check_adata, writable
 from steadyvelo._fitted import Fitted
 from steadyvelo._neighbor_graph import distances
 from steadyvelo.engine import SmoothingOperator, count_threads, transition_probabilities
-from steadyvelo.model import lasting_distributions, share_of_largest
+from steadyvelo.model import lasting_distributions, share_of_largest, without_islands
 
 from ._transition_matrix import correlations
 
@@ -45,9 +45,10 @@ def terminal_states(
     scaled to [0, 1] (1 from its 98th percentile on), they are added up, averaged over each cell
     and its neighbours, and scaled again.
 
-    Cells that no edge leads to end a walk against the arrows. The largest eigenvalue of B is then
-    below 1, and π the distribution of walks that are still under way; a search for eigenvalues of 1
-    finds no root cells in such data.
+    Cells that no edge leads to end a walk against the arrows, and so does a set of cells smaller
+    than a neighbourhood that no others lead to (along the arrows, one that leads to no others).
+    The largest eigenvalue of B is then below 1, and π the distribution of walks that are still
+    under way; a search for eigenvalues of 1 finds no root cells in such data, or such sets.
 
     A walk has an end on every graph, on one made of noise too: whether the arrows it follows can be
     told from noise, :func:`steadyvelo.tl.reliability` says.
@@ -158,8 +159,12 @@ def terminal_scores(
     around = SmoothingOperator.from_connectivities(neighbors).to_matrix()
     forward = transition_probabilities(graph, graph_neg, scale=scale, n_threads=n_threads)
     found = []
+    # a region holds more cells than one neighbourhood
+    fewest = int(np.diff(neighbors.indptr).max()) + 1
     for walk in (_against(edges, scale), forward):
-        vectors, _ = lasting_distributions(walk, tolerance=tolerance, rng=rng)
+        vectors, _ = lasting_distributions(
+            without_islands(walk, fewest), tolerance=tolerance, rng=rng
+        )
         found.append((_score(vectors, around, connected), vectors.shape[1]))
     (roots, n_roots), (ends, n_ends) = found
     return TerminalScores(roots, ends, n_roots, n_ends)
