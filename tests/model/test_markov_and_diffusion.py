@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from steadyvelo.model import DiffusionMap, lasting_distributions, share_of_largest, without_islands
+from steadyvelo.model import DiffusionMap, lasting_distributions, share_of_largest
 
 
 def random_walk(rng, n):
@@ -89,19 +89,26 @@ def test_distances_along_a_chain_grow_and_do_not_cross_a_gap():
     assert np.isinf(distance[n:]).all()
 
 
-def test_small_sets_that_walks_cannot_leave_are_no_regions():
-    """A long walk to one end, beside many pairs of cells that lead to each other alone."""
-    n, pairs = 40, 8
-    chain = 0.9 * np.eye(n, k=1) + 0.1 * np.eye(n)
-    chain[-1, -1] = 1.0
-    # the end is a set of ten cells
-    chain[-10:] = 0.0
-    chain[-10:, -10:] = 0.1
-    pair = np.array([[0.0, 1.0], [1.0, 0.0]])
-    walk = sp.block_diag([chain, *[pair] * pairs], format="csr")
-    vectors, values = lasting_distributions(walk)
+def test_a_step_to_the_neighbourhood_brings_walks_out_of_small_sets():
+    """A line of cells that a walk follows to its end, and pairs on the way that it never leaves."""
+    n = 200
+    walk = 0.9 * np.eye(n, k=1) + 0.1 * np.eye(n)
+    walk[-1] = 0.0
+    walk[-1, -1] = 1.0
+    for first in (30, 70, 110):
+        walk[[first, first + 1]] = 0.0
+        walk[first, first + 1] = walk[first + 1, first] = 1.0
+    distance = abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    around = (distance <= 8).astype(float)
+    around /= around.sum(axis=1, keepdims=True)
+    walk, around = sp.csr_matrix(walk), sp.csr_array(around)
+    _, values = lasting_distributions(walk)
     assert (values > 1 - 1e-9).sum() > 1
-    vectors, values = lasting_distributions(without_islands(walk, 10))
-    assert values.round(9).tolist() == [1.0]
-    assert vectors[n - 10 : n].min() > 0.1
-    assert vectors[n:].max() < 1e-9
+    together, values = lasting_distributions(walk, around=around)
+    assert values.round(6).tolist() == [1.0]
+    share = together[:, 0] / together.sum()
+    assert share[-60:].sum() > 0.9
+    # the same as the eigenvector of the product itself
+    dense, vectors = np.linalg.eig((walk.toarray() @ around.toarray()).T)
+    exact = abs(vectors[:, np.argmax(dense.real)].real)
+    np.testing.assert_allclose(share, exact / exact.sum(), atol=1e-6)

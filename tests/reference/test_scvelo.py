@@ -274,3 +274,14 @@ def test_statistics_of_smoothed_layers_are_those_of_the_fit(reference_input):
     ms, mu = reference_input.layers["Ms"], reference_input.layers["Mu"]
     fit = SufficientStatistics.from_arrays(ms, mu).solve(offset=True)
     np.testing.assert_array_equal(reference_input.var["velocity_gamma"], fit.gamma)
+
+
+def test_roots_are_the_cells_that_others_come_from(reference_input):
+    """scVelo finds none here; the ductal cells are known to be the progenitors."""
+    sv.tl.velocity(reference_input)
+    sv.tl.velocity_graph(reference_input)
+    sv.tl.terminal_states(reference_input)
+    roots = reference_input.obs["velocity_root_cells"] > 0.5
+    clusters = reference_input.obs["clusters"]
+    assert roots[clusters == "Ductal"].mean() > 0.8
+    assert roots[~clusters.isin(["Ductal", "Ngn3 low EP"])].mean() < 0.01

@@ -12,7 +12,7 @@ from ._direction import angle_interval, hotelling_p
 from ._extremes import gamma_path
 from ._instruments import FEWEST_MOLECULES, Instruments, RatioErrors
 from ._kinetics import evolve, induction, repression, steady_state
-from ._markov import lasting_distributions, share_of_largest, without_islands
+from ._markov import lasting_distributions, share_of_largest
 from ._ratio import RatioFit
 from ._statistics import SufficientStatistics
 from ._weights import WEIGHT_RULES, resolve_quantiles, steady_state_weights
@@ -40,5 +40,4 @@ __all__ = [
     "share_of_largest",
     "steady_state",
     "steady_state_weights",
-    "without_islands",
 ]

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import eigs
+from scipy.sparse.linalg import LinearOperator, eigs
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
     from ._typing import Float64Array
 
-__all__ = ["lasting_distributions", "share_of_largest", "without_islands"]
+__all__ = ["lasting_distributions", "share_of_largest"]
 
 # eigenvectors looked at: more than there are ends of lineages in one data set
 _VECTORS = 10
@@ -22,7 +21,11 @@ _PRECISION = 1e-8
 
 
 def lasting_distributions(
-    transitions: sp.csr_matrix[Any], *, tolerance: float = 1e-3, rng: int = 0
+    transitions: sp.csr_matrix[Any],
+    *,
+    around: sp.csr_array[Any] | None = None,
+    tolerance: float = 1e-3,
+    rng: int = 0,
 ) -> tuple[Float64Array, Float64Array]:
     r"""Return the distributions over cells that a walk keeps longest.
 
@@ -31,10 +34,16 @@ def lasting_distributions(
     empty let walks end; the largest λ is then below 1, and its distribution is the quasi-stationary
     one, that of the walks which are still under way.
 
+    A handful of cells that a walk can hardly leave has a λ near 1 of its own, whatever it does
+    elsewhere. With `around`, W, every step is followed by one to any cell of the neighbourhood,
+    :math:`\pi^\top T W = \lambda \pi^\top`, and only regions larger than that can hold a walk.
+
     Parameters
     ----------
     transitions
         T, cells × cells; rows sum to 1 or are empty.
+    around
+        W, cells × cells; rows sum to 1. None for steps of T alone.
     tolerance
         How far below the largest λ another may be.
     rng
@@ -56,49 +65,17 @@ def lasting_distributions(
     start = np.random.default_rng(rng).random(n_cells)
     n_vectors = min(_VECTORS, n_cells - 2)
     backward = transitions.T.astype(np.float64)
-    found, vectors = eigs(backward, k=n_vectors, which="LR", v0=start, tol=_PRECISION)
+    walk: Any = backward
+    if around is not None:
+        spread = around.T.tocsr()
+        walk = LinearOperator(
+            backward.shape, matvec=lambda v: spread @ (backward @ v), dtype=np.dtype(np.float64)
+        )
+    found, vectors = eigs(walk, k=n_vectors, which="LR", v0=start, tol=_PRECISION)
     values: Float64Array = found.real
     order = np.argsort(-values)
     lasting = order[values[order] >= values.max() - tolerance]
     return np.abs(vectors.real[:, lasting]), values[lasting]
-
-
-def without_islands(transitions: sp.csr_matrix[Any], fewest: int) -> sp.csr_matrix[Any]:
-    """Let walks end in sets of few cells that they cannot leave.
-
-    Each such set has an eigenvalue of 1 of its own. A handful of cells that no others lead to is
-    where a walk against the arrows stays for ever, and says nothing of the others.
-
-    Parameters
-    ----------
-    transitions
-        T, cells × cells; rows sum to 1 or are empty.
-    fewest
-        Cells of a set that counts.
-
-    Returns
-    -------
-    T with empty rows for the cells of smaller sets, which are left by no edge.
-
-    Examples
-    --------
-    >>> import numpy as np, scipy.sparse as sp
-    >>> walk = sp.csr_matrix([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
-    >>> without_islands(walk, 3).sum(axis=1).ravel().tolist()
-    [[1.0, 0.0, 0.0]]
-    >>> without_islands(walk, 2).sum(axis=1).ravel().tolist()
-    [[1.0, 1.0, 1.0]]
-    """
-    n_sets, sets = connected_components(transitions, directed=True, connection="strong")
-    degrees = np.diff(transitions.indptr)
-    rows = np.repeat(np.arange(len(sets)), degrees)
-    left = np.zeros(n_sets, dtype=bool)
-    left[sets[rows[sets[rows] != sets[transitions.indices]]]] = True
-    island = ~left & (np.bincount(sets) < fewest)
-    kept = transitions.copy()
-    kept.data = np.where(np.repeat(island[sets], degrees), 0, transitions.data)
-    kept.eliminate_zeros()
-    return kept
 
 
 def share_of_largest(values: Float64Array, percentile: float = 98.0) -> Float64Array:

@@ -13,7 +13,7 @@ from steadyvelo._checks import check_adata, writable
 from steadyvelo._fitted import Fitted
 from steadyvelo._neighbor_graph import distances
 from steadyvelo.engine import SmoothingOperator, count_threads, transition_probabilities
-from steadyvelo.model import lasting_distributions, share_of_largest, without_islands
+from steadyvelo.model import lasting_distributions, share_of_largest
 
 from ._transition_matrix import correlations
 
@@ -40,15 +40,17 @@ def terminal_states(
 
     End points are where a walk with the transition probabilities
     :math:`T_{ij} \propto e^{\lambda c_{ij}}` (no self-transitions) stays in the long run, root
-    cells where one against the arrows does, :math:`B_{ij} \propto e^{\lambda c_{ji}}`: the left
-    eigenvectors π of T and of B whose eigenvalues are within `tolerance` of the largest. Each is
-    scaled to [0, 1] (1 from its 98th percentile on), they are added up, averaged over each cell
-    and its neighbours, and scaled again.
+    cells where one against the arrows does, :math:`B_{ij} \propto e^{\lambda c_{ji}}`, each step of
+    which is followed by one to any cell of the neighbourhood, W: the left eigenvectors π of T and
+    of BW whose eigenvalues are within `tolerance` of the largest. Each is scaled to [0, 1] (1
+    from its 98th percentile on), they are added up, averaged over each cell and its neighbours, and
+    scaled again.
 
-    Cells that no edge leads to end a walk against the arrows, and so does a set of cells smaller
-    than a neighbourhood that no others lead to (along the arrows, one that leads to no others).
-    The largest eigenvalue of B is then below 1, and π the distribution of walks that are still
-    under way; a search for eigenvalues of 1 finds no root cells in such data, or such sets.
+    Every cell has neighbours to go to, but some are a neighbour to hardly any: no edge leads there,
+    or only from a few others that are alike. A walk along B alone ends in such cells, or
+    never leaves them, and would call them roots; an eigenvalue of 1 then says nothing. The step
+    to the neighbourhood brings it out. Where no edge leads to a cell, walks end; the largest
+    eigenvalue is then below 1, and π the distribution of walks that are still under way.
 
     A walk has an end on every graph, on one made of noise too: whether the arrows it follows can be
     told from noise, :func:`steadyvelo.tl.reliability` says.
@@ -159,12 +161,10 @@ def terminal_scores(
     around = SmoothingOperator.from_connectivities(neighbors).to_matrix()
     forward = transition_probabilities(graph, graph_neg, scale=scale, n_threads=n_threads)
     found = []
-    # a region holds more cells than one neighbourhood
-    fewest = int(np.diff(neighbors.indptr).max()) + 1
-    for walk in (_against(edges, scale), forward):
-        vectors, _ = lasting_distributions(
-            without_islands(walk, fewest), tolerance=tolerance, rng=rng
-        )
+    # where hardly any cell leads to a few, a walk against the arrows would never leave these
+    walks = ((_against(edges, scale), around), (forward, None))
+    for walk, spread in walks:
+        vectors, _ = lasting_distributions(walk, around=spread, tolerance=tolerance, rng=rng)
         found.append((_score(vectors, around, connected), vectors.shape[1]))
     (roots, n_roots), (ends, n_ends) = found
     return TerminalScores(roots, ends, n_roots, n_ends)
