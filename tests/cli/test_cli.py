@@ -352,6 +352,7 @@ def test_demo_comes_close_to_the_truth(invoke, tmp_path):
         "result.h5ad",
         "result_stream.png",
         "result_phase_portraits.png",
+        "result_report.html",
     }
     lines = [line.split() for line in done.stdout.splitlines() if line.startswith("  ")]
     numbers = [float(line[-1]) for line in lines]
