@@ -42,6 +42,7 @@ from steadyvelo.engine import (
     Sandwich,
     SmoothingOperator,
     Split,
+    Spreading,
     cast_votes,
     fit_groups,
     fit_ratios,
@@ -150,7 +151,9 @@ def intervals(data: Data, k: int, weights: str, *, offset: bool, methods=frozens
     rule = rule_of(data.adata.n_obs, weights, offset=offset)
     scales = np.stack([source.spliced_scale, source.unspliced_scale])
     rules = {
-        "sandwich": lambda: Sandwich(scales, 0.95, None, source.smoothing),
+        "sandwich": lambda: Sandwich(
+            scales, 0.95, None, Spreading.transposing(source.smoothing, source.order)
+        ),
         "crossfit": lambda: CrossFit(
             scales,
             0.95,
@@ -201,7 +204,8 @@ def thinned(data: Data, k: int, weights: str, *, offset: bool):
             keep_counts=True,
         )
         block = source.block(slice(0, adata.n_vars))
-        made = Sandwich(np.stack([scale, scale]), 0.95, None, graph).of_block(block, [rule], 1)
+        spreading = Spreading.transposing(graph, source.order)
+        made = Sandwich(np.stack([scale, scale]), 0.95, None, spreading).of_block(block, [rule], 1)
         instruments = made.instruments(slice(0, adata.n_vars))
         h.append(instruments.h)
         h0.append(instruments.h0)
@@ -560,7 +564,7 @@ def failure(name: str, seed: int) -> dict[str, tuple]:  # noqa: PLR0915 (one cas
         rule = rule_of(adata.n_obs, "extremes", offset=True)
         source = source_of(data, 30)
         scales = np.stack([source.spliced_scale, source.unspliced_scale])
-        own = Sandwich(scales, 0.95, None, source.smoothing)
+        own = Sandwich(scales, 0.95, None, Spreading.transposing(source.smoothing, source.order))
         plain = fit_ratios(source, rule, genes_per_block=N_GENES, errors=own, n_threads=2).errors
         return {
             "crossfit": ((errors.offset_p < 0.05)[enough], np.zeros(0)),

@@ -14,6 +14,7 @@ from steadyvelo.engine import (
     Sandwich,
     SmoothingOperator,
     Split,
+    Spreading,
     fit_ratios,
 )
 
@@ -70,7 +71,7 @@ def test_the_sandwich_is_its_formula(order):
     gamma = (m * ms * mu).sum(0) / (m * ms * ms).sum(0)
     psi = (w.T @ (m * ms)) * (u - gamma * s)
     expected = np.sqrt((psi**2).sum(0)) / (m * ms * ms).sum(0)
-    errors = Sandwich(scales, 0.95, None, smoothing)
+    errors = Sandwich(scales, 0.95, None, Spreading.transposing(source.smoothing, source.order))
     fit = fit_ratios(source, rule(), genes_per_block=10, errors=errors, n_threads=2)
     np.testing.assert_allclose(fit.gamma, gamma, rtol=1e-5)
     np.testing.assert_allclose(fit.errors.gamma, gamma, rtol=1e-5)
@@ -131,7 +132,7 @@ def test_results_do_not_depend_on_blocks_threads_or_order():
 def test_an_instrument_does_not_know_the_count_it_weighs():
     source, counts, scales, _, generator = problem(3)
     errors = cross_fit(scales, generator, n_splits=1)
-    before = errors.of_block(source.block(slice(0, N_GENES)), [rule()], 1).h[0].copy()
+    before = errors.of_block(source.block(slice(0, N_GENES)), [rule()], 1).h[0].T.copy()
     spliced = counts[0].copy()
     spliced[17, 5] += 50
     changed = CountsSource(
@@ -144,7 +145,7 @@ def test_an_instrument_does_not_know_the_count_it_weighs():
         smoothing=source.smoothing,
         keep_counts=True,
     )
-    after = errors.of_block(changed.block(slice(0, N_GENES)), [rule()], 1).h[0]
+    after = errors.of_block(changed.block(slice(0, N_GENES)), [rule()], 1).h[0].T
     same_fold = errors.splits[0].cell_fold == errors.splits[0].cell_fold[17]
     np.testing.assert_array_equal(after[5, same_fold], before[5, same_fold])
     assert not np.array_equal(after[5], before[5])
@@ -152,8 +153,11 @@ def test_an_instrument_does_not_know_the_count_it_weighs():
 
 
 def test_a_line_without_negative_offset_is_one_of_the_two():
-    source, _, scales, smoothing, generator = problem(4)
-    for errors in (Sandwich(scales, 0.95, None, smoothing), cross_fit(scales, generator)):
+    source, _, scales, _, generator = problem(4)
+    for errors in (
+        Sandwich(scales, 0.95, None, Spreading.transposing(source.smoothing, source.order)),
+        cross_fit(scales, generator),
+    ):
         every = {
             offset: fit_ratios(source, rule(offset=offset), genes_per_block=20, errors=errors)
             for offset in (False, True, "nonnegative")
@@ -172,7 +176,7 @@ def test_a_line_without_negative_offset_is_one_of_the_two():
 
 
 def test_blocks_without_counts_are_refused():
-    source, _, scales, smoothing, generator = problem(5)
+    source, _, scales, _, generator = problem(5)
     lean = CountsSource(
         source.spliced,
         source.unspliced,
@@ -182,6 +186,9 @@ def test_blocks_without_counts_are_refused():
         unspliced_scale=scales[1],
         smoothing=source.smoothing,
     )
-    for errors in (Sandwich(scales, 0.95, None, smoothing), cross_fit(scales, generator)):
+    for errors in (
+        Sandwich(scales, 0.95, None, Spreading.transposing(source.smoothing, source.order)),
+        cross_fit(scales, generator),
+    ):
         with pytest.raises(ValueError, match="keep_counts=True"):
             fit_ratios(lean, rule(), genes_per_block=20, errors=errors)

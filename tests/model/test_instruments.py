@@ -8,8 +8,7 @@ import scipy.sparse as sp
 from scipy import stats
 
 from steadyvelo.model import Instruments, SufficientStatistics
-from steadyvelo.model._instruments import N_SUMS
-from steadyvelo.model._kernels import instrument_sums, spread_instruments
+from steadyvelo.model._instruments import sums_over_rows
 
 
 def example(rng=0, n_genes=6, n_cells=80, depth=2.0):
@@ -35,28 +34,20 @@ def instruments(smoother, spliced, weights):
     return (weights * smoothed) @ smoother, weights.astype(float) @ smoother, smoothed
 
 
-def test_instruments_are_a_transposed_smoothing():
-    smoother, spliced, _, _, weights = example()
-    h, h0, smoothed = instruments(smoother, spliced, weights)
-    got, got0 = np.zeros((2, *spliced.shape))
-    everyone = np.ones(spliced.shape[1], dtype=bool)
-    indptr, indices = smoother.indptr.astype(np.int64), smoother.indices.astype(np.int32)
-    spread_instruments(indptr, indices, smoothed, weights, everyone, got, got0)
-    np.testing.assert_allclose(got, h, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(got0, h0, rtol=1e-12, atol=1e-12)
-    few = np.arange(spliced.shape[1]) % 3 == 0
-    got, got0 = np.zeros((2, *spliced.shape))
-    spread_instruments(indptr, indices, smoothed, weights[:1] * 1.0, few, got, got0)
-    expected = ((weights[:1] * smoothed) @ smoother) * few
-    np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
+def backwards(work):
+    """Three chunks, the last one first."""
+    for start, stop in ((50, 80), (20, 50), (0, 20)):
+        work(start, stop)
 
 
+@pytest.mark.parametrize("over_rows", [None, backwards])
+@pytest.mark.parametrize("n_genes", [6, 70])
 @pytest.mark.parametrize("centred", [False, True])
-def test_sums_are_those_of_numpy(centred):
-    smoother, s, u, scales, weights = example(1)
+def test_sums_are_those_of_numpy(centred, n_genes, over_rows):
+    smoother, s, u, scales, weights = example(1, n_genes)
     h, h0, _ = instruments(smoother, s, weights)
-    out = np.empty((len(h), N_SUMS))
-    instrument_sums(h, h0, s, u, scales, centred, out)
+    rows = (np.ascontiguousarray(x.T) for x in (h, h0, s, u, scales))
+    out = sums_over_rows(*rows, centred=centred, over_rows=over_rows)
     s, u = s.astype(float), u.astype(float)
     s_mean, u_mean = ((h0 * x).sum(1) / h0.sum(1) * centred for x in (s, u))
     q = h - centred * h0 * (h.sum(1) / h0.sum(1))[:, None]

@@ -22,6 +22,7 @@ from ._order import CellOrder
 from ._scratch import Scratch
 from ._smoothing import SmoothingOperator
 from ._sources import CountsSource, LayerSource, MomentBlock, MomentSource
+from ._spreading import Spreading
 from ._threads import count_threads
 from ._transitions import (
     project_transitions,
@@ -49,6 +50,7 @@ __all__ = [
     "Scratch",
     "SmoothingOperator",
     "Split",
+    "Spreading",
     "Votes",
     "available_memory",
     "cast_votes",

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo.model._instruments import SCORE
-from steadyvelo.model._kernels import spread_instruments
 
 from ._errors import BlockErrors, ErrorRule
+from ._kernels._spreading import add_columns, clear_rows
 from ._sources import by_gene
-from ._threads import gene_slices, in_threads
+from ._spreading import Spreading
+from ._threads import for_rows, gene_slices, in_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from steadyvelo.model import Instruments, RatioErrors, RatioFit
-    from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, IntArray
+    from steadyvelo.model import RatioErrors
+    from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
 
-    from ._errors import Known
     from ._fit import FitRule
     from ._smoothing import SmoothingOperator
     from ._sources import MomentBlock
@@ -74,13 +74,12 @@ class CrossFit(ErrorRule):
 
     def of_block(self, block: MomentBlock, rules: list[FitRule], n_threads: int) -> BlockErrors:
         """Make the instruments of all genes of a block, under every rule."""
-        shape = (len(rules), block.spliced.shape[1], block.spliced.shape[0])
-        h, h0 = np.zeros((2, *shape), dtype=np.float32)
+        h, h0 = np.zeros((2, len(rules), *block.spliced.shape), dtype=np.float32)
         for split in self.splits:
             for fold in (0, 1):
                 columns = np.flatnonzero(split.gene_fold[block.genes] == fold)
                 if len(columns) > 0:
-                    made = _Folds(block, rules, split, fold, columns, h, h0)
+                    made = _Folds(block, rules, split.graphs[fold], split.cell_fold, columns, h, h0)
                     made.add(n_threads)
         h /= len(self.splits)
         h0 /= len(self.splits)
@@ -93,35 +92,49 @@ class _Folds:
 
     block: MomentBlock
     rules: list[FitRule]
-    split: Split
-    fold: int
+    graph: SmoothingOperator
+    cell_fold: NDArray[np.int8]
     columns: IntArray
     h: Float32Array
     h0: Float32Array
 
     def add(self, n_threads: int) -> None:
         """Add to the instruments of all cells what cells of the other fold say."""
-        spliced, unspliced = (values[:, self.columns] for values in self.block.kept_counts)
+        order = self.block.order
+        counts = [values[:, self.columns] for values in self.block.kept_counts]
         parts = gene_slices(len(self.columns), _GENES_PER_TASK)
+        given, given0 = np.empty((2, len(self.rules), *counts[0].shape), dtype=np.float32)
+        received = np.empty_like(given[0])
+        graph = self.graph.reordered(order)
         for cells in (0, 1):
-            responders = self.split.cell_fold == cells
-            others = self.split.graphs[self.fold].without(responders).reordered(self.block.order)
-            moments = others.apply(spliced, n_threads), others.apply(unspliced, n_threads)
-            # every gene is in one task: no two threads write to one row
-            in_threads([partial(self._spread, moments, responders, p) for p in parts], n_threads)
+            responders = self.cell_fold == cells
+            others = graph.without(responders[order.order])
+            moments = [others.apply(values, n_threads) for values in counts]
+            spreading = Spreading.transposing(graph, order, responders)
+            for values in (*given, *given0):
+                for_rows(partial(clear_rows, values), len(values), n_threads)
+            weigh = partial(self._weigh, spreading, moments, given, given0)
+            in_threads([partial(weigh, part) for part in parts], n_threads)
+            for given_by, out in ((given, self.h), (given0, self.h0)):
+                for values, total in zip(given_by, out, strict=True):
+                    spreading.received(values, n_threads, received)
+                    add = partial(add_columns, received, self.columns, total)
+                    for_rows(add, len(total), n_threads)
 
-    def _spread(
-        self, moments: tuple[Float32Array, Float32Array], responders: BoolArray, part: slice
+    def _weigh(
+        self,
+        spreading: Spreading,
+        moments: list[Float32Array],
+        given: Float32Array,
+        given0: Float32Array,
+        part: slice,
     ) -> None:
-        graph = self.split.graphs[self.fold]
+        """Write what the cells in the fits of some genes give to their neighbours."""
         spliced, unspliced = (by_gene(values, part, self.block.order) for values in moments)
-        genes = self.columns[part]
+        genes = self.block.genes.start + self.columns[part]
         for number, rule in enumerate(self.rules):
-            weights = rule.weigh(spliced, unspliced, self.block.genes.start + genes)
-            h, h0 = np.zeros((2, *spliced.shape))
-            spread_instruments(graph.indptr, graph.indices, spliced, weights, responders, h, h0)
-            self.h[number, genes] += h
-            self.h0[number, genes] += h0
+            weights = rule.weigh(spliced, unspliced, genes)
+            spreading.weigh(spliced, weights, given[number][:, part], given0[number][:, part])
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,25 +142,19 @@ class _BlockCrossFit(BlockErrors):
     h: Float32Array
     h0: Float32Array
 
-    def instruments(
-        self,
-        genes: slice,
-        rule: int = 0,
-        known: Known | None = None,  # noqa: ARG002
-    ) -> Instruments:
-        return self._weighed(genes, self.h[rule, genes], self.h0[rule, genes])
+    def by_row(self, genes: slice, rule: int = 0) -> tuple[Float32Array, Float32Array]:
+        return self.h[rule][:, genes], self.h0[rule][:, genes]
 
-    def of_genes(
-        self,
-        genes: slice,
-        known: Known,  # noqa: ARG002
-        fit: RatioFit,  # noqa: ARG002
-    ) -> tuple[RatioErrors, Float64Array, Float64Array]:
-        weighed = self.instruments(genes)
-        sums = {mode: weighed.sums(centred=mode) for mode in self.modes}
+    def note(self, *_: object) -> None:
+        """Nothing: the fit itself has no part in these errors."""
+
+    def of_fit(self, offset: Float64Array, n_threads: int) -> RatioErrors:  # noqa: ARG002
+        return self.estimate(n_threads)
+
+    def estimate(self, n_threads: int) -> RatioErrors:
+        sums = self._sums(self.h[0], self.h0[0], self.modes, n_threads)
         if len(self.rules) > 1:
-            test = self.instruments(genes, 1).sums(centred=False)
+            test = self._sums(self.h[1], self.h0[1], (False,), n_threads)[False]
             for rows in sums.values():
                 rows[:, SCORE] = test[:, SCORE]
-        found = self._under_mode(sums)
-        return found, found.gamma, found.offset
+        return self._under_mode(sums)

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from steadyvelo.model import Instruments
-from steadyvelo.model._instruments import N_SUMS, ratio_errors
-from steadyvelo.model._kernels import spread_instruments
+from steadyvelo.model._instruments import ratio_errors, sums_over_rows
+
+from ._kernels._spreading import clear_rows
+from ._scratch import Scratch
+from ._sources import by_gene
+from ._threads import for_rows, gene_slices, in_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from steadyvelo.model import RatioErrors, RatioFit
-    from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, GeneRows
+    from steadyvelo.model import RatioErrors
+    from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array
 
     from ._fit import FitRule
-    from ._smoothing import SmoothingOperator
     from ._sources import MomentBlock
+    from ._spreading import Spreading
 
-    # Ms by gene, and the weights of the fit
-    Known: TypeAlias = tuple[Float32Array, NDArray[np.generic]]
+__all__ = ["BlockErrors", "ErrorRule", "Sandwich"]
 
-__all__ = ["BlockErrors", "ErrorRule", "Known", "Sandwich"]
-
-_GENES_PER_TASK = 16
-# all cells receive
-_EVERY = np.zeros(0, dtype=bool)
+_GENES_PER_TASK = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,17 +78,30 @@ class BlockErrors(ABC):
     rules: list[FitRule]
 
     @abstractmethod
-    def instruments(self, genes: slice, rule: int = 0, known: Known | None = None) -> Instruments:
-        """Return the instruments of some genes under one of the rules.
+    def by_row(self, genes: slice, rule: int = 0) -> tuple[Float32Array, Float32Array]:
+        """Return the instruments of slope and offset of some genes under one of the rules.
 
-        `known` are Ms by gene and the weights of that rule, where they were made already.
+        Shape (rows, genes); those of the offset may have no columns.
         """
 
     @abstractmethod
-    def of_genes(
-        self, genes: slice, known: Known, fit: RatioFit
-    ) -> tuple[RatioErrors, Float64Array, Float64Array]:
-        """Return errors, and γ and offset to be used, of some genes under the first rule."""
+    def estimate(self, n_threads: int) -> RatioErrors | None:
+        """Return errors that come with estimates of their own, of all genes under the first rule.
+
+        None where they are those of the fit: :meth:`note` has to see it.
+        """
+
+    @abstractmethod
+    def note(self, genes: slice, spliced: Float32Array, weights: NDArray[np.generic]) -> None:
+        """Take note of Ms of some genes, by gene, and the weights of their fit."""
+
+    @abstractmethod
+    def of_fit(self, offset: Float64Array, n_threads: int) -> RatioErrors:
+        """Return errors of all genes whose fits were noted and have these offsets."""
+
+    def instruments(self, genes: slice, rule: int = 0) -> Instruments:
+        """Return the instruments of some genes under one of the rules, in the cells' own order."""
+        return self._weighed(genes, *self.by_row(genes, rule))
 
     def line_influences(
         self, genes: slice, gamma: Float64Array, offset: Float64Array
@@ -96,9 +109,40 @@ class BlockErrors(ABC):
         """Return how each cell moves the lines of some genes, in the cells' own order."""
         return self.instruments(genes).line_influences(gamma, offset)
 
-    def _weighed(self, genes: slice, h: GeneRows, h0: GeneRows) -> Instruments:
-        counts = self.block.counts_by_gene(genes)
-        return Instruments(h, h0, *counts, self.errors.scales, self.errors.batches)
+    def _weighed(self, genes: slice, h: Float32Array, h0: Float32Array) -> Instruments:
+        order, every = self.block.order, slice(None)
+        return Instruments(
+            by_gene(h, every, order),
+            by_gene(h0, every, order) if h0.size > 0 else np.empty((h.shape[1], 0), np.float32),
+            *self.block.counts_by_gene(genes),
+            self.errors.scales,
+            self.errors.batches,
+        )
+
+    def _sums(
+        self, h: Float32Array, h0: Float32Array, modes: tuple[bool, ...], n_threads: int
+    ) -> dict[bool, Float64Array]:
+        """Return what errors of all genes are made from, with and without an offset."""
+        if self.errors.batches is None:
+            scales = np.ascontiguousarray(self.errors.scales.T[self.block.order.order])
+            threads = partial(for_rows, n_rows=len(h), n_threads=n_threads)
+            return {
+                mode: sums_over_rows(
+                    h, h0, *self.block.kept_counts, scales, centred=mode, over_rows=threads
+                )
+                for mode in modes
+            }
+
+        def of_genes(genes: slice) -> list[Float64Array]:
+            made = self._weighed(genes, h[:, genes], h0[:, genes])
+            return [made.sums(centred=mode) for mode in modes]
+
+        tasks = [partial(of_genes, genes) for genes in gene_slices(h.shape[1], _GENES_PER_TASK)]
+        parts = in_threads(tasks, n_threads)
+        return {
+            mode: np.concatenate(rows)
+            for mode, rows in zip(modes, zip(*parts, strict=True), strict=True)
+        }
 
     def _under_mode(
         self, sums: dict[bool, Float64Array], centred: BoolArray | None = None
@@ -135,72 +179,67 @@ class Sandwich(ErrorRule):
 
     Attributes
     ----------
-    smoothing
-        The operator W between cells.
+    spreading
+        The transposed operator W between the rows of the blocks.
+    scratch
+        Arrays that are used again for every block.
     """
 
-    smoothing: SmoothingOperator
+    spreading: Spreading
+    scratch: Scratch = field(default_factory=Scratch)
 
     def of_block(
         self,
         block: MomentBlock,
         rules: list[FitRule],
-        n_threads: int,  # noqa: ARG002
+        n_threads: int,
     ) -> BlockErrors:
-        """Nothing is shared: instruments are made gene by gene."""
-        return _BlockSandwich(self, block, rules, self.smoothing)
+        """Make room for what the fits will note, and for the instruments that are made of it."""
+        n_offset = 0 if rules[0].offset is False else block.spliced.shape[1]
+        arrays = [
+            self.scratch.array(name, (len(block.spliced), width), np.float32)
+            for name, width in (
+                ("given", block.spliced.shape[1]),
+                ("given to offset", n_offset),
+                ("h", block.spliced.shape[1]),
+                ("h of offset", n_offset),
+            )
+        ]
+        for given in arrays[:2]:
+            for_rows(partial(clear_rows, given), len(given), n_threads)
+        return _BlockSandwich(self, block, rules, self.spreading, *arrays)
 
 
 @dataclass(frozen=True, eq=False)
 class _BlockSandwich(BlockErrors):
-    smoothing: SmoothingOperator
+    """What cells in a fit give to the counts of their neighbours, and what these receive.
 
-    def instruments(self, genes: slice, rule: int = 0, known: Known | None = None) -> Instruments:
-        if known is None:
-            spliced, unspliced = self.block.by_gene(genes)
-            columns = self.block.genes.start + np.arange(genes.start, genes.stop)
-            known = spliced, self.rules[rule].weigh(spliced, unspliced, columns)
-        h, h0 = self._empty(known[0].shape)
-        self._spread(*known, h, h0)
-        return self._weighed(genes, h, h0)
+    The test of an offset would reject far too often with these instruments: without an offset there
+    are none of it.
+    """
 
-    def of_genes(
-        self, genes: slice, known: Known, fit: RatioFit
-    ) -> tuple[RatioErrors, Float64Array, Float64Array]:
-        spliced, weights = known
-        counts = self.block.counts_by_gene(genes)
-        sums = {mode: np.empty((len(spliced), N_SUMS)) for mode in self.modes}
-        # instruments of one gene at a time, in memory that stays in the cache
-        h, h0 = self._empty((1, spliced.shape[1]))
-        for g in range(len(spliced)):
-            one = slice(g, g + 1)
-            self._spread(spliced[one], weights[one] if len(weights) > 1 else weights, h, h0)
-            weighed = Instruments(
-                h, h0, counts[0][one], counts[1][one], self.errors.scales, self.errors.batches
-            )
-            for mode, rows in sums.items():
-                rows[one] = weighed.sums(centred=mode)
-        return self._under_mode(sums, fit.offset != 0), fit.gamma, fit.offset
+    spreading: Spreading
+    given: Float32Array
+    given0: Float32Array
+    h: Float32Array
+    h0: Float32Array
 
-    def _empty(self, shape: tuple[int, int]) -> tuple[Float32Array, Float32Array]:
-        """Return room for instruments; those of an offset only where there is one.
+    def by_row(self, genes: slice, rule: int = 0) -> tuple[Float32Array, Float32Array]:
+        spliced, unspliced = self.block.by_gene(genes)
+        columns = self.block.genes.start + np.arange(genes.start, genes.stop)
+        weights = self.rules[rule].weigh(spliced, unspliced, columns)
+        given = np.zeros(spliced.shape[::-1], dtype=np.float32)
+        given0 = np.zeros_like(given) if self.given0.size > 0 else given[:, :0]
+        self.spreading.weigh(spliced, weights, given, given0)
+        return self.spreading.received(given), self.spreading.received(given0)
 
-        The test of an offset would reject far too often with these instruments.
-        """
-        offset = self.rules[0].offset is not False
-        return (
-            np.empty(shape, dtype=np.float32),
-            np.empty((shape[0], shape[1] if offset else 0), dtype=np.float32),
-        )
+    def estimate(self, n_threads: int) -> RatioErrors | None:  # noqa: ARG002
+        return None
 
-    def _spread(
-        self,
-        spliced: Float32Array,
-        weights: NDArray[np.generic],
-        h: Float32Array,
-        h0: Float32Array,
-    ) -> None:
-        """Write the instruments of some genes."""
-        h[:] = h0[:] = 0
-        graph = self.smoothing
-        spread_instruments(graph.indptr, graph.indices, spliced, weights, _EVERY, h, h0)
+    def note(self, genes: slice, spliced: Float32Array, weights: NDArray[np.generic]) -> None:
+        self.spreading.weigh(spliced, weights, self.given[:, genes], self.given0[:, genes])
+
+    def of_fit(self, offset: Float64Array, n_threads: int) -> RatioErrors:
+        h = self.spreading.received(self.given, n_threads, self.h)
+        h0 = self.spreading.received(self.given0, n_threads, self.h0)
+        return self._under_mode(self._sums(h, h0, self.modes, n_threads), offset != 0)

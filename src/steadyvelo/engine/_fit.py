@@ -200,14 +200,18 @@ def fit_ratios(
     for block in source.blocks(genes_per_block, n_threads):
         n_block = block.spliced.shape[1]
         of_block = None if errors is None else errors.of_block(block, rules, n_threads)
+        own = None if of_block is None else of_block.estimate(n_threads)
         fits = in_threads(
             [
-                partial(fit_genes, block, genes, rule, of_block)
+                partial(fit_genes, block, genes, rule, of_block, own)
                 for genes in gene_slices(n_block, _GENES_PER_TASK)
             ],
             n_threads,
         )
         result = FitResult.join(fits)
+        if of_block is not None:
+            found = of_block.of_fit(result.offset, n_threads) if own is None else own
+            result = replace(result, errors=found)
         if consume is not None:
             consume(block, result)
         results.append(result)
@@ -217,9 +221,13 @@ def fit_ratios(
 
 
 def fit_genes(
-    block: MomentBlock, genes: slice, rule: FitRule, errors: BlockErrors | None = None
+    block: MomentBlock,
+    genes: slice,
+    rule: FitRule,
+    errors: BlockErrors | None = None,
+    own: RatioErrors | None = None,
 ) -> FitResult:
-    """Fit some genes of a block; a pure function of its arguments.
+    """Fit some genes of a block, without the errors of the fits.
 
     Parameters
     ----------
@@ -230,17 +238,20 @@ def fit_genes(
     rule
         How to fit.
     errors
-        How to find errors of the ratios in this block, which may bring an estimate of its own;
-        None for none.
+        What takes note of the fits, to find their errors; None for nothing.
+    own
+        Estimates for all genes of the block that take the place of the fitted ones; None for none.
     """
     spliced, unspliced = block.by_gene(genes)
     weights = rule.weigh(spliced, unspliced, block.genes.start + np.arange(genes.start, genes.stop))
     fit = SufficientStatistics.from_gene_rows(spliced, unspliced, weights).solve(offset=rule.offset)
     overall = SufficientStatistics.from_gene_rows(spliced, unspliced, rule.cells[None, :])
     gamma, offset = fit.gamma, fit.offset
-    found, reason = RatioErrors.missing(len(spliced)), fit.reason
+    reason = fit.reason
     if errors is not None:
-        found, gamma, offset = errors.of_genes(genes, (spliced, weights), fit)
+        errors.note(genes, spliced, weights)
+    if own is not None:
+        gamma, offset = own.gamma[genes], own.offset[genes]
         reason = np.where((reason == "") & np.isnan(gamma), NO_INSTRUMENTS, reason)
         no_fit = reason != ""
         gamma, offset = np.where(no_fit, np.nan, gamma), np.where(no_fit, np.nan, offset)
@@ -256,5 +267,5 @@ def fit_genes(
         np.broadcast_to(np.count_nonzero(weights, axis=1), len(spliced)),
         spliced.max(axis=1, initial=0.0),
         unspliced.max(axis=1, initial=0.0),
-        found,
+        RatioErrors.missing(len(spliced)),
     )

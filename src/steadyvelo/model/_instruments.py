@@ -9,19 +9,33 @@ terms of this sum do not.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy import special
 
-from ._kernels import instrument_sums
+from ._kernels import _STRIDE, instrument_means, instrument_scores
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
     from numpy.typing import NDArray
 
     from ._typing import BoolArray, Float64Array, GeneRows
 
-__all__ = ["FEWEST_MOLECULES", "N_SUMS", "SCORE", "Instruments", "RatioErrors", "ratio_errors"]
+    # cells × genes
+    Rows: TypeAlias = GeneRows
+
+__all__ = [
+    "FEWEST_MOLECULES",
+    "N_SUMS",
+    "SCORE",
+    "Instruments",
+    "RatioErrors",
+    "ratio_errors",
+    "sums_over_rows",
+]
 
 # below, a standard error says nothing: the estimate is far from normal
 FEWEST_MOLECULES = 10.0
@@ -143,8 +157,10 @@ class Instruments:
 
     def sums(self, *, centred: bool) -> Float64Array:
         """Return what :func:`ratio_errors` needs of the cells, a row for every gene."""
-        sums = np.empty((len(self.h), N_SUMS))
-        instrument_sums(self.h, self.h0, self.spliced, self.unspliced, self.scales, centred, sums)
+        n_cells = self.h.shape[1]
+        h0 = self.h0 if self.h0.size > 0 else self.h0.reshape(0, n_cells)
+        arrays: list[Any] = [self.h, h0, self.spliced, self.unspliced, self.scales]
+        sums = sums_over_rows(*(np.ascontiguousarray(x.T) for x in arrays), centred=centred)
         if self.batches is not None:
             sums[:, 2:5] = np.stack(self._by_batch(self.batches, centred=centred), axis=1)
             # how batches move an offset is not found
@@ -232,6 +248,91 @@ class Instruments:
             # a batch that holds nearly all of the fit leaves no others to check it with
             a, b = (np.where(left > LEAST_LEFT, x / left, np.nan) for x in (a, b))
         return (a * a).sum(axis=1), (a * b).sum(axis=1), (b * b).sum(axis=1)
+
+
+def sums_over_rows(
+    h: Rows,
+    h0: Rows,
+    spliced: Rows,
+    unspliced: Rows,
+    scales: Float64Array,
+    *,
+    centred: bool,
+    over_rows: Callable[[Callable[[int, int], None]], None] | None = None,
+) -> Float64Array:
+    """Return what the errors of a ratio need, a row for every gene.
+
+    With q the instrument (centred where there is an offset), a = q(u − ū) and b = q(s − s̄): Σa, Σb,
+    Σa², Σab, Σb², Σq²(d_s u + d_u s), Σq², Σq⁴, the effective number of unspliced molecules, s̄, ū,
+    the score of an offset and its variance, and whether there is anything to divide by; where there
+    is an offset also, with r = (u − ū) − γ(s − s̄) and h⁰ scaled to sum to 1, Σ(h⁰r)² and
+    Σh⁰qr² / Σb. Without instruments of the offset its score is 0.
+
+    Parameters
+    ----------
+    h, h0, spliced, unspliced
+        As in :class:`Instruments`, but shape (cells, genes) and contiguous; `h0` may have no
+        columns.
+    scales
+        As there, but shape (cells, 2).
+    centred
+        Whether there is an offset.
+    over_rows
+        Calls ``work(start, stop)`` for chunks that cover all cells, maybe in threads; None for one
+        chunk.
+    """
+    n_cells, n_genes = h.shape
+    arrays = h, h0, spliced, unspliced, scales
+    n_parts = -(-n_genes // _STRIDE)
+
+    def total(n_sums: int, kernel: Callable[..., None], *lines: Float64Array) -> Float64Array:
+        """Return sums over all cells, shape (sums, genes)."""
+        found: dict[int, Float64Array] = {}
+
+        def work(start: int, stop: int) -> None:
+            found[start] = np.zeros((n_parts, n_sums * _STRIDE))
+            kernel(*arrays, start, stop, *lines, found[start])
+
+        if over_rows is None:
+            work(0, n_cells)
+        else:
+            over_rows(work)
+        # in the order of the cells, whichever thread was first
+        summed = np.add.reduce([found[start] for start in sorted(found)])
+        by_sum = summed.reshape(n_parts, n_sums, _STRIDE).swapaxes(0, 1)
+        of_genes: Float64Array = by_sum.reshape(n_sums, -1)[:, :n_genes]
+        return of_genes
+
+    out = np.zeros((n_genes, N_SUMS))
+    second = h0.shape[1] > 0
+    if not centred and not second:
+        sums = total(16, instrument_scores, np.empty((0, 5 * _STRIDE)))
+        out[:, :8] = sums[:8].T
+        there, hu, huu = sums[1] > 0, sums[0], sums[8]
+    else:
+        means = total(7, instrument_means)
+        sum_h, sum_h0, hs, hu, h0s, h0u, huu = means
+        there = (hs > 0) & ((sum_h0 > 0) | (not second))
+        lines = np.zeros((5, n_parts * _STRIDE))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if centred:
+                lines[:3, :n_genes] = np.where(there, [sum_h, h0s, h0u] / sum_h0, 0.0)
+            lines[3:, :n_genes] = np.where(there, [hu, h0s] / hs, 0.0)
+        by_part = lines.reshape(5, n_parts, _STRIDE).swapaxes(0, 1).reshape(n_parts, -1)
+        sums = total(16, instrument_scores, np.ascontiguousarray(by_part))
+        out[:, :8] = sums[:8].T
+        out[:, 9:11] = lines[1:3, :n_genes].T
+        out[:, SCORE] = sums[8:10].T
+        if centred:
+            xx, xy, yy, qx, qm, qy = sums[10:]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                slope = sums[0] / sums[1]
+                squares = (xx - 2 * slope * xy + slope**2 * yy) / sum_h0**2
+                mixed = (qx - slope * qm + slope**2 * qy) / (sum_h0 * sums[1])
+            out[:, 14:16] = np.where(there & (sums[1] != 0), [squares, mixed], 0.0).T
+    out[:, 8] = np.divide(hu * hu, huu, out=np.zeros(n_genes), where=huu > 0)
+    out[:, 13] = there
+    return out
 
 
 def ratio_errors(

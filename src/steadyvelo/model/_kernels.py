@@ -13,6 +13,8 @@ Array = np.ndarray[Any, Any]
 _BINS = 1024
 # values closer together than this are equal: nothing could be divided by their distance
 _SMALLEST = 1e-300
+# genes whose sums over cells stand in one row
+_STRIDE = 32
 
 
 @reordering_kernel
@@ -137,142 +139,129 @@ def extreme_cells(
 
 
 @kernel
-def spread_instruments(
-    indptr: Array,
-    indices: Array,
-    values: Array,
-    weights: Array,
-    receives: Array,
-    h: Array,
-    h0: Array,
-) -> None:
-    """Add Σ_i W_ic m_i y_i and Σ_i W_ic m_i to each cell c that receives, for every gene.
+def _add_plain(s: Array, u: Array, h: Array, scales: Array, sums: Array) -> None:
+    """Add a cell to the sums for lines through the origin; the ninth is Σh²d_u u.
 
-    W has equal entries in each row. Rows of `values` (y), `weights` (m), `h` and `h0` are genes; an
-    empty `receives` means all cells, and the second sum is left out where `h0` is empty.
+    Sums of a gene lie _STRIDE apart in one array: a compiler sees that they do not overlap.
     """
-    every = receives.shape[0] == 0
-    second = h0.shape[1] > 0
-    for g in range(values.shape[0]):
-        w = weights[min(g, weights.shape[0] - 1)]
-        for i in range(values.shape[1]):
-            if w[i] == 0:
-                continue
-            low, high = indptr[i], indptr[i + 1]
-            weight = np.float64(w[i]) / max(high - low, 1)
-            product = weight * np.float64(values[g, i])
-            if every and not second:
-                for k in range(low, high):
-                    h[g, indices[k]] += product
-                continue
-            for k in range(low, high):
-                c = indices[k]
-                if every or receives[c]:
-                    h[g, c] += product
-                    if second:
-                        h0[g, c] += weight
-
-
-@reordering_kernel
-def _plain_sums(spliced: Array, unspliced: Array, h: Array, scales: Array, row: Array) -> None:
-    """Write the sums of :func:`instrument_sums` for a line through the origin, in one pass."""
-    n = d = aa = ab = bb = floor = h2 = h4 = molecules = 0.0
-    for c in range(spliced.shape[0]):
-        q, sc, uc = np.float64(h[c]), np.float64(spliced[c]), np.float64(unspliced[c])
+    ds, du = scales[0], scales[1]
+    for g in range(h.shape[0]):
+        q, sc, uc = np.float64(h[g]), np.float64(s[g]), np.float64(u[g])
         a, b, square = q * uc, q * sc, q * q
-        n += a
-        d += b
-        aa += a * a
-        ab += a * b
-        bb += b * b
-        floor += square * (scales[0, c] * uc + scales[1, c] * sc)
-        molecules += square * scales[1, c] * uc
-        h2 += square
-        h4 += square * square
-    row[:] = 0.0
-    row[0], row[1], row[2], row[3], row[4] = n, d, aa, ab, bb
-    row[5], row[6], row[7] = floor, h2, h4
-    row[8] = n * n / molecules if molecules > 0.0 else 0.0
-    row[13] = 1.0 if d > 0.0 else 0.0
+        sums[g] += a
+        sums[_STRIDE + g] += b
+        sums[2 * _STRIDE + g] += a * a
+        sums[3 * _STRIDE + g] += a * b
+        sums[4 * _STRIDE + g] += b * b
+        sums[5 * _STRIDE + g] += square * (ds * uc + du * sc)
+        sums[6 * _STRIDE + g] += square
+        sums[7 * _STRIDE + g] += square * square
+        sums[8 * _STRIDE + g] += square * du * uc
 
 
-@reordering_kernel
-def instrument_sums(  # noqa: PLR0915 (two passes over the cells of a gene)
+@kernel
+def _add_means(s: Array, u: Array, h: Array, h0: Array, scales: Array, sums: Array) -> None:
+    """Add a cell to Σh, Σh⁰, Σhs, Σhu, Σh⁰s, Σh⁰u and Σh²d_u u."""
+    du = scales[1]
+    for g in range(h.shape[0]):
+        hc, h0c = np.float64(h[g]), np.float64(h0[g])
+        sc, uc = np.float64(s[g]), np.float64(u[g])
+        sums[g] += hc
+        sums[_STRIDE + g] += h0c
+        sums[2 * _STRIDE + g] += hc * sc
+        sums[3 * _STRIDE + g] += hc * uc
+        sums[4 * _STRIDE + g] += h0c * sc
+        sums[5 * _STRIDE + g] += h0c * uc
+        sums[6 * _STRIDE + g] += hc * hc * du * uc
+
+
+@kernel
+def _add_scores(
+    s: Array, u: Array, h: Array, h0: Array, scales: Array, lines: Array, sums: Array
+) -> None:
+    """Add a cell to the sums for lines with an offset, to its score, and to six sums of h⁰.
+
+    `lines` holds, _STRIDE apart, Σh/Σh⁰, s̄ and ū (0 where there is no offset), γ, and Σh⁰s/Σhs.
+    """
+    ds, du = scales[0], scales[1]
+    for g in range(h.shape[0]):
+        hc, h0c = np.float64(h[g]), np.float64(h0[g])
+        sc, uc = np.float64(s[g]), np.float64(u[g])
+        q = hc - lines[g] * h0c
+        s_left, u_left = sc - lines[_STRIDE + g], uc - lines[2 * _STRIDE + g]
+        a, b, square = q * u_left, q * s_left, q * q
+        z = (h0c - lines[4 * _STRIDE + g] * hc) * (uc - lines[3 * _STRIDE + g] * sc)
+        x, y = h0c * u_left, h0c * s_left
+        sums[g] += a
+        sums[_STRIDE + g] += b
+        sums[2 * _STRIDE + g] += a * a
+        sums[3 * _STRIDE + g] += a * b
+        sums[4 * _STRIDE + g] += b * b
+        sums[5 * _STRIDE + g] += square * (ds * uc + du * sc)
+        sums[6 * _STRIDE + g] += square
+        sums[7 * _STRIDE + g] += square * square
+        sums[8 * _STRIDE + g] += z
+        sums[9 * _STRIDE + g] += z * z
+        sums[10 * _STRIDE + g] += x * x
+        sums[11 * _STRIDE + g] += x * y
+        sums[12 * _STRIDE + g] += y * y
+        sums[13 * _STRIDE + g] += a * x
+        sums[14 * _STRIDE + g] += a * y + b * x
+        sums[15 * _STRIDE + g] += b * y
+
+
+@kernel
+def instrument_means(
     h: Array,
     h0: Array,
     spliced: Array,
     unspliced: Array,
     scales: Array,
-    centred: bool,  # noqa: FBT001 (kernels take no keywords)
-    out: Array,
+    start: int,
+    stop: int,
+    sums: Array,
 ) -> None:
-    """Write what the errors of a ratio need, for every gene, to a row of `out`.
+    """Add seven sums over some cells, as :func:`_add_means` names them, for every gene.
 
-    With q the instrument (centred where there is an offset), a = q(u − ū) and b = q(s − s̄): Σa, Σb,
-    Σa², Σab, Σb², Σq²(d_s u + d_u s), Σq², Σq⁴, the effective number of unspliced molecules, s̄, ū,
-    the score of an offset and its variance, and whether there is anything to divide by; where there
-    is an offset also, with r = (u − ū) − γ(s − s̄) and h⁰ scaled to sum to 1, Σ(h⁰r)² and
-    Σh⁰qr² / Σb. Without instruments of the offset (`h0` is empty) its score is 0.
+    Rows of the four matrices are cells, their columns genes (`h0` may have none); `scales` has a
+    row for every cell. `sums` has a row for every _STRIDE genes.
     """
-    second = h0.shape[1] > 0
-    for g in range(h.shape[0]):
-        s, u, x, x0 = spliced[g], unspliced[g], h[g], h0[g]
-        row = out[g]
-        if not centred and not second:
-            _plain_sums(s, u, x, scales, row)
-            continue
-        total = total0 = hs = hu = h0s = h0u = huu = 0.0
-        for c in range(s.shape[0]):
-            hc, h0c = np.float64(x[c]), np.float64(x0[c]) if second else 0.0
-            sc, uc = np.float64(s[c]), np.float64(u[c])
-            total += hc
-            total0 += h0c
-            hs += hc * sc
-            hu += hc * uc
-            h0s += h0c * sc
-            h0u += h0c * uc
-            huu += hc * hc * scales[1, c] * uc
-        there = hs > 0.0 and (total0 > 0.0 or not second)
-        lift = total / total0 if centred and there else 0.0
-        s_mean = h0s / total0 if centred and there else 0.0
-        u_mean = h0u / total0 if centred and there else 0.0
-        gamma = hu / hs if there else 0.0
-        tilt = h0s / hs if there else 0.0
-        n = d = aa = ab = bb = floor = h2 = h4 = score = score_square = 0.0
-        xx = xy = yy = qx = qm = qy = 0.0
-        for c in range(s.shape[0]):
-            hc, h0c = np.float64(x[c]), np.float64(x0[c]) if second else 0.0
-            sc, uc = np.float64(s[c]), np.float64(u[c])
-            q = hc - lift * h0c
-            a, b = q * (uc - u_mean), q * (sc - s_mean)
-            n += a
-            d += b
-            aa += a * a
-            ab += a * b
-            bb += b * b
-            square = q * q
-            floor += square * (scales[0, c] * uc + scales[1, c] * sc)
-            h2 += square
-            h4 += square * square
-            if second:
-                z = (h0c - tilt * hc) * (uc - gamma * sc)
-                score += z
-                score_square += z * z
-            if centred:
-                x1, y1 = h0c * (uc - u_mean), h0c * (sc - s_mean)
-                xx += x1 * x1
-                xy += x1 * y1
-                yy += y1 * y1
-                qx += a * x1
-                qm += a * y1 + b * x1
-                qy += b * y1
-        row[0], row[1], row[2], row[3], row[4] = n, d, aa, ab, bb
-        row[5], row[6], row[7] = floor, h2, h4
-        row[8] = hu * hu / huu if huu > 0.0 else 0.0
-        row[9], row[10], row[11], row[12] = s_mean, u_mean, score, score_square
-        row[13] = 1.0 if there else 0.0
-        row[14] = row[15] = 0.0
-        if centred and there and d != 0.0:
-            slope = n / d
-            row[14] = (xx - 2.0 * slope * xy + slope * slope * yy) / (total0 * total0)
-            row[15] = (qx - slope * qm + slope * slope * qy) / (total0 * d)
+    n_genes = h.shape[1]
+    none = np.zeros(_STRIDE, dtype=h0.dtype)
+    for c in range(start, stop):
+        for low in range(0, n_genes, _STRIDE):
+            high = min(low + _STRIDE, n_genes)
+            s, u, x = spliced[c, low:high], unspliced[c, low:high], h[c, low:high]
+            x0 = h0[c, low:high] if h0.shape[1] > 0 else none
+            _add_means(s, u, x, x0, scales[c], sums[low // _STRIDE])
+
+
+@kernel
+def instrument_scores(
+    h: Array,
+    h0: Array,
+    spliced: Array,
+    unspliced: Array,
+    scales: Array,
+    start: int,
+    stop: int,
+    lines: Array,
+    sums: Array,
+) -> None:
+    """Add 16 sums over some cells, as :func:`_add_scores` names them, for every gene.
+
+    Arguments are those of :func:`instrument_means`, and what the means say in `lines`. Without
+    `lines` (no rows) they are those of :func:`_add_plain`.
+    """
+    n_genes = h.shape[1]
+    none = np.zeros(_STRIDE, dtype=h0.dtype)
+    for c in range(start, stop):
+        for low in range(0, n_genes, _STRIDE):
+            high = min(low + _STRIDE, n_genes)
+            s, u, x = spliced[c, low:high], unspliced[c, low:high], h[c, low:high]
+            part = low // _STRIDE
+            if lines.shape[0] == 0:
+                _add_plain(s, u, x, scales[c], sums[part])
+            else:
+                x0 = h0[c, low:high] if h0.shape[1] > 0 else none
+                _add_scores(s, u, x, x0, scales[c], lines[part], sums[part])

@@ -13,7 +13,14 @@ from steadyvelo._checks import check_key, one_of
 from steadyvelo._neighbor_graph import connectivities
 from steadyvelo._provenance import hash_values
 from steadyvelo._sources import used_cells
-from steadyvelo.engine import BYTES_PER_VALUE, CrossFit, Sandwich, SmoothingOperator, Split
+from steadyvelo.engine import (
+    BYTES_PER_VALUE,
+    CrossFit,
+    Sandwich,
+    SmoothingOperator,
+    Split,
+    Spreading,
+)
 from steadyvelo.pp._nearest import nearest_neighbors
 from steadyvelo.pp._neighbors import component_genes, principal_components
 
@@ -78,8 +85,9 @@ class ErrorChoice:
 
     def bytes_per_value(self, n_rules: int = 2) -> int:
         """Return what a value of a block takes with everything that is made of it."""
-        # counts of the second layer; counts of a fold, their moments, and instruments of every rule
-        more = {None: 0, "sandwich": 4, "crossfit": 12 + 8 * n_rules}[self.method]
+        # counts of the second layer; counts of a fold and their moments; for every rule what cells
+        # give and the instruments
+        more = {None: 0, "sandwich": 20, "crossfit": 12 + 12 * n_rules}[self.method]
         return BYTES_PER_VALUE + more
 
     def params(self) -> dict[str, Any]:
@@ -106,7 +114,9 @@ class ErrorChoice:
             "batches": batch_numbers(adata, self.batch_key),
         }
         if self.method == "sandwich":
-            return Sandwich(**shared, smoothing=source.smoothing.reordered(source.order.inverse()))
+            return Sandwich(
+                **shared, spreading=Spreading.transposing(source.smoothing, source.order)
+            )
         generator = np.random.default_rng(self.rng)
         splits = [
             _split(adata, source.genes, generator, self.gene_clusters, spliced, neighbors_key)

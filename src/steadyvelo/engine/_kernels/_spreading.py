@@ -1,0 +1,93 @@
+"""Sums over the cells that smoothing brings a cell's counts to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from steadyvelo._jit import kernel
+
+Array = np.ndarray[Any, Any]
+
+
+@kernel
+def weigh_rows(
+    values: Array, weights: Array, position: Array, share: Array, out: Array, out0: Array
+) -> None:
+    """Write share·m·y and share·m of every cell with weight to its row of two blocks of zeros.
+
+    Rows of `values` (y) and `weights` (m) are genes, `weights` may have one row for all; `share`
+    is by cell. The second block is left out where it has no columns.
+    """
+    n_genes, n_cells = values.shape
+    all_alike = weights.shape[0] == 1
+    second = out0.shape[1] > 0
+    for g in range(n_genes):
+        w, y = weights[0 if all_alike else g], values[g]
+        for i in range(n_cells):
+            if w[i] == 0:
+                continue
+            weight = share[i] * w[i]
+            out[position[i], g] = np.float32(weight * y[i])
+            if second:
+                out0[position[i], g] = np.float32(weight)
+
+
+@kernel
+def clear_rows(out: Array, start: int, stop: int) -> None:
+    """Write zeros."""
+    for r in range(start, stop):
+        row = out[r]
+        for g in range(row.shape[0]):
+            row[g] = np.float32(0.0)
+
+
+@kernel
+def sum_rows(
+    indptr: Array, indices: Array, values: Array, out: Array, start: int, stop: int
+) -> None:
+    """Write to each row the sum of the rows of `values` that a pattern lists for it.
+
+    In float64, since an offset is what is left of nearly equal sums. Eight rows at a time, so that
+    the sum is not stored and loaded again for each.
+    """
+    width = values.shape[1]
+    total = np.empty(width, dtype=np.float64)
+    real = np.float64
+    for r in range(start, stop):
+        low, high = indptr[r], indptr[r + 1]
+        for g in range(width):
+            total[g] = 0.0
+        k = low
+        while k + 8 <= high:
+            a = values[indices[k]]
+            b = values[indices[k + 1]]
+            c = values[indices[k + 2]]
+            d = values[indices[k + 3]]
+            e = values[indices[k + 4]]
+            f = values[indices[k + 5]]
+            h = values[indices[k + 6]]
+            m = values[indices[k + 7]]
+            for g in range(width):
+                one = (real(a[g]) + real(b[g])) + (real(c[g]) + real(d[g]))
+                other = (real(e[g]) + real(f[g])) + (real(h[g]) + real(m[g]))
+                total[g] += one + other
+            k += 8
+        while k < high:
+            a = values[indices[k]]
+            for g in range(width):
+                total[g] += real(a[g])
+            k += 1
+        row = out[r]
+        for g in range(width):
+            row[g] = np.float32(total[g])
+
+
+@kernel
+def add_columns(values: Array, columns: Array, out: Array, start: int, stop: int) -> None:
+    """Add some rows to columns of the same rows of `out`."""
+    for r in range(start, stop):
+        row, target = values[r], out[r]
+        for g in range(row.shape[0]):
+            target[columns[g]] += row[g]

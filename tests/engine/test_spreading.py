@@ -1,0 +1,53 @@
+"""Transposed smoothing, against products of matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from steadyvelo.engine import CellOrder, SmoothingOperator, Spreading
+
+N_CELLS = 700
+
+
+def operator(generator, order):
+    """Between 0 and 20 neighbours a cell."""
+    degree = generator.integers(0, 21, N_CELLS)
+    indices = [np.sort(generator.permutation(N_CELLS)[:n]) for n in degree]
+    indptr = np.concatenate([[0], np.cumsum(degree)]).astype(np.int64)
+    between_cells = SmoothingOperator(indptr, np.concatenate(indices).astype(np.int32))
+    return between_cells, between_cells.reordered(order)
+
+
+@pytest.mark.parametrize("some", [False, True])
+@pytest.mark.parametrize("n_genes", [1, 300])
+@pytest.mark.parametrize("one_weight", [False, True])
+@pytest.mark.parametrize("with_offset", [False, True])
+def test_each_cell_receives_what_smoothing_takes_from_it(some, n_genes, one_weight, with_offset):
+    generator = np.random.default_rng(0)
+    permuted = generator.permutation(N_CELLS).astype(np.int32)
+    order = CellOrder(permuted, np.argsort(permuted).astype(np.int32))
+    cells, rows = operator(generator, order)
+    receives = generator.random(N_CELLS) < 0.5 if some else np.ones(N_CELLS, dtype=bool)
+    values = generator.random((n_genes, N_CELLS), dtype=np.float32)
+    weights = generator.random((1 if one_weight else n_genes, N_CELLS)) < 0.3
+    if one_weight:
+        weights = weights * 0.7
+    spreading = Spreading.transposing(rows, order, receives if some else None)
+    given, given0 = (
+        np.zeros((N_CELLS, width), dtype=np.float32) for width in (n_genes, n_genes * with_offset)
+    )
+    spreading.weigh(values, weights, given, given0)
+    w = cells.to_matrix().toarray() * receives
+    expected = w.T @ (weights * values).T
+    np.testing.assert_allclose(
+        spreading.received(given)[order.position], expected, rtol=1e-5, atol=1e-6
+    )
+    out = np.full_like(given, 7.0)
+    assert spreading.received(given, 2, out) is out
+    np.testing.assert_array_equal(out, spreading.received(given))
+    if with_offset:
+        expected = w.T @ np.broadcast_to(weights, values.shape).T
+        np.testing.assert_allclose(
+            spreading.received(given0)[order.position], expected, rtol=1e-5, atol=1e-6
+        )
