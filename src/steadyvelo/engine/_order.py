@@ -56,10 +56,6 @@ class CellOrder:
         position[order] = np.arange(n_cells, dtype=np.int32)
         return cls(order, position)
 
-    def inverse(self) -> CellOrder:
-        """Return the order that brings rows back to the cells."""
-        return CellOrder(self.position, self.order)
-
     def relabel(
         self, indptr: NDArray[np.int64], indices: NDArray[np.int32], n_threads: int = 1
     ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
