@@ -68,7 +68,9 @@ def test_diffusion_distances_from_dense_eigenvectors():
     values, vectors = np.linalg.eigh(kernel / np.outer(root, root))
     largest = np.argsort(-abs(values))[:6]
     values, vectors = values[largest], vectors[:, largest]
-    factor = np.where(values < 0.9994, values / (1 - values), 1)
+    moving = values < 0.9994
+    factor = np.ones_like(values)
+    factor[moving] = values[moving] / (1 - values[moving])
     steps = factor * (vectors - vectors[11])
     diffusion = DiffusionMap.of(sp.csr_matrix(weights), n_components=6)
     np.testing.assert_allclose(

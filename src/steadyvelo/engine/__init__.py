@@ -19,6 +19,7 @@ from ._fit import FitResult, FitRule, fit_ratios
 from ._gene_checks import GeneChecks, check_genes
 from ._memory import BYTES_PER_VALUE, available_memory, genes_per_block
 from ._order import CellOrder
+from ._products import row_products
 from ._scratch import Scratch
 from ._smoothing import SmoothingOperator
 from ._sources import CountsSource, LayerSource, MomentBlock, MomentSource
@@ -61,6 +62,7 @@ __all__ = [
     "genes_per_block",
     "project_transitions",
     "recursive_neighbors",
+    "row_products",
     "self_transition_probability",
     "split_signs",
     "transition_probabilities",

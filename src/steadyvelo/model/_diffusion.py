@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import eigsh
+from scipy.sparse.linalg import LinearOperator, aslinearoperator, eigsh
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from ._typing import Float64Array
@@ -21,6 +23,8 @@ __all__ = ["DiffusionMap"]
 _STATIONARY = 0.9994
 # relative: similarities in float32 know no more digits
 _PRECISION = 1e-8
+# vectors of the search: with fewer it restarts often and takes more products
+_SEARCHED = 80
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +50,17 @@ class DiffusionMap:
     parts: NDArray[np.int32]
 
     @classmethod
-    def of(cls, similarities: sp.csr_matrix[Any], *, n_components: int = 10, rng: int = 0) -> Self:
+    def of(
+        cls,
+        similarities: sp.csr_matrix[Any],
+        *,
+        n_components: int = 10,
+        rng: int = 0,
+        operator: Callable[[sp.csr_matrix[Any]], LinearOperator] = aslinearoperator,
+    ) -> Self:
         """Make the map of symmetric similarities, cells × cells, with a seeded start vector.
+
+        `operator` is how a matrix is multiplied with vectors.
 
         Examples
         --------
@@ -58,13 +71,20 @@ class DiffusionMap:
         True
         """
         n_cells = similarities.shape[0]
-        kernel = _scaled(sp.csr_matrix(similarities, dtype=np.float64), power=1.0)
-        walk = _scaled(kernel, power=0.5)
+        edges = sp.csr_matrix(similarities, dtype=np.float64)
+        product = operator(edges)
+        # M = D S D, with the sums of K by one product of S
+        within = _inverse(product @ np.ones(n_cells))
+        scale = within * np.sqrt(_inverse(within * (product @ within)))
+        walk = LinearOperator(
+            edges.shape, matvec=lambda v: scale * (product @ (scale * v)), dtype=edges.dtype
+        )
         start = np.random.default_rng(rng).random(n_cells)
         k = min(n_components, n_cells - 1)
-        values, vectors = eigsh(walk, k=k, which="LM", v0=start, tol=_PRECISION)
+        ncv = min(max(_SEARCHED, 2 * k + 1), n_cells)
+        values, vectors = eigsh(walk, k=k, which="LM", v0=start, ncv=ncv, tol=_PRECISION)
         order = np.argsort(-values)
-        _, parts = connected_components(similarities, directed=False)
+        _, parts = connected_components(edges, directed=False)
         return cls(values[order], vectors[:, order], parts)
 
     def distances(self, cell: int) -> Float64Array:
@@ -87,10 +107,6 @@ class DiffusionMap:
         return distance
 
 
-def _scaled(matrix: sp.csr_matrix[Any], *, power: float) -> sp.csr_matrix[Any]:
-    """Divide rows and columns by their sums to some power; empty ones stay."""
-    sums = np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
-    scale = np.zeros_like(sums)
-    scale[sums > 0] = sums[sums > 0] ** -power
-    data = matrix.data * np.repeat(scale, np.diff(matrix.indptr)) * scale[matrix.indices]
-    return sp.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+def _inverse(sums: Float64Array) -> Float64Array:
+    """Return 1 / sums; 0 where they are."""
+    return np.divide(1.0, sums, where=sums > 0, out=np.zeros_like(sums))

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, eigs
+import scipy.sparse as sp
+from scipy.sparse.linalg import aslinearoperator, eigs
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
+    from collections.abc import Callable
+
+    from scipy.sparse.linalg import LinearOperator
 
     from ._typing import Float64Array
 
@@ -16,6 +19,8 @@ __all__ = ["lasting_distributions", "share_of_largest"]
 
 # eigenvectors looked at: more than there are ends of lineages in one data set
 _VECTORS = 10
+# vectors of the search: with fewer it restarts often and takes several times the products
+_SEARCHED = 60
 # relative: correlations in float32 know no more digits, and every other one costs products
 _PRECISION = 1e-8
 
@@ -26,6 +31,7 @@ def lasting_distributions(
     around: sp.csr_array[Any] | None = None,
     tolerance: float = 1e-3,
     rng: int = 0,
+    operator: Callable[[sp.csr_matrix[Any]], LinearOperator] = aslinearoperator,
 ) -> tuple[Float64Array, Float64Array]:
     r"""Return the distributions over cells that a walk keeps longest.
 
@@ -48,6 +54,8 @@ def lasting_distributions(
         How far below the largest λ another may be.
     rng
         Seed of the vector that the iteration starts from.
+    operator
+        How a matrix is multiplied with vectors.
 
     Returns
     -------
@@ -64,14 +72,11 @@ def lasting_distributions(
     n_cells = transitions.shape[0]
     start = np.random.default_rng(rng).random(n_cells)
     n_vectors = min(_VECTORS, n_cells - 2)
-    backward = transitions.T.astype(np.float64)
-    walk: Any = backward
+    walk = operator(sp.csr_matrix(transitions.T, dtype=np.float64))
     if around is not None:
-        spread = around.T.tocsr()
-        walk = LinearOperator(
-            backward.shape, matvec=lambda v: spread @ (backward @ v), dtype=np.dtype(np.float64)
-        )
-    found, vectors = eigs(walk, k=n_vectors, which="LR", v0=start, tol=_PRECISION)
+        walk = operator(sp.csr_matrix(around.T, dtype=np.float64)) @ walk
+    ncv = min(_SEARCHED, n_cells)
+    found, vectors = eigs(walk, k=n_vectors, which="LR", v0=start, ncv=ncv, tol=_PRECISION)
     values: Float64Array = found.real
     order = np.argsort(-values)
     lasting = order[values[order] >= values.max() - tolerance]

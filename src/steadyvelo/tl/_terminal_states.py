@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,12 @@ from steadyvelo import _keys
 from steadyvelo._checks import check_adata, writable
 from steadyvelo._fitted import Fitted
 from steadyvelo._neighbor_graph import distances
-from steadyvelo.engine import SmoothingOperator, count_threads, transition_probabilities
+from steadyvelo.engine import (
+    SmoothingOperator,
+    count_threads,
+    row_products,
+    transition_probabilities,
+)
 from steadyvelo.model import lasting_distributions, share_of_largest
 
 from ._transition_matrix import correlations
@@ -160,11 +166,14 @@ def terminal_scores(
     neighbors = distances(adata, params["graph_neighbors_key"] or None)
     around = SmoothingOperator.from_connectivities(neighbors).to_matrix()
     forward = transition_probabilities(graph, graph_neg, scale=scale, n_threads=n_threads)
+    operator = partial(row_products, n_threads=n_threads)
     found = []
     # where hardly any cell leads to a few, a walk against the arrows would never leave these
     walks = ((_against(edges, scale), around), (forward, None))
     for walk, spread in walks:
-        vectors, _ = lasting_distributions(walk, around=spread, tolerance=tolerance, rng=rng)
+        vectors, _ = lasting_distributions(
+            walk, around=spread, tolerance=tolerance, rng=rng, operator=operator
+        )
         found.append((_score(vectors, around, connected), vectors.shape[1]))
     (roots, n_roots), (ends, n_ends) = found
     return TerminalScores(roots, ends, n_roots, n_ends)
