@@ -60,10 +60,19 @@ def test_a_fit_without_errors_has_no_interval(fitted):
 def test_a_density_counts_every_cell(fitted):
     gene = fitted.var_names[fitted.var["velocity_genes"]][0]
     ax = sv.pl.phase_portrait(fitted, gene, density=True)
-    (hexagons,) = [c for c in ax.collections if isinstance(c, PolyCollection)]
+    hexagons, marked = [c for c in ax.collections if isinstance(c, PolyCollection)]
     assert hexagons.get_array().sum() == fitted.n_obs
-    marked = next(c for c in ax.collections if c.get_label() == "cells of the fit")
-    assert len(marked.get_offsets()) == fitted.var.loc[gene, "velocity_fit_cells"]
+    assert marked.get_array().sum() == fitted.var.loc[gene, "velocity_fit_cells"]
+    assert "cells of the fit" in [text.get_text() for text in ax.artists[0].get_texts()]
+    # hexagons of both are the same
+    places = {tuple(place) for place in hexagons.get_offsets()}
+    assert {tuple(place) for place in marked.get_offsets()} <= places
+
+
+def test_marks_of_the_fit_cover_no_colours(fitted):
+    points, rings = sv.pl.phase_portrait(fitted, fitted.var_names[0], color="branch").collections
+    assert rings.get_label() == "cells of the fit"
+    assert rings.get_zorder() < points.get_zorder()
 
 
 def test_a_density_has_no_colours(fitted):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import escape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -277,6 +278,20 @@ def test_clusters_that_were_judged_are_named(judged, tmp_path):
     assert "Direction of each cluster (half) on pca" in page.text
     assert "controls reach" not in page.text
     assert "that is also found with other" not in page.text
+
+
+def test_other_choices_are_columns_and_clusters_rows(judged, tmp_path):
+    variants = Judged.read(judged, "velocity", "pca").sensitivity
+    text = sv.report.write(judged, tmp_path / "r.html", basis="pca", n_portraits=1).read_text(
+        encoding="utf-8"
+    )
+    table = text[text.index("Other choices") :]
+    head, body = table[: table.index("</table>")].split("<tbody>")
+    for choice in variants.index:
+        assert f'<th scope="col">{choice}</th>' in head
+    for cluster in variants.columns:
+        assert f'<th scope="row">{escape(cluster)}</th>' in body
+    assert body.count("<tr>") == len(variants.columns)
 
 
 def test_the_control_is_made_as_the_arrows(judged, tmp_path, monkeypatch):

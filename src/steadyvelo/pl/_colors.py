@@ -15,9 +15,12 @@ from matplotlib.lines import Line2D
 from steadyvelo import _keys
 from steadyvelo._checks import listed, warn
 
+from ._legend import explain_categories, side_by_side
 from ._names import as_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anndata import AnnData
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -60,7 +63,7 @@ class CellColors:
 
     def explain(
         self,
-        ax: Axes,
+        axes: Sequence[Axes],
         points: Any,
         legend_loc: str | None,
         places: NDArray[np.float64] | None = None,
@@ -69,23 +72,19 @@ class CellColors:
         if legend_loc is None or not self.title:
             return
         if not self.categories:
-            bar = ax.figure.colorbar(points, ax=ax, label=as_text(self.title), shrink=0.7)
+            beside = list(side_by_side(axes))
+            bar = axes[-1].figure.colorbar(points, ax=beside, label=as_text(self.title), shrink=0.7)
             # colours as they are named, not as thin as the points
             bar.solids.set_alpha(1.0)
             return
         if legend_loc == "on data" and places is not None:
-            self._name_on_data(ax, places)
+            self._name_on_data(axes[-1], places)
             return
         handles = [
             Line2D([], [], marker="o", ls="", color=color, label=as_text(name))
             for name, color in self.categories.items()
         ]
-        place: dict[str, Any] = {"loc": legend_loc}
-        if legend_loc == "right margin":
-            place = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
-        ax.legend(
-            handles=handles, title=as_text(self.title), frameon=False, fontsize="small", **place
-        )
+        explain_categories(axes, handles, as_text(self.title), legend_loc)
 
     def _name_on_data(self, ax: Axes, places: NDArray[np.float64]) -> None:
         """Write each category in the middle of its cells."""

@@ -10,6 +10,7 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo._checks import check_adata, check_key
 
+from ._legend import make_room
 from ._velocity_stream import velocity_stream
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ def control(
             legend_loc=legend_loc if title == "randomised" or legend_loc == "on data" else None,
             title=title,
         )
+    if ax is None:
+        make_room(axes[-1].figure)
     if show:
         plt.show()
     return axes

@@ -15,6 +15,7 @@ from steadyvelo._fitted import Fitted
 
 from ._colors import cell_colors, color_column
 from ._gene_values import gene_names, moments_of_genes
+from ._legend import explain_above, make_room
 from ._names import as_text
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def heatmap(
     low, high = means.min(axis=1, keepdims=True), means.max(axis=1, keepdims=True)
     scaled = (means - low) / np.where(high > low, high - low, 1.0)
     rows = np.argsort(scaled.argmax(axis=1), kind="stable") if sort_genes else np.arange(len(names))
+    own = ax is None
     if ax is None:
         _, ax = plt.subplots(figsize=(7, 1.2 + 0.18 * len(names)), layout="constrained")
     drawn = ax.imshow(
@@ -115,6 +117,8 @@ def heatmap(
     ax.figure.colorbar(drawn, ax=ax, label="expression, scaled", shrink=0.7)
     if color is not None:
         _strip(ax, adata, color, palette, order, edges)
+    if own:
+        make_room(ax.figure)
     if show:
         plt.show()
     return ax
@@ -168,10 +172,4 @@ def _strip(
         mpl.patches.Patch(color=value, label=as_text(name))
         for name, value in colors.categories.items()
     ]
-    ax.figure.legend(
-        handles=handles,
-        loc="outside upper center",
-        ncols=min(4, len(handles)),
-        frameon=False,
-        fontsize="small",
-    )
+    explain_above(ax.figure, handles)

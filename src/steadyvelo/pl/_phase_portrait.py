@@ -19,6 +19,7 @@ from steadyvelo.tl._fit_inputs import in_groups
 
 from ._colors import cell_colors
 from ._gene_values import gene_names, moments_of_genes
+from ._legend import make_room
 from ._names import as_text
 from ._panels import panels
 
@@ -131,7 +132,7 @@ def phase_portrait(
     if size is None:
         size = float(np.clip(40_000 / adata.n_obs, 1, 25))
 
-    axes = panels(len(names), n_columns, (3.1, 2.9), margin=0.8) if given is None else given
+    axes = panels(len(names), n_columns, (3.1, 2.9), margin=1.0) if given is None else given
     for panel, name, place in zip(axes, names, back, strict=True):
         gene = wanted[place]
         _draw(
@@ -149,7 +150,9 @@ def phase_portrait(
         panel.set_ylabel("unspliced")
     _explain_marks(axes[0])
     if color is not None:
-        colors.explain(axes[-1], axes[-1].collections[0], legend_loc)
+        colors.explain(axes, axes[-1].collections[0], legend_loc)
+    if given is None:
+        make_room(axes[-1].figure)
     if show:
         plt.show()
     return axes[0] if len(names) == 1 else axes
@@ -191,26 +194,51 @@ def _draw(
     alpha: float,
 ) -> None:
     """Draw the cells as points, or without colours their density, and mark those of the fit."""
-    ring = {"s": size + 6, "facecolors": "none", "edgecolors": "black", "linewidths": 0.4}
+    # when every cell is in the fit, marks would only hide them
+    marked = in_fit is not None and not in_fit.all()
+    label = "cells of the fit"
     if colors is None:
-        # from under one on, or a single cell would be white
-        shades = LogNorm(vmin=0.3)
-        ax.hexbin(
-            spliced, unspliced, gridsize=50, norm=shades, mincnt=1, cmap="Greys", linewidths=0
-        )
-        ring = {"s": 1.5, "color": _IN_FIT, "linewidths": 0}
-    else:
-        colors.scatter(ax, spliced, unspliced, size=size, alpha=alpha)
-    # when every cell is in the fit, rings would only hide them
-    if in_fit is not None and not in_fit.all():
+        _hexagons(ax, spliced, unspliced, cmap="Greys")
+        if marked:
+            _hexagons(ax, spliced, unspliced, cmap="Oranges", cells=in_fit)
+            ax.scatter([], [], marker="h", color=_IN_FIT, label=label)
+        return
+    colors.scatter(ax, spliced, unspliced, size=size, alpha=alpha)
+    if marked:
+        # under the points: where cells are dense, rings would cover their colours
         ax.scatter(
             spliced[in_fit],
             unspliced[in_fit],
-            **ring,
-            zorder=2,
+            s=size + 6,
+            facecolors="none",
+            edgecolors="black",
+            linewidths=0.4,
+            zorder=0.9,
             rasterized=len(spliced) > 5000,
-            label="cells of the fit",
+            label=label,
         )
+
+
+def _hexagons(
+    ax: Axes,
+    spliced: NDArray[np.float64],
+    unspliced: NDArray[np.float64],
+    *,
+    cmap: str,
+    cells: NDArray[np.bool_] | slice = np.s_[:],
+) -> None:
+    """Shade how many of some cells lie where, on the hexagons of all."""
+    ax.hexbin(
+        spliced[cells],
+        unspliced[cells],
+        gridsize=50,
+        extent=(spliced.min(), spliced.max(), unspliced.min(), unspliced.max()),
+        # from under one on, or a single cell would be white
+        norm=LogNorm(vmin=0.3),
+        mincnt=1,
+        cmap=cmap,
+        linewidths=0,
+    )
 
 
 def _draw_line(ax: Axes, spliced: NDArray[np.float64], fitted: Fitted, gene: pd.Series) -> None:

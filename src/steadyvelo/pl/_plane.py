@@ -14,6 +14,7 @@ from steadyvelo import _keys
 from steadyvelo._checks import check_adata, check_arrows, check_finite_embedding
 
 from ._field import Field, field_on_grid
+from ._legend import make_room
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -90,12 +91,15 @@ class Plane:
         legend_loc: str | None,
     ) -> Axes:
         """Draw the cells as points, on new axes where none are given, and explain their colours."""
+        own = ax is None
         if ax is None:
             _, ax = plt.subplots(figsize=(6, 5), layout="constrained")
         if size is None:
             size = float(np.clip(60_000 / len(self.points), 1, 40))
         drawn = colors.scatter(ax, self.points[:, 0], self.points[:, 1], size=size, alpha=alpha)
-        colors.explain(ax, drawn, legend_loc, self.points)
+        colors.explain([ax], drawn, legend_loc, self.points)
+        if own:
+            make_room(ax.figure)
         return ax
 
     def explain_arrows(self, ax: Axes) -> None:

@@ -85,7 +85,7 @@ def proportions(
         bars = ax.barh(rows, share, left=left, color=_KINDS[kind], label=kind.of())
         ax.bar_label(bars, [f"{x:.0%}" if x >= 0.05 else "" for x in share], label_type="center")
         left += share
-    ax.invert_yaxis()
+    ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlim(0, 1)
     ax.set_xlabel("share of molecules")
     ax.spines[["top", "right"]].set_visible(False)

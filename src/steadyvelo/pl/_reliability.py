@@ -84,7 +84,7 @@ def reliability(
     ax.set_yticks(
         places, [f"{as_text(name)} ({n:,})" for name, n in zip(names, table["cells"], strict=True)]
     )
-    ax.invert_yaxis()
+    ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlim(0, 1.25)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
     ax.set_xlabel("share of cells whose direction is determined")

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from steadyvelo import _keys, pl
+from steadyvelo.pl._legend import make_room
 
 from ._text import joined, number, percent
 
@@ -162,6 +163,7 @@ def _portraits(adata: AnnData, genes: list[str], *, color: str | None, velocity_
 
 
 def _figure(canvas: Canvas, *, alt: str, caption: str) -> Figure:
+    make_room(canvas)
     buffer = io.BytesIO()
     canvas.savefig(buffer, format="png", dpi=_DPI)
     width, height = (int(x) for x in np.round(canvas.get_size_inches() * _DPI))

@@ -90,7 +90,7 @@ class Verdicts:
     quality
         Verdicts about the counts.
     sensitivity
-        Header and rows of the cosines under other choices.
+        Header and rows of the cosines under other choices: a column each, a row per cluster.
     """
 
     headline: list[str]
@@ -236,6 +236,6 @@ def _of_counts(quality: list[Verdict]) -> str:
 def _sensitivity(variants: pd.DataFrame | None) -> tuple[list[str], list[list[str]]] | None:
     if variants is None:
         return None
-    header = [str(name) for name in variants.columns]
-    rows = [[str(name), *(number(x, 2) for x in row)] for name, row in variants.iterrows()]
+    header = [str(name) for name in variants.index]
+    rows = [[str(name), *(number(x, 2) for x in row)] for name, row in variants.T.iterrows()]
     return header, rows
