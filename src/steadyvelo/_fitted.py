@@ -46,7 +46,7 @@ class Fitted:
     @classmethod
     def read(cls, adata: AnnData, key: str) -> Fitted:
         """Read a fit; refuse with the remedy where there is none."""
-        remedy = f"run tl.velocity(adata, key_added={key!r}) first."
+        remedy = f"run tl.velocity(adata, key_added={key!r}) first, or steadyvelo run on its file."
         columns = [
             check_key(adata, "var", field.of(key), remedy).to_numpy()
             for field in (_keys.GAMMA, _keys.OFFSET, _keys.VELOCITY_GENES)
