@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 
 import steadyvelo as sv
 from steadyvelo.cli._app import app
+from steadyvelo.cli._errors import plain_errors
 
 
 @pytest.fixture
@@ -314,26 +316,68 @@ def test_a_corrupt_file_is_one_plain_line(invoke, counts_file, tmp_path, encodin
     assert not (tmp_path / "r.h5ad").exists()
 
 
-@pytest.mark.parametrize("delay", [0.05, 1.5, 3.0])
-def test_an_interrupt_leaves_nothing_half_written(tmp_path, delay):
+@pytest.mark.parametrize(
+    ("line", "delay"),
+    [("ready", 0.0), ("embedding", 0.0), ("embedding", 1.5), ("velocity graph", 0.0)],
+)
+def test_an_interrupt_leaves_nothing_half_written(tmp_path, line, delay):
     # a shell may have started the tests with the signal ignored
     program = (
-        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "import runpy, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "print('ready', file=sys.stderr, flush=True); "
         "runpy.run_module('steadyvelo', run_name='__main__')"
     )
     command = [sys.executable, "-c", program, "demo", "--out", "d", "--cells", "3000"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
+    assert any(read.startswith(line) for read in process.stderr)
     time.sleep(delay)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     folder = tmp_path / "d"
     assert not folder.exists() or not list(folder.iterdir())
     assert process.returncode in {130, -signal.SIGINT}
-    if delay > 1:
+    if line != "ready":
         assert "Traceback" not in errors
         assert "interrupted" in errors
+
+
+def test_an_interrupt_that_python_can_only_report_comes_again(capsys):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    @ctypes.CFUNCTYPE(None)
+    def called_from_c():
+        raise KeyboardInterrupt
+
+    def command():
+        with plain_errors():
+            called_from_c()
+            time.sleep(20)
+
+    start = time.monotonic()
+    try:
+        with pytest.raises(SystemExit) as left:
+            command()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert left.value.code == 130
+    assert time.monotonic() - start < 10
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_other_errors_that_python_can_only_report_are_reported(monkeypatch):
+    reported = []
+    monkeypatch.setattr(sys, "unraisablehook", reported.append)
+
+    @ctypes.CFUNCTYPE(None)
+    def called_from_c():
+        raise ValueError
+
+    with plain_errors():
+        called_from_c()
+    called_from_c()
+    assert [one.exc_type for one in reported] == [ValueError, ValueError]
 
 
 def test_demo_refuses_what_it_cannot_do(invoke, tmp_path):

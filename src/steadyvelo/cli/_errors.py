@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -36,7 +38,7 @@ def plain_errors(*, quiet: bool = False) -> Iterator[None]:
             print(f"warning: {message}", file=sys.stderr)
 
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _interrupts_kept():
             warnings.showwarning = one_line
             yield
     except (ValueError, KeyError, TypeError, OSError, MemoryError) as error:
@@ -47,3 +49,23 @@ def plain_errors(*, quiet: bool = False) -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing half-written is left", err=True)
         sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def _interrupts_kept() -> Iterator[None]:
+    """Repeat an interrupt that came where Python can only report it, as while numba compiles."""
+    report = sys.unraisablehook
+    main = threading.main_thread().ident
+
+    def repeat(lost: sys.UnraisableHookArgs) -> None:
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            # later and from another thread: in here it would be lost again
+            threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)).start()
+        else:
+            report(lost)
+
+    sys.unraisablehook = repeat
+    try:
+        yield
+    finally:
+        sys.unraisablehook = report
