@@ -337,13 +337,14 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path, line, delay):
     _, errors = process.communicate(timeout=120)
     folder = tmp_path / "d"
     assert not folder.exists() or not list(folder.iterdir())
-    assert process.returncode in {130, -signal.SIGINT}
+    assert process.returncode in {130, -signal.SIGINT}, errors
     if line != "ready":
         assert "Traceback" not in errors
         assert "interrupted" in errors
 
 
-def test_an_interrupt_that_python_can_only_report_comes_again(capsys):
+@pytest.mark.parametrize("then", ["goes on", "fails"])
+def test_an_interrupt_that_python_can_only_report_comes_again(capsys, then):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     @ctypes.CFUNCTYPE(None)
@@ -353,12 +354,16 @@ def test_an_interrupt_that_python_can_only_report_comes_again(capsys):
     def command():
         with plain_errors():
             called_from_c()
+            if then == "fails":
+                msg = "no compiled object yet"
+                raise RuntimeError(msg)
             time.sleep(20)
 
     start = time.monotonic()
     try:
         with pytest.raises(SystemExit) as left:
             command()
+        time.sleep(0.2)  # nor does it come a second time
     finally:
         signal.signal(signal.SIGINT, before)
     assert left.value.code == 130

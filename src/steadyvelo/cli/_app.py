@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 import typer
 
@@ -36,7 +39,18 @@ def main() -> None:
     except KeyboardInterrupt:
         # before or after a command's own handling: while modules are imported, say
         typer.echo("interrupted", err=True)
-        sys.exit(INTERRUPTED)
+        _leave_interrupted()
+    except SystemExit as left:
+        if left.code == INTERRUPTED:
+            _leave_interrupted()
+        raise
+
+
+def _leave_interrupted() -> NoReturn:
+    """Leave at once: freeing what numba had half compiled can fail, or crash the program."""
+    with suppress(OSError):  # a pipe that nobody reads any more
+        sys.stdout.flush()
+    os._exit(INTERRUPTED)
 
 
 @app.command()

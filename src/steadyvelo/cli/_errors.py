@@ -53,19 +53,31 @@ def plain_errors(*, quiet: bool = False) -> Iterator[None]:
 
 @contextmanager
 def _interrupts_kept() -> Iterator[None]:
-    """Repeat an interrupt that came where Python can only report it, as while numba compiles."""
+    """Repeat an interrupt that came where Python can only report it, as while numba compiles.
+
+    What was called goes on without its result then, and may fail for that before the interrupt
+    comes again: such an error is the interrupt.
+    """
     report = sys.unraisablehook
     main = threading.main_thread().ident
+    repeats: list[threading.Timer] = []
 
     def repeat(lost: sys.UnraisableHookArgs) -> None:
         if issubclass(lost.exc_type, KeyboardInterrupt):
             # later and from another thread: in here it would be lost again
-            threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)).start()
+            repeats.append(threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)))
+            repeats[-1].start()
         else:
             report(lost)
 
     sys.unraisablehook = repeat
     try:
         yield
+    except Exception:
+        if repeats:
+            raise KeyboardInterrupt from None
+        raise
     finally:
         sys.unraisablehook = report
+        for one in repeats:
+            one.cancel()
