@@ -13,6 +13,7 @@ from steadyvelo._fitted import Fitted
 from steadyvelo._progress import ShowProgress, shown
 from steadyvelo._sources import used_cells
 from steadyvelo.engine import BYTES_PER_VALUE, count_threads, genes_per_block
+from steadyvelo.model import GroupMoments, group_sums
 
 from ._error_rules import batch_numbers
 from ._groups import group_masks
@@ -123,8 +124,8 @@ def rank_velocity_genes(
     genes = velocity_genes(adata, fitted)
     source = Refit.of(adata, fitted, genes).source
     cells = used_cells(adata)
-    found = group_masks(adata, groupby, groups, against_rest=True)
-    masks = {name: mask & cells for name, mask in found.items()}
+    masks = group_masks(adata, groupby, groups, against_rest=True)
+    groups_of = _numbers(list(masks.values()), cells)
     samples = batch_numbers(adata, sample_key)
     size = genes_per_block(adata.n_obs, max_memory, _BYTES_PER_VALUE)
     parts = []
@@ -139,8 +140,8 @@ def rank_velocity_genes(
                     unspliced - lines[0] * spliced - lines[1],
                     block.velocity(*lines, threads, block.unspliced)[place],
                     adata.var_names[genes[block.genes]],
-                    masks,
-                    cells,
+                    list(masks),
+                    groups_of,
                     samples,
                 )
             )
@@ -156,36 +157,48 @@ def rank_velocity_genes(
     return pd.concat(ranked, ignore_index=True)[[*columns, "fraction", "direction"]]
 
 
+def _numbers(masks: list[NDArray[np.bool_]], cells: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return the number of each cell's group: one more for cells of none, −1 for unused ones."""
+    numbers = np.full(len(cells), len(masks), dtype=np.intp)
+    for number, mask in enumerate(masks):
+        numbers[mask] = number
+    numbers[~cells] = -1
+    return numbers
+
+
 def _ranked(
     deviation: NDArray[np.float64],
     velocity: NDArray[np.float32],
-    names: pd.Index[str],
-    masks: dict[str, NDArray[np.bool_]],
-    cells: NDArray[np.bool_],
+    genes: pd.Index[str],
+    names: list[str],
+    groups: NDArray[np.intp],
     samples: NDArray[np.intp] | None,
 ) -> pd.DataFrame:
+    n_groups = len(names) + 1
+    moments = GroupMoments.of(deviation, groups, n_groups)
+    if samples is None:
+        effect, se, freedom = _over_cells(moments)
+    else:
+        effect, se, freedom = _over_samples(deviation, groups, samples, n_groups)
+    sizes = np.where(moments.cells > 0, moments.cells, np.nan)[:, None]
+    agrees = velocity * np.sign(moments.means)[groups] > 0
+    fraction = group_sums(agrees, groups, n_groups) / sizes
     tables = []
-    for name, inside in masks.items():
-        rest = cells & ~inside
-        if samples is None:
-            effect, se, freedom = _over_cells(deviation, inside, rest)
-        else:
-            effect, se, freedom = _over_samples(deviation, inside, rest, samples)
-        mean = deviation[inside].mean(axis=0) if inside.any() else np.full(len(names), np.nan)
+    for number, name in enumerate(names):
+        mean = np.where(sizes[number] > 0, moments.means[number], np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
-            statistic = effect / se
-        agrees = velocity[inside] * np.sign(mean) > 0
+            statistic = effect[number] / se[number]
         tables.append(
             pd.DataFrame(
                 {
                     "group": name,
-                    "gene": names,
+                    "gene": genes,
                     "velocity": mean,
-                    "effect": effect,
-                    "se": se,
+                    "effect": effect[number],
+                    "se": se[number],
                     "statistic": statistic,
-                    "p": 2 * stats.t.sf(np.abs(statistic), freedom),
-                    "fraction": agrees.mean(axis=0) if len(agrees) else np.nan,
+                    "p": 2 * stats.t.sf(np.abs(statistic), freedom[number]),
+                    "fraction": fraction[number],
                     "direction": np.select([mean > 0, mean < 0], ["induction", "repression"], ""),
                 }
             )
@@ -194,38 +207,45 @@ def _ranked(
 
 
 def _over_cells(
-    deviation: NDArray[np.float64],
-    inside: NDArray[np.bool_],
-    rest: NDArray[np.bool_],
+    moments: GroupMoments,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return effect, standard error and Welch's degrees of freedom, with cells as units."""
-    n_genes = deviation.shape[1]
-    if min(inside.sum(), rest.sum()) < 2:
-        return (np.full(n_genes, np.nan),) * 3
-    a, b = deviation[inside], deviation[rest]
-    parts = [side.var(axis=0, ddof=1) / len(side) for side in (a, b)]
-    variance = parts[0] + parts[1]
+    rest = moments.others()
+    few = np.minimum(moments.cells, rest.cells) < 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        freedom = variance**2 / (parts[0] ** 2 / (len(a) - 1) + parts[1] ** 2 / (len(b) - 1))
-    return a.mean(axis=0) - b.mean(axis=0), np.sqrt(variance), freedom
+        freedoms = [side.cells[:, None] - 1.0 for side in (moments, rest)]
+        parts = [
+            side.squares / freedom / side.cells[:, None]
+            for side, freedom in zip((moments, rest), freedoms, strict=True)
+        ]
+        variance = parts[0] + parts[1]
+        freedom = variance**2 / (parts[0] ** 2 / freedoms[0] + parts[1] ** 2 / freedoms[1])
+    effect, se = moments.means - rest.means, np.sqrt(variance)
+    for values in (effect, se, freedom):
+        values[few] = np.nan
+    return effect, se, freedom
 
 
 def _over_samples(
     deviation: NDArray[np.float64],
-    inside: NDArray[np.bool_],
-    rest: NDArray[np.bool_],
+    groups: NDArray[np.intp],
     samples: NDArray[np.intp],
+    n_groups: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return mean difference over samples, its standard error and degrees of freedom."""
-    differences = []
-    for sample in np.unique(samples):
-        sides = [side & (samples == sample) for side in (inside, rest)]
-        if min(side.sum() for side in sides) >= 2:
-            means = [deviation[side].mean(axis=0) for side in sides]
-            differences.append(means[0] - means[1])
-    n_genes = deviation.shape[1]
-    if len(differences) < 2:
-        return (np.full(n_genes, np.nan),) * 3
-    table = np.array(differences)
-    se = table.std(axis=0, ddof=1) / np.sqrt(len(table))
-    return table.mean(axis=0), se, np.full(n_genes, len(table) - 1.0)
+    n_samples = int(samples.max()) + 1
+    differences = np.full((n_samples, n_groups, deviation.shape[1]), np.nan)
+    numbers = np.where(groups >= 0, samples * n_groups + groups, -1)
+    all_samples = GroupMoments.of(deviation, numbers, n_samples * n_groups)
+    for sample in range(n_samples):
+        moments = all_samples.part(slice(sample * n_groups, (sample + 1) * n_groups))
+        rest = moments.others()
+        enough = np.minimum(moments.cells, rest.cells) >= 2
+        differences[sample, enough] = (moments.means - rest.means)[enough]
+    compared = np.isfinite(differences[:, :, :1]).sum(axis=0)
+    effect, se = np.full((2, *differences.shape[1:]), np.nan)
+    for number in np.flatnonzero(compared >= 2):
+        table = differences[np.isfinite(differences[:, number, 0]), number]
+        effect[number] = table.mean(axis=0)
+        se[number] = table.std(axis=0, ddof=1) / np.sqrt(len(table))
+    return effect, se, np.broadcast_to(compared - 1.0, effect.shape)

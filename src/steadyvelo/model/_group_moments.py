@@ -1,0 +1,114 @@
+"""Means and sums of squares of groups of cells, and of all cells but a group's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._typing import Float64Array
+
+__all__ = ["GroupMoments", "group_sums"]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupMoments:
+    """First two moments of values in groups of cells.
+
+    Attributes
+    ----------
+    cells
+        Number of cells, shape (groups,).
+    means
+        Means, shape (groups, genes); 0 for a group without cells.
+    squares
+        Sums of squared differences from the mean, shape (groups, genes).
+    """
+
+    cells: NDArray[np.intp]
+    means: Float64Array
+    squares: Float64Array
+
+    @classmethod
+    def of(cls, values: Float64Array, codes: NDArray[np.intp], n_groups: int) -> Self:
+        """Take the moments of values, cells × genes, by the number of each cell's group.
+
+        Cells of number −1 are left out.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> values = np.array([[1.0], [3.0], [5.0], [100.0]])
+        >>> moments = GroupMoments.of(values, np.array([0, 0, 1, -1]), 2)
+        >>> moments.means.ravel().tolist(), moments.squares.ravel().tolist()
+        ([2.0, 5.0], [2.0, 0.0])
+        """
+        cells = np.bincount(codes[codes >= 0], minlength=n_groups)
+        means = cls._share(group_sums(values, codes, n_groups), cells)
+        squares = group_sums((values - means[codes]) ** 2, codes, n_groups)
+        return cls(cells, means, squares)
+
+    def others(self) -> Self:
+        """Return for each group the moments of all other groups together.
+
+        Sums of squares add up, with those of the groups' means about the common mean.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> values = np.array([[1.0], [3.0], [5.0]])
+        >>> others = GroupMoments.of(values, np.array([0, 1, 2]), 3).others()
+        >>> others.means.ravel().tolist(), others.squares.ravel().tolist()
+        ([4.0, 3.0, 2.0], [2.0, 8.0, 2.0])
+        """
+        other = 1 - np.eye(len(self.cells), dtype=np.intp)
+        cells = other @ self.cells
+        means = self._share((other * self.cells) @ self.means, cells)
+        squares = np.empty_like(means)
+        for number, taken in enumerate(other):
+            between = self.cells[:, None] * (self.means - means[number]) ** 2
+            squares[number] = taken @ (self.squares + between)
+        return type(self)(cells, means, squares)
+
+    def part(self, groups: slice) -> Self:
+        """Return the moments of some of the groups."""
+        return type(self)(self.cells[groups], self.means[groups], self.squares[groups])
+
+    @staticmethod
+    def _share(sums: Float64Array, cells: NDArray[np.intp]) -> Float64Array:
+        return sums / np.maximum(cells, 1)[:, None]
+
+
+def group_sums(values: NDArray[Any], codes: NDArray[np.intp], n_groups: int) -> Float64Array:
+    """Return the sums of values over the cells of each group.
+
+    Parameters
+    ----------
+    values
+        Shape (cells, genes).
+    codes
+        Number of each cell's group, shape (cells,); cells of number −1 are left out.
+    n_groups
+        Number of groups.
+
+    Returns
+    -------
+    Sums, shape (groups, genes); 0 for a group without cells.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> group_sums(np.array([[1.0], [3.0], [5.0]]), np.array([0, 0, -1]), 2).ravel().tolist()
+    [4.0, 0.0]
+    """
+    inside = np.flatnonzero(codes >= 0)
+    members = sp.csr_array(
+        (np.ones(len(inside)), (codes[inside], inside)), shape=(n_groups, len(codes))
+    )
+    sums: Float64Array = members @ values
+    return sums
