@@ -213,8 +213,26 @@ def test_inspect_gives_a_verdict_a_line(invoke, counts_file):
     done = invoke("inspect", counts_file, "--groupby", "branch")
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
-    assert sum(line.startswith("ok ") for line in lines) == 11
+    assert sum(line.startswith("ok ") for line in lines) == 12
     assert any("trunk" in line and "unspliced" in line for line in lines)
+
+
+@pytest.mark.filterwarnings("default::steadyvelo.SteadyveloWarning")
+def test_run_says_that_the_genes_are_a_selection(invoke, counts, tmp_path):
+    for kind in ("spliced", "unspliced"):
+        counts.obs[f"nCount_{kind}"] = 3 * counts.layers[kind].sum(axis=1)
+    counts.write_h5ad(tmp_path / "chosen.h5ad")
+    options = ("run", "chosen.h5ad", "--out", "r.h5ad", "--dry-run", "--basis", "pca")
+    said = invoke(*options)
+    asked = "--spliced-size nCount_spliced --unspliced-size nCount_unspliced"
+    assert said.stderr.count(asked) == 1
+    assert "look all genes" in invoke("inspect", "chosen.h5ad").stdout
+    done = invoke(*options, *asked.split())
+    assert done.exit_code == 0, done.output
+    assert "selection" not in done.output
+    missing = invoke(*options, "--spliced-size", "nCount")
+    assert missing.exit_code == 3
+    assert "adata.obs has no 'nCount'" in missing.stderr
 
 
 @pytest.mark.filterwarnings("default::steadyvelo.SteadyveloWarning")
@@ -264,8 +282,8 @@ def call_of_run(invoke, counts_file, monkeypatch):
         (["--offset", "nonnegative"], "offset", "nonnegative"),
         ([], "offset", False),
         (["--size-factors", "common"], "size_factor_method", "common"),
-        (["--spliced-size", "a"], "spliced_size", "a"),
-        (["--unspliced-size", "b"], "unspliced_size", "b"),
+        (["--spliced-size", "library_size"], "spliced_size", "library_size"),
+        (["--unspliced-size", "true_time"], "unspliced_size", "true_time"),
         (["--seed", "7"], "rng", 7),
         (["--threads", "1"], "n_threads", 1),
         (["--max-memory", "0.5"], "max_memory", 5e8),

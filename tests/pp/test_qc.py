@@ -24,7 +24,8 @@ def pancreas(shared):
 
 def test_real_data_trip_nothing(good):
     groupby = "clusters" if "clusters" in good.obs else None
-    table = sv.pp.qc(good, groupby=groupby)
+    sizes = {f"{kind}_size": f"nCount_{kind}" for kind in ("spliced", "unspliced")}
+    table = sv.pp.qc(good, groupby=groupby, **(sizes if "nCount_spliced" in good.obs else {}))
     assert set(table["verdict"]) == {"ok"}, table[table["verdict"] != "ok"]
     assert (table["remedy"] == "").all()
     assert good.uns["qc_proportions"].loc["all cells", "n_cells"] == good.n_obs
@@ -150,6 +151,60 @@ def test_large_normalised_values_do_not_overflow(counts):
         counts.layers[name] = (counts.layers[name] * 70.5).astype(np.float32)
     with np.errstate(all="raise"):
         assert sv.pp.qc(counts).loc["raw counts", "verdict"] == "look"
+
+
+def test_a_selection_of_genes_is_seen_by_totals_of_other_tools(pancreas):
+    row = sv.pp.qc(pancreas).loc["all genes"]
+    assert row["verdict"] == "look"
+    shares = [
+        np.asarray(pancreas.layers[kind].sum(axis=1)).ravel() / pancreas.obs[f"nCount_{kind}"]
+        for kind in ("spliced", "unspliced")
+    ]
+    assert row["value"] == pytest.approx(min(share.median() for share in shares))
+    assert "--spliced-size nCount_spliced --unspliced-size nCount_unspliced" in row["remedy"]
+
+
+def test_a_selection_of_genes_is_seen_after_its_sums_were_kept(pancreas):
+    with pytest.warns(UserWarning, match=r"by obs\['nCount_spliced'\].*spliced_size='nCount_spl"):
+        sv.pp.size_factors(pancreas)
+    assert sv.pp.qc(pancreas).loc["all genes", "verdict"] == "look"
+    with pytest.warns(UserWarning, match="sizes are of a selection"):
+        sv.pp.size_factors(pancreas)
+
+
+def test_sizes_that_are_named_or_kept_by_a_reader_do_not_depend_on_a_selection(pancreas):
+    sizes = {f"{kind}_size": f"nCount_{kind}" for kind in ("spliced", "unspliced")}
+    sv.pp.size_factors(pancreas, **sizes)
+    for kind in ("spliced", "unspliced"):
+        pancreas.obs[f"n_counts_{kind}"] = pancreas.obs[f"nCount_{kind}"]
+    pancreas.var["highly_variable"] = True
+    assert sv.pp.qc(pancreas).loc["all genes", "verdict"] == "ok"
+    sv.pp.size_factors(pancreas)
+
+
+def test_genes_that_are_all_highly_variable_are_a_selection():
+    adata = sv.datasets.simulate(n_cells=100, n_genes=80, depth=2)
+    adata.var["highly_variable"] = np.arange(adata.n_vars) > 0
+    assert sv.pp.qc(adata).loc["all genes", "verdict"] == "ok"
+    chosen = adata[:, adata.var["highly_variable"]].copy()
+    row = sv.pp.qc(chosen).loc["all genes"]
+    assert row["verdict"] == "look"
+    assert "var['highly_variable']" in row["reason"]
+
+
+def test_totals_of_other_counts_say_nothing_of_a_selection():
+    adata = sv.datasets.simulate(n_cells=100, n_genes=80, depth=2)
+    total = np.asarray(adata.layers["spliced"].sum(axis=1)).ravel()
+    for other in (total * 1.03, np.where(np.arange(100) == 0, 0, 9 * total), total.astype(str)):
+        adata.obs["nCount_spliced"] = other
+        assert sv.pp.qc(adata).loc["all genes", "verdict"] == "ok"
+    adata.obs["nCount_spliced"] = total * 2
+    assert sv.pp.qc(adata).loc["all genes", "value"] == pytest.approx(0.5)
+
+
+def test_a_size_column_that_is_missing_is_named(pancreas):
+    with pytest.raises(KeyError, match="total_spliced"):
+        sv.pp.qc(pancreas, spliced_size="total_spliced")
 
 
 def test_nuclei_are_not_taken_for_swapped_layers(pancreas):

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 __all__ = ["analyse", "inspect_first"]
 
 
-def inspect_first(adata: Any, *, spliced: str, unspliced: str, force: bool, speech: Speech) -> None:
+def inspect_first(adata: Any, *, force: bool, speech: Speech, **columns: str | None) -> None:
     """Print what the quality checks found, and refuse to go on where one says stop."""
     from steadyvelo.pp import qc  # noqa: PLC0415
 
     from ._verdicts import refuse_stop, verdict_lines  # noqa: PLC0415
 
-    table = qc(adata, spliced=spliced, unspliced=unspliced)
-    for line in verdict_lines(table[table["verdict"] != "ok"]):
+    table = qc(adata, **columns)
+    # sizes of a selection of genes are warned of where they are taken
+    told = table[(table["verdict"] != "ok") & (table.index != "all genes")]
+    for line in verdict_lines(told):
         speech.aside(line)
     if not force:
         refuse_stop(table, remedy="; --force runs all the same")

@@ -115,7 +115,15 @@ def run(
         speech = Speech(quiet, as_json)
         speech.say(f"reading {counts}")
         adata = load_h5ad(counts)
-        inspect_first(adata, spliced=spliced, unspliced=unspliced, force=force, speech=speech)
+        inspect_first(
+            adata,
+            force=force,
+            speech=speech,
+            spliced=spliced,
+            unspliced=unspliced,
+            spliced_size=spliced_size,
+            unspliced_size=unspliced_size,
+        )
         analyse(
             adata,
             target,

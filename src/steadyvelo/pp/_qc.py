@@ -9,9 +9,10 @@ import pandas as pd
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_counts, check_key, writable
+from steadyvelo._checks import check_adata, check_counts, check_key, is_integer, writable
 
 from ._qc_checks import CHECKS, Counts, unspliced_share
+from ._size_factors import cell_sizes, selection_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -23,13 +24,16 @@ def qc(
     adata: AnnData,
     *,
     groupby: str | None = None,
+    spliced_size: str | None = None,
+    unspliced_size: str | None = None,
     spliced: str = "spliced",
     unspliced: str = "unspliced",
 ) -> pd.DataFrame:
     """Check the counts before anything is fitted.
 
     Are both layers there and two matrices, raw, the right way round; is it cells or nuclei; are
-    there copies and empty cells; how many genes can be used, and are there molecules enough.
+    there copies and empty cells; how many genes can be used, are there molecules enough, and are
+    the genes a selection, whose sums are no sizes of cells.
 
     Parameters
     ----------
@@ -37,6 +41,9 @@ def qc(
         Cells × genes with counts in two layers.
     groupby
         Column of ``obs`` with clusters or samples, whose proportions are compared.
+    spliced_size, unspliced_size
+        Columns of ``obs`` that sizes of cells will be taken from, as in
+        :func:`steadyvelo.pp.size_factors`.
     spliced, unspliced
         Names of the layers.
 
@@ -53,9 +60,10 @@ def qc(
     Raises
     ------
     KeyError
-        If a layer or the column is missing.
+        If a layer or a column is missing.
     ValueError
-        If counts are negative or not finite, or a layer is all zero.
+        If counts are negative or not finite, or a layer is all zero, or ``n_counts_spliced`` or
+        ``n_counts_unspliced`` belong to other counts.
 
     Examples
     --------
@@ -74,6 +82,16 @@ def qc(
     if groupby is not None:
         column = check_key(adata, "obs", groupby, "name the column of clusters or samples.")
         groups = column.astype(str).astype("category")
+    for column in (spliced_size, unspliced_size):
+        if column is not None:
+            check_key(adata, "obs", column, "name the column with the cell's molecules.")
+    sizes = {
+        kind: cell_sizes(adata, kind, layers[i], name, column)
+        for i, (kind, name, column) in enumerate(
+            [("spliced", spliced, spliced_size), ("unspliced", unspliced, unspliced_size)]
+        )
+        if column is None and is_integer(layers[i])
+    }
     both = adata.layers.get(_keys.AMBIGUOUS.of())
     counts = Counts(
         layers[0],
@@ -82,6 +100,7 @@ def qc(
         adata.obs_names,
         _gene_names(adata),
         groups,
+        selection_of(adata, sizes),
     )
     if _keys.COUNTS_ATTACHED.of() in adata.obs:
         counts = _attached(counts, adata.obs[_keys.COUNTS_ATTACHED.of()].to_numpy(dtype=bool))
@@ -117,6 +136,7 @@ def _attached(counts: Counts, cells: np.ndarray) -> Counts:
         counts.cells[cells],
         counts.genes,
         None if counts.groups is None else counts.groups[cells],
+        counts.selection,
     )
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
     from numpy.typing import NDArray
 
+    from ._selected_genes import Selection
+
 __all__ = ["CHECKS", "Counts", "Finding", "unspliced_share"]
 
 Verdict: TypeAlias = Literal["ok", "look", "stop"]
@@ -69,6 +71,8 @@ class Counts:
         Their names.
     groups
         Category of each cell, or None.
+    selection
+        What says that sizes of cells would be of a selection of genes, or None.
     """
 
     spliced: sp.csr_array[Any]
@@ -77,6 +81,7 @@ class Counts:
     cells: pd.Index
     genes: pd.Index
     groups: pd.Series | None
+    selection: Selection | None
 
 
 def unspliced_share(counts: Counts, cells: NDArray[np.bool_] | None = None) -> float:
@@ -296,6 +301,14 @@ def depth(counts: Counts) -> Finding:
     return Finding("ok", median, said)
 
 
+def all_genes(counts: Counts) -> Finding:
+    """Sizes of cells must not depend on which genes were selected."""
+    found = counts.selection
+    if found is not None:
+        return Finding("look", found.share, found.reason, found.remedy)
+    return Finding("ok", np.nan, "nothing says that sizes of cells are of a selection of genes")
+
+
 def groups_alike(counts: Counts) -> Finding:
     """Find groups whose share of unspliced molecules stands apart."""
     if counts.groups is None:
@@ -328,6 +341,7 @@ CHECKS: dict[str, Callable[[Counts], Finding]] = {
     "one layer only": one_layer_genes,
     "usable genes": usable_genes,
     "depth": depth,
+    "all genes": all_genes,
     "groups": groups_alike,
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,11 +20,13 @@ from steadyvelo._checks import (
 )
 from steadyvelo._provenance import stamp
 
+from ._selected_genes import Selection, selected_genes
+
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["size_factors"]
+__all__ = ["CellSizes", "cell_sizes", "selection_of", "size_factors"]
 
 _TOTALS = {"spliced": _keys.SPLICED_TOTAL, "unspliced": _keys.UNSPLICED_TOTAL}
 
@@ -83,7 +85,9 @@ def size_factors(
     Warns
     -----
     SteadyveloWarning
-        If cells are flagged. If a layer holds values that are not whole numbers: it is taken as
+        If cells are flagged. If the genes are a selection and their sums are taken as sizes: totals
+        of ``obs`` as Seurat and scVelo name them hold more, or all genes are marked as highly
+        variable. If a layer holds values that are not whole numbers: it is taken as
         normalised, with a factor of 1.
 
     References
@@ -112,9 +116,16 @@ def size_factors(
                 "as normalised already, with a size factor of 1."
             )
 
-    sizes, sources = {}, {}
-    for kind, layer in layers.items():
-        sizes[kind], sources[kind] = _sizes(adata, kind, layer, names[kind], columns[kind])
+    found = {
+        kind: cell_sizes(adata, kind, layer, names[kind], columns[kind])
+        for kind, layer in layers.items()
+    }
+    sizes = {kind: one.size for kind, one in found.items()}
+    sources = {kind: one.source for kind, one in found.items()}
+    not_given = {k: one for k, one in found.items() if columns[k] is None and not normalised[k]}
+    selection = selection_of(adata, not_given)
+    if selection is not None:
+        warn(f"{selection.reason}: sizes are of a selection; {selection.remedy}.")
     pooled = sizes["spliced"] + sizes["unspliced"]
     new: dict[str, Any] = {
         _TOTALS[kind].of(): sizes[kind] for kind in layers if sources[kind] == "layer"
@@ -152,15 +163,45 @@ def size_factors(
     }
 
 
-def _sizes(
+class CellSizes(NamedTuple):
+    """Molecules per cell.
+
+    Attributes
+    ----------
+    size
+        Over all genes, as far as is known.
+    sum
+        Over the genes at hand.
+    source
+        Column of `obs` that sizes come from, or "layer".
+    """
+
+    size: NDArray[np.float64]
+    sum: NDArray[np.float64]
+    source: str
+
+
+def selection_of(adata: AnnData, sizes: dict[str, CellSizes]) -> Selection | None:
+    """Return what says that the genes summed for the sizes were a selection, or None."""
+    if not sizes:
+        return None
+    return selected_genes(
+        adata.obs,
+        adata.var,
+        {kind: found.size for kind, found in sizes.items()},
+        {kind: found.sum for kind, found in sizes.items()},
+    )
+
+
+def cell_sizes(
     adata: AnnData, kind: str, layer: Any, layer_name: str, column: str | None
-) -> tuple[NDArray[np.float64], str]:
-    """Return molecules per cell, and the column they come from or "layer"."""
+) -> CellSizes:
+    """Return molecules per cell by the column named, by the reader's, or by the layer."""
     own = np.asarray(layer.sum(axis=1, dtype=np.float64)).ravel()
     total = _TOTALS[kind].of()
     written = adata.uns.get(_keys.SIZE_PARAMS.of(), {}).get(f"{kind}_layer")
     if column is None and (total not in adata.obs or written not in (None, layer_name)):
-        return own, "layer"
+        return CellSizes(own, own, "layer")
     name = total if column is None else column
     values = check_key(adata, "obs", name, "name the column with the cell's molecules.")
     if values.dtype.kind not in "iuf":
@@ -182,7 +223,7 @@ def _sizes(
             f"other counts. Delete it, or name a column as {kind}_size=."
         )
         raise ValueError(msg)
-    return size, name
+    return CellSizes(size, own, name)
 
 
 def _relative(size: NDArray[np.float64], layer: str) -> NDArray[np.float64]:
