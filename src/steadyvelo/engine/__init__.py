@@ -11,6 +11,7 @@ from __future__ import annotations
 from ._column_sums import weighted_column_sums
 from ._comparison import fit_groups
 from ._confidence import velocity_agreement
+from ._connected import connected_parts
 from ._correlation import EdgeCorrelation, split_signs
 from ._crossfit import CrossFit, Split
 from ._edges import recursive_neighbors
@@ -19,7 +20,7 @@ from ._fit import FitResult, FitRule, fit_ratios
 from ._gene_checks import GeneChecks, check_genes
 from ._memory import BYTES_PER_VALUE, available_memory, genes_per_block
 from ._order import CellOrder
-from ._products import row_products
+from ._products import row_products, symmetric_products
 from ._scratch import Scratch
 from ._smoothing import SmoothingOperator
 from ._sources import CountsSource, LayerSource, MomentBlock, MomentSource
@@ -56,6 +57,7 @@ __all__ = [
     "available_memory",
     "cast_votes",
     "check_genes",
+    "connected_parts",
     "count_threads",
     "fit_groups",
     "fit_ratios",
@@ -65,6 +67,7 @@ __all__ = [
     "row_products",
     "self_transition_probability",
     "split_signs",
+    "symmetric_products",
     "transition_probabilities",
     "velocity_agreement",
     "weighted_column_sums",

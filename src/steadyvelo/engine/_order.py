@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -55,6 +55,12 @@ class CellOrder:
         position = np.empty_like(order)
         position[order] = np.arange(n_cells, dtype=np.int32)
         return cls(order, position)
+
+    def permuted(self, matrix: sp.csr_matrix[Any]) -> sp.csr_matrix[Any]:
+        """Return a matrix between cells as one between rows; entries stay in their order."""
+        rows = matrix[self.order]
+        indices = self.position[rows.indices]
+        return sp.csr_matrix((rows.data, indices, rows.indptr), shape=matrix.shape)
 
     def relabel(
         self, indptr: NDArray[np.int64], indices: NDArray[np.int32], n_threads: int = 1

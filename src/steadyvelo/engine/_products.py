@@ -4,56 +4,101 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
+from ._kernels._products import multiply_both, multiply_rows, multiply_transposed
 from ._threads import in_threads
 
 if TYPE_CHECKING:
+    import scipy.sparse as sp
+
     from steadyvelo.model._typing import Float64Array
 
-__all__ = ["row_products"]
+    from ._order import CellOrder
+
+Sparse: TypeAlias = "sp.csr_matrix[Any] | sp.csr_array[Any]"
+
+__all__ = ["row_products", "symmetric_products"]
+
+# always as many, so that sums over them do not depend on the number of threads
+_PARTS = 16
 
 
-def row_products(matrix: sp.csr_matrix[Any], n_threads: int = 1) -> LinearOperator:
+def row_products(
+    matrix: Sparse, n_threads: int = 1, order: CellOrder | None = None
+) -> LinearOperator:
     """Return a sparse matrix as an operator that multiplies its rows in threads.
 
-    Each row is summed by one thread in the order of its entries, so that the number of threads
-    changes no digit. The loops are scipy's.
+    Sums are in float64, in an order that the number of threads does not change. Entries are not
+    copied, for the transpose neither.
 
     Parameters
     ----------
     matrix
-        Float64, rows × columns.
+        Rows × columns, of any number type.
     n_threads
-        Number of threads; each gets a range of rows with about as many entries.
+        Number of threads.
+    order
+        The order in which rows and columns stand; vectors stand in that of the cells. None means
+        that the matrix does, too.
     """
-    shares = np.linspace(0, matrix.nnz, n_threads + 1)[1:-1]
-    bounds = [0, *np.searchsorted(matrix.indptr, shares).tolist(), matrix.shape[0]]
-    ranges = [_rows(matrix, start, stop) for start, stop in pairwise(bounds)]
+    entries = (matrix.indptr, matrix.indices, matrix.data)
+    parts = _parts(matrix)
 
     def product(vector: Float64Array) -> Float64Array:
-        flat = vector.ravel()
-        parts: list[Float64Array] = in_threads(
-            [partial(_times, r, flat) for r in ranges], n_threads
+        out = np.empty(matrix.shape[0])
+        work = partial(multiply_rows, *entries, _to_rows(vector, order), out)
+        in_threads([partial(work, *part) for part in parts], n_threads)
+        return _to_cells(out, order)
+
+    def transposed(vector: Float64Array) -> Float64Array:
+        sums = np.zeros((len(parts), matrix.shape[1]))
+        work = partial(multiply_transposed, *entries, _to_rows(vector, order))
+        in_threads(
+            [partial(work, own, *part) for own, part in zip(sums, parts, strict=True)], n_threads
         )
-        return np.concatenate(parts)
+        return _to_cells(sums.sum(axis=0), order)
 
-    return LinearOperator(matrix.shape, matvec=product, dtype=np.dtype(np.float64))
-
-
-def _times(rows: sp.csr_matrix[Any], vector: Float64Array) -> Float64Array:
-    result: Float64Array = rows @ vector
-    return result
+    return LinearOperator(matrix.shape, matvec=product, rmatvec=transposed, dtype=np.float64)
 
 
-def _rows(matrix: sp.csr_matrix[Any], start: int, stop: int) -> sp.csr_matrix[Any]:
-    """Return a range of rows that shares its entries with the whole."""
-    entries = slice(matrix.indptr[start], matrix.indptr[stop])
-    part = sp.csr_matrix((stop - start, matrix.shape[1]), dtype=matrix.dtype)
-    part.indptr = matrix.indptr[start : stop + 1] - matrix.indptr[start]
-    part.indices, part.data = matrix.indices[entries], matrix.data[entries]
-    return part
+def symmetric_products(
+    matrix: Sparse, n_threads: int = 1, order: CellOrder | None = None
+) -> LinearOperator:
+    """Return A + Aᵀ as an operator that reads each entry of A once and is never made.
+
+    Parameters and sums as in :func:`row_products`; the matrix is square.
+    """
+    entries = (matrix.indptr, matrix.indices, matrix.data)
+    parts = _parts(matrix)
+
+    def product(vector: Float64Array) -> Float64Array:
+        out = np.empty(matrix.shape[0])
+        sums = np.zeros((len(parts), matrix.shape[1]))
+        work = partial(multiply_both, *entries, _to_rows(vector, order), out)
+        in_threads(
+            [partial(work, own, *part) for own, part in zip(sums, parts, strict=True)], n_threads
+        )
+        out += sums.sum(axis=0)
+        return _to_cells(out, order)
+
+    return LinearOperator(matrix.shape, matvec=product, rmatvec=product, dtype=np.float64)
+
+
+def _to_rows(vector: Float64Array, order: CellOrder | None) -> Float64Array:
+    flat = vector.ravel()
+    return flat if order is None else flat[order.order]
+
+
+def _to_cells(rows: Float64Array, order: CellOrder | None) -> Float64Array:
+    return rows if order is None else rows[order.position]
+
+
+def _parts(matrix: Sparse) -> list[tuple[int, int]]:
+    """Cut rows into ranges with about as many entries."""
+    shares = np.linspace(0, matrix.nnz, _PARTS + 1)[1:-1]
+    bounds = [0, *np.searchsorted(matrix.indptr, shares).tolist(), matrix.shape[0]]
+    return list(pairwise(bounds))

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import LinearOperator, aslinearoperator, eigsh
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from ._typing import Float64Array
@@ -23,8 +19,10 @@ __all__ = ["DiffusionMap"]
 _STATIONARY = 0.9994
 # relative: similarities in float32 know no more digits
 _PRECISION = 1e-8
-# vectors of the search: with fewer it restarts often and takes more products
-_SEARCHED = 80
+# vectors of the search: with fewer it restarts often and takes more products, and eigenvalues of
+# many cells lie closer
+_SEARCHED = (80, 160)
+_CELLS_PER_VECTOR = 2_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,39 +50,41 @@ class DiffusionMap:
     @classmethod
     def of(
         cls,
-        similarities: sp.csr_matrix[Any],
+        similarities: LinearOperator,
+        parts: NDArray[np.int32],
         *,
         n_components: int = 10,
         rng: int = 0,
-        operator: Callable[[sp.csr_matrix[Any]], LinearOperator] = aslinearoperator,
     ) -> Self:
         """Make the map of symmetric similarities, cells × cells, with a seeded start vector.
 
-        `operator` is how a matrix is multiplied with vectors.
+        `parts` are the numbers of the connected parts that the cells are in.
 
         Examples
         --------
-        >>> import numpy as np, scipy.sparse as sp
-        >>> chain = sp.csr_matrix(np.eye(9) + np.eye(9, k=1) + np.eye(9, k=-1))
-        >>> distance = DiffusionMap.of(chain, n_components=4).distances(0)
+        >>> import numpy as np
+        >>> from scipy.sparse.linalg import aslinearoperator
+        >>> chain = aslinearoperator(np.eye(9) + np.eye(9, k=1) + np.eye(9, k=-1))
+        >>> one_part = np.zeros(9, dtype=np.int32)
+        >>> distance = DiffusionMap.of(chain, one_part, n_components=4).distances(0)
         >>> bool(distance[8] > distance[4] > distance[0] == 0)
         True
         """
         n_cells = similarities.shape[0]
-        edges = sp.csr_matrix(similarities, dtype=np.float64)
-        product = operator(edges)
         # M = D S D, with the sums of K by one product of S
-        within = _inverse(product @ np.ones(n_cells))
-        scale = within * np.sqrt(_inverse(within * (product @ within)))
+        within = _inverse(similarities @ np.ones(n_cells))
+        scale = within * np.sqrt(_inverse(within * (similarities @ within)))
         walk = LinearOperator(
-            edges.shape, matvec=lambda v: scale * (product @ (scale * v)), dtype=edges.dtype
+            similarities.shape,
+            matvec=lambda v: scale * (similarities @ (scale * v)),
+            dtype=np.float64,
         )
         start = np.random.default_rng(rng).random(n_cells)
         k = min(n_components, n_cells - 1)
-        ncv = min(max(_SEARCHED, 2 * k + 1), n_cells)
+        ncv = int(np.clip(n_cells // _CELLS_PER_VECTOR, *_SEARCHED))
+        ncv = min(max(ncv, 2 * k + 1), n_cells)
         values, vectors = eigsh(walk, k=k, which="LM", v0=start, ncv=ncv, tol=_PRECISION)
         order = np.argsort(-values)
-        _, parts = connected_components(edges, directed=False)
         return cls(values[order], vectors[:, order], parts)
 
     def distances(self, cell: int) -> Float64Array:

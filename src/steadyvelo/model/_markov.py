@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.linalg import aslinearoperator, eigs
+from scipy.sparse.linalg import eigs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scipy.sparse.linalg import LinearOperator
 
     from ._typing import Float64Array
@@ -26,36 +23,23 @@ _PRECISION = 1e-8
 
 
 def lasting_distributions(
-    transitions: sp.csr_matrix[Any],
-    *,
-    around: sp.csr_array[Any] | None = None,
-    tolerance: float = 1e-3,
-    rng: int = 0,
-    operator: Callable[[sp.csr_matrix[Any]], LinearOperator] = aslinearoperator,
+    step: LinearOperator, *, tolerance: float = 1e-3, rng: int = 0
 ) -> tuple[Float64Array, Float64Array]:
     r"""Return the distributions over cells that a walk keeps longest.
 
-    Left eigenvectors :math:`\pi^\top T = \lambda \pi^\top` whose λ is within `tolerance` of the
-    largest. Where rows sum to 1 the largest is 1 and its distribution stationary. Rows that are
-    empty let walks end; the largest λ is then below 1, and its distribution is the quasi-stationary
-    one, that of the walks which are still under way.
-
-    A handful of cells that a walk can hardly leave has a λ near 1 of its own, whatever it does
-    elsewhere. With `around`, W, every step is followed by one to any cell of the neighbourhood,
-    :math:`\pi^\top T W = \lambda \pi^\top`, and only regions larger than that can hold a walk.
+    Left eigenvectors :math:`\pi^\top T = \lambda \pi^\top` of transition probabilities T, whose λ
+    is within `tolerance` of the largest. Where rows of T sum to 1 the largest is 1 and its
+    distribution stationary. Rows that are empty let walks end; the largest λ is then below 1, and
+    its distribution is the quasi-stationary one, that of the walks which are still under way.
 
     Parameters
     ----------
-    transitions
-        T, cells × cells; rows sum to 1 or are empty.
-    around
-        W, cells × cells; rows sum to 1. None for steps of T alone.
+    step
+        What makes :math:`T^\top \pi` of a distribution, cells × cells.
     tolerance
         How far below the largest λ another may be.
     rng
         Seed of the vector that the iteration starts from.
-    operator
-        How a matrix is multiplied with vectors.
 
     Returns
     -------
@@ -63,20 +47,18 @@ def lasting_distributions(
 
     Examples
     --------
-    >>> import numpy as np, scipy.sparse as sp
-    >>> walk = sp.csr_matrix(np.eye(5, k=1) * 0.9 + np.diag([0.1, 0.1, 0.1, 0.1, 1.0]))
-    >>> vectors, values = lasting_distributions(walk)
+    >>> import numpy as np
+    >>> from scipy.sparse.linalg import aslinearoperator
+    >>> walk = np.eye(5, k=1) * 0.9 + np.diag([0.1, 0.1, 0.1, 0.1, 1.0])
+    >>> vectors, values = lasting_distributions(aslinearoperator(walk.T))
     >>> vectors.argmax(axis=0), values.round(6)
     (array([4]), array([1.]))
     """
-    n_cells = transitions.shape[0]
+    n_cells = step.shape[0]
     start = np.random.default_rng(rng).random(n_cells)
     n_vectors = min(_VECTORS, n_cells - 2)
-    walk = operator(sp.csr_matrix(transitions.T, dtype=np.float64))
-    if around is not None:
-        walk = operator(sp.csr_matrix(around.T, dtype=np.float64)) @ walk
     ncv = min(_SEARCHED, n_cells)
-    found, vectors = eigs(walk, k=n_vectors, which="LR", v0=start, ncv=ncv, tol=_PRECISION)
+    found, vectors = eigs(step, k=n_vectors, which="LR", v0=start, ncv=ncv, tol=_PRECISION)
     values: Float64Array = found.real
     order = np.argsort(-values)
     lasting = order[values[order] >= values.max() - tolerance]

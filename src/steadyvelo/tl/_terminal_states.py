@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from steadyvelo import _keys
 from steadyvelo._checks import check_adata, writable
 from steadyvelo._fitted import Fitted
 from steadyvelo._neighbor_graph import distances
 from steadyvelo.engine import (
+    CellOrder,
     SmoothingOperator,
     count_threads,
     row_products,
@@ -165,30 +166,44 @@ def terminal_scores(
     params = Fitted.read(adata, velocity_key).params
     neighbors = distances(adata, params["graph_neighbors_key"] or None)
     around = SmoothingOperator.from_connectivities(neighbors).to_matrix()
-    forward = transition_probabilities(graph, graph_neg, scale=scale, n_threads=n_threads)
-    operator = partial(row_products, n_threads=n_threads)
-    found = []
+    order = CellOrder.along(edges.indptr, edges.indices)
+    edges = order.permuted(edges)
     # where hardly any cell leads to a few, a walk against the arrows would never leave these
-    walks = ((_against(edges, scale), around), (forward, None))
-    for walk, spread in walks:
-        vectors, _ = lasting_distributions(
-            walk, around=spread, tolerance=tolerance, rng=rng, operator=operator
-        )
-        found.append((_score(vectors, around, connected), vectors.shape[1]))
-    (roots, n_roots), (ends, n_ends) = found
+    walk = row_products(around, n_threads).T @ _against(edges, scale, n_threads, order)
+    roots, n_roots = _regions(walk, around, connected, tolerance, rng)
+    del edges, walk  # each as large as the graph
+    forward = transition_probabilities(
+        graph, graph_neg, scale=scale, order=order, n_threads=n_threads
+    )
+    walk = row_products(forward, n_threads, order).T
+    ends, n_ends = _regions(walk, around, connected, tolerance, rng)
     return TerminalScores(roots, ends, n_roots, n_ends)
 
 
-def _against(edges: sp.csr_matrix[Any], scale: float) -> sp.csr_matrix[Any]:
-    """Return transition probabilities against the edges; rows of cells no edge leads to are 0."""
-    # one factor for all: rows are divided by their sums
+def _against(
+    edges: sp.csr_matrix[Any], scale: float, n_threads: int, order: CellOrder
+) -> LinearOperator:
+    """Return the step of a distribution against the edges; where no edge leads, walks end."""
+    # one factor for all: probabilities are divided by their sums
     top = edges.data.max(initial=0.0)
-    weights = np.exp(scale * (edges.data.astype(np.float64) - top))
-    reverse = sp.csr_matrix((weights, edges.indices, edges.indptr), shape=edges.shape).T.tocsr()
-    sums = np.asarray(reverse.sum(axis=1)).ravel()
+    weights = np.exp(np.float32(scale) * (edges.data - top))
+    chances = sp.csr_matrix((weights, edges.indices, edges.indptr), shape=edges.shape)
+    back = row_products(chances, n_threads, order)
+    sums = back.T @ np.ones(edges.shape[0])
     share = np.divide(1.0, sums, where=sums > 0, out=sums)
-    reverse.data *= np.repeat(share, np.diff(reverse.indptr))
-    return reverse
+    return back @ aslinearoperator(sp.diags_array(share))
+
+
+def _regions(
+    walk: LinearOperator,
+    around: sp.csr_array[Any],
+    connected: BoolArray,
+    tolerance: float,
+    rng: int,
+) -> tuple[Float64Array, int]:
+    """Return a score per cell of where a walk stays, and the number of regions."""
+    vectors, _ = lasting_distributions(walk, tolerance=tolerance, rng=rng)
+    return _score(vectors, around, connected), vectors.shape[1]
 
 
 def _score(vectors: Float64Array, around: sp.csr_array[Any], connected: BoolArray) -> Float64Array:

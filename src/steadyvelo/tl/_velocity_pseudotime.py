@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,13 @@ from steadyvelo import _keys
 from steadyvelo._checks import check_adata, listed, warn, writable
 from steadyvelo._fitted import Fitted
 from steadyvelo._neighbor_graph import connectivities
-from steadyvelo.engine import SmoothingOperator, count_threads, row_products
+from steadyvelo.engine import (
+    CellOrder,
+    SmoothingOperator,
+    connected_parts,
+    count_threads,
+    symmetric_products,
+)
 from steadyvelo.model import DiffusionMap
 
 from ._terminal_states import terminal_scores
@@ -118,11 +123,13 @@ def velocity_pseudotime(
     graph, graph_neg = correlations(adata, velocity_key, scale)
     places = _ends(adata, velocity_key, (root, end), scale=scale, rng=rng, n_threads=threads)
     absolute = sp.csr_matrix(graph - graph_neg)
+    order = CellOrder.along(absolute.indptr, absolute.indices)
+    absolute = order.permuted(absolute)
     diffusion = DiffusionMap.of(
-        absolute + absolute.T,
+        symmetric_products(absolute, threads, order),
+        connected_parts(absolute)[order.position],
         n_components=n_components,
         rng=rng,
-        operator=partial(row_products, n_threads=threads),
     )
     times = [
         _to_one(diffusion.distances(place)) if forward else 1 - _to_one(diffusion.distances(place))

@@ -1,0 +1,45 @@
+"""Connected parts of a large graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+from ._threads import row_chunks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["connected_parts"]
+
+# edges of a cell that join nearly all cells that are joined
+_FEW = 4
+
+
+def connected_parts(graph: sp.csr_matrix[Any]) -> NDArray[np.int32]:
+    """Return the number of the part that each cell is in; directions of edges do not matter.
+
+    scipy's search copies a graph several times. It gets a few edges of each cell here, and then
+    those edges alone that lead from one of the parts so found to another.
+    """
+    n_cells = graph.shape[0]
+    degrees = np.diff(graph.indptr)
+    some = np.minimum(degrees, _FEW)
+    indptr = np.concatenate([[0], np.cumsum(some)])
+    places = np.arange(indptr[-1]) + np.repeat(graph.indptr[:-1] - indptr[:-1], some)
+    few = sp.csr_matrix((np.ones(len(places)), graph.indices[places], indptr), shape=graph.shape)
+    n_found, found = connected_components(few, directed=False)
+    joined = [np.empty((2, 0), dtype=np.int32)]
+    for start, stop in row_chunks(n_cells, 1):
+        other = found[graph.indices[graph.indptr[start] : graph.indptr[stop]]]
+        own = np.repeat(found[start:stop], degrees[start:stop])
+        across = own != other
+        joined.append(np.unique(np.stack([own[across], other[across]]), axis=1))
+    pairs = np.concatenate(joined, axis=1)
+    between = sp.csr_matrix((np.ones(pairs.shape[1]), pairs), shape=(n_found, n_found))
+    _, together = connected_components(between, directed=False)
+    parts: NDArray[np.int32] = together[found]
+    return parts
