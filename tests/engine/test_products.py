@@ -9,6 +9,12 @@ import scipy.sparse as sp
 from steadyvelo.engine import CellOrder, row_products, symmetric_products
 
 
+@pytest.fixture(autouse=True, params=[1_000_000, 30])
+def entries_per_part(request, monkeypatch):
+    """One part, and as many as there can be."""
+    monkeypatch.setattr("steadyvelo.engine._products._ENTRIES_PER_PART", request.param)
+
+
 def random_matrix(n_rows, n_columns, dtype=np.float64, seed=0):
     rng = np.random.default_rng(seed)
     dense = rng.normal(size=(n_rows, n_columns)) * (rng.random((n_rows, n_columns)) < 0.2)

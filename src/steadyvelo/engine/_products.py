@@ -23,8 +23,10 @@ Sparse: TypeAlias = "sp.csr_matrix[Any] | sp.csr_array[Any]"
 
 __all__ = ["row_products", "symmetric_products"]
 
-# always as many, so that sums over them do not depend on the number of threads
-_PARTS = 16
+# the number of parts follows from the matrix alone, so that sums over them do not depend on the
+# number of threads
+_MOST_PARTS = 16
+_ENTRIES_PER_PART = 500_000
 
 
 def row_products(
@@ -99,6 +101,7 @@ def _to_cells(rows: Float64Array, order: CellOrder | None) -> Float64Array:
 
 def _parts(matrix: Sparse) -> list[tuple[int, int]]:
     """Cut rows into ranges with about as many entries."""
-    shares = np.linspace(0, matrix.nnz, _PARTS + 1)[1:-1]
+    n_parts = min(max(matrix.nnz // _ENTRIES_PER_PART, 1), _MOST_PARTS)
+    shares = np.linspace(0, matrix.nnz, n_parts + 1)[1:-1]
     bounds = [0, *np.searchsorted(matrix.indptr, shares).tolist(), matrix.shape[0]]
     return list(pairwise(bounds))
