@@ -226,7 +226,7 @@ def test_run_says_that_the_genes_are_a_selection(invoke, counts, tmp_path):
     said = invoke(*options)
     asked = "--spliced-size nCount_spliced --unspliced-size nCount_unspliced"
     assert said.stderr.count(asked) == 1
-    assert "look all genes" in invoke("inspect", "chosen.h5ad").stdout
+    assert "look selected genes" in invoke("inspect", "chosen.h5ad").stdout
     done = invoke(*options, *asked.split())
     assert done.exit_code == 0, done.output
     assert "selection" not in done.output

@@ -68,7 +68,7 @@ def test_verdicts_stand_first_and_in_plain_words(page, judged_once):
     assert f"support the direction of {n} clusters: " in page.text
     headings = [page.text.index(title) for title in ("What the data support", "The velocity field")]
     assert headings == sorted(headings)
-    assert "pass all" in page.text or "want a look" in page.text
+    assert any(said in page.text for said in ("pass all", "wants a look", "want a look"))
 
 
 def test_what_comes_from_the_data_is_text(page, html):
@@ -367,6 +367,21 @@ def test_headlines():
     assert said(A="not supported").startswith(
         "The data do not support the direction of the one cluster of type."
     )
+
+
+def test_checks_that_want_a_look_are_named_and_one_alone_says_why():
+    def check(name, verdict):
+        return _verdicts.Verdict(name, verdict, "", f"{name} is odd")
+
+    said = [
+        _verdicts._of_counts([check("depth", first), check("nuclei", "ok"), check("groups", last)])
+        for first, last in (("ok", "ok"), ("look", "ok"), ("look", "look"))
+    ]
+    assert said == [
+        "The counts pass all 3 checks.",
+        "Of 3 checks of the counts, one wants a look, depth: depth is odd.",
+        "Of 3 checks of the counts, 2 want a look: depth and groups.",
+    ]
 
 
 @pytest.mark.parametrize(

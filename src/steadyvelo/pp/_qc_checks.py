@@ -301,7 +301,7 @@ def depth(counts: Counts) -> Finding:
     return Finding("ok", median, said)
 
 
-def all_genes(counts: Counts) -> Finding:
+def genes_selected(counts: Counts) -> Finding:
     """Sizes of cells must not depend on which genes were selected."""
     found = counts.selection
     if found is not None:
@@ -341,7 +341,7 @@ CHECKS: dict[str, Callable[[Counts], Finding]] = {
     "one layer only": one_layer_genes,
     "usable genes": usable_genes,
     "depth": depth,
-    "all genes": all_genes,
+    "selected genes": genes_selected,
     "groups": groups_alike,
 }
 

@@ -226,11 +226,15 @@ def _without(judged: Judged) -> str:
 def _of_counts(quality: list[Verdict]) -> str:
     if not quality:
         return "The counts were not checked: run pp.qc, or steadyvelo inspect."
-    doubtful = [check.what for check in quality if check.kind != "good"]
+    doubtful = [check for check in quality if check.kind != "good"]
     if not doubtful:
         return f"The counts pass all {len(quality)} checks."
     n = len(quality)
-    return f"Of {n} checks of the counts, {len(doubtful)} want a look: {joined(doubtful)}."
+    if len(doubtful) == 1:
+        one = doubtful[0]
+        return f"Of {n} checks of the counts, one wants a look, {one.what}: {one.reason}."
+    names = joined([check.what for check in doubtful])
+    return f"Of {n} checks of the counts, {len(doubtful)} want a look: {names}."
 
 
 def _sensitivity(variants: pd.DataFrame | None) -> tuple[list[str], list[list[str]]] | None:
