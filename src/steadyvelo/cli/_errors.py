@@ -77,6 +77,9 @@ def _interrupts_kept() -> Iterator[None]:
         if repeats:
             raise KeyboardInterrupt from None
         raise
+    else:
+        if repeats:  # nor is it lost where all ends before it comes again
+            raise KeyboardInterrupt
     finally:
         sys.unraisablehook = report
         for one in repeats:
