@@ -8,6 +8,8 @@ import scipy.sparse as sp
 from scipy.stats import spearmanr
 
 import steadyvelo as sv
+from steadyvelo.engine import CellOrder
+from steadyvelo.tl._terminal_states import _against
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +117,16 @@ def test_a_new_graph_leaves_no_times_of_the_old_one(moving):
         adata.obs
     )
     assert not {"terminal_states", "pseudotime"} & set(adata.uns["velocity_params"])
+
+
+@pytest.mark.parametrize("scale", [10.0, 200.0, 1e39])
+def test_steps_against_the_edges_are_not_lost_for_a_narrow_kernel(scale):
+    edges = np.array([[0, 0.9, 0.1], [0.9, 0, 0], [0.3, 0, 0]])
+    against = _against(sp.csr_matrix(edges.astype(np.float32)), scale, 1, CellOrder.identity(3))
+    with np.errstate(over="ignore", invalid="ignore"):
+        weights = np.where(edges > 0, np.exp(scale * (edges - edges.max(axis=0))), 0.0)
+    # a distribution on a cell goes to those that lead to it
+    for cell, start in enumerate(np.eye(3)):
+        np.testing.assert_allclose(
+            against @ start, weights[:, cell] / weights[:, cell].sum(), rtol=1e-5, atol=1e-30
+        )

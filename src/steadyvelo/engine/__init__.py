@@ -30,6 +30,7 @@ from ._transitions import (
     project_transitions,
     self_transition_probability,
     transition_probabilities,
+    weights_against,
 )
 from ._votes import BYTES_PER_VOTE_VALUE, Lines, Votes, cast_votes
 
@@ -71,4 +72,5 @@ __all__ = [
     "transition_probabilities",
     "velocity_agreement",
     "weighted_column_sums",
+    "weights_against",
 ]

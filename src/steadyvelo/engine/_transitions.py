@@ -12,9 +12,14 @@ from ._order import CellOrder
 from ._threads import for_rows
 
 if TYPE_CHECKING:
-    from steadyvelo.model._typing import BoolArray, Float64Array
+    from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array
 
-__all__ = ["project_transitions", "self_transition_probability", "transition_probabilities"]
+__all__ = [
+    "project_transitions",
+    "self_transition_probability",
+    "transition_probabilities",
+    "weights_against",
+]
 
 
 def self_transition_probability(
@@ -111,6 +116,34 @@ def transition_probabilities(
 
     for_rows(fill, n_cells, n_threads)
     return sp.csr_matrix((out[2], out[1], indptr), shape=graph.shape)
+
+
+def weights_against(edges: sp.csr_matrix[Any], scale: float, n_threads: int = 1) -> Float32Array:
+    r"""Return :math:`e^{\lambda (c_{ij} - \max_i c_{ij})}` per edge, for steps against edges.
+
+    Over the edges that lead to a cell they are proportional to the probabilities to go back
+    along each, and the largest is 1, so that none is lost for a large λ.
+
+    Parameters
+    ----------
+    edges
+        Correlations c, cells × cells.
+    scale
+        λ = 1/σ, the inverse width of the kernel.
+    n_threads
+        Number of threads.
+    """
+    top = np.full(edges.shape[1], -np.inf, dtype=edges.data.dtype)
+    np.maximum.at(top, edges.indices, edges.data)
+    weights = np.empty(edges.nnz, dtype=np.float32)
+
+    def fill(start: int, stop: int) -> None:
+        part = slice(edges.indptr[start], edges.indptr[stop])
+        below = edges.data[part].astype(np.float64) - top[edges.indices[part]]
+        np.exp(scale * below, out=weights[part], casting="same_kind")
+
+    for_rows(fill, edges.shape[0], n_threads)
+    return weights
 
 
 def project_transitions(

@@ -19,6 +19,7 @@ from steadyvelo.engine import (
     count_threads,
     row_products,
     transition_probabilities,
+    weights_against,
 )
 from steadyvelo.model import lasting_distributions, share_of_largest
 
@@ -184,9 +185,7 @@ def _against(
     edges: sp.csr_matrix[Any], scale: float, n_threads: int, order: CellOrder
 ) -> LinearOperator:
     """Return the step of a distribution against the edges; where no edge leads, walks end."""
-    # one factor for all: probabilities are divided by their sums
-    top = edges.data.max(initial=0.0)
-    weights = np.exp(np.float32(scale) * (edges.data - top))
+    weights = weights_against(edges, scale, n_threads)
     chances = sp.csr_matrix((weights, edges.indices, edges.indptr), shape=edges.shape)
     back = row_products(chances, n_threads, order)
     sums = back.T @ np.ones(edges.shape[0])
