@@ -100,3 +100,13 @@ def test_x_is_spliced_where_there_was_none(counts):
     counts.X = None
     result = sv.run(counts, **FAST)
     assert abs(sp.csr_matrix(result.X) - result.layers["spliced"]).nnz == 0
+
+
+def test_sizes_of_one_layer_are_not_taken_for_another(counts):
+    sv.pp.size_factors(counts)
+    counts.layers["other"] = counts.layers["spliced"] * 2
+    result = sv.run(counts, spliced="other", basis="pca", n_neighbors=15, uncertainty=None)
+    assert result.uns["size_factor_params"]["spliced_size"] == "layer"
+    np.testing.assert_array_equal(
+        result.obs["n_counts_spliced"], 2 * counts.obs["n_counts_spliced"]
+    )

@@ -86,8 +86,11 @@ def plan_of_run(
 
 def _annotations(adata: AnnData, layers: dict[str, str]) -> AnnData:
     """Return an AnnData that shares the counts of another but has annotations of its own."""
+    # which layers the sizes in obs are of
+    params = _keys.SIZE_PARAMS.of()
     return AnnData(
         obs=adata.obs.copy(),
         var=adata.var.copy(),
+        uns={params: dict(adata.uns[params])} if params in adata.uns else {},
         layers={name: adata.layers[name] for name in layers.values()},
     )

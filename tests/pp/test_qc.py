@@ -154,7 +154,7 @@ def test_large_normalised_values_do_not_overflow(counts):
 
 
 def test_a_selection_of_genes_is_seen_by_totals_of_other_tools(pancreas):
-    row = sv.pp.qc(pancreas).loc["selected genes"]
+    row = sv.pp.qc(pancreas).loc["library sizes"]
     assert row["verdict"] == "look"
     shares = [
         np.asarray(pancreas.layers[kind].sum(axis=1)).ravel() / pancreas.obs[f"nCount_{kind}"]
@@ -167,7 +167,7 @@ def test_a_selection_of_genes_is_seen_by_totals_of_other_tools(pancreas):
 def test_a_selection_of_genes_is_seen_after_its_sums_were_kept(pancreas):
     with pytest.warns(UserWarning, match=r"by obs\['nCount_spliced'\].*spliced_size='nCount_spl"):
         sv.pp.size_factors(pancreas)
-    assert sv.pp.qc(pancreas).loc["selected genes", "verdict"] == "look"
+    assert sv.pp.qc(pancreas).loc["library sizes", "verdict"] == "look"
     with pytest.warns(UserWarning, match="sizes are of a selection"):
         sv.pp.size_factors(pancreas)
 
@@ -178,16 +178,16 @@ def test_sizes_that_are_named_or_kept_by_a_reader_do_not_depend_on_a_selection(p
     for kind in ("spliced", "unspliced"):
         pancreas.obs[f"n_counts_{kind}"] = pancreas.obs[f"nCount_{kind}"]
     pancreas.var["highly_variable"] = True
-    assert sv.pp.qc(pancreas).loc["selected genes", "verdict"] == "ok"
+    assert sv.pp.qc(pancreas).loc["library sizes", "verdict"] == "ok"
     sv.pp.size_factors(pancreas)
 
 
 def test_genes_that_are_all_highly_variable_are_a_selection():
     adata = sv.datasets.simulate(n_cells=100, n_genes=80, depth=2)
     adata.var["highly_variable"] = np.arange(adata.n_vars) > 0
-    assert sv.pp.qc(adata).loc["selected genes", "verdict"] == "ok"
+    assert sv.pp.qc(adata).loc["library sizes", "verdict"] == "ok"
     chosen = adata[:, adata.var["highly_variable"]].copy()
-    row = sv.pp.qc(chosen).loc["selected genes"]
+    row = sv.pp.qc(chosen).loc["library sizes"]
     assert row["verdict"] == "look"
     assert "var['highly_variable']" in row["reason"]
 
@@ -197,9 +197,27 @@ def test_totals_of_other_counts_say_nothing_of_a_selection():
     total = np.asarray(adata.layers["spliced"].sum(axis=1)).ravel()
     for other in (total * 1.03, np.where(np.arange(100) == 0, 0, 9 * total), total.astype(str)):
         adata.obs["nCount_spliced"] = other
-        assert sv.pp.qc(adata).loc["selected genes", "verdict"] == "ok"
+        assert sv.pp.qc(adata).loc["library sizes", "verdict"] == "ok"
     adata.obs["nCount_spliced"] = total * 2
-    assert sv.pp.qc(adata).loc["selected genes", "value"] == pytest.approx(0.5)
+    assert sv.pp.qc(adata).loc["library sizes", "value"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "check"), [(exchange, "swapped layers"), (same, "same matrix"), (None, "depth")]
+)
+def test_totals_that_do_not_fit_the_counts_stop_no_check(spoil, check):
+    adata = sv.datasets.simulate(n_cells=100, n_genes=80, depth=2)
+    for kind in ("spliced", "unspliced"):
+        adata.obs[f"n_counts_{kind}"] = np.asarray(adata.layers[kind].sum(axis=1)).ravel()
+    assert set(sv.pp.qc(adata)["verdict"]) == {"ok"}
+    if spoil is None:
+        adata.obs["n_counts_spliced"] = adata.obs["n_counts_spliced"].astype(str)
+    else:
+        spoil(adata)
+    table = sv.pp.qc(adata)
+    assert (table.loc[check, "verdict"] == "ok") == (spoil is None)
+    assert table.loc["library sizes", "verdict"] == "look"
+    assert "n_counts_" in table.loc["library sizes", "reason"]
 
 
 def test_a_size_column_that_is_missing_is_named(pancreas):

@@ -22,7 +22,7 @@ def inspect_first(adata: Any, *, force: bool, speech: Speech, **columns: str | N
 
     table = qc(adata, **columns)
     # sizes of a selection of genes are warned of where they are taken
-    told = table[(table["verdict"] != "ok") & (table.index != "selected genes")]
+    told = table[(table["verdict"] != "ok") & (table.index != "library sizes")]
     for line in verdict_lines(told):
         speech.aside(line)
     if not force:

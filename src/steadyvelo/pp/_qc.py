@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from steadyvelo import _keys
 from steadyvelo._checks import check_adata, check_counts, check_key, is_integer, writable
 
 from ._qc_checks import CHECKS, Counts, unspliced_share
+from ._selected_genes import Doubt
 from ._size_factors import cell_sizes, selection_of
 
 if TYPE_CHECKING:
@@ -62,8 +63,7 @@ def qc(
     KeyError
         If a layer or a column is missing.
     ValueError
-        If counts are negative or not finite, or a layer is all zero, or ``n_counts_spliced`` or
-        ``n_counts_unspliced`` belong to other counts.
+        If counts are negative or not finite, or a layer is all zero.
 
     Examples
     --------
@@ -85,13 +85,11 @@ def qc(
     for column in (spliced_size, unspliced_size):
         if column is not None:
             check_key(adata, "obs", column, "name the column with the cell's molecules.")
-    sizes = {
-        kind: cell_sizes(adata, kind, layers[i], name, column)
-        for i, (kind, name, column) in enumerate(
-            [("spliced", spliced, spliced_size), ("unspliced", unspliced, unspliced_size)]
-        )
-        if column is None and is_integer(layers[i])
-    }
+    sums = [
+        ("spliced", spliced, layers[0], spliced_size),
+        ("unspliced", unspliced, layers[1], unspliced_size),
+    ]
+    not_named = [one[:3] for one in sums if one[3] is None and is_integer(one[2])]
     both = adata.layers.get(_keys.AMBIGUOUS.of())
     counts = Counts(
         layers[0],
@@ -100,7 +98,7 @@ def qc(
         adata.obs_names,
         _gene_names(adata),
         groups,
-        selection_of(adata, sizes),
+        _doubtful_sizes(adata, not_named),
     )
     if _keys.COUNTS_ATTACHED.of() in adata.obs:
         counts = _attached(counts, adata.obs[_keys.COUNTS_ATTACHED.of()].to_numpy(dtype=bool))
@@ -126,6 +124,16 @@ def _gene_names(adata: AnnData) -> pd.Index:
     return adata.var_names
 
 
+def _doubtful_sizes(adata: AnnData, layers: list[tuple[str, str, Any]]) -> Doubt | None:
+    """Return what is wrong with sizes that no column was named for: kind, name and counts."""
+    try:
+        sizes = {kind: cell_sizes(adata, kind, x, name, None) for kind, name, x in layers}
+    except (TypeError, ValueError) as error:
+        # of which the other checks may know the cause
+        return Doubt(np.nan, str(error).rstrip("."), "see the other checks first")
+    return selection_of(adata, sizes)
+
+
 def _attached(counts: Counts, cells: np.ndarray) -> Counts:
     """Return the counts of the cells that have some; the others are known to have none."""
     both = counts.ambiguous
@@ -136,7 +144,7 @@ def _attached(counts: Counts, cells: np.ndarray) -> Counts:
         counts.cells[cells],
         counts.genes,
         None if counts.groups is None else counts.groups[cells],
-        counts.selection,
+        counts.doubt,
     )
 
 

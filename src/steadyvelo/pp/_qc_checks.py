@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
     from numpy.typing import NDArray
 
-    from ._selected_genes import Selection
+    from ._selected_genes import Doubt
 
 __all__ = ["CHECKS", "Counts", "Finding", "unspliced_share"]
 
@@ -71,8 +71,8 @@ class Counts:
         Their names.
     groups
         Category of each cell, or None.
-    selection
-        What says that sizes of cells would be of a selection of genes, or None.
+    doubt
+        What says that sizes of cells are of a selection of genes or of other counts, or None.
     """
 
     spliced: sp.csr_array[Any]
@@ -81,7 +81,7 @@ class Counts:
     cells: pd.Index
     genes: pd.Index
     groups: pd.Series | None
-    selection: Selection | None
+    doubt: Doubt | None
 
 
 def unspliced_share(counts: Counts, cells: NDArray[np.bool_] | None = None) -> float:
@@ -301,11 +301,11 @@ def depth(counts: Counts) -> Finding:
     return Finding("ok", median, said)
 
 
-def genes_selected(counts: Counts) -> Finding:
-    """Sizes of cells must not depend on which genes were selected."""
-    found = counts.selection
+def library_sizes(counts: Counts) -> Finding:
+    """Sizes of cells must be of these counts and not depend on which genes were selected."""
+    found = counts.doubt
     if found is not None:
-        return Finding("look", found.share, found.reason, found.remedy)
+        return Finding("look", *found)
     return Finding("ok", np.nan, "nothing says that sizes of cells are of a selection of genes")
 
 
@@ -341,7 +341,7 @@ CHECKS: dict[str, Callable[[Counts], Finding]] = {
     "one layer only": one_layer_genes,
     "usable genes": usable_genes,
     "depth": depth,
-    "selected genes": genes_selected,
+    "library sizes": library_sizes,
     "groups": groups_alike,
 }
 

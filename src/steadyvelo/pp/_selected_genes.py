@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["Selection", "selected_genes"]
+__all__ = ["Doubt", "selected_genes"]
 
 # where Seurat and scVelo keep a cell's molecules before genes are selected
 _TOTALS = ("nCount_{kind}", "initial_size_{kind}")
@@ -22,8 +22,8 @@ _MARKS = ("highly_variable", "highly_variable_genes")
 _MOST_DROPPED = 0.05
 
 
-class Selection(NamedTuple):
-    """What gives a selection away, and what to do."""
+class Doubt(NamedTuple):
+    """What is wrong with sizes of cells, and what to do."""
 
     share: float
     reason: str
@@ -35,7 +35,7 @@ def selected_genes(
     var: pd.DataFrame,
     sizes: Mapping[str, NDArray[np.float64]],
     sums: Mapping[str, NDArray[np.float64]],
-) -> Selection | None:
+) -> Doubt | None:
     """Return what says that sizes of cells are of a selection of genes, or None.
 
     `sizes` and `sums` hold each cell's size, and its molecules over the genes at hand, by kind:
@@ -54,7 +54,7 @@ def selected_genes(
         columns = " and ".join(f"obs[{column!r}]" for column, _ in shares.values())
         options = " ".join(f"--{kind}-size {column}" for kind, (column, _) in shares.items())
         arguments = ", ".join(f"{kind}_size={column!r}" for kind, (column, _) in shares.items())
-        return Selection(
+        return Doubt(
             share,
             f"the genes hold {share:.0%} of a cell's molecules by {columns}",
             f"take sizes of cells from there: {options} (in Python {arguments})",
@@ -63,7 +63,7 @@ def selected_genes(
         return None
     for mark in _MARKS:
         if mark in var and len(var) and var[mark].dtype.kind == "b" and var[mark].all():
-            return Selection(
+            return Doubt(
                 np.nan,
                 f"all genes are marked in var[{mark!r}]: they are a selection",
                 "write each cell's molecules over all genes into obs before genes are selected, "

@@ -20,7 +20,7 @@ from steadyvelo._checks import (
 )
 from steadyvelo._provenance import stamp
 
-from ._selected_genes import Selection, selected_genes
+from ._selected_genes import Doubt, selected_genes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -181,7 +181,7 @@ class CellSizes(NamedTuple):
     source: str
 
 
-def selection_of(adata: AnnData, sizes: dict[str, CellSizes]) -> Selection | None:
+def selection_of(adata: AnnData, sizes: dict[str, CellSizes]) -> Doubt | None:
     """Return what says that the genes summed for the sizes were a selection, or None."""
     if not sizes:
         return None
