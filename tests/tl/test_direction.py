@@ -8,6 +8,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 import steadyvelo as sv
+from steadyvelo.pl._plane import Plane
 from steadyvelo.tl._multiple_tests import holm
 
 
@@ -115,9 +116,8 @@ def test_the_control_is_what_turned_counts_give(moving):
         spliced_scale=scale, unspliced_scale=scale,
     )  # fmt: skip
     true = cast(source, Lines(again, np.zeros(len(gamma))), signs[:0])
-    np.testing.assert_allclose(
-        data.control_arrows[0], true.arrows, atol=1e-3 * np.abs(data.arrows).max()
-    )
+    turned_arrows, _ = next(data.controls())
+    np.testing.assert_allclose(turned_arrows, true.arrows, atol=1e-3 * np.abs(data.arrows).max())
 
 
 def test_holm_is_that_of_statsmodels():
@@ -195,3 +195,21 @@ def test_folds_that_cannot_be_made_again_are_refused(moving, change):
         moving.var["highly_variable"] = np.arange(moving.n_vars) % 2 == 0
     with pytest.raises(ValueError, match="have changed since the fit"):
         sv.tl.direction(moving, basis="plane")
+
+
+def test_of_a_wide_embedding_the_plane_that_is_drawn_is_judged(moving):
+    moving.obsm["X_wide"] = np.hstack([moving.obsm["X_plane"], moving.obsm["X_pca"][:, 2:6]])
+    sv.tl.velocity_embedding(moving, basis="wide")
+    sv.tl.direction(moving, basis="wide", groupby="clusters", n_controls=20)
+    for name in ("p", "determined", "angle", "angle_low"):
+        np.testing.assert_array_equal(
+            moving.obs[f"velocity_wide_{name}"], moving.obs[f"velocity_plane_{name}"]
+        )
+    assert moving.obsm["velocity_direction_wide"].shape == (moving.n_obs, 2)
+    assert moving.obs["velocity_wide_agreement"].median() > 0.8
+    # components that were not judged are drawn as such
+    assert Plane.of(moving, "wide", "velocity", (0, 1)).determined is not None
+    assert Plane.of(moving, "wide", "velocity", (1, 3)).determined is None
+    moving.obsm["X_space"] = moving.obsm["X_pca"][:, :3].copy()
+    sv.tl.direction(moving, basis="space", n_controls=0)
+    assert moving.obsm["velocity_direction_space"].shape == (moving.n_obs, 3)

@@ -32,11 +32,10 @@ from ._transitions import (
     transition_probabilities,
     weights_against,
 )
-from ._votes import BYTES_PER_VOTE_VALUE, Lines, Votes, cast_votes
+from ._votes import Lines, Votes, bytes_per_vote_value, cast_votes
 
 __all__ = [
     "BYTES_PER_VALUE",
-    "BYTES_PER_VOTE_VALUE",
     "CellOrder",
     "CountsSource",
     "CrossFit",
@@ -56,6 +55,7 @@ __all__ = [
     "Spreading",
     "Votes",
     "available_memory",
+    "bytes_per_vote_value",
     "cast_votes",
     "check_genes",
     "connected_parts",

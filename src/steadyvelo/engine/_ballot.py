@@ -14,6 +14,8 @@ from ._rings import Ring
 from ._threads import for_rows, gene_slices, in_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from numpy.typing import NDArray
 
     from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
@@ -60,8 +62,9 @@ class Votes:
         (groups, dimensions, genes).
     gamma_se
         Standard errors of γ, shape (genes,).
-    control_arrows, control_covariances
-        The same as `arrows` and `covariances` for every row of signs.
+    controls
+        Makes the same as `arrows` and `covariances` for every row of signs, one after the other:
+        all of them would take many times the memory.
     """
 
     arrows: Float64Array
@@ -73,8 +76,7 @@ class Votes:
     group_slopes: Float64Array
     group_offsets: Float64Array
     gamma_se: Float64Array
-    control_arrows: Float64Array
-    control_covariances: Float64Array
+    controls: Callable[[], Iterator[tuple[Float64Array, Float64Array]]]
 
 
 @dataclass(eq=False)
@@ -218,10 +220,13 @@ class Ballot:
             np.einsum("gc,gc->g", offset_influence, offset_influence, dtype=np.float64),
         )
         for d in range(self.n_dims):
-            for f in range(self.n_dims):
-                self.error[:, d, f] += (slopes[d] * slopes[f]) @ square[0]
-                self.error[:, d, f] += (offsets[d] * offsets[f]) @ square[1]
-                self.error[:, d, f] += (slopes[d] * offsets[f] + offsets[d] * slopes[f]) @ both
+            for f in range(d + 1):
+                added = (slopes[d] * slopes[f]) @ square[0]
+                added += (offsets[d] * offsets[f]) @ square[1]
+                added += (slopes[d] * offsets[f] + offsets[d] * slopes[f]) @ both
+                self.error[:, d, f] += added
+                if f < d:
+                    self.error[:, f, d] += added
         if len(self.signs) == 0:
             return
         placed = self.signs[:, self.source.order.order].astype(np.float32)
@@ -255,11 +260,12 @@ class Ballot:
         arrows, covariances = summed(np.ones(n_cells, dtype=np.int8))
         none = n_votes == 0
         arrows[none], covariances[none] = np.nan, np.nan
-        controls = [summed(row) for row in self.signs[:, order]]
-        control_arrows = np.array([a for a, _ in controls]).reshape(self.shift.shape)
-        control_covariances = np.array([c for _, c in controls]).reshape(
-            len(self.signs), *covariances.shape
-        )
+
+        def controls() -> Iterator[tuple[Float64Array, Float64Array]]:
+            for row, shift in zip(self.signs[:, order], self.shift, strict=True):
+                turned, spread = summed(row)
+                yield (turned + shift)[position], (spread + self.error)[position]
+
         scores = self._scores()
         joined = {
             name: np.concatenate([part[name] for part in self.parts], axis=-1)
@@ -276,8 +282,7 @@ class Ballot:
             joined["slopes"].astype(np.float64),
             joined["offsets"].astype(np.float64),
             joined["gamma_se"].astype(np.float64),
-            (control_arrows + self.shift)[:, position],
-            (control_covariances + self.error)[:, position],
+            controls,
         )
 
     def _steering(self) -> Float64Array:

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from ._sources import CountsSource
     from ._threads import Progress
 
-__all__ = ["BYTES_PER_VOTE_VALUE", "Lines", "Votes", "cast_votes"]
+__all__ = ["Lines", "Votes", "bytes_per_vote_value", "cast_votes"]
 
-# what a value of a block takes with all that is made of it for two dimensions
-BYTES_PER_VOTE_VALUE = 100
+
+def bytes_per_vote_value(n_dims: int) -> int:
+    """Return what a value of a block takes with all that is made of it for each dimension."""
+    return 40 + 30 * n_dims
 
 
 def cast_votes(

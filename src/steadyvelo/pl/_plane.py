@@ -66,9 +66,9 @@ class Plane:
         if not np.isfinite(arrows).all(axis=1).any():
             msg = f"no cell has an arrow on {basis!r}; see the warnings of tl.velocity_graph."
             raise ValueError(msg)
-        column = _keys.DETERMINED.of(velocity_key, basis)
-        determined = adata.obs[column].to_numpy(dtype=bool) if column in adata.obs else None
-        return cls(basis, components, points, arrows, determined)
+        return cls(
+            basis, components, points, arrows, _determined(adata, basis, velocity_key, chosen)
+        )
 
     def field(self, n_grid: int, smoothing: float, min_mass: float) -> Field:
         """Average the arrows around the points of a grid."""
@@ -124,3 +124,14 @@ class Plane:
         if show:
             plt.show()
         return ax
+
+
+def _determined(
+    adata: AnnData, basis: str, velocity_key: str, components: list[int]
+) -> NDArray[np.bool_] | None:
+    """Return what was tested of the components, which are not all that a wide embedding has."""
+    column = _keys.DETERMINED.of(velocity_key, basis)
+    tested = adata.obsm.get(_keys.DIRECTION.of(velocity_key, basis))
+    if column not in adata.obs or (tested is not None and max(components) >= tested.shape[1]):
+        return None
+    return adata.obs[column].to_numpy(dtype=bool)

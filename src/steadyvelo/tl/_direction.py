@@ -12,8 +12,8 @@ from steadyvelo._fitted import Fitted
 from steadyvelo._progress import ShowProgress, shown
 from steadyvelo._sources import used_cells
 from steadyvelo.engine import (
-    BYTES_PER_VOTE_VALUE,
     Lines,
+    bytes_per_vote_value,
     cast_votes,
     count_threads,
     genes_per_block,
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["check_numbers", "cosines", "direction", "write_directions"]
 
 _PLANE = 2
+# of an embedding, that can be looked at
+_MOST_DIMENSIONS = 3
 
 
 def direction(
@@ -74,7 +76,8 @@ def direction(
     adata
         Result of ``tl.velocity(uncertainty="crossfit")`` with an embedding.
     basis
-        Name of the embedding: ``obsm["X_umap"]`` for ``"umap"``.
+        Name of the embedding: ``obsm["X_umap"]`` for ``"umap"``. Of one with more than three
+        dimensions, such as principal components, the first two are taken, which pictures show.
     groupby
         Column of ``obs`` with clusters whose summed arrows are tested; None for none.
     velocity_key
@@ -104,7 +107,7 @@ def direction(
         P-value of the hypothesis that there is no direction, and whether it is refuted.
     ``obs["velocity_umap_angle"]``, and the same with ``_low`` and ``_high``
         Direction against the first axis and its interval, in radians, low ≤ angle ≤ high; 2π wide
-        where no direction is refuted. For embeddings of two dimensions.
+        where no direction is refuted. For two dimensions.
     ``obs["velocity_umap_agreement"]``
         Cosine between this arrow and that of :func:`steadyvelo.tl.velocity_embedding`, where there
         is one.
@@ -178,6 +181,9 @@ def write_directions(
     adata, fitted = refit.adata, refit.fitted
     key = fitted.key
     embedding = check_finite_embedding(adata, basis)
+    if embedding.shape[1] > _MOST_DIMENSIONS:
+        embedding = np.ascontiguousarray(embedding[:, :_PLANE])
+    n_dims = embedding.shape[1]
     cells = used_cells(adata)
     names, groups = labels_of(adata, groupby, cells)
     signs = _signs(np.random.default_rng(rng), n_controls, adata.n_obs)
@@ -189,24 +195,21 @@ def write_directions(
         embedding,
         groups,
         signs=signs,
-        genes_per_block=genes_per_block(adata.n_obs, max_memory, BYTES_PER_VOTE_VALUE),
+        genes_per_block=genes_per_block(adata.n_obs, max_memory, bytes_per_vote_value(n_dims)),
         n_threads=n_threads,
         progress=report,
     )
     p = hotelling_p(votes.arrows, votes.covariances, votes.n_votes)
     columns = {_keys.DIRECTION_P: p, _keys.DETERMINED: p < 1 - level}
-    if embedding.shape[1] == _PLANE:
+    if n_dims == _PLANE:
         ends = angle_interval(votes.arrows, votes.covariances, votes.n_votes, level)
         fields = (_keys.ANGLE, _keys.ANGLE_LOW, _keys.ANGLE_HIGH)
         columns |= dict(zip(fields, ends, strict=True))
     drawn = _keys.VELOCITY_EMBEDDING.of(key, basis)
     if drawn in adata.obsm:
-        columns[_keys.AGREEMENT] = cosines(votes.arrows, np.asarray(adata.obsm[drawn]))
+        columns[_keys.AGREEMENT] = cosines(votes.arrows, np.asarray(adata.obsm[drawn])[:, :n_dims])
     determined = np.array(
-        [
-            hotelling_p(*control, votes.n_votes) < 1 - level
-            for control in zip(votes.control_arrows, votes.control_covariances, strict=True)
-        ]
+        [hotelling_p(*control, votes.n_votes) < 1 - level for control in votes.controls()]
     ).reshape(n_controls, adata.n_obs)
 
     writable(adata)

@@ -134,10 +134,13 @@ def step_weights(
             for k in range(mean_indptr[j], mean_indptr[j + 1]):
                 c = mean_indices[k]
                 for d in range(n_dims):
-                    for f in range(n_dims):
+                    for f in range(d + 1):
                         out[i, d, f] += weight[c, d] * weight[c, f]
                 for d in range(n_dims):
                     weight[c, d] = 0.0
+        for d in range(n_dims):
+            for f in range(d):
+                out[i, f, d] = out[i, d, f]
 
 
 @kernel
@@ -192,7 +195,7 @@ def sum_votes(
                 square += times[c] * times[c]
                 times[c] = 0.0
                 for d in range(n_dims):
-                    for f in range(n_dims):
+                    for f in range(d + 1):
                         covariances[i, d, f] += kept[c, d] * kept[c, f]
                 for d in range(n_dims):
                     kept[c, d] = 0.0
@@ -201,5 +204,6 @@ def sum_votes(
         usual = total / n_sets
         factor = usual / (usual - 1.0) if usual > 1.0 else np.nan
         for d in range(n_dims):
-            for f in range(n_dims):
+            for f in range(d + 1):
                 covariances[i, d, f] *= factor
+                covariances[i, f, d] = covariances[i, d, f]
