@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
+from steadyvelo.model import group_members
+
 from ._kernels._votes import sum_votes
 from ._rings import Ring
 from ._threads import for_rows, gene_slices, in_threads
@@ -106,13 +108,8 @@ class Ballot:
         n_threads: int,
     ) -> Ballot:
         n_cells, n_dims = embedding.shape
-        placed = groups[source.order.order]
         n_groups = int(groups.max(initial=-1)) + 1
-        inside = np.flatnonzero(placed >= 0)
-        members = sp.csr_array(
-            (np.ones(len(inside), dtype=np.float32), (placed[inside], inside)),
-            shape=(n_groups, n_cells),
-        )
+        members = group_members(groups[source.order.order], n_groups, np.float32)
         rings = [
             Ring.of(split, fold, source.order, embedding)
             for split in splits

@@ -13,6 +13,8 @@ from ._kernels._products import multiply_both, multiply_rows, multiply_transpose
 from ._threads import in_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import scipy.sparse as sp
 
     from steadyvelo.model._typing import Float64Array
@@ -57,12 +59,8 @@ def row_products(
         return _to_cells(out, order)
 
     def transposed(vector: Float64Array) -> Float64Array:
-        sums = np.zeros((len(parts), matrix.shape[1]))
         work = partial(multiply_transposed, *entries, _to_rows(vector, order))
-        in_threads(
-            [partial(work, own, *part) for own, part in zip(sums, parts, strict=True)], n_threads
-        )
-        return _to_cells(sums.sum(axis=0), order)
+        return _to_cells(_summed(work, parts, matrix.shape[1], n_threads), order)
 
     return LinearOperator(matrix.shape, matvec=product, rmatvec=transposed, dtype=np.float64)
 
@@ -79,15 +77,23 @@ def symmetric_products(
 
     def product(vector: Float64Array) -> Float64Array:
         out = np.empty(matrix.shape[0])
-        sums = np.zeros((len(parts), matrix.shape[1]))
         work = partial(multiply_both, *entries, _to_rows(vector, order), out)
-        in_threads(
-            [partial(work, own, *part) for own, part in zip(sums, parts, strict=True)], n_threads
-        )
-        out += sums.sum(axis=0)
+        out += _summed(work, parts, matrix.shape[1], n_threads)
         return _to_cells(out, order)
 
     return LinearOperator(matrix.shape, matvec=product, rmatvec=product, dtype=np.float64)
+
+
+def _summed(
+    work: Callable[..., None], parts: list[tuple[int, int]], n_columns: int, n_threads: int
+) -> Float64Array:
+    """Return the sum of what `work` adds for each part to an array of its own."""
+    sums = np.zeros((len(parts), n_columns))
+    in_threads(
+        [partial(work, own, *part) for own, part in zip(sums, parts, strict=True)], n_threads
+    )
+    total: Float64Array = sums.sum(axis=0)
+    return total
 
 
 def _to_rows(vector: Float64Array, order: CellOrder | None) -> Float64Array:

@@ -10,7 +10,7 @@ from ._criteria import GeneCriteria, gene_criteria
 from ._diffusion import DiffusionMap
 from ._direction import angle_interval, hotelling_p
 from ._extremes import gamma_path
-from ._group_moments import GroupMoments, group_sums
+from ._group_moments import GroupMoments, group_members, group_sums
 from ._instruments import FEWEST_MOLECULES, Instruments, RatioErrors
 from ._kinetics import evolve, induction, repression, steady_state
 from ._markov import lasting_distributions, share_of_largest
@@ -34,6 +34,7 @@ __all__ = [
     "evolve",
     "gamma_path",
     "gene_criteria",
+    "group_members",
     "group_sums",
     "hotelling_p",
     "induction",

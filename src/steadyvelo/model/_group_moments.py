@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ._typing import Float64Array
 
-__all__ = ["GroupMoments", "group_sums"]
+__all__ = ["GroupMoments", "group_members", "group_sums"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +106,34 @@ def group_sums(values: NDArray[Any], codes: NDArray[np.intp], n_groups: int) -> 
     >>> group_sums(np.array([[1.0], [3.0], [5.0]]), np.array([0, 0, -1]), 2).ravel().tolist()
     [4.0, 0.0]
     """
-    inside = np.flatnonzero(codes >= 0)
-    members = sp.csr_array(
-        (np.ones(len(inside)), (codes[inside], inside)), shape=(n_groups, len(codes))
-    )
-    sums: Float64Array = members @ values
+    sums: Float64Array = group_members(codes, n_groups) @ values
     return sums
+
+
+def group_members(
+    codes: NDArray[np.intp], n_groups: int, dtype: type[np.floating[Any]] = np.float64
+) -> sp.csr_array[Any]:
+    """Return a matrix, groups × cells, that is 1 where a cell is in a group.
+
+    Parameters
+    ----------
+    codes
+        Number of each cell's group, shape (cells,); cells of number −1 are in none.
+    n_groups
+        Number of groups.
+    dtype
+        In which products with it are summed.
+
+    Returns
+    -------
+    Shape (groups, cells).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> group_members(np.array([1, -1, 0]), 2).toarray().tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    """
+    inside = np.flatnonzero(codes >= 0)
+    entries = np.ones(len(inside), dtype=dtype), (codes[inside], inside)
+    return sp.csr_array(entries, shape=(n_groups, len(codes)))

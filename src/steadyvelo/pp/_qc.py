@@ -12,8 +12,8 @@ from steadyvelo import _keys
 from steadyvelo._checks import check_adata, check_counts, check_key, is_integer, writable
 
 from ._qc_checks import CHECKS, Counts, unspliced_share
-from ._selected_genes import Doubt
-from ._size_factors import cell_sizes, selection_of
+from ._selected_genes import Doubt, selected_genes
+from ._size_factors import cell_sizes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -82,14 +82,15 @@ def qc(
     if groupby is not None:
         column = check_key(adata, "obs", groupby, "name the column of clusters or samples.")
         groups = column.astype(str).astype("category")
-    for column in (spliced_size, unspliced_size):
-        if column is not None:
-            check_key(adata, "obs", column, "name the column with the cell's molecules.")
-    sums = [
+    summed = {}
+    for kind, name, layer, column in (
         ("spliced", spliced, layers[0], spliced_size),
         ("unspliced", unspliced, layers[1], unspliced_size),
-    ]
-    not_named = [one[:3] for one in sums if one[3] is None and is_integer(one[2])]
+    ):
+        if column is not None:
+            check_key(adata, "obs", column, "name the column with the cell's molecules.")
+        elif is_integer(layer):
+            summed[kind] = (name, layer)
     both = adata.layers.get(_keys.AMBIGUOUS.of())
     counts = Counts(
         layers[0],
@@ -98,7 +99,7 @@ def qc(
         adata.obs_names,
         _gene_names(adata),
         groups,
-        _doubtful_sizes(adata, not_named),
+        _doubtful_sizes(adata, summed),
     )
     if _keys.COUNTS_ATTACHED.of() in adata.obs:
         counts = _attached(counts, adata.obs[_keys.COUNTS_ATTACHED.of()].to_numpy(dtype=bool))
@@ -124,14 +125,14 @@ def _gene_names(adata: AnnData) -> pd.Index:
     return adata.var_names
 
 
-def _doubtful_sizes(adata: AnnData, layers: list[tuple[str, str, Any]]) -> Doubt | None:
-    """Return what is wrong with sizes that no column was named for: kind, name and counts."""
+def _doubtful_sizes(adata: AnnData, layers: dict[str, tuple[str, Any]]) -> Doubt | None:
+    """Return what is wrong with sizes of layers, name and counts by kind, or None."""
     try:
-        sizes = {kind: cell_sizes(adata, kind, x, name, None) for kind, name, x in layers}
+        found = {kind: cell_sizes(adata, kind, x, name, None) for kind, (name, x) in layers.items()}
     except (TypeError, ValueError) as error:
         # of which the other checks may know the cause
         return Doubt(np.nan, str(error).rstrip("."), "see the other checks first")
-    return selection_of(adata, sizes)
+    return selected_genes(adata, found)
 
 
 def _attached(counts: Counts, cells: np.ndarray) -> Counts:

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
+    from anndata import AnnData
     from numpy.typing import NDArray
+
+    from ._size_factors import CellSizes
 
 __all__ = ["Doubt", "selected_genes"]
 
@@ -30,22 +33,18 @@ class Doubt(NamedTuple):
     remedy: str
 
 
-def selected_genes(
-    obs: pd.DataFrame,
-    var: pd.DataFrame,
-    sizes: Mapping[str, NDArray[np.float64]],
-    sums: Mapping[str, NDArray[np.float64]],
-) -> Doubt | None:
-    """Return what says that sizes of cells are of a selection of genes, or None.
+def selected_genes(adata: AnnData, found: Mapping[str, CellSizes]) -> Doubt | None:
+    """Return what says that sizes, by kind, are of a selection of genes, or None.
 
-    `sizes` and `sums` hold each cell's size, and its molecules over the genes at hand, by kind:
-    spliced or unspliced. A total in `obs` counts where no cell's is smaller than its size.
+    A total in `obs` counts where no cell's is smaller than its size.
     """
+    if not found:
+        return None
     shares = {}
-    for kind, size in sizes.items():
+    for kind, sizes in found.items():
         for template in _TOTALS:
             column = template.format(kind=kind)
-            share = _share_kept(obs[column], size) if column in obs else 1.0
+            share = _share_kept(adata.obs[column], sizes.size) if column in adata.obs else 1.0
             if share < 1 - _MOST_DROPPED:
                 shares[kind] = (column, share)
                 break
@@ -59,8 +58,9 @@ def selected_genes(
             f"the genes hold {share:.0%} of a cell's molecules by {columns}",
             f"take sizes of cells from there: {options} (in Python {arguments})",
         )
-    if any(np.any(sizes[kind] > sums[kind]) for kind in sizes):
+    if any(np.any(sizes.size > sizes.sum) for sizes in found.values()):
         return None
+    var = adata.var
     for mark in _MARKS:
         if mark in var and len(var) and var[mark].dtype.kind == "b" and var[mark].all():
             return Doubt(

@@ -20,13 +20,13 @@ from steadyvelo._checks import (
 )
 from steadyvelo._provenance import stamp
 
-from ._selected_genes import Doubt, selected_genes
+from ._selected_genes import selected_genes
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["CellSizes", "cell_sizes", "selection_of", "size_factors"]
+__all__ = ["CellSizes", "cell_sizes", "size_factors"]
 
 _TOTALS = {"spliced": _keys.SPLICED_TOTAL, "unspliced": _keys.UNSPLICED_TOTAL}
 
@@ -123,7 +123,7 @@ def size_factors(
     sizes = {kind: one.size for kind, one in found.items()}
     sources = {kind: one.source for kind, one in found.items()}
     not_given = {k: one for k, one in found.items() if columns[k] is None and not normalised[k]}
-    selection = selection_of(adata, not_given)
+    selection = selected_genes(adata, not_given)
     if selection is not None:
         warn(f"{selection.reason}: sizes are of a selection; {selection.remedy}.")
     pooled = sizes["spliced"] + sizes["unspliced"]
@@ -179,18 +179,6 @@ class CellSizes(NamedTuple):
     size: NDArray[np.float64]
     sum: NDArray[np.float64]
     source: str
-
-
-def selection_of(adata: AnnData, sizes: dict[str, CellSizes]) -> Doubt | None:
-    """Return what says that the genes summed for the sizes were a selection, or None."""
-    if not sizes:
-        return None
-    return selected_genes(
-        adata.obs,
-        adata.var,
-        {kind: found.size for kind, found in sizes.items()},
-        {kind: found.sum for kind, found in sizes.items()},
-    )
 
 
 def cell_sizes(
