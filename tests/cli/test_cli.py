@@ -427,3 +427,5 @@ def test_demo_comes_close_to_the_truth(invoke, tmp_path):
     assert len(numbers) == 4
     assert numbers[0] > 0.9
     assert min(numbers) > 0.6
+    page = (tmp_path / "d" / "result_report.html").read_text(encoding="utf-8")
+    assert "The counts pass all" in page

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ._analysis import analyse
+from ._analysis import analyse, inspect_first
 from ._command import command_line
 from ._errors import plain_errors
 from ._speech import AsJson, Quiet, Speech
@@ -43,6 +43,8 @@ def demo(
         speech = Speech(quiet, as_json)
         speech.say(f"simulating {cells:,} cells × {genes:,} genes")
         adata = simulate(n_cells=cells, n_genes=genes, rng=seed)
+        # the report says what the checks found; simulated counts are never refused
+        inspect_first(adata, force=True, speech=Speech(quiet=quiet or as_json))
         result = analyse(
             adata,
             out / "result.h5ad",
