@@ -32,7 +32,7 @@ import scanpy as sc
 import scipy.sparse as sp
 
 import steadyvelo as sv
-from steadyvelo._fitted import Fitted
+from steadyvelo._adata._fit import Fitted
 from steadyvelo.engine import (
     CellOrder,
     CountsSource,

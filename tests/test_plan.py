@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import steadyvelo as sv
-from steadyvelo._plan import Plan
+from steadyvelo._run._plan import Plan
 
 
 def test_the_plan_names_blocks_memory_layers_and_threads():

@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from _measure import Steps
 
 import steadyvelo as sv
-from steadyvelo._fitted import Fitted
+from steadyvelo._adata._fit import Fitted
 from steadyvelo.engine import (
     EdgeCorrelation,
     count_threads,

@@ -15,7 +15,7 @@ from ._warnings import SteadyveloWarning
 
 if TYPE_CHECKING:
     from . import datasets, engine, get, interop, io, metrics, model, pl, pp, report, tl
-    from ._run import run
+    from ._run._run import run
 
 __all__ = [
     "SteadyveloWarning",
@@ -41,7 +41,7 @@ def __getattr__(name: str) -> Any:
     if name in _SUBPACKAGES:
         return importlib.import_module(f".{name}", __name__)
     if name == "run":
-        from ._run import run  # noqa: PLC0415 (imports every step)
+        from ._run._run import run  # noqa: PLC0415 (imports every step)
 
         return run
     msg = f"module {__name__!r} has no attribute {name!r}"

@@ -265,7 +265,7 @@ def call_of_run(invoke, counts_file, monkeypatch):
         msg = "stopped by the test"
         raise ValueError(msg)
 
-    monkeypatch.setattr("steadyvelo._run.run", stop)
+    monkeypatch.setattr("steadyvelo._run._run.run", stop)
 
     def call(*options):
         done = invoke("run", counts_file, "--out", "r.h5ad", *options)

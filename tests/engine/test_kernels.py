@@ -15,8 +15,8 @@ from steadyvelo.engine import (
     LayerSource,
     Scratch,
     SmoothingOperator,
-    _correlation,
     _gather,
+    _velocity_graph,
     project_transitions,
     recursive_neighbors,
     self_transition_probability,
@@ -114,7 +114,7 @@ def test_blocks_are_smoothed_normalised_counts_however_they_are_cut(seed, size, 
         source.block(slice(a, min(a + size, len(genes))), threads)
         for a in range(0, len(genes), size)
     ]
-    order = source.order.order
+    order = source.order.cell_of_row
     for name, expected in (("spliced", s), ("unspliced", u)):
         values = np.hstack([getattr(block, name) for block in cut])
         np.testing.assert_allclose(values, expected[order], rtol=1e-5, atol=1e-7)
@@ -131,7 +131,7 @@ def test_blocks_can_be_made_in_any_order():
     scratch = Scratch()
     for genes in (slice(12, 20), slice(0, 5), slice(20, 23), slice(3, 12), slice(0, 23)):
         block = source.block(genes, 1, scratch)
-        np.testing.assert_allclose(block.spliced, s[source.order.order, genes], rtol=1e-5)
+        np.testing.assert_allclose(block.spliced, s[source.order.cell_of_row, genes], rtol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
@@ -168,7 +168,7 @@ def test_layers_give_the_same_blocks_in_any_format(convert, dtype):
     genes, order = np.array([1, 4, 8]), shuffled(rng, 200)
     source = LayerSource(convert(x), convert(2 * x), genes, order)
     for block in source.blocks(2, n_threads=2):
-        expected = x[np.ix_(order.order, genes[block.genes])].astype(np.float32)
+        expected = x[np.ix_(order.cell_of_row, genes[block.genes])].astype(np.float32)
         np.testing.assert_array_equal(block.spliced, expected)
         np.testing.assert_array_equal(block.unspliced, 2 * expected)
 
@@ -196,15 +196,15 @@ def test_patterns_are_relabelled_to_an_order(seed):
     rng = np.random.default_rng(seed)
     graph = random_graph(rng, 30, 3)
     order = shuffled(rng, 30)
-    expected = graph.toarray()[np.ix_(order.order, order.order)]
+    expected = graph.toarray()[np.ix_(order.cell_of_row, order.cell_of_row)]
     starts, columns = order.relabel(*pattern(graph))
     relabelled = sp.csr_array((np.ones(len(columns)), columns, starts), shape=(30, 30))
     np.testing.assert_array_equal(relabelled.toarray(), expected != 0)
     # entries of a row keep their order here: sums in float32 depend on it
     for p in range(30):
-        i = order.order[p]
+        i = order.cell_of_row[p]
         row = graph.indices[graph.indptr[i] : graph.indptr[i + 1]]
-        assert order.order[columns[starts[p] : starts[p + 1]]].tolist() == row.tolist()
+        assert order.cell_of_row[columns[starts[p] : starts[p + 1]]].tolist() == row.tolist()
 
 
 def test_the_order_along_a_graph_is_a_permutation_that_keeps_neighbours_close():
@@ -213,12 +213,12 @@ def test_the_order_along_a_graph_is_a_permutation_that_keeps_neighbours_close():
     chain = sp.csr_array((np.ones(499), (place[:-1], place[1:])), shape=(500, 500))
     graph = sp.csr_array(chain + chain.T)
     order = CellOrder.along(*pattern(graph))
-    assert sorted(order.order) == list(range(500))
-    np.testing.assert_array_equal(order.order[order.position], np.arange(500))
+    assert sorted(order.cell_of_row) == list(range(500))
+    np.testing.assert_array_equal(order.cell_of_row[order.row_of_cell], np.arange(500))
     rows = np.repeat(np.arange(500), np.diff(graph.indptr))
-    assert abs(order.position[rows] - order.position[graph.indices]).max() == 1
+    assert abs(order.row_of_cell[rows] - order.row_of_cell[graph.indices]).max() == 1
     alone = CellOrder.along(np.zeros(4, dtype=np.int64), np.empty(0, dtype=np.int32))
-    assert sorted(alone.order) == [0, 1, 2]
+    assert sorted(alone.cell_of_row) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("convert", FORMATS)
@@ -289,7 +289,7 @@ def test_edge_values_are_pearson_correlations_however_they_are_cut(
     v = rng.normal(size=(150, 37)).astype(np.float32)
     graph = random_graph(rng, 150, 6)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_correlation, "_TILE_BYTES", tile)
+        patch.setattr(_velocity_graph, "_TILE_BYTES", tile)
         values = edge_correlations(x, v, graph, size, threads, square_root=square_root)
     change = root if square_root else np.asarray
     expected = correlations(x.astype(float), v.astype(float), graph, change)
@@ -375,7 +375,7 @@ def test_signs_are_split_into_the_order_of_the_cells(seed, threads):
     graph = random_graph(rng, 300, 4)
     graph.data = rng.choice([-0.5, 0.0, 0.25, 1.0], len(graph.data)).astype(np.float32)
     order = shuffled(rng, 300)
-    rows = graph[order.order][:, order.order]
+    rows = graph[order.cell_of_row][:, order.cell_of_row]
     parts = split_signs(rows.data, rows.indptr, rows.indices, order, n_threads=threads)
     for part, sign in zip(parts, (1, -1), strict=True):
         assert part.has_canonical_format
@@ -422,7 +422,9 @@ def test_transition_probabilities_row_by_row(signed, stay):
         order=order,
         n_threads=2,
     ).toarray()
-    np.testing.assert_array_equal(in_order, transitions[np.ix_(order.order, order.order)])
+    np.testing.assert_array_equal(
+        in_order, transitions[np.ix_(order.cell_of_row, order.cell_of_row)]
+    )
 
 
 @pytest.mark.parametrize("stay", [False, True])

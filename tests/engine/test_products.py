@@ -69,9 +69,9 @@ def test_rows_may_stand_in_an_order_of_their_own():
     matrix = random_matrix(60, 60, np.float32)
     order = CellOrder.along(matrix.indptr, matrix.indices)
     rows = order.permuted(matrix)
-    assert not np.array_equal(order.order, np.arange(60))
+    assert not np.array_equal(order.cell_of_row, np.arange(60))
     np.testing.assert_array_equal(
-        rows.toarray(), matrix.toarray()[np.ix_(order.order, order.order)]
+        rows.toarray(), matrix.toarray()[np.ix_(order.cell_of_row, order.cell_of_row)]
     )
     vector = np.random.default_rng(1).normal(size=60)
     pairs = [

@@ -41,7 +41,7 @@ def test_each_cell_receives_what_smoothing_takes_from_it(some, n_genes, one_weig
     w = cells.to_matrix().toarray() * receives
     expected = w.T @ (weights * values).T
     np.testing.assert_allclose(
-        spreading.received(given)[order.position], expected, rtol=1e-5, atol=1e-6
+        spreading.received(given)[order.row_of_cell], expected, rtol=1e-5, atol=1e-6
     )
     out = np.full_like(given, 7.0)
     assert spreading.received(given, 2, out) is out
@@ -49,5 +49,5 @@ def test_each_cell_receives_what_smoothing_takes_from_it(some, n_genes, one_weig
     if with_offset:
         expected = w.T @ np.broadcast_to(weights, values.shape).T
         np.testing.assert_allclose(
-            spreading.received(given0)[order.position], expected, rtol=1e-5, atol=1e-6
+            spreading.received(given0)[order.row_of_cell], expected, rtol=1e-5, atol=1e-6
         )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import steadyvelo as sv
-from steadyvelo._fitted import Fitted
+from steadyvelo._adata._fit import Fitted
 from steadyvelo.report import _clusters, _genes, _methods, _text, _verdicts
 from steadyvelo.report._judged import Judged
 

@@ -83,7 +83,7 @@ def test_the_control_is_what_turned_counts_give(moving):
     """One sign a cell, the line fitted again to what it makes of u: the same summed p-values."""
     fitted = moving.var["velocity_gamma"].to_numpy()
     genes = moving.var["velocity_genes"].to_numpy()
-    from steadyvelo._fitted import Fitted  # noqa: PLC0415
+    from steadyvelo._adata._fit import Fitted  # noqa: PLC0415
     from steadyvelo.engine import Lines, cast_votes  # noqa: PLC0415
     from steadyvelo.tl._refit import Refit  # noqa: PLC0415
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import steadyvelo as sv
-from steadyvelo._fitted import Fitted
+from steadyvelo._adata._fit import Fitted
 from steadyvelo.tl._light_copy import light_copy, with_other_sizes
 from steadyvelo.tl._reliability import _with_variants
 from steadyvelo.tl._verdicts import verdict_of

@@ -48,10 +48,10 @@ def analyse(
     """
     speech = speech or Speech()
     from steadyvelo import _keys  # noqa: PLC0415
-    from steadyvelo._chosen_genes import plan_of_run  # noqa: PLC0415
-    from steadyvelo._cluster_column import check_clusters, cluster_column  # noqa: PLC0415
-    from steadyvelo._run import run as run_steps  # noqa: PLC0415
-    from steadyvelo._run import summary  # noqa: PLC0415
+    from steadyvelo._adata._groups import check_clusters, cluster_column  # noqa: PLC0415
+    from steadyvelo._run._chosen_genes import plan_of_run  # noqa: PLC0415
+    from steadyvelo._run._run import run as run_steps  # noqa: PLC0415
+    from steadyvelo._run._run import summary  # noqa: PLC0415
     from steadyvelo.io import write_h5ad  # noqa: PLC0415
 
     from ._pictures import PICTURES  # noqa: PLC0415

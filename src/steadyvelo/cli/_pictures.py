@@ -8,7 +8,7 @@ import matplotlib as mpl
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._cluster_column import cluster_column
+from steadyvelo._adata._groups import cluster_column
 
 if TYPE_CHECKING:
     from pathlib import Path

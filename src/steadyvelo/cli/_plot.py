@@ -61,7 +61,7 @@ def plot(
         import matplotlib as mpl  # noqa: PLC0415
 
         mpl.use("agg")
-        from steadyvelo._cluster_column import cluster_column  # noqa: PLC0415
+        from steadyvelo._adata._groups import cluster_column  # noqa: PLC0415
         from steadyvelo.io._files import check_target, replacing  # noqa: PLC0415
         from steadyvelo.io._h5ad import load_h5ad  # noqa: PLC0415
 

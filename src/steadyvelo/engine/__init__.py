@@ -12,18 +12,23 @@ from ._column_sums import weighted_column_sums
 from ._comparison import fit_groups
 from ._confidence import velocity_agreement
 from ._connected import connected_parts
-from ._correlation import EdgeCorrelation, split_signs
 from ._crossfit import CrossFit, Split
 from ._edges import recursive_neighbors
 from ._errors import ErrorRule, Sandwich
 from ._fit import FitResult, FitRule, fit_ratios
 from ._gene_checks import GeneChecks, check_genes
-from ._memory import BYTES_PER_VALUE, available_memory, genes_per_block
+from ._memory import (
+    BYTES_PER_VALUE,
+    available_memory,
+    check_dense_fits,
+    dense_bytes,
+    genes_per_block,
+)
+from ._moment_source import CountsSource, LayerSource, MomentBlock, MomentSource
 from ._order import CellOrder
 from ._products import row_products, symmetric_products
 from ._scratch import Scratch
 from ._smoothing import SmoothingOperator
-from ._sources import CountsSource, LayerSource, MomentBlock, MomentSource
 from ._spreading import Spreading
 from ._threads import count_threads
 from ._transitions import (
@@ -32,6 +37,7 @@ from ._transitions import (
     transition_probabilities,
     weights_against,
 )
+from ._velocity_graph import EdgeCorrelation, split_signs
 from ._votes import Lines, Votes, bytes_per_vote_value, cast_votes
 
 __all__ = [
@@ -57,9 +63,11 @@ __all__ = [
     "available_memory",
     "bytes_per_vote_value",
     "cast_votes",
+    "check_dense_fits",
     "check_genes",
     "connected_parts",
     "count_threads",
+    "dense_bytes",
     "fit_groups",
     "fit_ratios",
     "genes_per_block",

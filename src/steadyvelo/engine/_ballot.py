@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ._crossfit import Split
     from ._errors import BlockErrors
-    from ._sources import CountsSource, MomentBlock
+    from ._moment_source import CountsSource, MomentBlock
 
 __all__ = ["Ballot", "Lines", "Votes"]
 
@@ -109,7 +109,7 @@ class Ballot:
     ) -> Ballot:
         n_cells, n_dims = embedding.shape
         n_groups = int(groups.max(initial=-1)) + 1
-        members = group_members(groups[source.order.order], n_groups, np.float32)
+        members = group_members(groups[source.order.cell_of_row], n_groups, np.float32)
         rings = [
             Ring.of(split, fold, source.order, embedding)
             for split in splits
@@ -197,7 +197,7 @@ class Ballot:
             ],
             self.n_threads,
         )
-        order = self.source.order.order
+        order = self.source.order.cell_of_row
         slope, of_offset = (
             np.concatenate([part[k] for part in found])[:, order].astype(np.float32) for k in (0, 1)
         )
@@ -226,7 +226,7 @@ class Ballot:
                     self.error[:, f, d] += added
         if len(self.signs) == 0:
             return
-        placed = self.signs[:, self.source.order.order].astype(np.float32)
+        placed = self.signs[:, self.source.order.cell_of_row].astype(np.float32)
         # what lines fitted to the turned deviations would be off by
         by_slope, by_offset = slope_influence @ placed.T, offset_influence @ placed.T
         for d in range(self.n_dims):
@@ -234,7 +234,7 @@ class Ballot:
 
     def count(self) -> Votes:
         """Return the result, in the order of the cells."""
-        order, position = self.source.order.order, self.source.order.position
+        order, position = self.source.order.cell_of_row, self.source.order.row_of_cell
         n_cells = len(order)
         starts = np.cumsum([0] + [len(ring.votes) for ring in self.rings])
         indptr = np.stack(

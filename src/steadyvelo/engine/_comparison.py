@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ._errors import BlockErrors, ErrorRule
     from ._fit import FitRule
-    from ._sources import MomentSource
+    from ._moment_source import MomentSource
     from ._threads import Progress
 
 __all__ = ["fit_groups"]

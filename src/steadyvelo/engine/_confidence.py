@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._kernels._correlation import add_edge_products, add_row_sums
 from ._kernels._transitions import add_displacement_sums
+from ._kernels._velocity_graph import add_edge_products, add_row_sums
 from ._threads import for_rows
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from steadyvelo.model._instruments import SCORE
 
 from ._errors import BlockErrors, ErrorRule
 from ._kernels._spreading import add_columns, clear_rows
-from ._sources import by_gene
+from ._moment_source import by_gene
 from ._spreading import Spreading
 from ._threads import for_rows, gene_slices, in_threads
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
 
     from ._fit import FitRule
+    from ._moment_source import MomentBlock
     from ._smoothing import SmoothingOperator
-    from ._sources import MomentBlock
 
 __all__ = ["CrossFit", "Split"]
 
@@ -108,7 +108,7 @@ class _Folds:
         graph = self.graph.reordered(order)
         for cells in (0, 1):
             responders = self.cell_fold == cells
-            others = graph.without(responders[order.order])
+            others = graph.without(responders[order.cell_of_row])
             moments = [others.apply(values, n_threads) for values in counts]
             spreading = Spreading.transposing(graph, order, responders)
             for values in (*given, *given0):

@@ -13,8 +13,8 @@ from steadyvelo.model import Instruments
 from steadyvelo.model._instruments import ratio_errors, sums_over_rows
 
 from ._kernels._spreading import clear_rows
+from ._moment_source import by_gene
 from ._scratch import Scratch
-from ._sources import by_gene
 from ._threads import for_rows, gene_slices, in_threads
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array
 
     from ._fit import FitRule
-    from ._sources import MomentBlock
+    from ._moment_source import MomentBlock
     from ._spreading import Spreading
 
 __all__ = ["BlockErrors", "ErrorRule", "Sandwich"]
@@ -124,7 +124,7 @@ class BlockErrors(ABC):
     ) -> dict[bool, Float64Array]:
         """Return what errors of all genes are made from, with and without an offset."""
         if self.errors.batches is None:
-            scales = np.ascontiguousarray(self.errors.scales.T[self.block.order.order])
+            scales = np.ascontiguousarray(self.errors.scales.T[self.block.order.cell_of_row])
             threads = partial(for_rows, n_rows=len(h), n_threads=n_threads)
             return {
                 mode: sums_over_rows(

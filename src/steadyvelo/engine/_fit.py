@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from steadyvelo.model._weights import Quantiles
 
     from ._errors import BlockErrors, ErrorRule
-    from ._sources import MomentBlock, MomentSource
+    from ._moment_source import MomentBlock, MomentSource
     from ._threads import Progress
 
 __all__ = ["FitResult", "FitRule", "fit_ratios"]

@@ -67,13 +67,13 @@ def block_of_columns(
     Float32, shape (cells, columns), a cell's values contiguous.
     """
     n_cells = x.shape[0]
-    kept = Scratch() if scratch is None else scratch
-    out = kept.array(name, (n_cells, len(columns)), np.float32)
+    held = Scratch() if scratch is None else scratch
+    out = held.array(name, (n_cells, len(columns)), np.float32)
     if len(columns) > 0:
         scale = np.ones(n_cells) if scale is None else scale
         order = CellOrder.identity(n_cells) if order is None else order
         # of every matrix its own: how far its rows have been read
-        cursor = kept.zeros(f"cursor {id(x)}", (n_cells,), np.int64)
+        cursor = held.kept(f"cursor {id(x)}", (n_cells,), np.int64)
         _fill(x, columns, scale, order, cursor, out, n_threads)
     return out
 
@@ -107,7 +107,7 @@ def _(
             place,
             span,
             cursor,
-            order.position,
+            order.row_of_cell,
             out,
             start,
             stop,
@@ -130,7 +130,7 @@ def _(
 
     def work(start: int, stop: int) -> None:
         kernels.gather_csc(
-            x.indptr, x.indices, x.data, scale, columns, order.position, out, start, stop
+            x.indptr, x.indices, x.data, scale, columns, order.row_of_cell, out, start, stop
         )
 
     for_rows(work, len(columns), n_threads, min_rows=1)
@@ -147,6 +147,6 @@ def _(
     n_threads: int,
 ) -> None:
     def work(start: int, stop: int) -> None:
-        kernels.gather_dense(x, scale, columns, order.order, out, start, stop)
+        kernels.gather_dense(x, scale, columns, order.cell_of_row, out, start, stop)
 
     for_rows(work, len(out), n_threads)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, IntArray
 
     from ._fit import FitRule
-    from ._sources import CountsSource, MomentBlock
+    from ._moment_source import CountsSource, MomentBlock
     from ._threads import Progress
 
 __all__ = ["GeneChecks", "check_genes"]
@@ -141,7 +141,7 @@ def _overdispersion(
     used: BoolArray,
 ) -> Float64Array:
     # means hold the cell itself: without it
-    degree = np.diff(source.smoothing.indptr)[source.order.position].astype(np.float64)
+    degree = np.diff(source.smoothing.indptr)[source.order.row_of_cell].astype(np.float64)
     others = degree - 1
     away = np.maximum(degree * means - counts, 0.0) / np.maximum(others, 1)
     return overdispersion(counts[:, used], away[:, used], scale[used], others[used])

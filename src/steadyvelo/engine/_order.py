@@ -27,14 +27,14 @@ class CellOrder:
 
     Attributes
     ----------
-    order
+    cell_of_row
         The cell that stands in each row of a block, shape (cells,), int32.
-    position
+    row_of_cell
         The row in which each cell stands, shape (cells,), int32.
     """
 
-    order: NDArray[np.int32]
-    position: NDArray[np.int32]
+    cell_of_row: NDArray[np.int32]
+    row_of_cell: NDArray[np.int32]
 
     @classmethod
     def identity(cls, n_cells: int) -> Self:
@@ -58,8 +58,8 @@ class CellOrder:
 
     def permuted(self, matrix: sp.csr_matrix[Any]) -> sp.csr_matrix[Any]:
         """Return a matrix between cells as one between rows; entries stay in their order."""
-        rows = matrix[self.order]
-        indices = self.position[rows.indices]
+        rows = matrix[self.cell_of_row]
+        indices = self.row_of_cell[rows.indices]
         return sp.csr_matrix((rows.data, indices, rows.indptr), shape=matrix.shape)
 
     def relabel(
@@ -69,11 +69,13 @@ class CellOrder:
 
         Entries stay in the order they have within a row.
         """
-        starts = np.concatenate([[0], np.cumsum(np.diff(indptr)[self.order])])
+        starts = np.concatenate([[0], np.cumsum(np.diff(indptr)[self.cell_of_row])])
         out = np.empty(len(indices), dtype=np.int32)
 
         def work(start: int, stop: int) -> None:
-            relabel_rows(indptr, indices, self.order, self.position, starts, out, start, stop)
+            relabel_rows(
+                indptr, indices, self.cell_of_row, self.row_of_cell, starts, out, start, stop
+            )
 
-        for_rows(work, len(self.order), n_threads)
+        for_rows(work, len(self.cell_of_row), n_threads)
         return starts, out

@@ -98,11 +98,11 @@ def _summed(
 
 def _to_rows(vector: Float64Array, order: CellOrder | None) -> Float64Array:
     flat = vector.ravel()
-    return flat if order is None else flat[order.order]
+    return flat if order is None else flat[order.cell_of_row]
 
 
 def _to_cells(rows: Float64Array, order: CellOrder | None) -> Float64Array:
-    return rows if order is None else rows[order.position]
+    return rows if order is None else rows[order.row_of_cell]
 
 
 def _parts(matrix: Sparse) -> list[tuple[int, int]]:

@@ -84,7 +84,7 @@ class Ring:
             Float64, shape (cells, dimensions).
         """
         graph = split.graphs[fold].reordered(order)
-        first = split.cell_fold[order.order] == 0
+        first = split.cell_fold[order.cell_of_row] == 0
         voters = (first, ~first)
         own, degree = _edges(graph)
         inside = np.bincount(own, weights=first[graph.indices], minlength=graph.n_cells)
@@ -96,7 +96,7 @@ class Ring:
             (graph.without(voters[1]), graph.without(voters[0])),
             voters,
             share.astype(np.float32),
-            _displacements(graph, embedding[order.order]),
+            _displacements(graph, embedding[order.cell_of_row]),
             np.zeros((2, n_edges)),
             np.zeros((2, n_edges)),
             np.zeros((n_edges, n_dims), dtype=np.float32),

@@ -33,8 +33,8 @@ class Scratch:
             kept = self._kept[name] = _aligned(size, np.dtype(dtype))
         return kept[:size].reshape(shape)
 
-    def zeros(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Return an array of zeros when it is new, and of what was left in it later."""
+    def kept(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Return zeros when the array is new, and later what was left in it."""
         if name not in self._kept or self._kept[name].shape != shape:
             self._kept[name] = np.zeros(shape, dtype=dtype)
         return self._kept[name]

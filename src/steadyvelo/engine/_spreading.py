@@ -61,7 +61,7 @@ class Spreading:
         degree = np.diff(smoothing.indptr)
         ones: NDArray[Any] = np.ones(len(smoothing.indices), dtype=np.int8)
         if receives is not None:
-            ones = receives[order.order][smoothing.indices].astype(np.int8)
+            ones = receives[order.cell_of_row][smoothing.indices].astype(np.int8)
         pattern = sp.csr_array((ones, smoothing.indices, smoothing.indptr), shape=(n, n))
         if receives is not None:
             pattern = pattern.copy()
@@ -71,7 +71,7 @@ class Spreading:
         return cls(
             turned.indptr.astype(np.int64, copy=False),
             turned.indices.astype(np.int32, copy=False),
-            share[order.position],
+            share[order.row_of_cell],
             order,
         )
 
@@ -92,7 +92,7 @@ class Spreading:
         out, out0
             Zeros, where they go, shape (rows, genes); `out0` may have no columns.
         """
-        weigh_rows(values, weights, self.order.position, self.share, out, out0)
+        weigh_rows(values, weights, self.order.row_of_cell, self.share, out, out0)
 
     def received(
         self, values: Float32Array, n_threads: int = 1, out: Float32Array | None = None

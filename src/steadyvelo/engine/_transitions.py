@@ -93,7 +93,9 @@ def transition_probabilities(
     degrees = np.zeros(n_cells + 1, dtype=np.int64)
 
     def count(start: int, stop: int) -> None:
-        count_transitions(positive, negative, stay, keep_own, rows.order, degrees[1:], start, stop)
+        count_transitions(
+            positive, negative, stay, keep_own, rows.cell_of_row, degrees[1:], start, stop
+        )
 
     for_rows(count, n_cells, n_threads)
     indptr = np.cumsum(degrees)
@@ -107,8 +109,8 @@ def transition_probabilities(
             scale,
             signed,
             keep_own,
-            rows.order,
-            rows.position,
+            rows.cell_of_row,
+            rows.row_of_cell,
             out,
             start,
             stop,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ._crossfit import CrossFit
     from ._fit import FitRule
-    from ._sources import CountsSource
+    from ._moment_source import CountsSource
     from ._threads import Progress
 
 __all__ = ["Lines", "Votes", "bytes_per_vote_value", "cast_votes"]

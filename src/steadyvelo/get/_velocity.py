@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, listed
-from steadyvelo._fitted import Fitted
-from steadyvelo._provenance import hash_cells
-from steadyvelo._sources import fitted_source
+from steadyvelo._adata._checks import check_adata, listed
+from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._moments import fitted_source
+from steadyvelo._adata._provenance import hash_cells
 from steadyvelo.engine import count_threads, genes_per_block
 from steadyvelo.engine._gather import block_of_columns, readable
 
@@ -93,7 +93,7 @@ def velocity(
     gamma, offset = fitted.gamma[wanted], fitted.offset[wanted]
     for block in source.blocks(genes_per_block(adata.n_obs), count_threads(n_threads)):
         values = block.velocity(gamma[block.genes], offset[block.genes])
-        out[:, block.genes] = values[source.order.position[rows]]
+        out[:, block.genes] = values[source.order.row_of_cell[rows]]
     return pd.DataFrame(out[:, back], index=adata.obs_names[rows], columns=adata.var_names[columns])
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata
-from steadyvelo._fitted import Fitted
+from steadyvelo._adata._checks import check_adata
+from steadyvelo._adata._fit import Fitted
 from steadyvelo.engine import count_threads, genes_per_block
 from steadyvelo.tl._refit import Refit
 
@@ -102,7 +102,7 @@ def velocity_se(
     lines = fitted.gamma[wanted], fitted.offset[wanted]
     se, offset_se, covariance = (adata.var[name].to_numpy()[wanted] for name in errors)
     out = np.empty((len(rows), len(wanted)), dtype=np.float32)
-    where = refit.source.order.position[rows]
+    where = refit.source.order.row_of_cell[rows]
     others = (np.diff(refit.source.smoothing.indptr)[where] - 1.0)[:, None]
     # one cell alone says nothing about its error
     others = np.where(others > 0, others, np.nan)

@@ -8,11 +8,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_key
-from steadyvelo._fitted import Fitted
-from steadyvelo._memory import check_dense_fits
-from steadyvelo._sources import fitted_source, moments_of_fit
-from steadyvelo.engine import count_threads, genes_per_block
+from steadyvelo._adata._checks import check_adata, check_key
+from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._moments import fitted_source, moments_of_fit
+from steadyvelo.engine import check_dense_fits, count_threads, genes_per_block
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -9,7 +9,7 @@ import anndata
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import listed, one_of
+from steadyvelo._adata._checks import listed, one_of
 from steadyvelo._version import __version__
 
 from ._barcodes import checked_names

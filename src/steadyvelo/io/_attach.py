@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_counts, check_key, listed, warn, writable
+from steadyvelo._adata._checks import check_adata, check_counts, check_key, listed, warn, writable
 
 from ._match_cells import match_by_map, match_cells
 from ._match_genes import match_genes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from steadyvelo._checks import listed
+from steadyvelo._adata._checks import listed
 
 if TYPE_CHECKING:
     from pathlib import Path

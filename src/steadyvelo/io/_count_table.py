@@ -13,7 +13,7 @@ from anndata import AnnData
 from anndata.utils import make_index_unique
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_sparse, one_of
+from steadyvelo._adata._checks import check_sparse, one_of
 from steadyvelo._version import __version__
 
 from ._barcodes import split_cell_ids

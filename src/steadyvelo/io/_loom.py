@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import scipy.sparse as sp
 
-from steadyvelo._checks import listed
+from steadyvelo._adata._checks import listed
 
 from ._count_table import Ambiguous, CountTable
 from ._hdf5 import check_hdf5

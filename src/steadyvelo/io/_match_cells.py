@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from steadyvelo._checks import listed
+from steadyvelo._adata._checks import listed
 
 from ._barcodes import core_barcode
 

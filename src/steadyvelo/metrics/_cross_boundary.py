@@ -8,8 +8,14 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_arrows, check_finite_embedding, check_key, listed
-from steadyvelo._neighbor_graph import distances
+from steadyvelo._adata._checks import (
+    check_adata,
+    check_arrows,
+    check_finite_embedding,
+    check_key,
+    listed,
+)
+from steadyvelo._adata._neighbor_graph import distances
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_key
-from steadyvelo._fitted import Fitted
+from steadyvelo._adata._checks import check_adata, check_key
+from steadyvelo._adata._fit import Fitted
 from steadyvelo.get import velocity as get_velocity
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from matplotlib import patheffects
 from matplotlib.lines import Line2D
 
 from steadyvelo import _keys
-from steadyvelo._checks import listed, warn
+from steadyvelo._adata._checks import listed, warn
 
 from ._legend import explain_categories, side_by_side
 from ._names import as_text

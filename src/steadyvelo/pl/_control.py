@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_key
+from steadyvelo._adata._checks import check_adata, check_key
 
 from ._legend import make_room
 from ._velocity_stream import velocity_stream

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from steadyvelo._checks import listed
-from steadyvelo._provenance import hash_cells
-from steadyvelo._sources import fitted_source, layer_source, moments_of_fit
+from steadyvelo._adata._checks import listed
+from steadyvelo._adata._moments import fitted_source, layer_source, moments_of_fit
+from steadyvelo._adata._provenance import hash_cells
 from steadyvelo.engine import genes_per_block
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo._fitted import Fitted
+    from steadyvelo._adata._fit import Fitted
 
 __all__ = ["gene_names", "moments_of_genes"]
 
@@ -50,6 +50,6 @@ def moments_of_genes(
         source = fitted_source(adata, genes, fitted.params, fitted.key)
     spliced, unspliced = np.empty((2, len(genes), adata.n_obs))
     for block in source.blocks(genes_per_block(adata.n_obs)):
-        spliced[block.genes, block.order.order] = block.spliced.T
-        unspliced[block.genes, block.order.order] = block.unspliced.T
+        spliced[block.genes, block.order.cell_of_row] = block.spliced.T
+        unspliced[block.genes, block.order.cell_of_row] = block.unspliced.T
     return spliced, unspliced

@@ -8,8 +8,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 
-from steadyvelo._checks import check_adata, check_finite_embedding
-from steadyvelo._fitted import Fitted
+from steadyvelo._adata._checks import check_adata, check_finite_embedding
+from steadyvelo._adata._fit import Fitted
 
 from ._gene_values import gene_names, moments_of_genes
 from ._names import as_text

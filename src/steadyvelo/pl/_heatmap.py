@@ -10,8 +10,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata
-from steadyvelo._fitted import Fitted
+from steadyvelo._adata._checks import check_adata
+from steadyvelo._adata._fit import Fitted
 
 from ._colors import cell_colors, color_column
 from ._gene_values import gene_names, moments_of_genes

@@ -10,12 +10,11 @@ from matplotlib.colors import LogNorm
 from scipy.stats import t as student_t
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata
-from steadyvelo._fitted import Fitted
-from steadyvelo._provenance import hash_cells
-from steadyvelo._sources import used_cells
+from steadyvelo._adata._checks import check_adata
+from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._groups import in_groups, used_cells
+from steadyvelo._adata._provenance import hash_cells
 from steadyvelo.model import steady_state_weights
-from steadyvelo.tl._fit_inputs import in_groups
 
 from ._colors import cell_colors
 from ._gene_values import gene_names, moments_of_genes

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_counts
+from steadyvelo._adata._checks import check_adata, check_counts
 
 from ._colors import color_column
 from ._names import as_text

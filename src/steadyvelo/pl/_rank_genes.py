@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import norm
 
-from steadyvelo._checks import listed
+from steadyvelo._adata._checks import listed
 from steadyvelo.tl import rank_velocity_genes
 
 from ._names import as_text

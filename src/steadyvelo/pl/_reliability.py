@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_key
+from steadyvelo._adata._checks import check_adata, check_key
 
 from ._names import as_text
 

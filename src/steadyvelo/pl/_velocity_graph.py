@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import TwoSlopeNorm
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_key, listed
+from steadyvelo._adata._checks import check_key, listed
 
 from ._colors import cell_colors
 from ._plane import Plane

@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_counts, listed, writable
+from steadyvelo._adata._checks import check_adata, check_counts, listed, writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from steadyvelo._checks import check_adata, writable
-from steadyvelo._memory import check_dense_fits
-from steadyvelo._sources import counts_source, smoothing_record, write_moments
-from steadyvelo.engine import count_threads, genes_per_block
+from steadyvelo._adata._checks import check_adata, writable
+from steadyvelo._adata._moments import counts_source, smoothing_record, write_moments
+from steadyvelo.engine import check_dense_fits, count_threads, genes_per_block
 
 if TYPE_CHECKING:
     from anndata import AnnData

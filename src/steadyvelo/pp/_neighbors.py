@@ -9,8 +9,15 @@ import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_counts, check_key, is_integer, warn, writable
-from steadyvelo._provenance import stamp
+from steadyvelo._adata._checks import (
+    check_adata,
+    check_counts,
+    check_key,
+    is_integer,
+    warn,
+    writable,
+)
+from steadyvelo._adata._provenance import stamp
 
 from ._components import components
 from ._fuzzy_graph import distance_graph, fuzzy_graph

@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_counts, check_key, is_integer, writable
+from steadyvelo._adata._checks import check_adata, check_counts, check_key, is_integer, writable
 
 from ._qc_checks import CHECKS, Counts, unspliced_share
 from ._selected_genes import Doubt, selected_genes

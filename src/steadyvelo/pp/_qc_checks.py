@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from steadyvelo._checks import is_integer, listed
+from steadyvelo._adata._checks import is_integer, listed
 
 from ._filter_genes import shared_counts
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._checks import (
+from steadyvelo._adata._checks import (
     check_adata,
     check_counts,
     check_key,
@@ -18,7 +18,7 @@ from steadyvelo._checks import (
     warn,
     writable,
 )
-from steadyvelo._provenance import stamp
+from steadyvelo._adata._provenance import stamp
 
 from ._selected_genes import selected_genes
 

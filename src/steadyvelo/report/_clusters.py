@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._sources import used_cells
+from steadyvelo._adata._groups import cluster_codes
 from steadyvelo.engine import count_threads, transition_probabilities
-from steadyvelo.tl._cluster_directions import labels_of
 from steadyvelo.tl._transition_matrix import correlations, self_transition
 
 from ._text import number, percent
@@ -51,7 +50,7 @@ def section(
     """Summarise cells by cluster; None without clusters."""
     if groupby is None:
         return None
-    names, codes = labels_of(adata, groupby, used_cells(adata))
+    names, codes = cluster_codes(adata, groupby)
     fields = (_keys.LENGTH, _keys.CONFIDENCE, _keys.CONFIDENCE_TRANSITION)
     columns = [adata.obs[field.of(key)].to_numpy(dtype=np.float64) for field in fields]
     rows = []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-    from steadyvelo._fitted import Fitted
+    from steadyvelo._adata._fit import Fitted
 
     from ._genes import Genes
     from ._judged import Judged

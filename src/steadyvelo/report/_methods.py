@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._sources import used_cells
+from steadyvelo._adata._groups import used_cells
 from steadyvelo._version import __version__
 from steadyvelo.tl._error_rules import ErrorChoice, external, neighbor_params
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from steadyvelo._fitted import Fitted
+    from steadyvelo._adata._fit import Fitted
 
     from ._judged import Judged
 

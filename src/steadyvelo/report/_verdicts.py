@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_arrows
-from steadyvelo._fitted import Fitted
+from steadyvelo._adata._checks import check_arrows
+from steadyvelo._adata._fit import Fitted
 
 from ._judged import Judged
 from ._text import joined, number, percent

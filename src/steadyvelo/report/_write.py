@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from steadyvelo import _keys, tl
-from steadyvelo._checks import check_adata, check_arrows
-from steadyvelo._cluster_column import check_clusters, cluster_column
-from steadyvelo._fitted import Fitted
-from steadyvelo._steps import Steps
+from steadyvelo._adata._checks import check_adata, check_arrows
+from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._groups import check_clusters, cluster_column
+from steadyvelo._run._steps import Steps
 from steadyvelo._version import __version__
 from steadyvelo.io._files import check_target, replacing
 

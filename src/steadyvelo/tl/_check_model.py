@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, writable
-from steadyvelo._fitted import Fitted
-from steadyvelo._progress import ShowProgress, shown
-from steadyvelo._sources import used_cells
+from steadyvelo._adata._checks import check_adata, writable
+from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._groups import cluster_codes
 from steadyvelo.engine import check_genes, count_threads, fit_groups, genes_per_block
+from steadyvelo.engine._progress import ShowProgress, shown
 from steadyvelo.model import FEWEST_MOLECULES
 
-from ._cluster_directions import labels_of
 from ._fit_results import clear_checks, over_all_genes
 from ._multiple_tests import benjamini_hochberg
 from ._refit import Refit
@@ -133,7 +132,7 @@ def write_checks(
 ) -> None:
     """Do what :func:`check_model` says for the genes of a fit."""
     adata, rule = refit.adata, refit.rule
-    names, clusters = labels_of(adata, groupby, used_cells(adata))
+    names, clusters = cluster_codes(adata, groupby)
     checks = check_genes(
         refit.source,
         rule,

@@ -7,36 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from steadyvelo._checks import check_key
 from steadyvelo.model import angle_interval, hotelling_p
 
 from ._multiple_tests import holm
 
 if TYPE_CHECKING:
-    from anndata import AnnData
     from numpy.typing import NDArray
 
     from steadyvelo.engine import Votes
 
-__all__ = ["cluster_directions", "gene_votes", "labels_of"]
+__all__ = ["cluster_directions", "gene_votes"]
 
 _PLANE = 2
-
-
-def labels_of(
-    adata: AnnData, groupby: str | None, cells: NDArray[np.bool_]
-) -> tuple[list[str], NDArray[np.intp]]:
-    """Return names of clusters and the number of each cell's, −1 for none."""
-    if groupby is None:
-        return [], np.full(adata.n_obs, -1, dtype=np.intp)
-    column = check_key(adata, "obs", groupby, "name the column that holds the clusters.")
-    used = column.astype("category").where(pd.Series(cells, index=column.index))
-    labels = pd.Categorical(used).remove_unused_categories()
-    if len(labels.categories) == 0:
-        msg = f"obs[{groupby!r}] has a label for no cell that is used; name another column."
-        raise ValueError(msg)
-    codes = labels.codes.astype(np.intp)
-    return [str(name) for name in labels.categories], codes
 
 
 def cluster_directions(

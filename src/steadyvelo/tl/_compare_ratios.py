@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from steadyvelo._checks import check_adata, one_of
-from steadyvelo._fitted import Fitted
-from steadyvelo._progress import ShowProgress, shown
-from steadyvelo._sources import used_cells
+from steadyvelo._adata._checks import check_adata, one_of
+from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._groups import group_masks, sample_codes, used_cells
 from steadyvelo.engine import count_threads, fit_groups, genes_per_block
+from steadyvelo.engine._progress import ShowProgress, shown
 
-from ._error_rules import METHODS, ErrorChoice, batch_numbers
-from ._groups import group_masks
+from ._error_rules import METHODS, ErrorChoice
 from ._multiple_tests import benjamini_hochberg
 from ._refit import Refit
 
@@ -148,7 +147,7 @@ def compare_ratios(
             genes_per_block=genes_per_block(
                 adata.n_obs, max_memory, choice.bytes_per_value(len(rules))
             ),
-            samples=batch_numbers(adata, sample_key),
+            samples=sample_codes(adata, sample_key),
             n_threads=threads,
             progress=report,
         )

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_finite_embedding, writable
-from steadyvelo._fitted import Fitted
-from steadyvelo._progress import ShowProgress, shown
-from steadyvelo._sources import used_cells
+from steadyvelo._adata._checks import check_adata, check_finite_embedding, writable
+from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._groups import cluster_codes, used_cells
 from steadyvelo.engine import (
     Lines,
     bytes_per_vote_value,
@@ -18,9 +17,10 @@ from steadyvelo.engine import (
     count_threads,
     genes_per_block,
 )
+from steadyvelo.engine._progress import ShowProgress, shown
 from steadyvelo.model import angle_interval, hotelling_p
 
-from ._cluster_directions import cluster_directions, gene_votes, labels_of
+from ._cluster_directions import cluster_directions, gene_votes
 from ._fit_results import clear_direction
 from ._refit import Refit, check_crossfit
 from ._velocity_source import velocity_genes
@@ -185,7 +185,7 @@ def write_directions(
         embedding = np.ascontiguousarray(embedding[:, :_PLANE])
     n_dims = embedding.shape[1]
     cells = used_cells(adata)
-    names, groups = labels_of(adata, groupby, cells)
+    names, groups = cluster_codes(adata, groupby, cells)
     signs = _signs(np.random.default_rng(rng), n_controls, adata.n_obs)
     votes = cast_votes(
         refit.source,

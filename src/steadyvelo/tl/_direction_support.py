@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_key, listed
+from steadyvelo._adata._checks import check_adata, check_key, listed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_key, one_of
-from steadyvelo._neighbor_graph import connectivities
-from steadyvelo._provenance import hash_values
-from steadyvelo._sources import used_cells
+from steadyvelo._adata._checks import check_key, one_of
+from steadyvelo._adata._groups import sample_codes, used_cells
+from steadyvelo._adata._neighbor_graph import connectivities
+from steadyvelo._adata._provenance import hash_values
 from steadyvelo.engine import (
     BYTES_PER_VALUE,
     CrossFit,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from steadyvelo.engine import CountsSource, ErrorRule
 
-__all__ = ["METHODS", "ErrorChoice", "batch_numbers", "folds_hash"]
+__all__ = ["METHODS", "ErrorChoice", "folds_hash"]
 
 METHODS = ("sandwich", "crossfit")
 
@@ -111,7 +111,7 @@ class ErrorChoice:
         shared: dict[str, Any] = {
             "scales": np.stack([source.spliced_scale, source.unspliced_scale]),
             "level": self.level,
-            "batches": batch_numbers(adata, self.batch_key),
+            "batches": sample_codes(adata, self.batch_key),
         }
         if self.method == "sandwich":
             return Sandwich(
@@ -131,21 +131,6 @@ def folds_hash(adata: AnnData, gene_clusters: str | None) -> str:
     if gene_clusters is not None:
         columns.append(pd.factorize(adata.var[gene_clusters])[0])
     return hash_values(*columns)
-
-
-def batch_numbers(adata: AnnData, batch_key: str | None) -> NDArray[np.intp] | None:
-    """Return the number of each cell's batch; None where none are named."""
-    if batch_key is None:
-        return None
-    column = check_key(adata, "obs", batch_key, "name the column that holds the batches.")
-    if column.isna().any():
-        msg = f"obs[{batch_key!r}] is unknown for {int(column.isna().sum()):,} cells; set it."
-        raise ValueError(msg)
-    codes, names = pd.factorize(column)
-    if len(names) < 2:
-        msg = f"obs[{batch_key!r}] holds one batch, {names[0]!r}; errors over batches need two."
-        raise ValueError(msg)
-    return np.asarray(codes, dtype=np.intp)
 
 
 def _split(

@@ -10,13 +10,11 @@ import pandas as pd
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_key, listed, one_of
-from steadyvelo._sources import check_moments, counts_source, layer_source
+from steadyvelo._adata._checks import check_key, one_of
+from steadyvelo._adata._moments import check_moments, counts_source, layer_source
 from steadyvelo.model import WEIGHT_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -30,7 +28,6 @@ __all__ = [
     "checked_weights",
     "fit_inputs",
     "genes_left_out",
-    "in_groups",
     "variable_genes",
 ]
 
@@ -86,29 +83,6 @@ def checked_weights(adata: AnnData, weights: Any) -> Any:
         )
         raise ValueError(msg)
     return array
-
-
-def in_groups(
-    adata: AnnData, groups: str | Sequence[str] | None, groupby: str | None
-) -> NDArray[np.bool_]:
-    """Return the cells that belong to the groups of the fit."""
-    if groups is None:
-        return np.ones(adata.n_obs, dtype=bool)
-    if groupby is None:
-        msg = f"groups={groups!r} needs groupby=, the column of obs that holds the groups."
-        raise ValueError(msg)
-    names = [str(name) for name in np.atleast_1d(np.asarray(groups, dtype=object))]
-    column = check_key(adata, "obs", groupby, "name the column that holds the groups.")
-    # a cell without a label belongs to no group
-    column = column[column.notna()].astype(str).reindex(adata.obs_names)
-    unknown = [name for name in names if name not in set(column)]
-    if unknown or not names:
-        msg = (
-            f"groups {listed(unknown)} are not in obs[{groupby!r}], which has "
-            f"{listed(column.dropna().unique())}."
-        )
-        raise KeyError(msg)
-    return column.isin(names).to_numpy()
 
 
 def variable_genes(adata: AnnData) -> NDArray[np.bool_]:

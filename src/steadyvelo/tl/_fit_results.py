@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._sources import write_moments
+from steadyvelo._adata._moments import write_moments
 from steadyvelo.model import gene_criteria
 
 from ._multiple_tests import benjamini_hochberg
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo._sources import SmoothingRecord
+    from steadyvelo._adata._moments import SmoothingRecord
     from steadyvelo.engine import FitResult, MomentBlock
     from steadyvelo.model import GeneCriteria, RatioErrors
 

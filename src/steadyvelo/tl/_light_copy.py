@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from anndata import AnnData
 
 from steadyvelo import _keys, pp
-from steadyvelo._sources import used_cells
+from steadyvelo._adata._groups import used_cells
 from steadyvelo._warnings import SteadyveloWarning
 
 from ._error_rules import neighbor_params
 from ._refit import weights_of_fit
 
 if TYPE_CHECKING:
-    from steadyvelo._fitted import Fitted
+    from steadyvelo._adata._fit import Fitted
 
 __all__ = ["light_copy", "other_size_factors", "refit_options", "with_other_sizes"]
 

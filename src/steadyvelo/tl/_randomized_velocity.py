@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_finite_embedding, writable
-from steadyvelo._fitted import Fitted
-from steadyvelo._progress import ShowProgress, shown
+from steadyvelo._adata._checks import check_adata, check_finite_embedding, writable
+from steadyvelo._adata._fit import Fitted
 from steadyvelo.engine import (
     BYTES_PER_VALUE,
     EdgeCorrelation,
@@ -20,6 +19,7 @@ from steadyvelo.engine import (
     recursive_neighbors,
     split_signs,
 )
+from steadyvelo.engine._progress import ShowProgress, shown
 
 from ._refit import Refit
 from ._transition_matrix import correlations, self_transition
@@ -122,7 +122,7 @@ def randomized_velocity(
         indptr, indices, square_root=params["sqrt_transform"], genes_per_block=size
     )
     signs = np.random.default_rng(rng).choice(np.array([-1, 1], dtype=np.float32), adata.n_obs)
-    signs = signs[source.order.order, None]
+    signs = signs[source.order.cell_of_row, None]
     with shown(progress, "randomised velocity") as report:
         for block in source.blocks(size, threads):
             lines = fitted.gamma[genes[block.genes]], fitted.offset[genes[block.genes]]

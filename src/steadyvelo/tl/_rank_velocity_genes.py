@@ -8,15 +8,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from steadyvelo._checks import check_adata
-from steadyvelo._fitted import Fitted
-from steadyvelo._progress import ShowProgress, shown
-from steadyvelo._sources import used_cells
+from steadyvelo._adata._checks import check_adata
+from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._groups import group_masks, sample_codes, used_cells
 from steadyvelo.engine import BYTES_PER_VALUE, count_threads, genes_per_block
+from steadyvelo.engine._progress import ShowProgress, shown
 from steadyvelo.model import GroupMoments, group_sums
 
-from ._error_rules import batch_numbers
-from ._groups import group_masks
 from ._multiple_tests import benjamini_hochberg
 from ._refit import Refit
 from ._velocity_source import velocity_genes
@@ -126,14 +124,14 @@ def rank_velocity_genes(
     cells = used_cells(adata)
     masks = group_masks(adata, groupby, groups, against_rest=True)
     groups_of = _numbers(list(masks.values()), cells)
-    samples = batch_numbers(adata, sample_key)
+    samples = sample_codes(adata, sample_key)
     size = genes_per_block(adata.n_obs, max_memory, _BYTES_PER_VALUE)
     parts = []
     with shown(progress, "ranking") as report:
         for block in source.blocks(size, threads):
             lines = fitted.gamma[genes[block.genes]], fitted.offset[genes[block.genes]]
             # rows in the cells' order
-            place = block.order.position
+            place = block.order.row_of_cell
             spliced, unspliced = (counts[place].astype(np.float64) for counts in block.kept_counts)
             parts.append(
                 _ranked(

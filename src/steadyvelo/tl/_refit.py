@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._sources import check_fit_unchanged, counts_source, used_cells
+from steadyvelo._adata._groups import in_groups, used_cells
+from steadyvelo._adata._moments import check_fit_unchanged, counts_source
 from steadyvelo.engine import CrossFit, FitRule
 
 from ._error_rules import ErrorChoice, folds_hash
-from ._fit_inputs import in_groups
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo._fitted import Fitted
+    from steadyvelo._adata._fit import Fitted
     from steadyvelo.engine import CountsSource, ErrorRule
 
 __all__ = ["Refit", "check_counts_known", "check_crossfit", "weights_of_fit"]

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_finite_embedding, writable
-from steadyvelo._fitted import Fitted
-from steadyvelo._progress import ShowProgress, shown
-from steadyvelo._sources import used_cells
+from steadyvelo._adata._checks import check_adata, check_finite_embedding, writable
+from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._groups import cluster_codes
 from steadyvelo._warnings import SteadyveloWarning
 from steadyvelo.engine import count_threads
+from steadyvelo.engine._progress import ShowProgress, shown
 
 from ._check_model import write_checks
-from ._cluster_directions import labels_of
 from ._direction import check_numbers, cosines, write_directions
 from ._direction_support import direction_support
 from ._light_copy import light_copy, refit_options, with_other_sizes
@@ -133,7 +132,7 @@ def reliability(
     fitted = Fitted.read(adata, velocity_key)
     check_crossfit(fitted)
     check_finite_embedding(adata, basis)
-    labels_of(adata, groupby, used_cells(adata))
+    cluster_codes(adata, groupby)
     check_numbers(LEVEL, n_controls, rng)
     chosen = velocity_genes(adata, fitted)
     refit = Refit.of(adata, fitted, np.flatnonzero(~np.isnan(fitted.gamma)))

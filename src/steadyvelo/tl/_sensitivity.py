@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys, pp
-from steadyvelo._checks import check_adata, check_finite_embedding
-from steadyvelo._fitted import Fitted
-from steadyvelo._progress import ShowProgress, shown
-from steadyvelo._sources import used_cells
+from steadyvelo._adata._checks import check_adata, check_finite_embedding
+from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._groups import cluster_codes, used_cells
 from steadyvelo._warnings import SteadyveloWarning
+from steadyvelo.engine._progress import ShowProgress, shown
 
-from ._cluster_directions import labels_of
 from ._direction import cosines
 from ._error_rules import external, neighbor_params
 from ._light_copy import light_copy, other_size_factors, refit_options, with_other_sizes
@@ -118,7 +117,7 @@ def compare_variants(
     check_finite_embedding(adata, basis)
     fitted = Fitted.read(adata, key)
     check_counts_known(adata, fitted)
-    names, groups = labels_of(adata, groupby, used_cells(adata))
+    names, groups = cluster_codes(adata, groupby)
     base = light_copy(adata, fitted, basis)
     makers = _variants(adata, fitted)
     as_fitted = refit_options(adata, fitted)

@@ -10,9 +10,9 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, writable
-from steadyvelo._fitted import Fitted
-from steadyvelo._neighbor_graph import distances
+from steadyvelo._adata._checks import check_adata, writable
+from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._neighbor_graph import distances
 from steadyvelo.engine import (
     CellOrder,
     SmoothingOperator,

@@ -8,10 +8,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_key, writable
-from steadyvelo._fitted import Fitted
-from steadyvelo._provenance import check_cells
-from steadyvelo._sources import used_cells
+from steadyvelo._adata._checks import check_adata, check_key, writable
+from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._groups import used_cells
+from steadyvelo._adata._provenance import check_cells
 from steadyvelo.engine import count_threads, self_transition_probability, transition_probabilities
 
 if TYPE_CHECKING:

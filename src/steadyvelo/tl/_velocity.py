@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_key_added, one_of, warn, writable
-from steadyvelo._memory import check_dense_fits
-from steadyvelo._progress import ShowProgress, shown
-from steadyvelo._provenance import stamp
-from steadyvelo._sources import (
+from steadyvelo._adata._checks import check_adata, check_key_added, one_of, warn, writable
+from steadyvelo._adata._groups import in_groups, used_cells
+from steadyvelo._adata._moments import (
     has_moments,
     smoothing_record,
-    used_cells,
 )
+from steadyvelo._adata._provenance import stamp
 from steadyvelo.engine import (
     FitRule,
+    check_dense_fits,
     count_threads,
     fit_ratios,
     genes_per_block,
 )
+from steadyvelo.engine._progress import ShowProgress, shown
 from steadyvelo.model import resolve_quantiles
 from steadyvelo.model._ratio import resolve_offset
 
@@ -31,7 +31,6 @@ from ._fit_inputs import (
     checked_weights,
     fit_inputs,
     genes_left_out,
-    in_groups,
     variable_genes,
 )
 from ._fit_results import DenseLayers, clear_earlier, error_columns, gene_columns, write_weights

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, writable
-from steadyvelo._fitted import Fitted
-from steadyvelo._progress import ShowProgress, shown
+from steadyvelo._adata._checks import check_adata, writable
+from steadyvelo._adata._fit import Fitted
 from steadyvelo.engine import (
     count_threads,
     genes_per_block,
     transition_probabilities,
     velocity_agreement,
 )
+from steadyvelo.engine._progress import ShowProgress, shown
 
 from ._transition_matrix import correlations, self_transition
 from ._velocity_source import direct_neighbors, velocity_genes, velocity_source
@@ -124,7 +124,7 @@ def velocity_confidence(
             (transitions.indptr, transitions.indices, transitions.data),
             n_threads=threads,
         )
-    length, confidence, along = (values[source.order.position] for values in rows)
+    length, confidence, along = (values[source.order.row_of_cell] for values in rows)
 
     writable(adata)
     adata.obs[_keys.LENGTH.of(velocity_key)] = length

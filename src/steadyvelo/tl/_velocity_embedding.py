@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, check_finite_embedding, warn, writable
+from steadyvelo._adata._checks import check_adata, check_finite_embedding, warn, writable
 from steadyvelo.engine import count_threads, project_transitions
 
 from ._transition_matrix import correlations, self_transition

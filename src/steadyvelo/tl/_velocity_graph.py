@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, writable
-from steadyvelo._fitted import Fitted
-from steadyvelo._progress import ShowProgress, shown
+from steadyvelo._adata._checks import check_adata, writable
+from steadyvelo._adata._fit import Fitted
 from steadyvelo.engine import (
     EdgeCorrelation,
     count_threads,
@@ -15,6 +14,7 @@ from steadyvelo.engine import (
     recursive_neighbors,
     split_signs,
 )
+from steadyvelo.engine._progress import ShowProgress, shown
 
 from ._fit_results import GRAPH_PARAMS, clear_graph
 from ._transition_matrix import self_transition

@@ -8,9 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_adata, listed, warn, writable
-from steadyvelo._fitted import Fitted
-from steadyvelo._neighbor_graph import connectivities
+from steadyvelo._adata._checks import check_adata, listed, warn, writable
+from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._neighbor_graph import connectivities
 from steadyvelo.engine import (
     CellOrder,
     SmoothingOperator,
@@ -127,7 +127,7 @@ def velocity_pseudotime(
     absolute = order.permuted(absolute)
     diffusion = DiffusionMap.of(
         symmetric_products(absolute, threads, order),
-        connected_parts(absolute)[order.position],
+        connected_parts(absolute)[order.row_of_cell],
         n_components=n_components,
         rng=rng,
     )

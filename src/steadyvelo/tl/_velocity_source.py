@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import listed, warn
-from steadyvelo._neighbor_graph import distances
-from steadyvelo._sources import (
+from steadyvelo._adata._checks import listed, warn
+from steadyvelo._adata._groups import used_cells
+from steadyvelo._adata._moments import (
     check_fit_unchanged,
     fitted_source,
     moments_of_fit,
-    used_cells,
 )
+from steadyvelo._adata._neighbor_graph import distances
 from steadyvelo._warnings import NoVelocityGenesError
 from steadyvelo.engine import CellOrder, LayerSource
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo._fitted import Fitted
+    from steadyvelo._adata._fit import Fitted
     from steadyvelo.engine import MomentSource
 
 __all__ = ["VelocitySource", "direct_neighbors", "velocity_genes", "velocity_source"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from steadyvelo._jit import kernel
+from steadyvelo.model._jit import kernel
 
 Array = np.ndarray[Any, Any]
 
@@ -85,18 +85,18 @@ def reach(
 def relabel_rows(
     indptr: Array,
     indices: Array,
-    order: Array,
-    position: Array,
+    cell_of_row: Array,
+    row_of_cell: Array,
     starts: Array,
     out: Array,
     start: int,
     stop: int,
 ) -> None:
-    """Write row ``order[p]`` of a pattern to row p, entry j as ``position[j]``, for some rows."""
+    """Write row ``cell_of_row[p]`` of a pattern to row p, entry j as ``row_of_cell[j]``."""
     for p in range(start, stop):
-        shift = indptr[order[p]] - starts[p]
+        shift = indptr[cell_of_row[p]] - starts[p]
         for k in range(starts[p], starts[p + 1]):
-            out[k] = position[indices[k + shift]]
+            out[k] = row_of_cell[indices[k + shift]]
 
 
 @kernel
@@ -104,8 +104,8 @@ def split_row_signs(
     indptr: Array,
     indices: Array,
     values: Array,
-    order: Array,
-    position: Array,
+    cell_of_row: Array,
+    row_of_cell: Array,
     positive: tuple[Array, Array, Array],
     negative: tuple[Array, Array, Array],
     start: int,
@@ -117,21 +117,21 @@ def split_row_signs(
     With empty lists of indices the number of entries of cell i is written to ``indptr[i + 1]``
     of each triple.
     """
-    n_cells = order.shape[0]
+    n_cells = cell_of_row.shape[0]
     count_only = positive[1].shape[0] + negative[1].shape[0] == 0
     # key of an entry: its column, and behind it its place in the row
     keys, spare = np.empty((2, n_cells), dtype=np.int64)
     digits = np.empty(257, dtype=np.int64)
     for i in range(start, stop):
-        low = indptr[position[i]]
-        n = indptr[position[i] + 1] - low
+        low = indptr[row_of_cell[i]]
+        n = indptr[row_of_cell[i] + 1] - low
         if count_only:
             for k in range(low, low + n):
                 positive[0][i + 1] += values[k] > 0
                 negative[0][i + 1] += values[k] < 0
             continue
         for k in range(n):
-            keys[k] = (np.int64(order[indices[low + k]]) << 32) | k
+            keys[k] = (np.int64(cell_of_row[indices[low + k]]) << 32) | k
         sort_keys(keys[:n], spare, 32, n_cells, digits)
         p, m = positive[0][i], negative[0][i]
         for key in keys[:n]:

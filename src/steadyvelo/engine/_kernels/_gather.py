@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from steadyvelo._jit import kernel
+from steadyvelo.model._jit import kernel
 
 Array = np.ndarray[Any, Any]
 
@@ -20,7 +20,7 @@ def gather_csr(
     place: Array,
     columns: tuple[int, int],
     cursor: Array,
-    position: Array,
+    row_of_cell: Array,
     out: Array,
     start: int,
     stop: int,
@@ -44,7 +44,7 @@ def gather_csr(
                     low = middle + 1
                 else:
                     high = middle
-        row = out[position[i]]
+        row = out[row_of_cell[i]]
         row[:] = np.float32(0.0)
         while low < end and indices[low] < last:
             p = place[indices[low]]
@@ -61,7 +61,7 @@ def gather_csc(
     data: Array,
     scale: Array,
     columns: Array,
-    position: Array,
+    row_of_cell: Array,
     out: Array,
     start: int,
     stop: int,
@@ -70,7 +70,7 @@ def gather_csc(
     for g in range(start, stop):
         for k in range(indptr[columns[g]], indptr[columns[g] + 1]):
             i = indices[k]
-            out[position[i], g] += np.float32(data[k] * scale[i])
+            out[row_of_cell[i], g] += np.float32(data[k] * scale[i])
 
 
 @kernel
@@ -78,27 +78,27 @@ def gather_dense(
     values: Array,
     scale: Array,
     columns: Array,
-    order: Array,
+    cell_of_row: Array,
     out: Array,
     start: int,
     stop: int,
 ) -> None:
     """Write the scaled columns of a dense matrix to rows `start` to `stop` of a block."""
     for p in range(start, stop):
-        i = order[p]
+        i = cell_of_row[p]
         for g in range(columns.shape[0]):
             out[p, g] = np.float32(values[i, columns[g]] * scale[i])
 
 
 @kernel
-def transpose(block: Array, position: Array, out: Array) -> None:
+def transpose(block: Array, row_of_cell: Array, out: Array) -> None:
     """Write the rows of a narrow block to the columns of `out`, in the cells' own order.
 
     Rows are read where they stand, a line of memory each, so that every gene is written in one go.
     """
     n_genes, n_cells = out.shape
     for i in range(n_cells):
-        row = block[position[i]]
+        row = block[row_of_cell[i]]
         for g in range(n_genes):
             out[g, i] = row[g]
 

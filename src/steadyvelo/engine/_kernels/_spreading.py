@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from steadyvelo._jit import kernel
+from steadyvelo.model._jit import kernel
 
 Array = np.ndarray[Any, Any]
 
 
 @kernel
 def weigh_rows(
-    values: Array, weights: Array, position: Array, share: Array, out: Array, out0: Array
+    values: Array, weights: Array, row_of_cell: Array, share: Array, out: Array, out0: Array
 ) -> None:
     """Write share·m·y and share·m of every cell with weight to its row of two blocks of zeros.
 
@@ -29,9 +29,9 @@ def weigh_rows(
             if w[i] == 0:
                 continue
             weight = share[i] * w[i]
-            out[position[i], g] = np.float32(weight * y[i])
+            out[row_of_cell[i], g] = np.float32(weight * y[i])
             if second:
-                out0[position[i], g] = np.float32(weight)
+                out0[row_of_cell[i], g] = np.float32(weight)
 
 
 @kernel

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from steadyvelo._jit import kernel, reordering_kernel
+from steadyvelo.model._jit import kernel, reordering_kernel
 
 Array = np.ndarray[Any, Any]
 
@@ -17,14 +17,14 @@ def count_transitions(
     graph_neg: tuple[Array, Array, Array],
     stay: Array,
     keep_own: bool,  # noqa: FBT001 (kernels take no keywords)
-    order: Array,
+    cell_of_row: Array,
     degrees: Array,
     start: int,
     stop: int,
 ) -> None:
     """Count the transitions that :func:`transition_rows` writes in each row."""
     for p in range(start, stop):
-        i = order[p]
+        i = cell_of_row[p]
         own = stay[i]
         n = 0
         for k in range(graph[0][i], graph[0][i + 1]):
@@ -112,28 +112,28 @@ def transition_rows(
     scale: float,
     signed: bool,  # noqa: FBT001 (kernels take no keywords)
     keep_own: bool,  # noqa: FBT001
-    order: Array,
-    position: Array,
+    cell_of_row: Array,
+    row_of_cell: Array,
     out: tuple[Array, Array, Array],
     start: int,
     stop: int,
 ) -> None:
-    """Write :func:`transitions_of_cell` of cell ``order[p]`` to row p, for some rows.
+    """Write :func:`transitions_of_cell` of cell ``cell_of_row[p]`` to row p, for some rows.
 
-    A transition to cell j stands in column ``position[j]``; entries of a row stand in the order of
-    the cells.
+    A transition to cell j stands in column ``row_of_cell[j]``; entries of a row stand in the order
+    of the cells.
     """
     out_indptr, out_indices, out_data = out
-    n_cells = order.shape[0]
+    n_cells = cell_of_row.shape[0]
     columns = np.empty(n_cells + 1, dtype=np.int64)
     values = np.empty(n_cells + 1)
     for p in range(start, stop):
         n = transitions_of_cell(
-            graph, graph_neg, stay, scale, signed, keep_own, order[p], columns, values
+            graph, graph_neg, stay, scale, signed, keep_own, cell_of_row[p], columns, values
         )
         place = out_indptr[p]
         for k in range(n):
-            out_indices[place + k] = position[columns[k]]
+            out_indices[place + k] = row_of_cell[columns[k]]
             out_data[place + k] = np.float32(values[k])
 
 

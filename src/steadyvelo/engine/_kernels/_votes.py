@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from steadyvelo._jit import kernel, reordering_kernel
+from steadyvelo.model._jit import kernel, reordering_kernel
 
 Array = np.ndarray[Any, Any]
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._checks import check_counts, check_key, is_integer, warn
-from steadyvelo._neighbor_graph import connectivities
-from steadyvelo._provenance import (
+from steadyvelo._adata._checks import check_counts, check_key, is_integer, warn
+from steadyvelo._adata._groups import used_cells
+from steadyvelo._adata._neighbor_graph import connectivities
+from steadyvelo._adata._provenance import (
     check_cells,
     check_genes_unchanged,
     gene_checksums,
@@ -36,7 +37,6 @@ __all__ = [
     "layer_source",
     "moments_of_fit",
     "smoothing_record",
-    "used_cells",
     "write_moments",
 ]
 
@@ -47,18 +47,6 @@ _TAKEN = {
     _keys.SPLICED_FACTOR.of(): "spliced_taken_as_normalised",
     _keys.UNSPLICED_FACTOR.of(): "unspliced_taken_as_normalised",
 }
-
-
-def used_cells(adata: AnnData) -> NDArray[np.bool_]:
-    """Return the cells that are not flagged, shape (cells,)."""
-    name = _keys.CELLS_USED.of()
-    if name not in adata.obs:
-        return np.ones(adata.n_obs, dtype=bool)
-    column = adata.obs[name]
-    if column.isna().any():
-        msg = f"adata.obs[{name!r}] is unknown for {int(column.isna().sum()):,} cells; set it."
-        raise ValueError(msg)
-    return column.to_numpy(dtype=bool)
 
 
 def has_moments(adata: AnnData) -> bool:

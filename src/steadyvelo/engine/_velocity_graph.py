@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ._kernels import _correlation as kernels
+from ._kernels import _velocity_graph as kernels
 from ._kernels._edges import split_row_signs
 from ._order import CellOrder
 from ._threads import for_rows
@@ -142,8 +142,8 @@ def split_signs(
                 indptr,
                 indices,
                 values,
-                cells.order,
-                cells.position,
+                cells.cell_of_row,
+                cells.row_of_cell,
                 positive,
                 negative,
                 start,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import pytest
 
-from steadyvelo import _jit
+from steadyvelo.model import _jit
 
 
 def test_a_temporary_cache_is_used_where_no_other_can_be(monkeypatch, tmp_path):

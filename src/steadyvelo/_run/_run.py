@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys, pp, tl
-from steadyvelo._checks import check_adata, check_counts, listed
-from steadyvelo._chosen_genes import mark_genes
-from steadyvelo._neighbor_graph import distances, has_neighbors
-from steadyvelo._plan import Plan
-from steadyvelo._steps import Steps
-from steadyvelo.tl._cluster_directions import labels_of
+from steadyvelo._adata._checks import check_adata, check_counts, listed
+from steadyvelo._adata._groups import cluster_codes
+from steadyvelo._adata._neighbor_graph import distances, has_neighbors
+from steadyvelo._run._chosen_genes import mark_genes
+from steadyvelo._run._plan import Plan
+from steadyvelo._run._steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -132,7 +132,7 @@ def run(
         msg = f"basis={basis!r} is not in adata.obsm ({listed(there)}); only 'umap' is computed."
         raise KeyError(msg)
     if groupby is not None:
-        labels_of(adata, groupby, np.ones(adata.n_obs, dtype=bool))
+        cluster_codes(adata, groupby, np.ones(adata.n_obs, dtype=bool))
 
     marked = mark_genes(
         adata,

@@ -32,7 +32,7 @@ def by_gene(values: Float32Array, genes: slice, order: CellOrder) -> Float32Arra
     """Return some columns of rows in an order, shape (genes, cells) in the cells' own order."""
     columns = values[:, genes]
     out = np.empty(columns.shape[::-1], dtype=np.float32)
-    transpose(columns, order.position, out)
+    transpose(columns, order.row_of_cell, out)
     return out
 
 
@@ -97,9 +97,9 @@ class MomentBlock:
     def write(self, layer: Float32Array, genes: IntArray, values: Float32Array) -> None:
         """Write values of the block into some columns of a layer whose rows are the cells."""
         if len(genes) == genes[-1] + 1 - genes[0]:
-            layer[self.order.order, genes[0] : genes[-1] + 1] = values
+            layer[self.order.cell_of_row, genes[0] : genes[-1] + 1] = values
         else:
-            layer[np.ix_(self.order.order, genes)] = values
+            layer[np.ix_(self.order.cell_of_row, genes)] = values
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from steadyvelo._checks import dense_bytes
-from steadyvelo.engine import BYTES_PER_VALUE, available_memory, count_threads, genes_per_block
+from steadyvelo.engine import (
+    BYTES_PER_VALUE,
+    available_memory,
+    count_threads,
+    dense_bytes,
+    genes_per_block,
+)
 
 __all__ = ["Plan"]
 

@@ -25,7 +25,6 @@ __all__ = [
     "check_key",
     "check_key_added",
     "check_sparse",
-    "dense_bytes",
     "is_integer",
     "listed",
     "one_of",
@@ -211,11 +210,6 @@ def check_arrows(adata: AnnData, basis: str, velocity_key: str) -> NDArray[np.fl
         f"run tl.velocity_embedding(adata, basis={basis!r}) first.",
     )
     return np.asarray(arrows, dtype=np.float64)
-
-
-def dense_bytes(n_layers: int, shape: tuple[int, int]) -> int:
-    """Return the bytes of dense float32 layers."""
-    return n_layers * shape[0] * shape[1] * 4
 
 
 def _values(x: Any) -> NDArray[Any]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from anndata import AnnData
 
 from steadyvelo import _keys, pp
-from steadyvelo._checks import check_adata, check_counts
-from steadyvelo._plan import Plan
-from steadyvelo._steps import Steps
+from steadyvelo._adata._checks import check_adata, check_counts
+from steadyvelo._run._plan import Plan
+from steadyvelo._run._steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
