@@ -1,50 +1,14 @@
 """Every AnnData field that is read or written: the only place with key strings.
 
 A name may hold ``{key}`` (the velocity key, ``"velocity"`` unless the user names another) or
-``{basis}``; :meth:`Field.of` fills it in.
+``{basis}``; every field reads, writes and drops itself, and refuses what is not as declared.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from ._adata._field import FIELDS, Field
 
 __all__ = ["FIELDS", "Field", "colors_key"]
-
-Slot = Literal["layers", "obs", "var", "obsm", "varm", "obsp", "uns"]
-
-FIELDS: list[Field] = []
-
-
-@dataclass(frozen=True)
-class Field:
-    """One field of AnnData.
-
-    Attributes
-    ----------
-    slot
-        Where it lies.
-    name
-        Its key, maybe with ``{key}`` or ``{basis}``.
-    shape, dtype
-        What is written; what is read may differ in precision.
-    meaning
-        What it holds, with its unit where it has one.
-    """
-
-    slot: Slot
-    name: str
-    shape: str
-    dtype: str
-    meaning: str
-
-    def __post_init__(self) -> None:
-        FIELDS.append(self)
-
-    def of(self, key: str = "velocity", basis: str = "") -> str:
-        """Return the name for a velocity key and a basis."""
-        return self.name.format(key=key, basis=basis)
-
 
 _CELLS, _GENES, _BOTH = "cells", "genes", "cells × genes"
 
@@ -152,6 +116,17 @@ OFFSET_P = Field("var", "{key}_offset_p", _GENES, "float64", "p-value of the tes
 OFFSET_FDR = Field(
     "var", "{key}_offset_fdr", _GENES, "float64", "the same, adjusted for false discoveries"
 )
+ERROR_FIELDS = (
+    GAMMA_SE,
+    OFFSET_SE,
+    LINE_COVARIANCE,
+    GAMMA_LOW,
+    GAMMA_HIGH,
+    GAMMA_MOLECULES,
+    EFFECTIVE_CELLS,
+    OFFSET_P,
+    OFFSET_FDR,
+)
 CURVATURE = Field(
     "var", "{key}_curvature", _GENES, "float64", "γ of the upper less γ of the lower half / γ"
 )
@@ -231,6 +206,19 @@ GRAPH = Field("obsp", "{key}_graph", "cells × cells", "float32", "positive cosi
 GRAPH_NEG = Field("obsp", "{key}_graph_neg", "cells × cells", "float32", "negative cosines")
 TRANSITIONS = Field(
     "obsp", "{key}_transitions", "cells × cells", "float32", "transition probabilities"
+)
+
+GRAPH_FIELDS = (
+    SELF_TRANSITION,
+    LENGTH,
+    CONFIDENCE,
+    CONFIDENCE_TRANSITION,
+    ROOT_CELLS,
+    END_POINTS,
+    PSEUDOTIME,
+    GRAPH,
+    GRAPH_NEG,
+    TRANSITIONS,
 )
 
 NEIGHBORS = Field("uns", "neighbors", "mapping", "", "scanpy's: keys and parameters of the graph")

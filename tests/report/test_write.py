@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import steadyvelo as sv
-from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._fit import Fit
 from steadyvelo.report import _clusters, _genes, _methods, _text, _verdicts
 from steadyvelo.report._judged import Judged
 
@@ -174,8 +174,9 @@ def test_best_and_worst_genes_are_counted_well(judged):
 
 
 def methods(adata, basis="pca"):
-    fitted = Fitted.read(adata, "velocity")
-    return _methods.section(adata, fitted, basis, Judged.read(adata, "velocity", basis))
+    return _methods.section(
+        Fit.read(adata, "velocity"), basis, Judged.read(adata, "velocity", basis)
+    )
 
 
 def test_methods_of_a_run(judged):

@@ -83,12 +83,13 @@ def test_the_control_is_what_turned_counts_give(moving):
     """One sign a cell, the line fitted again to what it makes of u: the same summed p-values."""
     fitted = moving.var["velocity_gamma"].to_numpy()
     genes = moving.var["velocity_genes"].to_numpy()
-    from steadyvelo._adata._fit import Fitted  # noqa: PLC0415
+    from steadyvelo._adata._fit import Fit  # noqa: PLC0415
     from steadyvelo.engine import Lines, cast_votes  # noqa: PLC0415
-    from steadyvelo.tl._refit import Refit  # noqa: PLC0415
+    from steadyvelo.tl._uncertainty import Errors  # noqa: PLC0415
 
-    refit = Refit.of(moving, Fitted.read(moving, "velocity"), np.flatnonzero(genes))
-    errors = refit.errors
+    fit, chosen = Fit.read(moving, "velocity"), np.flatnonzero(genes)
+    counts, rule = fit.counts(chosen), fit.rule(chosen)
+    errors = Errors.of_fit(fit).of(counts)
     gamma = fitted[genes]
     rng = np.random.default_rng(1)
     signs = (2 * rng.integers(0, 2, (1, moving.n_obs)) - 1).astype(np.int8)
@@ -97,22 +98,22 @@ def test_the_control_is_what_turned_counts_give(moving):
 
     def cast(source, lines, signs):
         return cast_votes(
-            source, errors, refit.rule, lines, embedding, groups, signs=signs, genes_per_block=200
+            source, errors, rule, lines, embedding, groups, signs=signs, genes_per_block=200
         )
 
     lines = Lines(gamma, np.zeros(len(gamma)))
-    data = cast(refit.source, lines, signs)
-    s = refit.source.spliced.toarray()[:, refit.genes] * refit.source.spliced_scale[:, None]
-    u = refit.source.unspliced.toarray()[:, refit.genes] * refit.source.unspliced_scale[:, None]
+    data = cast(counts, lines, signs)
+    s = counts.spliced.toarray()[:, chosen] * counts.spliced_scale[:, None]
+    u = counts.unspliced.toarray()[:, chosen] * counts.unspliced_scale[:, None]
     turned = gamma * s + signs[0][:, None] * (u - gamma * s)
-    block = refit.source.block(slice(0, len(gamma)))
-    h = errors.of_block(block, [refit.rule], 1).instruments(slice(0, len(gamma))).h
+    block = counts.block(slice(0, len(gamma)))
+    h = errors.of_block(block, [rule], 1).instruments(slice(0, len(gamma))).h
     again = (h * turned.T).sum(axis=1) / (h * s.T).sum(axis=1)
     from dataclasses import replace  # noqa: PLC0415
 
     scale = np.ones(moving.n_obs)
     source = replace(
-        refit.source, spliced=s, unspliced=turned, genes=np.arange(len(gamma)),
+        counts, spliced=s, unspliced=turned, genes=np.arange(len(gamma)),
         spliced_scale=scale, unspliced_scale=scale,
     )  # fmt: skip
     true = cast(source, Lines(again, np.zeros(len(gamma))), signs[:0])

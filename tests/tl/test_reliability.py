@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 import steadyvelo as sv
-from steadyvelo._adata._fit import Fitted
-from steadyvelo.tl._light_copy import light_copy, with_other_sizes
+from steadyvelo._adata._fit import Fit
 from steadyvelo.tl._reliability import _with_variants
+from steadyvelo.tl._variant import Variant, fit_variant
 from steadyvelo.tl._verdicts import verdict_of
 
 
@@ -274,9 +274,10 @@ def test_the_other_size_factors_keep_sizes_and_flagged_cells():
     adata.obs["cells_used"] = np.arange(300) >= 40
     sv.pp.neighbors(adata, n_neighbors=15, n_pcs=10)
     sv.tl.velocity(adata, dense=False)
-    fitted = Fitted.read(adata, "velocity")
-    other = light_copy(adata, fitted, "pca")
-    with_other_sizes(adata, other, fitted)
+    variant = Variant(other_sizes=True)
+    other = fit_variant(
+        Fit.read(adata, "velocity"), variant, "pca", max_memory=None, n_threads=1
+    ).adata
     assert other.uns["size_factor_params"]["method"] == "per_layer"
     np.testing.assert_array_equal(other.obs["cells_used"], adata.obs["cells_used"])
     size = adata.obs["size"].to_numpy()

@@ -128,8 +128,8 @@ def test_smoothed_layers_of_another_tool_are_refused(prepared):
     ("options", "error", "match"),
     [
         ({"uncertainty": "bootstrap"}, ValueError, "it is 'bootstrap'"),
-        ({"n_splits": 0}, ValueError, "n_splits must be a whole number"),
-        ({"n_splits": 2.5}, ValueError, "n_splits must be a whole number"),
+        ({"n_splits": 0}, ValueError, "n_splits must be at least 1"),
+        ({"n_splits": 2.5}, TypeError, "n_splits must be a whole number"),
         ({"rng": np.random.default_rng(0)}, TypeError, "rng must be a whole number"),
         ({"level": 95}, ValueError, "level must lie between 0 and 1"),
         ({"batch_key": "donor"}, KeyError, "donor"),
@@ -160,13 +160,13 @@ def test_neighbours_of_an_external_representation_serve_all_genes(prepared, monk
     def fail(*_, **__):
         pytest.fail("neighbours were looked for among the counts")
 
-    monkeypatch.setattr("steadyvelo.tl._error_rules.principal_components", fail)
+    monkeypatch.setattr("steadyvelo.tl._uncertainty.principal_components", fail)
     sv.tl.velocity(prepared, uncertainty="crossfit", dense=False)
     assert prepared.var["velocity_gamma_se"].notna().any()
 
 
 def test_gene_clusters_stay_in_one_fold(prepared):
-    from steadyvelo.tl._error_rules import _gene_halves  # noqa: PLC0415
+    from steadyvelo.tl._uncertainty import _gene_halves  # noqa: PLC0415
 
     clusters = np.repeat(["a", "b", "c", "d", "e"], [20, 15, 10, 10, 5])
     prepared.var["module"] = clusters

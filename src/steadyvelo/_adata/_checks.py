@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 from anndata import AnnData
 
-from steadyvelo import _keys
 from steadyvelo._warnings import SteadyveloWarning
 
 if TYPE_CHECKING:
@@ -19,12 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_adata",
-    "check_arrows",
     "check_counts",
-    "check_finite_embedding",
     "check_key",
-    "check_key_added",
+    "check_level",
+    "check_positive",
     "check_sparse",
+    "check_whole_number",
     "is_integer",
     "listed",
     "one_of",
@@ -33,13 +35,17 @@ __all__ = [
 ]
 
 
+_PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 # what the compiled kernels take: native byte order, up to eight bytes
 _DTYPES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"}
 
 
-def warn(message: str, stacklevel: int = 3) -> None:
-    """Warn the caller of the public function."""
-    warnings.warn(message, SteadyveloWarning, stacklevel=stacklevel)
+def warn(message: str) -> None:
+    """Warn where the package was called: at the first line that is none of its own."""
+    level, frame = 2, sys._getframe(1)  # noqa: SLF001 (what warnings use themselves)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, SteadyveloWarning, stacklevel=level)
 
 
 def listed(names: Iterable[object], limit: int = 8) -> str:
@@ -54,6 +60,31 @@ def one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
     """Refuse a value that is none of the choices."""
     if not any(value is choice or value == choice for choice in choices):
         msg = f"{name} must be one of {', '.join(map(repr, choices))}; it is {value!r}."
+        raise ValueError(msg)
+
+
+def check_whole_number(name: str, value: object, *, least: int | None = None) -> None:
+    """Refuse what is no whole number, or one under the least."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        msg = f"{name} must be a whole number; it is {value!r}."
+        raise TypeError(msg)
+    if least is not None and value < least:
+        msg = f"{name} must be at least {least}; it is {value!r}."
+        raise ValueError(msg)
+
+
+def check_positive(name: str, value: float) -> None:
+    """Refuse what is not positive and finite."""
+    if not (np.isfinite(value) and value > 0):
+        msg = f"{name} must be positive and finite; it is {value}."
+        raise ValueError(msg)
+
+
+def check_level(level: object) -> None:
+    """Refuse a level of intervals and tests that is no probability between 0 and 1."""
+    number = isinstance(level, (float, int, np.floating, np.integer))
+    if not (number and 0 < level < 1):  # type: ignore[operator]
+        msg = f"level must lie between 0 and 1, as 0.95 for a 95 % interval; it is {level}."
         raise ValueError(msg)
 
 
@@ -84,8 +115,7 @@ def writable(adata: AnnData) -> None:
     if adata.is_view:
         warn(
             "adata is a view of another AnnData; it is copied so that results can be stored. "
-            "Call adata = adata.copy() to do so yourself.",
-            stacklevel=4,
+            "Call adata = adata.copy() to do so yourself."
         )
         adata._init_as_actual(adata.copy())  # noqa: SLF001 (what anndata does on assignment)
 
@@ -160,56 +190,10 @@ def check_sparse(x: Any, what: str) -> None:
         raise ValueError(msg)
 
 
-def check_key_added(key: str, *layers: str) -> None:
-    """Refuse a prefix under which results would take the place of something else."""
-    taken = {(f.slot, f.name) for f in _keys.FIELDS if "{" not in f.name}
-    taken |= {("layers", name) for name in layers}
-    for field in _keys.FIELDS:
-        if "{key}" in field.name and (field.slot, field.of(key)) in taken:
-            msg = (
-                f"key_added={key!r} would overwrite {field.slot}[{field.of(key)!r}]; choose "
-                "another name."
-            )
-            raise ValueError(msg)
-    # arrows lie in obsm["{key}_{basis}"], embeddings in obsm["X_{basis}"]
-    if key in {"", "X"}:
-        msg = f"key_added={key!r} is no name for results; choose another."
-        raise ValueError(msg)
-
-
 def is_integer(x: Any) -> bool:
     """Tell whether all values are whole numbers."""
     values = _values(x)
     return values.dtype.kind in "iub" or bool((values == np.floor(values)).all())
-
-
-def check_finite_embedding(adata: AnnData, basis: str) -> NDArray[np.float64]:
-    """Return an embedding in float64; refuse a missing one and coordinates that are not finite."""
-    name = basis.removeprefix("X_")
-    there = [key.removeprefix("X_") for key in adata.obsm if key.startswith("X_")]
-    if _keys.EMBEDDING.of(basis=name) not in adata.obsm:
-        msg = f"basis={basis!r} is not in adata.obsm; there is {listed(there)}."
-        raise KeyError(msg)
-    embedding = np.asarray(adata.obsm[_keys.EMBEDDING.of(basis=name)], dtype=np.float64)
-    bad = ~np.isfinite(embedding).all(axis=1)
-    if bad.any():
-        msg = (
-            f"the embedding {basis!r} has NaN or infinite coordinates in {int(bad.sum()):,} cells "
-            f"({listed(adata.obs_names[bad], 3)}); recompute it or leave these cells out."
-        )
-        raise ValueError(msg)
-    return embedding
-
-
-def check_arrows(adata: AnnData, basis: str, velocity_key: str) -> NDArray[np.float64]:
-    """Return the arrows on an embedding in float64; refuse with the remedy where there are none."""
-    arrows = check_key(
-        adata,
-        "obsm",
-        _keys.VELOCITY_EMBEDDING.of(velocity_key, basis),
-        f"run tl.velocity_embedding(adata, basis={basis!r}) first.",
-    )
-    return np.asarray(arrows, dtype=np.float64)
 
 
 def _values(x: Any) -> NDArray[Any]:

@@ -1,74 +1,250 @@
-"""What a fit has left in an AnnData, for the steps that build on it."""
+"""A fit that lies in an AnnData, and what it was made from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_key, listed
+from steadyvelo._warnings import NoVelocityGenesError
+from steadyvelo.engine import CellOrder, FitRule, MomentVelocities, StoredVelocities
+
+from ._fit_params import GIVEN, FitParams
+from ._groups import in_groups
+from ._inputs import Inputs
+from ._moments import (
+    MOMENTS,
+    check_record,
+    counts_source,
+    has_moments,
+    layer_source,
+    moments_record,
+)
+from ._provenance import check_cells
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo.model._weights import Quantiles
+    from steadyvelo.engine import CountsSource, MomentSource, Velocities
 
-__all__ = ["Fitted"]
+    from ._fit_params import FitOptions, GraphParams
 
-_REQUIRED = ("moments", "weights", "quantiles", "cells_hash", "n_cells")
+__all__ = ["Fit"]
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """Lines and parameters of a fit.
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Lines of all genes, how they were made, and the data that they were made from.
+
+    Whether cells, counts, sizes and neighbours are still those of the fit is found when something
+    new is to be made from them, and once.
 
     Attributes
     ----------
+    inputs
+        The data.
     key
         The velocity key.
+    params
+        How the fit was made.
     gamma, offset
-        Lines per gene of `adata`, NaN where there is no fit.
+        Lines per gene of the data, NaN where there is no fit.
     velocity_genes
         Genes that meet all criteria.
-    params
-        What :func:`steadyvelo.tl.velocity` wrote to ``uns``.
     """
 
+    inputs: Inputs
     key: str
+    params: FitParams
     gamma: NDArray[np.float64]
     offset: NDArray[np.float64]
     velocity_genes: NDArray[np.bool_]
-    params: dict[str, Any]
 
     @classmethod
-    def read(cls, adata: AnnData, key: str) -> Fitted:
+    def read(cls, adata: AnnData, key: str, inputs: Inputs | None = None) -> Fit:
         """Read a fit; refuse with the remedy where there is none."""
         remedy = f"run tl.velocity(adata, key_added={key!r}) first, or steadyvelo run on its file."
-        columns = [
-            check_key(adata, "var", field.of(key), remedy).to_numpy()
+        gamma, offset, velocity_genes = (
+            field.read(adata, key, remedy=remedy).to_numpy()
             for field in (_keys.GAMMA, _keys.OFFSET, _keys.VELOCITY_GENES)
-        ]
-        params = dict(check_key(adata, "uns", _keys.PARAMS.of(key), remedy))
-        missing = [name for name in _REQUIRED if name not in params]
-        if missing:
-            msg = (
-                f"uns[{_keys.PARAMS.of(key)!r}] lacks {listed(missing)}: another tool has written "
-                f"it. Rerun tl.velocity(adata, key_added={key!r})."
-            )
-            raise ValueError(msg)
+        )
         return cls(
+            inputs or Inputs(adata),
             key,
-            columns[0].astype(np.float64),
-            columns[1].astype(np.float64),
-            columns[2].astype(bool),
-            params,
+            FitParams.read(adata, key, remedy),
+            gamma.astype(np.float64),
+            offset.astype(np.float64),
+            velocity_genes.astype(bool),
         )
 
     @property
-    def quantiles(self) -> Quantiles:
-        """Quantiles of the rule `"extremes"`, as the fit used them."""
-        low, high = (None if np.isnan(q) else float(q) for q in self.params["quantiles"])
-        return low, high
+    def adata(self) -> AnnData:
+        """The data."""
+        return self.inputs.adata
+
+    @property
+    def options(self) -> FitOptions:
+        """What the fit was asked for."""
+        return self.params.options
+
+    @property
+    def graph(self) -> GraphParams:
+        """How the velocity graph was made; refused where there is none."""
+        if self.params.graph is None:
+            msg = (
+                f"uns[{_keys.PARAMS.of(self.key)!r}] says nothing of a velocity graph; run "
+                f"tl.velocity_graph(adata, velocity_key={self.key!r}) first."
+            )
+            raise KeyError(msg)
+        return self.params.graph
+
+    @property
+    def fitted_genes(self) -> NDArray[np.int64]:
+        """Places of the genes that have a line."""
+        return np.flatnonzero(~np.isnan(self.gamma))
+
+    @cached_property
+    def graph_genes(self) -> NDArray[np.int64]:
+        """Places of the velocity genes; refused if they are too few or no longer used."""
+        genes = np.flatnonzero(self.velocity_genes & ~np.isnan(self.gamma))
+        if len(genes) < 2:
+            reasons = _keys.REASON.read(self.adata, self.key).astype(str).value_counts()
+            why = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items() if reason)
+            msg = (
+                f"{len(genes)} velocity genes are too few for a correlation over genes (the "
+                f"others: {why}). The data hold little splicing signal; min_r2 and min_gamma set "
+                "the bar."
+            )
+            raise NoVelocityGenesError(msg)
+        if _keys.GENES_USED.is_in(self.adata):
+            unused = int((~_keys.GENES_USED.values(self.adata)[genes]).sum())
+            if unused:
+                msg = (
+                    f"{unused:,} velocity genes are no longer marked in "
+                    f"var[{_keys.GENES_USED.of()!r}]; rerun tl.velocity."
+                )
+                raise ValueError(msg)
+        return genes
+
+    @property
+    def has_its_cells(self) -> bool:
+        """Whether the data hold the cells of the fit, in their order."""
+        return self.params.made_from.cells_hash == self.inputs.cells_hash
+
+    @cached_property
+    def used_layers(self) -> bool:
+        """Whether the layers Ms and Mu in the data are those the fit has seen."""
+        if not has_moments(self.adata):
+            return False
+        made_from, record = self.params.made_from, moments_record(self.adata)
+        if record is None or not made_from.counts_known:
+            return made_from.from_layers and record is None
+        return (record["neighbors_hash"], record["factors_hash"]) == (
+            made_from.neighbors_hash,
+            made_from.factors_hash,
+        )
+
+    def check_unchanged(self) -> None:
+        """Refuse to go on if cells, counts, sizes or neighbours have changed since the fit."""
+        _ = self._unchanged
+
+    @cached_property
+    def _unchanged(self) -> bool:
+        adata, made_from = self.adata, self.params.made_from
+        cells = made_from.cells_hash, made_from.n_cells
+        remedy = "pp.neighbors and tl.velocity"
+        check_cells(adata, *cells, "the fit", remedy, self.inputs.cells_hash)
+        if made_from.counts_known:
+            entries = {**self.options.encode(), **made_from.encode()}
+            columns = self.key if _keys.SPLICED_CHECKSUM.is_in(adata, self.key) else MOMENTS
+            check_record(self.inputs, entries, columns, "tl.velocity")
+        return True
+
+    def check_counts_known(self) -> None:
+        """Refuse a fit whose counts, cells, sizes or neighbours are not there as they were."""
+        self.check_unchanged()
+        if not self.params.made_from.counts_known:
+            msg = (
+                "the fit used layers Ms and Mu of another tool, and this needs the counts: delete "
+                "the two layers and rerun tl.velocity."
+            )
+            raise ValueError(msg)
+
+    @property
+    def weights(self) -> Any:
+        """The rule of the fit, or the weights it was given for all genes."""
+        if self.options.weights != GIVEN:
+            return self.options.weights
+        if _keys.WEIGHTS_COLUMN.is_in(self.adata, self.key):
+            return _keys.WEIGHTS_COLUMN.values(self.adata, self.key)
+        return _keys.WEIGHTS_LAYER.read(self.adata, self.key)
+
+    def rule(self, genes: NDArray[np.int64]) -> FitRule:
+        """Return how some genes were fitted; an offset is fitted to all or to none of them."""
+        options, weights = self.options, self.weights
+        by_gene = not isinstance(weights, str) and weights.ndim > 1
+        return FitRule(
+            weights[:, genes] if by_gene else weights,
+            options.quantiles,
+            options.offset is not False,
+            self.inputs.cells,
+            self.inputs.cells & in_groups(self.adata, options.groups, options.groupby),
+            "fit",
+        )
+
+    def counts(self, genes: NDArray[np.int64]) -> CountsSource:
+        """Return blocks that are smoothed from the counts the fit has seen, and hold these."""
+        return replace(self._counts, genes=genes)
+
+    @cached_property
+    def _counts(self) -> CountsSource:
+        self.check_counts_known()
+        return self._smoothed(np.arange(self.adata.n_vars), keep_counts=True)
+
+    def moments(self, genes: NDArray[np.int64], order: CellOrder | None = None) -> MomentSource:
+        """Return the blocks the fit has seen; refuse if what they were made from has changed.
+
+        Rows of layers stand in the `order` given, blocks from counts have their own.
+        """
+        self.check_unchanged()
+        if self.used_layers:
+            return layer_source(self.adata, genes, order)
+        if not self.params.made_from.counts_known:
+            msg = "the layers Ms and Mu that the fit used are gone or replaced; rerun tl.velocity."
+            raise ValueError(msg)
+        return self._smoothed(genes)
+
+    def velocities(
+        self,
+        genes: NDArray[np.int64],
+        neighbors: tuple[NDArray[np.int64], NDArray[np.int32]] | None = None,
+    ) -> Velocities:
+        """Return expression and velocities of some genes, ascending.
+
+        Blocks from layers have their rows along `neighbors`, a CSR pattern, where it is given.
+        """
+        order = None
+        if self.used_layers and neighbors is not None:
+            order = CellOrder.along(*neighbors)
+            # both layers of one fit, or both made anew from what it was made of
+            if _keys.VELOCITY.is_in(self.adata, self.key):
+                self.check_unchanged()
+                layers = _keys.MS.read(self.adata), _keys.VELOCITY.read(self.adata, self.key)
+                return StoredVelocities(genes, order, *layers)
+        moments = self.moments(genes, order)
+        lines = self.gamma[genes], self.offset[genes]
+        return MomentVelocities(genes, moments.order, moments, *lines)
+
+    def _smoothed(self, genes: NDArray[np.int64], *, keep_counts: bool = False) -> CountsSource:
+        return counts_source(
+            self.inputs,
+            genes,
+            spliced=self.options.spliced,
+            unspliced=self.options.unspliced,
+            neighbors_key=self.options.neighbors_key,
+            keep_counts=keep_counts,
+        )

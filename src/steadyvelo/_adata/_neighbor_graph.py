@@ -14,43 +14,75 @@ from steadyvelo._adata._provenance import check_cells
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["connectivities", "distances", "has_neighbors"]
+__all__ = [
+    "connectivities",
+    "distances",
+    "external",
+    "graph_keys",
+    "has_neighbors",
+    "neighbor_params",
+]
 
 _REMEDY = "run pp.neighbors, or name the graph with neighbors_key=."
 
 
 def has_neighbors(adata: AnnData, neighbors_key: str | None = None) -> bool:
     """Tell whether there is a complete graph."""
-    entry = adata.uns.get(neighbors_key or _keys.NEIGHBORS.of(), {})
+    entry = _entry(adata, neighbors_key)
     return all(
         _obsp_key(adata, field, neighbors_key) in adata.obsp or field.name in entry
         for field in (_keys.CONNECTIVITIES, _keys.DISTANCES)
     )
 
 
-def connectivities(adata: AnnData, neighbors_key: str | None = None) -> sp.csr_array[Any]:
-    """Return the symmetric graph whose pattern smooths."""
-    return _graph(adata, _keys.CONNECTIVITIES, neighbors_key)
+def connectivities(
+    adata: AnnData, neighbors_key: str | None = None, cells_hash: str | None = None
+) -> sp.csr_array[Any]:
+    """Return the symmetric graph whose pattern smooths; the hash of the cells where it is known."""
+    return _graph(adata, _keys.CONNECTIVITIES, neighbors_key, cells_hash)
 
 
-def distances(adata: AnnData, neighbors_key: str | None = None) -> sp.csr_array[Any]:
+def distances(
+    adata: AnnData, neighbors_key: str | None = None, cells_hash: str | None = None
+) -> sp.csr_array[Any]:
     """Return the directed graph of nearest neighbours; a stored zero is a neighbour too."""
-    return _graph(adata, _keys.DISTANCES, neighbors_key)
+    return _graph(adata, _keys.DISTANCES, neighbors_key, cells_hash)
+
+
+def graph_keys(adata: AnnData, neighbors_key: str | None) -> list[str]:
+    """Return the names in `obsp` of both graphs."""
+    return [_obsp_key(adata, f, neighbors_key) for f in (_keys.CONNECTIVITIES, _keys.DISTANCES)]
+
+
+def neighbor_params(adata: AnnData, neighbors_key: str | None) -> dict[str, Any]:
+    """Return the parameters the neighbour graph was made with, where they are known."""
+    return dict(_entry(adata, neighbors_key).get("params", {}))
+
+
+def external(params: dict[str, Any]) -> bool:
+    """Tell whether neighbours come from a representation that is not made of these counts."""
+    return params.get("use_rep") not in {None, _keys.PCA.of(), "X"}
+
+
+def _entry(adata: AnnData, neighbors_key: str | None) -> Any:
+    """Return scanpy's entry of a graph in `uns`; an empty one where there is none."""
+    return adata.uns.get(neighbors_key or _keys.NEIGHBORS.of(), {})
 
 
 def _obsp_key(adata: AnnData, field: _keys.Field, neighbors_key: str | None) -> str:
-    entry = adata.uns.get(neighbors_key or _keys.NEIGHBORS.of())
-    named = f"{field.name}_key"
-    if entry is not None and named in entry:
+    entry = _entry(adata, neighbors_key)
+    if (named := f"{field.name}_key") in entry:
         return str(entry[named])
     return field.name if neighbors_key is None else f"{neighbors_key}_{field.name}"
 
 
-def _graph(adata: AnnData, field: _keys.Field, neighbors_key: str | None) -> sp.csr_array[Any]:
+def _graph(
+    adata: AnnData, field: _keys.Field, neighbors_key: str | None, cells_hash: str | None
+) -> sp.csr_array[Any]:
     if neighbors_key is not None:
         check_key(adata, "uns", neighbors_key, "name a graph of scanpy's pp.neighbors.")
     name = _obsp_key(adata, field, neighbors_key)
-    entry = adata.uns.get(neighbors_key or _keys.NEIGHBORS.of(), {})
+    entry = _entry(adata, neighbors_key)
     stored = entry.get(field.name) if name not in adata.obsp else None
     if stored is None:
         stored = check_key(adata, "obsp", name, _REMEDY)
@@ -64,12 +96,15 @@ def _graph(adata: AnnData, field: _keys.Field, neighbors_key: str | None) -> sp.
     if sp.issparse(stored) and stored.format in {"csr", "csc"}:
         check_sparse(stored, f"obsp[{name!r}]")
     graph = sp.csr_array(stored)
-    check_cells(adata, dict(entry.get("params", {})), "the neighbour graph", "pp.neighbors")
+    params = dict(entry.get("params", {}))
+    if "cells_hash" in params:
+        made_on = str(params["cells_hash"]), int(params["n_cells"])
+        check_cells(adata, *made_on, "the neighbour graph", "pp.neighbors", cells_hash)
     if graph.data.size and not np.isfinite(graph.data).all():
         msg = f"obsp[{name!r}] holds NaN or infinite values; rerun pp.neighbors."
         raise ValueError(msg)
     if field is _keys.DISTANCES:
-        _look_sliced(graph, dict(entry.get("params", {})), name)
+        _look_sliced(graph, params, name)
     return graph
 
 
@@ -86,6 +121,5 @@ def _look_sliced(graph: sp.csr_array[Any], params: dict[str, Any], name: str) ->
         warn(
             f"obsp[{name!r}] was made for {int(k)} neighbours a cell and {int(short.sum()):,} of "
             f"{len(short):,} cells have fewer: were cells removed after it was computed? If so, "
-            "rerun pp.neighbors.",
-            stacklevel=5,
+            "rerun pp.neighbors."
         )

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_cells",
-    "check_genes_unchanged",
     "gene_checksums",
     "hash_cells",
     "hash_pattern",
@@ -26,9 +25,10 @@ __all__ = [
 ]
 
 
-def stamp(adata: AnnData) -> dict[str, Any]:
+def stamp(adata: AnnData, cells_hash: str | None = None) -> dict[str, Any]:
     """Return version and identity of the cells, to be kept with a result."""
-    return {"version": __version__, "n_cells": adata.n_obs, "cells_hash": hash_cells(adata)}
+    cells = cells_hash or hash_cells(adata)
+    return {"version": __version__, "n_cells": adata.n_obs, "cells_hash": cells}
 
 
 def hash_cells(adata: AnnData) -> str:
@@ -59,32 +59,30 @@ def gene_checksums(x: Any) -> NDArray[np.float64]:
     return weighted_column_sums(x, weights, count_threads())
 
 
-def check_cells(adata: AnnData, params: dict[str, Any], what: str, rerun: str) -> None:
-    """Refuse to go on from a result that was computed on other cells."""
-    if params.get("cells_hash") in (None, hash_cells(adata)):
+def check_cells(
+    adata: AnnData, made_on: str, n_cells: int, what: str, rerun: str, now: str | None = None
+) -> None:
+    """Refuse to go on from a result that was computed on other cells.
+
+    Parameters
+    ----------
+    adata
+        The data.
+    made_on, n_cells
+        Hash and number of the cells of the result.
+    what, rerun
+        The result and what makes it again, for the message.
+    now
+        Hash of the cells of `adata`, where it is known.
+    """
+    if made_on == (now or hash_cells(adata)):
         return
     msg = (
-        f"{what} was computed on {int(params['n_cells']):,} cells and adata now holds "
-        f"{adata.n_obs:,} or has them in another order: what is stored can be plotted and read, "
-        f"but nothing new computed from it. Rerun {rerun}."
+        f"{what} was computed on {n_cells:,} cells and adata now holds {adata.n_obs:,} or has them "
+        "in another order: what is stored can be plotted and read, but nothing new computed from "
+        f"it. Rerun {rerun}."
     )
     raise ValueError(msg)
-
-
-def check_genes_unchanged(adata: AnnData, layer: str, recorded: str, rerun: str) -> None:
-    """Refuse to go on from counts that have changed since they were smoothed."""
-    if recorded not in adata.var:
-        return
-    before = adata.var[recorded].to_numpy(dtype=np.float64)
-    now = gene_checksums(adata.layers[layer])
-    changed = ~np.isclose(now, before, rtol=1e-6, atol=1e-9)
-    if changed.any():
-        gene = int(np.flatnonzero(changed)[0])
-        msg = (
-            f"layer {layer!r} has changed since it was smoothed (first in gene "
-            f"{adata.var_names[gene]!r}); rerun {rerun}."
-        )
-        raise ValueError(msg)
 
 
 def _hash(*parts: bytes) -> str:

@@ -37,6 +37,7 @@ from ._transitions import (
     transition_probabilities,
     weights_against,
 )
+from ._velocities import MomentVelocities, StoredVelocities, Velocities, VelocityBlock
 from ._velocity_graph import EdgeCorrelation, split_signs
 from ._votes import Lines, Votes, bytes_per_vote_value, cast_votes
 
@@ -54,11 +55,15 @@ __all__ = [
     "Lines",
     "MomentBlock",
     "MomentSource",
+    "MomentVelocities",
     "Sandwich",
     "Scratch",
     "SmoothingOperator",
     "Split",
     "Spreading",
+    "StoredVelocities",
+    "Velocities",
+    "VelocityBlock",
     "Votes",
     "available_memory",
     "bytes_per_vote_value",

@@ -76,14 +76,14 @@ class MomentBlock:
 
         Written to `out` where it is given, which may be the block's own array.
         """
-        result = np.empty_like(self.unspliced) if out is None else out
-        lines = gamma.astype(np.float32), offset.astype(np.float32)
+        return _off_lines(self.spliced, self.unspliced, gamma, offset, n_threads, out)
 
-        def work(start: int, stop: int) -> None:
-            residual_rows(self.spliced, self.unspliced, *lines, result, start, stop)
-
-        for_rows(work, len(result), n_threads)
-        return result
+    def deviation(
+        self, gamma: Float64Array, offset: Float64Array, n_threads: int = 1
+    ) -> Float32Array:
+        """Return ũ − γs̃ − o of the counts as :meth:`velocity` does; written over ũ."""
+        spliced, unspliced = self.kept_counts
+        return _off_lines(spliced, unspliced, gamma, offset, n_threads, unspliced)
 
     def by_gene(self, genes: slice) -> tuple[Float32Array, Float32Array]:
         """Return Ms and Mu of some genes of the block, shape (genes, cells) in the cells' order."""
@@ -100,6 +100,25 @@ class MomentBlock:
             layer[self.order.cell_of_row, genes[0] : genes[-1] + 1] = values
         else:
             layer[np.ix_(self.order.cell_of_row, genes)] = values
+
+
+def _off_lines(
+    spliced: Float32Array,
+    unspliced: Float32Array,
+    gamma: Float64Array,
+    offset: Float64Array,
+    n_threads: int,
+    out: Float32Array | None,
+) -> Float32Array:
+    """Return u − γs − o, float32, written to `out` where it is given."""
+    result = np.empty_like(unspliced) if out is None else out
+    lines = gamma.astype(np.float32), offset.astype(np.float32)
+
+    def work(start: int, stop: int) -> None:
+        residual_rows(spliced, unspliced, *lines, result, start, stop)
+
+    for_rows(work, len(result), n_threads)
+    return result
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,7 @@ import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, listed
-from steadyvelo._adata._fit import Fitted
-from steadyvelo._adata._moments import fitted_source
-from steadyvelo._adata._provenance import hash_cells
+from steadyvelo._adata._fit import Fit
 from steadyvelo.engine import count_threads, genes_per_block
 from steadyvelo.engine._gather import block_of_columns, readable
 
@@ -74,23 +72,23 @@ def velocity(
     (1, 2)
     """
     check_adata(adata)
-    fitted = Fitted.read(adata, velocity_key)
+    fit = Fit.read(adata, velocity_key)
     columns = places(adata.var_names, genes, "var_names")
     rows = places(adata.obs_names, cells, "obs_names")
-    layer = _keys.VELOCITY.of(velocity_key)
-    if fitted.params["cells_hash"] != hash_cells(adata) and layer in adata.layers:
+    layer = _keys.VELOCITY.read(adata, velocity_key, default=None)
+    if not fit.has_its_cells and layer is not None:
         # a part of the cells: nothing can be recomputed from its neighbours, but what is
         # stored can be read
         wanted, back = np.unique(columns, return_inverse=True)
-        stored = block_of_columns(readable(adata.layers[layer]), wanted)[:, back]
+        stored = block_of_columns(readable(layer), wanted)[:, back]
         return pd.DataFrame(
             stored[rows], index=adata.obs_names[rows], columns=adata.var_names[columns]
         )
     # a source yields genes in their order in adata
     wanted, back = np.unique(columns, return_inverse=True)
-    source = fitted_source(adata, wanted, fitted.params, velocity_key)
+    source = fit.moments(wanted)
     out = np.empty((len(rows), len(wanted)), dtype=np.float32)
-    gamma, offset = fitted.gamma[wanted], fitted.offset[wanted]
+    gamma, offset = fit.gamma[wanted], fit.offset[wanted]
     for block in source.blocks(genes_per_block(adata.n_obs), count_threads(n_threads)):
         values = block.velocity(gamma[block.genes], offset[block.genes])
         out[:, block.genes] = values[source.order.row_of_cell[rows]]

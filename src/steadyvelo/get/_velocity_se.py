@@ -9,9 +9,8 @@ import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
-from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._fit import Fit
 from steadyvelo.engine import count_threads, genes_per_block
-from steadyvelo.tl._refit import Refit
 
 from ._velocity import places
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from steadyvelo.engine import MomentBlock
+    from steadyvelo.engine import MomentBlock, SmoothingOperator
 
 __all__ = ["velocity_se"]
 
@@ -82,33 +81,28 @@ def velocity_se(
     (1, 2)
     """
     check_adata(adata)
-    fitted = Fitted.read(adata, velocity_key)
+    fit = Fit.read(adata, velocity_key)
+    remedy = f"run tl.velocity(adata, uncertainty='crossfit', key_added={velocity_key!r}) first."
     errors = [
-        field.of(velocity_key) for field in (_keys.GAMMA_SE, _keys.OFFSET_SE, _keys.LINE_COVARIANCE)
+        field.read(adata, velocity_key, remedy=remedy).to_numpy()
+        for field in (_keys.GAMMA_SE, _keys.OFFSET_SE, _keys.LINE_COVARIANCE)
     ]
-    missing = [name for name in errors if name not in adata.var]
-    if missing:
-        msg = (
-            f"adata.var has no {missing[0]!r}; run tl.velocity(adata, uncertainty='crossfit', "
-            f"key_added={velocity_key!r}) first."
-        )
-        raise KeyError(msg)
     columns = places(adata.var_names, genes, "var_names")
     rows = places(adata.obs_names, cells, "obs_names")
     # a source yields genes in their order in adata
     wanted, back = np.unique(columns, return_inverse=True)
-    refit = Refit.of(adata, fitted, wanted)
+    source = fit.counts(wanted)
     threads = count_threads(n_threads)
-    lines = fitted.gamma[wanted], fitted.offset[wanted]
-    se, offset_se, covariance = (adata.var[name].to_numpy()[wanted] for name in errors)
+    lines = fit.gamma[wanted], fit.offset[wanted]
+    se, offset_se, covariance = (values[wanted] for values in errors)
     out = np.empty((len(rows), len(wanted)), dtype=np.float32)
-    where = refit.source.order.row_of_cell[rows]
-    others = (np.diff(refit.source.smoothing.indptr)[where] - 1.0)[:, None]
+    where = source.order.row_of_cell[rows]
+    others = (np.diff(source.smoothing.indptr)[where] - 1.0)[:, None]
     # one cell alone says nothing about its error
     others = np.where(others > 0, others, np.nan)
-    for block in refit.source.blocks(genes_per_block(adata.n_obs), threads):
+    for block in source.blocks(genes_per_block(adata.n_obs), threads):
         g = block.genes
-        spread = _spread(refit, block, lines[0][g], lines[1][g], threads)[where]
+        spread = _spread(source.smoothing, block, lines[0][g], lines[1][g], threads)[where]
         mean = block.spliced[where].astype(np.float64)
         of_line = offset_se[g] ** 2 + 2 * mean * covariance[g] + (mean * se[g]) ** 2
         out[:, g] = np.sqrt(spread / others + np.maximum(of_line, 0.0))
@@ -116,7 +110,7 @@ def velocity_se(
 
 
 def _spread(
-    refit: Refit,
+    smoothing: SmoothingOperator,
     block: MomentBlock,
     gamma: np.ndarray[tuple[int], np.dtype[np.float64]],
     offset: np.ndarray[tuple[int], np.dtype[np.float64]],
@@ -125,7 +119,6 @@ def _spread(
     """Return the mean square of the deviations of the neighbours from the velocity of each row."""
     spliced, unspliced = block.kept_counts
     residuals = (unspliced - gamma * spliced - offset).astype(np.float32)
-    smoothing = refit.source.smoothing
     mean = smoothing.apply(residuals, n_threads).astype(np.float64)
     square = smoothing.apply(residuals * residuals, n_threads).astype(np.float64)
     return np.maximum(square - mean * mean, 0.0)

@@ -9,8 +9,7 @@ import scipy.sparse as sp
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_key
-from steadyvelo._adata._fit import Fitted
-from steadyvelo._adata._moments import fitted_source, moments_of_fit
+from steadyvelo._adata._fit import Fit
 from steadyvelo.engine import check_dense_fits, count_threads, genes_per_block
 
 if TYPE_CHECKING:
@@ -18,6 +17,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["to_scvelo"]
+
+# columns of cells under scVelo's names
+_COLUMNS = {
+    "initial_size_spliced": _keys.SPLICED_TOTAL,
+    "initial_size_unspliced": _keys.UNSPLICED_TOTAL,
+    "root_cells": _keys.ROOT_CELLS,
+    "end_points": _keys.END_POINTS,
+}
 
 
 def to_scvelo(
@@ -75,48 +82,41 @@ def to_scvelo(
     True
     """
     check_adata(adata)
-    fitted = Fitted.read(adata, velocity_key)
+    fit = Fit.read(adata, velocity_key)
     remedy = f"run tl.velocity_graph(adata, velocity_key={velocity_key!r}) first."
     graphs = {
-        field.of(velocity_key): check_key(adata, "obsp", field.of(velocity_key), remedy)
+        field.of(velocity_key): field.read(adata, velocity_key, remedy=remedy)
         for field in (_keys.GRAPH, _keys.GRAPH_NEG)
     }
     check_dense_fits(3, adata.shape, None, remedy="take some genes, adata[:, genes].copy(), first")
-    dense = _dense_layers(adata, fitted, count_threads(n_threads))
+    dense = _dense_layers(fit, count_threads(n_threads))
+    spliced, unspliced = fit.options.spliced, fit.options.unspliced
     normalised = {
-        fitted.params[kind]: _normalised(adata, fitted.params[kind], factor.of())
-        for kind, factor in (
-            ("spliced", _keys.SPLICED_FACTOR),
-            ("unspliced", _keys.UNSPLICED_FACTOR),
-        )
+        "spliced": _normalised(adata, spliced, _keys.SPLICED_FACTOR),
+        "unspliced": _normalised(adata, unspliced, _keys.UNSPLICED_FACTOR),
     }
 
     result = adata.copy()
-    for name, layer in dense.items():
+    for name, layer in (dense | normalised).items():
         result.layers[name] = layer
-    for kind in ("spliced", "unspliced"):
-        result.layers[kind] = normalised[fitted.params[kind]]
-    for kind, total in (("spliced", _keys.SPLICED_TOTAL), ("unspliced", _keys.UNSPLICED_TOTAL)):
-        if total.of() in adata.obs:
-            result.obs[f"initial_size_{kind}"] = adata.obs[total.of()].to_numpy()
-    for name, states in (("root_cells", _keys.ROOT_CELLS), ("end_points", _keys.END_POINTS)):
-        if states.of(velocity_key) in adata.obs:
-            result.obs[name] = adata.obs[states.of(velocity_key)].to_numpy()
+    for name, field in _COLUMNS.items():
+        if field.is_in(adata, velocity_key):
+            result.obs[name] = field.values(adata, velocity_key)
     for name, graph in graphs.items():
         result.uns[name] = sp.csr_matrix(graph)
     return result
 
 
-def _dense_layers(adata: AnnData, fitted: Fitted, n_threads: int) -> dict[str, NDArray[np.float32]]:
+def _dense_layers(fit: Fit, n_threads: int) -> dict[str, NDArray[np.float32]]:
     """Return Ms, Mu and velocities of the fit, cells × genes."""
-    velocity = _keys.VELOCITY.of(fitted.key)
-    if moments_of_fit(adata, fitted.params) and velocity in adata.layers:
+    adata, velocity = fit.adata, _keys.VELOCITY.of(fit.key)
+    if fit.used_layers and velocity in adata.layers:
         return {velocity: np.nan_to_num(np.asarray(adata.layers[velocity]))}
     names = (_keys.MS.of(), _keys.MU.of(), velocity)
     layers = {name: np.empty(adata.shape, dtype=np.float32) for name in names}
-    source = fitted_source(adata, np.arange(adata.n_vars), fitted.params, fitted.key)
+    source = fit.moments(np.arange(adata.n_vars))
     for block in source.blocks(genes_per_block(adata.n_obs), n_threads):
-        residual = block.velocity(fitted.gamma[block.genes], fitted.offset[block.genes])
+        residual = block.velocity(fit.gamma[block.genes], fit.offset[block.genes])
         for name, values in zip(
             names, (block.spliced, block.unspliced, np.nan_to_num(residual)), strict=True
         ):
@@ -124,11 +124,11 @@ def _dense_layers(adata: AnnData, fitted: Fitted, n_threads: int) -> dict[str, N
     return layers
 
 
-def _normalised(adata: AnnData, layer: str, factor_name: str) -> Any:
+def _normalised(adata: AnnData, layer: str, field: _keys.Field) -> Any:
     """Return counts divided by size factors, CSR float32."""
     counts = sp.csr_matrix(check_key(adata, "layers", layer, "the fit used it."), dtype=np.float32)
-    if factor_name not in adata.obs:
+    if not field.is_in(adata):
         return counts
-    factor = adata.obs[factor_name].to_numpy(dtype=np.float64)
+    factor = field.read(adata).to_numpy(dtype=np.float64)
     scale = 1.0 / np.where(factor > 0, factor, 1.0)
     return sp.csr_matrix(sp.diags_array(scale) @ counts, dtype=np.float32)

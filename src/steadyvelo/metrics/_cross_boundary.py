@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from steadyvelo import _keys
 from steadyvelo._adata._checks import (
     check_adata,
-    check_arrows,
-    check_finite_embedding,
     check_key,
     listed,
 )
+from steadyvelo._adata._embeddings import check_arrows, check_finite_embedding
+from steadyvelo._adata._fit_params import neighbors_of_graph
 from steadyvelo._adata._neighbor_graph import distances
 
 if TYPE_CHECKING:
@@ -93,8 +92,7 @@ def cross_boundary_direction(
     positions = check_finite_embedding(adata, basis)
     arrows = check_arrows(adata, basis, velocity_key)
     if neighbors_key is None:
-        params = adata.uns.get(_keys.PARAMS.of(velocity_key), {})
-        neighbors_key = params.get("graph_neighbors_key") or params.get("neighbors_key") or None
+        neighbors_key = neighbors_of_graph(adata, velocity_key)
     graph = distances(adata, neighbors_key)
     source = np.repeat(np.arange(adata.n_obs), np.diff(graph.indptr))
     way = positions[graph.indices] - positions[source]

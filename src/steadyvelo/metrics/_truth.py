@@ -9,7 +9,7 @@ import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_key
-from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._fit import Fit
 from steadyvelo.get import velocity as get_velocity
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def agreement_with_truth(adata: AnnData, *, velocity_key: str = "velocity") -> p
     true_velocity = np.asarray(
         check_key(adata, "layers", _keys.TRUE_VELOCITY.of(), _REMEDY), np.float64
     )
-    gamma = Fitted.read(adata, velocity_key).gamma
+    gamma = Fit.read(adata, velocity_key).gamma
     fitted = np.flatnonzero(~np.isnan(gamma))
     estimated = get_velocity(
         adata, genes=list(adata.var_names[fitted]), velocity_key=velocity_key

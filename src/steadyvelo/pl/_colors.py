@@ -175,8 +175,7 @@ def _category_colors(
     if wrong:
         warn(
             f"uns[{_keys.colors_key(color)!r}] holds {listed(wrong, 3)}, which matplotlib does not "
-            "know as colours; others are used.",
-            stacklevel=5,
+            "know as colours; others are used."
         )
     elif len(stored) == len(names):
         return stored

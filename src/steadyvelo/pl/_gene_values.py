@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo._adata._checks import listed
-from steadyvelo._adata._moments import fitted_source, layer_source, moments_of_fit
-from steadyvelo._adata._provenance import hash_cells
+from steadyvelo._adata._moments import layer_source
 from steadyvelo.engine import genes_per_block
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo._adata._fit import Fitted
+    from steadyvelo._adata._fit import Fit
 
 __all__ = ["gene_names", "moments_of_genes"]
 
@@ -33,21 +32,21 @@ def gene_names(adata: AnnData, genes: str | Sequence[str]) -> list[str]:
 
 
 def moments_of_genes(
-    adata: AnnData, genes: NDArray[np.int64], fitted: Fitted
+    fit: Fit, genes: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return smoothed abundances of some genes, shape (genes, cells)."""
-    part = fitted.params["cells_hash"] != hash_cells(adata)
-    if moments_of_fit(adata, fitted.params):
+    adata = fit.adata
+    if fit.used_layers:
         # of a part of the cells, too
         source = layer_source(adata, genes)
-    elif part:
+    elif not fit.has_its_cells:
         msg = (
             "adata holds a part of the fitted cells and no layers Ms and Mu of that fit: their "
             "neighbours are gone. Draw before taking the part, or fit with dense=True."
         )
         raise ValueError(msg)
     else:
-        source = fitted_source(adata, genes, fitted.params, fitted.key)
+        source = fit.moments(genes)
     spliced, unspliced = np.empty((2, len(genes), adata.n_obs))
     for block in source.blocks(genes_per_block(adata.n_obs)):
         spliced[block.genes, block.order.cell_of_row] = block.spliced.T

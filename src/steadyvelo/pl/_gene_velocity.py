@@ -8,8 +8,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 
-from steadyvelo._adata._checks import check_adata, check_finite_embedding
-from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._checks import check_adata
+from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo._adata._fit import Fit
 
 from ._gene_values import gene_names, moments_of_genes
 from ._names import as_text
@@ -89,9 +90,9 @@ def gene_velocity(
     check_adata(adata)
     names = gene_names(adata, genes)
     points = check_finite_embedding(adata, basis.removeprefix("X_"))[:, list(components)]
-    fitted = Fitted.read(adata, velocity_key)
+    fit = Fit.read(adata, velocity_key)
     wanted, back = np.unique(adata.var_names.get_indexer(names), return_inverse=True)
-    spliced, unspliced = moments_of_genes(adata, wanted, fitted)
+    spliced, unspliced = moments_of_genes(fit, wanted)
     if ax is None:
         _, axes = plt.subplots(
             len(names), 3, figsize=(11, 3.2 * len(names)), layout="constrained", squeeze=False
@@ -116,7 +117,7 @@ def gene_velocity(
             size=size,
             legend_loc=None,
         )
-        velocity = unspliced[place] - fitted.gamma[gene] * spliced[place] - fitted.offset[gene]
+        velocity = unspliced[place] - fit.gamma[gene] * spliced[place] - fit.offset[gene]
         _on_embedding(row[1], points, velocity, f"{name} velocity", size=size, signed=True)
         _on_embedding(row[2], points, spliced[place], f"{name} expression", size=size, signed=False)
     if show:

@@ -11,7 +11,7 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
-from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._fit import Fit
 
 from ._colors import cell_colors, color_column
 from ._gene_values import gene_names, moments_of_genes
@@ -96,10 +96,10 @@ def heatmap(
     """
     check_adata(adata)
     names = gene_names(adata, genes)
-    fitted = Fitted.read(adata, velocity_key)
+    fit = Fit.read(adata, velocity_key)
     order, edges = _bins(adata, sortby or _keys.PSEUDOTIME.of(velocity_key), n_bins)
     wanted, back = np.unique(adata.var_names.get_indexer(names), return_inverse=True)
-    spliced, _ = moments_of_genes(adata, wanted, fitted)
+    spliced, _ = moments_of_genes(fit, wanted)
     sums = np.add.reduceat(spliced[back][:, order], edges[:-1], axis=1)
     means = sums / np.diff(edges)
     low, high = means.min(axis=1, keepdims=True), means.max(axis=1, keepdims=True)

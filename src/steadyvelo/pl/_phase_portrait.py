@@ -11,10 +11,7 @@ from scipy.stats import t as student_t
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
-from steadyvelo._adata._fit import Fitted
-from steadyvelo._adata._groups import in_groups, used_cells
-from steadyvelo._adata._provenance import hash_cells
-from steadyvelo.model import steady_state_weights
+from steadyvelo._adata._fit import Fit
 
 from ._colors import cell_colors
 from ._gene_values import gene_names, moments_of_genes
@@ -123,11 +120,11 @@ def phase_portrait(
         raise ValueError(msg)
     if density is None:
         density = color is None and adata.n_obs > _MOST_POINTS
-    fitted = Fitted.read(adata, velocity_key)
+    fit = Fit.read(adata, velocity_key)
     colors = cell_colors(adata, color, palette)
     wanted, back = np.unique(adata.var_names.get_indexer(names), return_inverse=True)
-    spliced, unspliced = moments_of_genes(adata, wanted, fitted)
-    weights = _weights(adata, spliced, unspliced, wanted, fitted) if show_fit_cells else None
+    spliced, unspliced = moments_of_genes(fit, wanted)
+    weights = _weights(spliced, unspliced, wanted, fit) if show_fit_cells else None
     if size is None:
         size = float(np.clip(40_000 / adata.n_obs, 1, 25))
 
@@ -143,8 +140,8 @@ def phase_portrait(
             size=size,
             alpha=alpha,
         )
-        _draw_line(panel, spliced[place], fitted, adata.var.iloc[gene])
-        panel.set_title(as_text(_title(adata, name, fitted)))
+        _draw_line(panel, spliced[place], fit, adata.var.iloc[gene])
+        panel.set_title(as_text(_title(adata, name, fit)))
         panel.set_xlabel("spliced")
         panel.set_ylabel("unspliced")
     _explain_marks(axes[0])
@@ -158,28 +155,16 @@ def phase_portrait(
 
 
 def _weights(
-    adata: AnnData,
     spliced: NDArray[np.float64],
     unspliced: NDArray[np.float64],
     genes: NDArray[np.int64],
-    fitted: Fitted,
+    fit: Fit,
 ) -> NDArray[np.float64] | None:
     """Return the weights of the fit, shape (genes, cells); None on other cells than the fit's."""
-    params = fitted.params
-    if params["cells_hash"] != hash_cells(adata):
+    if not fit.has_its_cells:
         return None
-    if params["weights"] == "given":
-        column = _keys.WEIGHTS_COLUMN.of(fitted.key)
-        if column in adata.obs:
-            return np.broadcast_to(adata.obs[column].to_numpy(dtype=np.float64), spliced.shape)
-        layer = adata.layers[_keys.WEIGHTS_LAYER.of(fitted.key)][:, genes]
-        return np.asarray(layer.toarray() if hasattr(layer, "toarray") else layer).T
-    cells = used_cells(adata)
-    if "groups" in params:
-        cells = cells & in_groups(adata, list(params["groups"]), params["groupby"])
-    return steady_state_weights(
-        spliced, unspliced, params["weights"], quantiles=fitted.quantiles, cells=cells
-    )
+    weights = fit.rule(genes).weigh(spliced, unspliced, np.arange(len(genes)))
+    return np.broadcast_to(weights, spliced.shape)
 
 
 def _draw(
@@ -240,17 +225,17 @@ def _hexagons(
     )
 
 
-def _draw_line(ax: Axes, spliced: NDArray[np.float64], fitted: Fitted, gene: pd.Series) -> None:
-    gamma, offset = (gene[field.of(fitted.key)] for field in (_keys.GAMMA, _keys.OFFSET))
+def _draw_line(ax: Axes, spliced: NDArray[np.float64], fit: Fit, gene: pd.Series) -> None:
+    gamma, offset = (gene[field.of(fit.key)] for field in (_keys.GAMMA, _keys.OFFSET))
     if np.isnan(gamma):
         return
     s = np.linspace(0.0, spliced.max(), 50)
     ends = s[[0, -1]]
     top = ax.get_ylim()[1]
-    band = _interval(s, gene, fitted)
+    band = _interval(s, gene, fit)
     if band is not None:
         low, high = band
-        label = f"{100 * float(fitted.params['level']):.3g} % interval"
+        label = f"{100 * fit.options.errors.level:.3g} % interval"
         ax.fill_between(s, low, high, color="crimson", alpha=0.2, lw=0, zorder=3, label=label)
     ax.plot(ends, gamma * ends + offset, color="crimson", lw=1.5, zorder=3, label="steady state")
     ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
@@ -259,20 +244,20 @@ def _draw_line(ax: Axes, spliced: NDArray[np.float64], fitted: Fitted, gene: pd.
 
 
 def _interval(
-    s: NDArray[np.float64], gene: pd.Series, fitted: Fitted
+    s: NDArray[np.float64], gene: pd.Series, fit: Fit
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Return the lower and the upper line of the interval; None where the fit has no errors."""
-    if _keys.GAMMA_LOW.of(fitted.key) not in gene or not fitted.params.get("uncertainty"):
+    if _keys.GAMMA_LOW.of(fit.key) not in gene or fit.options.errors.method is None:
         return None
-    low, high = (gene[field.of(fitted.key)] for field in (_keys.GAMMA_LOW, _keys.GAMMA_HIGH))
+    low, high = (gene[field.of(fit.key)] for field in (_keys.GAMMA_LOW, _keys.GAMMA_HIGH))
     fields = (_keys.GAMMA_SE, _keys.OFFSET_SE, _keys.LINE_COVARIANCE)
-    gamma_se, offset_se, covariance = (gene[field.of(fitted.key)] for field in fields)
+    gamma_se, offset_se, covariance = (gene[field.of(fit.key)] for field in fields)
     if offset_se > 0 and np.isfinite(gamma_se):
-        line = gene[_keys.GAMMA.of(fitted.key)] * s + gene[_keys.OFFSET.of(fitted.key)]
+        line = gene[_keys.GAMMA.of(fit.key)] * s + gene[_keys.OFFSET.of(fit.key)]
         variance = offset_se**2 + 2 * s * covariance + (s * gamma_se) ** 2
         # the t of γ's own interval is that of its degrees of freedom
-        df = max(float(gene[_keys.EFFECTIVE_CELLS.of(fitted.key)]) - 1.0, 1.0)
-        t = student_t.ppf(0.5 + float(fitted.params["level"]) / 2, df)
+        df = max(float(gene[_keys.EFFECTIVE_CELLS.of(fit.key)]) - 1.0, 1.0)
+        t = student_t.ppf(0.5 + fit.options.errors.level / 2, df)
         half = t * np.sqrt(np.maximum(variance, 0.0))
         return line - half, line + half
     if np.isnan(low) or offset_se > 0:
@@ -290,11 +275,10 @@ def _explain_marks(ax: Axes) -> None:
         ax.add_artist(legend)
 
 
-def _title(adata: AnnData, name: str, fitted: Fitted) -> str:
+def _title(adata: AnnData, name: str, fit: Fit) -> str:
     gene = adata.var.loc[name]
-    if np.isnan(gene[_keys.GAMMA.of(fitted.key)]):
-        return f"{name}\nno fit: {gene[_keys.REASON.of(fitted.key)]}"
-    r2 = gene[_keys.R2.of(fitted.key)]
-    title = f"{name}\nγ = {gene[_keys.GAMMA.of(fitted.key)]:.3g}, R² = {r2:.2f}"
-    part = fitted.params["cells_hash"] != hash_cells(adata)
-    return title + ("\n(a part of the fitted cells)" if part else "")
+    if np.isnan(gene[_keys.GAMMA.of(fit.key)]):
+        return f"{name}\nno fit: {gene[_keys.REASON.of(fit.key)]}"
+    r2 = gene[_keys.R2.of(fit.key)]
+    title = f"{name}\nγ = {gene[_keys.GAMMA.of(fit.key)]:.3g}, R² = {r2:.2f}"
+    return title if fit.has_its_cells else f"{title}\n(a part of the fitted cells)"

@@ -11,7 +11,8 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_arrows, check_finite_embedding
+from steadyvelo._adata._checks import check_adata
+from steadyvelo._adata._embeddings import check_arrows, check_finite_embedding
 
 from ._field import Field, field_on_grid
 from ._legend import make_room

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo._adata._checks import check_adata, writable
+from steadyvelo._adata._inputs import Inputs
 from steadyvelo._adata._moments import counts_source, smoothing_record, write_moments
 from steadyvelo.engine import check_dense_fits, count_threads, genes_per_block
 
@@ -84,8 +85,9 @@ def moments(
         max_memory,
         remedy="leave pp.moments out: tl.velocity(dense=False) needs no layers",
     )
+    inputs = Inputs(adata)
     source = counts_source(
-        adata,
+        inputs,
         np.arange(adata.n_vars),
         spliced=spliced,
         unspliced=unspliced,
@@ -96,6 +98,6 @@ def moments(
         genes = source.genes[block.genes]
         block.write(smoothed_s, genes, block.spliced)
         block.write(smoothed_u, genes, block.unspliced)
-    record = smoothing_record(adata, spliced, unspliced, neighbors_key)
+    record = smoothing_record(inputs, spliced, unspliced, neighbors_key)
     writable(adata)
     write_moments(adata, smoothed_s, smoothed_u, record)

@@ -220,7 +220,6 @@ def principal_components(
     if most < n_pcs:
         warn(
             f"{n_pcs} principal components were asked for; {log_counts.shape[0]} cells and "
-            f"{log_counts.shape[1]} genes have {most}.",
-            stacklevel=4,
+            f"{log_counts.shape[1]} genes have {most}."
         )
     return components(log_counts, min(n_pcs, most), rng=rng)

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
+from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import cluster_codes
 from steadyvelo.engine import count_threads, transition_probabilities
-from steadyvelo.tl._transition_matrix import correlations, self_transition
+from steadyvelo.tl._stored_graph import StoredGraph
 
 from ._text import number, percent
 
@@ -59,12 +60,12 @@ def section(
         middle = [pd.Series(column[inside]).median() for column in columns]
         rows.append([name, f"{inside.sum():,}", *(number(x, 2) for x in middle)])
 
-    graph, graph_neg = correlations(adata, key, _SCALE)
+    graph = StoredGraph.read(Fit.read(adata, key))
     steps = transition_probabilities(
-        graph,
-        graph_neg,
+        graph.positive,
+        graph.negative,
         scale=_SCALE,
-        self_transition=self_transition(adata, graph),
+        self_transition=graph.self_transition(),
         n_threads=count_threads(n_threads),
     )
     member = (codes[:, None] == np.arange(len(names))).astype(np.float32)

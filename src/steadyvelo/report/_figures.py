@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-    from steadyvelo._adata._fit import Fitted
+    from steadyvelo._adata._fit import Fit
 
     from ._genes import Genes
     from ._judged import Judged
@@ -57,22 +57,22 @@ def all_figures(
     adata: AnnData,
     groupby: str | None,
     basis: str,
-    fitted: Fitted,
+    fit: Fit,
     genes: Genes,
     judged: Judged,
 ) -> dict[str, Figure]:
     """Draw the field beside its control, verdicts, proportions and phase portraits."""
-    common: dict[str, Any] = {"color": groupby, "velocity_key": fitted.key}
+    common: dict[str, Any] = {"color": groupby, "velocity_key": fit.key}
     found = {"field": _field(adata, basis, judged, common)}
     if judged.clusters is not None:
-        found["reliability"] = _reliability(adata, fitted.key, judged.clusters)
-    layers = fitted.params["spliced"], fitted.params["unspliced"]
+        found["reliability"] = _reliability(adata, fit.key, judged.clusters)
+    layers = fit.options.spliced, fit.options.unspliced
     if layers == (_keys.SPLICED.of(), _keys.UNSPLICED.of()) and set(layers) <= set(adata.layers):
         found["proportions"] = _proportions(adata, groupby)
     counted = " among those with many counts" if _keys.SHARED_COUNTS.of() in adata.var else ""
     for name, chosen, how in (("best", genes.best, "highest"), ("worst", genes.worst, "lowest")):
         if chosen:
-            low, high = (f(adata.var.loc[chosen, _keys.R2.of(fitted.key)]) for f in (min, max))
+            low, high = (f(adata.var.loc[chosen, _keys.R2.of(fit.key)]) for f in (min, max))
             found[name] = _figure(
                 _portraits(adata, chosen, **common),
                 alt=f"Phase portraits, unspliced against spliced, of the genes with the {how} R²: "

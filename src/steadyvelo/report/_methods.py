@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from steadyvelo import _keys
-from steadyvelo._adata._groups import used_cells
-from steadyvelo._version import __version__
-from steadyvelo.tl._error_rules import ErrorChoice, external, neighbor_params
+from steadyvelo._adata._neighbor_graph import external, neighbor_params
 
 if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from steadyvelo._adata._fit import Fitted
+    from steadyvelo._adata._fit import Fit
+    from steadyvelo._adata._fit_params import FitOptions
 
     from ._judged import Judged
 
@@ -56,35 +51,35 @@ class Methods:
     references: list[str]
 
 
-def section(adata: AnnData, fitted: Fitted, basis: str, judged: Judged) -> Methods:
+def section(fit: Fit, basis: str, judged: Judged) -> Methods:
     """Say what was done, and nothing that was not."""
-    choice = ErrorChoice.from_params(fitted.params)
     sentences = [
-        _counts(adata, fitted),
-        _smoothing(adata, fitted.params),
-        _ratio(fitted, choice),
-        *_errors(adata, fitted.params, choice),
-        _velocities(fitted, basis),
+        _counts(fit),
+        _smoothing(fit),
+        _ratio(fit.options),
+        *_errors(fit),
+        _velocities(fit, basis),
         *_directions(basis, judged),
         (
-            f"Computed with steadyvelo {fitted.params.get('version', __version__)} on annotated "
-            "data matrices (Virshup et al. 2024)."
+            f"Computed with steadyvelo {fit.params.made_from.version} on annotated data matrices "
+            "(Virshup et al. 2024)."
         ),
     ]
     text = " ".join(sentence for sentence in sentences if sentence)
     return Methods(text, [entry for name, entry in _REFERENCES.items() if name in text])
 
 
-def _counts(adata: AnnData, fitted: Fitted) -> str:
-    used = int(used_cells(adata).sum())
+def _counts(fit: Fit) -> str:
+    adata = fit.adata
+    used = int(fit.inputs.cells.sum())
     cells = f"{used:,} cells" if used == adata.n_obs else f"{used:,} of {adata.n_obs:,} cells"
     n_used = adata.n_vars
-    if _keys.GENES_USED.of() in adata.var:
-        n_used = int(adata.var[_keys.GENES_USED.of()].sum())
-    everything = adata.uns.get(_keys.ALL_GENES.of(fitted.key))
+    if _keys.GENES_USED.is_in(adata):
+        n_used = int(_keys.GENES_USED.values(adata).sum())
+    everything = _keys.ALL_GENES.read(adata, fit.key, default=None)
     n_genes = adata.n_vars if everything is None else len(everything)
     genes = f"{n_used:,} of {n_genes:,} genes" if n_used < n_genes else f"{n_used:,} genes"
-    run = adata.uns.get(_keys.RUN.of(fitted.key), {})
+    run = _keys.RUN.read(adata, fit.key, default={})
     if "min_shared_counts" in run and n_used < n_genes:
         rule = (
             f"at least {float(run['min_shared_counts']):g} molecules, spliced and unspliced "
@@ -92,11 +87,11 @@ def _counts(adata: AnnData, fitted: Fitted) -> str:
         )
         kept = [str(name) for name in run.get("retain", ())]
         genes += f" ({rule}{', or chosen by name' if kept else ''})"
-    if "neighbors_hash" not in fitted.params:
+    if not fit.params.made_from.counts_known:
         return (
             f"Smoothed spliced (s) and unspliced (u) abundances of {cells} and {genes} were used."
         )
-    made = dict(adata.uns.get(_keys.SIZE_PARAMS.of(), {}))
+    made = _keys.SIZE_PARAMS.read(adata, default={})
     taken = [made.get(f"{kind}_taken_as_normalised", True) for kind in ("spliced", "unspliced")]
     start = f"Spliced (s) and unspliced (u) counts of {cells} and {genes}"
     if all(taken):
@@ -108,10 +103,10 @@ def _counts(adata: AnnData, fitted: Fitted) -> str:
     return f"{start} were divided by {sizes}."
 
 
-def _smoothing(adata: AnnData, params: dict[str, Any]) -> str:
-    if "neighbors_hash" not in params:
+def _smoothing(fit: Fit) -> str:
+    if not fit.params.made_from.counts_known:
         return ""
-    found = neighbor_params(adata, params["neighbors_key"] or None)
+    found = neighbor_params(fit.adata, fit.options.neighbors_key)
     ours = "cells_hash" in found
     text = "They were averaged over each cell and its neighbours in a given graph."
     if "n_neighbors" in found:
@@ -130,31 +125,30 @@ def _smoothing(adata: AnnData, params: dict[str, Any]) -> str:
     return text
 
 
-def _ratio(fitted: Fitted, choice: ErrorChoice) -> str:
-    params = fitted.params
+def _ratio(options: FitOptions) -> str:
     how = {
-        "False": "through the origin",
-        "True": "with an offset (o)",
+        False: "through the origin",
+        True: "with an offset (o)",
         "nonnegative": "with an offset (o) that is not negative",
-    }[str(params["offset"])]
-    rule = str(params["weights"])
+    }[options.offset]
+    rule = options.weights
     cells = _RULES.get(rule, f"cells weighted by the rule “{rule}” of velocyto")
     if rule == "extremes":
-        ends = [_ordinal(100 * q) for q in fitted.quantiles if q is not None]
+        ends = [_ordinal(100 * q) for q in options.quantiles if q is not None]
         cells += f" (beyond the {' and '.join(ends)} percentile{'s' * (len(ends) > 1)})"
-    groups = params.get("groups")
-    if groups is not None and len(groups):
-        cells += f" of the groups {', '.join(map(str, np.asarray(groups)))}"
+    if options.groups:
+        cells += f" of the groups {', '.join(options.groups)}"
     start = (
         "For every gene the ratio γ of unspliced to spliced abundance at steady state was found by "
         f"least squares {how} on {cells} (La Manno et al. 2018; Bergen et al. 2020)"
     )
-    if choice.method == "crossfit":
+    if options.errors.method == "crossfit":
         start += ", with instruments from other cells (cross-fitting)"
     return start + "."
 
 
-def _errors(adata: AnnData, params: dict[str, Any], choice: ErrorChoice) -> list[str]:
+def _errors(fit: Fit) -> list[str]:
+    choice = fit.options.errors
     level = f"{100 * choice.level:g} %"
     over = "" if choice.batch_key is None else f", over the batches of {choice.batch_key}"
     if choice.method == "sandwich":
@@ -166,7 +160,7 @@ def _errors(adata: AnnData, params: dict[str, Any], choice: ErrorChoice) -> list
         ]
     if choice.method != "crossfit":
         return []
-    one_graph = external(neighbor_params(adata, params["neighbors_key"] or None))
+    one_graph = external(neighbor_params(fit.adata, fit.options.neighbors_key))
     cut = "cells" if one_graph else "genes and cells"
     kept = ""
     if choice.gene_clusters is not None and not one_graph:
@@ -176,31 +170,31 @@ def _errors(adata: AnnData, params: dict[str, Any], choice: ErrorChoice) -> list
         f"The estimate averages instruments over {splits} of {cut} (seed {choice.rng}{kept}); "
         f"intervals are at {level} (Fieller 1954){over}."
     )
-    if str(params["weights"]) == "extremes":
+    if fit.options.weights == "extremes":
         text += " They are about the ratio over the extreme cells."
     return [text]
 
 
-def _velocities(fitted: Fitted, basis: str) -> str:
-    params = fitted.params
-    n = int(fitted.velocity_genes.sum())
-    line = "u − γs" if str(params["offset"]) == "False" else "u − γs − o"
-    r2 = "R² of an unweighted fit" if str(params.get("r2")) == "all_cells" else "R²"
-    variable = ", highly variable," if params.get("highly_variable") else ""
+def _velocities(fit: Fit, basis: str) -> str:
+    options, graph = fit.options, fit.params.graph
+    n = int(fit.velocity_genes.sum())
+    line = "u − γs" if options.offset is False else "u − γs − o"
+    r2 = "R² of an unweighted fit" if options.r2 == "all_cells" else "R²"
+    variable = ", highly variable," if options.highly_variable else ""
     text = (
         f"Velocities v = {line} of the {n:,} genes{variable} with {r2} > "
-        f"{float(params['min_r2']):g} and γ > {float(params['min_gamma']):g} were used."
+        f"{options.min_r2:g} and γ > {options.min_gamma:g} were used."
     )
-    steps = int(params.get("n_recurse_neighbors", 2))
+    steps = 2 if graph is None else graph.n_recurse_neighbors
     reach = {1: "its neighbours", 2: "its neighbours and theirs"}.get(
         steps, f"the cells within {steps} steps"
     )
-    other = str(params.get("graph_neighbors_key") or "")
-    if other and other != str(params.get("neighbors_key") or ""):
+    other = None if graph is None else graph.neighbors_key
+    if other is not None and other != options.neighbors_key:
         reach += f" (graph {other})"
-    root = ", of square roots on both sides," if params.get("sqrt_transform") else ""
+    root = ", of square roots on both sides," if graph is not None and graph.sqrt_transform else ""
     umap = " (McInnes et al. 2018)" if basis == "umap" else ""
-    drawn = dict(params.get("arrows", {}).get(basis, {}))
+    drawn = dict(fit.params.made.get("arrows", {}).get(basis, {}))
     how = ""
     if drawn:
         stay = "" if drawn["self_transitions"] else " without self-transitions"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_arrows
-from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._embeddings import check_arrows
+from steadyvelo._adata._fit import Fit
 
 from ._judged import Judged
 from ._text import joined, number, percent
@@ -130,7 +130,7 @@ def headline(adata: AnnData, velocity_key: str = "velocity", basis: str = "umap"
     'The counts were not checked: run pp.qc, or steadyvelo inspect.'
     """
     basis = basis.removeprefix("X_")
-    Fitted.read(adata, velocity_key)
+    Fit.read(adata, velocity_key)
     check_arrows(adata, basis, velocity_key)
     return section(adata, Judged.read(adata, velocity_key, basis)).headline
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from steadyvelo import _keys, tl
-from steadyvelo._adata._checks import check_adata, check_arrows
-from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._checks import check_adata
+from steadyvelo._adata._embeddings import check_arrows
+from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import check_clusters, cluster_column
 from steadyvelo._run._steps import Steps
 from steadyvelo._version import __version__
@@ -51,7 +52,7 @@ def write(
     """Write a page about a result: what the data support first, arrows second.
 
     One HTML file that needs no other and asks for none: verdicts in plain words, the field beside
-    its control, how the model was fitted, shares of molecules, genes as phase portraits and in a
+    its control, how the model was fit, shares of molecules, genes as phase portraits and in a
     table that can be sorted and searched, clusters with their confidence and transitions, and a
     paragraph of methods with its references. What was not computed before (confidence, control,
     transitions) is, for the page alone: `adata` is left as it is. Everything that comes from
@@ -114,9 +115,9 @@ def write(
         msg = f"n_portraits must be at least 1; it is {n_portraits}."
         raise ValueError(msg)
     basis = basis.removeprefix("X_")
-    fitted = Fitted.read(adata, velocity_key)
+    fit = Fit.read(adata, velocity_key)
     check_arrows(adata, basis, velocity_key)
-    _check_genes(fitted)
+    _check_genes(fit)
     judged = Judged.read(adata, velocity_key, basis)
     if groupby is None:
         groupby = judged.groupby if judged.groupby in adata.obs else cluster_column(adata)
@@ -128,18 +129,18 @@ def write(
     common: dict[str, Any] = {
         "velocity_key": velocity_key, "max_memory": max_memory, "n_threads": n_threads,
     }  # fmt: skip
-    if any(field.of(velocity_key) not in work.obs for field in _CONFIDENCE):
+    if not all(field.is_in(work, velocity_key) for field in _CONFIDENCE):
         with steps("confidence") as progress:
             tl.velocity_confidence(work, progress=progress, **common)
     # of layers that another tool has smoothed no signs can be turned before smoothing
-    controlled = fitted.params["moments"] == "counts" or "neighbors_hash" in fitted.params
+    controlled = fit.params.made_from.counts_known
     if controlled:
-        _make_control(work, fitted, basis, rng, steps, common)
+        _make_control(work, fit, basis, rng, steps, common)
     with steps("transitions"):
         clusters = _clusters.section(work, groupby, velocity_key, n_threads)
     with steps("pictures"):
         genes = _genes.section(work, velocity_key, n_portraits)
-        figures = _figures.all_figures(work, groupby, basis, fitted, genes, judged)
+        figures = _figures.all_figures(work, groupby, basis, fit, genes, judged)
     with steps("page"):
         page = _render(
             title=title,
@@ -152,19 +153,19 @@ def write(
             clusters=clusters,
             genes=genes,
             figures=figures,
-            methods=_methods.section(work, fitted, basis, judged),
+            methods=_methods.section(fit, basis, judged),
         )
         with replacing(target) as file:
             file.write_text(page, encoding="utf-8")
     return Path(target)
 
 
-def _check_genes(fitted: Fitted) -> None:
+def _check_genes(fit: Fit) -> None:
     """Refuse a part of the genes that the graph was made from: the page would speak of others."""
-    made_from, there = fitted.params.get("n_graph_genes"), int(fitted.velocity_genes.sum())
-    if made_from is not None and int(made_from) != there:
+    graph, there = fit.params.graph, int(fit.velocity_genes.sum())
+    if graph is not None and graph.n_genes != there:
         msg = (
-            f"adata holds {there:,} of the {int(made_from):,} genes that the velocity graph was "
+            f"adata holds {there:,} of the {graph.n_genes:,} genes that the velocity graph was "
             "made from; write the report before taking a part of the genes."
         )
         raise ValueError(msg)
@@ -172,18 +173,18 @@ def _check_genes(fitted: Fitted) -> None:
 
 def _make_control(
     work: AnnData,
-    fitted: Fitted,
+    fit: Fit,
     basis: str,
     rng: int,
     steps: Steps,
     common: dict[str, Any],
 ) -> None:
     """Randomise velocities and draw their arrows as those of the data, unless this was done."""
-    made = fitted.params.get("arrows", {}).get(basis, {})
+    made = fit.params.made.get("arrows", {}).get(basis, {})
     alike = {name: made[name] for name in ("scale", "self_transitions") if name in made}
-    there = fitted.params.get("randomized", {}).get(basis)
-    name = _keys.RANDOMIZED.of(fitted.key, basis)
-    if name in work.obsm and there is not None and alike.items() <= there.items():
+    there = fit.params.made.get("randomized", {}).get(basis)
+    drawn = _keys.RANDOMIZED.is_in(work, fit.key, basis)
+    if drawn and there is not None and alike.items() <= there.items():
         return
     with steps("control") as progress:
         tl.randomized_velocity(work, basis=basis, rng=rng, progress=progress, **alike, **common)

@@ -10,15 +10,16 @@ import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, writable
-from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import cluster_codes
 from steadyvelo.engine import check_genes, count_threads, fit_groups, genes_per_block
 from steadyvelo.engine._progress import ShowProgress, shown
 from steadyvelo.model import FEWEST_MOLECULES
 
-from ._fit_results import clear_checks, over_all_genes
+from ._fit_results import over_all_genes
 from ._multiple_tests import benjamini_hochberg
-from ._refit import Refit
+from ._stale import clear_checks
+from ._uncertainty import Errors, bytes_per_value
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from steadyvelo.engine._threads import Progress
     from steadyvelo.model import Contrast
 
-__all__ = ["check_model", "write_checks"]
+__all__ = ["check_model", "make_checks"]
 
 # shares of the cells for the path of ratios
 _SHARES = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
@@ -114,27 +115,34 @@ def check_model(
     True
     """
     check_adata(adata)
-    fitted = Fitted.read(adata, velocity_key)
-    refit = Refit.of(adata, fitted, np.flatnonzero(~np.isnan(fitted.gamma)))
+    fit = Fit.read(adata, velocity_key)
+    fit.check_counts_known()
     with shown(progress, "model checks") as report:
-        write_checks(
-            refit, groupby, max_memory=max_memory, n_threads=count_threads(n_threads), report=report
+        make_checks(
+            fit,
+            Errors.of_fit(fit),
+            groupby,
+            max_memory=max_memory,
+            n_threads=count_threads(n_threads),
+            report=report,
         )
 
 
-def write_checks(
-    refit: Refit,
+def make_checks(
+    fit: Fit,
+    errors: Errors,
     groupby: str | None,
     *,
     max_memory: float | None,
     n_threads: int,
     report: Progress | None = None,
 ) -> None:
-    """Do what :func:`check_model` says for the genes of a fit."""
-    adata, rule = refit.adata, refit.rule
+    """Do what :func:`check_model` says."""
+    adata, genes = fit.adata, fit.fitted_genes
+    source, rule = fit.counts(genes), fit.rule(genes)
     names, clusters = cluster_codes(adata, groupby)
     checks = check_genes(
-        refit.source,
+        source,
         rule,
         clusters,
         _SHARES,
@@ -142,32 +150,34 @@ def write_checks(
         n_threads=n_threads,
     )
     ratios = fit_groups(
-        refit.source,
+        source,
         [replace(rule, half="lower"), replace(rule, half="upper")],
-        refit.errors,
+        errors.of(source),
         genes_per_block=genes_per_block(
-            adata.n_obs, max_memory, refit.choice.bytes_per_value(n_rules=2)
+            adata.n_obs, max_memory, bytes_per_value(errors.choice, n_rules=2)
         ),
         n_threads=n_threads,
         progress=report,
     )
-    columns = _columns(refit, checks, ratios.contrast(1, 0), names)
-    path = over_all_genes(adata, refit.genes, checks.path)
-    key = refit.fitted.key
-    writable(adata)
-    clear_checks(adata, key)
-    for field, values in columns.items():
-        adata.var[field.of(key)] = values
-    adata.varm[_keys.GAMMA_PATH.of(key)] = pd.DataFrame(
-        path, index=adata.var_names, columns=[f"{share:.0%}" for share in _SHARES]
+    columns = _columns(fit, checks, ratios.contrast(1, 0), names)
+    path = pd.DataFrame(
+        over_all_genes(adata, genes, checks.path),
+        index=adata.var_names,
+        columns=[f"{share:.0%}" for share in _SHARES],
     )
+    writable(adata)
+    clear_checks(adata, fit.key)
+    for field, values in columns.items():
+        field.write(adata, values, fit.key)
+    _keys.GAMMA_PATH.write(adata, path, fit.key)
 
 
 def _columns(
-    refit: Refit, checks: GeneChecks, halves: Contrast, names: list[str]
+    fit: Fit, checks: GeneChecks, halves: Contrast, names: list[str]
 ) -> dict[_keys.Field, Any]:
-    adata, genes, fitted = refit.adata, refit.genes, refit.fitted
-    gamma = fitted.gamma[genes]
+    """Return the columns of `var`, a row for every gene of the data."""
+    adata, genes = fit.adata, fit.fitted_genes
+    gamma = fit.gamma[genes]
 
     def everywhere(values: NDArray[Any]) -> NDArray[np.float64]:
         return over_all_genes(adata, genes, values)
@@ -187,11 +197,11 @@ def _columns(
         _keys.UNSPLICED_DISPERSION: everywhere(checks.unspliced_overdispersion),
     }
     failed: dict[str, NDArray[np.bool_]] = {}
-    if _keys.GAMMA_MOLECULES.of(fitted.key) in adata.var:
-        molecules = adata.var[_keys.GAMMA_MOLECULES.of(fitted.key)].to_numpy()[genes]
+    if _keys.GAMMA_MOLECULES.is_in(adata, fit.key):
+        molecules = _keys.GAMMA_MOLECULES.values(adata, fit.key)[genes]
         failed["few molecules"] = ~(molecules >= FEWEST_MOLECULES)
     ends = [(checks.upper, _keys.UPPER_CLUSTER, _keys.UPPER_SHARE)]
-    if refit.rule.quantiles[0] is not None:
+    if fit.options.quantiles[0] is not None:
         ends.append((checks.lower, _keys.LOWER_CLUSTER, _keys.LOWER_SHARE))
     if names:
         if len(names) > 1:
@@ -199,8 +209,8 @@ def _columns(
         for shares, cluster, share in ends:
             columns[cluster], columns[share] = _largest(shares, names, everywhere)
     failed["curved"] = fdr < _FDR
-    if refit.rule.offset is False and _keys.OFFSET_FDR.of(fitted.key) in adata.var:
-        failed["offset"] = adata.var[_keys.OFFSET_FDR.of(fitted.key)].to_numpy()[genes] < _FDR
+    if fit.options.offset is False and _keys.OFFSET_FDR.is_in(adata, fit.key):
+        failed["offset"] = _keys.OFFSET_FDR.values(adata, fit.key)[genes] < _FDR
     failed["depends on quantile"] = change > _MOST_CHANGE
     verdict = np.full(adata.n_vars, "", dtype=object)
     verdict[genes] = [

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from steadyvelo._adata._checks import check_adata, one_of
-from steadyvelo._adata._fit import Fitted
-from steadyvelo._adata._groups import group_masks, sample_codes, used_cells
+from steadyvelo._adata._checks import check_adata
+from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._fit_params import GIVEN, ErrorChoice
+from steadyvelo._adata._groups import group_masks, sample_codes
 from steadyvelo.engine import count_threads, fit_groups, genes_per_block
 from steadyvelo.engine._progress import ShowProgress, shown
 
-from ._error_rules import METHODS, ErrorChoice
 from ._multiple_tests import benjamini_hochberg
-from ._refit import Refit
+from ._uncertainty import Errors, bytes_per_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,30 +122,30 @@ def compare_ratios(
     ['branch 2', 'rest', 'trunk']
     """
     check_adata(adata)
-    one_of("uncertainty", uncertainty, METHODS)
     choice = ErrorChoice(uncertainty, n_splits, gene_clusters=gene_clusters, rng=rng)
     choice.check()
     threads = count_threads(n_threads)
-    fitted = Fitted.read(adata, velocity_key)
-    refit = Refit.of(adata, fitted, np.flatnonzero(~np.isnan(fitted.gamma)))
-    if fitted.params["weights"] == "given":
+    fit = Fit.read(adata, velocity_key)
+    fit.check_counts_known()
+    if fit.options.weights == GIVEN:
         msg = "weights were given as an array, which has no rule for groups; fit with a rule."
         raise ValueError(msg)
     masks = group_masks(adata, groupby, groups)
     names = list(masks)
-    cells = used_cells(adata)
+    cells, genes = fit.inputs.cells, fit.fitted_genes
     fit_cells = [masks[name] & cells for name in names]
     rest = len(names) > 2 or bool((~np.any(list(masks.values()), axis=0) & cells).any())
     if rest:
         fit_cells += [~masks[name] & cells for name in names]
-    rules = [replace(refit.rule, fit_cells=chosen) for chosen in fit_cells]
+    rules = [replace(fit.rule(genes), fit_cells=chosen) for chosen in fit_cells]
+    source = fit.counts(genes)
     with shown(progress, "groups") as report:
         ratios = fit_groups(
-            refit.source,
+            source,
             rules,
-            refit.errors_by(choice),
+            Errors.of_fit(fit, choice).of(source),
             genes_per_block=genes_per_block(
-                adata.n_obs, max_memory, choice.bytes_per_value(len(rules))
+                adata.n_obs, max_memory, bytes_per_value(choice, len(rules))
             ),
             samples=sample_codes(adata, sample_key),
             n_threads=threads,
@@ -154,7 +154,7 @@ def compare_ratios(
     pairs = [(a, b, names[b]) for a, b in combinations(range(len(names)), 2)]
     if rest:
         pairs += [(a, len(names) + a, _REST) for a in range(len(names))]
-    gene_names = adata.var_names[refit.genes]
+    gene_names = adata.var_names[genes]
     return pd.concat(
         [_table(ratios, gene_names, names[a], reference, (a, b)) for a, b, reference in pairs],
         ignore_index=True,

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_finite_embedding, writable
-from steadyvelo._adata._fit import Fitted
-from steadyvelo._adata._groups import cluster_codes, used_cells
+from steadyvelo._adata._checks import check_adata, check_level, check_whole_number, writable
+from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._fit_params import note_made
+from steadyvelo._adata._groups import cluster_codes
 from steadyvelo.engine import (
     Lines,
     bytes_per_vote_value,
@@ -21,9 +23,8 @@ from steadyvelo.engine._progress import ShowProgress, shown
 from steadyvelo.model import angle_interval, hotelling_p
 
 from ._cluster_directions import cluster_directions, gene_votes
-from ._fit_results import clear_direction
-from ._refit import Refit, check_crossfit
-from ._velocity_source import velocity_genes
+from ._stale import clear_direction
+from ._uncertainty import Errors, check_crossfit
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from steadyvelo.engine._threads import Progress
 
-__all__ = ["check_numbers", "cosines", "direction", "write_directions"]
+__all__ = ["cosines", "direction", "make_directions"]
 
 _PLANE = 2
 # of an embedding, that can be looked at
@@ -145,28 +146,33 @@ def direction(
     True
     """
     check_adata(adata)
-    threads = count_threads(n_threads)
-    fitted = Fitted.read(adata, velocity_key)
-    check_crossfit(fitted)
-    check_numbers(level, n_controls, rng)
-    check_finite_embedding(adata, basis.removeprefix("X_"))
-    refit = Refit.of(adata, fitted, velocity_genes(adata, fitted))
+    fit = Fit.read(adata, velocity_key)
+    check_crossfit(fit)
+    check_level(level)
+    check_whole_number("n_controls", n_controls, least=0)
+    check_whole_number("rng", rng)
+    basis = basis.removeprefix("X_")
+    check_finite_embedding(adata, basis)
+    _ = fit.graph_genes
+    fit.check_counts_known()
     with shown(progress, "directions") as report:
-        write_directions(
-            refit,
-            basis=basis.removeprefix("X_"),
+        make_directions(
+            fit,
+            Errors.of_fit(fit),
+            basis=basis,
             groupby=groupby,
             level=level,
             n_controls=n_controls,
             rng=rng,
             max_memory=max_memory,
-            n_threads=threads,
+            n_threads=count_threads(n_threads),
             report=report,
         )
 
 
-def write_directions(
-    refit: Refit,
+def make_directions(
+    fit: Fit,
+    errors: Errors,
     *,
     basis: str,
     groupby: str | None,
@@ -178,20 +184,19 @@ def write_directions(
     report: Progress | None = None,
 ) -> None:
     """Do what :func:`direction` says for the velocity genes of a fit."""
-    adata, fitted = refit.adata, refit.fitted
-    key = fitted.key
+    adata, key, genes = fit.adata, fit.key, fit.graph_genes
     embedding = check_finite_embedding(adata, basis)
     if embedding.shape[1] > _MOST_DIMENSIONS:
         embedding = np.ascontiguousarray(embedding[:, :_PLANE])
     n_dims = embedding.shape[1]
-    cells = used_cells(adata)
-    names, groups = cluster_codes(adata, groupby, cells)
+    names, groups = cluster_codes(adata, groupby)
     signs = _signs(np.random.default_rng(rng), n_controls, adata.n_obs)
+    source = fit.counts(genes)
     votes = cast_votes(
-        refit.source,
-        refit.crossfit,
-        refit.rule,
-        Lines(fitted.gamma[refit.genes], fitted.offset[refit.genes]),
+        source,
+        errors.of(source),
+        fit.rule(genes),
+        Lines(fit.gamma[genes], fit.offset[genes]),
         embedding,
         groups,
         signs=signs,
@@ -205,9 +210,9 @@ def write_directions(
         ends = angle_interval(votes.arrows, votes.covariances, votes.n_votes, level)
         fields = (_keys.ANGLE, _keys.ANGLE_LOW, _keys.ANGLE_HIGH)
         columns |= dict(zip(fields, ends, strict=True))
-    drawn = _keys.VELOCITY_EMBEDDING.of(key, basis)
-    if drawn in adata.obsm:
-        columns[_keys.AGREEMENT] = cosines(votes.arrows, np.asarray(adata.obsm[drawn])[:, :n_dims])
+    drawn = _keys.VELOCITY_EMBEDDING.read(adata, key, basis, default=None)
+    if drawn is not None:
+        columns[_keys.AGREEMENT] = cosines(votes.arrows, np.asarray(drawn)[:, :n_dims])
     determined = np.array(
         [hotelling_p(*control, votes.n_votes) < 1 - level for control in votes.controls()]
     ).reshape(n_controls, adata.n_obs)
@@ -215,18 +220,15 @@ def write_directions(
     writable(adata)
     clear_direction(adata, key, basis)
     for field, values in columns.items():
-        adata.obs[field.of(key, basis)] = values
-    adata.obsm[_keys.DIRECTION.of(key, basis)] = votes.arrows
+        field.write(adata, values, key, basis)
+    _keys.DIRECTION.write(adata, votes.arrows, key, basis)
     if groupby is not None:
-        adata.uns[_keys.CLUSTER_DIRECTIONS.of(key, basis)] = cluster_directions(
-            votes, names, groups, p < 1 - level, determined, signs, level
-        )
-        adata.uns[_keys.GENE_VOTES.of(key, basis)] = gene_votes(
-            votes, names, adata.var_names[refit.genes]
-        )
-    params = dict(adata.uns[_keys.PARAMS.of(key)])
-    made = dict(params.get("directions", {}))
-    made[basis] = {
+        table = cluster_directions(votes, names, groups, p < 1 - level, determined, signs, level)
+        _keys.CLUSTER_DIRECTIONS.write(adata, table, key, basis)
+        by_gene = gene_votes(votes, names, adata.var_names[genes])
+        _keys.GENE_VOTES.write(adata, by_gene, key, basis)
+    cells = fit.inputs.cells
+    entry = {
         "groupby": groupby or "",
         "level": level,
         "n_controls": n_controls,
@@ -234,21 +236,7 @@ def write_directions(
         "determined": float(np.mean(p[cells] < 1 - level)),
         "determined_in_controls": float(determined[:, cells].mean()) if n_controls else np.nan,
     }
-    adata.uns[_keys.PARAMS.of(key)] = {**params, "directions": made}
-
-
-def check_numbers(level: float, n_controls: int, rng: int) -> None:
-    """Refuse a level, a number of controls or a seed that is none."""
-    for name, number in (("n_controls", n_controls), ("rng", rng)):
-        if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
-            msg = f"{name} must be a whole number; it is {number!r}."
-            raise TypeError(msg)
-    if isinstance(level, str) or not 0 < level < 1:
-        msg = f"level must lie between 0 and 1, as 0.95 for a 95 % interval; it is {level}."
-        raise ValueError(msg)
-    if n_controls < 0:
-        msg = f"n_controls must be a whole number, 0 for none; it is {n_controls!r}."
-        raise ValueError(msg)
+    note_made(adata, key, "directions", entry, under=basis)
 
 
 def _signs(generator: np.random.Generator, n_controls: int, n_cells: int) -> NDArray[np.int8]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,24 +9,30 @@ import pandas as pd
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_key, one_of
-from steadyvelo._adata._moments import check_moments, counts_source, layer_source
+from steadyvelo._adata._checks import one_of
+from steadyvelo._adata._moments import (
+    MOMENTS,
+    check_record,
+    counts_source,
+    layer_source,
+    moments_record,
+)
 from steadyvelo.model import WEIGHT_RULES
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo.engine import ErrorRule, MomentSource
-
-    from ._error_rules import ErrorChoice
+    from steadyvelo._adata._fit_params import FitOptions
+    from steadyvelo._adata._inputs import Inputs
+    from steadyvelo.engine import MomentSource
 
 __all__ = [
-    "FitInputs",
     "check_thresholds",
     "checked_weights",
-    "fit_inputs",
+    "fit_source",
     "genes_left_out",
+    "record_of_layers",
     "variable_genes",
 ]
 
@@ -42,15 +47,15 @@ def check_thresholds(**thresholds: float) -> None:
 
 def genes_left_out(adata: AnnData) -> NDArray[np.object_]:
     """Return why filter_genes left a gene out; the empty string for used ones."""
-    if _keys.GENES_USED.of() not in adata.var:
+    if not _keys.GENES_USED.is_in(adata):
         return np.full(adata.n_vars, "", dtype=object)
-    used = adata.var[_keys.GENES_USED.of()].to_numpy(dtype=bool)
+    used = _keys.GENES_USED.values(adata)
     if not used.any():
         msg = "var['genes_used'] marks no gene; rerun pp.filter_genes with a lower threshold."
         raise ValueError(msg)
     reason = np.full(adata.n_vars, "not used", dtype=object)
-    if _keys.GENES_REASON.of() in adata.var:
-        reason = adata.var[_keys.GENES_REASON.of()].to_numpy(dtype=object)
+    if _keys.GENES_REASON.is_in(adata):
+        reason = _keys.GENES_REASON.read(adata).to_numpy(dtype=object)
         reason = np.where(reason == "", "not used", reason)
     return np.where(used, "", reason)
 
@@ -86,67 +91,52 @@ def checked_weights(adata: AnnData, weights: Any) -> Any:
 
 
 def variable_genes(adata: AnnData) -> NDArray[np.bool_]:
-    column = check_key(
-        adata,
-        "var",
-        _keys.HIGHLY_VARIABLE.of(),
-        "run scanpy.pp.highly_variable_genes, or leave highly_variable=False.",
-    )
+    """Return the genes that scanpy has marked as highly variable."""
+    remedy = "run scanpy.pp.highly_variable_genes, or leave highly_variable=False."
+    column = _keys.HIGHLY_VARIABLE.read(adata, remedy=remedy)
     return np.asarray(column.to_numpy(dtype=bool))
 
 
-@dataclass(frozen=True, eq=False)
-class FitInputs:
-    """What a fit is made from.
-
-    Attributes
-    ----------
-    source
-        Smoothed abundances.
-    errors
-        How errors of the ratios are found; None for none.
-    record
-        What the layers Ms and Mu were made from, where they are used and it is known.
-    """
-
-    source: MomentSource
-    errors: ErrorRule | None
-    record: dict[str, Any] | None
-
-
-def fit_inputs(
-    adata: AnnData,
-    genes: NDArray[np.int64],
-    choice: ErrorChoice,
-    *,
-    from_layers: bool,
-    spliced: str,
-    unspliced: str,
-    neighbors_key: str | None,
-) -> FitInputs:
-    """Return what the fit of some genes is made from; errors need counts even beside layers."""
-    record = None
-    if from_layers:
-        record = check_moments(
-            adata, spliced=spliced, unspliced=unspliced, neighbors_key=neighbors_key
-        )
-        if choice.method is None:
-            return FitInputs(layer_source(adata, genes), None, record)
-        if record is None:
-            msg = (
-                "layers Ms and Mu come from another tool, and errors need the counts that were "
-                "smoothed; delete the two layers, or leave uncertainty=None."
-            )
-            raise ValueError(msg)
-    source = counts_source(
-        adata,
+def fit_source(
+    inputs: Inputs, genes: NDArray[np.int64], options: FitOptions, *, from_layers: bool
+) -> MomentSource:
+    """Return what some genes are fitted on: counts, or layers where no errors are asked for."""
+    with_errors = options.errors.method is not None
+    if from_layers and not with_errors:
+        return layer_source(inputs.adata, genes)
+    return counts_source(
+        inputs,
         genes,
-        spliced=spliced,
-        unspliced=unspliced,
-        neighbors_key=neighbors_key,
-        keep_counts=choice.method is not None,
+        spliced=options.spliced,
+        unspliced=options.unspliced,
+        neighbors_key=options.neighbors_key,
+        keep_counts=with_errors,
     )
-    errors = None
-    if choice.method is not None:
-        errors = choice.rule(adata, source, spliced, neighbors_key)
-    return FitInputs(source, errors, record)
+
+
+def record_of_layers(inputs: Inputs, options: FitOptions) -> dict[str, Any] | None:
+    """Return what the layers Ms and Mu were made from; None for layers of another tool.
+
+    Refused if they belong to other cells, counts or neighbours than are asked for, or if errors are
+    asked for, which need counts.
+    """
+    record = moments_record(inputs.adata)
+    if record is None and options.errors.method is not None:
+        msg = (
+            "layers Ms and Mu come from another tool, and errors need the counts that were "
+            "smoothed; delete the two layers, or leave uncertainty=None."
+        )
+        raise ValueError(msg)
+    if record is None:
+        return None
+    asked = options.encode()
+    names = ("spliced", "unspliced", "neighbors_key")
+    differ = [f"{name}={record[name]!r}" for name in names if record[name] != asked[name]]
+    if differ:
+        msg = (
+            f"layers Ms and Mu were smoothed with {', '.join(differ)}, not with what is asked for; "
+            "run pp.moments with the new choice, or delete the two layers and use dense=False."
+        )
+        raise ValueError(msg)
+    check_record(inputs, record, MOMENTS, "pp.moments (or delete the layers Ms and Mu)")
+    return record

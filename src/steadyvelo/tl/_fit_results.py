@@ -11,55 +11,24 @@ from steadyvelo import _keys
 from steadyvelo._adata._moments import write_moments
 from steadyvelo.model import gene_criteria
 
+from ._fit_inputs import variable_genes
 from ._multiple_tests import benjamini_hochberg
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from steadyvelo._adata._fit_params import FitOptions
     from steadyvelo._adata._moments import SmoothingRecord
     from steadyvelo.engine import FitResult, MomentBlock
-    from steadyvelo.model import GeneCriteria, RatioErrors
+    from steadyvelo.model import RatioErrors
 
 __all__ = [
-    "GRAPH_PARAMS",
     "DenseLayers",
-    "clear_checks",
-    "clear_direction",
-    "clear_earlier",
-    "clear_graph",
-    "error_columns",
     "gene_columns",
     "over_all_genes",
     "write_weights",
 ]
-
-# entries of the parameters that belong to a graph and what was made from it
-GRAPH_PARAMS = (
-    "n_recurse_neighbors",
-    "n_graph_genes",
-    "sqrt_transform",
-    "graph_neighbors_key",
-    "embeddings",
-    "arrows",
-    "transitions",
-    "terminal_states",
-    "pseudotime",
-    "randomized",
-)
-
-
-ERROR_FIELDS = (
-    _keys.GAMMA_SE,
-    _keys.OFFSET_SE,
-    _keys.LINE_COVARIANCE,
-    _keys.GAMMA_LOW,
-    _keys.GAMMA_HIGH,
-    _keys.GAMMA_MOLECULES,
-    _keys.EFFECTIVE_CELLS,
-    _keys.OFFSET_P,
-    _keys.OFFSET_FDR,
-)
 
 
 class DenseLayers:
@@ -88,7 +57,7 @@ class DenseLayers:
     ) -> None:
         """Write the layers; genes that are left out have no velocity."""
         self.velocity[:, left_out] = np.nan
-        adata.layers[_keys.VELOCITY.of(key)] = self.velocity
+        _keys.VELOCITY.write(adata, self.velocity, key)
         if self.spliced is not None and self.unspliced is not None and record is not None:
             write_moments(adata, self.spliced, self.unspliced, record)
 
@@ -96,9 +65,9 @@ class DenseLayers:
 def write_weights(adata: AnnData, weights: Any, key: str) -> None:
     """Keep weights that were given as an array."""
     if weights.ndim == 1:
-        adata.obs[_keys.WEIGHTS_COLUMN.of(key)] = weights
+        _keys.WEIGHTS_COLUMN.write(adata, weights.astype(np.float64), key)
     else:
-        adata.layers[_keys.WEIGHTS_LAYER.of(key)] = weights
+        _keys.WEIGHTS_LAYER.write(adata, weights, key)
 
 
 def gene_columns(
@@ -106,13 +75,9 @@ def gene_columns(
     genes: NDArray[np.int64],
     fit: FitResult,
     left_out: NDArray[np.object_],
-    variable: NDArray[np.bool_] | None,
-    *,
-    min_r2: float,
-    min_gamma: float,
-    key: str,
-) -> tuple[dict[str, Any], GeneCriteria]:
-    """Return the columns of `var`, a row for every gene of `adata`, and the criteria."""
+    options: FitOptions,
+) -> dict[_keys.Field, Any]:
+    """Return the columns of `var`: lines and criteria, a row for every gene of `adata`."""
 
     def everywhere(values: NDArray[Any], fill: Any) -> NDArray[Any]:
         out = np.full(adata.n_vars, fill, dtype=values.dtype)
@@ -125,9 +90,9 @@ def gene_columns(
         r2,
         spliced_max=everywhere(fit.spliced_max, 0.0),
         unspliced_max=everywhere(fit.unspliced_max, 0.0),
-        min_r2=min_r2,
-        min_gamma=min_gamma,
-        highly_variable=variable,
+        min_r2=options.min_r2,
+        min_gamma=options.min_gamma,
+        highly_variable=variable_genes(adata) if options.highly_variable else None,
         no_fit=np.where(left_out == "", everywhere(fit.reason, ""), left_out),
     )
     columns = {
@@ -142,16 +107,17 @@ def gene_columns(
         _keys.UNSPLICED_SEEN: criteria.unspliced_seen,
         _keys.FIT_CELLS: everywhere(fit.n_cells, 0),
     }
-    if variable is not None:
+    if options.highly_variable:
         columns[_keys.VARIABLE_PASSES] = criteria.highly_variable
-    return {field.of(key): column for field, column in columns.items()}, criteria
+    if options.errors.method is not None:
+        for field, values in _of_errors(fit.errors).items():
+            columns[field] = over_all_genes(adata, genes, values)
+    return columns
 
 
-def error_columns(
-    adata: AnnData, genes: NDArray[np.int64], errors: RatioErrors, key: str
-) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of `var` that hold errors, NaN for genes that were not fitted."""
-    columns = {
+def _of_errors(errors: RatioErrors) -> dict[_keys.Field, NDArray[np.float64]]:
+    """Return what is written of errors."""
+    return {
         _keys.GAMMA_SE: errors.se,
         _keys.OFFSET_SE: errors.offset_se,
         _keys.LINE_COVARIANCE: errors.covariance,
@@ -162,9 +128,6 @@ def error_columns(
         _keys.OFFSET_P: errors.offset_p,
         _keys.OFFSET_FDR: benjamini_hochberg(errors.offset_p),
     }
-    return {
-        field.of(key): over_all_genes(adata, genes, column) for field, column in columns.items()
-    }
 
 
 def over_all_genes(
@@ -174,85 +137,3 @@ def over_all_genes(
     out = np.full((adata.n_vars, *values.shape[1:]), np.nan)
     out[genes] = values
     return out
-
-
-def clear_earlier(adata: AnnData, key: str) -> None:
-    """Remove what an earlier fit left that this one may not write: nothing stale stays."""
-    _remove(adata, "layers", _keys.VELOCITY.of(key), _keys.WEIGHTS_LAYER.of(key))
-    _remove(adata, "obs", _keys.WEIGHTS_COLUMN.of(key))
-    var = (_keys.VARIABLE_PASSES, _keys.SPLICED_CHECKSUM, _keys.UNSPLICED_CHECKSUM, *ERROR_FIELDS)
-    _remove(adata, "var", *(field.of(key) for field in var))
-    clear_checks(adata, key)
-    clear_reliability(adata, key)
-    clear_run(adata, key)
-    for basis in adata.uns.get(_keys.PARAMS.of(key), {}).get("directions", {}):
-        clear_direction(adata, key, basis)
-    clear_graph(adata, key)
-
-
-def clear_checks(adata: AnnData, key: str) -> None:
-    """Remove what was found of the model, gene by gene."""
-    for field in _keys.CHECK_FIELDS:
-        _remove(adata, field.slot, field.of(key))
-
-
-def clear_direction(adata: AnnData, key: str, basis: str) -> None:
-    """Remove the directions on an embedding, and verdicts that rest on them."""
-    for field in _keys.DIRECTION_FIELDS:
-        _remove(adata, field.slot, field.of(key, basis))
-    params = dict(adata.uns.get(_keys.PARAMS.of(key), {}))
-    if params.get("reliability", {}).get("basis") == basis:
-        clear_reliability(adata, key)
-
-
-def clear_reliability(adata: AnnData, key: str) -> None:
-    """Remove verdicts."""
-    for field in _keys.RELIABILITY_FIELDS:
-        _remove(adata, field.slot, field.of(key))
-    params = dict(adata.uns.get(_keys.PARAMS.of(key), {}))
-    if params.pop("reliability", None) is not None:
-        adata.uns[_keys.PARAMS.of(key)] = params
-
-
-def clear_run(adata: AnnData, key: str) -> None:
-    """Remove what a run says of a fit that another has replaced; its choice of genes stays."""
-    run = {
-        name: value
-        for name, value in dict(adata.uns.get(_keys.RUN.of(key), {})).items()
-        if name in {"min_shared_counts", "retain"}
-    }
-    _remove(adata, "uns", _keys.RUN.of(key))
-    if run:
-        adata.uns[_keys.RUN.of(key)] = run
-    genes = adata.uns.get(_keys.ALL_GENES.of(key))
-    if genes is not None:
-        of_fit = [_keys.VELOCITY_GENES.of(key), _keys.REASON.of(key)]
-        adata.uns[_keys.ALL_GENES.of(key)] = genes.drop(columns=of_fit, errors="ignore")
-
-
-def clear_graph(adata: AnnData, key: str) -> None:
-    """Remove an earlier graph and what was made from it: transitions and arrows."""
-    columns = (
-        _keys.SELF_TRANSITION,
-        _keys.LENGTH,
-        _keys.CONFIDENCE,
-        _keys.CONFIDENCE_TRANSITION,
-        _keys.ROOT_CELLS,
-        _keys.END_POINTS,
-        _keys.PSEUDOTIME,
-    )
-    _remove(adata, "obs", *(field.of(key) for field in columns))
-    transitions = dict(adata.uns.get(_keys.PARAMS.of(key), {}).get("transitions", {}))
-    graphs = (_keys.GRAPH, _keys.GRAPH_NEG, _keys.TRANSITIONS)
-    _remove(adata, "obsp", *(field.of(key) for field in graphs), *transitions)
-    # arrows of another tool under this name belong to another graph, too
-    bases = [name.removeprefix("X_") for name in adata.obsm if name.startswith("X_")]
-    drawn = (_keys.VELOCITY_EMBEDDING, _keys.RANDOMIZED)
-    _remove(adata, "obsm", *(field.of(key, basis) for field in drawn for basis in bases))
-
-
-def _remove(adata: AnnData, slot: str, *names: str) -> None:
-    mapping = getattr(adata, slot)
-    for name in names:
-        if name in mapping:
-            del mapping[name]

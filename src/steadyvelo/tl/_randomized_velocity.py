@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_finite_embedding, writable
-from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._checks import check_adata, writable
+from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._fit_params import note_made
 from steadyvelo.engine import (
     BYTES_PER_VALUE,
     EdgeCorrelation,
@@ -17,13 +18,12 @@ from steadyvelo.engine import (
     genes_per_block,
     project_transitions,
     recursive_neighbors,
+    self_transition_probability,
     split_signs,
 )
 from steadyvelo.engine._progress import ShowProgress, shown
 
-from ._refit import Refit
-from ._transition_matrix import correlations, self_transition
-from ._velocity_source import direct_neighbors, velocity_genes
+from ._stored_graph import StoredGraph, checked_scale
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -107,46 +107,37 @@ def randomized_velocity(
     threads = count_threads(n_threads)
     basis = basis.removeprefix("X_")
     embedding = check_finite_embedding(adata, basis)
-    correlations(adata, velocity_key, scale)
-    fitted = Fitted.read(adata, velocity_key)
-    params = fitted.params
-    genes = velocity_genes(adata, fitted)
-    source = Refit.of(adata, fitted, genes).source
-    direct = direct_neighbors(adata, params["graph_neighbors_key"] or None)
+    fit = Fit.read(adata, velocity_key)
+    StoredGraph.read(fit)
+    checked_scale(scale)
+    genes, made = fit.graph_genes, fit.graph
+    source = fit.counts(genes)
+    order = source.order
+    direct = fit.inputs.direct_neighbors(made.neighbors_key)
     indptr, indices = recursive_neighbors(
-        *source.order.relabel(*direct), n_steps=params["n_recurse_neighbors"], n_threads=threads
+        *order.relabel(*direct), n_steps=made.n_recurse_neighbors, n_threads=threads
     )
     # counts and moments of a block are held at once
     size = genes_per_block(adata.n_obs, max_memory, 2 * BYTES_PER_VALUE)
-    edges = EdgeCorrelation(
-        indptr, indices, square_root=params["sqrt_transform"], genes_per_block=size
-    )
+    edges = EdgeCorrelation(indptr, indices, square_root=made.sqrt_transform, genes_per_block=size)
     signs = np.random.default_rng(rng).choice(np.array([-1, 1], dtype=np.float32), adata.n_obs)
-    signs = signs[source.order.cell_of_row, None]
+    signs = signs[order.cell_of_row, None]
     with shown(progress, "randomised velocity") as report:
         for block in source.blocks(size, threads):
-            lines = fitted.gamma[genes[block.genes]], fitted.offset[genes[block.genes]]
-            spliced, unspliced = block.kept_counts
-            counts = replace(block, spliced=spliced, unspliced=unspliced)
-            deviation = counts.velocity(*lines, threads, unspliced)
+            lines = fit.gamma[genes[block.genes]], fit.offset[genes[block.genes]]
+            deviation = block.deviation(*lines, threads)
             deviation *= signs
             velocity = source.smoothing.apply(deviation, threads, block.unspliced)
             edges.add(block.spliced, velocity, threads)
             if report is not None:
                 report(block.genes.stop / source.n_genes)
-    graph, graph_neg = split_signs(
-        edges.values(threads), indptr, indices, source.order, n_threads=threads
-    )
-    stay = self_transition(adata, graph) if self_transitions else None
+    graph, graph_neg = split_signs(edges.values(threads), indptr, indices, order, n_threads=threads)
+    stay = self_transition_probability(graph, fit.inputs.cells) if self_transitions else None
     arrows = project_transitions(
         graph, graph_neg, embedding, scale=scale, self_transition=stay, n_threads=threads
     )
 
     writable(adata)
-    adata.obsm[_keys.RANDOMIZED.of(velocity_key, basis)] = arrows
-    made = dict(adata.uns[_keys.PARAMS.of(velocity_key)].get("randomized", {}))
-    made[basis] = {"scale": scale, "self_transitions": self_transitions, "rng": rng}
-    adata.uns[_keys.PARAMS.of(velocity_key)] = {
-        **adata.uns[_keys.PARAMS.of(velocity_key)],
-        "randomized": made,
-    }
+    _keys.RANDOMIZED.write(adata, arrows, velocity_key, basis)
+    entry = {"scale": scale, "self_transitions": self_transitions, "rng": rng}
+    note_made(adata, velocity_key, "randomized", entry, under=basis)

@@ -9,15 +9,13 @@ import pandas as pd
 from scipy import stats
 
 from steadyvelo._adata._checks import check_adata
-from steadyvelo._adata._fit import Fitted
-from steadyvelo._adata._groups import group_masks, sample_codes, used_cells
+from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._groups import group_masks, sample_codes
 from steadyvelo.engine import BYTES_PER_VALUE, count_threads, genes_per_block
 from steadyvelo.engine._progress import ShowProgress, shown
 from steadyvelo.model import GroupMoments, group_sums
 
 from ._multiple_tests import benjamini_hochberg
-from ._refit import Refit
-from ._velocity_source import velocity_genes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,18 +116,17 @@ def rank_velocity_genes(
     """
     check_adata(adata)
     threads = count_threads(n_threads)
-    fitted = Fitted.read(adata, velocity_key)
-    genes = velocity_genes(adata, fitted)
-    source = Refit.of(adata, fitted, genes).source
-    cells = used_cells(adata)
+    fit = Fit.read(adata, velocity_key)
+    genes = fit.graph_genes
+    source = fit.counts(genes)
     masks = group_masks(adata, groupby, groups, against_rest=True)
-    groups_of = _numbers(list(masks.values()), cells)
+    groups_of = _numbers(list(masks.values()), fit.inputs.cells)
     samples = sample_codes(adata, sample_key)
     size = genes_per_block(adata.n_obs, max_memory, _BYTES_PER_VALUE)
     parts = []
     with shown(progress, "ranking") as report:
         for block in source.blocks(size, threads):
-            lines = fitted.gamma[genes[block.genes]], fitted.offset[genes[block.genes]]
+            lines = fit.gamma[genes[block.genes]], fit.offset[genes[block.genes]]
             # rows in the cells' order
             place = block.order.row_of_cell
             spliced, unspliced = (counts[place].astype(np.float64) for counts in block.kept_counts)

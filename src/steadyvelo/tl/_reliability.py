@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_finite_embedding, writable
-from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._checks import check_adata, check_whole_number, writable
+from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._fit_params import note_made
 from steadyvelo._adata._groups import cluster_codes
-from steadyvelo._warnings import SteadyveloWarning
 from steadyvelo.engine import count_threads
 from steadyvelo.engine._progress import ShowProgress, shown
 
-from ._check_model import write_checks
-from ._direction import check_numbers, cosines, write_directions
+from ._check_model import make_checks
+from ._direction import cosines, make_directions
 from ._direction_support import direction_support
-from ._light_copy import light_copy, refit_options, with_other_sizes
-from ._refit import Refit, check_crossfit
 from ._sensitivity import compare_variants
-from ._velocity import velocity
-from ._velocity_source import velocity_genes
+from ._uncertainty import Errors, check_crossfit
+from ._variant import Variant, fit_variant
 from ._verdicts import LEVEL, checks_of_data, judge
 
 if TYPE_CHECKING:
@@ -129,45 +127,41 @@ def reliability(
     check_adata(adata)
     threads = count_threads(n_threads)
     basis = basis.removeprefix("X_")
-    fitted = Fitted.read(adata, velocity_key)
-    check_crossfit(fitted)
+    fit = Fit.read(adata, velocity_key)
+    check_crossfit(fit)
     check_finite_embedding(adata, basis)
+    check_whole_number("n_controls", n_controls, least=0)
+    check_whole_number("rng", rng)
     cluster_codes(adata, groupby)
-    check_numbers(LEVEL, n_controls, rng)
-    chosen = velocity_genes(adata, fitted)
-    refit = Refit.of(adata, fitted, np.flatnonzero(~np.isnan(fitted.gamma)))
+    _ = fit.graph_genes
+    fit.check_counts_known()
     common: dict[str, Any] = {"max_memory": max_memory, "n_threads": threads}
     directions: dict[str, Any] = {
         "basis": basis, "groupby": groupby, "level": LEVEL, "rng": rng, **common,
     }  # fmt: skip
     with shown(progress, "reliability") as report:
         share = _shares(report, 2 if sensitivity else 1)
-        write_directions(
-            refit.among(chosen), n_controls=n_controls, report=share(0, 0.4), **directions
-        )
-        write_checks(refit, groupby, report=share(0.4, 1.0), **common)
+        errors = Errors.of_fit(fit)
+        make_directions(fit, errors, n_controls=n_controls, report=share(0, 0.4), **directions)
+        make_checks(fit, errors, groupby, report=share(0.4, 1.0), **common)
         table = _clusters(adata, velocity_key, basis)
         variants = None
         if sensitivity:
-            _with_other_sizes(table, adata, fitted, directions)
+            _with_other_sizes(table, fit, directions)
             share(1.0, 1.5)(1.0)
-            variants = compare_variants(
-                adata, groupby, basis=basis, key=velocity_key, report=share(1.5, 2.0), **common
-            )
+            variants = compare_variants(fit, groupby, basis=basis, report=share(1.5, 2.0), **common)
             _with_variants(table, variants)
     judge(table, basis)
 
     writable(adata)
-    adata.uns[_keys.RELIABILITY.of(velocity_key)] = table
+    _keys.RELIABILITY.write(adata, table, velocity_key)
     checks = checks_of_data(adata, velocity_key, basis, table)
-    adata.uns[_keys.RELIABILITY_CHECKS.of(velocity_key)] = checks
-    adata.uns.pop(_keys.SENSITIVITY.of(velocity_key), None)
+    _keys.RELIABILITY_CHECKS.write(adata, checks, velocity_key)
+    _keys.SENSITIVITY.drop(adata, velocity_key)
     if variants is not None:
-        adata.uns[_keys.SENSITIVITY.of(velocity_key)] = variants
-    adata.uns[_keys.PARAMS.of(velocity_key)] = {
-        **adata.uns[_keys.PARAMS.of(velocity_key)],
-        "reliability": {"basis": basis, "groupby": groupby, "sensitivity": sensitivity},
-    }
+        _keys.SENSITIVITY.write(adata, variants, velocity_key)
+    entry = {"basis": basis, "groupby": groupby, "sensitivity": sensitivity}
+    note_made(adata, velocity_key, "reliability", entry)
 
 
 def _shares(
@@ -187,7 +181,7 @@ def _shares(
 
 def _clusters(adata: AnnData, key: str, basis: str) -> pd.DataFrame:
     """Return the table of clusters with how much of a change of γ would turn each round."""
-    table = adata.uns[_keys.CLUSTER_DIRECTIONS.of(key, basis)].copy()
+    table = _keys.CLUSTER_DIRECTIONS.read(adata, key, basis).copy()
     table["reversal_se"] = [
         direction_support(adata, str(name), basis=basis, velocity_key=key).standard_errors
         for name in table.index
@@ -195,36 +189,16 @@ def _clusters(adata: AnnData, key: str, basis: str) -> pd.DataFrame:
     return table
 
 
-def _with_other_sizes(
-    table: pd.DataFrame, adata: AnnData, fitted: Fitted, directions: dict[str, Any]
-) -> None:
+def _with_other_sizes(table: pd.DataFrame, fit: Fit, directions: dict[str, Any]) -> None:
     """Fit again with the other size factors and add what the clusters do then."""
-    params, basis = fitted.params, directions["basis"]
-    other = light_copy(adata, fitted, basis)
-    with_other_sizes(adata, other, fitted)
-    choice = {name: params[name] for name in ("uncertainty", "level", "n_splits", "rng")}
-    for name in ("gene_clusters", "batch_key"):
-        choice[name] = params.get(name) or None
-    if choice["gene_clusters"]:
-        other.var[choice["gene_clusters"]] = adata.var[choice["gene_clusters"]]
+    basis = directions["basis"]
+    resources = {name: directions[name] for name in ("max_memory", "n_threads")}
+    other = fit_variant(fit, Variant(other_sizes=True), basis, **resources)
     table["other_sizes_p_holm"] = table["other_sizes_cosine"] = np.nan
-    with warnings.catch_warnings():
-        # that there are few velocity genes is said by the verdict
-        warnings.simplefilter("ignore", SteadyveloWarning)
-        velocity(
-            other,
-            dense=False,
-            max_memory=directions["max_memory"],
-            n_threads=directions["n_threads"],
-            **refit_options(adata, fitted),
-            **choice,
-        )
-    again = Fitted.read(other, "velocity")
-    if again.velocity_genes.sum() < 2:
+    if other.velocity_genes.sum() < 2:
         return
-    refit = Refit.of(other, again, velocity_genes(other, again))
-    write_directions(refit, n_controls=0, **directions)
-    found = other.uns[_keys.CLUSTER_DIRECTIONS.of("velocity", basis)].reindex(table.index)
+    make_directions(other, Errors.of_fit(other), n_controls=0, **directions)
+    found = _keys.CLUSTER_DIRECTIONS.read(other.adata, other.key, basis).reindex(table.index)
     table["other_sizes_p_holm"] = found["p_holm"]
     arrows = [name for name in table if str(name).startswith("arrow_")]
     first, second = table[arrows].to_numpy(), found[arrows].to_numpy()

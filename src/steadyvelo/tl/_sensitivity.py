@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from steadyvelo import _keys, pp
-from steadyvelo._adata._checks import check_adata, check_finite_embedding
-from steadyvelo._adata._fit import Fitted
-from steadyvelo._adata._groups import cluster_codes, used_cells
+from steadyvelo import _keys
+from steadyvelo._adata._checks import check_adata
+from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._fit_params import ErrorChoice
+from steadyvelo._adata._groups import cluster_codes
+from steadyvelo._adata._neighbor_graph import external, neighbor_params
 from steadyvelo._warnings import SteadyveloWarning
+from steadyvelo.engine import count_threads
 from steadyvelo.engine._progress import ShowProgress, shown
+from steadyvelo.model import resolve_quantiles
 
 from ._direction import cosines
-from ._error_rules import external, neighbor_params
-from ._light_copy import light_copy, other_size_factors, refit_options, with_other_sizes
-from ._refit import check_counts_known
-from ._velocity import velocity
-from ._velocity_embedding import velocity_embedding
-from ._velocity_graph import velocity_graph
+from ._variant import Variant, fit_variant, other_size_factors
+from ._velocity_embedding import make_arrows
+from ._velocity_graph import make_graph
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -91,59 +92,49 @@ def sensitivity(
     True
     """
     check_adata(adata)
+    basis = basis.removeprefix("X_")
+    check_finite_embedding(adata, basis)
     with shown(progress, "sensitivity") as report:
         return compare_variants(
-            adata,
+            Fit.read(adata, velocity_key),
             groupby,
-            basis=basis.removeprefix("X_"),
-            key=velocity_key,
+            basis=basis,
             max_memory=max_memory,
-            n_threads=n_threads,
+            n_threads=count_threads(n_threads),
             report=report,
         )
 
 
 def compare_variants(
-    adata: AnnData,
+    fit: Fit,
     groupby: str | None,
     *,
     basis: str,
-    key: str,
     max_memory: float | None,
-    n_threads: int | None,
+    n_threads: int,
     report: Progress | None = None,
 ) -> pd.DataFrame:
     """Do what :func:`sensitivity` says."""
-    check_finite_embedding(adata, basis)
-    fitted = Fitted.read(adata, key)
-    check_counts_known(adata, fitted)
-    names, groups = cluster_codes(adata, groupby)
-    base = light_copy(adata, fitted, basis)
-    makers = _variants(adata, fitted)
-    as_fitted = refit_options(adata, fitted)
-
-    def arrows(changed: AnnData, **options: Any) -> NDArray[np.float64] | None:
-        return _arrows(changed, fitted, basis, as_fitted, options, max_memory, n_threads)
-
-    usual = arrows(base)
+    fit.check_counts_known()
+    names, groups = cluster_codes(fit.adata, groupby)
+    resources = {"max_memory": max_memory, "n_threads": n_threads}
+    usual = _arrows(fit, Variant(), basis, **resources)
+    parts = [groups >= 0 if names else fit.inputs.cells]
+    parts += [groups == g for g in range(len(names))]
     rows: dict[str, list[float]] = {}
-    for number, (name, (change, options)) in enumerate(makers.items()):
-        changed = light_copy(adata, fitted, basis)
-        change(changed)
-        other = arrows(changed, **options)
+    variants = _variants(fit)
+    for number, (name, variant) in enumerate(variants.items()):
+        other = _arrows(fit, variant, basis, **resources)
         if usual is None or other is None:
-            rows[name] = [np.nan] * (1 + len(names))
+            rows[name] = [np.nan] * len(parts)
         else:
             cosine = cosines(usual, other)
-            parts = [groups >= 0 if names else used_cells(adata)]
-            parts += [groups == g for g in range(len(names))]
             rows[name] = [_median(cosine[part]) for part in parts]
         if report is not None:
-            report((number + 1) / len(makers))
-    if "all" in names:
-        # the first column is that of all cells
-        names = [f"cluster {name}" if name == "all" else name for name in names]
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["all", *names])
+            report((number + 1) / len(variants))
+    # the first column is that of all cells
+    columns = [f"cluster {name}" if name == "all" else name for name in names]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["all", *columns])
     table.index.name = "choice"
     return table
 
@@ -153,74 +144,48 @@ def _median(values: NDArray[np.float64]) -> float:
     return float(np.median(known)) if len(known) else np.nan
 
 
-def _variants(
-    adata: AnnData, fitted: Fitted
-) -> dict[str, tuple[Callable[[AnnData], None], dict[str, Any]]]:
-    """Return what is changed in the data, and in the options of the fit, for every choice."""
-    params = fitted.params
-    graph = neighbor_params(adata, params["neighbors_key"] or None)
-    other = other_size_factors(adata)
-
-    def as_it_is(_: AnnData) -> None:
-        """Change nothing."""
-
-    def sized(changed: AnnData) -> None:
-        with_other_sizes(adata, changed, fitted)
-
-    def with_neighbors(n: int) -> Callable[[AnnData], None]:
-        def find(changed: AnnData) -> None:
-            pp.neighbors(
-                changed,
-                n_neighbors=n,
-                n_pcs=int(graph.get("n_pcs", 30) or 30),
-                spliced=params["spliced"],
-                key_added=params["neighbors_key"] or None,
-            )
-
-        return find
-
-    made: dict[str, tuple[Callable[[AnnData], None], dict[str, Any]]] = {}
-    if not external(graph) and "n_neighbors" in graph:
-        k = int(graph["n_neighbors"])
-        for n in (max(k // 2, 5), min(2 * k, adata.n_obs - 1)):
-            made[f"{n} neighbours"] = (with_neighbors(n), {})
-    if params["weights"] == "extremes":
-        low, high = fitted.quantiles
+def _variants(fit: Fit) -> dict[str, Variant]:
+    """Return the other choices by the names under which they are shown."""
+    options = fit.options
+    neighbors = neighbor_params(fit.adata, options.neighbors_key)
+    made: dict[str, Variant] = {}
+    if not external(neighbors) and "n_neighbors" in neighbors:
+        k = int(neighbors["n_neighbors"])
+        for n in (max(k // 2, 5), min(2 * k, fit.adata.n_obs - 1)):
+            made[f"{n} neighbours"] = Variant(n_neighbors=n)
+    if options.weights == "extremes":
+        low, high = options.quantiles
         for q in (0.9, 0.99) if high is None or abs(high - 0.9) > 0.01 else (0.95, 0.99):
             pair = (None if low is None else round(1 - q, 4), q)
-            made[f"quantile {q:g}"] = (as_it_is, {"quantiles": pair})
-    if params["offset"] == "False":
-        made["with an offset"] = (as_it_is, {"offset": True, "quantiles": None})
-    else:
-        made["through the origin"] = (as_it_is, {"offset": False, "quantiles": None})
-    name = "common size factors" if other == "common" else "size factors of each layer"
-    made[name] = (sized, {})
+            made[f"quantile {q:g}"] = Variant({"quantiles": pair})
+    offset = options.offset is False
+    pair = resolve_quantiles(None, offset=offset)
+    name = "with an offset" if offset else "through the origin"
+    made[name] = Variant({"offset": offset, "quantiles": pair})
+    common = other_size_factors(fit) == "common"
+    name = "common size factors" if common else "size factors of each layer"
+    made[name] = Variant(other_sizes=True)
     return made
 
 
 def _arrows(
-    adata: AnnData,
-    fitted: Fitted,
-    basis: str,
-    options_of_fit: dict[str, Any],
-    options: dict[str, Any],
-    max_memory: float | None,
-    n_threads: int | None,
+    fit: Fit, variant: Variant, basis: str, *, max_memory: float | None, n_threads: int
 ) -> NDArray[np.float64] | None:
     """Return the arrows of an ordinary fit; None where there are too few velocity genes."""
-    params = fitted.params
-    given = {**options_of_fit, **options}
+    ordinary = replace(variant, options={**variant.options, "errors": ErrorChoice()})
+    other = fit_variant(fit, ordinary, basis, max_memory=max_memory, n_threads=n_threads)
+    if other.velocity_genes.sum() < 2:
+        return None
     with warnings.catch_warnings():
         # the fit itself has said so
         warnings.simplefilter("ignore", SteadyveloWarning)
-        velocity(adata, dense=False, max_memory=max_memory, n_threads=n_threads, **given)
-        if adata.var[_keys.VELOCITY_GENES.of()].sum() < 2:
-            return None
-        velocity_graph(
-            adata,
-            neighbors_key=params["neighbors_key"] or None,
+        make_graph(
+            other,
+            n_recurse_neighbors=2,
+            sqrt_transform=False,
+            neighbors_key=None,
             max_memory=max_memory,
             n_threads=n_threads,
         )
-        velocity_embedding(adata, basis=basis, n_threads=n_threads)
-    return np.asarray(adata.obsm[_keys.VELOCITY_EMBEDDING.of("velocity", basis)])
+        make_arrows(other, basis, scale=10.0, self_transitions=True, n_threads=n_threads)
+    return np.asarray(_keys.VELOCITY_EMBEDDING.read(other.adata, other.key, basis))

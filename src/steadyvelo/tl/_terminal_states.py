@@ -10,9 +10,9 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, writable
-from steadyvelo._adata._fit import Fitted
-from steadyvelo._adata._neighbor_graph import distances
+from steadyvelo._adata._checks import check_adata, check_positive, writable
+from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._fit_params import note_made
 from steadyvelo.engine import (
     CellOrder,
     SmoothingOperator,
@@ -23,7 +23,7 @@ from steadyvelo.engine import (
 )
 from steadyvelo.model import lasting_distributions, share_of_largest
 
-from ._transition_matrix import correlations
+from ._stored_graph import StoredGraph, checked_scale
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -109,26 +109,23 @@ def terminal_states(
     """
     check_adata(adata)
     scores = terminal_scores(
-        adata,
-        velocity_key,
+        StoredGraph.read(Fit.read(adata, velocity_key)),
         scale=scale,
         tolerance=tolerance,
         rng=rng,
         n_threads=count_threads(n_threads),
     )
     writable(adata)
-    adata.obs[_keys.ROOT_CELLS.of(velocity_key)] = scores.roots
-    adata.obs[_keys.END_POINTS.of(velocity_key)] = scores.ends
-    adata.uns[_keys.PARAMS.of(velocity_key)] = {
-        **adata.uns[_keys.PARAMS.of(velocity_key)],
-        "terminal_states": {
-            "scale": scale,
-            "tolerance": tolerance,
-            "rng": rng,
-            "root_regions": scores.n_roots,
-            "end_regions": scores.n_ends,
-        },
+    _keys.ROOT_CELLS.write(adata, scores.roots, velocity_key)
+    _keys.END_POINTS.write(adata, scores.ends, velocity_key)
+    entry = {
+        "scale": scale,
+        "tolerance": tolerance,
+        "rng": rng,
+        "root_regions": scores.n_roots,
+        "end_regions": scores.n_ends,
     }
+    note_made(adata, velocity_key, "terminal_states", entry)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +139,7 @@ class TerminalScores:
 
 
 def terminal_scores(
-    adata: AnnData,
-    velocity_key: str,
+    stored: StoredGraph,
     *,
     scale: float = 10.0,
     tolerance: float = 1e-3,
@@ -151,12 +147,11 @@ def terminal_scores(
     n_threads: int = 1,
 ) -> TerminalScores:
     """Return what :func:`terminal_states` writes."""
-    if not (np.isfinite(tolerance) and tolerance > 0):
-        msg = f"tolerance must be positive and finite; it is {tolerance}."
-        raise ValueError(msg)
-    graph, graph_neg = correlations(adata, velocity_key, scale)
-    edges = sp.csr_matrix(graph + graph_neg)
-    followed = np.bincount(edges.indices, minlength=adata.n_obs) > 0
+    check_positive("tolerance", tolerance)
+    checked_scale(scale)
+    fit = stored.fit
+    edges = sp.csr_matrix(stored.positive + stored.negative)
+    followed = np.bincount(edges.indices, minlength=edges.shape[0]) > 0
     connected = followed | (np.diff(edges.indptr) > 0)
     if connected.sum() < _FEWEST_CELLS:
         msg = (
@@ -164,8 +159,7 @@ def terminal_scores(
             f"{_FEWEST_CELLS} have no root or end that could be told from the others."
         )
         raise ValueError(msg)
-    params = Fitted.read(adata, velocity_key).params
-    neighbors = distances(adata, params["graph_neighbors_key"] or None)
+    neighbors = fit.inputs.distances(fit.graph.neighbors_key)
     around = SmoothingOperator.from_connectivities(neighbors).to_matrix()
     order = CellOrder.along(edges.indptr, edges.indices)
     edges = order.permuted(edges)
@@ -174,7 +168,7 @@ def terminal_scores(
     roots, n_roots = _regions(walk, around, connected, tolerance, rng)
     del edges, walk  # each as large as the graph
     forward = transition_probabilities(
-        graph, graph_neg, scale=scale, order=order, n_threads=n_threads
+        stored.positive, stored.negative, scale=scale, order=order, n_threads=n_threads
     )
     walk = row_products(forward, n_threads, order).T
     ends, n_ends = _regions(walk, around, connected, tolerance, rng)

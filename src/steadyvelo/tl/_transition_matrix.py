@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import scipy.sparse as sp
+from typing import TYPE_CHECKING
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_key, writable
-from steadyvelo._adata._fit import Fitted
-from steadyvelo._adata._groups import used_cells
-from steadyvelo._adata._provenance import check_cells
-from steadyvelo.engine import count_threads, self_transition_probability, transition_probabilities
+from steadyvelo._adata._checks import check_adata, writable
+from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._fit_params import note_made
+from steadyvelo.engine import count_threads, transition_probabilities
+
+from ._stored_graph import StoredGraph, checked_scale
 
 if TYPE_CHECKING:
     from anndata import AnnData
-    from numpy.typing import NDArray
 
-__all__ = ["correlations", "self_transition", "transition_matrix"]
+__all__ = ["transition_matrix"]
 
 
 def transition_matrix(
@@ -92,44 +89,20 @@ def transition_matrix(
     True
     """
     check_adata(adata)
-    graph, graph_neg = correlations(adata, velocity_key, scale)
+    graph = StoredGraph.read(Fit.read(adata, velocity_key))
     transitions = transition_probabilities(
-        graph,
-        graph_neg,
-        scale=scale,
-        self_transition=self_transition(adata, graph) if self_transitions else None,
+        graph.positive,
+        graph.negative,
+        scale=checked_scale(scale),
+        self_transition=graph.self_transition() if self_transitions else None,
         signed=signed,
         n_threads=count_threads(n_threads),
     )
     name = key_added or _keys.TRANSITIONS.of(velocity_key)
-    params = dict(adata.uns[_keys.PARAMS.of(velocity_key)])
-    made = dict(params.get("transitions", {}))
-    if name in adata.obsp and name not in made:
+    if name in adata.obsp and name not in graph.fit.params.made.get("transitions", {}):
         msg = f"key_added={name!r} would overwrite obsp[{name!r}]; choose another name."
         raise ValueError(msg)
-    made[name] = {"scale": scale, "self_transitions": self_transitions, "signed": signed}
     writable(adata)
     adata.obsp[name] = transitions
-    adata.uns[_keys.PARAMS.of(velocity_key)] = {**params, "transitions": made}
-
-
-def correlations(
-    adata: AnnData, velocity_key: str, scale: float
-) -> tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]:
-    """Return the velocity graph of both signs; refuse one of other cells, and a wrong λ."""
-    if not (np.isfinite(scale) and scale > 0):
-        msg = f"scale must be positive and finite; it is {scale}."
-        raise ValueError(msg)
-    remedy = f"run tl.velocity_graph(adata, velocity_key={velocity_key!r}) first."
-    graph, graph_neg = (
-        sp.csr_matrix(check_key(adata, "obsp", field.of(velocity_key), remedy))
-        for field in (_keys.GRAPH, _keys.GRAPH_NEG)
-    )
-    params = Fitted.read(adata, velocity_key).params
-    check_cells(adata, params, "the velocity graph", "pp.neighbors, tl.velocity, tl.velocity_graph")
-    return graph, graph_neg
-
-
-def self_transition(adata: AnnData, graph: sp.csr_matrix[Any]) -> NDArray[np.float64]:
-    """Return how much each cell stays, against the cells that are not flagged."""
-    return self_transition_probability(graph, used_cells(adata))
+    entry = {"scale": scale, "self_transitions": self_transitions, "signed": signed}
+    note_made(adata, velocity_key, "transitions", entry, under=name)

@@ -6,34 +6,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_key_added, one_of, warn, writable
-from steadyvelo._adata._groups import in_groups, used_cells
-from steadyvelo._adata._moments import (
-    has_moments,
-    smoothing_record,
-)
-from steadyvelo._adata._provenance import stamp
-from steadyvelo.engine import (
-    FitRule,
-    check_dense_fits,
-    count_threads,
-    fit_ratios,
-    genes_per_block,
-)
+from steadyvelo._adata._checks import check_adata, one_of
+from steadyvelo._adata._field import check_key_added
+from steadyvelo._adata._fit_params import GIVEN, ErrorChoice, FitOptions
+from steadyvelo._adata._inputs import Inputs
+from steadyvelo.engine import count_threads
 from steadyvelo.engine._progress import ShowProgress, shown
 from steadyvelo.model import resolve_quantiles
 from steadyvelo.model._ratio import resolve_offset
 
-from ._error_rules import ErrorChoice, folds_hash
-from ._fit_inputs import (
-    check_thresholds,
-    checked_weights,
-    fit_inputs,
-    genes_left_out,
-    variable_genes,
-)
-from ._fit_results import DenseLayers, clear_earlier, error_columns, gene_columns, write_weights
+from ._fit_inputs import check_thresholds, checked_weights
+from ._make_fit import make_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,102 +181,35 @@ def velocity(
     """
     check_adata(adata)
     check_key_added(key_added, spliced, unspliced)
-    offset = resolve_offset(offset)
     check_thresholds(min_r2=min_r2, min_gamma=min_gamma)
     one_of("r2", r2, ("fit", "all_cells"))
-    threads = count_threads(n_threads)
-    pair = resolve_quantiles(quantiles, offset=offset)
+    offset = resolve_offset(offset)
     weights = checked_weights(adata, weights)
-    choice = ErrorChoice(uncertainty, n_splits, level, gene_clusters, batch_key, rng)
-    choice.check()
-    cells = used_cells(adata)
-    fit_cells = cells & in_groups(adata, groups, groupby)
-    variable = variable_genes(adata) if highly_variable else None
-    from_layers = has_moments(adata)
-    if dense:
-        check_dense_fits(
-            1 if from_layers else 3, adata.shape, max_memory, remedy="use tl.velocity(dense=False)"
-        )
-
-    left_out = genes_left_out(adata)
-    # smoothed layers are written for all genes, velocities only for the used ones
-    genes = np.flatnonzero(left_out == "") if from_layers or not dense else np.arange(adata.n_vars)
-    inputs = fit_inputs(
-        adata,
-        genes,
-        choice,
-        from_layers=from_layers,
+    errors = ErrorChoice(uncertainty, n_splits, level, gene_clusters, batch_key, rng)
+    errors.check()
+    options = FitOptions(
+        weights=weights if isinstance(weights, str) else GIVEN,
+        quantiles=resolve_quantiles(quantiles, offset=offset),
+        offset=offset,
+        min_r2=min_r2,
+        min_gamma=min_gamma,
+        r2=r2,
+        highly_variable=highly_variable,
+        groups=None if groups is None else tuple(np.atleast_1d(np.asarray(groups, dtype=object))),
+        groupby=None if groups is None else groupby,
         spliced=spliced,
         unspliced=unspliced,
         neighbors_key=neighbors_key,
-    )
-    layers = DenseLayers(adata.shape, genes, moments=not from_layers) if dense else None
-    rule = FitRule(
-        weights if isinstance(weights, str) or weights.ndim == 1 else weights[:, genes],
-        pair,
-        offset,
-        cells,
-        fit_cells,
-        r2,
+        dense=dense,
+        errors=errors,
     )
     with shown(progress, "fit") as report:
-        fit = fit_ratios(
-            inputs.source,
-            rule,
-            genes_per_block=genes_per_block(adata.n_obs, max_memory, choice.bytes_per_value()),
-            errors=inputs.errors,
-            n_threads=threads,
-            consume=None if layers is None else layers.take,
-            progress=report,
-        )
-    columns, criteria = gene_columns(
-        adata, genes, fit, left_out, variable, min_r2=min_r2, min_gamma=min_gamma, key=key_added
-    )
-    if uncertainty is not None:
-        columns |= error_columns(adata, genes, fit.errors, key_added)
-    params: dict[str, Any] = {
-        "mode": "deterministic",
-        "weights": weights if isinstance(weights, str) else "given",
-        # NaN stands for None, which files of AnnData cannot hold
-        "quantiles": np.array([np.nan if q is None else q for q in pair]),
-        "offset": str(offset),
-        "min_r2": min_r2,
-        "min_gamma": min_gamma,
-        "r2": r2,
-        "highly_variable": highly_variable,
-        "dense": dense,
-        "spliced": spliced,
-        "unspliced": unspliced,
-        "neighbors_key": neighbors_key or "",
-        "moments": "layers" if from_layers else "counts",
-        **stamp(adata),
-        **(inputs.record or {}),
-        **choice.params(),
-    }
-    if groups is not None:
-        params["groups"] = np.atleast_1d(np.asarray(groups, dtype=object))
-        params["groupby"] = groupby
-    if uncertainty == "crossfit":
-        params["folds_hash"] = folds_hash(adata, gene_clusters)
-    record = None
-    if not from_layers:
-        record = smoothing_record(adata, spliced, unspliced, neighbors_key)
-        params |= record.params
-        columns |= record.columns(key_added)
-
-    writable(adata)
-    clear_earlier(adata, key_added)
-    for name, column in columns.items():
-        adata.var[name] = column
-    if not isinstance(weights, str):
-        write_weights(adata, weights, key_added)
-    if layers is not None:
-        layers.write(adata, key_added, left_out != "", record)
-    adata.uns[_keys.PARAMS.of(key_added)] = params
-    n_velocity_genes = int(criteria.velocity_genes.sum())
-    if n_velocity_genes < 2:
-        warn(
-            f"{n_velocity_genes} of {len(genes):,} genes meet min_r2={min_r2:g} and "
-            f"min_gamma={min_gamma:g}: the data hold little splicing signal. See "
-            f"var[{_keys.REASON.of(key_added)!r}]."
+        make_fit(
+            Inputs(adata),
+            options,
+            weights,
+            key=key_added,
+            max_memory=max_memory,
+            n_threads=count_threads(n_threads),
+            report=report,
         )

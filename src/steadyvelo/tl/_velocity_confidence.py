@@ -8,7 +8,7 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, writable
-from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._fit import Fit
 from steadyvelo.engine import (
     count_threads,
     genes_per_block,
@@ -17,8 +17,7 @@ from steadyvelo.engine import (
 )
 from steadyvelo.engine._progress import ShowProgress, shown
 
-from ._transition_matrix import correlations, self_transition
-from ._velocity_source import direct_neighbors, velocity_genes, velocity_source
+from ._stored_graph import StoredGraph, checked_scale
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -103,31 +102,30 @@ def velocity_confidence(
     """
     check_adata(adata)
     threads = count_threads(n_threads)
-    graph, graph_neg = correlations(adata, velocity_key, scale)
-    fitted = Fitted.read(adata, velocity_key)
-    genes = velocity_genes(adata, fitted)
-    neighbors = direct_neighbors(adata, fitted.params["graph_neighbors_key"] or None)
-    source = velocity_source(adata, fitted, genes, neighbors)
+    fit = Fit.read(adata, velocity_key)
+    graph = StoredGraph.read(fit)
+    neighbors = fit.inputs.direct_neighbors(fit.graph.neighbors_key)
+    velocities = fit.velocities(fit.graph_genes, neighbors)
     transitions = transition_probabilities(
-        graph,
-        graph_neg,
-        scale=scale,
-        self_transition=self_transition(adata, graph),
-        order=source.order,
+        graph.positive,
+        graph.negative,
+        scale=checked_scale(scale),
+        self_transition=graph.self_transition(),
+        order=velocities.order,
         n_threads=threads,
     )
     size = genes_per_block(adata.n_obs, max_memory)
     with shown(progress, "confidence") as report:
         rows = velocity_agreement(
-            source.blocks(size, threads, report),
-            source.order.relabel(*neighbors),
+            velocities.blocks(size, threads, report),
+            velocities.order.relabel(*neighbors),
             (transitions.indptr, transitions.indices, transitions.data),
             n_threads=threads,
         )
-    length, confidence, along = (values[source.order.row_of_cell] for values in rows)
+    length, confidence, along = (values[velocities.order.row_of_cell] for values in rows)
 
     writable(adata)
-    adata.obs[_keys.LENGTH.of(velocity_key)] = length
+    _keys.LENGTH.write(adata, length, velocity_key)
     # a mean of correlations under 0 says no more than none
-    adata.obs[_keys.CONFIDENCE.of(velocity_key)] = np.maximum(confidence, 0.0)
-    adata.obs[_keys.CONFIDENCE_TRANSITION.of(velocity_key)] = along
+    _keys.CONFIDENCE.write(adata, np.maximum(confidence, 0.0), velocity_key)
+    _keys.CONFIDENCE_TRANSITION.write(adata, along, velocity_key)

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_finite_embedding, warn, writable
+from steadyvelo._adata._checks import check_adata, warn, writable
+from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._fit_params import note_made
 from steadyvelo.engine import count_threads, project_transitions
 
-from ._transition_matrix import correlations, self_transition
+from ._stored_graph import StoredGraph, checked_scale
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["velocity_embedding"]
+__all__ = ["make_arrows", "velocity_embedding"]
 
 
 def velocity_embedding(
@@ -90,30 +93,34 @@ def velocity_embedding(
     True
     """
     check_adata(adata)
-    threads = count_threads(n_threads)
-    basis = basis.removeprefix("X_")
-    embedding = check_finite_embedding(adata, basis)
-    graph, graph_neg = correlations(adata, velocity_key, scale)
-    arrows = project_transitions(
-        graph,
-        graph_neg,
-        embedding,
+    make_arrows(
+        Fit.read(adata, velocity_key),
+        basis.removeprefix("X_"),
         scale=scale,
-        self_transition=self_transition(adata, graph) if self_transitions else None,
-        n_threads=threads,
+        self_transitions=self_transitions,
+        n_threads=count_threads(n_threads),
     )
-    without = np.isnan(arrows[:, 0])
-    if without.any():
-        warn(f"{int(without.sum()):,} cells have no edges in the velocity graph and get no arrow.")
+
+
+def make_arrows(
+    fit: Fit, basis: str, *, scale: float, self_transitions: bool, n_threads: int
+) -> None:
+    """Do what :func:`velocity_embedding` says."""
+    adata, embedding = fit.adata, check_finite_embedding(fit.adata, basis)
+    graph = StoredGraph.read(fit)
+    arrows = project_transitions(
+        graph.positive,
+        graph.negative,
+        embedding,
+        scale=checked_scale(scale),
+        self_transition=graph.self_transition() if self_transitions else None,
+        n_threads=n_threads,
+    )
+    without = int(np.isnan(arrows[:, 0]).sum())
+    if without:
+        warn(f"{without:,} cells have no edges in the velocity graph and get no arrow.")
 
     writable(adata)
-    adata.obsm[_keys.VELOCITY_EMBEDDING.of(velocity_key, basis)] = arrows
-    params = adata.uns[_keys.PARAMS.of(velocity_key)]
-    arrows_params = dict(params.get("arrows", {}))
-    arrows_params[basis] = {"scale": scale, "self_transitions": self_transitions}
-    adata.uns[_keys.PARAMS.of(velocity_key)] = {
-        **params,
-        "arrows": arrows_params,
-        # scVelo's stream plot looks for this list
-        "embeddings": list(arrows_params),
-    }
+    _keys.VELOCITY_EMBEDDING.write(adata, arrows, fit.key, basis)
+    entry = {"scale": scale, "self_transitions": self_transitions}
+    note_made(adata, fit.key, "arrows", entry, under=basis)

@@ -5,25 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, writable
-from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._checks import check_adata, check_whole_number, writable
+from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._fit_params import GraphParams
 from steadyvelo.engine import (
     EdgeCorrelation,
     count_threads,
     genes_per_block,
     recursive_neighbors,
+    self_transition_probability,
     split_signs,
 )
 from steadyvelo.engine._progress import ShowProgress, shown
 
-from ._fit_results import GRAPH_PARAMS, clear_graph
-from ._transition_matrix import self_transition
-from ._velocity_source import direct_neighbors, velocity_genes, velocity_source
+from ._stale import clear_graph
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["velocity_graph"]
+    from steadyvelo.engine._threads import Progress
+
+__all__ = ["make_graph", "velocity_graph"]
 
 
 def velocity_graph(
@@ -104,38 +106,52 @@ def velocity_graph(
     True
     """
     check_adata(adata)
-    threads = count_threads(n_threads)
-    if n_recurse_neighbors < 1:
-        msg = f"n_recurse_neighbors must be at least 1; it is {n_recurse_neighbors}."
-        raise ValueError(msg)
-    fitted = Fitted.read(adata, velocity_key)
-    genes = velocity_genes(adata, fitted)
+    check_whole_number("n_recurse_neighbors", n_recurse_neighbors, least=1)
+    with shown(progress, "velocity graph") as report:
+        make_graph(
+            Fit.read(adata, velocity_key),
+            n_recurse_neighbors=n_recurse_neighbors,
+            sqrt_transform=sqrt_transform,
+            neighbors_key=neighbors_key,
+            max_memory=max_memory,
+            n_threads=count_threads(n_threads),
+            report=report,
+        )
+
+
+def make_graph(
+    fit: Fit,
+    *,
+    n_recurse_neighbors: int,
+    sqrt_transform: bool,
+    neighbors_key: str | None,
+    max_memory: float | None,
+    n_threads: int,
+    report: Progress | None = None,
+) -> None:
+    """Do what :func:`velocity_graph` says."""
+    adata, key, genes = fit.adata, fit.key, fit.graph_genes
     if neighbors_key is None:
-        neighbors_key = fitted.params.get("neighbors_key") or None
-    direct = direct_neighbors(adata, neighbors_key)
-    source = velocity_source(adata, fitted, genes, direct)
+        neighbors_key = fit.options.neighbors_key
+    direct = fit.inputs.direct_neighbors(neighbors_key)
+    velocities = fit.velocities(genes, direct)
     indptr, indices = recursive_neighbors(
-        *source.order.relabel(*direct), n_steps=n_recurse_neighbors, n_threads=threads
+        *velocities.order.relabel(*direct), n_steps=n_recurse_neighbors, n_threads=n_threads
     )
     size = genes_per_block(adata.n_obs, max_memory)
     edges = EdgeCorrelation(indptr, indices, square_root=sqrt_transform, genes_per_block=size)
-    with shown(progress, "velocity graph") as report:
-        for expression, velocity in source.blocks(size, threads, report):
-            edges.add(expression, velocity, threads)
-        del expression, velocity
-    correlation = edges.values(threads)
+    for expression, velocity in velocities.blocks(size, n_threads, report):
+        edges.add(expression, velocity, n_threads)
+    del expression, velocity
+    correlation = edges.values(n_threads)
     del edges
-    graph, graph_neg = split_signs(correlation, indptr, indices, source.order, n_threads=threads)
+    order = velocities.order
+    graph, graph_neg = split_signs(correlation, indptr, indices, order, n_threads=n_threads)
 
     writable(adata)
-    clear_graph(adata, velocity_key)
-    adata.obsp[_keys.GRAPH.of(velocity_key)] = graph
-    adata.obsp[_keys.GRAPH_NEG.of(velocity_key)] = graph_neg
-    adata.obs[_keys.SELF_TRANSITION.of(velocity_key)] = self_transition(adata, graph)
-    adata.uns[_keys.PARAMS.of(velocity_key)] = {
-        **{k: v for k, v in fitted.params.items() if k not in GRAPH_PARAMS},
-        "n_recurse_neighbors": n_recurse_neighbors,
-        "n_graph_genes": len(genes),
-        "sqrt_transform": sqrt_transform,
-        "graph_neighbors_key": neighbors_key or "",
-    }
+    clear_graph(adata, key)
+    _keys.GRAPH.write(adata, graph, key)
+    _keys.GRAPH_NEG.write(adata, graph_neg, key)
+    _keys.SELF_TRANSITION.write(adata, self_transition_probability(graph, fit.inputs.cells), key)
+    made = GraphParams(n_recurse_neighbors, len(genes), sqrt_transform, neighbors_key)
+    fit.params.with_graph(made).write(adata, key)

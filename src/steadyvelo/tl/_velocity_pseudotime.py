@@ -8,9 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, listed, warn, writable
-from steadyvelo._adata._fit import Fitted
-from steadyvelo._adata._neighbor_graph import connectivities
+from steadyvelo._adata._checks import check_adata, check_whole_number, listed, warn, writable
+from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._fit_params import note_made
 from steadyvelo.engine import (
     CellOrder,
     SmoothingOperator,
@@ -20,8 +20,8 @@ from steadyvelo.engine import (
 )
 from steadyvelo.model import DiffusionMap
 
+from ._stored_graph import StoredGraph, checked_scale
 from ._terminal_states import terminal_scores
-from ._transition_matrix import correlations
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -113,16 +113,15 @@ def velocity_pseudotime(
     if root is None and end is None:
         msg = "root and end are both None; a pseudotime needs one of them."
         raise ValueError(msg)
-    if n_components < 2:
-        msg = f"n_components must be at least 2; it is {n_components}."
-        raise ValueError(msg)
+    check_whole_number("n_components", n_components, least=2)
+    checked_scale(scale)
     unknown = [name for name in (root, end) if name not in (_FOUND, None, *adata.obs_names)]
     if unknown:
         msg = f"cells {listed(unknown)} are not in adata.obs_names; check the spelling."
         raise KeyError(msg)
-    graph, graph_neg = correlations(adata, velocity_key, scale)
-    places = _ends(adata, velocity_key, (root, end), scale=scale, rng=rng, n_threads=threads)
-    absolute = sp.csr_matrix(graph - graph_neg)
+    graph = StoredGraph.read(Fit.read(adata, velocity_key))
+    places = _ends(graph, (root, end), scale=scale, rng=rng, n_threads=threads)
+    absolute = sp.csr_matrix(graph.positive - graph.negative)
     order = CellOrder.along(absolute.indptr, absolute.indices)
     absolute = order.permuted(absolute)
     diffusion = DiffusionMap.of(
@@ -150,23 +149,20 @@ def velocity_pseudotime(
         warn(f"{without:,} cells are not connected with root and end and get no pseudotime.")
 
     writable(adata)
-    adata.obs[_keys.PSEUDOTIME.of(velocity_key)] = time
+    _keys.PSEUDOTIME.write(adata, time, velocity_key)
     names = ["" if place is None else str(adata.obs_names[place]) for place in places]
-    adata.uns[_keys.PARAMS.of(velocity_key)] = {
-        **adata.uns[_keys.PARAMS.of(velocity_key)],
-        "pseudotime": {
-            "root": names[0],
-            "end": names[1],
-            "scale": scale,
-            "n_components": n_components,
-            "rng": rng,
-        },
+    entry = {
+        "root": names[0],
+        "end": names[1],
+        "scale": scale,
+        "n_components": n_components,
+        "rng": rng,
     }
+    note_made(adata, velocity_key, "pseudotime", entry)
 
 
 def _ends(
-    adata: AnnData,
-    velocity_key: str,
+    graph: StoredGraph,
     wanted: tuple[str | None, str | None],
     *,
     scale: float,
@@ -174,13 +170,13 @@ def _ends(
     n_threads: int,
 ) -> list[int | None]:
     """Return the places of root and end."""
-    names = list(adata.obs_names)
+    fit = graph.fit
+    names = list(fit.adata.obs_names)
     if _FOUND not in wanted:
         return [None if name is None else names.index(name) for name in wanted]
-    scores = terminal_scores(adata, velocity_key, scale=scale, rng=rng, n_threads=n_threads)
-    params = Fitted.read(adata, velocity_key).params
-    graph = connectivities(adata, params["graph_neighbors_key"] or None)
-    around = SmoothingOperator.from_connectivities(graph).to_matrix()
+    scores = terminal_scores(graph, scale=scale, rng=rng, n_threads=n_threads)
+    neighbors = fit.inputs.connectivities(fit.graph.neighbors_key)
+    around = SmoothingOperator.from_connectivities(neighbors).to_matrix()
     places: list[int | None] = []
     for name, score in zip(wanted, (scores.roots, scores.ends), strict=True):
         if name == _FOUND:

@@ -1,0 +1,46 @@
+"""Embeddings and the arrows on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from steadyvelo import _keys
+
+from ._checks import check_key, listed
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+__all__ = ["check_arrows", "check_finite_embedding"]
+
+
+def check_finite_embedding(adata: AnnData, basis: str) -> NDArray[np.float64]:
+    """Return an embedding in float64; refuse a missing one and coordinates that are not finite."""
+    name = basis.removeprefix("X_")
+    there = [key.removeprefix("X_") for key in adata.obsm if key.startswith("X_")]
+    if _keys.EMBEDDING.of(basis=name) not in adata.obsm:
+        msg = f"basis={basis!r} is not in adata.obsm; there is {listed(there)}."
+        raise KeyError(msg)
+    embedding = np.asarray(adata.obsm[_keys.EMBEDDING.of(basis=name)], dtype=np.float64)
+    bad = ~np.isfinite(embedding).all(axis=1)
+    if bad.any():
+        msg = (
+            f"the embedding {basis!r} has NaN or infinite coordinates in {int(bad.sum()):,} cells "
+            f"({listed(adata.obs_names[bad], 3)}); recompute it or leave these cells out."
+        )
+        raise ValueError(msg)
+    return embedding
+
+
+def check_arrows(adata: AnnData, basis: str, velocity_key: str) -> NDArray[np.float64]:
+    """Return the arrows on an embedding in float64; refuse with the remedy where there are none."""
+    arrows = check_key(
+        adata,
+        "obsm",
+        _keys.VELOCITY_EMBEDDING.of(velocity_key, basis),
+        f"run tl.velocity_embedding(adata, basis={basis!r}) first.",
+    )
+    return np.asarray(arrows, dtype=np.float64)

@@ -1,0 +1,132 @@
+"""One field of an AnnData: where it lies, what it holds, and how it is read and written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from ._checks import check_key
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["FIELDS", "Field", "check_key_added"]
+
+Slot = Literal["layers", "obs", "var", "obsm", "varm", "obsp", "uns"]
+
+FIELDS: list[Field] = []
+
+# no value that a caller could give as a default
+_REFUSE = object()
+_EXACT = {"bool", "int64", "float32", "float64"}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of AnnData.
+
+    Attributes
+    ----------
+    slot
+        Where it lies.
+    name
+        Its key, maybe with ``{key}`` (the velocity key) or ``{basis}``.
+    shape, dtype
+        What is written; what is read may differ in precision.
+    meaning
+        What it holds, with its unit where it has one.
+    """
+
+    slot: Slot
+    name: str
+    shape: str
+    dtype: str
+    meaning: str
+
+    def __post_init__(self) -> None:
+        FIELDS.append(self)
+
+    def of(self, key: str = "velocity", basis: str = "") -> str:
+        """Return the name for a velocity key and a basis."""
+        return self.name.format(key=key, basis=basis)
+
+    def is_in(self, adata: AnnData, key: str = "velocity", basis: str = "") -> bool:
+        """Tell whether an AnnData has the field."""
+        return self.of(key, basis) in getattr(adata, self.slot)
+
+    def read(
+        self,
+        adata: AnnData,
+        key: str = "velocity",
+        basis: str = "",
+        *,
+        remedy: str = "run the step that writes it first.",
+        default: Any = _REFUSE,
+    ) -> Any:
+        """Return what the field holds, or the default; without one, refuse with the remedy."""
+        name = self.of(key, basis)
+        if default is not _REFUSE:
+            return getattr(adata, self.slot).get(name, default)
+        return check_key(adata, self.slot, name, remedy)
+
+    def values(self, adata: AnnData, key: str = "velocity", basis: str = "") -> np.ndarray:
+        """Return a column as an array: of flags where it is one, else as it was stored."""
+        column = self.read(adata, key, basis)
+        return np.asarray(column.to_numpy(dtype=bool if self.dtype == "bool" else None))
+
+    def write(self, adata: AnnData, value: Any, key: str = "velocity", basis: str = "") -> None:
+        """Store a value; refuse one of another shape or dtype than is declared."""
+        name = self.of(key, basis)
+        found = self._differs(adata, value)
+        if found:
+            msg = f"{self.slot}[{name!r}] is declared as {self.shape} {self.dtype}, not {found}."
+            raise TypeError(msg)
+        getattr(adata, self.slot)[name] = value
+
+    def drop(self, adata: AnnData, key: str = "velocity", basis: str = "") -> None:
+        """Remove the field where it is there."""
+        mapping, name = getattr(adata, self.slot), self.of(key, basis)
+        if name in mapping:
+            del mapping[name]
+
+    def _differs(self, adata: AnnData, value: Any) -> str:
+        """Return what a value is if it is not what was declared; else the empty string."""
+        if self.shape in {"mapping", "table"}:
+            good = hasattr(value, "items") if self.shape == "mapping" else _is_table(value)
+            return "" if good else type(value).__name__
+        sizes = {"cells": adata.n_obs, "genes": adata.n_vars}
+        wanted = [sizes.get(axis, axis) for axis in self.shape.split(" × ")]
+        shape, dtype = np.shape(value), getattr(value, "dtype", None)
+        fits = len(shape) == len(wanted) and all(
+            not str(size).isdigit() or int(size) == length
+            for size, length in zip(wanted, shape, strict=True)
+        )
+        if self.dtype == "category":
+            fits &= isinstance(dtype, pd.CategoricalDtype)
+        elif self.dtype in _EXACT and not isinstance(value, pd.DataFrame):
+            fits &= dtype == np.dtype(self.dtype)
+        return "" if fits else f"{' × '.join(map(str, shape))} {dtype}"
+
+
+def check_key_added(key: str, *layers: str) -> None:
+    """Refuse a prefix under which results would take the place of something else."""
+    taken = {(f.slot, f.name) for f in FIELDS if "{" not in f.name}
+    taken |= {("layers", name) for name in layers}
+    for field in FIELDS:
+        if "{key}" in field.name and (field.slot, field.of(key)) in taken:
+            msg = (
+                f"key_added={key!r} would overwrite {field.slot}[{field.of(key)!r}]; choose "
+                "another name."
+            )
+            raise ValueError(msg)
+    # arrows lie in obsm["{key}_{basis}"], embeddings in obsm["X_{basis}"]
+    if key in {"", "X"}:
+        msg = f"key_added={key!r} is no name for results; choose another."
+        raise ValueError(msg)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, pd.DataFrame)

@@ -1,0 +1,117 @@
+"""What a call reads of an AnnData, each checked and hashed once, however often it is asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from steadyvelo import _keys
+
+from ._checks import check_counts, listed, warn
+from ._groups import used_cells
+from ._neighbor_graph import connectivities, distances
+from ._provenance import gene_checksums, hash_cells, hash_pattern, hash_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import scipy.sparse as sp
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+__all__ = ["Inputs"]
+
+_OF_GRAPH = ("connectivities", "distances", "pattern")
+
+
+class Inputs:
+    """Counts, sizes and neighbours of an AnnData that does not change meanwhile."""
+
+    def __init__(self, adata: AnnData) -> None:
+        self.adata = adata
+        self._found: dict[tuple[str, str | None], Any] = {}
+
+    def of_copy(self, copy: AnnData, *, new_neighbors: bool) -> Inputs:
+        """Return the inputs of a copy with the same cells, genes and counts.
+
+        What is known of these is not found again; sizes, and neighbours where they are new, are.
+        """
+        inputs = Inputs(copy)
+        inputs.cells_hash = self.cells_hash
+        kept = {"counts", "sums"} if new_neighbors else {"counts", "sums", *_OF_GRAPH}
+        inputs._found = {name: value for name, value in self._found.items() if name[0] in kept}
+        return inputs
+
+    @cached_property
+    def cells_hash(self) -> str:
+        """Hash of the cells' names in their order."""
+        return hash_cells(self.adata)
+
+    @cached_property
+    def cells(self) -> NDArray[np.bool_]:
+        """Cells that are not flagged, shape (cells,)."""
+        return used_cells(self.adata)
+
+    @cached_property
+    def factors_hash(self) -> str:
+        """Hash of size factors and flagged cells."""
+        fields = (_keys.SPLICED_FACTOR, _keys.UNSPLICED_FACTOR, _keys.CELLS_USED)
+        return hash_values(*(f.read(self.adata) for f in fields if f.is_in(self.adata)))
+
+    def counts(self, layer: str) -> Any:
+        """Return a layer of counts, in whatever format, after its values were checked."""
+        return self._once("counts", layer, lambda: check_counts(self.adata, layer))
+
+    def checksums(self, layer: str) -> NDArray[np.float64]:
+        """Return a weighted sum of a layer over cells, per gene."""
+        return self._once("sums", layer, lambda: gene_checksums(self.counts(layer)))
+
+    def connectivities(self, neighbors_key: str | None) -> sp.csr_array[Any]:
+        """Return the symmetric neighbour graph whose pattern smooths."""
+
+        def read() -> Any:
+            return connectivities(self.adata, neighbors_key, self.cells_hash)
+
+        return self._once("connectivities", neighbors_key, read)
+
+    def distances(self, neighbors_key: str | None) -> sp.csr_array[Any]:
+        """Return the directed graph of nearest neighbours."""
+
+        def read() -> Any:
+            return distances(self.adata, neighbors_key, self.cells_hash)
+
+        return self._once("distances", neighbors_key, read)
+
+    def direct_neighbors(
+        self, neighbors_key: str | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return the pattern of nearest neighbours, CSR, without cells that are flagged."""
+        graph, cells = self.distances(neighbors_key), self.cells
+        indptr, indices = graph.indptr, graph.indices
+        if not cells.all():
+            keep = np.repeat(cells, np.diff(indptr)) & cells[indices]
+            counts = np.concatenate([[0], np.cumsum(keep)])
+            indptr, indices = counts[indptr], indices[keep]
+        isolated = (np.diff(indptr) == 0) & cells
+        if isolated.all():
+            msg = "the graph of distances has no edges; rerun pp.neighbors."
+            raise ValueError(msg)
+        if isolated.any():
+            warn(
+                f"{int(isolated.sum()):,} cells have no neighbours "
+                f"({listed(self.adata.obs_names[isolated], 3)}): they get no edges and no arrow."
+            )
+        return indptr.astype(np.int64), indices.astype(np.int32)
+
+    def neighbors_hash(self, neighbors_key: str | None) -> str:
+        """Return a hash of the pattern that smooths."""
+        return self._once(
+            "pattern", neighbors_key, lambda: hash_pattern(self.connectivities(neighbors_key))
+        )
+
+    def _once(self, what: str, name: str | None, read: Callable[[], Any]) -> Any:
+        if (what, name) not in self._found:
+            self._found[what, name] = read()
+        return self._found[what, name]

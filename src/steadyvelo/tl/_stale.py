@@ -1,0 +1,83 @@
+"""Removing results that no longer belong to the fit or the graph: nothing stale stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from steadyvelo import _keys
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["clear_checks", "clear_direction", "clear_fit", "clear_graph"]
+
+_OF_FIT = (
+    _keys.VELOCITY,
+    _keys.WEIGHTS_LAYER,
+    _keys.WEIGHTS_COLUMN,
+    _keys.VARIABLE_PASSES,
+    _keys.SPLICED_CHECKSUM,
+    _keys.UNSPLICED_CHECKSUM,
+    *_keys.ERROR_FIELDS,
+    *_keys.CHECK_FIELDS,
+)
+
+
+def clear_fit(adata: AnnData, key: str) -> None:
+    """Remove what an earlier fit left that another may not write."""
+    _drop(adata, _OF_FIT, key)
+    _clear_reliability(adata, key)
+    _clear_run(adata, key)
+    for basis in _keys.PARAMS.read(adata, key, default={}).get("directions", {}):
+        clear_direction(adata, key, basis)
+    clear_graph(adata, key)
+
+
+def clear_checks(adata: AnnData, key: str) -> None:
+    """Remove what was found of the model, gene by gene."""
+    _drop(adata, _keys.CHECK_FIELDS, key)
+
+
+def clear_direction(adata: AnnData, key: str, basis: str) -> None:
+    """Remove the directions on an embedding, and verdicts that rest on them."""
+    _drop(adata, _keys.DIRECTION_FIELDS, key, basis)
+    params = _keys.PARAMS.read(adata, key, default={})
+    if params.get("reliability", {}).get("basis") == basis:
+        _clear_reliability(adata, key)
+
+
+def clear_graph(adata: AnnData, key: str) -> None:
+    """Remove an earlier graph and what was made from it: transitions and arrows."""
+    _drop(adata, _keys.GRAPH_FIELDS, key)
+    for name in _keys.PARAMS.read(adata, key, default={}).get("transitions", {}):
+        if name in adata.obsp:
+            del adata.obsp[name]
+    # arrows of another tool under this name belong to another graph, too
+    for basis in [name.removeprefix("X_") for name in adata.obsm if name.startswith("X_")]:
+        _drop(adata, (_keys.VELOCITY_EMBEDDING, _keys.RANDOMIZED), key, basis)
+
+
+def _clear_reliability(adata: AnnData, key: str) -> None:
+    """Remove verdicts."""
+    _drop(adata, _keys.RELIABILITY_FIELDS, key)
+    params = dict(_keys.PARAMS.read(adata, key, default={}))
+    if params.pop("reliability", None) is not None:
+        _keys.PARAMS.write(adata, params, key)
+
+
+def _clear_run(adata: AnnData, key: str) -> None:
+    """Remove what a run says of a fit that another has replaced; its choice of genes stays."""
+    run = _keys.RUN.read(adata, key, default={})
+    kept = {name: run[name] for name in ("min_shared_counts", "retain") if name in run}
+    _keys.RUN.drop(adata, key)
+    if kept:
+        _keys.RUN.write(adata, kept, key)
+    genes = _keys.ALL_GENES.read(adata, key, default=None)
+    if genes is not None:
+        of_fit = [_keys.VELOCITY_GENES.of(key), _keys.REASON.of(key)]
+        _keys.ALL_GENES.write(adata, genes.drop(columns=of_fit, errors="ignore"), key)
+
+
+def _drop(adata: AnnData, fields: tuple[_keys.Field, ...], key: str, basis: str = "") -> None:
+    for field in fields:
+        field.drop(adata, key, basis)

@@ -1,0 +1,208 @@
+"""How errors of a fit's ratios are found: folds of genes and cells, and the graphs of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from steadyvelo._adata._checks import check_key
+from steadyvelo._adata._groups import sample_codes
+from steadyvelo._adata._neighbor_graph import external, neighbor_params
+from steadyvelo._adata._provenance import hash_values
+from steadyvelo.engine import (
+    BYTES_PER_VALUE,
+    CrossFit,
+    Sandwich,
+    SmoothingOperator,
+    Split,
+    Spreading,
+)
+from steadyvelo.pp._nearest import nearest_neighbors
+from steadyvelo.pp._neighbors import component_genes, principal_components
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from steadyvelo._adata._fit import Fit
+    from steadyvelo._adata._fit_params import ErrorChoice
+    from steadyvelo._adata._inputs import Inputs
+    from steadyvelo.engine import CountsSource, ErrorRule
+
+__all__ = ["Errors", "bytes_per_value", "check_crossfit", "folds_hash"]
+
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """How errors are found, for any genes of one AnnData: its folds are the same for all of them.
+
+    Attributes
+    ----------
+    choice
+        What was asked for.
+    batches
+        Number of each cell's batch; None means that cells are independent.
+    splits
+        Folds of all genes and of the cells, with their graphs; none for the sandwich.
+    """
+
+    choice: ErrorChoice
+    batches: NDArray[np.intp] | None
+    splits: list[Split]
+
+    @classmethod
+    def make(
+        cls, inputs: Inputs, choice: ErrorChoice, spliced: str, neighbors_key: str | None
+    ) -> Errors:
+        """Cut genes and cells as often as is asked for, and find neighbours for each fold."""
+        batches = sample_codes(inputs.adata, choice.batch_key)
+        splits = []
+        if choice.method == "crossfit":
+            generator = np.random.default_rng(choice.rng)
+            splits = [
+                _split(inputs, generator, choice.gene_clusters, spliced, neighbors_key)
+                for _ in range(choice.n_splits)
+            ]
+        return cls(choice, batches, splits)
+
+    @classmethod
+    def of_fit(cls, fit: Fit, choice: ErrorChoice | None = None) -> Errors:
+        """Return how a fit found errors, or another choice does; the sandwich where it found none.
+
+        Refused if the folds of the fit cannot be made again.
+        """
+        options, made = fit.options, fit.params.made_from.folds_hash
+        if choice is None:
+            choice = options.errors
+            if choice.method is None:
+                choice = replace(choice, method="sandwich")
+            if made is not None and made != folds_hash(fit.adata, choice.gene_clusters):
+                msg = (
+                    "genes, or which are used or highly variable, have changed since the fit: its "
+                    f"folds cannot be made again. Rerun tl.velocity(key_added={fit.key!r})."
+                )
+                raise ValueError(msg)
+        return cls.make(fit.inputs, choice, options.spliced, options.neighbors_key)
+
+    def of(self, source: CountsSource) -> ErrorRule:
+        """Return how errors of the genes of a source are found."""
+        shared: dict[str, Any] = {
+            "scales": np.stack([source.spliced_scale, source.unspliced_scale]),
+            "level": self.choice.level,
+            "batches": self.batches,
+        }
+        if self.choice.method == "sandwich":
+            spreading = Spreading.transposing(source.smoothing, source.order)
+            return Sandwich(**shared, spreading=spreading)
+        splits = [replace(s, gene_fold=s.gene_fold[source.genes]) for s in self.splits]
+        return CrossFit(**shared, splits=splits)
+
+
+def check_crossfit(fit: Fit) -> None:
+    """Refuse a fit without cross-fitted errors."""
+    method = fit.options.errors.method
+    if method != "crossfit":
+        msg = (
+            f"the fit was made with uncertainty={method!r}; directions need neighbours from other "
+            "genes: run tl.velocity(adata, uncertainty='crossfit', "
+            f"key_added={fit.key!r})."
+        )
+        raise ValueError(msg)
+
+
+def bytes_per_value(choice: ErrorChoice, n_rules: int = 2) -> int:
+    """Return what a value of a block takes with everything that is made of it."""
+    # counts of the second layer; counts of a fold and their moments; for every rule what cells
+    # give and the instruments
+    more = {None: 0, "sandwich": 20, "crossfit": 12 + 12 * n_rules}[choice.method]
+    return BYTES_PER_VALUE + more
+
+
+def folds_hash(adata: AnnData, gene_clusters: str | None) -> str:
+    """Return a short hash of what folds of genes are made from."""
+    columns = [component_genes(adata)]
+    if gene_clusters is not None:
+        columns.append(pd.factorize(adata.var[gene_clusters])[0])
+    return hash_values(*columns)
+
+
+def _split(
+    inputs: Inputs,
+    generator: np.random.Generator,
+    gene_clusters: str | None,
+    spliced: str,
+    neighbors_key: str | None,
+) -> Split:
+    """Cut genes and cells in two at random and find the neighbours for each fold of genes."""
+    adata, cells = inputs.adata, inputs.cells
+    cell_fold = _halves(generator, adata.n_obs)
+    params = neighbor_params(adata, neighbors_key)
+    if external(params):
+        # these neighbours do not come from these counts: they are the same for all genes
+        graph = SmoothingOperator.from_connectivities(inputs.connectivities(neighbors_key), cells)
+        graph = graph.without_self()
+        return Split(np.zeros(adata.n_vars, dtype=np.int8), cell_fold, (graph, graph))
+    gene_fold = _gene_halves(adata, generator, gene_clusters)
+    chosen = component_genes(adata)
+    seed = int(generator.integers(2**31 - 1))
+    graphs = tuple(
+        _graph(adata, spliced, chosen & (gene_fold != fold), params, seed, cells) for fold in (0, 1)
+    )
+    return Split(gene_fold, cell_fold, graphs)
+
+
+def _graph(
+    adata: AnnData,
+    spliced: str,
+    genes: NDArray[np.bool_],
+    params: dict[str, Any],
+    seed: int,
+    cells: NDArray[np.bool_],
+) -> SmoothingOperator:
+    """Return means over the nearest neighbours by some genes, each cell itself left out."""
+    n_neighbors = min(int(params.get("n_neighbors", 30)), adata.n_obs - 1)
+    # half of the genes may not have as many
+    n_pcs = min(int(params.get("n_pcs", 30) or 30), adata.n_obs - 1, int(genes.sum()) - 1)
+    # sizes over all genes would carry counts of the other fold into the neighbours of this one
+    components = principal_components(adata, spliced, genes, n_pcs, seed, alone=True)
+    indices, _ = nearest_neighbors(np.asarray(components, dtype=np.float32), n_neighbors, rng=seed)
+    others = np.ascontiguousarray(np.sort(indices[:, 1:], axis=1))
+    indptr = np.arange(adata.n_obs + 1, dtype=np.int64) * others.shape[1]
+    return SmoothingOperator(indptr, others.ravel()).without(~cells)
+
+
+def _halves(generator: np.random.Generator, n: int) -> NDArray[np.int8]:
+    fold = np.zeros(n, dtype=np.int8)
+    fold[generator.permutation(n)[: n // 2]] = 1
+    return fold
+
+
+def _gene_halves(
+    adata: AnnData, generator: np.random.Generator, gene_clusters: str | None
+) -> NDArray[np.int8]:
+    """Cut the genes in two; those of one cluster stay together."""
+    if gene_clusters is None:
+        return _halves(generator, adata.n_vars)
+    column = check_key(adata, "var", gene_clusters, "name the column that holds gene clusters.")
+    codes, names = pd.factorize(column)
+    # a gene without a cluster is one of its own
+    alone = codes < 0
+    codes[alone] = len(names) + np.arange(int(alone.sum()))
+    sizes = np.bincount(codes)
+    if len(sizes) < 2:
+        msg = f"var[{gene_clusters!r}] holds one cluster; folds of genes need at least two."
+        raise ValueError(msg)
+    fold = np.zeros(len(sizes), dtype=np.int8)
+    filled = [0, 0]
+    # large clusters first, each to the fold that holds less: halves of like size
+    order = generator.permutation(len(sizes))
+    for cluster in order[np.argsort(-sizes[order], kind="stable")]:
+        smaller = int(filled[1] < filled[0])
+        fold[cluster] = smaller
+        filled[smaller] += int(sizes[cluster])
+    if generator.integers(2):
+        fold = (1 - fold).astype(np.int8)
+    return fold[codes]

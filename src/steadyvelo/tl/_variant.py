@@ -1,0 +1,116 @@
+"""A fit made again under another choice, on a copy that shares the counts."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from steadyvelo import _keys, pp
+from steadyvelo._adata._light_copy import light_copy
+from steadyvelo._adata._neighbor_graph import graph_keys, neighbor_params
+from steadyvelo._warnings import SteadyveloWarning
+
+from ._make_fit import make_fit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anndata import AnnData
+
+    from steadyvelo._adata._fit import Fit
+
+__all__ = ["Variant", "fit_variant", "other_size_factors"]
+
+# under which a variant is written on its copy
+KEY = "velocity"
+_KINDS = ("spliced", "unspliced")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is done otherwise than a fit did it.
+
+    Attributes
+    ----------
+    options
+        Options of the fit and their values.
+    n_neighbors
+        Number of neighbours that are found anew; None keeps the graph.
+    other_sizes
+        Whether the size factors that the fit did not use are.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    n_neighbors: int | None = None
+    other_sizes: bool = False
+
+
+def other_size_factors(fit: Fit) -> Literal["per_layer", "common"]:
+    """Return the method of size factors that was not used."""
+    made = _keys.SIZE_PARAMS.read(fit.adata, default={}).get("method", "per_layer")
+    return "per_layer" if made == "common" else "common"
+
+
+def fit_variant(
+    fit: Fit, variant: Variant, basis: str, *, max_memory: float | None, n_threads: int
+) -> Fit:
+    """Fit again, on an AnnData with the counts, neighbours and embedding of another.
+
+    Nothing is said that the fit itself has said: cells that are left out, few velocity genes.
+    """
+    adata, options = fit.adata, fit.options
+    key = options.neighbors_key
+    rep = neighbor_params(adata, key).get("use_rep")
+    spaces = [_keys.PCA.of(), _keys.EMBEDDING.of(basis=basis), str(rep)]
+    clusters = options.errors.gene_clusters
+    columns = (_keys.GENES_USED, _keys.HIGHLY_VARIABLE, _keys.GENES_REASON)
+    copy = light_copy(
+        adata,
+        var=[*(column.of() for column in columns), *([clusters] if clusters else [])],
+        layers=[options.spliced, options.unspliced],
+        obsm=sorted(set(spaces)),
+        varm=[],
+        obsp=graph_keys(adata, key),
+        uns=[key or _keys.NEIGHBORS.of(), _keys.SIZE_PARAMS.of()],
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SteadyveloWarning)
+        if variant.other_sizes:
+            _change_sizes(copy, fit)
+        if variant.n_neighbors is not None:
+            _change_neighbors(copy, fit, variant.n_neighbors)
+        return make_fit(
+            fit.inputs.of_copy(copy, new_neighbors=variant.n_neighbors is not None),
+            replace(options, dense=False, **variant.options),
+            fit.weights,
+            key=KEY,
+            max_memory=max_memory,
+            n_threads=n_threads,
+        )
+
+
+def _change_sizes(copy: AnnData, fit: Fit) -> None:
+    """Give a copy the size factors that were not used, from the same sizes and cells."""
+    made = _keys.SIZE_PARAMS.read(fit.adata, default={})
+    columns = {f"{kind}_size": str(made.get(f"{kind}_size", "layer")) for kind in _KINDS}
+    pp.size_factors(
+        copy,
+        method=other_size_factors(fit),
+        spliced=fit.options.spliced,
+        unspliced=fit.options.unspliced,
+        **{name: None if column == "layer" else column for name, column in columns.items()},
+    )
+    _keys.CELLS_USED.write(copy, _keys.CELLS_USED.values(copy) & fit.inputs.cells)
+
+
+def _change_neighbors(copy: AnnData, fit: Fit, n_neighbors: int) -> None:
+    """Find another number of neighbours, as the graph's were found."""
+    key = fit.options.neighbors_key
+    pp.neighbors(
+        copy,
+        n_neighbors=n_neighbors,
+        n_pcs=int(neighbor_params(fit.adata, key).get("n_pcs", 30) or 30),
+        spliced=fit.options.spliced,
+        key_added=key,
+    )
