@@ -8,7 +8,7 @@ import numpy as np
 
 from steadyvelo import _keys
 
-from ._checks import check_key, listed
+from ._checks import listed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -21,10 +21,10 @@ def check_finite_embedding(adata: AnnData, basis: str) -> NDArray[np.float64]:
     """Return an embedding in float64; refuse a missing one and coordinates that are not finite."""
     name = basis.removeprefix("X_")
     there = [key.removeprefix("X_") for key in adata.obsm if key.startswith("X_")]
-    if _keys.EMBEDDING.of(basis=name) not in adata.obsm:
+    if not _keys.EMBEDDING.is_in(adata, basis=name):
         msg = f"basis={basis!r} is not in adata.obsm; there is {listed(there)}."
         raise KeyError(msg)
-    embedding = np.asarray(adata.obsm[_keys.EMBEDDING.of(basis=name)], dtype=np.float64)
+    embedding = np.asarray(_keys.EMBEDDING.read(adata, basis=name), dtype=np.float64)
     bad = ~np.isfinite(embedding).all(axis=1)
     if bad.any():
         msg = (
@@ -37,10 +37,6 @@ def check_finite_embedding(adata: AnnData, basis: str) -> NDArray[np.float64]:
 
 def check_arrows(adata: AnnData, basis: str, velocity_key: str) -> NDArray[np.float64]:
     """Return the arrows on an embedding in float64; refuse with the remedy where there are none."""
-    arrows = check_key(
-        adata,
-        "obsm",
-        _keys.VELOCITY_EMBEDDING.of(velocity_key, basis),
-        f"run tl.velocity_embedding(adata, basis={basis!r}) first.",
-    )
+    remedy = f"run tl.velocity_embedding(adata, basis={basis!r}) first."
+    arrows = _keys.VELOCITY_EMBEDDING.read(adata, velocity_key, basis, remedy=remedy)
     return np.asarray(arrows, dtype=np.float64)

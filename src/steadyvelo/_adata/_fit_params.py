@@ -13,7 +13,8 @@ import numpy as np
 
 from steadyvelo import _keys
 
-from ._checks import check_level, check_whole_number, listed, one_of
+from ._checks import listed
+from ._error_choice import ErrorChoice, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GIVEN",
-    "ErrorChoice",
     "FitOptions",
     "FitParams",
     "GraphParams",
@@ -36,67 +36,12 @@ __all__ = [
 
 # the rule of a fit whose weights were given as an array
 GIVEN = "given"
-_METHODS = ("sandwich", "crossfit")
 _OFFSETS: dict[str, OffsetMode] = {"False": False, "True": True, "nonnegative": "nonnegative"}
 # entries without which another tool has written the parameters
 _REQUIRED = ("moments", "weights", "quantiles", "cells_hash", "n_cells")
 # how results that follow from a graph were made; what else follows from a fit
 _OF_GRAPH = ("arrows", "embeddings", "transitions", "terminal_states", "pseudotime", "randomized")
 _OF_FIT = ("directions", "reliability")
-
-
-@dataclass(frozen=True)
-class ErrorChoice:
-    """How errors of ratios are found; see :func:`steadyvelo.tl.velocity`.
-
-    Attributes
-    ----------
-    method
-        ``"sandwich"`` or ``"crossfit"``; None finds none.
-    n_splits, level, gene_clusters, batch_key, rng
-        As the arguments of that function.
-    """
-
-    method: str | None = None
-    n_splits: int = 5
-    level: float = 0.95
-    gene_clusters: str | None = None
-    batch_key: str | None = None
-    rng: int = 0
-
-    def check(self) -> None:
-        """Refuse what cannot be asked for."""
-        if self.method is not None:
-            one_of("uncertainty", self.method, _METHODS)
-        check_whole_number("n_splits", self.n_splits, least=1)
-        check_whole_number("rng", self.rng)
-        check_level(self.level)
-
-    def encode(self) -> dict[str, Any]:
-        """Return the entries of `uns`; none without a method."""
-        if self.method is None:
-            return {}
-        entries = {
-            "uncertainty": self.method,
-            "level": self.level,
-            "batch_key": self.batch_key or "",
-        }
-        if self.method == "crossfit":
-            clusters = self.gene_clusters or ""
-            entries |= {"n_splits": self.n_splits, "gene_clusters": clusters, "rng": self.rng}
-        return entries
-
-    @classmethod
-    def decode(cls, entries: Mapping[str, Any]) -> Self:
-        """Read what :meth:`encode` wrote."""
-        return cls(
-            _text(entries, "uncertainty"),
-            int(entries.get("n_splits", 5)),
-            float(entries.get("level", 0.95)),
-            _text(entries, "gene_clusters"),
-            _text(entries, "batch_key"),
-            int(entries.get("rng", 0)),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +77,7 @@ class FitOptions:
     unspliced: str = "unspliced"
     neighbors_key: str | None = None
     dense: bool = True
-    errors: ErrorChoice = ErrorChoice()
+    errors: ErrorChoice = field(default_factory=ErrorChoice)
 
     def encode(self) -> dict[str, Any]:
         """Return the entries of `uns`."""
@@ -171,10 +116,10 @@ class FitOptions:
             highly_variable=bool(entries["highly_variable"]),
             dense=bool(entries["dense"]),
             groups=None if groups is None else tuple(map(str, np.atleast_1d(groups))),
-            groupby=_text(entries, "groupby"),
+            groupby=text(entries, "groupby"),
             spliced=str(entries["spliced"]),
             unspliced=str(entries["unspliced"]),
-            neighbors_key=_text(entries, "neighbors_key"),
+            neighbors_key=text(entries, "neighbors_key"),
             errors=ErrorChoice.decode(entries),
         )
 
@@ -233,9 +178,9 @@ class MadeFrom:
             n_cells=int(entries["n_cells"]),
             cells_hash=str(entries["cells_hash"]),
             from_layers=str(entries["moments"]) == "layers",
-            neighbors_hash=_text(entries, "neighbors_hash"),
-            factors_hash=_text(entries, "factors_hash"),
-            folds_hash=_text(entries, "folds_hash"),
+            neighbors_hash=text(entries, "neighbors_hash"),
+            factors_hash=text(entries, "factors_hash"),
+            folds_hash=text(entries, "folds_hash"),
         )
 
 
@@ -274,7 +219,7 @@ class GraphParams:
             int(entries["n_recurse_neighbors"]),
             int(entries["n_graph_genes"]),
             bool(entries["sqrt_transform"]),
-            _text(entries, "graph_neighbors_key"),
+            text(entries, "graph_neighbors_key"),
         )
 
 
@@ -345,9 +290,4 @@ def note_made(
 def neighbors_of_graph(adata: AnnData, key: str) -> str | None:
     """Return the neighbour graph that the velocity graph was made with; None for the default."""
     entries = _keys.PARAMS.read(adata, key, default={})
-    return _text(entries, "graph_neighbors_key") or _text(entries, "neighbors_key")
-
-
-def _text(entries: Mapping[str, Any], name: str) -> str | None:
-    """Return text; None for what was written in its place."""
-    return str(entries.get(name, "")) or None
+    return text(entries, "graph_neighbors_key") or text(entries, "neighbors_key")

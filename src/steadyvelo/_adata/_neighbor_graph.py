@@ -8,8 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_key, check_sparse, warn
-from steadyvelo._adata._provenance import check_cells
+
+from ._checks import check_key, check_sparse, warn
+from ._provenance import check_cells
 
 if TYPE_CHECKING:
     from anndata import AnnData

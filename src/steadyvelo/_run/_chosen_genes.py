@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from anndata import AnnData
-
 from steadyvelo import _keys, pp
 from steadyvelo._adata._checks import check_adata, check_counts
-from steadyvelo._run._plan import Plan
-from steadyvelo._run._steps import Steps
+from steadyvelo._adata._light_copy import light_copy
+
+from ._plan import Plan
+from ._steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from anndata import AnnData
 
 __all__ = ["mark_genes", "plan_of_run"]
 
@@ -32,7 +34,15 @@ def mark_genes(
     """Return a light copy with size factors and marked genes; the input stays as it is."""
     layers = {"spliced": spliced, "unspliced": unspliced}
     with steps("size factors"):
-        marked = _annotations(adata, layers)
+        marked = light_copy(
+            adata,
+            layers=layers.values(),
+            obsm=[],
+            varm=[],
+            obsp=[],
+            # which layers the sizes in obs are of
+            uns=[_keys.SIZE_PARAMS.of()],
+        )
         pp.size_factors(
             marked,
             method=size_factor_method,
@@ -75,22 +85,10 @@ def plan_of_run(
         spliced=spliced,
         unspliced=unspliced,
     )
-    n_genes = int(marked.var[_keys.GENES_USED.of()].sum())
+    n_genes = int(_keys.GENES_USED.values(marked).sum())
     return Plan.make(
         (adata.n_obs, n_genes),
         n_layers=3 if dense else 0,
         max_memory=max_memory,
         n_threads=n_threads,
-    )
-
-
-def _annotations(adata: AnnData, layers: dict[str, str]) -> AnnData:
-    """Return an AnnData that shares the counts of another but has annotations of its own."""
-    # which layers the sizes in obs are of
-    params = _keys.SIZE_PARAMS.of()
-    return AnnData(
-        obs=adata.obs.copy(),
-        var=adata.var.copy(),
-        uns={params: dict(adata.uns[params])} if params in adata.uns else {},
-        layers={name: adata.layers[name] for name in layers.values()},
     )

@@ -12,9 +12,10 @@ from steadyvelo import _keys, pp, tl
 from steadyvelo._adata._checks import check_adata, check_counts, listed
 from steadyvelo._adata._groups import cluster_codes
 from steadyvelo._adata._neighbor_graph import distances, has_neighbors
-from steadyvelo._run._chosen_genes import mark_genes
-from steadyvelo._run._plan import Plan
-from steadyvelo._run._steps import Steps
+
+from ._chosen_genes import mark_genes
+from ._plan import Plan
+from ._steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -127,7 +128,7 @@ def run(
     for name in layers.values():
         check_counts(adata, name)
     basis = basis.removeprefix("X_")
-    if basis not in {"umap", "pca"} and _keys.EMBEDDING.of(basis=basis) not in adata.obsm:
+    if basis not in {"umap", "pca"} and not _keys.EMBEDDING.is_in(adata, basis=basis):
         there = [key.removeprefix("X_") for key in adata.obsm]
         msg = f"basis={basis!r} is not in adata.obsm ({listed(there)}); only 'umap' is computed."
         raise KeyError(msg)
@@ -144,14 +145,14 @@ def run(
         unspliced_size=unspliced_size,
         **layers,
     )
-    used = marked.var[_keys.GENES_USED.of()].to_numpy()
+    used = _keys.GENES_USED.values(marked)
     all_genes = marked.var[
         [_keys.GENES_USED.of(), _keys.GENES_REASON.of(), _keys.SHARED_COUNTS.of()]
     ].copy()
     result = adata[:, used].copy()
     result.obs = marked.obs
     result.var = marked.var[used].copy()
-    result.uns[_keys.SIZE_PARAMS.of()] = marked.uns[_keys.SIZE_PARAMS.of()]
+    _keys.SIZE_PARAMS.write(result, _keys.SIZE_PARAMS.read(marked))
     if result.X is None:
         result.X = result.layers[spliced].copy()
     del marked
@@ -172,7 +173,7 @@ def run(
                 key_added=neighbors_key,
                 rng=rng,
             )
-    if basis == "umap" and _keys.EMBEDDING.of(basis="umap") not in result.obsm:
+    if basis == "umap" and not _keys.EMBEDDING.is_in(result, basis="umap"):
         with steps("embedding"):
             _compute_umap(result, neighbors_key, rng)
     with steps("fit and velocities") as progress:
@@ -214,13 +215,12 @@ def run(
                 n_threads=n_threads,
                 progress=progress,
             )
-    result.uns[_keys.ALL_GENES.of()] = _gene_table(all_genes, result)
-    result.uns[_keys.RUN.of()] = {
-        "seconds": steps.seconds,
-        "min_shared_counts": min_shared_counts,
+    _keys.ALL_GENES.write(result, _gene_table(all_genes, result))
+    chosen = {"min_shared_counts": min_shared_counts, "retain": list(retain)}
+    if not retain:
         # files hold no empty entries
-        **({"retain": list(retain)} if retain else {}),
-    }
+        del chosen["retain"]
+    _keys.RUN.write(result, {"seconds": steps.seconds, **chosen})
     return result
 
 
@@ -232,19 +232,19 @@ def summary(result: AnnData) -> str:
     result
         Result of :func:`run`.
     """
-    genes = result.uns[_keys.ALL_GENES.of()]
+    genes = _keys.ALL_GENES.read(result)
     used = genes[_keys.GENES_USED.of()].to_numpy(dtype=bool)
-    good = result.var[_keys.VELOCITY_GENES.of()].to_numpy(dtype=bool)
-    cells = result.obs[_keys.CELLS_USED.of()].to_numpy(dtype=bool)
+    good = _keys.VELOCITY_GENES.values(result)
+    cells = _keys.CELLS_USED.values(result)
     lines = [
         f"cells           {result.n_obs:,}"
-        + _reasons(result.obs.loc[~cells, _keys.CELLS_REASON.of()], "left out"),
+        + _reasons(_keys.CELLS_REASON.read(result)[~cells], "left out"),
         f"genes           {used.sum():,} of {len(genes):,} used"
         + _reasons(genes.loc[~used, _keys.GENES_REASON.of()], "not used"),
         f"velocity genes  {good.sum():,} of {used.sum():,}"
-        + _reasons(result.var.loc[~good, _keys.REASON.of()], "not"),
+        + _reasons(_keys.REASON.read(result)[~good], "not"),
     ]
-    seconds = result.uns[_keys.RUN.of()]["seconds"]
+    seconds = _keys.RUN.read(result)["seconds"]
     timed = ", ".join(f"{step} {float(spent):.1f}" for step, spent in seconds.items())
     total = sum(float(spent) for spent in seconds.values())
     return "\n".join([*lines, f"seconds         {total:.1f} ({timed})"])
@@ -252,10 +252,9 @@ def summary(result: AnnData) -> str:
 
 def _forget_moments(adata: AnnData) -> None:
     """Remove smoothed layers of an earlier run; those of another tool are kept and used."""
-    if _keys.MOMENTS_PARAMS.of() in adata.uns:
-        del adata.uns[_keys.MOMENTS_PARAMS.of()]
-        for field in (_keys.MS, _keys.MU):
-            adata.layers.pop(field.of(), None)
+    if _keys.MOMENTS_PARAMS.is_in(adata):
+        for field in (_keys.MOMENTS_PARAMS, _keys.MS, _keys.MU):
+            field.drop(adata)
 
 
 def _compute_umap(adata: AnnData, neighbors_key: str | None, rng: int) -> None:
@@ -264,11 +263,12 @@ def _compute_umap(adata: AnnData, neighbors_key: str | None, rng: int) -> None:
     if (neighbors_key or _keys.NEIGHBORS.of()) not in adata.uns:
         # a graph alone in obsp: scanpy wants to know where it lies
         stored = int(np.diff(distances(adata, neighbors_key).indptr).max())
-        adata.uns[_keys.NEIGHBORS.of()] = {
+        entry = {
             "connectivities_key": _keys.CONNECTIVITIES.of(),
             "distances_key": _keys.DISTANCES.of(),
             "params": {"n_neighbors": stored + 1, "method": "umap"},
         }
+        _keys.NEIGHBORS.write(adata, entry)
     with warnings.catch_warnings():
         # umap's remark that a seed turns its parallelism off
         warnings.filterwarnings("ignore", message="n_jobs value", category=UserWarning)
@@ -286,9 +286,9 @@ def _judge(result: AnnData, groupby: str | None, **options: Any) -> None:
 def _gene_table(all_genes: pd.DataFrame, result: AnnData) -> pd.DataFrame:
     """Return one row per gene of the input with what became of it."""
     table = all_genes.copy()
-    good = result.var_names[result.var[_keys.VELOCITY_GENES.of()].to_numpy(dtype=bool)]
+    good = result.var_names[_keys.VELOCITY_GENES.values(result)]
     table[_keys.VELOCITY_GENES.of()] = table.index.isin(good)
-    used_reason = result.var[_keys.REASON.of()].astype(object).reindex(table.index)
+    used_reason = _keys.REASON.read(result).astype(object).reindex(table.index)
     left_out = table[_keys.GENES_REASON.of()].astype(object)
     used = table[_keys.GENES_USED.of()].to_numpy(dtype=bool)
     table[_keys.REASON.of()] = pd.Categorical(np.where(used, used_reason, left_out))

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import norm
 
-from steadyvelo._adata._checks import listed
+from steadyvelo._adata._checks import check_level, listed
 from steadyvelo.tl import rank_velocity_genes
 
 from ._names import as_text
@@ -91,9 +91,7 @@ def rank_genes(
     >>> [ax.get_title() for ax in sv.pl.rank_genes(adata, "branch")]
     ['branch 1', 'branch 2', 'trunk']
     """
-    if not 0 < level < 1:
-        msg = f"level must be between 0 and 1; it is {level}."
-        raise ValueError(msg)
+    check_level(level)
     if ax is not None and (groups is None or len(groups) > 1):
         msg = "ax holds one group; name it as groups=[...], or leave ax out."
         raise ValueError(msg)

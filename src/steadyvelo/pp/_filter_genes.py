@@ -101,9 +101,9 @@ def filter_genes(
         reason[(total == 0) & ~used] = f"no {kind} counts"
 
     writable(adata)
-    adata.var[_keys.GENES_USED.of()] = used
-    adata.var[_keys.GENES_REASON.of()] = pd.Categorical(reason.astype(object))
-    adata.var[_keys.SHARED_COUNTS.of()] = shared
+    _keys.GENES_USED.write(adata, used)
+    _keys.GENES_REASON.write(adata, pd.Categorical(reason.astype(object)))
+    _keys.SHARED_COUNTS.write(adata, shared)
     if subset:
         adata._inplace_subset_var(used)  # noqa: SLF001 (what scanpy's filters call)
 

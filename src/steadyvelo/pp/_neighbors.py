@@ -105,8 +105,8 @@ def neighbors(
     computed = None
     if use_rep is not None:
         representation = check_key(adata, "obsm", use_rep, "name one of these as use_rep=.")
-    elif _keys.PCA.of() in adata.obsm:
-        representation = adata.obsm[_keys.PCA.of()][:, :n_pcs]
+    elif _keys.PCA.is_in(adata):
+        representation = _keys.PCA.read(adata)[:, :n_pcs]
     else:
         representation = computed = principal_components(
             adata, spliced, component_genes(adata), n_pcs, rng
@@ -134,7 +134,7 @@ def neighbors(
     }
     writable(adata)
     if computed is not None:
-        adata.obsm[_keys.PCA.of()] = computed
+        _keys.PCA.write(adata, computed)
     prefix = "" if key_added is None else f"{key_added}_"
     entry: dict[str, Any] = {"params": params}
     for field, graph in (

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo._adata._checks import check_adata
+from steadyvelo._adata._error_choice import ErrorChoice
 from steadyvelo._adata._fit import Fit
-from steadyvelo._adata._fit_params import GIVEN, ErrorChoice
+from steadyvelo._adata._fit_params import GIVEN
 from steadyvelo._adata._groups import group_masks, sample_codes
 from steadyvelo.engine import count_threads, fit_groups, genes_per_block
 from steadyvelo.engine._progress import ShowProgress, shown

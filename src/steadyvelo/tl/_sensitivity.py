@@ -12,8 +12,8 @@ import pandas as pd
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo._adata._error_choice import ErrorChoice
 from steadyvelo._adata._fit import Fit
-from steadyvelo._adata._fit_params import ErrorChoice
 from steadyvelo._adata._groups import cluster_codes
 from steadyvelo._adata._neighbor_graph import external, neighbor_params
 from steadyvelo._warnings import SteadyveloWarning

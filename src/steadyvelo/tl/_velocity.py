@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from steadyvelo._adata._checks import check_adata, one_of
+from steadyvelo._adata._error_choice import ErrorChoice
 from steadyvelo._adata._field import check_key_added
-from steadyvelo._adata._fit_params import GIVEN, ErrorChoice, FitOptions
+from steadyvelo._adata._fit_params import GIVEN, FitOptions
 from steadyvelo._adata._inputs import Inputs
 from steadyvelo.engine import count_threads
 from steadyvelo.engine._progress import ShowProgress, shown

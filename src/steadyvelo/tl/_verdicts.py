@@ -79,9 +79,9 @@ def _doubts(row: pd.Series) -> list[str]:
 
 def checks_of_data(adata: AnnData, key: str, basis: str, table: pd.DataFrame) -> pd.DataFrame:
     """Return what is found of the data set as a whole."""
-    made = adata.uns[_keys.PARAMS.of(key)]["directions"][basis]
-    chosen = adata.var[_keys.VELOCITY_GENES.of(key)].to_numpy(dtype=bool)
-    model = adata.var[_keys.MODEL.of(key)].astype(str)[chosen]
+    made = _keys.PARAMS.read(adata, key)["directions"][basis]
+    chosen = _keys.VELOCITY_GENES.values(adata, key)
+    model = _keys.MODEL.read(adata, key).astype(str)[chosen]
     holds = int((model == "holds").sum())
     determined, control = made["determined"], made["determined_in_controls"]
     beside = f"; {control:.1%} in controls that go nowhere" if np.isfinite(control) else ""
@@ -104,9 +104,9 @@ def checks_of_data(adata: AnnData, key: str, basis: str, table: pd.DataFrame) ->
             float(called.iloc[0]) <= _FALSE_CALLS,
             f"{float(called.iloc[0]):.0%} of the controls; about 5 % are expected.",
         )
-    agreement = _keys.AGREEMENT.of(key, basis)
-    if agreement in adata.obs:
-        middle = float(adata.obs[agreement].median())
+    agreement = _keys.AGREEMENT.read(adata, key, basis, default=None)
+    if agreement is not None:
+        middle = float(agreement.median())
         rows["drawn arrows agree with linear ones"] = (
             middle,
             middle >= _TURNED,

@@ -1,0 +1,99 @@
+"""What is recorded of a fit, there and back."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import steadyvelo as sv
+from steadyvelo._adata._error_choice import ErrorChoice
+from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._fit_params import (
+    FitOptions,
+    FitParams,
+    GraphParams,
+    MadeFrom,
+    note_made,
+)
+
+NAMES = st.one_of(st.none(), st.sampled_from(["pca_graph", "batch", "κ"]))
+QUANTILE = st.one_of(st.none(), st.floats(0, 1))
+ERRORS = st.one_of(
+    st.just(ErrorChoice()),
+    st.builds(ErrorChoice, st.just("sandwich"), level=st.floats(0.5, 0.99), batch_key=NAMES),
+    st.builds(
+        ErrorChoice,
+        st.just("crossfit"),
+        st.integers(1, 9),
+        st.floats(0.5, 0.99),
+        NAMES,
+        NAMES,
+        st.integers(0, 2**31),
+    ),
+)
+OPTIONS = st.builds(
+    FitOptions,
+    weights=st.sampled_from(["extremes", "all", "given"]),
+    quantiles=st.tuples(QUANTILE, QUANTILE),
+    offset=st.sampled_from([False, True, "nonnegative"]),
+    min_r2=st.floats(-1, 1),
+    r2=st.sampled_from(["fit", "all_cells"]),
+    highly_variable=st.booleans(),
+    dense=st.booleans(),
+    groups=st.just(("a", "b")),
+    groupby=st.just("branch"),
+    neighbors_key=NAMES,
+    errors=ERRORS,
+)
+MADE_FROM = st.builds(
+    MadeFrom,
+    version=st.just("1"),
+    n_cells=st.integers(1, 10**6),
+    cells_hash=st.just("0f"),
+    from_layers=st.booleans(),
+    neighbors_hash=st.one_of(st.none(), st.just("1f")),
+    folds_hash=st.one_of(st.none(), st.just("2f")),
+)
+GRAPH = st.one_of(
+    st.none(), st.builds(GraphParams, st.integers(1, 3), st.integers(2, 9), st.booleans(), NAMES)
+)
+
+
+@given(options=OPTIONS, made_from=MADE_FROM, graph=GRAPH)
+def test_what_is_written_is_read(options, made_from, graph):
+    adata = ad.AnnData(np.ones((2, 2)))
+    FitParams(options, made_from, graph).write(adata, "velocity")
+    assert FitParams.read(adata, "velocity", "") == FitParams(options, made_from, graph)
+
+
+@pytest.mark.parametrize("options", [{}, {"groups": ["trunk"], "groupby": "branch"}])
+def test_a_file_changes_nothing(fitted, tmp_path, options):
+    sv.tl.velocity(fitted, uncertainty="crossfit", n_splits=1, offset="nonnegative", **options)
+    sv.tl.velocity_graph(fitted, sqrt_transform=True)
+    before = Fit.read(fitted, "velocity").params
+    fitted.write_h5ad(tmp_path / "a.h5ad")
+    after = Fit.read(ad.read_h5ad(tmp_path / "a.h5ad"), "velocity").params
+    assert (after.options, after.made_from, after.graph) == (
+        before.options,
+        before.made_from,
+        before.graph,
+    )
+
+
+def test_another_graph_drops_what_was_made_from_the_first(fitted):
+    note_made(fitted, "velocity", "directions", {"rng": 3}, under="pca")
+    note_made(fitted, "velocity", "pseudotime", {"rng": 4})
+    assert fitted.uns["velocity_params"]["embeddings"] == ["pca"]
+    sv.tl.velocity_graph(fitted, n_recurse_neighbors=1)
+    params = Fit.read(fitted, "velocity").params
+    assert params.made == {"directions": {"pca": {"rng": 3}}}
+    assert params.graph.n_recurse_neighbors == 1
+
+
+def test_parameters_of_another_tool_are_refused(fitted):
+    del fitted.uns["velocity_params"]["cells_hash"]
+    with pytest.raises(ValueError, match=r"lacks 'cells_hash'.*another tool.*Rerun tl\.velocity"):
+        sv.tl.velocity_graph(fitted)
