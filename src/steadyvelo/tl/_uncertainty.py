@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo._adata._checks import check_key
-from steadyvelo._adata._error_choice import ErrorChoice
 from steadyvelo._adata._groups import sample_codes
 from steadyvelo._adata._neighbor_graph import external, neighbor_params
 from steadyvelo._adata._provenance import hash_values
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from steadyvelo._adata._error_choice import ErrorChoice
     from steadyvelo._adata._fit import Fit
     from steadyvelo._adata._inputs import Inputs
     from steadyvelo.engine import CountsSource, ErrorRule
