@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,8 +25,7 @@ _CLEAR = 2.0
 _MOST_DIRECT = 0.5
 
 
-@dataclass(frozen=True, eq=False)
-class CellMatch:
+class CellMatch(NamedTuple):
     """For every cell of the first table its place in the second, or −1.
 
     Attributes
