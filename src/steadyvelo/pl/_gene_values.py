@@ -33,9 +33,10 @@ def gene_names(adata: AnnData, genes: str | Sequence[str]) -> list[str]:
 
 
 def moments_of_genes(
-    adata: AnnData, genes: NDArray[np.int64], fitted: Fitted
+    adata: AnnData, names: list[str], fitted: Fitted
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return smoothed abundances of some genes, shape (genes, cells)."""
+    """Return smoothed abundances of the genes named, shape (names, cells)."""
+    genes, places = np.unique(adata.var_names.get_indexer(names), return_inverse=True)
     part = fitted.params["cells_hash"] != hash_cells(adata)
     if moments_of_fit(adata, fitted.params):
         # of a part of the cells, too
@@ -52,4 +53,4 @@ def moments_of_genes(
     for block in source.blocks(genes_per_block(adata.n_obs)):
         spliced[block.genes, block.order.cell_of_row] = block.spliced.T
         unspliced[block.genes, block.order.cell_of_row] = block.unspliced.T
-    return spliced, unspliced
+    return spliced[places], unspliced[places]
