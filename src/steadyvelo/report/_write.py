@@ -6,7 +6,6 @@ import base64
 import hashlib
 from datetime import date
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -26,6 +25,7 @@ from ._shared import shared_copy
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
+    from pathlib import Path
 
     from anndata import AnnData
 
@@ -125,26 +125,15 @@ def write(
 
     steps = Steps(report)
     work = shared_copy(adata)
-    common: dict[str, Any] = {
-        "velocity_key": velocity_key, "max_memory": max_memory, "n_threads": n_threads,
-    }  # fmt: skip
-    if any(field.of(velocity_key) not in work.obs for field in _CONFIDENCE):
-        with steps("confidence") as progress:
-            tl.velocity_confidence(work, progress=progress, **common)
-    # of layers that another tool has smoothed no signs can be turned before smoothing
-    controlled = fitted.params["moments"] == "counts" or "neighbors_hash" in fitted.params
-    if controlled:
-        _make_control(work, fitted, basis, rng, steps, common)
+    _compute_missing(work, fitted, basis, rng, steps, max_memory=max_memory, n_threads=n_threads)
     with steps("transitions"):
         clusters = _clusters.section(work, groupby, velocity_key, n_threads)
     with steps("pictures"):
         genes = _genes.section(work, velocity_key, n_portraits)
         figures = _figures.all_figures(work, groupby, basis, fitted, genes, judged)
-    with steps("page"):
+    with steps("page"), replacing(target) as file:
         page = _render(
             title=title,
-            today=date.today().isoformat(),
-            version=__version__,
             basis=basis,
             groupby=groupby,
             verdicts=_verdicts.section(work, judged),
@@ -154,9 +143,8 @@ def write(
             figures=figures,
             methods=_methods.section(work, fitted, basis, judged),
         )
-        with replacing(target) as file:
-            file.write_text(page, encoding="utf-8")
-    return Path(target)
+        file.write_text(page, encoding="utf-8")
+    return target
 
 
 def _check_genes(fitted: Fitted) -> None:
@@ -170,23 +158,25 @@ def _check_genes(fitted: Fitted) -> None:
         raise ValueError(msg)
 
 
-def _make_control(
-    work: AnnData,
-    fitted: Fitted,
-    basis: str,
-    rng: int,
-    steps: Steps,
-    common: dict[str, Any],
+def _compute_missing(
+    work: AnnData, fitted: Fitted, basis: str, rng: int, steps: Steps, **limits: Any
 ) -> None:
-    """Randomise velocities and draw their arrows as those of the data, unless this was done."""
+    """Compute confidence and a control as the arrows of the data were made, unless they are."""
+    if any(field.of(fitted.key) not in work.obs for field in _CONFIDENCE):
+        with steps("confidence") as progress:
+            tl.velocity_confidence(work, velocity_key=fitted.key, progress=progress, **limits)
+    # of layers that another tool has smoothed no signs can be turned before smoothing
+    if fitted.params["moments"] != "counts" and "neighbors_hash" not in fitted.params:
+        return
     made = fitted.params.get("arrows", {}).get(basis, {})
     alike = {name: made[name] for name in ("scale", "self_transitions") if name in made}
     there = fitted.params.get("randomized", {}).get(basis)
     name = _keys.RANDOMIZED.of(fitted.key, basis)
     if name in work.obsm and there is not None and alike.items() <= there.items():
         return
+    options = {"basis": basis, "velocity_key": fitted.key, "rng": rng, **alike, **limits}
     with steps("control") as progress:
-        tl.randomized_velocity(work, basis=basis, rng=rng, progress=progress, **alike, **common)
+        tl.randomized_velocity(work, progress=progress, **options)
 
 
 def _render(**contents: Any) -> str:
@@ -205,4 +195,11 @@ def _render(**contents: Any) -> str:
         for kind, text in (("style", style), ("script", script))
     }
     template = environment.get_template("page.html.j2")
-    return template.render(style=style, script=script, hashes=hashes, **contents)
+    return template.render(
+        today=date.today().isoformat(),
+        version=__version__,
+        style=style,
+        script=script,
+        hashes=hashes,
+        **contents,
+    )
