@@ -35,12 +35,9 @@ _DEPTH = 30
 def same_matrix(counts: Counts) -> Finding:
     """Spliced and unspliced must be two matrices."""
     if not np.any((counts.spliced - counts.unspliced).data):
-        return Finding(
-            "stop",
-            1.0,
-            "the spliced and the unspliced layer hold the same numbers",
-            "read the counts again; one layer was written twice",
-        )
+        reason = "the spliced and the unspliced layer hold the same numbers"
+        remedy = "read the counts again; one layer was written twice"
+        return Finding("stop", 1.0, reason, remedy)
     return Finding("ok", 0.0, "spliced and unspliced are two matrices")
 
 
@@ -50,27 +47,22 @@ def normalised(counts: Counts) -> Finding:
     logged = [name for name, x in fractional.items() if _looks_logged(x)]
     if logged:
         largest = max(float(fractional[name].data.max()) for name in logged)
-        return Finding(
-            "stop",
-            largest,
-            f"layer {' and '.join(logged)} looks log-transformed (largest value {largest:.3g})",
-            "the model needs counts: take them from the counter's output, or from adata.raw",
-        )
+        reason = f"layer {' and '.join(logged)} looks log-transformed (largest value {largest:.3g})"
+        remedy = "the model needs counts: take them from the counter's output, or from adata.raw"
+        return Finding("stop", largest, reason, remedy)
     if fractional:
-        return Finding(
-            "look",
-            float(len(fractional)),
-            f"layer {' and '.join(fractional)} holds values that are not whole numbers",
-            "normalised? raw counts are better: these are taken as they are, with size factor 1",
+        reason = f"layer {' and '.join(fractional)} holds values that are not whole numbers"
+        remedy = (
+            "normalised? raw counts are better: these are taken as they are, with size factor 1"
         )
+        return Finding("look", float(len(fractional)), reason, remedy)
     for name, total in zip(counts.layers, counts.per_cell(), strict=True):
         if len(total) > 10 and total.min() > 0 and total.std() < 0.01 * total.mean():
-            return Finding(
-                "look",
-                float(total.mean()),
-                f"all cells have about {total.mean():,.0f} {name} molecules: normalised, rounded?",
-                "take the counts from the counter's output",
+            reason = (
+                f"all cells have about {total.mean():,.0f} {name} molecules: normalised, rounded?"
             )
+            remedy = "take the counts from the counter's output"
+            return Finding("look", float(total.mean()), reason, remedy)
     return Finding("ok", 0.0, "both layers hold whole numbers")
 
 
@@ -100,19 +92,13 @@ def proportions(counts: Counts) -> Finding:
         total = counts.spliced.sum() + counts.unspliced.sum() + counts.ambiguous.sum()
         said += f", {counts.ambiguous.sum() / total:.1%} of all are ambiguous"
     if share < low:
-        return Finding(
-            "look",
-            share,
-            f"{said}; {low:.0%} to {high:.0%} are usual",
-            "was the counter given introns? A 3' kit with poly-A priming gives 10 to 30 %",
-        )
+        reason = f"{said}; {low:.0%} to {high:.0%} are usual"
+        remedy = "was the counter given introns? A 3' kit with poly-A priming gives 10 to 30 %"
+        return Finding("look", share, reason, remedy)
     if share > high:
-        return Finding(
-            "look",
-            share,
-            f"{said}; {low:.0%} to {high:.0%} are usual in whole cells",
-            "nuclei have more; else see whether the layers are swapped",
-        )
+        reason = f"{said}; {low:.0%} to {high:.0%} are usual in whole cells"
+        remedy = "nuclei have more; else see whether the layers are swapped"
+        return Finding("look", share, reason, remedy)
     return Finding("ok", share, f"{said}; {low:.0%} to {high:.0%} are usual")
 
 
@@ -123,22 +109,18 @@ def swapped(counts: Counts) -> Finding:
     if s + u >= 100 and len(always) >= _FEWEST_GENES:
         share = u / (s + u)
         if share > 0.5:
-            return Finding(
-                "stop",
-                share,
+            reason = (
                 f"{share:.0%} of the molecules of mitochondrial and ribosomal genes, which have "
-                "hardly any unspliced ones, lie in the unspliced layer: layers are swapped",
-                "exchange the two layers, or name them by spliced= and unspliced=",
+                "hardly any unspliced ones, lie in the unspliced layer: layers are swapped"
             )
+            remedy = "exchange the two layers, or name them by spliced= and unspliced="
+            return Finding("stop", share, reason, remedy)
         return Finding("ok", share, f"{share:.1%} of mitochondrial and ribosomal are unspliced")
     share = counts.unspliced_share()
     if share > 0.5:
-        return Finding(
-            "look",
-            share,
-            f"{share:.0%} of molecules are unspliced: layers may be swapped",
-            "compare with the counter's log; in whole cells most molecules are spliced",
-        )
+        reason = f"{share:.0%} of molecules are unspliced: layers may be swapped"
+        remedy = "compare with the counter's log; in whole cells most molecules are spliced"
+        return Finding("look", share, reason, remedy)
     return Finding("ok", share, "more molecules are spliced than unspliced")
 
 
@@ -148,12 +130,9 @@ def nuclei(counts: Counts) -> Finding:
     some = s + u > 0
     share = np.median(u[some] / (s + u)[some]) if some.any() else 0.0
     if share > 0.5:
-        return Finding(
-            "look",
-            float(share),
-            f"the median cell has {share:.0%} unspliced molecules, as nuclei have",
-            "in nuclei spliced mRNA is lost by export, not only by decay: read gamma with care",
-        )
+        reason = f"the median cell has {share:.0%} unspliced molecules, as nuclei have"
+        remedy = "in nuclei spliced mRNA is lost by export, not only by decay: read gamma with care"
+        return Finding("look", float(share), reason, remedy)
     return Finding("ok", float(share), f"the median cell has {share:.0%} unspliced molecules")
 
 
@@ -164,12 +143,8 @@ def one_layer_genes(counts: Counts) -> Finding:
     share = one / max(one + both, 1)
     said = f"{one:,} of {one + both:,} genes seen have molecules of one kind only"
     if both < 2:
-        return Finding(
-            "stop",
-            share,
-            said,
-            "the layers share no genes; do they belong to one reference and one run?",
-        )
+        remedy = "the layers share no genes; do they belong to one reference and one run?"
+        return Finding("stop", share, said, remedy)
     if share > 0.8:
         return Finding("look", share, said, "did both layers come from one run of the counter?")
     return Finding("ok", share, said)
@@ -186,12 +161,9 @@ def duplicated_cells(counts: Counts) -> Finding:
             doubled.append(counts.cells[i])
         seen.add(key.digest())
     if doubled:
-        return Finding(
-            "look",
-            float(len(doubled)),
-            f"{len(doubled):,} cells have exactly the counts of another ({listed(doubled, 3)})",
-            "were samples joined twice? Remove the copies: they are their own neighbours",
-        )
+        reason = f"{len(doubled):,} cells have exactly the counts of another ({listed(doubled, 3)})"
+        remedy = "were samples joined twice? Remove the copies: they are their own neighbours"
+        return Finding("look", float(len(doubled)), reason, remedy)
     return Finding("ok", 0.0, "no two cells have the same counts")
 
 
@@ -263,12 +235,11 @@ def groups_alike(counts: Counts) -> Finding:
         if not 0.5 * overall <= share <= 2 * overall:
             apart.append(f"{name} ({share:.0%})")
     if apart:
-        return Finding(
-            "look",
-            float(len(apart)),
-            f"the unspliced share of {', '.join(apart[:5])} is far from the {overall:.0%} overall",
-            "samples of another kit or of nuclei? Fit them apart, or use common size factors",
+        reason = (
+            f"the unspliced share of {', '.join(apart[:5])} is far from the {overall:.0%} overall"
         )
+        remedy = "samples of another kit or of nuclei? Fit them apart, or use common size factors"
+        return Finding("look", float(len(apart)), reason, remedy)
     return Finding("ok", 0.0, f"all groups are near the {overall:.0%} unspliced overall")
 
 
