@@ -57,24 +57,13 @@ def analyse(
     `command` is written into the result; `page` asks for a report as well. With `dry_run` the plan
     is printed and nothing else is done.
     """
-    if color is not None:
-        # before anything is computed
-        from steadyvelo.pl._colors import color_column  # noqa: PLC0415
-
-        color_column(adata, color)
-    if clusters is None:
-        clusters = cluster_column(adata)
-    elif page:
-        check_clusters(adata, clusters)
+    clusters = _checked_columns(adata, color, clusters, page=page)
     beside = [target.with_name(f"{target.stem}_{name}.png") for name in PICTURES]
     if page:
         beside.append(target.with_name(f"{target.stem}_report.html"))
     written = [target, *beside]
     if dry_run:
-        plan = str(plan_of_run(adata, **options))
-        speech.say(f"plan: {plan}")
-        speech.say("would write " + ", ".join(map(str, written)))
-        speech.sum_up({"plan": plan, "would_write": [str(path) for path in written]})
+        _say_plan(str(plan_of_run(adata, **options)), written, speech)
         return None
     with showing(quiet=speech.quiet) as report:
         result = _run.run(
@@ -101,6 +90,27 @@ def analyse(
         speech.say(f"wrote {path}")
     speech.sum_up(json_summary(result, written))
     return result
+
+
+def _checked_columns(
+    adata: AnnData, color: str | None, clusters: str | None, *, page: bool
+) -> str | None:
+    """Return the column of clusters; refuse, before anything is computed, what is not there."""
+    if color is not None:
+        from steadyvelo.pl._colors import color_column  # noqa: PLC0415
+
+        color_column(adata, color)
+    if clusters is None:
+        return cluster_column(adata)
+    if page:
+        check_clusters(adata, clusters)
+    return clusters
+
+
+def _say_plan(plan: str, files: list[Path], speech: Speech) -> None:
+    speech.say(f"plan: {plan}")
+    speech.say("would write " + ", ".join(map(str, files)))
+    speech.sum_up({"plan": plan, "would_write": [str(path) for path in files]})
 
 
 def _write_beside(

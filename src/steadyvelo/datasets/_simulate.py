@@ -116,9 +116,8 @@ def simulate(
     for start in range(0, n_cells, _CELLS_AT_ONCE):
         cells = slice(start, start + _CELLS_AT_ONCE)
         unspliced, spliced = _abundances(genes, time[cells], branch[cells])
-        if steady_state:
-            unspliced = genes.ratio * spliced
-        unspliced, spliced = depth * unspliced, depth * spliced
+        unspliced = depth * (genes.ratio * spliced if steady_state else unspliced)
+        spliced = depth * spliced
         part: dict[str, Any] = {
             name: _counts(generator, library[cells, None] * mean, dispersion)
             for name, mean in (("spliced", spliced), ("unspliced", unspliced))

@@ -153,49 +153,44 @@ def attach_counts(
         check_counts(counts, name)
     cells, cells_by = _match(adata, counts, barcode_map, sample)
     matched = cells >= 0
-    if matched.mean() < min_overlap:
-        msg = (
-            f"{matched.sum():,} of {adata.n_obs:,} cells ({matched.mean():.0%}) were found in the "
-            f"counts by {cells_by}, fewer than min_overlap={min_overlap:g}: adata has "
-            f"{listed(adata.obs_names[~matched], 3)}, the counts {listed(counts.obs_names, 3)}. "
-            "Are these the counts of these cells? If so, give barcode_map= or sample=."
-        )
-        raise ValueError(msg)
+    _check_overlap(adata, counts, matched, cells_by, min_overlap)
     genes, genes_by = match_genes(adata, counts)
     _check_genes(adata, counts, genes, genes_by)
     layers = {name: _placed(layer, cells, genes) for name, layer in _layers(counts).items()}
-    totals = {
-        field.of(): np.where(matched, cell_totals(counts, kind)[cells], 0.0)
-        for kind, field in TOTALS.items()
-    }
+    totals = {kind: np.where(matched, cell_totals(counts, kind)[cells], 0.0) for kind in TOTALS}
     report = AttachReport(
-        n_cells=adata.n_obs,
-        n_matched=int(matched.sum()),
-        n_counts=counts.n_obs,
-        cells_by=cells_by,
-        genes_by=genes_by,
-        unmatched_cells=tuple(map(str, adata.obs_names[~matched])),
-        unmatched_counts=tuple(map(str, np.delete(counts.obs_names, cells[matched]))),
-        n_genes=adata.n_vars,
-        n_genes_matched=int((genes >= 0).sum()),
+        adata.n_obs,
+        int(matched.sum()),
+        counts.n_obs,
+        cells_by,
+        genes_by,
+        tuple(map(str, adata.obs_names[~matched])),
+        tuple(map(str, np.delete(counts.obs_names, cells[matched]))),
+        adata.n_vars,
+        int((genes >= 0).sum()),
     )
 
     writable(adata)
     for name, layer in layers.items():
         adata.layers[name] = layer
-    for name, total in totals.items():
-        adata.obs[name] = total
+    for kind, total in totals.items():
+        adata.obs[TOTALS[kind].of()] = total
     adata.obs[_keys.COUNTS_ATTACHED.of()] = matched
-    adata.uns[_keys.ATTACHED.of()] = {
-        "cells_matched": report.n_matched,
-        "cells_by": cells_by,
-        "genes_matched": report.n_genes_matched,
-        "genes_by": genes_by,
-        "min_overlap": min_overlap,
-    }
+    adata.uns[_keys.ATTACHED.of()] = _in_numbers(report, min_overlap)
     if not quiet:
         print(report)
     return report
+
+
+def _in_numbers(report: AttachReport, min_overlap: float) -> dict[str, float | str]:
+    """Return what is kept of the report with the AnnData."""
+    return {
+        "cells_matched": report.n_matched,
+        "cells_by": report.cells_by,
+        "genes_matched": report.n_genes_matched,
+        "genes_by": report.genes_by,
+        "min_overlap": min_overlap,
+    }
 
 
 def _layers(counts: AnnData) -> dict[str, Any]:
@@ -253,6 +248,20 @@ def _match(
         other_groups = counts.obs[_SAMPLE].astype(str).to_numpy(dtype=object)
     names = pd.Index(counts.obs[_OWN_NAME]) if _OWN_NAME in counts.obs else counts.obs_names
     return match_cells(adata.obs_names, names, groups=groups, other_groups=other_groups)
+
+
+def _check_overlap(
+    adata: AnnData, counts: AnnData, matched: NDArray[np.bool_], by: str, min_overlap: float
+) -> None:
+    """Refuse counts in which too few cells were found."""
+    if matched.mean() < min_overlap:
+        msg = (
+            f"{matched.sum():,} of {adata.n_obs:,} cells ({matched.mean():.0%}) were found in the "
+            f"counts by {by}, fewer than min_overlap={min_overlap:g}: adata has "
+            f"{listed(adata.obs_names[~matched], 3)}, the counts {listed(counts.obs_names, 3)}. "
+            "Are these the counts of these cells? If so, give barcode_map= or sample=."
+        )
+        raise ValueError(msg)
 
 
 def _check_genes(adata: AnnData, counts: AnnData, genes: NDArray[np.int64], by: str) -> None:

@@ -24,30 +24,7 @@ _SMALL = 64_000_000
 
 
 def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
-    """Read an h5ad file as it is.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Returns
-    -------
-    What it holds.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is truncated, or not an AnnData file.
-
-    Examples
-    --------
-    >>> load_h5ad("absent.h5ad")
-    Traceback (most recent call last):
-    FileNotFoundError: there is no file absent.h5ad.
-    """
+    """Read an h5ad file as it is; refuse one that is truncated, or no AnnData."""
     source = Path(path)
     check_hdf5(source, "an h5ad")
 

@@ -61,21 +61,9 @@ def match_cells(
 ) -> CellMatch:
     """Match cells by name, by barcode, or by barcode within samples.
 
-    Parameters
-    ----------
-    names, others
-        Cell names of the two tables.
-    groups, other_groups
-        Sample of each cell; None takes what stands around the barcode.
-
-    Returns
-    -------
-    The match.
-
-    Raises
-    ------
-    ValueError
-        If barcodes are shared by several samples and it is not clear which belong together.
+    `groups` and `other_groups` are the sample of each cell; None takes what stands around the
+    barcode. Barcodes that several samples share are refused where it is not clear which samples
+    belong together.
     """
     barcodes, around = _split(names)
     other_barcodes, other_around = _split(others)

@@ -26,20 +26,10 @@ _MOST_PACKED = 1032
 
 
 def read_matrix(path: Path, *, transpose: bool, shape: tuple[int, int]) -> sp.csr_matrix[Any]:
-    """Read a matrix of non-negative numbers.
+    """Read a matrix of non-negative numbers as cells × genes, CSR, without stored zeros.
 
-    Parameters
-    ----------
-    path
-        The file, plain or gzip.
-    transpose
-        Whether it holds genes × cells.
-    shape
-        Cells and genes that are named, which it must have.
-
-    Returns
-    -------
-    Cells × genes, CSR, without stored zeros.
+    With `transpose` the file, plain or gzip, holds genes × cells. It must have the `shape`, cells
+    and genes, that is named elsewhere.
     """
     _checked_sizes(path, shape, transpose=transpose)
     said = f"{path} cannot be read as MatrixMarket; is it truncated or corrupt?"

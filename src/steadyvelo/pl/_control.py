@@ -80,15 +80,11 @@ def control(
     """
     check_adata(adata)
     basis = basis.removeprefix("X_")
-    check_key(
-        adata,
-        "obsm",
-        _keys.RANDOMIZED.of(velocity_key, basis),
-        f"run tl.randomized_velocity(adata, basis={basis!r}) first.",
-    )
+    name = _keys.RANDOMIZED.of(velocity_key, basis)
+    check_key(adata, "obsm", name, f"run tl.randomized_velocity(adata, basis={basis!r}) first.")
     axes = _two_axes(ax)
     # the name of the control's arrows is that of a fit of its own
-    keys = velocity_key, _keys.RANDOMIZED.of(velocity_key, basis).removesuffix(f"_{basis}")
+    keys = velocity_key, name.removesuffix(f"_{basis}")
     for panel, key, title in zip(axes, keys, ("data", "randomised"), strict=True):
         velocity_stream(
             adata,

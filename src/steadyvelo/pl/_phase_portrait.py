@@ -113,22 +113,18 @@ def phase_portrait(
     """
     check_adata(adata)
     names = gene_names(adata, genes)
-    given = None if ax is None else np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
-    if given is not None and len(given) != len(names):
-        msg = f"ax must hold an axes for each of {len(names)} genes; it holds {len(given)}."
-        raise ValueError(msg)
+    given = None if ax is None else _given_axes(ax, len(names))
     if density and color is not None:
         msg = f"a density shows no colours; leave out density=True or color={color!r}."
         raise ValueError(msg)
-    if density is None:
-        density = color is None and adata.n_obs > _MOST_POINTS
+    many = color is None and adata.n_obs > _MOST_POINTS
+    density = many if density is None else density
     fitted = Fitted.read(adata, velocity_key)
     colors = cell_colors(adata, color, palette)
     places = adata.var_names.get_indexer(names)
     spliced, unspliced = moments_of_genes(adata, names, fitted)
     in_fit = _in_fit(adata, spliced, unspliced, places, fitted) if show_fit_cells else None
-    if size is None:
-        size = float(np.clip(40_000 / adata.n_obs, 1, 25))
+    size = float(np.clip(40_000 / adata.n_obs, 1, 25)) if size is None else size
 
     axes = panels(len(names), n_columns, (3.1, 2.9), margin=1.0) if given is None else given
     for k, (panel, name) in enumerate(zip(axes, names, strict=True)):
@@ -143,13 +139,21 @@ def phase_portrait(
         panel.set_xlabel("spliced")
         panel.set_ylabel("unspliced")
     _explain_marks(axes[0])
-    if color is not None:
-        colors.explain(axes, axes[-1].collections[0], legend_loc)
+    colors.explain(axes, axes[-1].collections[0], legend_loc)
     if given is None:
         make_room(axes[-1].figure)
     if show:
         plt.show()
     return axes[0] if len(names) == 1 else axes
+
+
+def _given_axes(ax: Axes | Sequence[Axes], n_genes: int) -> NDArray[np.object_]:
+    """Return the axes given as an array; refuse more or fewer than there are genes."""
+    axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
+    if len(axes) != n_genes:
+        msg = f"ax must hold an axes for each of {n_genes} genes; it holds {len(axes)}."
+        raise ValueError(msg)
+    return axes
 
 
 def _in_fit(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -107,13 +107,7 @@ def size_factors(
     names = {"spliced": spliced, "unspliced": unspliced}
     columns = {"spliced": spliced_size, "unspliced": unspliced_size}
     layers = {kind: check_counts(adata, name) for kind, name in names.items()}
-    normalised = {kind: not is_integer(layer) for kind, layer in layers.items()}
-    for kind, name in names.items():
-        if normalised[kind]:
-            warn(
-                f"layer {name!r} holds values that are not whole numbers: they are taken "
-                "as normalised already, with a size factor of 1."
-            )
+    normalised = _taken_as_normalised(layers, names)
     found = {
         kind: cell_sizes(adata, kind, layer, names[kind], columns[kind])
         for kind, layer in layers.items()
@@ -127,14 +121,6 @@ def size_factors(
         sizes = dict.fromkeys(sizes, sizes["spliced"] + sizes["unspliced"])
     factors = {kind: _relative(size, names[kind]) for kind, size in sizes.items()}
     empty = (sizes["spliced"] == 0) | (sizes["unspliced"] == 0)
-    if empty.all():
-        msg = "every cell is without molecules in one layer; check that both layers hold counts."
-        raise ValueError(msg)
-    if empty.any():
-        warn(
-            f"{int(empty.sum()):,} cells have no molecules in a layer "
-            f"({listed(adata.obs_names[empty], 3)}): flagged in obs['cells_used'] and left out."
-        )
     reasons = _reasons(adata, empty)
 
     writable(adata)
@@ -154,8 +140,30 @@ def size_factors(
     }
 
 
+def _taken_as_normalised(layers: dict[str, Any], names: dict[str, str]) -> dict[str, bool]:
+    """Tell which layers are taken as normalised already, and warn of those that are."""
+    normalised = {kind: not is_integer(layer) for kind, layer in layers.items()}
+    for kind, name in names.items():
+        if normalised[kind]:
+            warn(
+                f"layer {name!r} holds values that are not whole numbers: they are taken "
+                "as normalised already, with a size factor of 1.",
+                stacklevel=4,
+            )
+    return normalised
+
+
 def _reasons(adata: AnnData, empty: NDArray[np.bool_]) -> pd.Categorical:
-    """Return why each cell is left out; the empty string where it is not."""
+    """Return why each cell is left out, the empty string where it is not; warn if some are."""
+    if empty.all():
+        msg = "every cell is without molecules in one layer; check that both layers hold counts."
+        raise ValueError(msg)
+    if empty.any():
+        warn(
+            f"{int(empty.sum()):,} cells have no molecules in a layer "
+            f"({listed(adata.obs_names[empty], 3)}): flagged in obs['cells_used'] and left out.",
+            stacklevel=4,
+        )
     reasons = np.where(empty, "no molecules in a layer", "").astype(object)
     if _keys.COUNTS_ATTACHED.of() in adata.obs:
         attached = adata.obs[_keys.COUNTS_ATTACHED.of()].to_numpy(dtype=bool)

@@ -106,10 +106,7 @@ def write(
     True
     """
     check_adata(adata)
-    target = check_target(path)
-    if target.suffix.lower() not in {".html", ".htm"}:
-        msg = f"path must end in .html; it is {target.name!r}."
-        raise ValueError(msg)
+    target = _page_file(path)
     if n_portraits < 1:
         msg = f"n_portraits must be at least 1; it is {n_portraits}."
         raise ValueError(msg)
@@ -118,10 +115,7 @@ def write(
     check_arrows(adata, basis, velocity_key)
     _check_genes(fitted)
     judged = Judged.read(adata, velocity_key, basis)
-    if groupby is None:
-        groupby = judged.groupby if judged.groupby in adata.obs else cluster_column(adata)
-    if groupby is not None:
-        check_clusters(adata, groupby)
+    groupby = _clusters_column(adata, groupby, judged)
 
     steps = Steps(report)
     work = shared_copy(adata)
@@ -145,6 +139,24 @@ def write(
         )
         file.write_text(page, encoding="utf-8")
     return target
+
+
+def _page_file(path: str | os.PathLike[str]) -> Path:
+    """Return the file to write; refuse one that is no page, or cannot be written."""
+    target = check_target(path)
+    if target.suffix.lower() not in {".html", ".htm"}:
+        msg = f"path must end in .html; it is {target.name!r}."
+        raise ValueError(msg)
+    return target
+
+
+def _clusters_column(adata: AnnData, groupby: str | None, judged: Judged) -> str | None:
+    """Return the column of clusters: the one given, the one judged, one with a usual name."""
+    if groupby is None:
+        groupby = judged.groupby if judged.groupby in adata.obs else cluster_column(adata)
+    if groupby is not None:
+        check_clusters(adata, groupby)
+    return groupby
 
 
 def _check_genes(fitted: Fitted) -> None:
