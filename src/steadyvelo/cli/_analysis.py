@@ -5,21 +5,32 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from ._speech import Speech
+from steadyvelo import _keys
+from steadyvelo._adata._groups import check_clusters, cluster_column
+from steadyvelo._run import _run
+from steadyvelo._run._chosen_genes import plan_of_run
+from steadyvelo.io import write_h5ad
+from steadyvelo.io._files import replacing
+from steadyvelo.pp import qc
+
+from ._pictures import PICTURES, write_pictures
+from ._progress import showing
+from ._summary import json_summary
+from ._verdicts import refuse_stop, reliability_lines, verdict_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from anndata import AnnData
+
+    from ._speech import Speech
+
 __all__ = ["analyse", "inspect_first"]
 
 
-def inspect_first(adata: Any, *, force: bool, speech: Speech, **columns: str | None) -> None:
+def inspect_first(adata: AnnData, *, force: bool, speech: Speech, **columns: str | None) -> None:
     """Print what the quality checks found, and refuse to go on where one says stop."""
-    from steadyvelo.pp import qc  # noqa: PLC0415
-
-    from ._verdicts import refuse_stop, verdict_lines  # noqa: PLC0415
-
     table = qc(adata, **columns)
     # sizes of a selection of genes are warned of where they are taken
     told = table[(table["verdict"] != "ok") & (table.index != "library sizes")]
@@ -30,56 +41,32 @@ def inspect_first(adata: Any, *, force: bool, speech: Speech, **columns: str | N
 
 
 def analyse(
-    adata: Any,
+    adata: AnnData,
     target: Path,
     *,
     color: str | None,
     clusters: str | None,
     command: str,
-    speech: Speech | None = None,
+    speech: Speech,
     dry_run: bool = False,
     page: bool = False,
     **options: Any,
-) -> Any:
+) -> AnnData | None:
     """Run every step, write result and pictures, and print what is supported and the summary.
 
     `command` is written into the result; `page` asks for a report as well. With `dry_run` the plan
     is printed and nothing else is done.
     """
-    speech = speech or Speech()
-    from steadyvelo import _keys  # noqa: PLC0415
-    from steadyvelo._adata._groups import check_clusters, cluster_column  # noqa: PLC0415
-    from steadyvelo._run._chosen_genes import plan_of_run  # noqa: PLC0415
-    from steadyvelo._run._run import run as run_steps  # noqa: PLC0415
-    from steadyvelo._run._run import summary  # noqa: PLC0415
-    from steadyvelo.io import write_h5ad  # noqa: PLC0415
-
-    from ._pictures import PICTURES  # noqa: PLC0415
-    from ._progress import showing  # noqa: PLC0415
-    from ._summary import json_summary  # noqa: PLC0415
-    from ._verdicts import reliability_lines  # noqa: PLC0415
-
-    if color is not None:
-        # before anything is computed
-        from steadyvelo.pl._colors import color_column  # noqa: PLC0415
-
-        color_column(adata, color)
-    if clusters is None:
-        clusters = cluster_column(adata)
-    elif page:
-        check_clusters(adata, clusters)
-    basis = options.get("basis", "umap")
+    clusters = _checked_columns(adata, color, clusters, page=page)
     beside = [target.with_name(f"{target.stem}_{name}.png") for name in PICTURES]
     if page:
         beside.append(target.with_name(f"{target.stem}_report.html"))
+    written = [target, *beside]
     if dry_run:
-        plan = str(plan_of_run(adata, **options))
-        speech.say(f"plan: {plan}")
-        speech.say("would write " + ", ".join(map(str, [target, *beside])))
-        speech.sum_up({"plan": plan, "would_write": [str(path) for path in [target, *beside]]})
+        _say_plan(str(plan_of_run(adata, **options)), written, speech)
         return None
     with showing(quiet=speech.quiet) as report:
-        result = run_steps(
+        result = _run.run(
             adata,
             report=report,
             announce=lambda plan: speech.aside(f"plan: {plan}"),
@@ -96,18 +83,38 @@ def analyse(
             # hours of work are not lost for a picture
             msg = f"{target} is written, but what belongs beside it is not: {error}"
             raise ValueError(msg) from error
-    for line in reliability_lines(result, basis):
+    for line in reliability_lines(result, options.get("basis", "umap")):
         speech.say(line)
-    speech.say(summary(result))
-    written = [target, *beside]
+    speech.say(_run.summary(result))
     for path in written:
         speech.say(f"wrote {path}")
     speech.sum_up(json_summary(result, written))
     return result
 
 
+def _checked_columns(
+    adata: AnnData, color: str | None, clusters: str | None, *, page: bool
+) -> str | None:
+    """Return the column of clusters; refuse, before anything is computed, what is not there."""
+    if color is not None:
+        from steadyvelo.pl._colors import color_column  # noqa: PLC0415
+
+        color_column(adata, color)
+    if clusters is None:
+        return cluster_column(adata)
+    if page:
+        check_clusters(adata, clusters)
+    return clusters
+
+
+def _say_plan(plan: str, files: list[Path], speech: Speech) -> None:
+    speech.say(f"plan: {plan}")
+    speech.say("would write " + ", ".join(map(str, files)))
+    speech.sum_up({"plan": plan, "would_write": [str(path) for path in files]})
+
+
 def _write_beside(
-    result: Any,
+    result: AnnData,
     paths: list[Path],
     *,
     clusters: str | None,
@@ -116,10 +123,6 @@ def _write_beside(
     **options: Any,
 ) -> None:
     """Write pictures and, where its name is among the paths, the page: all of them or none."""
-    from steadyvelo.io._files import replacing  # noqa: PLC0415
-
-    from ._pictures import PICTURES, write_pictures  # noqa: PLC0415
-
     basis = options.get("basis", "umap")
     with ExitStack() as files:
         # they get their names together, when all are complete

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ._analysis import analyse, inspect_first
 from ._command import command_line
 from ._errors import plain_errors
 from ._speech import AsJson, Quiet, Speech
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 __all__ = ["demo"]
 
@@ -29,12 +31,9 @@ def demo(
     Example: steadyvelo demo --out demo
     """
     with plain_errors(quiet=quiet):
-        from steadyvelo import _keys  # noqa: PLC0415
         from steadyvelo.datasets import simulate  # noqa: PLC0415
-        from steadyvelo.metrics import (  # noqa: PLC0415
-            agreement_with_truth,
-            cross_boundary_direction,
-        )
+
+        from ._analysis import analyse, inspect_first  # noqa: PLC0415
 
         if out.exists() and not out.is_dir():
             msg = f"{out} is a file; name a folder."
@@ -57,16 +56,25 @@ def demo(
             speech=Speech(quiet=quiet or as_json),
             rng=seed,
         )
-        close = agreement_with_truth(result)
-        edges = [tuple(edge) for edge in result.uns[_keys.TRUE_EDGES.of()]]
-        along = cross_boundary_direction(result, edges)
-        agreement = {
-            "ratios, rank correlation": close["gamma_rank_correlation"],
-            "velocities per gene, correlation": close["velocity_correlation"],
-            "velocities per cell, cosine": close["cell_cosine"],
-            "arrows at cluster borders, cosine": along["cosine"].mean(),
-        }
+        agreement = _agreement(result)
         speech.say("\nagreement with the truth (1 is perfect)")
         for what, value in agreement.items():
             speech.say(f"  {what:<38} {value:.3f}")
         speech.sum_up({what: round(float(value), 6) for what, value in agreement.items()})
+
+
+def _agreement(result: AnnData) -> dict[str, float]:
+    """Return how close results come to the truth, by what is compared."""
+    from steadyvelo import _keys  # noqa: PLC0415
+    from steadyvelo.metrics import agreement_with_truth, cross_boundary_direction  # noqa: PLC0415
+
+    close = agreement_with_truth(result)
+    edges = [tuple(edge) for edge in result.uns[_keys.TRUE_EDGES.of()]]
+    return {
+        "ratios, rank correlation": close["gamma_rank_correlation"],
+        "velocities per gene, correlation": close["velocity_correlation"],
+        "velocities per cell, cosine": close["cell_cosine"],
+        "arrows at cluster borders, cosine": cross_boundary_direction(result, edges)[
+            "cosine"
+        ].mean(),
+    }

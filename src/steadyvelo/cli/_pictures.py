@@ -28,16 +28,7 @@ def write_pictures(
 ) -> None:
     """Write the stream, and phase portraits of the well-counted genes that fit best.
 
-    Parameters
-    ----------
-    result
-        Result of :func:`steadyvelo.run`.
-    paths
-        Files to write, in the order of :data:`PICTURES`.
-    color
-        Column of ``obs`` to colour by; None looks for one with a usual name.
-    basis
-        Embedding of the stream.
+    Files are in the order of :data:`PICTURES`. Without `color` a column with a usual name is taken.
     """
     mpl.use("agg")
     from steadyvelo import pl  # noqa: PLC0415 (after the backend is chosen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from steadyvelo._version import __version__
 
 from ._errors import plain_errors
 from ._speech import AsJson, Quiet, Speech
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 __all__ = ["plot"]
 
@@ -71,16 +74,11 @@ def plot(
         adata = load_h5ad(result)
         if color is None:
             color = cluster_column(adata)
-        axes = _draw(
-            adata,
-            picture,
-            genes=list(genes or []),
-            cells=list(cells or []),
-            basis=basis.removeprefix("X_"),
-            color=color,
-            velocity_key=velocity_key,
-            speech=speech,
-        )
+        named = list(genes or [])
+        where = {"basis": basis.removeprefix("X_"), "velocity_key": velocity_key}
+        _check_named(picture, named, color)
+        _compute_missing(adata, picture, speech, **where)
+        axes = _draw(adata, picture, named, list(cells or []), {"color": color, **where})
         figure = getattr(axes, "figure", None) or axes.ravel()[0].figure
         with replacing(target) as file:
             figure.savefig(file, dpi=dpi, format=target.suffix.removeprefix("."))
@@ -98,33 +96,37 @@ def _check_format(target: Path) -> None:
         raise ValueError(msg)
 
 
-def _draw(
-    adata: Any,
-    picture: Picture,
-    *,
-    genes: list[str],
-    cells: list[str],
-    basis: str,
-    color: str | None,
-    velocity_key: str,
-    speech: Speech,
-) -> Any:
-    from steadyvelo import _keys, pl, tl  # noqa: PLC0415
-
-    key = {"velocity_key": velocity_key}
-    here = {"basis": basis, "color": color, **key}
+def _check_named(picture: Picture, genes: list[str], color: str | None) -> None:
+    """Refuse a picture of genes or groups where none are named."""
     if picture in {Picture.phase, Picture.gene, Picture.heatmap} and not genes:
         msg = f"{picture.value} needs genes: name them as --gene NAME, several times for several."
         raise ValueError(msg)
     if picture is Picture.rank and color is None:
         msg = "rank needs groups: name their column as --color."
         raise ValueError(msg)
+
+
+def _compute_missing(
+    adata: AnnData, picture: Picture, speech: Speech, *, basis: str, velocity_key: str
+) -> None:
+    """Compute what a picture shows and `run` did not."""
+    from steadyvelo import _keys, tl  # noqa: PLC0415
+
     if picture is Picture.control and _keys.RANDOMIZED.of(velocity_key, basis) not in adata.obsm:
         speech.aside("randomising velocities")
-        tl.randomized_velocity(adata, basis=basis, **key)
+        tl.randomized_velocity(adata, basis=basis, velocity_key=velocity_key)
     if picture is Picture.heatmap and _keys.PSEUDOTIME.of(velocity_key) not in adata.obs:
         speech.aside("finding pseudotime")
-        tl.velocity_pseudotime(adata, **key)
+        tl.velocity_pseudotime(adata, velocity_key=velocity_key)
+
+
+def _draw(
+    adata: AnnData, picture: Picture, genes: list[str], cells: list[str], here: dict[str, Any]
+) -> Any:
+    """Return the axes of a picture; `here` are basis, colour and prefix of the result."""
+    from steadyvelo import pl  # noqa: PLC0415
+
+    color, key = here["color"], {"velocity_key": here["velocity_key"]}
     pictures: dict[Picture, Any] = {
         Picture.stream: lambda: pl.velocity_stream(adata, **here),
         Picture.grid: lambda: pl.velocity_grid(adata, **here),

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from steadyvelo._version import __version__
+
 from ._errors import plain_errors
 from ._speech import AsJson, Quiet, Speech
 
@@ -38,7 +40,6 @@ def report(
     Example: steadyvelo report result.h5ad --out report.html --title "Mouse pancreas"
     """
     with plain_errors(quiet=quiet):
-        from steadyvelo._version import __version__  # noqa: PLC0415
         from steadyvelo.io._files import check_target  # noqa: PLC0415
         from steadyvelo.io._h5ad import load_h5ad  # noqa: PLC0415
 
@@ -67,11 +68,6 @@ def report(
                 report=progress,
             )
         speech.say(f"wrote {target}")
-        speech.sum_up(
-            {
-                "version": __version__,
-                "files": [str(target)],
-                "bytes": target.stat().st_size,
-                "headline": headline(adata, velocity_key, basis.removeprefix("X_")),
-            }
-        )
+        said = headline(adata, velocity_key, basis.removeprefix("X_"))
+        written = {"files": [str(target)], "bytes": target.stat().st_size}
+        speech.sum_up({"version": __version__, **written, "headline": said})

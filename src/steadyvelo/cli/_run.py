@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from ._analysis import analyse, inspect_first
 from ._command import command_line
 from ._errors import plain_errors
 from ._speech import AsJson, Quiet, Speech
@@ -115,6 +114,9 @@ def run(
         speech = Speech(quiet, as_json)
         speech.say(f"reading {counts}")
         adata = load_h5ad(counts)
+
+        from ._analysis import analyse, inspect_first  # noqa: PLC0415
+
         inspect_first(
             adata,
             force=force,

@@ -103,12 +103,10 @@ def simulate(
     if not 0 < depth < np.inf:
         msg = f"depth must be positive and finite; it is {depth}."
         raise ValueError(msg)
-    if not 0 <= library_size_sd < np.inf:
-        msg = f"library_size_sd must be finite and not negative; it is {library_size_sd}."
-        raise ValueError(msg)
-    if not 0 <= dispersion < np.inf:
-        msg = f"dispersion must be finite and not negative; it is {dispersion}."
-        raise ValueError(msg)
+    for name, spread in (("library_size_sd", library_size_sd), ("dispersion", dispersion)):
+        if not 0 <= spread < np.inf:
+            msg = f"{name} must be finite and not negative; it is {spread}."
+            raise ValueError(msg)
     generator = np.random.default_rng(rng)
     time = generator.uniform(0, _END, n_cells)
     branch = generator.integers(0, n_branches, n_cells)
@@ -118,37 +116,20 @@ def simulate(
     for start in range(0, n_cells, _CELLS_AT_ONCE):
         cells = slice(start, start + _CELLS_AT_ONCE)
         unspliced, spliced = _abundances(genes, time[cells], branch[cells])
-        if steady_state:
-            unspliced = genes.ratio * spliced
-        unspliced, spliced = depth * unspliced, depth * spliced
+        unspliced = depth * (genes.ratio * spliced if steady_state else unspliced)
+        spliced = depth * spliced
         part: dict[str, Any] = {
-            name: sp.csr_matrix(
-                _counts(generator, library[cells, None] * mean, dispersion), dtype=np.int32
-            )
+            name: _counts(generator, library[cells, None] * mean, dispersion)
             for name, mean in (("spliced", spliced), ("unspliced", unspliced))
         }
         if truth:
             part |= _true_layers(unspliced, spliced, genes.ratio)
         parts.append(part)
-    layers = {}
-    for name in list(parts[0]):
-        column = [part.pop(name) for part in parts]
-        layers[name] = (
-            sp.vstack(column, "csr") if sp.issparse(column[0]) else np.concatenate(column)
-        )
+    layers = _stacked(parts)
     adata = AnnData(
         X=layers["spliced"].copy(),
         obs=_places(time, branch).assign(library_size=library),
-        var=pd.DataFrame(
-            {
-                _keys.TRUE_GAMMA.of(): genes.ratio,
-                "splicing_rate": genes.splicing,
-                "degradation_rate": genes.splicing * genes.ratio,
-                "transcription_rate": depth * genes.levels.max(axis=(0, 1)),
-                "program": pd.Categorical(genes.program),
-            },
-            index=[f"gene {g + 1}" for g in range(n_genes)],
-        ),
+        var=_rates(genes, depth),
         layers=layers,
     )
     adata.uns[_keys.TRUE_EDGES.of()] = _edges(n_branches)
@@ -157,10 +138,34 @@ def simulate(
 
 def _counts(
     generator: np.random.Generator, mean: NDArray[np.float64], dispersion: float
-) -> NDArray[np.int64]:
+) -> sp.csr_matrix[Any]:
     if dispersion > 0:
         mean = mean * generator.gamma(1 / dispersion, dispersion, mean.shape)
-    return generator.poisson(mean)
+    return sp.csr_matrix(generator.poisson(mean), dtype=np.int32)
+
+
+def _stacked(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the layers of all cells; those of the parts are let go one after the other."""
+    layers = {}
+    for name in list(parts[0]):
+        column = [part.pop(name) for part in parts]
+        sparse = sp.issparse(column[0])
+        layers[name] = sp.vstack(column, "csr") if sparse else np.concatenate(column)
+    return layers
+
+
+def _rates(genes: _Genes, depth: float) -> pd.DataFrame:
+    """Return the true rates of the genes."""
+    return pd.DataFrame(
+        {
+            _keys.TRUE_GAMMA.of(): genes.ratio,
+            "splicing_rate": genes.splicing,
+            "degradation_rate": genes.splicing * genes.ratio,
+            "transcription_rate": depth * genes.levels.max(axis=(0, 1)),
+            "program": pd.Categorical(genes.program),
+        },
+        index=[f"gene {g + 1}" for g in range(len(genes.ratio))],
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._barcodes import checked_names
+from ._broken import refusing
 from ._count_table import Ambiguous, CountTable
 from ._matrix_market import read_matrix
-from ._text import find_file, read_lines
+from ._text import check_folder, find_file, has_file, read_barcodes, read_names
 
 if TYPE_CHECKING:
     import os
@@ -57,38 +57,29 @@ def read_alevin_fry(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "def
         msg = f"{path} holds no quants_mat.mtx of alevin-fry."
         raise FileNotFoundError(msg)
     usa = _usa_mode(folder)
-    names = read_lines(find_file(folder, "quants_mat_cols.txt", what="list of genes"))
-    rows = find_file(folder, "quants_mat_rows.txt", what="list of barcodes")
-    cells = checked_names(read_lines(rows), "cells", folder)
+    names = read_names(folder, "quants_mat_cols.txt", what="list of genes")
+    cells = read_barcodes(folder, "quants_mat_rows.txt")
     # the list holds every gene once, or all columns, those of introns ending in -U and -A
-    third, rest = divmod(len(names), 3)
-    marked = rest == 0 and all(
-        names[(k + 1) * third + g] == names[g] + end
-        for k, end in enumerate(("-U", "-A"))
-        for g in range(third)
-    )
+    third = len(names) // 3
+    genes = names[:third]
+    marked = names == [gene + end for end in ("", "-U", "-A") for gene in genes]
+    if not marked:
+        genes = names
     if not marked and not usa:
         msg = (
             f"{folder} does not say that it was made in USA mode (usa_mode in quant.json or "
             "meta_info.json): spliced and unspliced cannot be told apart."
         )
         raise ValueError(msg)
-    n_genes = third if marked else len(names)
-    matrix = read_matrix(
-        find_file(folder, "quants_mat.mtx", what="matrix"),
-        transpose=False,
-        shape=(len(cells), 3 * n_genes),
-    )
-    csc = matrix.tocsc()
-    spliced, unspliced, both = (csc[:, k * n_genes : (k + 1) * n_genes].tocsr() for k in range(3))
+    n_genes = len(genes)
+    path = find_file(folder, "quants_mat.mtx", what="matrix")
+    csc = read_matrix(path, transpose=False, shape=(len(cells), 3 * n_genes)).tocsc()
     table = CountTable(
-        tool="alevin-fry",
-        source=folder,
-        spliced=spliced,
-        unspliced=unspliced,
-        ambiguous=both,
+        "alevin-fry",
+        folder,
+        *(csc[:, k * n_genes : (k + 1) * n_genes].tocsr() for k in range(3)),
         cells=cells,
-        gene_ids=names[:n_genes],
+        gene_ids=genes,
         gene_names=None,
         ambiguous_default="spliced",
     )
@@ -97,13 +88,9 @@ def read_alevin_fry(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "def
 
 def alevin_fry_folder(path: Path) -> Path | None:
     """Return the folder that holds alevin-fry's matrix, or None."""
-    if not path.is_dir():
-        msg = f"there is no folder {path}."
-        raise FileNotFoundError(msg)
-    for folder in (path, path / "alevin"):
-        if any((folder / f"quants_mat.mtx{end}").is_file() for end in ("", ".gz")):
-            return folder
-    return None
+    check_folder(path)
+    folders = (path, path / "alevin")
+    return next((folder for folder in folders if has_file(folder, "quants_mat.mtx")), None)
 
 
 def _usa_mode(folder: Path) -> bool:
@@ -112,11 +99,9 @@ def _usa_mode(folder: Path) -> bool:
         for candidate in (folder / name, folder.parent / name):
             if not candidate.is_file():
                 continue
-            try:
+            said = f"{candidate} is not the JSON that alevin-fry writes:"
+            with refusing(said, ValueError, AttributeError):
                 usa: Any = json.loads(candidate.read_text(encoding="utf-8")).get("usa_mode")
-            except (ValueError, AttributeError) as error:
-                msg = f"{candidate} is not the JSON that alevin-fry writes: {error}"
-                raise ValueError(msg) from error
             if usa in (False, [False]):
                 msg = f"{candidate} says usa_mode is off: spliced and unspliced are one."
                 raise ValueError(msg)

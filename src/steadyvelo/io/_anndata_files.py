@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anndata
-import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import listed, one_of
-from steadyvelo._version import __version__
+from steadyvelo._adata._checks import one_of
 
 from ._barcodes import checked_names
-from ._count_table import AMBIGUOUS_CHOICES, Ambiguous, log_read, with_ambiguous
+from ._broken import refusing
+from ._count_table import AMBIGUOUS_CHOICES, Ambiguous, record_import
 from ._h5ad import load_h5ad
+from ._layers import KB_LAYERS, TOTALS, counts_of_kinds, layer_names, write_totals
+from ._text import check_folder
 
 if TYPE_CHECKING:
     import os
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 __all__ = ["read_h5ad", "read_zarr"]
-
-_USUAL = (("spliced", "unspliced"), ("mature", "nascent"))
 
 
 def read_h5ad(
@@ -102,14 +101,10 @@ def read_zarr(
     FileNotFoundError: there is no folder absent.zarr.
     """
     source = Path(path)
-    if not source.is_dir():
-        msg = f"there is no folder {source}."
-        raise FileNotFoundError(msg)
-    try:
+    check_folder(source)
+    # zarr and its codecs raise errors of many kinds
+    with refusing(f"{source} cannot be read as a zarr store of AnnData:", Exception):
         adata = anndata.read_zarr(source)
-    except Exception as error:  # zarr and its codecs raise errors of many kinds
-        msg = f"{source} cannot be read as a zarr store of AnnData: {error}"
-        raise ValueError(msg) from error
     return _with_layers(adata, source, spliced, unspliced, ambiguous)
 
 
@@ -122,21 +117,14 @@ def _with_layers(
 ) -> AnnData:
     """Give the two layers their names and formats."""
     one_of("ambiguous", ambiguous, AMBIGUOUS_CHOICES)
-    pair = _layer_names(adata, source, spliced, unspliced)
-    _check_names(adata, source)
     there = [name for name in adata.layers if name is not None]
-    kb = pair == ("mature", "nascent")
+    pair = layer_names(there, source, spliced, unspliced)
+    _check_names(adata, source)
+    kb = pair == KB_LAYERS
     choice = ("spliced" if kb else "keep") if ambiguous == "default" else ambiguous
-    layers = {
-        name: adata.layers[old] for name, old in zip(("spliced", "unspliced"), pair, strict=True)
-    }
-    has_ambiguous = _keys.AMBIGUOUS.of() in there
-    if has_ambiguous:
-        layers["ambiguous"] = adata.layers[_keys.AMBIGUOUS.of()]
-    n_ambiguous = int(layers["ambiguous"].sum()) if has_ambiguous else 0
-    layers = with_ambiguous(layers, choice, str(source))
-    if choice == "drop":
-        layers.pop("ambiguous", None)
+    layers = dict(zip(TOTALS, (adata.layers[name] for name in pair), strict=True))
+    both = adata.layers[_keys.AMBIGUOUS.of()] if _keys.AMBIGUOUS.of() in there else None
+    layers = counts_of_kinds(layers, both, choice, str(source))
     for name in {*pair, _keys.AMBIGUOUS.of()} & set(there):
         del adata.layers[name]
     for name, matrix in layers.items():
@@ -145,40 +133,11 @@ def _with_layers(
     fresh = kb or len(adata.obsm) == 0
     if fresh or adata.X is None:
         adata.X = layers["spliced"].copy()
-    for kind, field in (("spliced", _keys.SPLICED_TOTAL), ("unspliced", _keys.UNSPLICED_TOTAL)):
-        if fresh and field.of() not in adata.obs:
-            total = layers[kind].sum(axis=1, dtype=np.float64)
-            adata.obs[field.of()] = np.asarray(total).ravel()
-    # what a reader wrote when the counts left their counter is kept
-    if _keys.IMPORT.of() not in adata.uns:
-        adata.uns[_keys.IMPORT.of()] = {
-            "tool": "kb-python nac" if kb else "AnnData",
-            "source": source.name,
-            "layers": list(pair),
-            "ambiguous": choice if has_ambiguous else "none",
-            "ambiguous_molecules": n_ambiguous,
-            "version": __version__,
-        }
-    log_read(adata, "kb-python nac" if kb else "AnnData", choice, n_ambiguous)
+    if fresh:
+        write_totals(adata)
+    tool = "kb-python nac" if kb else "AnnData"
+    record_import(adata, tool, source, choice, both, layers=list(pair))
     return adata
-
-
-def _layer_names(
-    adata: AnnData, source: Path, spliced: str | None, unspliced: str | None
-) -> tuple[str, str]:
-    """Return the names of the two layers; refuse where they are not clear."""
-    there = [name for name in adata.layers if name is not None]
-    if spliced is not None and spliced == unspliced:
-        msg = f"spliced and unspliced are both {spliced!r}; they must be two layers."
-        raise ValueError(msg)
-    pairs = _USUAL
-    if (spliced, unspliced) != (None, None):
-        pairs = ((spliced or "spliced", unspliced or "unspliced"),)
-    pair = next((p for p in pairs if set(p) <= set(there)), None)
-    if pair is None:
-        msg = f"{source} has layers {listed(there)}; give two of them as spliced= and unspliced=."
-        raise ValueError(msg)
-    return pair
 
 
 def _check_names(adata: AnnData, source: Path) -> None:

@@ -14,7 +14,8 @@ import scipy.sparse as sp
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts, check_key, listed, warn, writable
 
-from ._match_cells import match_by_map, match_cells
+from ._layers import TOTALS, cell_totals
+from ._match_cells import CellMatch, match_by_map, match_cells
 from ._match_genes import match_genes
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def attach_counts(
     genes with counts     20 of 20, by var_names and var_names
     """
     check_adata(adata)
-    present = [name for name in ("spliced", "unspliced") if name in adata.layers]
+    present = [name for name in TOTALS if name in adata.layers]
     if present:
         msg = f"adata holds layers {listed(present)} already; delete them first to replace them."
         raise ValueError(msg)
@@ -148,42 +149,15 @@ def attach_counts(
         msg = f"min_overlap must lie in [0, 1]; it is {min_overlap}."
         raise ValueError(msg)
     counts = _as_one(counts)
-    for name in ("spliced", "unspliced"):
+    for name in TOTALS:
         check_counts(counts, name)
-    place, cells_by = _match(adata, counts, barcode_map, sample)
-    matched = place >= 0
-    if matched.mean() < min_overlap:
-        msg = (
-            f"{matched.sum():,} of {adata.n_obs:,} cells ({matched.mean():.0%}) were found in the "
-            f"counts by {cells_by}, fewer than min_overlap={min_overlap:g}: adata has "
-            f"{listed(adata.obs_names[~matched], 3)}, the counts {listed(counts.obs_names, 3)}. "
-            "Are these the counts of these cells? If so, give barcode_map= or sample=."
-        )
-        raise ValueError(msg)
+    cells, cells_by = _match(adata, counts, barcode_map, sample)
+    matched = cells >= 0
+    _check_overlap(adata, counts, matched, cells_by, min_overlap)
     genes, genes_by = match_genes(adata, counts)
-    if not (genes >= 0).any():
-        msg = (
-            f"no gene was found in the counts: adata has {listed(adata.var_names, 3)}, the counts "
-            f"{listed(counts.var_names, 3)}. Put matching ids into adata.var['gene_id']."
-        )
-        raise ValueError(msg)
-    if (genes >= 0).mean() < _FEW_GENES:
-        warn(
-            f"only {int((genes >= 0).sum()):,} of {adata.n_vars:,} genes were found in the counts, "
-            f"by {genes_by}; are ids of one kind in var['gene_id'] of both?"
-        )
-    layers = {
-        name: _placed(counts.layers[name], place, genes)
-        for name in ("spliced", "unspliced", _keys.AMBIGUOUS.of())
-        if name in counts.layers
-    }
-    totals = {}
-    for name, field in (("spliced", _keys.SPLICED_TOTAL), ("unspliced", _keys.UNSPLICED_TOTAL)):
-        total = np.asarray(counts.layers[name].sum(axis=1, dtype=np.float64)).ravel()
-        if field.of() in counts.obs:
-            total = counts.obs[field.of()].to_numpy(dtype=np.float64)
-        totals[field.of()] = np.where(matched, total[place], 0.0)
-    left_over = np.setdiff1d(np.arange(counts.n_obs), place[matched])
+    _check_genes(adata, counts, genes, genes_by)
+    layers = {name: _placed(layer, cells, genes) for name, layer in _layers(counts).items()}
+    totals = {kind: np.where(matched, cell_totals(counts, kind)[cells], 0.0) for kind in TOTALS}
     report = AttachReport(
         adata.n_obs,
         int(matched.sum()),
@@ -191,7 +165,7 @@ def attach_counts(
         cells_by,
         genes_by,
         tuple(map(str, adata.obs_names[~matched])),
-        tuple(map(str, counts.obs_names[left_over])),
+        tuple(map(str, np.delete(counts.obs_names, cells[matched]))),
         adata.n_vars,
         int((genes >= 0).sum()),
     )
@@ -199,19 +173,30 @@ def attach_counts(
     writable(adata)
     for name, layer in layers.items():
         adata.layers[name] = layer
-    for name, total in totals.items():
-        adata.obs[name] = total
+    for kind, total in totals.items():
+        adata.obs[TOTALS[kind].of()] = total
     adata.obs[_keys.COUNTS_ATTACHED.of()] = matched
-    adata.uns[_keys.ATTACHED.of()] = {
-        "cells_matched": report.n_matched,
-        "cells_by": cells_by,
-        "genes_matched": report.n_genes_matched,
-        "genes_by": genes_by,
-        "min_overlap": min_overlap,
-    }
+    adata.uns[_keys.ATTACHED.of()] = _in_numbers(report, min_overlap)
     if not quiet:
         print(report)
     return report
+
+
+def _in_numbers(report: AttachReport, min_overlap: float) -> dict[str, float | str]:
+    """Return what is kept of the report with the AnnData."""
+    return {
+        "cells_matched": report.n_matched,
+        "cells_by": report.cells_by,
+        "genes_matched": report.n_genes_matched,
+        "genes_by": report.genes_by,
+        "min_overlap": min_overlap,
+    }
+
+
+def _layers(counts: AnnData) -> dict[str, Any]:
+    """Return the layers that are joined."""
+    names = (*TOTALS, _keys.AMBIGUOUS.of())
+    return {name: counts.layers[name] for name in names if name in counts.layers}
 
 
 def _as_one(counts: AnnData | Mapping[str, AnnData]) -> AnnData:
@@ -225,16 +210,12 @@ def _as_one(counts: AnnData | Mapping[str, AnnData]) -> AnnData:
     tables = {}
     for name, table in counts.items():
         check_adata(table)
-        for layer in ("spliced", "unspliced"):
+        for layer in TOTALS:
             check_counts(table, layer)
         lean = anndata.AnnData(
             obs=table.obs[[c for c in table.obs if c.startswith("n_counts_")]].copy(),
             var=table.var,
-            layers={
-                k: sp.csr_matrix(table.layers[k])
-                for k in ("spliced", "unspliced", _keys.AMBIGUOUS.of())
-                if k in table.layers
-            },
+            layers={layer: sp.csr_matrix(x) for layer, x in _layers(table).items()},
         )
         lean.obs[_OWN_NAME] = table.obs_names
         lean.obs_names = [f"{name}:{cell}" for cell in table.obs_names]
@@ -254,11 +235,10 @@ def _match(
     counts: AnnData,
     barcode_map: Mapping[str, str] | None,
     sample: str | None,
-) -> tuple[NDArray[np.int64], str]:
+) -> CellMatch:
     """Return the place of each cell in the counts, and how it was found."""
     if barcode_map is not None:
-        match = match_by_map(adata.obs_names, counts.obs_names, barcode_map)
-        return match.place, match.how
+        return match_by_map(adata.obs_names, counts.obs_names, barcode_map)
     groups = None
     if sample is not None:
         column = check_key(adata, "obs", sample, "name the column of samples as sample=.")
@@ -267,8 +247,38 @@ def _match(
     if _SAMPLE in counts.obs:
         other_groups = counts.obs[_SAMPLE].astype(str).to_numpy(dtype=object)
     names = pd.Index(counts.obs[_OWN_NAME]) if _OWN_NAME in counts.obs else counts.obs_names
-    match = match_cells(adata.obs_names, names, groups=groups, other_groups=other_groups)
-    return match.place, match.how
+    return match_cells(adata.obs_names, names, groups=groups, other_groups=other_groups)
+
+
+def _check_overlap(
+    adata: AnnData, counts: AnnData, matched: NDArray[np.bool_], by: str, min_overlap: float
+) -> None:
+    """Refuse counts in which too few cells were found."""
+    if matched.mean() < min_overlap:
+        msg = (
+            f"{matched.sum():,} of {adata.n_obs:,} cells ({matched.mean():.0%}) were found in the "
+            f"counts by {by}, fewer than min_overlap={min_overlap:g}: adata has "
+            f"{listed(adata.obs_names[~matched], 3)}, the counts {listed(counts.obs_names, 3)}. "
+            "Are these the counts of these cells? If so, give barcode_map= or sample=."
+        )
+        raise ValueError(msg)
+
+
+def _check_genes(adata: AnnData, counts: AnnData, genes: NDArray[np.int64], by: str) -> None:
+    """Refuse counts in which no gene was found; warn of few."""
+    found = genes >= 0
+    if not found.any():
+        msg = (
+            f"no gene was found in the counts: adata has {listed(adata.var_names, 3)}, the counts "
+            f"{listed(counts.var_names, 3)}. Put matching ids into adata.var['gene_id']."
+        )
+        raise ValueError(msg)
+    if found.mean() < _FEW_GENES:
+        warn(
+            f"only {int(found.sum()):,} of {adata.n_vars:,} genes were found in the counts, by "
+            f"{by}; are ids of one kind in var['gene_id'] of both?",
+            stacklevel=4,
+        )
 
 
 def _placed(layer: Any, cells: NDArray[np.int64], genes: NDArray[np.int64]) -> sp.csr_matrix[Any]:

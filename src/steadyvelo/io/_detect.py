@@ -9,9 +9,11 @@ import h5py
 
 from ._alevin_fry import alevin_fry_folder, read_alevin_fry
 from ._anndata_files import read_h5ad, read_zarr
+from ._broken import refusing
 from ._kb import kb_folder, read_kb
 from ._loom import read_loom
 from ._starsolo import is_starsolo_leaf, read_starsolo
+from ._text import contents
 
 if TYPE_CHECKING:
     import os
@@ -83,10 +85,9 @@ def read(
     starsolo = (source, source / "raw", source / "filtered", source / "Velocyto")
     if (source / "Velocyto").is_dir() or any(is_starsolo_leaf(folder) for folder in starsolo):
         return read_starsolo(source, ambiguous=ambiguous)
-    there = ", ".join(sorted(p.name for p in source.iterdir())[:12]) or "nothing"
     msg = (
         f"{source} is no output of STARsolo (Velocyto), kb-python (nac, lamanno) or alevin-fry "
-        f"(USA mode), and no zarr store; it holds {there}."
+        f"(USA mode), and no zarr store; it holds {contents(source)}."
     )
     raise ValueError(msg)
 
@@ -98,11 +99,8 @@ def _read_file(source: Path, ambiguous: Ambiguous, names: dict[str, Any]) -> Ann
         else:
             msg = f"{source} is neither loom nor h5ad, and no folder; it cannot be read."
         raise ValueError(msg)
-    try:
-        with h5py.File(source, "r") as file:
-            loom = {"row_attrs", "col_attrs"} <= set(file)
-    except OSError as error:
-        msg = f"{source} cannot be read; it may be truncated: {error}"
-        raise ValueError(msg) from error
+    said = f"{source} cannot be read; it may be truncated:"
+    with refusing(said, OSError), h5py.File(source, "r") as file:
+        loom = {"row_attrs", "col_attrs"} <= set(file)
     reader = read_loom if loom else read_h5ad
     return reader(source, ambiguous=ambiguous, **names)

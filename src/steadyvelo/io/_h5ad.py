@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import anndata
 import h5py
 
+from ._broken import refusing
 from ._files import replacing
-from ._hdf5 import check_hdf5
+from ._hdf5 import check_hdf5, check_stored
 
 if TYPE_CHECKING:
     import os
@@ -18,68 +19,31 @@ if TYPE_CHECKING:
 
 __all__ = ["load_h5ad", "write_h5ad"]
 
-# gzip packs no more than about 1,032 bytes into one; what is small may be empty
-_MOST_PACKED = 2000
+# bytes up to which a data set may have been left empty
 _SMALL = 64_000_000
 
 
 def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
-    """Read an h5ad file as it is.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Returns
-    -------
-    What it holds.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is truncated, or not an AnnData file.
-
-    Examples
-    --------
-    >>> load_h5ad("absent.h5ad")
-    Traceback (most recent call last):
-    FileNotFoundError: there is no file absent.h5ad.
-    """
+    """Read an h5ad file as it is; refuse one that is truncated, or no AnnData."""
     source = Path(path)
     check_hdf5(source, "an h5ad")
-    try:
-        with h5py.File(source, "r") as file:
-            missing = {"obs", "var"} - set(file)
-            file.visititems(lambda name, item: _check_stored(source, name, item))
-    except OSError as error:
-        msg = f"{source} cannot be opened; it may be truncated: {error}"
-        raise ValueError(msg) from error
+
+    def check(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.size is not None:
+            check_stored(source, name, item, may_be_empty=_SMALL)
+
+    said = f"{source} cannot be opened; it may be truncated:"
+    with refusing(said, OSError), h5py.File(source, "r") as file:
+        missing = {"obs", "var"} - set(file)
+        file.visititems(check)
     if missing:
         msg = f"{source} is an HDF5 file without {' and '.join(sorted(missing))}: no AnnData."
         raise ValueError(msg)
-    try:
+    # a corrupt file makes anndata fail in many ways
+    with refusing(
+        f"{source} cannot be read as AnnData; it may be truncated or corrupt:", Exception
+    ):
         return anndata.read_h5ad(source)
-    except MemoryError:
-        raise
-    except Exception as error:  # a corrupt file makes anndata fail in many ways
-        msg = f"{source} cannot be read as AnnData; it may be truncated or corrupt: {error}"
-        raise ValueError(msg) from error
-
-
-def _check_stored(source: Path, name: str, item: Any) -> None:
-    """Refuse a data set that claims far more than is stored for it."""
-    if not isinstance(item, h5py.Dataset) or item.size is None:
-        return
-    claimed = item.size * item.dtype.itemsize
-    if claimed > max(_SMALL, _MOST_PACKED * item.id.get_storage_size()):
-        msg = (
-            f"{source}: {name} claims {item.shape}, which does not fit into the "
-            f"{item.id.get_storage_size():,} bytes stored for it; the file is corrupt."
-        )
-        raise ValueError(msg)
 
 
 def write_h5ad(adata: AnnData, path: str | os.PathLike[str]) -> None:

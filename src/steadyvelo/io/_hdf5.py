@@ -9,7 +9,10 @@ import h5py
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["check_hdf5"]
+__all__ = ["check_hdf5", "check_stored"]
+
+# gzip, which most files use, packs no more than about 1,032 bytes into one
+_MOST_PACKED = 2000
 
 
 def check_hdf5(source: Path, kind: str) -> None:
@@ -19,4 +22,18 @@ def check_hdf5(source: Path, kind: str) -> None:
         raise FileNotFoundError(msg)
     if not h5py.is_hdf5(source):
         msg = f"{source} is not an HDF5 file, so not {kind} file."
+        raise ValueError(msg)
+
+
+def check_stored(source: Path, name: str, data: h5py.Dataset, *, may_be_empty: int = 0) -> None:
+    """Refuse a data set that claims far more bytes than are stored for it.
+
+    One that claims up to `may_be_empty` need not have been written at all.
+    """
+    stored = data.id.get_storage_size()
+    if data.size * data.dtype.itemsize > max(may_be_empty, _MOST_PACKED * max(stored, 1)):
+        msg = (
+            f"{source}: {name} claims {data.shape}, which does not fit into the {stored:,} bytes "
+            "stored for it; the file is corrupt."
+        )
         raise ValueError(msg)

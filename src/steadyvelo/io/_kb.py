@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from ._barcodes import checked_names
 from ._count_table import Ambiguous, CountTable
-from ._matrix_market import read_matrix
-from ._text import find_file, read_lines
+from ._matrix_market import read_layer
+from ._text import check_folder, find_file, has_file, read_barcodes, read_lines, read_names
 
 if TYPE_CHECKING:
     import os
@@ -70,48 +69,31 @@ def read_kb(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "default") -
 
 def kb_folder(path: Path) -> Path | None:
     """Return the folder that holds kb-python's matrices, or None."""
-    if not path.is_dir():
-        msg = f"there is no folder {path}."
-        raise FileNotFoundError(msg)
-    for folder in (path, path / "counts_filtered", path / "counts_unfiltered"):
-        if _is_nac(folder) or _is_lamanno(folder):
-            return folder
-    return None
-
-
-def _exists(folder: Path, name: str) -> bool:
-    return any((folder / f"{name}{end}").is_file() for end in ("", ".gz"))
+    check_folder(path)
+    folders = (path, path / "counts_filtered", path / "counts_unfiltered")
+    return next((folder for folder in folders if _is_nac(folder) or _is_lamanno(folder)), None)
 
 
 def _is_nac(folder: Path) -> bool:
-    return _exists(folder, f"{_PREFIX}mature.mtx") or _exists(folder, f"{_PREFIX}nascent.mtx")
+    return has_file(folder, f"{_PREFIX}mature.mtx") or has_file(folder, f"{_PREFIX}nascent.mtx")
 
 
 def _is_lamanno(folder: Path) -> bool:
-    return _exists(folder, "spliced.mtx") and _exists(folder, "spliced.barcodes.txt")
+    return has_file(folder, "spliced.mtx") and has_file(folder, "spliced.barcodes.txt")
 
 
 def _nac(folder: Path) -> CountTable:
-    ids = read_lines(find_file(folder, f"{_PREFIX}genes.txt", what="list of genes"))
-    names = None
-    if _exists(folder, f"{_PREFIX}genes.names.txt"):
-        names = _gene_names(folder, f"{_PREFIX}genes.names.txt", ids)
-    barcodes = find_file(folder, f"{_PREFIX}barcodes.txt", what="list of barcodes")
-    cells = checked_names(read_lines(barcodes), "cells", folder)
-    mature, nascent, both = (
-        read_matrix(
-            find_file(folder, f"{_PREFIX}{kind}.mtx", what=f"{kind} matrix"),
-            transpose=False,
-            shape=(len(cells), len(ids)),
-        )
-        for kind in ("mature", "nascent", "ambiguous")
-    )
+    ids = read_names(folder, f"{_PREFIX}genes.txt", what="list of genes")
+    names = _gene_names(folder, f"{_PREFIX}genes.names.txt", ids)
+    cells = read_barcodes(folder, f"{_PREFIX}barcodes.txt")
+    shape = (len(cells), len(ids))
     return CountTable(
-        tool="kb-python nac",
-        source=folder,
-        spliced=mature,
-        unspliced=nascent,
-        ambiguous=both,
+        "kb-python nac",
+        folder,
+        *(
+            read_layer(folder, kind, transpose=False, shape=shape, prefix=_PREFIX)
+            for kind in ("mature", "nascent", "ambiguous")
+        ),
         cells=cells,
         gene_ids=ids,
         gene_names=names,
@@ -122,54 +104,43 @@ def _nac(folder: Path) -> CountTable:
 def _lamanno(folder: Path) -> CountTable:
     """Each matrix has barcodes of its own; a barcode that one lacks has no molecules there."""
     kinds = ("spliced", "unspliced")
-    genes = {
-        kind: read_lines(find_file(folder, f"{kind}.genes.txt", what="list of genes"))
-        for kind in kinds
-    }
-    if genes["spliced"] != genes["unspliced"]:
+    genes, others = (
+        read_names(folder, f"{kind}.genes.txt", what="list of genes") for kind in kinds
+    )
+    if genes != others:
         msg = f"{folder}: spliced.genes.txt and unspliced.genes.txt differ; they are of two runs."
         raise ValueError(msg)
-    cells = {
-        kind: checked_names(
-            read_lines(find_file(folder, f"{kind}.barcodes.txt", what="list of barcodes")),
-            "cells",
-            folder,
-        )
-        for kind in kinds
-    }
-    shared = len(set(cells["spliced"]) & set(cells["unspliced"]))
-    if 2 * shared < min(len(cells[kind]) for kind in kinds):
+    cells = {kind: read_barcodes(folder, f"{kind}.barcodes.txt") for kind in kinds}
+    n_shared = len(set(cells["spliced"]) & set(cells["unspliced"]))
+    if 2 * n_shared < min(map(len, cells.values())):
         msg = (
-            f"{folder}: spliced and unspliced share {shared:,} of {len(cells['spliced']):,} and "
+            f"{folder}: spliced and unspliced share {n_shared:,} of {len(cells['spliced']):,} and "
             f"{len(cells['unspliced']):,} barcodes; they are of two samples."
         )
         raise ValueError(msg)
     union = list(dict.fromkeys(cells["spliced"] + cells["unspliced"]))
-    matrices = {}
-    for kind in kinds:
-        matrix = read_matrix(
-            find_file(folder, f"{kind}.mtx", what=f"{kind} matrix"),
-            transpose=False,
-            shape=(len(cells[kind]), len(genes[kind])),
+    spliced, unspliced = (
+        _rows_at(
+            read_layer(folder, kind, transpose=False, shape=(len(names), len(genes))), names, union
         )
-        matrices[kind] = _rows_at(matrix, cells[kind], union)
-    names = None
-    if _exists(folder, "spliced.genes.names.txt"):
-        names = _gene_names(folder, "spliced.genes.names.txt", genes["spliced"])
+        for kind, names in cells.items()
+    )
     return CountTable(
-        tool="kb-python lamanno",
-        source=folder,
-        spliced=matrices["spliced"],
-        unspliced=matrices["unspliced"],
+        "kb-python lamanno",
+        folder,
+        spliced,
+        unspliced,
         ambiguous=None,
         cells=union,
-        gene_ids=genes["spliced"],
-        gene_names=names,
+        gene_ids=genes,
+        gene_names=_gene_names(folder, "spliced.genes.names.txt", genes),
     )
 
 
-def _gene_names(folder: Path, name: str, ids: list[str]) -> list[str]:
-    """Return names of genes; one without a name, an empty line, keeps its id."""
+def _gene_names(folder: Path, name: str, ids: list[str]) -> list[str] | None:
+    """Return names of genes, or None where there are none; one without a name keeps its id."""
+    if not has_file(folder, name):
+        return None
     path = find_file(folder, name, what="list of names")
     names = read_lines(path, may_be_empty=True)
     if len(names) != len(ids):

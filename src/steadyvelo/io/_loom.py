@@ -11,8 +11,10 @@ import scipy.sparse as sp
 
 from steadyvelo._adata._checks import listed
 
+from ._broken import refusing
 from ._count_table import Ambiguous, CountTable
-from ._hdf5 import check_hdf5
+from ._hdf5 import check_hdf5, check_stored
+from ._layers import KB_LAYERS, layer_names
 
 if TYPE_CHECKING:
     import os
@@ -26,8 +28,6 @@ _GENE_NAMES = ("Gene", "gene_name", "GeneName", "gene_names", "var_names", "Symb
 _GENE_IDS = ("Accession", "gene_id", "GeneID", "gene_ids", "EnsemblID", "ensembl_id", "target_name")
 # rows turned sparse at a time
 _ROW_BYTES = 64_000_000
-# gzip, which loom files use, packs no more than about 1,032 bytes into one
-_MOST_PACKED = 2000
 
 
 def read_loom(
@@ -78,12 +78,9 @@ def read_loom(
     """
     source = Path(path)
     check_hdf5(source, "a loom")
-    try:
-        with h5py.File(source, "r") as file:
-            table = _read(file, source, (spliced, unspliced), (cell_attribute, gene_attribute))
-    except (OSError, RuntimeError) as error:
-        msg = f"{source} cannot be read as loom; it may be truncated: {error}"
-        raise ValueError(msg) from error
+    said = f"{source} cannot be read as loom; it may be truncated:"
+    with refusing(said, OSError, RuntimeError), h5py.File(source, "r") as file:
+        table = _read(file, source, (spliced, unspliced), (cell_attribute, gene_attribute))
     return table.to_anndata(ambiguous)
 
 
@@ -98,13 +95,7 @@ def _read(
         msg = f"{source} has no {' and no '.join(missing)}: not a loom file."
         raise ValueError(msg)
     there = list(file["layers"]) if "layers" in file else []
-    pairs = [("spliced", "unspliced"), ("mature", "nascent")]
-    if layers != (None, None):
-        pairs = [(layers[0] or "spliced", layers[1] or "unspliced")]
-    pair = next((p for p in pairs if set(p) <= set(there)), None)
-    if pair is None:
-        msg = f"{source} has layers {listed(there)}; give two of them as spliced= and unspliced=."
-        raise ValueError(msg)
+    pair = layer_names(there, source, *layers)
     cells = _attribute(file["col_attrs"], source, "column", attributes[0], _CELL_NAMES)
     if cells is None:
         msg = (
@@ -112,39 +103,52 @@ def _read(
             "cells as cell_attribute=."
         )
         raise ValueError(msg)
-    names = _attribute(file["row_attrs"], source, "row", attributes[1], _GENE_NAMES)
-    ids = _attribute(file["row_attrs"], source, "row", None, _GENE_IDS)
-    if names is None and ids is None:
-        msg = (
-            f"{source} has row attributes {listed(file['row_attrs'])}; name the one with the genes "
-            "as gene_attribute=."
-        )
-        raise ValueError(msg)
-    if ids is not None and names is not None and len(ids) != len(names):
-        msg = f"{source} has {len(ids):,} gene ids and {len(names):,} gene names; it is corrupt."
-        raise ValueError(msg)
-    shape = (len(ids or names or []), len(cells))
-    for name in (*pair, *(["ambiguous"] if "ambiguous" in there else [])):
-        layer = file["layers"][name]
-        found = getattr(layer, "shape", "a group")
-        if found != shape:
-            msg = (
-                f"{source}: layer {name!r} is {found}, but {shape[0]:,} genes and {shape[1]:,} "
-                "cells are named; the file is corrupt."
-            )
-            raise ValueError(msg)
-    kb = pair == ("mature", "nascent")
+    ids, names = _genes(file["row_attrs"], source, attributes[1])
+    kinds = [*pair, *({"ambiguous"} & set(there))]
+    _check_shapes(file["layers"], kinds, source, (len(ids or names or []), len(cells)))
+    matrices = [_sparse(file["layers"][kind]) for kind in kinds]
+    kb = pair == KB_LAYERS
     return CountTable(
-        tool="kb-python nac" if kb else "velocyto",
-        source=source,
-        spliced=_sparse(file["layers"][pair[0]]),
-        unspliced=_sparse(file["layers"][pair[1]]),
-        ambiguous=_sparse(file["layers"]["ambiguous"]) if "ambiguous" in there else None,
+        "kb-python nac" if kb else "velocyto",
+        source,
+        matrices[0],
+        matrices[1],
+        matrices[2] if len(matrices) > 2 else None,
         cells=cells,
         gene_ids=ids,
         gene_names=names,
         ambiguous_default="spliced" if kb else "drop",
     )
+
+
+def _genes(
+    attributes: Any, source: Path, wanted: str | None
+) -> tuple[list[str] | None, list[str] | None]:
+    """Return ids and names of genes; one of them may be None."""
+    names = _attribute(attributes, source, "row", wanted, _GENE_NAMES)
+    ids = _attribute(attributes, source, "row", None, _GENE_IDS)
+    if names is None and ids is None:
+        msg = (
+            f"{source} has row attributes {listed(attributes)}; name the one with the genes as "
+            "gene_attribute=."
+        )
+        raise ValueError(msg)
+    if ids is not None and names is not None and len(ids) != len(names):
+        msg = f"{source} has {len(ids):,} gene ids and {len(names):,} gene names; it is corrupt."
+        raise ValueError(msg)
+    return ids, names
+
+
+def _check_shapes(layers: Any, kinds: list[str], source: Path, shape: tuple[int, int]) -> None:
+    """Refuse layers of another size than is named, before memory is taken for them."""
+    for kind in kinds:
+        found = getattr(layers[kind], "shape", "a group")
+        if found != shape:
+            msg = (
+                f"{source}: layer {kind!r} is {found}, but {shape[0]:,} genes and {shape[1]:,} "
+                "cells are named; the file is corrupt."
+            )
+            raise ValueError(msg)
 
 
 def _attribute(
@@ -156,27 +160,16 @@ def _attribute(
     name = wanted or next((name for name in usual if name in group), None)
     if name is None:
         return None
-    _check_stored(group[name], source)
-    values = group[name][:]
-    if values.ndim != 1:
-        msg = f"{source}: {axis} attribute {name!r} is {values.shape}, not a list of names."
+    check_stored(source, group[name].name, group[name])
+    values = group[name][()]
+    if np.ndim(values) != 1:
+        msg = f"{source}: {axis} attribute {name!r} is {np.shape(values)}, not a list of names."
         raise ValueError(msg)
     try:
         return [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in values]
     except UnicodeDecodeError as error:
         msg = f"{source}: {axis} attribute {name!r} is not text in UTF-8: {error}"
         raise ValueError(msg) from error
-
-
-def _check_stored(data: Any, source: Path) -> None:
-    """Refuse a data set whose shape claims far more than the file stores for it."""
-    stored = max(data.id.get_storage_size(), 1)
-    if data.ndim < 1 or data.size * data.dtype.itemsize > _MOST_PACKED * stored:
-        msg = (
-            f"{source}: {data.name} claims {data.shape}, which does not fit into the {stored:,} "
-            "bytes stored for it; the file is corrupt."
-        )
-        raise ValueError(msg)
 
 
 def _sparse(layer: Any) -> sp.csr_matrix[Any]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,8 +25,7 @@ _CLEAR = 2.0
 _MOST_DIRECT = 0.5
 
 
-@dataclass(frozen=True, eq=False)
-class CellMatch:
+class CellMatch(NamedTuple):
     """For every cell of the first table its place in the second, or −1.
 
     Attributes
@@ -63,21 +61,9 @@ def match_cells(
 ) -> CellMatch:
     """Match cells by name, by barcode, or by barcode within samples.
 
-    Parameters
-    ----------
-    names, others
-        Cell names of the two tables.
-    groups, other_groups
-        Sample of each cell; None takes what stands around the barcode.
-
-    Returns
-    -------
-    The match.
-
-    Raises
-    ------
-    ValueError
-        If barcodes are shared by several samples and it is not clear which belong together.
+    `groups` and `other_groups` are the sample of each cell; None takes what stands around the
+    barcode. Barcodes that several samples share are refused where it is not clear which samples
+    belong together.
     """
     barcodes, around = _split(names)
     other_barcodes, other_around = _split(others)

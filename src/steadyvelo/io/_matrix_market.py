@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +12,13 @@ import pandas as pd
 import scipy.io
 import scipy.sparse as sp
 
-from ._text import gzipped
+from ._broken import refusing
+from ._text import decompressing, find_file, gzipped
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read_matrix", "read_triple"]
+__all__ = ["read_layer", "read_matrix", "read_triple", "values_per_line"]
 
 # the shortest line is "1 1 1\n"; gzip packs no more than about 1,032 bytes into one
 _SHORTEST_LINE = 6
@@ -24,46 +26,39 @@ _MOST_PACKED = 1032
 
 
 def read_matrix(path: Path, *, transpose: bool, shape: tuple[int, int]) -> sp.csr_matrix[Any]:
-    """Read a matrix of non-negative numbers.
+    """Read a matrix of non-negative numbers as cells × genes, CSR, without stored zeros.
 
-    Parameters
-    ----------
-    path
-        The file, plain or gzip.
-    transpose
-        Whether it holds genes × cells.
-    shape
-        Cells and genes that are named, which it must have.
-
-    Returns
-    -------
-    Cells × genes, CSR, without stored zeros.
+    With `transpose` the file, plain or gzip, holds genes × cells. It must have the `shape`, cells
+    and genes, that is named elsewhere.
     """
-    _check_shape(path, _check_header(path, _header(path))[:2], shape, transpose=transpose)
-    _check_end(path)
-    try:
+    _checked_sizes(path, shape, transpose=transpose)
+    said = f"{path} cannot be read as MatrixMarket; is it truncated or corrupt?"
+    with refusing(said, ValueError, OSError, OverflowError, EOFError, zlib.error):
         matrix = scipy.io.mmread(path, spmatrix=True)
-    except (ValueError, OSError, OverflowError, EOFError, zlib.error) as error:
-        msg = f"{path} cannot be read as MatrixMarket; is it truncated or corrupt? {error}"
-        raise ValueError(msg) from error
     return _to_csr(path, matrix, transpose=transpose)
+
+
+def read_layer(
+    folder: Path, kind: str, *, transpose: bool, shape: tuple[int, int], prefix: str = ""
+) -> sp.csr_matrix[Any]:
+    """Read the matrix of one kind of molecules from a folder, as :func:`read_matrix`."""
+    path = find_file(folder, f"{prefix}{kind}.mtx", what=f"{kind} matrix")
+    return read_matrix(path, transpose=transpose, shape=shape)
 
 
 def read_triple(
     path: Path, *, transpose: bool, shape: tuple[int, int]
 ) -> tuple[sp.csr_matrix[Any], ...]:
     """Read a file of early STARsolo: spliced, unspliced and ambiguous counts in each line."""
-    n_rows, n_columns, n_entries = _check_header(path, _header(path))
-    _check_shape(path, (n_rows, n_columns), shape, transpose=transpose)
-    _check_end(path)
+    n_rows, n_columns, n_entries = _checked_sizes(path, shape, transpose=transpose)
     skipped = _lines_before_entries(path)
-    try:
+    table = pd.DataFrame(np.empty((0, 5), dtype=np.int64))
+    said = f"{path} is not five whole numbers a line; is it truncated?"
+    with (
+        refusing(said, ValueError, EOFError, OSError, zlib.error),
+        suppress(pd.errors.EmptyDataError),
+    ):
         table = pd.read_csv(path, sep=r"\s+", skiprows=skipped, header=None, dtype=np.int64)
-    except pd.errors.EmptyDataError:
-        table = pd.DataFrame(np.empty((0, 5), dtype=np.int64))
-    except (ValueError, EOFError, OSError, zlib.error) as error:
-        msg = f"{path} is not five whole numbers a line; is it truncated? {error}"
-        raise ValueError(msg) from error
     entries = table.to_numpy()
     if entries.shape != (n_entries, 5):
         msg = (
@@ -110,35 +105,35 @@ def _lines_before_entries(path: Path) -> int:
     raise ValueError(msg)
 
 
-def _header(path: Path) -> list[str]:
-    """Return the banner and the line of sizes."""
-    try:
-        with _open(path) as file:
-            banner = file.readline(200)
-            words = banner.lower().split()
-            if words[:3] != ["%%matrixmarket", "matrix", "coordinate"] or (
-                words[3:4] not in (["integer"], ["real"]) or words[4:] != ["general"]
-            ):
-                msg = (
-                    f"{path} does not begin with '%%MatrixMarket matrix coordinate integer (or "
-                    f"real) general' but with {banner[:60].strip()!r}: no matrix of counts."
-                )
-                raise ValueError(msg)
-            for line in file:
-                if not line.startswith("%") and line.strip():
-                    return [banner, line]
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        msg = f"{path} cannot be decompressed; it may be truncated: {error}"
-        raise ValueError(msg) from error
+def _size_line(path: Path) -> str:
+    """Return the line of sizes; refuse a file that does not begin as a matrix of counts."""
+    with decompressing(path), _open(path) as file:
+        banner = file.readline(200)
+        words = banner.lower().split()
+        if words[:3] != ["%%matrixmarket", "matrix", "coordinate"] or (
+            words[3:4] not in (["integer"], ["real"]) or words[4:] != ["general"]
+        ):
+            msg = (
+                f"{path} does not begin with '%%MatrixMarket matrix coordinate integer (or "
+                f"real) general' but with {banner[:60].strip()!r}: no matrix of counts."
+            )
+            raise ValueError(msg)
+        for line in file:
+            if not line.startswith("%") and line.strip():
+                return line
     msg = f"{path} ends before its sizes; it is truncated."
     raise ValueError(msg)
 
 
-def _check_header(path: Path, header: list[str]) -> tuple[int, int, int]:
-    """Return rows, columns and entries; refuse sizes that the file cannot hold."""
-    parts = header[1].split()
+def _checked_sizes(path: Path, shape: tuple[int, int], *, transpose: bool) -> tuple[int, int, int]:
+    """Return rows, columns and entries; refuse, before memory is taken for them, what is not so.
+
+    That is sizes that the file cannot hold, other ones than are named, and a file that is cut.
+    """
+    line = _size_line(path)
+    parts = line.split()
     if len(parts) != 3 or not all(part.isdigit() for part in parts):
-        msg = f"{path}: {header[1].strip()[:60]!r} should be rows, columns and entries."
+        msg = f"{path}: {line.strip()[:60]!r} should be rows, columns and entries."
         raise ValueError(msg)
     n_rows, n_columns, n_entries = map(int, parts)
     size = path.stat().st_size * (_MOST_PACKED if gzipped(path) else 1)
@@ -151,20 +146,15 @@ def _check_header(path: Path, header: list[str]) -> tuple[int, int, int]:
     if max(n_rows, n_columns) > np.iinfo(np.int32).max:
         msg = f"{path} claims {n_rows:,} × {n_columns:,}; no such matrix can be read."
         raise ValueError(msg)
-    return n_rows, n_columns, n_entries
-
-
-def _check_shape(
-    path: Path, found: tuple[int, ...], shape: tuple[int, int], *, transpose: bool
-) -> None:
-    """Refuse a matrix of another size than is named, before memory is taken for it."""
-    cells, genes = found[::-1] if transpose else found
+    cells, genes = (n_columns, n_rows) if transpose else (n_rows, n_columns)
     if (cells, genes) != shape:
         msg = (
             f"{path}: the matrix is {cells:,} cells × {genes:,} genes, but {shape[0]:,} cells and "
             f"{shape[1]:,} genes are named: the files do not belong together, or one is cut."
         )
         raise ValueError(msg)
+    _check_end(path)
+    return n_rows, n_columns, n_entries
 
 
 def _check_end(path: Path) -> None:

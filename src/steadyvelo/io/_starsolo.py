@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ._barcodes import checked_names
 from ._count_table import Ambiguous, CountTable
-from ._matrix_market import read_matrix, read_triple, values_per_line
-from ._text import find_file, read_lines
+from ._matrix_market import read_layer, read_triple, values_per_line
+from ._text import check_folder, contents, find_file, has_file, read_barcodes, read_names
 
 if TYPE_CHECKING:
     import os
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 __all__ = ["read_starsolo"]
+
+_KINDS = ("spliced", "unspliced", "ambiguous")
 
 
 def read_starsolo(
@@ -64,31 +66,19 @@ def read_starsolo(
     FileNotFoundError: there is no folder absent/Solo.out.
     """
     folder = starsolo_folder(Path(path), filtered=filtered)
-    cells = checked_names(
-        read_lines(find_file(folder, "barcodes.tsv", what="list of barcodes")), "cells", folder
-    )
-    features = read_lines(find_file(folder, "features.tsv", "genes.tsv", what="list of features"))
+    cells = read_barcodes(folder, "barcodes.tsv")
+    features = read_names(folder, "features.tsv", "genes.tsv", what="list of features")
     columns = [line.split("\t") for line in features]
     shape = (len(cells), len(columns))
-    if _has(folder, "matrix.mtx") and not _has(folder, "spliced.mtx"):
-        spliced, unspliced, both = read_triple(
-            find_file(folder, "matrix.mtx", what="matrix"), transpose=True, shape=shape
-        )
+    if has_file(folder, "matrix.mtx") and not has_file(folder, "spliced.mtx"):
+        path = find_file(folder, "matrix.mtx", what="matrix")
+        layers = read_triple(path, transpose=True, shape=shape)
     else:
-        spliced, unspliced, both = (
-            read_matrix(
-                find_file(folder, f"{name}.mtx", what=f"{name} matrix"),
-                transpose=True,
-                shape=shape,
-            )
-            for name in ("spliced", "unspliced", "ambiguous")
-        )
+        layers = tuple(read_layer(folder, kind, transpose=True, shape=shape) for kind in _KINDS)
     table = CountTable(
-        tool="STARsolo",
-        source=folder,
-        spliced=spliced,
-        unspliced=unspliced,
-        ambiguous=both,
+        "STARsolo",
+        folder,
+        *layers,
         cells=cells,
         gene_ids=checked_names([row[0] for row in columns], "gene ids", folder),
         gene_names=[row[1] if len(row) > 1 and row[1] else row[0] for row in columns],
@@ -98,9 +88,7 @@ def read_starsolo(
 
 def starsolo_folder(path: Path, *, filtered: bool) -> Path:
     """Return the folder that holds the matrices."""
-    if not path.is_dir():
-        msg = f"there is no folder {path}."
-        raise FileNotFoundError(msg)
+    check_folder(path)
     if is_starsolo_leaf(path):
         return path
     velocyto = path / "Velocyto" if (path / "Velocyto").is_dir() else path
@@ -110,9 +98,8 @@ def starsolo_folder(path: Path, *, filtered: bool) -> Path:
         folder = velocyto / name
         if is_starsolo_leaf(folder) or (folder.is_dir() and velocyto.name == "Velocyto"):
             return folder
-    there = ", ".join(sorted(p.name for p in path.iterdir())[:12]) or "nothing"
     msg = (
-        f"{path} holds no Velocyto counts ({there}); run STARsolo with "
+        f"{path} holds no Velocyto counts ({contents(path)}); run STARsolo with "
         "--soloFeatures Gene Velocyto."
     )
     raise FileNotFoundError(msg)
@@ -120,15 +107,9 @@ def starsolo_folder(path: Path, *, filtered: bool) -> Path:
 
 def is_starsolo_leaf(folder: Path) -> bool:
     """Tell whether a folder holds STARsolo's Velocyto matrices, or some of them."""
-    if any(_has(folder, f"{name}.mtx") for name in ("spliced", "unspliced", "ambiguous")):
+    if any(has_file(folder, f"{kind}.mtx") for kind in _KINDS):
         # kb-python's lamanno matrices have lists of their own
-        return not any(folder.glob("spliced.barcodes.txt*"))
-    for end in ("", ".gz"):
-        single = folder / f"matrix.mtx{end}"
-        if single.is_file():
-            return values_per_line(single) == 3
-    return False
-
-
-def _has(folder: Path, name: str) -> bool:
-    return any((folder / f"{name}{end}").is_file() for end in ("", ".gz"))
+        return not has_file(folder, "spliced.barcodes.txt")
+    if not has_file(folder, "matrix.mtx"):
+        return False
+    return values_per_line(find_file(folder, "matrix.mtx", what="matrix")) == 3

@@ -1,4 +1,4 @@
-"""Text files of names, plain or gzip, and finding the one that is there."""
+"""Files that counters wrote, plain or gzip: which are there, and the names that they hold."""
 
 from __future__ import annotations
 
@@ -6,21 +6,68 @@ import gzip
 import zlib
 from typing import TYPE_CHECKING
 
+from ._barcodes import checked_names
+from ._broken import refusing
+
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-__all__ = ["find_file", "gzipped", "read_lines"]
+__all__ = [
+    "check_folder",
+    "contents",
+    "decompressing",
+    "find_file",
+    "gzipped",
+    "has_file",
+    "read_barcodes",
+    "read_lines",
+    "read_names",
+]
+
+
+def check_folder(path: Path) -> None:
+    """Refuse what is no folder."""
+    if not path.is_dir():
+        msg = f"there is no folder {path}."
+        raise FileNotFoundError(msg)
+
+
+def contents(folder: Path) -> str:
+    """Return what a folder holds, the first few names of it."""
+    return ", ".join(sorted(path.name for path in folder.iterdir())[:12]) or "nothing"
+
+
+def has_file(folder: Path, name: str) -> bool:
+    """Tell whether a file is in a folder, plain or gzip."""
+    return _place(folder, name) is not None
 
 
 def find_file(folder: Path, *names: str, what: str) -> Path:
     """Return the first of the names that is in a folder, plain or gzip; refuse where none is."""
     for name in names:
-        for candidate in (folder / name, folder / f"{name}.gz"):
-            if candidate.is_file():
-                return candidate
-    there = ", ".join(sorted(p.name for p in folder.iterdir())[:12]) or "nothing"
-    msg = f"{folder} has no {what} ({' or '.join(names)}, plain or .gz); it holds {there}."
+        place = _place(folder, name)
+        if place is not None:
+            return place
+    msg = (
+        f"{folder} has no {what} ({' or '.join(names)}, plain or .gz); it holds {contents(folder)}."
+    )
     raise FileNotFoundError(msg)
+
+
+def read_names(folder: Path, *names: str, what: str) -> list[str]:
+    """Return the lines of the first of the files that is in a folder."""
+    return read_lines(find_file(folder, *names, what=what))
+
+
+def read_barcodes(folder: Path, name: str) -> list[str]:
+    """Return the names of cells; refuse those that stand twice."""
+    return checked_names(read_names(folder, name, what="list of barcodes"), "cells", folder)
+
+
+def _place(folder: Path, name: str) -> Path | None:
+    places = (folder / name, folder / f"{name}.gz")
+    return next((place for place in places if place.is_file()), None)
 
 
 def gzipped(path: Path) -> bool:
@@ -33,16 +80,19 @@ def gzipped(path: Path) -> bool:
     return magic
 
 
+def decompressing(path: Path) -> AbstractContextManager[None]:
+    """Refuse a file whose compressed bytes end too soon or are not what they were."""
+    said = f"{path} cannot be decompressed; it may be truncated:"
+    return refusing(said, EOFError, zlib.error, gzip.BadGzipFile)
+
+
 def read_lines(path: Path, *, may_be_empty: bool = False) -> list[str]:
     """Return the names in a text file in UTF-8, one a line, without spaces around them.
 
     An empty line in the middle is refused, unless a name may be absent.
     """
-    try:
+    with decompressing(path):
         raw = gzip.decompress(path.read_bytes()) if gzipped(path) else path.read_bytes()
-    except (EOFError, OSError, zlib.error) as error:
-        msg = f"{path} cannot be decompressed; it may be truncated: {error}"
-        raise ValueError(msg) from error
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -10,7 +10,7 @@ import numpy as np
 from ._typing import Float64Array
 
 if TYPE_CHECKING:
-    from ._statistics import SufficientStatistics
+    from ._centred_sums import CentredSums
     from ._typing import BoolArray, TextArray
 
 __all__ = [
@@ -52,31 +52,31 @@ class RatioFit:
 
 
 def fit_ratio(
-    statistics: SufficientStatistics,
+    sums: CentredSums,
     *,
     offset: OffsetMode,
     gamma_bounds: tuple[float, float] | None,
     offset_bounds: tuple[Bound, Bound] | None,
 ) -> RatioFit:
-    """Fit every gene; see :meth:`SufficientStatistics.solve`."""
+    """Fit every gene; see :meth:`steadyvelo.model.SufficientStatistics.solve`."""
     offset = resolve_offset(offset)
     if offset_bounds is not None and offset is not True:
         msg = f"offset_bounds need offset=True; offset is {offset!r}."
         raise ValueError(msg)
-    reason = _reasons(statistics, with_offset=offset is not False)
+    reason = _reasons(sums, with_offset=offset is not False)
     fitted = reason == ""
     if offset is False:
-        gamma = _through_origin(statistics, fitted, 0.0)
+        gamma = _through_origin(sums, fitted, 0.0)
         o = np.zeros_like(gamma)
     else:
-        gamma = _ratio(statistics.cross_products, statistics.spliced_squares, fitted)
-        o = statistics.unspliced_mean - gamma * statistics.spliced_mean
-        o += statistics.unspliced_mean_rest - gamma * statistics.spliced_mean_rest
+        gamma = _ratio(sums.cross_products, sums.spliced_squares, fitted)
+        o = sums.unspliced_mean - gamma * sums.spliced_mean
+        o += sums.unspliced_mean_rest - gamma * sums.spliced_mean_rest
     if offset == "nonnegative":
         # a gene without spread among its cells still has a line through the origin
-        reason = _reasons(statistics, with_offset=False)
+        reason = _reasons(sums, with_offset=False)
         again = ~(o >= 0) & (reason == "")
-        gamma = np.where(again, _through_origin(statistics, again, 0.0), gamma)
+        gamma = np.where(again, _through_origin(sums, again, 0.0), gamma)
         o = np.where(again, 0.0, o)
         # the same rule as a bound: the objective is convex
         offset_bounds = (0.0, np.inf)
@@ -84,7 +84,7 @@ def fit_ratio(
         low, high = _checked_bounds("gamma_bounds", gamma_bounds)
         gamma = np.clip(gamma, low, high)
     elif offset is True or gamma_bounds is not None:
-        gamma, o = _in_box(statistics, gamma, o, gamma_bounds, offset_bounds)
+        gamma, o = _in_box(sums, gamma, o, gamma_bounds, offset_bounds)
     return RatioFit(gamma, np.where(np.isnan(gamma), np.nan, o), reason)
 
 
@@ -98,29 +98,27 @@ def resolve_offset(offset: OffsetMode) -> OffsetMode:
     raise ValueError(msg)
 
 
-def _reasons(statistics: SufficientStatistics, *, with_offset: bool) -> TextArray:
-    reason = np.full(statistics.total_weight.shape, "", dtype=object)
-    square = statistics.total_weight * statistics.spliced_mean**2
+def _reasons(sums: CentredSums, *, with_offset: bool) -> TextArray:
+    reason = np.full(sums.total_weight.shape, "", dtype=object)
+    square = sums.total_weight * sums.spliced_mean**2
     if with_offset:
         # a constant column leaves rounding of the mean behind, not a spread
         rounding = (4 * np.finfo(np.float64).eps) ** 2
-        reason[statistics.spliced_squares <= rounding * square] = SPLICED_CONSTANT
-    reason[statistics.spliced_squares + square == 0] = NO_SPLICED
-    reason[statistics.total_weight == 0] = NO_CELLS
+        reason[sums.spliced_squares <= rounding * square] = SPLICED_CONSTANT
+    reason[sums.spliced_squares + square == 0] = NO_SPLICED
+    reason[sums.total_weight == 0] = NO_CELLS
     return reason
 
 
-def _through_origin(
-    statistics: SufficientStatistics, fitted: BoolArray, offset: Bound
-) -> Float64Array:
+def _through_origin(sums: CentredSums, fitted: BoolArray, offset: Bound) -> Float64Array:
     """Return the best slope for given offsets, Σws(u − o) / Σws²."""
-    n, s = statistics.total_weight, statistics.spliced_mean
-    cross = statistics.cross_products + n * s * (statistics.unspliced_mean - offset)
-    return _ratio(cross, statistics.spliced_squares + n * s * s, fitted)
+    n, s = sums.total_weight, sums.spliced_mean
+    cross = sums.cross_products + n * s * (sums.unspliced_mean - offset)
+    return _ratio(cross, sums.spliced_squares + n * s * s, fitted)
 
 
 def _in_box(
-    statistics: SufficientStatistics,
+    sums: CentredSums,
     gamma: Float64Array,
     offset: Float64Array,
     gamma_bounds: tuple[float, float] | None,
@@ -136,13 +134,13 @@ def _in_box(
     for bound in (o_low, o_high):
         # a gene without this bound has no such edge: NaN is never better
         o = np.broadcast_to(np.where(np.isfinite(bound), bound, np.nan), gamma.shape)
-        edges.append((np.clip(_through_origin(statistics, fitted, o), g_low, g_high), o))
+        edges.append((np.clip(_through_origin(sums, fitted, o), g_low, g_high), o))
     for bound in (g_low, g_high):
         g = np.where(fitted & np.isfinite(bound), bound, np.nan)
-        o = statistics.unspliced_mean - g * statistics.spliced_mean
+        o = sums.unspliced_mean - g * sums.spliced_mean
         edges.append((g, np.clip(o, o_low, o_high)))
     for g, o in edges:
-        squares = statistics.residual_squares(g, o)
+        squares = sums.residual_squares(g, o)
         better = squares < best
         gamma, offset = np.where(better, g, gamma), np.where(better, o, offset)
         best = np.where(better, squares, best)

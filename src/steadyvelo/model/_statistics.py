@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 
+from ._centred_sums import CentredSums, two_sum
 from ._kernels import weighted_sums
 from ._ratio import fit_ratio
 
@@ -23,9 +24,8 @@ __all__ = ["SufficientStatistics"]
 _GENES_AT_ONCE = 64
 
 
-@dataclass(frozen=True, eq=False)
-class SufficientStatistics:
-    r"""Weighted, centred sums over cells, one value per gene, float64.
+class SufficientStatistics(CentredSums):
+    r"""The centred sums of cells, and the fit that follows from them.
 
     With weights :math:`w_i \ge 0`, spliced :math:`s_i` and unspliced :math:`u_i`:
 
@@ -35,9 +35,7 @@ class SufficientStatistics:
         C_{su} = \sum w (s - \bar s)(u - \bar u), \quad
         C_{uu} = \sum w (u - \bar u)^2
 
-    Sums over disjoint sets of cells add with ``+``, and a part is taken out with ``-``, by the
-    update of Chan, Golub and LeVeque (1983). Raw sums of squares are never formed: they
-    lose all digits where a mean is much larger than the spread around it.
+    Sums over disjoint sets of cells add with ``+``, and a part is taken out with ``-``.
 
     Attributes
     ----------
@@ -61,15 +59,6 @@ class SufficientStatistics:
     >>> fit.gamma.round(12).tolist(), fit.offset.round(12).tolist()
     ([0.25], [1.0])
     """
-
-    total_weight: Float64Array
-    spliced_mean: Float64Array
-    unspliced_mean: Float64Array
-    spliced_squares: Float64Array
-    cross_products: Float64Array
-    unspliced_squares: Float64Array
-    spliced_mean_rest: Float64Array
-    unspliced_mean_rest: Float64Array
 
     @classmethod
     def from_arrays(cls, spliced: Matrix, unspliced: Matrix, weights: Matrix | None = None) -> Self:
@@ -137,8 +126,8 @@ class SufficientStatistics:
         # what the rounding of the mean left over; taking it out again is what keeps all
         # digits at a mean far above the spread (corrected two-pass)
         divisor = np.where(n > 0, n, 1.0)
-        s_mean, s_rest = _two_sum(s_mean, s_left / divisor)
-        u_mean, u_rest = _two_sum(u_mean, u_left / divisor)
+        s_mean, s_rest = two_sum(s_mean, s_left / divisor)
+        u_mean, u_rest = two_sum(u_mean, u_left / divisor)
         return cls(
             n,
             s_mean,
@@ -149,84 +138,6 @@ class SufficientStatistics:
             s_rest,
             u_rest,
         )
-
-    def __add__(self, other: SufficientStatistics) -> SufficientStatistics:
-        """Return the statistics of the cells of both."""
-        self._check_same_genes(other)
-        n = self.total_weight + other.total_weight
-        divisor = np.where(n > 0, n, 1.0)
-        ds, du = other._means_from(self)
-        share = other.total_weight / divisor
-        between = self.total_weight * share
-        # a side without weight has a mean of no meaning
-        empty = self.total_weight == 0
-        s_mean, s_rest = _two_sum(self.spliced_mean, self.spliced_mean_rest + share * ds)
-        u_mean, u_rest = _two_sum(self.unspliced_mean, self.unspliced_mean_rest + share * du)
-        return SufficientStatistics(
-            n,
-            np.where(empty, other.spliced_mean, s_mean),
-            np.where(empty, other.unspliced_mean, u_mean),
-            self.spliced_squares + other.spliced_squares + between * ds * ds,
-            self.cross_products + other.cross_products + between * ds * du,
-            self.unspliced_squares + other.unspliced_squares + between * du * du,
-            np.where(empty, other.spliced_mean_rest, s_rest),
-            np.where(empty, other.unspliced_mean_rest, u_rest),
-        )
-
-    def __sub__(self, part: SufficientStatistics) -> SufficientStatistics:
-        """Return the statistics without the cells of `part`, which must be among them."""
-        self._check_same_genes(part)
-        n = self.total_weight - part.total_weight
-        # sums of the same weights in another order differ by rounding only
-        n = np.where(n <= 1e-12 * self.total_weight, np.minimum(n, 0.0), n)
-        if (n < -1e-9 * self.total_weight).any():
-            gene = int(np.argmin(n))
-            msg = (
-                f"the part holds more weight than the whole in gene number {gene} "
-                f"({part.total_weight[gene]:g} of {self.total_weight[gene]:g})."
-            )
-            raise ValueError(msg)
-        n = np.maximum(n, 0.0)
-        some = n > 0
-        divisor = np.where(some, n, 1.0)
-        ds, du = self._means_from(part)
-        away = part.total_weight / divisor
-        s_mean, s_rest = _two_sum(self.spliced_mean, self.spliced_mean_rest + away * ds)
-        u_mean, u_rest = _two_sum(self.unspliced_mean, self.unspliced_mean_rest + away * du)
-        ds = (part.spliced_mean - s_mean) + (part.spliced_mean_rest - s_rest)
-        du = (part.unspliced_mean - u_mean) + (part.unspliced_mean_rest - u_rest)
-        between = part.total_weight * n / np.where(some, self.total_weight, 1.0)
-
-        def left(whole: Float64Array, taken: Float64Array, moved: Float64Array) -> Float64Array:
-            return np.where(some, whole - taken - between * moved, 0.0)
-
-        return SufficientStatistics(
-            n,
-            np.where(some, s_mean, 0.0),
-            np.where(some, u_mean, 0.0),
-            np.maximum(left(self.spliced_squares, part.spliced_squares, ds * ds), 0.0),
-            left(self.cross_products, part.cross_products, ds * du),
-            np.maximum(left(self.unspliced_squares, part.unspliced_squares, du * du), 0.0),
-            np.where(some, s_rest, 0.0),
-            np.where(some, u_rest, 0.0),
-        )
-
-    def _means_from(self, other: SufficientStatistics) -> tuple[Float64Array, Float64Array]:
-        """Return how far the means lie from those of another part."""
-        return (
-            (self.spliced_mean - other.spliced_mean)
-            + (self.spliced_mean_rest - other.spliced_mean_rest),
-            (self.unspliced_mean - other.unspliced_mean)
-            + (self.unspliced_mean_rest - other.unspliced_mean_rest),
-        )
-
-    def _check_same_genes(self, other: SufficientStatistics) -> None:
-        if other.total_weight.shape != self.total_weight.shape:
-            msg = (
-                f"statistics of {len(self.total_weight)} and {len(other.total_weight)} genes do "
-                "not belong together."
-            )
-            raise ValueError(msg)
 
     def solve(
         self,
@@ -271,41 +182,6 @@ class SufficientStatistics:
         return fit_ratio(
             self, offset=offset, gamma_bounds=gamma_bounds, offset_bounds=offset_bounds
         )
-
-    def residual_squares(self, gamma: Float64Array, offset: Float64Array) -> Float64Array:
-        """Sum of squares Σw(u − γs − o)² around given lines, shape (genes,)."""
-        away = self.unspliced_mean - gamma * self.spliced_mean - offset
-        around = (
-            self.unspliced_squares
-            - 2 * gamma * self.cross_products
-            + gamma * gamma * self.spliced_squares
-        )
-        return np.maximum(around, 0.0) + self.total_weight * away * away
-
-    def r2(self, gamma: Float64Array, offset: Float64Array) -> Float64Array:
-        """Share of the spread of u that given lines explain, 1 − Σw(u − γs − o)² / Σw(u − ū)².
-
-        Negative where a line is worse than the mean; NaN where u is constant or a line is NaN.
-        It is not adjusted for degrees of freedom.
-
-        Parameters
-        ----------
-        gamma, offset
-            Lines, one per gene, however they were fitted.
-
-        Returns
-        -------
-        R² per gene, shape (genes,).
-        """
-        spread = self.unspliced_squares > 0
-        squares = np.where(spread, self.unspliced_squares, 1.0)
-        return np.where(spread, 1.0 - self.residual_squares(gamma, offset) / squares, np.nan)
-
-
-def _two_sum(large: Float64Array, small: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """Return the sum and what its rounding lost (Dekker), for |large| ≥ |small|."""
-    total = large + small
-    return total, small - (total - large)
 
 
 def _gene_slices(n_genes: int) -> list[slice]:

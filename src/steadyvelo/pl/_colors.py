@@ -108,22 +108,11 @@ class CellColors:
 def cell_colors(
     adata: AnnData, color: str | None, palette: Mapping[str, Any] | None = None
 ) -> CellColors:
-    """Return the colour of every cell.
+    """Return the colour of every cell: by a column of `obs`, or grey.
 
-    Parameters
-    ----------
-    adata
-        The cells.
-    color
-        Column of ``obs``, or None for grey points.
-    palette
-        Colours of categories; None means ``uns["{color}_colors"]`` as scanpy keeps them, and
-        where there are none, a palette of matplotlib.
-
-    Raises
-    ------
-    KeyError
-        If there is no such column, or the palette misses a category.
+    Without a `palette` categories have the colours in ``uns["{color}_colors"]``, where scanpy keeps
+    them, and where there are none, those of a palette of matplotlib. A column that is missing, or
+    a category that the palette misses, is refused.
     """
     none = np.full(adata.n_obs, -1, dtype=np.intp)
     if color is None:

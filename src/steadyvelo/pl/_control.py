@@ -80,21 +80,11 @@ def control(
     """
     check_adata(adata)
     basis = basis.removeprefix("X_")
-    check_key(
-        adata,
-        "obsm",
-        _keys.RANDOMIZED.of(velocity_key, basis),
-        f"run tl.randomized_velocity(adata, basis={basis!r}) first.",
-    )
-    if ax is None:
-        _, axes = plt.subplots(1, 2, figsize=(10.5, 4.6), layout="constrained")
-    else:
-        axes = np.asarray(ax, dtype=object).ravel()
-    if len(axes) != 2:
-        msg = f"ax must hold two axes, for the data and the control; it holds {len(axes)}."
-        raise ValueError(msg)
+    name = _keys.RANDOMIZED.of(velocity_key, basis)
+    check_key(adata, "obsm", name, f"run tl.randomized_velocity(adata, basis={basis!r}) first.")
+    axes = _two_axes(ax)
     # the name of the control's arrows is that of a fit of its own
-    keys = velocity_key, _keys.RANDOMIZED.of(velocity_key, basis).removesuffix(f"_{basis}")
+    keys = velocity_key, name.removesuffix(f"_{basis}")
     for panel, key, title in zip(axes, keys, ("data", "randomised"), strict=True):
         velocity_stream(
             adata,
@@ -117,4 +107,15 @@ def control(
         make_room(axes[-1].figure)
     if show:
         plt.show()
+    return axes
+
+
+def _two_axes(ax: Sequence[Axes] | None) -> NDArray[np.object_]:
+    """Return the axes given, or new ones."""
+    if ax is None:
+        return plt.subplots(1, 2, figsize=(10.5, 4.6), layout="constrained")[1]
+    axes = np.asarray(ax, dtype=object).ravel()
+    if len(axes) != 2:
+        msg = f"ax must hold two axes, for the data and the control; it holds {len(axes)}."
+        raise ValueError(msg)
     return axes

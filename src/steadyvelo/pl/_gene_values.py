@@ -31,11 +31,10 @@ def gene_names(adata: AnnData, genes: str | Sequence[str]) -> list[str]:
     return names
 
 
-def moments_of_genes(
-    fit: Fit, genes: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return smoothed abundances of some genes, shape (genes, cells)."""
+def moments_of_genes(fit: Fit, names: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return smoothed abundances of the genes named, shape (names, cells)."""
     adata = fit.adata
+    genes, places = np.unique(adata.var_names.get_indexer(names), return_inverse=True)
     if fit.used_layers:
         # of a part of the cells, too
         source = layer_source(adata, genes)
@@ -51,4 +50,4 @@ def moments_of_genes(
     for block in source.blocks(genes_per_block(adata.n_obs)):
         spliced[block.genes, block.order.cell_of_row] = block.spliced.T
         unspliced[block.genes, block.order.cell_of_row] = block.unspliced.T
-    return spliced, unspliced
+    return spliced[places], unspliced[places]

@@ -91,8 +91,8 @@ def gene_velocity(
     names = gene_names(adata, genes)
     points = check_finite_embedding(adata, basis.removeprefix("X_"))[:, list(components)]
     fit = Fit.read(adata, velocity_key)
-    wanted, back = np.unique(adata.var_names.get_indexer(names), return_inverse=True)
-    spliced, unspliced = moments_of_genes(fit, wanted)
+    places = adata.var_names.get_indexer(names)
+    abundances = zip(*moments_of_genes(fit, names), strict=True)
     if ax is None:
         _, axes = plt.subplots(
             len(names), 3, figsize=(11, 3.2 * len(names)), layout="constrained", squeeze=False
@@ -105,8 +105,7 @@ def gene_velocity(
         axes = axes.reshape(len(names), 3)
     if size is None:
         size = float(np.clip(40_000 / adata.n_obs, 1, 25))
-    for row, name, place in zip(axes, names, back, strict=True):
-        gene = wanted[place]
+    for row, name, place, (spliced, unspliced) in zip(axes, names, places, abundances, strict=True):
         phase_portrait(
             adata,
             name,
@@ -117,9 +116,9 @@ def gene_velocity(
             size=size,
             legend_loc=None,
         )
-        velocity = unspliced[place] - fit.gamma[gene] * spliced[place] - fit.offset[gene]
+        velocity = unspliced - fit.gamma[place] * spliced - fit.offset[place]
         _on_embedding(row[1], points, velocity, f"{name} velocity", size=size, signed=True)
-        _on_embedding(row[2], points, spliced[place], f"{name} expression", size=size, signed=False)
+        _on_embedding(row[2], points, spliced, f"{name} expression", size=size, signed=False)
     if show:
         plt.show()
     return axes

@@ -16,18 +16,10 @@ __all__ = ["panels"]
 def panels(
     n_panels: int, n_columns: int, size: tuple[float, float], margin: float = 0.0
 ) -> NDArray[np.object_]:
-    """Return the axes of a new figure.
+    """Return the axes of a new figure, at most `n_columns` of them side by side.
 
-    Parameters
-    ----------
-    n_panels
-        How many.
-    n_columns
-        Most beside each other.
-    size
-        Width and height of a panel, inches.
-    margin
-        Width of the figure beyond its panels, inches.
+    `size` is width and height of a panel and `margin` the width of the figure beyond its panels,
+    in inches.
     """
     n_columns = min(n_columns, n_panels)
     n_rows = -(-n_panels // n_columns)

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
-from scipy.stats import t as student_t
 
-from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
 
@@ -18,11 +16,11 @@ from ._gene_values import gene_names, moments_of_genes
 from ._legend import make_room
 from ._names import as_text
 from ._panels import panels
+from ._steady_state_line import draw_line, line_title
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -33,7 +31,7 @@ __all__ = ["phase_portrait"]
 
 # beyond, points hide each other
 _MOST_POINTS = 20_000
-_IN_FIT = "#e08214"
+_IN_FIT, _MARK = "#e08214", "cells of the fit"
 
 
 def phase_portrait(
@@ -111,42 +109,33 @@ def phase_portrait(
     """
     check_adata(adata)
     names = gene_names(adata, genes)
-    given = None if ax is None else np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
-    if given is not None and len(given) != len(names):
-        msg = f"ax must hold an axes for each of {len(names)} genes; it holds {len(given)}."
-        raise ValueError(msg)
+    given = None if ax is None else _given_axes(ax, len(names))
     if density and color is not None:
         msg = f"a density shows no colours; leave out density=True or color={color!r}."
         raise ValueError(msg)
-    if density is None:
-        density = color is None and adata.n_obs > _MOST_POINTS
+    many = color is None and adata.n_obs > _MOST_POINTS
+    density = many if density is None else density
     fit = Fit.read(adata, velocity_key)
     colors = cell_colors(adata, color, palette)
-    wanted, back = np.unique(adata.var_names.get_indexer(names), return_inverse=True)
-    spliced, unspliced = moments_of_genes(fit, wanted)
-    weights = _weights(spliced, unspliced, wanted, fit) if show_fit_cells else None
-    if size is None:
-        size = float(np.clip(40_000 / adata.n_obs, 1, 25))
+    places = adata.var_names.get_indexer(names)
+    spliced, unspliced = moments_of_genes(fit, names)
+    in_fit = _in_fit(spliced, unspliced, places, fit) if show_fit_cells else None
+    size = float(np.clip(40_000 / adata.n_obs, 1, 25)) if size is None else size
 
     axes = panels(len(names), n_columns, (3.1, 2.9), margin=1.0) if given is None else given
-    for panel, name, place in zip(axes, names, back, strict=True):
-        gene = wanted[place]
-        _draw(
-            panel,
-            spliced[place],
-            unspliced[place],
-            None if weights is None else weights[place] > 0,
-            None if density else colors,
-            size=size,
-            alpha=alpha,
-        )
-        _draw_line(panel, spliced[place], fit, adata.var.iloc[gene])
-        panel.set_title(as_text(_title(adata, name, fit)))
+    for k, (panel, name) in enumerate(zip(axes, names, strict=True)):
+        # when every cell is in the fit, marks would only hide them
+        marked = None if in_fit is None or in_fit[k].all() else in_fit[k]
+        if density:
+            _draw_density(panel, spliced[k], unspliced[k], marked)
+        else:
+            _draw_points(panel, spliced[k], unspliced[k], marked, colors, size, alpha)
+        draw_line(panel, spliced[k], fit, adata.var.iloc[places[k]])
+        panel.set_title(as_text(line_title(adata, name, fit)))
         panel.set_xlabel("spliced")
         panel.set_ylabel("unspliced")
     _explain_marks(axes[0])
-    if color is not None:
-        colors.explain(axes, axes[-1].collections[0], legend_loc)
+    colors.explain(axes, axes[-1].collections[0], legend_loc)
     if given is None:
         make_room(axes[-1].figure)
     if show:
@@ -154,116 +143,76 @@ def phase_portrait(
     return axes[0] if len(names) == 1 else axes
 
 
-def _weights(
+def _given_axes(ax: Axes | Sequence[Axes], n_genes: int) -> NDArray[np.object_]:
+    """Return the axes given as an array; refuse more or fewer than there are genes."""
+    axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
+    if len(axes) != n_genes:
+        msg = f"ax must hold an axes for each of {n_genes} genes; it holds {len(axes)}."
+        raise ValueError(msg)
+    return axes
+
+
+def _in_fit(
     spliced: NDArray[np.float64],
     unspliced: NDArray[np.float64],
     genes: NDArray[np.int64],
     fit: Fit,
-) -> NDArray[np.float64] | None:
-    """Return the weights of the fit, shape (genes, cells); None on other cells than the fit's."""
+) -> NDArray[np.bool_] | None:
+    """Return which cells are in the fit, shape (genes, cells); None on other cells than its."""
     if not fit.has_its_cells:
         return None
     weights = fit.rule(genes).weigh(spliced, unspliced, np.arange(len(genes)))
-    return np.broadcast_to(weights, spliced.shape)
+    return np.broadcast_to(weights > 0, spliced.shape)
 
 
-def _draw(
+def _draw_points(
     ax: Axes,
     spliced: NDArray[np.float64],
     unspliced: NDArray[np.float64],
-    in_fit: NDArray[np.bool_] | None,
-    colors: CellColors | None,
-    *,
+    marked: NDArray[np.bool_] | None,
+    colors: CellColors,
     size: float,
     alpha: float,
 ) -> None:
-    """Draw the cells as points, or without colours their density, and mark those of the fit."""
-    # when every cell is in the fit, marks would only hide them
-    marked = in_fit is not None and not in_fit.all()
-    label = "cells of the fit"
-    if colors is None:
-        _hexagons(ax, spliced, unspliced, cmap="Greys")
-        if marked:
-            _hexagons(ax, spliced, unspliced, cmap="Oranges", cells=in_fit)
-            ax.scatter([], [], marker="h", color=_IN_FIT, label=label)
-        return
+    """Draw the cells as points with rings around those of the fit."""
     colors.scatter(ax, spliced, unspliced, size=size, alpha=alpha)
-    if marked:
+    if marked is not None:
         # under the points: where cells are dense, rings would cover their colours
         ax.scatter(
-            spliced[in_fit],
-            unspliced[in_fit],
+            spliced[marked],
+            unspliced[marked],
             s=size + 6,
             facecolors="none",
             edgecolors="black",
             linewidths=0.4,
             zorder=0.9,
             rasterized=len(spliced) > 5000,
-            label=label,
+            label=_MARK,
         )
 
 
-def _hexagons(
+def _draw_density(
     ax: Axes,
     spliced: NDArray[np.float64],
     unspliced: NDArray[np.float64],
-    *,
-    cmap: str,
-    cells: NDArray[np.bool_] | slice = np.s_[:],
+    marked: NDArray[np.bool_] | None,
 ) -> None:
-    """Shade how many of some cells lie where, on the hexagons of all."""
-    ax.hexbin(
-        spliced[cells],
-        unspliced[cells],
-        gridsize=50,
-        extent=(spliced.min(), spliced.max(), unspliced.min(), unspliced.max()),
-        # from under one on, or a single cell would be white
-        norm=LogNorm(vmin=0.3),
-        mincnt=1,
-        cmap=cmap,
-        linewidths=0,
-    )
-
-
-def _draw_line(ax: Axes, spliced: NDArray[np.float64], fit: Fit, gene: pd.Series) -> None:
-    gamma, offset = (gene[field.of(fit.key)] for field in (_keys.GAMMA, _keys.OFFSET))
-    if np.isnan(gamma):
-        return
-    s = np.linspace(0.0, spliced.max(), 50)
-    ends = s[[0, -1]]
-    top = ax.get_ylim()[1]
-    band = _interval(s, gene, fit)
-    if band is not None:
-        low, high = band
-        label = f"{100 * fit.options.errors.level:.3g} % interval"
-        ax.fill_between(s, low, high, color="crimson", alpha=0.2, lw=0, zorder=3, label=label)
-    ax.plot(ends, gamma * ends + offset, color="crimson", lw=1.5, zorder=3, label="steady state")
-    ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
-    # a wide interval would make the cells small
-    ax.set_ylim(top=max(top, 1.05 * (gamma * ends[1] + offset)))
-
-
-def _interval(
-    s: NDArray[np.float64], gene: pd.Series, fit: Fit
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return the lower and the upper line of the interval; None where the fit has no errors."""
-    if _keys.GAMMA_LOW.of(fit.key) not in gene or fit.options.errors.method is None:
-        return None
-    low, high = (gene[field.of(fit.key)] for field in (_keys.GAMMA_LOW, _keys.GAMMA_HIGH))
-    fields = (_keys.GAMMA_SE, _keys.OFFSET_SE, _keys.LINE_COVARIANCE)
-    gamma_se, offset_se, covariance = (gene[field.of(fit.key)] for field in fields)
-    if offset_se > 0 and np.isfinite(gamma_se):
-        line = gene[_keys.GAMMA.of(fit.key)] * s + gene[_keys.OFFSET.of(fit.key)]
-        variance = offset_se**2 + 2 * s * covariance + (s * gamma_se) ** 2
-        # the t of γ's own interval is that of its degrees of freedom
-        df = max(float(gene[_keys.EFFECTIVE_CELLS.of(fit.key)]) - 1.0, 1.0)
-        t = student_t.ppf(0.5 + fit.options.errors.level / 2, df)
-        half = t * np.sqrt(np.maximum(variance, 0.0))
-        return line - half, line + half
-    if np.isnan(low) or offset_se > 0:
-        return None
-    # an open interval goes up without end
-    return low * s, np.minimum(high, 1e6) * s
+    """Shade how many cells lie where, and on the same hexagons how many of the fit."""
+    for cmap, cells in (("Greys", np.s_[:]), ("Oranges", marked)):
+        if cells is not None:
+            ax.hexbin(
+                spliced[cells],
+                unspliced[cells],
+                gridsize=50,
+                extent=(spliced.min(), spliced.max(), unspliced.min(), unspliced.max()),
+                # from under one on, or a single cell would be white
+                norm=LogNorm(vmin=0.3),
+                mincnt=1,
+                cmap=cmap,
+                linewidths=0,
+            )
+    if marked is not None:
+        ax.scatter([], [], marker="h", color=_IN_FIT, label=_MARK)
 
 
 def _explain_marks(ax: Axes) -> None:
@@ -273,12 +222,3 @@ def _explain_marks(ax: Axes) -> None:
         legend = ax.legend(handles, labels, frameon=False, fontsize="x-small", loc="upper left")
         # an artist of its own, or the legend of the colours would replace it
         ax.add_artist(legend)
-
-
-def _title(adata: AnnData, name: str, fit: Fit) -> str:
-    gene = adata.var.loc[name]
-    if np.isnan(gene[_keys.GAMMA.of(fit.key)]):
-        return f"{name}\nno fit: {gene[_keys.REASON.of(fit.key)]}"
-    r2 = gene[_keys.R2.of(fit.key)]
-    title = f"{name}\nγ = {gene[_keys.GAMMA.of(fit.key)]:.3g}, R² = {r2:.2f}"
-    return title if fit.has_its_cells else f"{title}\n(a part of the fitted cells)"

@@ -17,6 +17,7 @@ from ._panels import panels
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -114,25 +115,25 @@ def rank_genes(
         axes = panels(len(names), n_columns, (width, extra + each * n_genes))
     else:
         axes = np.array([ax], dtype=object)
-    reach = float(norm.ppf(0.5 + level / 2))
     for panel, name in zip(axes, names, strict=True):
         rows = table[(table["group"] == name) & table["statistic"].notna()]
         rows = rows.reindex(rows["statistic"].abs().sort_values(ascending=False).index)[:n_genes]
-        rows = rows.sort_values("statistic", ascending=False)
-        found = (rows["fdr"] <= fdr).to_numpy()
-        effect = rows["effect"].to_numpy()
-        colors = np.where(found, np.where(effect > 0, "#b40426", "#3b4cc0"), "0.6")
-        places = np.arange(len(rows))
-        panel.hlines(
-            places, effect - reach * rows["se"], effect + reach * rows["se"], colors=colors, lw=1.5
-        )
-        panel.scatter(effect, places, c=colors, s=18, zorder=3)
-        panel.axvline(0, color="0.8", lw=0.8, zorder=0)
-        panel.set_yticks(places, map(as_text, rows["gene"]), fontsize="small")
-        panel.invert_yaxis()
+        _draw(panel, rows.sort_values("statistic", ascending=False), level, fdr)
         panel.set_title(as_text(name))
-        panel.set_xlabel("velocity, group less rest")
-        panel.spines[["top", "right"]].set_visible(False)
     if show:
         plt.show()
     return axes[0] if len(names) == 1 else axes
+
+
+def _draw(ax: Axes, rows: pd.DataFrame, level: float, fdr: float) -> None:
+    """Draw the effect of each gene and its interval, the first gene on top."""
+    effect, places = rows["effect"].to_numpy(), np.arange(len(rows))
+    half = float(norm.ppf(0.5 + level / 2)) * rows["se"]
+    colors = np.where(rows["fdr"] <= fdr, np.where(effect > 0, "#b40426", "#3b4cc0"), "0.6")
+    ax.hlines(places, effect - half, effect + half, colors=colors, lw=1.5)
+    ax.scatter(effect, places, c=colors, s=18, zorder=3)
+    ax.axvline(0, color="0.8", lw=0.8, zorder=0)
+    ax.set_yticks(places, map(as_text, rows["gene"]), fontsize="small")
+    ax.invert_yaxis()
+    ax.set_xlabel("velocity, group less rest")
+    ax.spines[["top", "right"]].set_visible(False)

@@ -59,31 +59,14 @@ def velocity_graph(
         Result of :func:`steadyvelo.tl.velocity_embedding`.
     cells
         Names of cells; None chooses five at random.
-    basis
-        Name of the embedding.
-    color
-        Column of ``obs`` to colour cells by; None means grey.
-    velocity_key
-        Prefix of the result.
-    ax
-        Axes to draw on; None makes new ones.
-    components
-        Which two dimensions of the embedding, counted from 0.
+    basis, color, velocity_key, ax, components
+        As in :func:`steadyvelo.pl.velocity_stream`.
     threshold
         Leave out edges whose correlation is no larger than this, of either sign.
     rng
         Seed by which cells are chosen.
-    palette
-        Colours of categories; None means scanpy's in ``uns``, else matplotlib's.
-    size, alpha
-        Area (points²; None chooses by the number of cells) and opacity of the points.
-    legend_loc
-        Where matplotlib puts the legend, ``"right margin"``, ``"on data"`` for names in the
-        middle of each category, or None for no legend.
-    title
-        Title of the axes; None means the basis.
-    show
-        Open the picture in a window.
+    palette, size, alpha, legend_loc, title, show
+        As in :func:`steadyvelo.pl.velocity_stream`.
 
     Returns
     -------

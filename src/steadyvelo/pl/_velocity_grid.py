@@ -48,32 +48,12 @@ def velocity_grid(
     ----------
     adata
         Result of :func:`steadyvelo.tl.velocity_embedding`; any part of its cells.
-    basis
-        Name of the embedding.
-    color
-        Column of ``obs`` to colour cells by; None means grey.
-    velocity_key
-        Prefix of the result.
-    ax
-        Axes to draw on; None makes new ones.
-    components
-        Which two dimensions of the embedding, counted from 0.
-    n_grid, smoothing, min_mass
-        Points of the grid along each axis, width of the kernel in steps of it, and the density,
-        as share of its 99th percentile, below which nothing is drawn.
+    basis, color, velocity_key, ax, components, n_grid, smoothing, min_mass
+        As in :func:`steadyvelo.pl.velocity_stream`.
     arrow_length
         Length of the longest arrow, in steps of the grid.
-    palette
-        Colours of categories; None means scanpy's in ``uns``, else matplotlib's.
-    size, alpha
-        Area (points²; None chooses by the number of cells) and opacity of the points.
-    legend_loc
-        Where matplotlib puts the legend, ``"right margin"``, ``"on data"`` for names in the
-        middle of each category, or None for no legend.
-    title
-        Title of the axes; None means the basis.
-    show
-        Open the picture in a window.
+    palette, size, alpha, legend_loc, title, show
+        As in :func:`steadyvelo.pl.velocity_stream`.
 
     Returns
     -------

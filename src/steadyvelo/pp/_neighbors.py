@@ -111,16 +111,12 @@ def neighbors(
         representation = computed = principal_components(
             adata, spliced, component_genes(adata), n_pcs, rng
         )
-    n_doubled = _count_doubled(adata.layers[spliced] if computed is not None else representation)
+    rows = representation if computed is None else adata.layers[spliced]
     representation = np.asarray(representation, dtype=np.float32)
     if not np.isfinite(representation).all():
         msg = "the representation has NaN or infinite values; recompute it."
         raise ValueError(msg)
-    if n_doubled:
-        warn(
-            f"{n_doubled:,} cells are exact copies of another cell: were samples joined twice? "
-            "They are neighbours at distance zero."
-        )
+    _warn_of_copies(rows)
 
     indices, found = nearest_neighbors(representation, n_neighbors, rng=rng)
     params = {
@@ -166,16 +162,24 @@ def _check_numbers(n_cells: int, n_neighbors: int, n_pcs: int) -> None:
         raise ValueError(msg)
 
 
-def _count_doubled(rows: Any) -> int:
-    """Return how many rows of a matrix stand in it more than once, less the first of each."""
-    if not sp.issparse(rows):
-        return int(rows.shape[0] - len(np.unique(np.asarray(rows), axis=0)))
-    csr = sp.csr_array(rows)
-    if not csr.has_sorted_indices:
-        csr = csr.sorted_indices()
-    bounds = list(pairwise(csr.indptr))
-    distinct = {csr.indices[a:b].tobytes() + csr.data[a:b].tobytes() for a, b in bounds}
-    return len(bounds) - len(distinct)
+def _warn_of_copies(rows: Any) -> None:
+    """Warn of rows of a matrix that stand in it more than once."""
+    if sp.issparse(rows):
+        csr = sp.csr_array(rows)
+        if not csr.has_sorted_indices:
+            csr = csr.sorted_indices()
+        n_distinct = len(
+            {csr.indices[a:b].tobytes() + csr.data[a:b].tobytes() for a, b in pairwise(csr.indptr)}
+        )
+    else:
+        n_distinct = len(np.unique(np.asarray(rows), axis=0))
+    n_doubled = rows.shape[0] - n_distinct
+    if n_doubled:
+        warn(
+            f"{n_doubled:,} cells are exact copies of another cell: were samples joined twice? "
+            "They are neighbours at distance zero.",
+            stacklevel=4,
+        )
 
 
 def component_genes(adata: AnnData) -> NDArray[np.bool_]:

@@ -11,9 +11,10 @@ import scipy.sparse as sp
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts, check_key, is_integer, writable
 
-from ._qc_checks import CHECKS, Counts, unspliced_share
+from ._cell_sizes import cell_sizes
+from ._qc_checks import CHECKS
+from ._qc_counts import Counts
 from ._selected_genes import Doubt, selected_genes
-from ._size_factors import cell_sizes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -73,36 +74,32 @@ def qc(
     {'ok'}
     """
     check_adata(adata)
-    layers = [sp.csr_array(check_counts(adata, name)) for name in (spliced, unspliced)]
-    for i, layer in enumerate(layers):
-        if not layer.has_canonical_format:
-            layers[i] = layer.copy()
-            layers[i].sum_duplicates()
+    layers = [_canonical(check_counts(adata, name)) for name in (spliced, unspliced)]
     groups = None
     if groupby is not None:
         column = check_key(adata, "obs", groupby, "name the column of clusters or samples.")
         groups = column.astype(str).astype("category")
     summed = {}
-    for kind, name, layer, column in (
+    for kind, name, layer, size in (
         ("spliced", spliced, layers[0], spliced_size),
         ("unspliced", unspliced, layers[1], unspliced_size),
     ):
-        if column is not None:
-            check_key(adata, "obs", column, "name the column with the cell's molecules.")
+        if size is not None:
+            check_key(adata, "obs", size, "name the column with the cell's molecules.")
         elif is_integer(layer):
             summed[kind] = (name, layer)
     both = adata.layers.get(_keys.AMBIGUOUS.of())
     counts = Counts(
-        layers[0],
-        layers[1],
-        None if both is None else sp.csr_array(both),
-        adata.obs_names,
-        _gene_names(adata),
-        groups,
-        _doubtful_sizes(adata, summed),
+        *layers,
+        ambiguous=None if both is None else sp.csr_array(both),
+        cells=adata.obs_names,
+        genes=_gene_names(adata),
+        groups=groups,
+        doubt=_doubtful_sizes(adata, summed),
     )
     if _keys.COUNTS_ATTACHED.of() in adata.obs:
-        counts = _attached(counts, adata.obs[_keys.COUNTS_ATTACHED.of()].to_numpy(dtype=bool))
+        # the others are known to have none
+        counts = counts.of_cells(adata.obs[_keys.COUNTS_ATTACHED.of()].to_numpy(dtype=bool))
     findings = {name: check(counts) for name, check in CHECKS.items()}
     table = pd.DataFrame(
         [(f.verdict, f.value, f.reason, f.remedy) for f in findings.values()],
@@ -114,6 +111,15 @@ def qc(
     adata.uns[_keys.QC.of()] = table
     adata.uns[_keys.QC_PROPORTIONS.of()] = proportions
     return table
+
+
+def _canonical(layer: Any) -> sp.csr_array[Any]:
+    """Return CSR in which every entry stands once; what is given stays as it is."""
+    csr = sp.csr_array(layer)
+    if not csr.has_canonical_format:
+        csr = csr.copy()
+        csr.sum_duplicates()
+    return csr
 
 
 def _gene_names(adata: AnnData) -> pd.Index:
@@ -135,30 +141,12 @@ def _doubtful_sizes(adata: AnnData, layers: dict[str, tuple[str, Any]]) -> Doubt
     return selected_genes(adata, found)
 
 
-def _attached(counts: Counts, cells: np.ndarray) -> Counts:
-    """Return the counts of the cells that have some; the others are known to have none."""
-    both = counts.ambiguous
-    return Counts(
-        counts.spliced[cells],
-        counts.unspliced[cells],
-        None if both is None else both[cells],
-        counts.cells[cells],
-        counts.genes,
-        None if counts.groups is None else counts.groups[cells],
-        counts.doubt,
-    )
-
-
 def _proportions(counts: Counts) -> pd.DataFrame:
     """Return molecules and proportions, for all cells and per group."""
-    parts = {"all cells": np.ones(len(counts.cells), dtype=bool)}
-    if counts.groups is not None:
-        for name in counts.groups.cat.categories:
-            parts[name] = (counts.groups == name).to_numpy()
-    rows = []
-    for cells in parts.values():
-        s, u = (float(x[cells].sum()) for x in (counts.spliced, counts.unspliced))
-        both = 0.0 if counts.ambiguous is None else float(counts.ambiguous[cells].sum())
-        rows.append((int(cells.sum()), s, u, both, unspliced_share(counts, cells)))
+    rows = {}
+    for name, part in (("all cells", counts), *counts.by_group()):
+        s, u = float(part.spliced.sum()), float(part.unspliced.sum())
+        both = 0.0 if part.ambiguous is None else float(part.ambiguous.sum())
+        rows[name] = (len(part.cells), s, u, both, part.unspliced_share())
     columns = ["n_cells", "spliced", "unspliced", "ambiguous", "unspliced_share"]
-    return pd.DataFrame(rows, index=pd.Index(list(parts), name="group"), columns=columns)
+    return pd.DataFrame(rows.values(), index=pd.Index(list(rows), name="group"), columns=columns)

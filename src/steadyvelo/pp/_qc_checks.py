@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from steadyvelo._adata._checks import is_integer, listed
 
 from ._filter_genes import shared_counts
+from ._qc_counts import Counts, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pandas as pd
     import scipy.sparse as sp
     from numpy.typing import NDArray
 
-    from ._selected_genes import Doubt
-
-__all__ = ["CHECKS", "Counts", "Finding", "unspliced_share"]
-
-Verdict: TypeAlias = Literal["ok", "look", "stop"]
+__all__ = ["CHECKS"]
 
 # shares of unspliced molecules as usual for whole cells; nuclei have more
-USUAL_UNSPLICED = (0.05, 0.5)
+_USUAL_UNSPLICED = (0.05, 0.5)
 # mitochondrial genes have no introns and ribosomal proteins' transcripts are spliced at once
 # (of RPS6KA1 and its like the kinases are left out, and pseudogenes)
 _SPLICED_GENES = r"(?i)^(?:mt-[a-z]+\d?[a-z]?\d?|rp[sl]p?\d+[axyl]?\d*)$"
@@ -37,102 +32,37 @@ _FEWEST_MOLECULES = 50
 _DEPTH = 30
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What a check says.
-
-    Attributes
-    ----------
-    verdict
-        `"ok"`, `"look"` (go on, knowing this) or `"stop"` (a fit would mean nothing).
-    value
-        The number that decides.
-    reason
-        What was found.
-    remedy
-        What to do; the empty string where nothing is.
-    """
-
-    verdict: Verdict
-    value: float
-    reason: str
-    remedy: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Counts:
-    """The layers a check looks at.
-
-    Attributes
-    ----------
-    spliced, unspliced, ambiguous
-        Cells × genes, CSR; ambiguous may be None.
-    cells, genes
-        Their names.
-    groups
-        Category of each cell, or None.
-    doubt
-        What says that sizes of cells are of a selection of genes or of other counts, or None.
-    """
-
-    spliced: sp.csr_array[Any]
-    unspliced: sp.csr_array[Any]
-    ambiguous: sp.csr_array[Any] | None
-    cells: pd.Index
-    genes: pd.Index
-    groups: pd.Series | None
-    doubt: Doubt | None
-
-
-def unspliced_share(counts: Counts, cells: NDArray[np.bool_] | None = None) -> float:
-    """Return unspliced molecules as share of spliced and unspliced ones."""
-    s, u = (
-        float((x if cells is None else x[cells]).sum()) for x in (counts.spliced, counts.unspliced)
-    )
-    return u / (s + u) if s + u > 0 else np.nan
-
-
 def same_matrix(counts: Counts) -> Finding:
     """Spliced and unspliced must be two matrices."""
     if not np.any((counts.spliced - counts.unspliced).data):
-        return Finding(
-            "stop",
-            1.0,
-            "the spliced and the unspliced layer hold the same numbers",
-            "read the counts again; one layer was written twice",
-        )
+        reason = "the spliced and the unspliced layer hold the same numbers"
+        remedy = "read the counts again; one layer was written twice"
+        return Finding("stop", 1.0, reason, remedy)
     return Finding("ok", 0.0, "spliced and unspliced are two matrices")
 
 
 def normalised(counts: Counts) -> Finding:
     """Tell whether counts are raw."""
-    layers = {"spliced": counts.spliced, "unspliced": counts.unspliced}
-    fractional = {name: x for name, x in layers.items() if not is_integer(x)}
+    fractional = {name: x for name, x in counts.layers.items() if not is_integer(x)}
     logged = [name for name, x in fractional.items() if _looks_logged(x)]
     if logged:
-        largest = max(float(layers[name].data.max()) for name in logged)
-        return Finding(
-            "stop",
-            largest,
-            f"layer {' and '.join(logged)} looks log-transformed (largest value {largest:.3g})",
-            "the model needs counts: take them from the counter's output, or from adata.raw",
-        )
+        largest = max(float(fractional[name].data.max()) for name in logged)
+        reason = f"layer {' and '.join(logged)} looks log-transformed (largest value {largest:.3g})"
+        remedy = "the model needs counts: take them from the counter's output, or from adata.raw"
+        return Finding("stop", largest, reason, remedy)
     if fractional:
-        return Finding(
-            "look",
-            float(len(fractional)),
-            f"layer {' and '.join(fractional)} holds values that are not whole numbers",
-            "normalised? raw counts are better: these are taken as they are, with size factor 1",
+        reason = f"layer {' and '.join(fractional)} holds values that are not whole numbers"
+        remedy = (
+            "normalised? raw counts are better: these are taken as they are, with size factor 1"
         )
-    for name, x in layers.items():
-        total = np.asarray(x.sum(axis=1)).ravel()
+        return Finding("look", float(len(fractional)), reason, remedy)
+    for name, total in zip(counts.layers, counts.per_cell(), strict=True):
         if len(total) > 10 and total.min() > 0 and total.std() < 0.01 * total.mean():
-            return Finding(
-                "look",
-                float(total.mean()),
-                f"all cells have about {total.mean():,.0f} {name} molecules: normalised, rounded?",
-                "take the counts from the counter's output",
+            reason = (
+                f"all cells have about {total.mean():,.0f} {name} molecules: normalised, rounded?"
             )
+            remedy = "take the counts from the counter's output"
+            return Finding("look", float(total.mean()), reason, remedy)
     return Finding("ok", 0.0, "both layers hold whole numbers")
 
 
@@ -155,81 +85,66 @@ def _share_whole(values: NDArray[np.float64]) -> float:
 
 def proportions(counts: Counts) -> Finding:
     """Compare the share of unspliced molecules with the usual one."""
-    share = unspliced_share(counts)
-    low, high = USUAL_UNSPLICED
+    share = counts.unspliced_share()
+    low, high = _USUAL_UNSPLICED
     said = f"{share:.1%} of molecules are unspliced"
     if counts.ambiguous is not None:
         total = counts.spliced.sum() + counts.unspliced.sum() + counts.ambiguous.sum()
         said += f", {counts.ambiguous.sum() / total:.1%} of all are ambiguous"
     if share < low:
-        return Finding(
-            "look",
-            share,
-            f"{said}; {low:.0%} to {high:.0%} are usual",
-            "was the counter given introns? A 3' kit with poly-A priming gives 10 to 30 %",
-        )
+        reason = f"{said}; {low:.0%} to {high:.0%} are usual"
+        remedy = "was the counter given introns? A 3' kit with poly-A priming gives 10 to 30 %"
+        return Finding("look", share, reason, remedy)
     if share > high:
-        return Finding(
-            "look",
-            share,
-            f"{said}; {low:.0%} to {high:.0%} are usual in whole cells",
-            "nuclei have more; else see whether the layers are swapped",
-        )
+        reason = f"{said}; {low:.0%} to {high:.0%} are usual in whole cells"
+        remedy = "nuclei have more; else see whether the layers are swapped"
+        return Finding("look", share, reason, remedy)
     return Finding("ok", share, f"{said}; {low:.0%} to {high:.0%} are usual")
 
 
 def swapped(counts: Counts) -> Finding:
     """Genes that are always spliced must be found in the spliced layer."""
     always = np.flatnonzero(counts.genes.astype(str).str.contains(_SPLICED_GENES, regex=True))
-    s, u = (float(x[:, always].sum()) for x in (counts.spliced, counts.unspliced))
+    s, u = (float(x[:, always].sum()) for x in counts.layers.values())
     if s + u >= 100 and len(always) >= _FEWEST_GENES:
         share = u / (s + u)
         if share > 0.5:
-            return Finding(
-                "stop",
-                share,
+            reason = (
                 f"{share:.0%} of the molecules of mitochondrial and ribosomal genes, which have "
-                "hardly any unspliced ones, lie in the unspliced layer: layers are swapped",
-                "exchange the two layers, or name them by spliced= and unspliced=",
+                "hardly any unspliced ones, lie in the unspliced layer: layers are swapped"
             )
+            remedy = "exchange the two layers, or name them by spliced= and unspliced="
+            return Finding("stop", share, reason, remedy)
         return Finding("ok", share, f"{share:.1%} of mitochondrial and ribosomal are unspliced")
-    share = unspliced_share(counts)
+    share = counts.unspliced_share()
     if share > 0.5:
-        return Finding(
-            "look",
-            share,
-            f"{share:.0%} of molecules are unspliced: layers may be swapped",
-            "compare with the counter's log; in whole cells most molecules are spliced",
-        )
+        reason = f"{share:.0%} of molecules are unspliced: layers may be swapped"
+        remedy = "compare with the counter's log; in whole cells most molecules are spliced"
+        return Finding("look", share, reason, remedy)
     return Finding("ok", share, "more molecules are spliced than unspliced")
 
 
 def nuclei(counts: Counts) -> Finding:
     """Nuclei hold mostly unspliced molecules, and the model's steady state is another."""
-    share = np.median(_share_per_cell(counts))
+    s, u = counts.per_cell()
+    some = s + u > 0
+    share = np.median(u[some] / (s + u)[some]) if some.any() else 0.0
     if share > 0.5:
-        return Finding(
-            "look",
-            float(share),
-            f"the median cell has {share:.0%} unspliced molecules, as nuclei have",
-            "in nuclei spliced mRNA is lost by export, not only by decay: read gamma with care",
-        )
+        reason = f"the median cell has {share:.0%} unspliced molecules, as nuclei have"
+        remedy = "in nuclei spliced mRNA is lost by export, not only by decay: read gamma with care"
+        return Finding("look", float(share), reason, remedy)
     return Finding("ok", float(share), f"the median cell has {share:.0%} unspliced molecules")
 
 
 def one_layer_genes(counts: Counts) -> Finding:
     """Genes need both kinds of molecules."""
-    s, u = (np.asarray(x.sum(axis=0)).ravel() > 0 for x in (counts.spliced, counts.unspliced))
+    s, u = (total > 0 for total in counts.per_gene())
     one, both = int((s ^ u).sum()), int((s & u).sum())
     share = one / max(one + both, 1)
     said = f"{one:,} of {one + both:,} genes seen have molecules of one kind only"
     if both < 2:
-        return Finding(
-            "stop",
-            share,
-            said,
-            "the layers share no genes; do they belong to one reference and one run?",
-        )
+        remedy = "the layers share no genes; do they belong to one reference and one run?"
+        return Finding("stop", share, said, remedy)
     if share > 0.8:
         return Finding("look", share, said, "did both layers come from one run of the counter?")
     return Finding("ok", share, said)
@@ -237,28 +152,29 @@ def one_layer_genes(counts: Counts) -> Finding:
 
 def duplicated_cells(counts: Counts) -> Finding:
     """No cell may stand twice."""
-    total = np.asarray((counts.spliced + counts.unspliced).sum(axis=1)).ravel()
     seen: set[bytes] = set()
     doubled = []
-    for i in np.flatnonzero(total >= _FEWEST_MOLECULES):
+    for i in np.flatnonzero(sum(counts.per_cell()) >= _FEWEST_MOLECULES):
         key = hashlib.blake2b(_row(counts.spliced, i), digest_size=16)
         key.update(b"|" + _row(counts.unspliced, i))
         if key.digest() in seen:
             doubled.append(counts.cells[i])
         seen.add(key.digest())
     if doubled:
-        return Finding(
-            "look",
-            float(len(doubled)),
-            f"{len(doubled):,} cells have exactly the counts of another ({listed(doubled, 3)})",
-            "were samples joined twice? Remove the copies: they are their own neighbours",
-        )
+        reason = f"{len(doubled):,} cells have exactly the counts of another ({listed(doubled, 3)})"
+        remedy = "were samples joined twice? Remove the copies: they are their own neighbours"
+        return Finding("look", float(len(doubled)), reason, remedy)
     return Finding("ok", 0.0, "no two cells have the same counts")
+
+
+def _row(x: sp.csr_array[Any], i: int) -> bytes:
+    part = slice(x.indptr[i], x.indptr[i + 1])
+    return x.indices[part].tobytes() + x.data[part].tobytes()
 
 
 def empty_cells(counts: Counts) -> Finding:
     """Cells need molecules of both kinds."""
-    s, u = (np.asarray(x.sum(axis=1)).ravel() == 0 for x in (counts.spliced, counts.unspliced))
+    s, u = (total == 0 for total in counts.per_cell())
     n = int((s | u).sum())
     said = f"{n:,} of {len(counts.cells):,} cells have no molecules in a layer"
     if n == len(counts.cells):
@@ -287,13 +203,13 @@ def usable_genes(counts: Counts) -> Finding:
 
 def depth(counts: Counts) -> Finding:
     """Ratios need unspliced molecules in the upper cells of a gene."""
-    per_cell = np.asarray(counts.unspliced.sum(axis=1)).ravel()
     usable = shared_counts(counts.spliced, counts.unspliced) >= 20
-    per_gene = np.asarray(counts.unspliced.sum(axis=0)).ravel()[usable]
-    median = float(np.median(per_cell))
+    median = float(np.median(counts.per_cell()[1]))
     said = f"the median cell has {median:,.0f} unspliced molecules"
     if usable.any():
-        said += f", the median usable gene {np.median(per_gene):,.0f} in all cells"
+        said += (
+            f", the median usable gene {np.median(counts.per_gene()[1][usable]):,.0f} in all cells"
+        )
     if median < _DEPTH:
         return Finding(
             "look", median, said, "ratios of most genes will be unsure; sequence deeper or pool"
@@ -303,9 +219,8 @@ def depth(counts: Counts) -> Finding:
 
 def library_sizes(counts: Counts) -> Finding:
     """Sizes of cells must be of these counts and not depend on which genes were selected."""
-    found = counts.doubt
-    if found is not None:
-        return Finding("look", *found)
+    if counts.doubt is not None:
+        return Finding("look", *counts.doubt)
     return Finding("ok", np.nan, "nothing says that sizes of cells are of a selection of genes")
 
 
@@ -313,20 +228,18 @@ def groups_alike(counts: Counts) -> Finding:
     """Find groups whose share of unspliced molecules stands apart."""
     if counts.groups is None:
         return Finding("ok", np.nan, "no groups were given")
-    overall = unspliced_share(counts)
+    overall = counts.unspliced_share()
     apart = []
-    for name in counts.groups.cat.categories:
-        cells = (counts.groups == name).to_numpy()
-        share = unspliced_share(counts, cells) if cells.any() else overall
+    for name, part in counts.by_group():
+        share = part.unspliced_share() if len(part.cells) else overall
         if not 0.5 * overall <= share <= 2 * overall:
             apart.append(f"{name} ({share:.0%})")
     if apart:
-        return Finding(
-            "look",
-            float(len(apart)),
-            f"the unspliced share of {', '.join(apart[:5])} is far from the {overall:.0%} overall",
-            "samples of another kit or of nuclei? Fit them apart, or use common size factors",
+        reason = (
+            f"the unspliced share of {', '.join(apart[:5])} is far from the {overall:.0%} overall"
         )
+        remedy = "samples of another kit or of nuclei? Fit them apart, or use common size factors"
+        return Finding("look", float(len(apart)), reason, remedy)
     return Finding("ok", 0.0, f"all groups are near the {overall:.0%} unspliced overall")
 
 
@@ -344,14 +257,3 @@ CHECKS: dict[str, Callable[[Counts], Finding]] = {
     "library sizes": library_sizes,
     "groups": groups_alike,
 }
-
-
-def _share_per_cell(counts: Counts) -> NDArray[np.float64]:
-    s, u = (np.asarray(x.sum(axis=1)).ravel() for x in (counts.spliced, counts.unspliced))
-    total = s + u
-    return (u / np.where(total > 0, total, 1))[total > 0] if (total > 0).any() else np.zeros(1)
-
-
-def _row(x: sp.csr_array[Any], i: int) -> bytes:
-    part = slice(x.indptr[i], x.indptr[i + 1])
-    return x.indices[part].tobytes() + x.data[part].tobytes()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from ._size_factors import CellSizes
+    from ._cell_sizes import CellSizes
 
 __all__ = ["Doubt", "selected_genes"]
 

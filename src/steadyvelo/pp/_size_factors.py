@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,6 @@ from steadyvelo import _keys
 from steadyvelo._adata._checks import (
     check_adata,
     check_counts,
-    check_key,
     is_integer,
     listed,
     one_of,
@@ -20,15 +19,16 @@ from steadyvelo._adata._checks import (
 )
 from steadyvelo._adata._provenance import stamp
 
+from ._cell_sizes import TOTALS, cell_sizes
 from ._selected_genes import selected_genes
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["CellSizes", "cell_sizes", "size_factors"]
+__all__ = ["size_factors"]
 
-_TOTALS = {"spliced": _keys.SPLICED_TOTAL, "unspliced": _keys.UNSPLICED_TOTAL}
+_FACTORS = {"spliced": _keys.SPLICED_FACTOR, "unspliced": _keys.UNSPLICED_FACTOR}
 
 
 def size_factors(
@@ -105,113 +105,70 @@ def size_factors(
     one_of("method", method, ("per_layer", "common"))
     check_adata(adata)
     names = {"spliced": spliced, "unspliced": unspliced}
-    layers = {kind: check_counts(adata, name) for kind, name in names.items()}
     columns = {"spliced": spliced_size, "unspliced": unspliced_size}
-    factors = {"spliced": _keys.SPLICED_FACTOR.of(), "unspliced": _keys.UNSPLICED_FACTOR.of()}
-    normalised = {kind: not is_integer(layer) for kind, layer in layers.items()}
-    for kind, taken in normalised.items():
-        if taken:
-            warn(
-                f"layer {names[kind]!r} holds values that are not whole numbers: they are taken "
-                "as normalised already, with a size factor of 1."
-            )
-
+    layers = {kind: check_counts(adata, name) for kind, name in names.items()}
+    normalised = _taken_as_normalised(layers, names)
     found = {
         kind: cell_sizes(adata, kind, layer, names[kind], columns[kind])
         for kind, layer in layers.items()
     }
-    sizes = {kind: one.size for kind, one in found.items()}
-    sources = {kind: one.source for kind, one in found.items()}
     not_given = {k: one for k, one in found.items() if columns[k] is None and not normalised[k]}
     selection = selected_genes(adata, not_given)
     if selection is not None:
         warn(f"{selection.reason}: sizes are of a selection; {selection.remedy}.")
-    pooled = sizes["spliced"] + sizes["unspliced"]
-    new: dict[str, Any] = {
-        _TOTALS[kind].of(): sizes[kind] for kind in layers if sources[kind] == "layer"
+    sizes = {kind: one.size for kind, one in found.items()}
+    if method == "common":
+        sizes = dict.fromkeys(sizes, sizes["spliced"] + sizes["unspliced"])
+    factors = {kind: _relative(size, names[kind]) for kind, size in sizes.items()}
+    empty = (sizes["spliced"] == 0) | (sizes["unspliced"] == 0)
+    reasons = _reasons(adata, empty)
+
+    writable(adata)
+    for kind, one in found.items():
+        if one.source == "layer":
+            adata.obs[TOTALS[kind].of()] = one.size
+        factor = np.where(sizes[kind] > 0, 1.0, 0.0) if normalised[kind] else factors[kind]
+        adata.obs[_FACTORS[kind].of()] = factor
+    adata.obs[_keys.CELLS_USED.of()] = ~empty
+    adata.obs[_keys.CELLS_REASON.of()] = reasons
+    adata.uns[_keys.SIZE_PARAMS.of()] = {
+        "method": method,
+        **{f"{kind}_size": one.source for kind, one in found.items()},
+        **{f"{kind}_layer": name for kind, name in names.items()},
+        **{f"{kind}_taken_as_normalised": taken for kind, taken in normalised.items()},
+        **stamp(adata),
     }
-    empty = np.zeros(adata.n_obs, dtype=bool)
-    for kind in layers:
-        size = pooled if method == "common" else sizes[kind]
-        empty |= size == 0
-        factor = _relative(size, names[kind])
-        new[factors[kind]] = np.where(size > 0, 1.0, 0.0) if normalised[kind] else factor
+
+
+def _taken_as_normalised(layers: dict[str, Any], names: dict[str, str]) -> dict[str, bool]:
+    """Tell which layers are taken as normalised already, and warn of those that are."""
+    normalised = {kind: not is_integer(layer) for kind, layer in layers.items()}
+    for kind, name in names.items():
+        if normalised[kind]:
+            warn(
+                f"layer {name!r} holds values that are not whole numbers: they are taken "
+                "as normalised already, with a size factor of 1.",
+                stacklevel=4,
+            )
+    return normalised
+
+
+def _reasons(adata: AnnData, empty: NDArray[np.bool_]) -> pd.Categorical:
+    """Return why each cell is left out, the empty string where it is not; warn if some are."""
     if empty.all():
         msg = "every cell is without molecules in one layer; check that both layers hold counts."
         raise ValueError(msg)
     if empty.any():
         warn(
             f"{int(empty.sum()):,} cells have no molecules in a layer "
-            f"({listed(adata.obs_names[empty], 3)}): flagged in obs['cells_used'] and left out."
+            f"({listed(adata.obs_names[empty], 3)}): flagged in obs['cells_used'] and left out.",
+            stacklevel=4,
         )
-    reason = np.where(empty, "no molecules in a layer", "").astype(object)
+    reasons = np.where(empty, "no molecules in a layer", "").astype(object)
     if _keys.COUNTS_ATTACHED.of() in adata.obs:
         attached = adata.obs[_keys.COUNTS_ATTACHED.of()].to_numpy(dtype=bool)
-        reason[empty & ~attached] = "no counts attached"
-
-    writable(adata)
-    for name, column in new.items():
-        adata.obs[name] = column
-    adata.obs[_keys.CELLS_USED.of()] = ~empty
-    adata.obs[_keys.CELLS_REASON.of()] = pd.Categorical(reason)
-    adata.uns[_keys.SIZE_PARAMS.of()] = {
-        "method": method,
-        **{f"{kind}_size": sources[kind] for kind in layers},
-        **{f"{kind}_layer": names[kind] for kind in layers},
-        **{f"{kind}_taken_as_normalised": normalised[kind] for kind in layers},
-        **stamp(adata),
-    }
-
-
-class CellSizes(NamedTuple):
-    """Molecules per cell.
-
-    Attributes
-    ----------
-    size
-        Over all genes, as far as is known.
-    sum
-        Over the genes at hand.
-    source
-        Column of `obs` that sizes come from, or "layer".
-    """
-
-    size: NDArray[np.float64]
-    sum: NDArray[np.float64]
-    source: str
-
-
-def cell_sizes(
-    adata: AnnData, kind: str, layer: Any, layer_name: str, column: str | None
-) -> CellSizes:
-    """Return molecules per cell by the column named, by the reader's, or by the layer."""
-    own = np.asarray(layer.sum(axis=1, dtype=np.float64)).ravel()
-    total = _TOTALS[kind].of()
-    written = adata.uns.get(_keys.SIZE_PARAMS.of(), {}).get(f"{kind}_layer")
-    if column is None and (total not in adata.obs or written not in (None, layer_name)):
-        return CellSizes(own, own, "layer")
-    name = total if column is None else column
-    values = check_key(adata, "obs", name, "name the column with the cell's molecules.")
-    if values.dtype.kind not in "iuf":
-        msg = f"adata.obs[{name!r}] holds {values.dtype}; sizes must be numbers."
-        raise TypeError(msg)
-    size = values.to_numpy(dtype=np.float64)
-    bad = ~(np.isfinite(size) & (size >= 0))
-    if bad.any():
-        msg = (
-            f"adata.obs[{name!r}] must be finite and not negative to be used as sizes; it is not "
-            f"in {int(bad.sum()):,} cells ({listed(adata.obs_names[bad], 3)}, {size[bad][0]:g})."
-        )
-        raise ValueError(msg)
-    short = own > size * (1 + 1e-6)
-    if column is None and short.any() and is_integer(layer):
-        msg = (
-            f"adata.obs[{name!r}] holds fewer molecules than layer {layer_name!r} in "
-            f"{int(short.sum()):,} cells ({listed(adata.obs_names[short], 3)}): it belongs to "
-            f"other counts. Delete it, or name a column as {kind}_size=."
-        )
-        raise ValueError(msg)
-    return CellSizes(size, own, name)
+        reasons[empty & ~attached] = "no counts attached"
+    return pd.Categorical(reasons)
 
 
 def _relative(size: NDArray[np.float64], layer: str) -> NDArray[np.float64]:

@@ -6,7 +6,6 @@ import base64
 import hashlib
 from datetime import date
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -27,6 +26,7 @@ from ._shared import shared_copy
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
+    from pathlib import Path
 
     from anndata import AnnData
 
@@ -107,10 +107,7 @@ def write(
     True
     """
     check_adata(adata)
-    target = check_target(path)
-    if target.suffix.lower() not in {".html", ".htm"}:
-        msg = f"path must end in .html; it is {target.name!r}."
-        raise ValueError(msg)
+    target = _page_file(path)
     if n_portraits < 1:
         msg = f"n_portraits must be at least 1; it is {n_portraits}."
         raise ValueError(msg)
@@ -119,33 +116,19 @@ def write(
     check_arrows(adata, basis, velocity_key)
     _check_genes(fit)
     judged = Judged.read(adata, velocity_key, basis)
-    if groupby is None:
-        groupby = judged.groupby if judged.groupby in adata.obs else cluster_column(adata)
-    if groupby is not None:
-        check_clusters(adata, groupby)
+    groupby = _clusters_column(adata, groupby, judged)
 
     steps = Steps(report)
     work = shared_copy(adata)
-    common: dict[str, Any] = {
-        "velocity_key": velocity_key, "max_memory": max_memory, "n_threads": n_threads,
-    }  # fmt: skip
-    if not all(field.is_in(work, velocity_key) for field in _CONFIDENCE):
-        with steps("confidence") as progress:
-            tl.velocity_confidence(work, progress=progress, **common)
-    # of layers that another tool has smoothed no signs can be turned before smoothing
-    controlled = fit.params.made_from.counts_known
-    if controlled:
-        _make_control(work, fit, basis, rng, steps, common)
+    _compute_missing(work, fit, basis, rng, steps, max_memory=max_memory, n_threads=n_threads)
     with steps("transitions"):
         clusters = _clusters.section(work, groupby, velocity_key, n_threads)
     with steps("pictures"):
         genes = _genes.section(work, velocity_key, n_portraits)
         figures = _figures.all_figures(work, groupby, basis, fit, genes, judged)
-    with steps("page"):
+    with steps("page"), replacing(target) as file:
         page = _render(
             title=title,
-            today=date.today().isoformat(),
-            version=__version__,
             basis=basis,
             groupby=groupby,
             verdicts=_verdicts.section(work, judged),
@@ -155,9 +138,26 @@ def write(
             figures=figures,
             methods=_methods.section(fit, basis, judged),
         )
-        with replacing(target) as file:
-            file.write_text(page, encoding="utf-8")
-    return Path(target)
+        file.write_text(page, encoding="utf-8")
+    return target
+
+
+def _page_file(path: str | os.PathLike[str]) -> Path:
+    """Return the file to write; refuse one that is no page, or cannot be written."""
+    target = check_target(path)
+    if target.suffix.lower() not in {".html", ".htm"}:
+        msg = f"path must end in .html; it is {target.name!r}."
+        raise ValueError(msg)
+    return target
+
+
+def _clusters_column(adata: AnnData, groupby: str | None, judged: Judged) -> str | None:
+    """Return the column of clusters: the one given, the one judged, one with a usual name."""
+    if groupby is None:
+        groupby = judged.groupby if judged.groupby in adata.obs else cluster_column(adata)
+    if groupby is not None:
+        check_clusters(adata, groupby)
+    return groupby
 
 
 def _check_genes(fit: Fit) -> None:
@@ -171,23 +171,25 @@ def _check_genes(fit: Fit) -> None:
         raise ValueError(msg)
 
 
-def _make_control(
-    work: AnnData,
-    fit: Fit,
-    basis: str,
-    rng: int,
-    steps: Steps,
-    common: dict[str, Any],
+def _compute_missing(
+    work: AnnData, fit: Fit, basis: str, rng: int, steps: Steps, **limits: Any
 ) -> None:
-    """Randomise velocities and draw their arrows as those of the data, unless this was done."""
+    """Compute confidence and a control as the arrows of the data were made, unless they are."""
+    if not all(field.is_in(work, fit.key) for field in _CONFIDENCE):
+        with steps("confidence") as progress:
+            tl.velocity_confidence(work, velocity_key=fit.key, progress=progress, **limits)
+    # of layers that another tool has smoothed no signs can be turned before smoothing
+    if not fit.params.made_from.counts_known:
+        return
     made = fit.params.made.get("arrows", {}).get(basis, {})
     alike = {name: made[name] for name in ("scale", "self_transitions") if name in made}
     there = fit.params.made.get("randomized", {}).get(basis)
-    drawn = _keys.RANDOMIZED.is_in(work, fit.key, basis)
-    if drawn and there is not None and alike.items() <= there.items():
+    name = _keys.RANDOMIZED.of(fit.key, basis)
+    if name in work.obsm and there is not None and alike.items() <= there.items():
         return
+    options = {"basis": basis, "velocity_key": fit.key, "rng": rng, **alike, **limits}
     with steps("control") as progress:
-        tl.randomized_velocity(work, basis=basis, rng=rng, progress=progress, **alike, **common)
+        tl.randomized_velocity(work, progress=progress, **options)
 
 
 def _render(**contents: Any) -> str:
@@ -206,4 +208,11 @@ def _render(**contents: Any) -> str:
         for kind, text in (("style", style), ("script", script))
     }
     template = environment.get_template("page.html.j2")
-    return template.render(style=style, script=script, hashes=hashes, **contents)
+    return template.render(
+        today=date.today().isoformat(),
+        version=__version__,
+        style=style,
+        script=script,
+        hashes=hashes,
+        **contents,
+    )

@@ -1,0 +1,106 @@
+"""Layers of counts: which they are, their format, and the molecules of each cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from steadyvelo import _keys
+from steadyvelo._adata._checks import check_sparse, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+__all__ = [
+    "KB_LAYERS",
+    "TOTALS",
+    "cell_totals",
+    "counts_of_kinds",
+    "layer_names",
+    "write_totals",
+]
+
+# as kb-python calls them
+KB_LAYERS = ("mature", "nascent")
+_USUAL = (("spliced", "unspliced"), KB_LAYERS)
+TOTALS = {"spliced": _keys.SPLICED_TOTAL, "unspliced": _keys.UNSPLICED_TOTAL}
+
+
+def layer_names(
+    there: Collection[str], source: Path, spliced: str | None, unspliced: str | None
+) -> tuple[str, str]:
+    """Return the names of the two layers; refuse where they are not clear."""
+    if spliced is not None and spliced == unspliced:
+        msg = f"spliced and unspliced are both {spliced!r}; they must be two layers."
+        raise ValueError(msg)
+    pairs = _USUAL
+    if (spliced, unspliced) != (None, None):
+        pairs = ((spliced or "spliced", unspliced or "unspliced"),)
+    pair = next((p for p in pairs if set(p) <= set(there)), None)
+    if pair is None:
+        msg = f"{source} has layers {listed(there)}; give two of them as spliced= and unspliced=."
+        raise ValueError(msg)
+    return pair
+
+
+def counts_of_kinds(
+    layers: dict[str, Any], ambiguous: Any | None, choice: str, source: str
+) -> dict[str, sp.csr_matrix[Any]]:
+    """Return layers as counts, ambiguous molecules where the choice says that they belong."""
+    if ambiguous is not None and choice != "drop":
+        layers = {**layers, "ambiguous": ambiguous}
+    # as counts first: a sum in the stored type could overflow
+    counts = {name: _as_counts(matrix, f"{source}: {name}") for name, matrix in layers.items()}
+    if choice in TOTALS and "ambiguous" in counts:
+        counts[choice] = counts[choice] + counts.pop("ambiguous")
+    return counts
+
+
+def cell_totals(adata: AnnData, kind: str) -> NDArray[np.float64]:
+    """Return the molecules of each cell over all genes: by `obs` where they are, or the layer."""
+    name = TOTALS[kind].of()
+    if name in adata.obs:
+        return adata.obs[name].to_numpy(dtype=np.float64)
+    return np.asarray(adata.layers[kind].sum(axis=1, dtype=np.float64)).ravel()
+
+
+def write_totals(adata: AnnData) -> None:
+    """Write the molecules of each cell over all genes, unless they are there."""
+    for kind, field in TOTALS.items():
+        if field.of() not in adata.obs:
+            adata.obs[field.of()] = cell_totals(adata, kind)
+
+
+def _as_counts(matrix: Any, what: str) -> sp.csr_matrix[Any]:
+    """Return CSR without stored zeros, int32 where values are whole numbers, else float32."""
+    if sp.issparse(matrix) and matrix.format in ("csr", "csc"):
+        check_sparse(matrix, what)
+    if matrix.dtype.kind not in "iufb":
+        msg = f"{what} holds {matrix.dtype}; counts must be numbers."
+        raise ValueError(msg)
+    csr = sp.csr_matrix(matrix)
+    values = csr.data
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        msg = f"{what} holds NaN or infinite values."
+        raise ValueError(msg)
+    if values.size and values.min() < 0:
+        msg = f"{what} holds negative values, the smallest {values.min():g}; counts are needed."
+        raise ValueError(msg)
+    whole = values.dtype.kind in "iub" or bool((values == np.floor(values)).all())
+    if whole and values.size and values.max() > np.iinfo(np.int32).max:
+        msg = f"{what} holds {values.max():g}, more than a cell has molecules; is it corrupt?"
+        raise ValueError(msg)
+    csr = sp.csr_matrix(
+        (values.astype(np.int32 if whole else np.float32, copy=False), csr.indices, csr.indptr),
+        shape=csr.shape,
+    )
+    if not csr.data.all():
+        csr.eliminate_zeros()
+    csr.sum_duplicates()
+    return csr

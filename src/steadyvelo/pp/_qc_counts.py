@@ -1,0 +1,107 @@
+"""What the quality checks look at, and what each of them says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+    import scipy.sparse as sp
+    from numpy.typing import NDArray
+
+    from ._selected_genes import Doubt
+
+__all__ = ["Counts", "Finding"]
+
+Verdict: TypeAlias = Literal["ok", "look", "stop"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check says.
+
+    Attributes
+    ----------
+    verdict
+        `"ok"`, `"look"` (go on, knowing this) or `"stop"` (a fit would mean nothing).
+    value
+        The number that decides.
+    reason
+        What was found.
+    remedy
+        What to do; the empty string where nothing is.
+    """
+
+    verdict: Verdict
+    value: float
+    reason: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """The layers a check looks at.
+
+    Attributes
+    ----------
+    spliced, unspliced, ambiguous
+        Cells × genes, CSR; ambiguous may be None.
+    cells, genes
+        Their names.
+    groups
+        Category of each cell, or None.
+    doubt
+        What says that sizes of cells are of a selection of genes or of other counts, or None.
+    """
+
+    spliced: sp.csr_array[Any]
+    unspliced: sp.csr_array[Any]
+    ambiguous: sp.csr_array[Any] | None
+    cells: pd.Index
+    genes: pd.Index
+    groups: pd.Series | None
+    doubt: Doubt | None
+
+    @property
+    def layers(self) -> dict[str, sp.csr_array[Any]]:
+        """The two layers, by their kind."""
+        return {"spliced": self.spliced, "unspliced": self.unspliced}
+
+    def per_cell(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the spliced and the unspliced molecules of each cell."""
+        return _sums(self.spliced, axis=1), _sums(self.unspliced, axis=1)
+
+    def per_gene(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the spliced and the unspliced molecules of each gene."""
+        return _sums(self.spliced, axis=0), _sums(self.unspliced, axis=0)
+
+    def unspliced_share(self) -> float:
+        """Return unspliced molecules as share of spliced and unspliced ones."""
+        s, u = float(self.spliced.sum()), float(self.unspliced.sum())
+        return u / (s + u) if s + u > 0 else np.nan
+
+    def of_cells(self, chosen: NDArray[np.bool_]) -> Counts:
+        """Return the counts of some of the cells."""
+        return replace(
+            self,
+            spliced=self.spliced[chosen],
+            unspliced=self.unspliced[chosen],
+            ambiguous=None if self.ambiguous is None else self.ambiguous[chosen],
+            cells=self.cells[chosen],
+            groups=None if self.groups is None else self.groups[chosen],
+        )
+
+    def by_group(self) -> Iterator[tuple[str, Counts]]:
+        """Yield the name and the counts of each group of cells; nothing without groups."""
+        if self.groups is not None:
+            for name in self.groups.cat.categories:
+                yield name, self.of_cells((self.groups == name).to_numpy())
+
+
+def _sums(x: sp.csr_array[Any], axis: int) -> NDArray[Any]:
+    return np.asarray(x.sum(axis=axis)).ravel()
