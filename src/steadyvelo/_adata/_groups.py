@@ -34,12 +34,12 @@ MOST_CLUSTERS = 100
 
 def used_cells(adata: AnnData) -> NDArray[np.bool_]:
     """Return the cells that are not flagged, shape (cells,)."""
-    name = _keys.CELLS_USED.of()
-    if name not in adata.obs:
+    column = _keys.CELLS_USED.read(adata, default=None)
+    if column is None:
         return np.ones(adata.n_obs, dtype=bool)
-    column = adata.obs[name]
-    if column.isna().any():
-        msg = f"adata.obs[{name!r}] is unknown for {int(column.isna().sum()):,} cells; set it."
+    unknown = int(column.isna().sum())
+    if unknown:
+        msg = f"adata.obs[{column.name!r}] is unknown for {unknown:,} cells; set it."
         raise ValueError(msg)
     return column.to_numpy(dtype=bool)
 

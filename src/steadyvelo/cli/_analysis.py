@@ -73,7 +73,7 @@ def analyse(
             groupby=clusters,
             **options,
         )
-        result.uns[_keys.RUN.of()]["command"] = command
+        _keys.RUN.read(result)["command"] = command
         report("writing", 0.0)
         write_h5ad(result, target)
         report("writing", 1.0)

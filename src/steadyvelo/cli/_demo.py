@@ -69,7 +69,7 @@ def _agreement(result: AnnData) -> dict[str, float]:
     from steadyvelo.metrics import agreement_with_truth, cross_boundary_direction  # noqa: PLC0415
 
     close = agreement_with_truth(result)
-    edges = [tuple(edge) for edge in result.uns[_keys.TRUE_EDGES.of()]]
+    edges = [tuple(edge) for edge in _keys.TRUE_EDGES.read(result)]
     return {
         "ratios, rank correlation": close["gamma_rank_correlation"],
         "velocities per gene, correlation": close["velocity_correlation"],

@@ -35,7 +35,7 @@ def write_pictures(
 
     if color is None:
         color = cluster_column(result)
-    good = result.var[result.var[_keys.VELOCITY_GENES.of()].to_numpy(dtype=bool)]
+    good = result.var[_keys.VELOCITY_GENES.values(result)]
     # a gene seen in a handful of cells can fit best of all, and shows nothing
     seen = good[_keys.SHARED_COUNTS.of()] >= good[_keys.SHARED_COUNTS.of()].median()
     best = good[seen].sort_values(_keys.R2.of(), ascending=False).index[:_N_PORTRAITS]

@@ -112,10 +112,10 @@ def _compute_missing(
     """Compute what a picture shows and `run` did not."""
     from steadyvelo import _keys, tl  # noqa: PLC0415
 
-    if picture is Picture.control and _keys.RANDOMIZED.of(velocity_key, basis) not in adata.obsm:
+    if picture is Picture.control and not _keys.RANDOMIZED.is_in(adata, velocity_key, basis):
         speech.aside("randomising velocities")
         tl.randomized_velocity(adata, basis=basis, velocity_key=velocity_key)
-    if picture is Picture.heatmap and _keys.PSEUDOTIME.of(velocity_key) not in adata.obs:
+    if picture is Picture.heatmap and not _keys.PSEUDOTIME.is_in(adata, velocity_key):
         speech.aside("finding pseudotime")
         tl.velocity_pseudotime(adata, velocity_key=velocity_key)
 

@@ -20,17 +20,17 @@ __all__ = ["checks_summary", "counts_summary", "json_summary"]
 
 def json_summary(result: AnnData, files: list[Path]) -> dict[str, Any]:
     """Return counts of cells and genes, verdicts, seconds and files, as plain values."""
-    genes = result.uns[_keys.ALL_GENES.of()]
-    clusters = result.uns.get(_keys.RELIABILITY.of())
-    checks = result.uns.get(_keys.RELIABILITY_CHECKS.of())
-    seconds = result.uns[_keys.RUN.of()]["seconds"]
+    genes = _keys.ALL_GENES.read(result)
+    clusters = _keys.RELIABILITY.read(result, default=None)
+    checks = _keys.RELIABILITY_CHECKS.read(result, default=None)
+    seconds = _keys.RUN.read(result)["seconds"]
     return {
         "version": __version__,
         "cells": result.n_obs,
-        "cells_used": int(result.obs[_keys.CELLS_USED.of()].sum()),
+        "cells_used": int(_keys.CELLS_USED.read(result).sum()),
         "genes": len(genes),
         "genes_used": int(genes[_keys.GENES_USED.of()].sum()),
-        "velocity_genes": int(result.var[_keys.VELOCITY_GENES.of()].sum()),
+        "velocity_genes": int(_keys.VELOCITY_GENES.read(result).sum()),
         "clusters": _verdicts(clusters),
         "checks": _verdicts(checks),
         "seconds": {step: round(float(spent), 3) for step, spent in seconds.items()},
@@ -40,7 +40,7 @@ def json_summary(result: AnnData, files: list[Path]) -> dict[str, Any]:
 
 def checks_summary(adata: AnnData, table: pd.DataFrame) -> dict[str, Any]:
     """Return the verdicts of :func:`steadyvelo.pp.qc` and the molecules of every group."""
-    proportions = adata.uns[_keys.QC_PROPORTIONS.of()]
+    proportions = _keys.QC_PROPORTIONS.read(adata)
     return {
         "version": __version__,
         "cells": adata.n_obs,
@@ -57,14 +57,12 @@ def counts_summary(adata: AnnData, files: list[Path]) -> dict[str, Any]:
     """Return how many cells, genes and molecules were written."""
     layers = (_keys.SPLICED, _keys.UNSPLICED, _keys.AMBIGUOUS)
     found: dict[str, Any] = {"version": __version__, "cells": adata.n_obs, "genes": adata.n_vars}
-    if _keys.COUNTS_ATTACHED.of() in adata.obs:
-        found["cells_with_counts"] = int(adata.obs[_keys.COUNTS_ATTACHED.of()].sum())
+    if _keys.COUNTS_ATTACHED.is_in(adata):
+        found["cells_with_counts"] = int(_keys.COUNTS_ATTACHED.read(adata).sum())
     return {
         **found,
         "molecules": {
-            field.of(): float(adata.layers[field.of()].sum())
-            for field in layers
-            if field.of() in adata.layers
+            field.of(): float(field.read(adata).sum()) for field in layers if field.is_in(adata)
         },
         "files": [str(path) for path in files],
     }

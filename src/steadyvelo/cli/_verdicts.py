@@ -23,7 +23,7 @@ def verdict_lines(table: pd.DataFrame) -> list[str]:
 
 def proportion_lines(adata: AnnData) -> list[str]:
     """Return a line per group: its cells and its share of unspliced molecules."""
-    table = adata.uns[_keys.QC_PROPORTIONS.of()]
+    table = _keys.QC_PROPORTIONS.read(adata)
     return [
         f"     {name:<24}{row.n_cells:>8,.0f} cells  {row.unspliced_share:>6.1%} unspliced"
         for name, row in table.iterrows()
@@ -33,16 +33,16 @@ def proportion_lines(adata: AnnData) -> list[str]:
 def reliability_lines(result: AnnData, basis: str) -> list[str]:
     """Return a line per cluster: verdict and reason; and one for the cells without clusters."""
     basis = basis.removeprefix("X_")
-    table = result.uns.get(_keys.RELIABILITY.of())
+    table = _keys.RELIABILITY.read(result, default=None)
     if table is not None:
         width = max(len(str(name)) for name in table.index) + 2
         lines = [
             f"{row.verdict:<15}{name!s:<{width}}{row.reason}" for name, row in table.iterrows()
         ]
-        checks = result.uns[_keys.RELIABILITY_CHECKS.of()]
+        checks = _keys.RELIABILITY_CHECKS.read(result)
         lines += [f"{row.verdict:<15}{name}: {row.reason}" for name, row in checks.iterrows()]
         return lines
-    made = result.uns[_keys.PARAMS.of()].get("directions", {}).get(basis)
+    made = _keys.PARAMS.read(result).get("directions", {}).get(basis)
     if made is None:
         return []
     line = (

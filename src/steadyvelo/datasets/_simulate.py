@@ -132,7 +132,7 @@ def simulate(
         var=_rates(genes, depth),
         layers=layers,
     )
-    adata.uns[_keys.TRUE_EDGES.of()] = _edges(n_branches)
+    _keys.TRUE_EDGES.write(adata, _edges(n_branches))
     return adata
 
 

@@ -123,7 +123,7 @@ def _with_layers(
     kb = pair == KB_LAYERS
     choice = ("spliced" if kb else "keep") if ambiguous == "default" else ambiguous
     layers = dict(zip(TOTALS, (adata.layers[name] for name in pair), strict=True))
-    both = adata.layers[_keys.AMBIGUOUS.of()] if _keys.AMBIGUOUS.of() in there else None
+    both = _keys.AMBIGUOUS.read(adata) if _keys.AMBIGUOUS.of() in there else None
     layers = counts_of_kinds(layers, both, choice, str(source))
     for name in {*pair, _keys.AMBIGUOUS.of()} & set(there):
         del adata.layers[name]

@@ -175,8 +175,8 @@ def attach_counts(
         adata.layers[name] = layer
     for kind, total in totals.items():
         adata.obs[TOTALS[kind].of()] = total
-    adata.obs[_keys.COUNTS_ATTACHED.of()] = matched
-    adata.uns[_keys.ATTACHED.of()] = _in_numbers(report, min_overlap)
+    _keys.COUNTS_ATTACHED.write(adata, matched)
+    _keys.ATTACHED.write(adata, _in_numbers(report, min_overlap))
     if not quiet:
         print(report)
     return report
@@ -276,8 +276,7 @@ def _check_genes(adata: AnnData, counts: AnnData, genes: NDArray[np.int64], by: 
     if found.mean() < _FEW_GENES:
         warn(
             f"only {int(found.sum()):,} of {adata.n_vars:,} genes were found in the counts, by "
-            f"{by}; are ids of one kind in var['gene_id'] of both?",
-            stacklevel=4,
+            f"{by}; are ids of one kind in var['gene_id'] of both?"
         )
 
 

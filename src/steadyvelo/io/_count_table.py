@@ -101,8 +101,8 @@ def record_import(
     What a reader wrote when the counts left their counter is kept.
     """
     n_ambiguous = 0 if ambiguous is None else int(ambiguous.sum())
-    if _keys.IMPORT.of() not in adata.uns:
-        adata.uns[_keys.IMPORT.of()] = {
+    if not _keys.IMPORT.is_in(adata):
+        entry = {
             "tool": tool,
             "source": source.name,
             **more,
@@ -110,6 +110,7 @@ def record_import(
             "ambiguous_molecules": n_ambiguous,
             "version": __version__,
         }
+        _keys.IMPORT.write(adata, entry)
     log.info(
         "read %s output: %s cells × %s genes, %s spliced and %s unspliced molecules%s",
         tool,

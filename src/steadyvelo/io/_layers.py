@@ -73,8 +73,8 @@ def cell_totals(adata: AnnData, kind: str) -> NDArray[np.float64]:
 def write_totals(adata: AnnData) -> None:
     """Write the molecules of each cell over all genes, unless they are there."""
     for kind, field in TOTALS.items():
-        if field.of() not in adata.obs:
-            adata.obs[field.of()] = cell_totals(adata, kind)
+        if not field.is_in(adata):
+            field.write(adata, cell_totals(adata, kind))
 
 
 def _as_counts(matrix: Any, what: str) -> sp.csr_matrix[Any]:

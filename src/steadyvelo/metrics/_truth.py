@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_key
+from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
 from steadyvelo.get import velocity as get_velocity
 
@@ -53,10 +53,8 @@ def agreement_with_truth(adata: AnnData, *, velocity_key: str = "velocity") -> p
     True
     """
     check_adata(adata)
-    true_gamma = check_key(adata, "var", _keys.TRUE_GAMMA.of(), _REMEDY).to_numpy()
-    true_velocity = np.asarray(
-        check_key(adata, "layers", _keys.TRUE_VELOCITY.of(), _REMEDY), np.float64
-    )
+    true_gamma = _keys.TRUE_GAMMA.read(adata, remedy=_REMEDY).to_numpy()
+    true_velocity = np.asarray(_keys.TRUE_VELOCITY.read(adata, remedy=_REMEDY), np.float64)
     gamma = Fit.read(adata, velocity_key).gamma
     fitted = np.flatnonzero(~np.isnan(gamma))
     estimated = get_velocity(

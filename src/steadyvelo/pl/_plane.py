@@ -131,8 +131,8 @@ def _determined(
     adata: AnnData, basis: str, velocity_key: str, components: list[int]
 ) -> NDArray[np.bool_] | None:
     """Return what was tested of the components, which are not all that a wide embedding has."""
-    column = _keys.DETERMINED.of(velocity_key, basis)
-    tested = adata.obsm.get(_keys.DIRECTION.of(velocity_key, basis))
-    if column not in adata.obs or (tested is not None and max(components) >= tested.shape[1]):
+    tested = _keys.DIRECTION.read(adata, velocity_key, basis, default=None)
+    others = tested is not None and max(components) >= tested.shape[1]
+    if others or not _keys.DETERMINED.is_in(adata, velocity_key, basis):
         return None
-    return adata.obs[column].to_numpy(dtype=bool)
+    return _keys.DETERMINED.values(adata, velocity_key, basis)

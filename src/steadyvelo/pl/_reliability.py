@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_key
+from steadyvelo._adata._checks import check_adata
 
 from ._names import as_text
 
@@ -62,12 +62,8 @@ def reliability(
     'share of cells whose direction is determined'
     """
     check_adata(adata)
-    table = check_key(
-        adata,
-        "uns",
-        _keys.RELIABILITY.of(velocity_key),
-        f"run tl.reliability(adata, velocity_key={velocity_key!r}, groupby=...) first.",
-    )
+    remedy = f"run tl.reliability(adata, velocity_key={velocity_key!r}, groupby=...) first."
+    table = _keys.RELIABILITY.read(adata, velocity_key, remedy=remedy)
     names = [str(name) for name in table.index]
     verdicts = table["verdict"].astype(str)
     if ax is None:

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import TwoSlopeNorm
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_key, listed
+from steadyvelo._adata._checks import listed
 
 from ._colors import cell_colors
 from ._plane import Plane
@@ -88,8 +88,7 @@ def velocity_graph(
     plane = Plane.of(adata, basis, velocity_key, components)
     remedy = f"run tl.velocity_graph(adata, velocity_key={velocity_key!r}) first."
     graphs = [
-        check_key(adata, "obsp", field.of(velocity_key), remedy)
-        for field in (_keys.GRAPH, _keys.GRAPH_NEG)
+        field.read(adata, velocity_key, remedy=remedy) for field in (_keys.GRAPH, _keys.GRAPH_NEG)
     ]
     places = _places(adata, cells, rng)
     colors = cell_colors(adata, color, palette)

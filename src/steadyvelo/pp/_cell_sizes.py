@@ -42,7 +42,7 @@ def cell_sizes(
     """Return molecules per cell by the column named, by the reader's, or by the layer."""
     own = np.asarray(layer.sum(axis=1, dtype=np.float64)).ravel()
     total = TOTALS[kind].of()
-    written = adata.uns.get(_keys.SIZE_PARAMS.of(), {}).get(f"{kind}_layer")
+    written = _keys.SIZE_PARAMS.read(adata, default={}).get(f"{kind}_layer")
     if column is None and (total not in adata.obs or written not in (None, layer_name)):
         return CellSizes(own, own, "layer")
     name = total if column is None else column

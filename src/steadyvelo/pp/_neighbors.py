@@ -177,17 +177,16 @@ def _warn_of_copies(rows: Any) -> None:
     if n_doubled:
         warn(
             f"{n_doubled:,} cells are exact copies of another cell: were samples joined twice? "
-            "They are neighbours at distance zero.",
-            stacklevel=4,
+            "They are neighbours at distance zero."
         )
 
 
 def component_genes(adata: AnnData) -> NDArray[np.bool_]:
     """Return the genes principal components are made of: used ones, of them the variable ones."""
     genes = np.ones(adata.n_vars, dtype=bool)
-    for name in (_keys.GENES_USED.of(), _keys.HIGHLY_VARIABLE.of()):
-        if name in adata.var and (genes & adata.var[name].to_numpy(dtype=bool)).any():
-            genes &= adata.var[name].to_numpy(dtype=bool)
+    for field in (_keys.GENES_USED, _keys.HIGHLY_VARIABLE):
+        if field.is_in(adata) and (genes & field.values(adata)).any():
+            genes &= field.values(adata)
     return genes
 
 
@@ -212,9 +211,8 @@ def principal_components(
             sizes = np.asarray(chosen.sum(axis=1), dtype=np.float32).ravel()
             factor = sizes / max(float(np.median(sizes)), 1.0)
         else:
-            column = _keys.SPLICED_FACTOR.of()
-            factor = check_key(adata, "obs", column, "run pp.size_factors(adata) first.")
-            factor = factor.to_numpy(dtype=np.float32)
+            remedy = "run pp.size_factors(adata) first."
+            factor = _keys.SPLICED_FACTOR.read(adata, remedy=remedy).to_numpy(dtype=np.float32)
         chosen = sp.diags_array(1 / np.where(factor > 0, factor, 1)) @ chosen
     log_counts = sp.csr_matrix(chosen, dtype=np.float32).log1p()
     most = min(log_counts.shape) - 1

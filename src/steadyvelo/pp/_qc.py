@@ -88,7 +88,7 @@ def qc(
             check_key(adata, "obs", size, "name the column with the cell's molecules.")
         elif is_integer(layer):
             summed[kind] = (name, layer)
-    both = adata.layers.get(_keys.AMBIGUOUS.of())
+    both = _keys.AMBIGUOUS.read(adata, default=None)
     counts = Counts(
         *layers,
         ambiguous=None if both is None else sp.csr_array(both),
@@ -97,9 +97,9 @@ def qc(
         groups=groups,
         doubt=_doubtful_sizes(adata, summed),
     )
-    if _keys.COUNTS_ATTACHED.of() in adata.obs:
+    if _keys.COUNTS_ATTACHED.is_in(adata):
         # the others are known to have none
-        counts = counts.of_cells(adata.obs[_keys.COUNTS_ATTACHED.of()].to_numpy(dtype=bool))
+        counts = counts.of_cells(_keys.COUNTS_ATTACHED.values(adata))
     findings = {name: check(counts) for name, check in CHECKS.items()}
     table = pd.DataFrame(
         [(f.verdict, f.value, f.reason, f.remedy) for f in findings.values()],
@@ -108,8 +108,8 @@ def qc(
     )
     proportions = _proportions(counts)
     writable(adata)
-    adata.uns[_keys.QC.of()] = table
-    adata.uns[_keys.QC_PROPORTIONS.of()] = proportions
+    _keys.QC.write(adata, table)
+    _keys.QC_PROPORTIONS.write(adata, proportions)
     return table
 
 

@@ -126,18 +126,19 @@ def size_factors(
     writable(adata)
     for kind, one in found.items():
         if one.source == "layer":
-            adata.obs[TOTALS[kind].of()] = one.size
+            TOTALS[kind].write(adata, one.size)
         factor = np.where(sizes[kind] > 0, 1.0, 0.0) if normalised[kind] else factors[kind]
-        adata.obs[_FACTORS[kind].of()] = factor
-    adata.obs[_keys.CELLS_USED.of()] = ~empty
-    adata.obs[_keys.CELLS_REASON.of()] = reasons
-    adata.uns[_keys.SIZE_PARAMS.of()] = {
+        _FACTORS[kind].write(adata, factor)
+    _keys.CELLS_USED.write(adata, ~empty)
+    _keys.CELLS_REASON.write(adata, reasons)
+    params = {
         "method": method,
         **{f"{kind}_size": one.source for kind, one in found.items()},
         **{f"{kind}_layer": name for kind, name in names.items()},
         **{f"{kind}_taken_as_normalised": taken for kind, taken in normalised.items()},
         **stamp(adata),
     }
+    _keys.SIZE_PARAMS.write(adata, params)
 
 
 def _taken_as_normalised(layers: dict[str, Any], names: dict[str, str]) -> dict[str, bool]:
@@ -147,8 +148,7 @@ def _taken_as_normalised(layers: dict[str, Any], names: dict[str, str]) -> dict[
         if normalised[kind]:
             warn(
                 f"layer {name!r} holds values that are not whole numbers: they are taken "
-                "as normalised already, with a size factor of 1.",
-                stacklevel=4,
+                "as normalised already, with a size factor of 1."
             )
     return normalised
 
@@ -161,12 +161,11 @@ def _reasons(adata: AnnData, empty: NDArray[np.bool_]) -> pd.Categorical:
     if empty.any():
         warn(
             f"{int(empty.sum()):,} cells have no molecules in a layer "
-            f"({listed(adata.obs_names[empty], 3)}): flagged in obs['cells_used'] and left out.",
-            stacklevel=4,
+            f"({listed(adata.obs_names[empty], 3)}): flagged in obs['cells_used'] and left out."
         )
     reasons = np.where(empty, "no molecules in a layer", "").astype(object)
-    if _keys.COUNTS_ATTACHED.of() in adata.obs:
-        attached = adata.obs[_keys.COUNTS_ATTACHED.of()].to_numpy(dtype=bool)
+    if _keys.COUNTS_ATTACHED.is_in(adata):
+        attached = _keys.COUNTS_ATTACHED.values(adata)
         reasons[empty & ~attached] = "no counts attached"
     return pd.Categorical(reasons)
 

@@ -53,7 +53,7 @@ def section(
         return None
     names, codes = cluster_codes(adata, groupby)
     fields = (_keys.LENGTH, _keys.CONFIDENCE, _keys.CONFIDENCE_TRANSITION)
-    columns = [adata.obs[field.of(key)].to_numpy(dtype=np.float64) for field in fields]
+    columns = [field.read(adata, key).to_numpy(dtype=np.float64) for field in fields]
     rows = []
     for code, name in enumerate(names):
         inside = codes == code

@@ -69,7 +69,7 @@ def all_figures(
     layers = fit.options.spliced, fit.options.unspliced
     if layers == (_keys.SPLICED.of(), _keys.UNSPLICED.of()) and set(layers) <= set(adata.layers):
         found["proportions"] = _proportions(adata, groupby)
-    counted = " among those with many counts" if _keys.SHARED_COUNTS.of() in adata.var else ""
+    counted = " among those with many counts" if _keys.SHARED_COUNTS.is_in(adata) else ""
     for name, chosen, how in (("best", genes.best, "highest"), ("worst", genes.worst, "lowest")):
         if chosen:
             low, high = (f(adata.var.loc[chosen, _keys.R2.of(fit.key)]) for f in (min, max))
@@ -94,7 +94,7 @@ def _field(adata: AnnData, basis: str, judged: Judged, common: dict[str, Any]) -
             f"{percent(judged.directions['determined'])} of the cells have a direction that can be "
             "told from noise; lines are faint where most cells around have none."
         )
-    if _keys.RANDOMIZED.of(common["velocity_key"], basis) not in adata.obsm:
+    if not _keys.RANDOMIZED.is_in(adata, common["velocity_key"], basis):
         canvas = Canvas(figsize=(7.0, 4.8), layout="constrained")
         pl.velocity_stream(adata, basis=basis, ax=canvas.subplots(), **common)
         return _figure(

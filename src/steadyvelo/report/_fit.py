@@ -52,8 +52,8 @@ class Fit:
 
 def section(adata: AnnData, key: str) -> Fit:
     """Read it from what the steps have left."""
-    params = dict(adata.uns[_keys.PARAMS.of(key)])
-    run = dict(adata.uns.get(_keys.RUN.of(key), {}))
+    params = dict(_keys.PARAMS.read(adata, key))
+    run = dict(_keys.RUN.read(adata, key, default={}))
     spent = {step: float(value) for step, value in dict(run.get("seconds", {})).items()}
     seconds = [(step, f"{value:.1f}") for step, value in spent.items()]
     if seconds:
@@ -85,20 +85,20 @@ def section(adata: AnnData, key: str) -> Fit:
 
 def _data(adata: AnnData, key: str) -> list[tuple[str, str]]:
     rows = [("cells", f"{adata.n_obs:,}")]
-    if _keys.CELLS_USED.of() in adata.obs:
-        out = ~adata.obs[_keys.CELLS_USED.of()].to_numpy(dtype=bool)
-        rows += _reasons(adata.obs.loc[out, _keys.CELLS_REASON.of()], "cells left out")
-    genes = adata.uns.get(_keys.ALL_GENES.of(key))
+    if _keys.CELLS_USED.is_in(adata):
+        out = ~_keys.CELLS_USED.values(adata)
+        rows += _reasons(_keys.CELLS_REASON.read(adata)[out], "cells left out")
+    genes = _keys.ALL_GENES.read(adata, key, default=None)
     if genes is not None:
         used = genes[_keys.GENES_USED.of()].to_numpy(dtype=bool)
         rows.append(("genes used", f"{used.sum():,} of {len(genes):,}"))
         rows += _reasons(genes.loc[~used, _keys.GENES_REASON.of()], "not used")
-    elif _keys.GENES_USED.of() in adata.var:
-        used = adata.var[_keys.GENES_USED.of()].to_numpy(dtype=bool)
+    elif _keys.GENES_USED.is_in(adata):
+        used = _keys.GENES_USED.values(adata)
         rows.append(("genes used", f"{used.sum():,} of {adata.n_vars:,}"))
-    chosen = adata.var[_keys.VELOCITY_GENES.of(key)].to_numpy(dtype=bool)
+    chosen = _keys.VELOCITY_GENES.values(adata, key)
     rows.append(("velocity genes", f"{chosen.sum():,} of {adata.n_vars:,}"))
-    return rows + _reasons(adata.var.loc[~chosen, _keys.REASON.of(key)], "no velocity gene")
+    return rows + _reasons(_keys.REASON.read(adata, key)[~chosen], "no velocity gene")
 
 
 def _reasons(reasons: Any, what: str) -> list[tuple[str, str]]:

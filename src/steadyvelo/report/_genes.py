@@ -50,23 +50,23 @@ class Genes:
 
 def section(adata: AnnData, key: str, n_portraits: int) -> Genes:
     """Collect what is known of every gene, of those that were not used, too."""
-    var = adata.var
-    chosen = var[_keys.VELOCITY_GENES.of(key)].to_numpy(dtype=bool)
+    chosen = _keys.VELOCITY_GENES.values(adata, key)
     status = np.where(chosen, "velocity gene", "fitted")
-    status = np.where(var[_keys.GAMMA.of(key)].isna(), "no fit", status)
+    status = np.where(_keys.GAMMA.read(adata, key).isna(), "no fit", status)
     columns: dict[str, Any] = {
         "status": status,
-        "reason": var[_keys.REASON.of(key)].astype(str).to_numpy(),
+        "reason": _keys.REASON.read(adata, key).astype(str).to_numpy(),
     }
-    columns |= {name: var[f.of(key)].to_numpy() for name, f in _NUMBERS if f.of(key) in var}
-    if _keys.SHARED_COUNTS.of() in var:
-        columns["shared counts"] = var[_keys.SHARED_COUNTS.of()].to_numpy()
+    columns |= {name: f.values(adata, key) for name, f in _NUMBERS if f.is_in(adata, key)}
+    if _keys.SHARED_COUNTS.is_in(adata):
+        columns["shared counts"] = _keys.SHARED_COUNTS.values(adata)
     for name, field in (("model", _keys.MODEL), ("upper cluster", _keys.UPPER_CLUSTER)):
-        if field.of(key) in var:
-            columns[name] = var[field.of(key)].astype(object).fillna("").astype(str).to_numpy()
-    table = pd.DataFrame(columns, index=var.index)
+        if field.is_in(adata, key):
+            texts = field.read(adata, key).astype(object).fillna("")
+            columns[name] = texts.astype(str).to_numpy()
+    table = pd.DataFrame(columns, index=adata.var_names)
     # what the arrows are made of stands first, the best fit before the others
-    fit = pd.Series(np.nan_to_num(var[_keys.R2.of(key)].to_numpy(), nan=-np.inf))
+    fit = pd.Series(np.nan_to_num(_keys.R2.values(adata, key), nan=-np.inf))
     table = table.iloc[np.lexsort([-fit, ~chosen])]
     others = _not_used(adata, key, table.columns)
     table = table if others is None else pd.concat([table, others])
@@ -82,7 +82,7 @@ def section(adata: AnnData, key: str, n_portraits: int) -> Genes:
 
 def _not_used(adata: AnnData, key: str, columns: pd.Index) -> pd.DataFrame | None:
     """Return rows for the genes of the input that are not here; None where there are none."""
-    genes = adata.uns.get(_keys.ALL_GENES.of(key))
+    genes = _keys.ALL_GENES.read(adata, key, default=None)
     if genes is None:
         return None
     left = genes[~genes.index.isin(adata.var_names)]
@@ -115,13 +115,13 @@ def _plain(value: Any) -> Any:
 
 def _extremes(adata: AnnData, key: str, n: int) -> tuple[list[str], list[str]]:
     """Return well-counted genes with the highest and with the lowest R²."""
-    var = adata.var
-    fitted = var[_keys.GAMMA.of(key)].notna() & var[_keys.R2.of(key)].notna()
-    if _keys.SHARED_COUNTS.of() in var:
+    r2 = _keys.R2.read(adata, key)
+    fitted = _keys.GAMMA.read(adata, key).notna() & r2.notna()
+    if _keys.SHARED_COUNTS.is_in(adata):
         # a gene seen in a handful of cells can fit best of all, and shows nothing
-        counts = var[_keys.SHARED_COUNTS.of()]
+        counts = _keys.SHARED_COUNTS.read(adata)
         fitted &= counts >= counts[fitted].median()
-    ranked = var[fitted].sort_values(_keys.R2.of(key), ascending=False, kind="stable").index
+    ranked = r2[fitted].sort_values(ascending=False, kind="stable").index
     n = min(n, max(len(ranked) // 2, 1))
     best = [str(name) for name in ranked[:n]]
     return best, [str(name) for name in ranked[::-1][:n] if str(name) not in best]

@@ -37,11 +37,11 @@ class Judged:
     @classmethod
     def read(cls, adata: AnnData, key: str, basis: str) -> Self:
         """Read what is about this embedding, and nothing that is about another."""
-        params = adata.uns[_keys.PARAMS.of(key)]
+        params = _keys.PARAMS.read(adata, key)
         directions = params.get("directions", {}).get(basis)
         about = params.get("reliability", {})
         if directions is None or about.get("basis") != basis:
             return cls(directions, None, None, None, "")
         fields = (_keys.RELIABILITY, _keys.RELIABILITY_CHECKS, _keys.SENSITIVITY)
-        tables = [adata.uns.get(field.of(key)) for field in fields]
+        tables = [field.read(adata, key, default=None) for field in fields]
         return cls(directions, *tables, str(about["groupby"]))

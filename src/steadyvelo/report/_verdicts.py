@@ -138,7 +138,7 @@ def headline(adata: AnnData, velocity_key: str = "velocity", basis: str = "umap"
 def section(adata: AnnData, judged: Judged) -> Verdicts:
     """Collect what was found before; compute nothing."""
     clusters = [] if judged.clusters is None else _clusters(judged.clusters)
-    quality = _rows(adata.uns.get(_keys.QC.of()))
+    quality = _rows(_keys.QC.read(adata, default=None))
     sentence = _of_clusters(clusters, judged.groupby) if clusters else _without(judged)
     return Verdicts(
         [sentence, _of_counts(quality)],

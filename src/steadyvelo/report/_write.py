@@ -15,13 +15,13 @@ from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._embeddings import check_arrows
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import check_clusters, cluster_column
+from steadyvelo._adata._light_copy import light_copy
 from steadyvelo._run._steps import Steps
 from steadyvelo._version import __version__
 from steadyvelo.io._files import check_target, replacing
 
 from . import _clusters, _figures, _fit, _genes, _methods, _verdicts
 from ._judged import Judged
-from ._shared import shared_copy
 
 if TYPE_CHECKING:
     import os
@@ -119,7 +119,7 @@ def write(
     groupby = _clusters_column(adata, groupby, judged)
 
     steps = Steps(report)
-    work = shared_copy(adata)
+    work = light_copy(adata)
     _compute_missing(work, fit, basis, rng, steps, max_memory=max_memory, n_threads=n_threads)
     with steps("transitions"):
         clusters = _clusters.section(work, groupby, velocity_key, n_threads)
@@ -184,8 +184,8 @@ def _compute_missing(
     made = fit.params.made.get("arrows", {}).get(basis, {})
     alike = {name: made[name] for name in ("scale", "self_transitions") if name in made}
     there = fit.params.made.get("randomized", {}).get(basis)
-    name = _keys.RANDOMIZED.of(fit.key, basis)
-    if name in work.obsm and there is not None and alike.items() <= there.items():
+    drawn = _keys.RANDOMIZED.is_in(work, fit.key, basis)
+    if drawn and there is not None and alike.items() <= there.items():
         return
     options = {"basis": basis, "velocity_key": fit.key, "rng": rng, **alike, **limits}
     with steps("control") as progress:
