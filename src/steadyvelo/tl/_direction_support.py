@@ -86,7 +86,7 @@ def direction_support(
     check_adata(adata)
     remedy = f"run tl.direction(adata, basis={basis!r}, groupby=...) first."
     table = check_key(
-        adata, "uns", _keys.GENE_VOTES.of(velocity_key, basis.removeprefix("X_")), remedy
+        adata, "uns", _keys.GENE_CONTRIBUTIONS.of(velocity_key, basis.removeprefix("X_")), remedy
     )
     there = [str(name) for name in table["cluster"].astype(str).unique()]
     if str(cluster) not in there:
