@@ -43,7 +43,7 @@ from steadyvelo.engine import (
     SmoothingOperator,
     Split,
     Spreading,
-    cast_votes,
+    find_directions,
     fit_groups,
     fit_ratios,
 )
@@ -404,7 +404,7 @@ def true_arrows(adata, basis: str) -> np.ndarray:
     }
     source = replace(refit.source, **layers, spliced_scale=ones, unspliced_scale=ones)
     lines = Lines(adata.var["true_gamma"].to_numpy()[refit.genes], np.zeros(len(refit.genes)))
-    return cast_votes(
+    return find_directions(
         source,
         refit.errors,
         refit.rule,

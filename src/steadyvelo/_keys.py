@@ -238,7 +238,7 @@ RUN = Field(
 CLUSTER_DIRECTIONS = Field(
     "uns", "{key}_direction_{basis}", "table", "", "summed arrow of every cluster and its test"
 )
-GENE_VOTES = Field(
+GENE_CONTRIBUTIONS = Field(
     "uns", "{key}_direction_{basis}_genes", "table", "", "what each gene says along these arrows"
 )
 RELIABILITY = Field("uns", "{key}_reliability", "table", "", "verdict and reason of every cluster")
@@ -258,7 +258,7 @@ DIRECTION_FIELDS = (
     ANGLE_HIGH,
     AGREEMENT,
     CLUSTER_DIRECTIONS,
-    GENE_VOTES,
+    GENE_CONTRIBUTIONS,
 )
 
 TRUE_GAMMA = Field("var", "true_gamma", _GENES, "float64", "ratio γ/β of simulated data")

@@ -9,33 +9,35 @@ from scipy import stats
 from steadyvelo.model import angle_interval, hotelling_p
 
 
-def mean_votes(rng, n_arrows, n_votes, mean, n_dims=2):
-    """Means of normal votes with a covariance that is known to the test alone."""
+def mean_contributions(rng, n_arrows, n, mean, n_dims=2):
+    """Means of normal contributions with a covariance that is known to the test alone."""
     root = rng.normal(size=(n_dims, n_dims)) + 2 * np.eye(n_dims)
-    votes = np.asarray(mean) + rng.normal(size=(n_arrows, n_votes, n_dims)) @ root.T
-    arrows = votes.mean(axis=1)
-    left = votes - arrows[:, None]
-    covariances = np.einsum("anp,anq->apq", left, left) / (n_votes - 1) / n_votes
-    return arrows, covariances, np.full(n_arrows, float(n_votes))
+    values = np.asarray(mean) + rng.normal(size=(n_arrows, n, n_dims)) @ root.T
+    arrows = values.mean(axis=1)
+    left = values - arrows[:, None]
+    covariances = np.einsum("anp,anq->apq", left, left) / (n - 1) / n
+    return arrows, covariances, np.full(n_arrows, float(n))
 
 
 @pytest.mark.parametrize("n_dims", [1, 2, 3])
 def test_hotelling_rejects_as_often_as_it_says(n_dims):
-    p = hotelling_p(*mean_votes(np.random.default_rng(0), 4000, 12, np.zeros(n_dims), n_dims))
+    p = hotelling_p(
+        *mean_contributions(np.random.default_rng(0), 4000, 12, np.zeros(n_dims), n_dims)
+    )
     assert stats.kstest(p, "uniform").pvalue > 0.01
 
 
 def test_one_dimension_is_a_t_test():
     rng = np.random.default_rng(1)
-    votes = rng.normal(0.3, 1, (5, 20))
-    variance = votes.var(axis=1, ddof=1) / 20
-    p = hotelling_p(votes.mean(axis=1)[:, None], variance[:, None, None], np.full(5, 20.0))
-    np.testing.assert_allclose(p, stats.ttest_1samp(votes, 0, axis=1).pvalue, rtol=1e-10)
+    values = rng.normal(0.3, 1, (5, 20))
+    variance = values.var(axis=1, ddof=1) / 20
+    p = hotelling_p(values.mean(axis=1)[:, None], variance[:, None, None], np.full(5, 20.0))
+    np.testing.assert_allclose(p, stats.ttest_1samp(values, 0, axis=1).pvalue, rtol=1e-10)
 
 
 def test_the_interval_are_the_directions_that_are_not_refuted():
     rng = np.random.default_rng(2)
-    arrows, covariances, n = mean_votes(rng, 60, 15, [0.4, 0.2])
+    arrows, covariances, n = mean_contributions(rng, 60, 15, [0.4, 0.2])
     angle, low, high = angle_interval(arrows, covariances, n, 0.9)
     t = stats.t.ppf(0.95, 14)
     grid = np.linspace(-np.pi, np.pi, 20_001)
@@ -59,12 +61,12 @@ def test_the_interval_are_the_directions_that_are_not_refuted():
 @pytest.mark.parametrize("size", [0.0, 0.5, 1.0, 2.0, 8.0])
 def test_the_interval_covers_the_direction(size):
     mean = size * np.array([np.cos(2.5), np.sin(2.5)])
-    _, low, high = angle_interval(*mean_votes(np.random.default_rng(3), 4000, 15, mean))
+    _, low, high = angle_interval(*mean_contributions(np.random.default_rng(3), 4000, 15, mean))
     covered = ((2.5 - low) % (2 * np.pi) <= high - low).mean()
     assert covered > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 4000)
 
 
-def test_what_has_no_spread_or_no_votes_has_no_test():
+def test_what_has_no_spread_or_no_contributions_has_no_test():
     arrows = np.array([[1.0, 0.0], [1.0, 0.0], [np.nan, 0.0], [1.0, 2.0]])
     covariances = np.stack([np.eye(2), np.zeros((2, 2)), np.eye(2), np.full((2, 2), np.nan)])
     n = np.array([2.0, 30.0, 30.0, 30.0])

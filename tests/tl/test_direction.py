@@ -84,7 +84,7 @@ def test_the_control_is_what_turned_counts_give(moving):
     fitted = moving.var["velocity_gamma"].to_numpy()
     genes = moving.var["velocity_genes"].to_numpy()
     from steadyvelo._adata._fit import Fit  # noqa: PLC0415
-    from steadyvelo.engine import Lines, cast_votes  # noqa: PLC0415
+    from steadyvelo.engine import Lines, find_directions  # noqa: PLC0415
     from steadyvelo.tl._uncertainty import Errors  # noqa: PLC0415
 
     fit, chosen = Fit.read(moving, "velocity"), np.flatnonzero(genes)
@@ -96,13 +96,13 @@ def test_the_control_is_what_turned_counts_give(moving):
     groups = moving.obs["clusters"].cat.codes.to_numpy().astype(np.intp)
     embedding = moving.obsm["X_plane"]
 
-    def cast(source, lines, signs):
-        return cast_votes(
+    def directions(source, lines, signs):
+        return find_directions(
             source, errors, rule, lines, embedding, groups, signs=signs, genes_per_block=200
         )
 
     lines = Lines(gamma, np.zeros(len(gamma)))
-    data = cast(counts, lines, signs)
+    data = directions(counts, lines, signs)
     s = counts.spliced.toarray()[:, chosen] * counts.spliced_scale[:, None]
     u = counts.unspliced.toarray()[:, chosen] * counts.unspliced_scale[:, None]
     turned = gamma * s + signs[0][:, None] * (u - gamma * s)
@@ -116,7 +116,7 @@ def test_the_control_is_what_turned_counts_give(moving):
         counts, spliced=s, unspliced=turned, genes=np.arange(len(gamma)),
         spliced_scale=scale, unspliced_scale=scale,
     )  # fmt: skip
-    true = cast(source, Lines(again, np.zeros(len(gamma))), signs[:0])
+    true = directions(source, Lines(again, np.zeros(len(gamma))), signs[:0])
     turned_arrows, _ = next(data.controls())
     np.testing.assert_allclose(turned_arrows, true.arrows, atol=1e-3 * np.abs(data.arrows).max())
 

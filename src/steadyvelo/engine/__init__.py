@@ -13,10 +13,12 @@ from ._comparison import fit_groups
 from ._confidence import velocity_agreement
 from ._connected import connected_parts
 from ._crossfit import CrossFit, Split
+from ._direction import Directions, bytes_per_direction_value, find_directions
 from ._edges import recursive_neighbors
 from ._errors import ErrorRule, Sandwich
 from ._fit import FitResult, FitRule, fit_ratios
 from ._gene_checks import GeneChecks, check_genes
+from ._lines import Lines
 from ._memory import (
     BYTES_PER_VALUE,
     available_memory,
@@ -39,13 +41,13 @@ from ._transitions import (
 )
 from ._velocities import MomentVelocities, StoredVelocities, Velocities, VelocityBlock
 from ._velocity_graph import EdgeCorrelation, split_signs
-from ._votes import Lines, Votes, bytes_per_vote_value, cast_votes
 
 __all__ = [
     "BYTES_PER_VALUE",
     "CellOrder",
     "CountsSource",
     "CrossFit",
+    "Directions",
     "EdgeCorrelation",
     "ErrorRule",
     "FitResult",
@@ -64,15 +66,14 @@ __all__ = [
     "StoredVelocities",
     "Velocities",
     "VelocityBlock",
-    "Votes",
     "available_memory",
-    "bytes_per_vote_value",
-    "cast_votes",
+    "bytes_per_direction_value",
     "check_dense_fits",
     "check_genes",
     "connected_parts",
     "count_threads",
     "dense_bytes",
+    "find_directions",
     "fit_groups",
     "fit_ratios",
     "genes_per_block",

@@ -1,8 +1,8 @@
 r"""Whether an arrow has a direction, and in which range it lies.
 
-An arrow is a mean of votes with a covariance; it has a direction if its mean differs from zero by
-Hotelling's test. In two dimensions the directions that are not refuted are those to which the
-part of the arrow across them is no larger than its error: a cone around the arrow.
+An arrow is a mean of contributions with a covariance; it has a direction if its mean differs from
+zero by Hotelling's test. In two dimensions the directions that are not refuted are those to which
+the part of the arrow across them is no larger than its error: a cone around the arrow.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ def hotelling_p(arrows: Float64Array, covariances: Float64Array, n: Float64Array
     Parameters
     ----------
     arrows
-        Mean votes a, shape (arrows, dimensions).
+        Mean contributions a, shape (arrows, dimensions).
     covariances
         Their covariances V, shape (arrows, dimensions, dimensions).
     n
-        Number of votes, shape (arrows,).
+        Number of contributions, shape (arrows,).
 
     Returns
     -------
-    Shape (arrows,); NaN where V cannot be inverted or there are no more votes than dimensions.
+    Shape (arrows,); NaN where V cannot be inverted or n is no larger than the dimensions.
 
     Examples
     --------
@@ -68,11 +68,11 @@ def angle_interval(
     Parameters
     ----------
     arrows
-        Mean votes a, shape (arrows, 2).
+        Mean contributions a, shape (arrows, 2).
     covariances
         Their covariances V, shape (arrows, 2, 2).
     n
-        Number of votes, shape (arrows,).
+        Number of contributions, shape (arrows,).
     level
         Probability with which the interval covers the direction.
 

@@ -1,4 +1,4 @@
-"""Summed directions of clusters, and what each gene says about them."""
+"""Summed directions of clusters, and what each gene contributes to them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ._multiple_tests import holm
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from steadyvelo.engine import Votes
+    from steadyvelo.engine import Directions
 
-__all__ = ["cluster_directions", "gene_votes"]
+__all__ = ["cluster_directions", "contributions_by_gene"]
 
 _PLANE = 2
 
 
 def cluster_directions(
-    votes: Votes,
+    directions: Directions,
     names: list[str],
     groups: NDArray[np.intp],
     determined: NDArray[np.bool_],
@@ -34,7 +34,7 @@ def cluster_directions(
 
     Parameters
     ----------
-    votes
+    directions
         Sums over clusters.
     names, groups
         Clusters, and the number of each cell's.
@@ -46,16 +46,16 @@ def cluster_directions(
         Level of the intervals.
     """
     n_cells = np.bincount(groups[groups >= 0], minlength=len(names))
-    scores = votes.group_scores
-    p, covariance, n = _summed_test(votes.group_arrows, scores)
+    scores = directions.group_scores
+    p, covariance, n = _summed_test(directions.group_arrows, scores)
     adjusted = holm(p)
     n_dims = scores.shape[1]
     table = pd.DataFrame({"cells": n_cells}, index=pd.Index(names, name="cluster"))
     for d in range(n_dims):
-        table[f"arrow_{d + 1}"] = votes.group_arrows[:, d] / np.maximum(n_cells, 1)
+        table[f"arrow_{d + 1}"] = directions.group_arrows[:, d] / np.maximum(n_cells, 1)
     table["p"], table["p_holm"] = p, adjusted
     if n_dims == _PLANE:
-        ends = angle_interval(votes.group_arrows, covariance, n, level)
+        ends = angle_interval(directions.group_arrows, covariance, n, level)
         table["angle"], table["angle_low"], table["angle_high"] = ends
     table["determined"] = _share(determined, groups, len(names))
     if len(signs) > 0:
@@ -86,19 +86,21 @@ def _share(values: NDArray[np.generic], groups: NDArray[np.intp], n: int) -> NDA
     return np.asarray(total / np.maximum(np.bincount(groups[inside], minlength=n), 1))
 
 
-def gene_votes(votes: Votes, names: list[str], genes: pd.Index[str]) -> pd.DataFrame:
-    """Return what each gene says along the arrow of each cluster, and its change with γ."""
-    length = np.linalg.norm(votes.group_arrows, axis=1, keepdims=True)
+def contributions_by_gene(
+    directions: Directions, names: list[str], genes: pd.Index[str]
+) -> pd.DataFrame:
+    """Return what each gene contributes along the arrow of each cluster, and its change with γ."""
+    length = np.linalg.norm(directions.group_arrows, axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        along = votes.group_arrows / length
-        share = np.einsum("kd,kdg->kg", along, votes.group_votes) / length
-        slope = -np.einsum("kd,kdg->kg", along, votes.group_slopes) / length
+        along = directions.group_arrows / length
+        share = np.einsum("kd,kdg->kg", along, directions.group_contributions) / length
+        slope = -np.einsum("kd,kdg->kg", along, directions.group_slopes) / length
     return pd.DataFrame(
         {
             "cluster": pd.Categorical(np.repeat(names, len(genes)), categories=names),
             "gene": np.tile(np.asarray(genes, dtype=object), len(names)),
             "share": share.ravel(),
             "share_per_gamma": slope.ravel(),
-            "gamma_se": np.tile(votes.gamma_se, len(names)),
+            "gamma_se": np.tile(directions.gamma_se, len(names)),
         }
     )

@@ -14,15 +14,15 @@ from steadyvelo._adata._fit_params import note_made
 from steadyvelo._adata._groups import cluster_codes
 from steadyvelo.engine import (
     Lines,
-    bytes_per_vote_value,
-    cast_votes,
+    bytes_per_direction_value,
     count_threads,
+    find_directions,
     genes_per_block,
 )
 from steadyvelo.engine._progress import ShowProgress, shown
 from steadyvelo.model import angle_interval, hotelling_p
 
-from ._cluster_directions import cluster_directions, gene_votes
+from ._cluster_directions import cluster_directions, contributions_by_gene
 from ._stale import clear_direction
 from ._uncertainty import Errors, check_crossfit
 
@@ -54,7 +54,7 @@ def direction(
 ) -> None:
     r"""Say in which direction each cell goes on an embedding, and whether that is determined.
 
-    A linear arrow: neighbour c of cell i votes with the deviations of its own counts,
+    A linear arrow: neighbour c of cell i contributes, from the deviations of its own counts,
 
     .. math::
         y_{ic} = M_i\, d_c (u_c - \gamma s_c - o), \qquad
@@ -62,11 +62,11 @@ def direction(
               \sqrt{\operatorname{mean}_j \lVert \tilde\delta_{ij} \rVert^2}
 
     with unit displacements :math:`d_{ij}` on the embedding and steps in expression
-    :math:`\tilde\delta_{ij}`, centred over genes. The arrow is the mean vote, its error the spread
-    of the votes and what the errors of γ and of the offset add. Genes and cells are cut as
-    ``tl.velocity(uncertainty="crossfit")`` cut them: neighbours come from the other genes, steps
-    from other cells than votes, so that no count confirms itself. A direction is determined if
-    Hotelling's test refutes that there is none.
+    :math:`\tilde\delta_{ij}`, centred over genes. The arrow is the mean contribution, its error the
+    spread of the contributions and what the errors of γ and of the offset add. Genes and cells are
+    cut as ``tl.velocity(uncertainty="crossfit")`` cut them: neighbours come from the other genes,
+    steps from other cells than contributions, so that no count confirms itself. A direction is
+    determined if Hotelling's test refutes that there is none.
 
     What is random are the counts given the state of the cells; the embedding is taken as it is.
     Directions can be read, lengths cannot. Cells are taken as independent here also where the fit's
@@ -113,9 +113,9 @@ def direction(
         Cosine between this arrow and that of :func:`steadyvelo.tl.velocity_embedding`, where there
         is one.
     ``uns["velocity_direction_umap"]``
-        With `groupby`, a table of clusters: arrow, p-value of the summed votes, the same adjusted
-        over clusters (Holm), angle and interval, share of cells with a determined direction, and
-        that share and the share of clusters called moving among the controls.
+        With `groupby`, a table of clusters: arrow, p-value of the summed contributions, the same
+        adjusted over clusters (Holm), angle and interval, share of cells with a determined
+        direction, and that share and the share of clusters called moving among the controls.
     ``uns["velocity_direction_umap_genes"]``
         With `groupby`, a row for each cluster and gene: what the gene says along the cluster's
         arrow, and how that changes with its γ.
@@ -192,7 +192,7 @@ def make_directions(
     names, groups = cluster_codes(adata, groupby)
     signs = _signs(np.random.default_rng(rng), n_controls, adata.n_obs)
     source = fit.counts(genes)
-    votes = cast_votes(
+    directions = find_directions(
         source,
         errors.of(source),
         fit.rule(genes),
@@ -200,33 +200,36 @@ def make_directions(
         embedding,
         groups,
         signs=signs,
-        genes_per_block=genes_per_block(adata.n_obs, max_memory, bytes_per_vote_value(n_dims)),
+        genes_per_block=genes_per_block(adata.n_obs, max_memory, bytes_per_direction_value(n_dims)),
         n_threads=n_threads,
         progress=report,
     )
-    p = hotelling_p(votes.arrows, votes.covariances, votes.n_votes)
+    arrows, n = directions.arrows, directions.n_contributions
+    p = hotelling_p(arrows, directions.covariances, n)
     columns = {_keys.DIRECTION_P: p, _keys.DETERMINED: p < 1 - level}
     if n_dims == _PLANE:
-        ends = angle_interval(votes.arrows, votes.covariances, votes.n_votes, level)
+        ends = angle_interval(arrows, directions.covariances, n, level)
         fields = (_keys.ANGLE, _keys.ANGLE_LOW, _keys.ANGLE_HIGH)
         columns |= dict(zip(fields, ends, strict=True))
     drawn = _keys.VELOCITY_EMBEDDING.read(adata, key, basis, default=None)
     if drawn is not None:
-        columns[_keys.AGREEMENT] = cosines(votes.arrows, np.asarray(drawn)[:, :n_dims])
+        columns[_keys.AGREEMENT] = cosines(arrows, np.asarray(drawn)[:, :n_dims])
     determined = np.array(
-        [hotelling_p(*control, votes.n_votes) < 1 - level for control in votes.controls()]
+        [hotelling_p(*control, n) < 1 - level for control in directions.controls()]
     ).reshape(n_controls, adata.n_obs)
 
     writable(adata)
     clear_direction(adata, key, basis)
     for field, values in columns.items():
         field.write(adata, values, key, basis)
-    _keys.DIRECTION.write(adata, votes.arrows, key, basis)
+    _keys.DIRECTION.write(adata, arrows, key, basis)
     if groupby is not None:
-        table = cluster_directions(votes, names, groups, p < 1 - level, determined, signs, level)
+        table = cluster_directions(
+            directions, names, groups, p < 1 - level, determined, signs, level
+        )
         _keys.CLUSTER_DIRECTIONS.write(adata, table, key, basis)
-        by_gene = gene_votes(votes, names, adata.var_names[genes])
-        _keys.GENE_VOTES.write(adata, by_gene, key, basis)
+        by_gene = contributions_by_gene(directions, names, adata.var_names[genes])
+        _keys.GENE_CONTRIBUTIONS.write(adata, by_gene, key, basis)
     cells = fit.inputs.cells
     entry = {
         "groupby": groupby or "",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_key, listed
+from steadyvelo._adata._checks import check_adata, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,9 +85,8 @@ def direction_support(
     """
     check_adata(adata)
     remedy = f"run tl.direction(adata, basis={basis!r}, groupby=...) first."
-    table = check_key(
-        adata, "uns", _keys.GENE_VOTES.of(velocity_key, basis.removeprefix("X_")), remedy
-    )
+    basis = basis.removeprefix("X_")
+    table = _keys.GENE_CONTRIBUTIONS.read(adata, velocity_key, basis, remedy=remedy)
     there = [str(name) for name in table["cluster"].astype(str).unique()]
     if str(cluster) not in there:
         msg = f"{cluster!r} is none of the clusters with a direction: {listed(there)}."

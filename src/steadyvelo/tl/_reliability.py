@@ -52,10 +52,10 @@ def reliability(
     conclusions. A direction is
 
     ``"supported"``
-        if the summed votes of the cluster have a direction (5 %, Holm over clusters), have the same
-        (within 60°) with size factors common to both layers and with those of each layer, no other
-        choice turns the arrows of most of its cells by more than 60°, and at least a tenth of its
-        cells have a direction of their own;
+        if the summed contributions of the cluster have a direction (5 %, Holm over clusters), have
+        the same (within 60°) with size factors common to both layers and with those of each layer,
+        no other choice turns the arrows of most of its cells by more than 60°, and at least a tenth
+        of its cells have a direction of their own;
     ``"weak"``
         if they have one, but one of the others fails;
     ``"not supported"``

@@ -53,7 +53,7 @@ def verdict_of(row: pd.Series, basis: str) -> tuple[str, str]:
 
 
 def _doubts(row: pd.Series) -> list[str]:
-    """Return what speaks against a direction that the sum of votes has."""
+    """Return what speaks against a direction that the sum of contributions has."""
     doubts = []
     if row.get("control_called", 0.0) > _FALSE_CALLS:
         doubts.append(f"so have {row['control_called']:.0%} of the controls without one")

@@ -1,6 +1,9 @@
-"""Votes of neighbours against their definition in numpy."""
+"""Directions against their definition in numpy."""
 
 from __future__ import annotations
+
+from functools import reduce
+from operator import iadd
 
 import numpy as np
 import pytest
@@ -14,9 +17,13 @@ from steadyvelo.engine import (
     Lines,
     SmoothingOperator,
     Split,
-    cast_votes,
+    find_directions,
 )
-from steadyvelo.model import Instruments
+from steadyvelo.engine._direction_sums import DirectionProblem, DirectionSums
+from steadyvelo.engine._fold_graph import fold_graphs
+from steadyvelo.engine._lines import LineInfluences
+from steadyvelo.engine._projection import EdgeSteps, projections_of
+from steadyvelo.model import Instruments, group_members
 
 N_CELLS, N_GENES, K, N_SPLITS = 90, 14, 12, 3
 
@@ -77,15 +84,15 @@ def problem(rng=0, order=None, *, offset=False):
     return source, errors, rule, lines, embedding, groups, signs, counts
 
 
-def cast(source, errors, rule, lines, embedding, groups, signs, _counts, **options):
+def directions(source, errors, rule, lines, embedding, groups, signs, _counts, **options):
     options = {"genes_per_block": N_GENES, **options}
-    return cast_votes(source, errors, rule, lines, embedding, groups, signs=signs, **options)
+    return find_directions(source, errors, rule, lines, embedding, groups, signs=signs, **options)
 
 
-def arrays(votes):
-    """Return all that votes hold, with the controls as two arrays."""
-    held = {name: value for name, value in vars(votes).items() if name != "controls"}
-    turned, spreads = (np.array(values) for values in zip(*votes.controls(), strict=True))
+def arrays(found):
+    """Return all that directions contain, with the controls as two arrays."""
+    held = {name: value for name, value in vars(found).items() if name != "controls"}
+    turned, spreads = (np.array(values) for values in zip(*found.controls(), strict=True))
     return {**held, "control_arrows": turned, "control_covariances": spreads}
 
 
@@ -202,7 +209,6 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
             [scores[groups == g].sum(0).T - moved[groups == g].sum(0) for g in names]
         ),
         "group_slopes": np.array([slope[groups == g].sum(0) for g in names]),
-        "group_offsets": np.array([shift[groups == g].sum(0) for g in names]),
         "control_arrows": np.array([arrows(row) - (moved @ row) for row in signs]),
         "control_covariances": np.array([spreads(row) + error for row in signs]),
         "gamma_se": np.sqrt((psi**2).sum(axis=1)),
@@ -210,30 +216,70 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
 
 
 @pytest.mark.parametrize("offset", [False, True])
-def test_votes_are_their_definition(offset):
+def test_directions_are_their_definition(offset):
     given = problem(offset=offset)
-    expected, votes = in_numpy(*given), cast(*given)
-    found = arrays(votes)
+    expected, found = in_numpy(*given), directions(*given)
+    held = arrays(found)
     for name, value in expected.items():
         scale = np.abs(value).max()
-        np.testing.assert_allclose(found[name] / scale, value / scale, atol=2e-5, err_msg=name)
-    np.testing.assert_allclose(
-        votes.group_votes.sum(axis=2), votes.group_arrows, atol=1e-5 * np.abs(votes.arrows).max()
-    )
+        np.testing.assert_allclose(held[name] / scale, value / scale, atol=2e-5, err_msg=name)
+    summed, scale = found.group_contributions.sum(axis=2), np.abs(found.arrows).max()
+    np.testing.assert_allclose(summed, found.group_arrows, atol=1e-5 * scale)
     # arrows go round the circle as cells do
     _, _, _, _, embedding, *_ = given
     around = embedding[:, ::-1] * [-1, 1]
-    assert ((votes.arrows * around).sum(axis=1) > 0).mean() > 0.9
+    assert ((found.arrows * around).sum(axis=1) > 0).mean() > 0.9
 
 
 def test_blocks_threads_and_order_change_nothing():
-    first = arrays(cast(*problem()))
+    first = arrays(directions(*problem()))
     order = np.random.default_rng(5).permutation(N_CELLS).astype(np.int32)
     shuffled = CellOrder(order, np.argsort(order).astype(np.int32))
     for options in ({"genes_per_block": 3}, {"n_threads": 2}):
-        second = arrays(cast(*problem(order=shuffled), **options))
+        second = arrays(directions(*problem(order=shuffled), **options))
         for name, a in first.items():
             np.testing.assert_allclose(second[name], a, atol=1e-4 * np.abs(a).max(), err_msg=name)
+
+
+def sums_over(blocks):
+    """Add the sums of some blocks of genes: along edges, and what directions are made from."""
+    source, errors, rule, lines, embedding, groups, signs, _ = problem(offset=True)
+    blocks = [source.block(genes) for genes in blocks]
+    graphs = fold_graphs(errors.splits, source.order)
+    edge_steps = [
+        reduce(
+            iadd,
+            (
+                EdgeSteps.of_genes(graph, block.kept_counts[0][:, graph.genes[block.genes]])
+                for block in blocks
+            ),
+        )
+        for graph in graphs
+    ]
+    projections = projections_of(graphs, edge_steps, embedding, N_SPLITS)
+    given = DirectionProblem(projections, lines, group_members(groups, 3, np.float32), signs)
+    sums = reduce(
+        iadd,
+        (
+            DirectionSums.of_block(
+                given, block, LineInfluences.of_block(block, errors, rule, lines, 1)
+            )
+            for block in blocks
+        ),
+    )
+    steps = {f"{name} {k}": x for k, s in enumerate(edge_steps) for name, x in vars(s).items()}
+    return steps | vars(sums)
+
+
+def test_sums_of_two_blocks_of_genes_add_up_to_those_of_all():
+    whole = sums_over([slice(0, N_GENES)])
+    halves = sums_over([slice(0, 5), slice(5, N_GENES)])
+    turned = sums_over([slice(5, N_GENES), slice(0, 5)])
+    for name, value in whole.items():
+        scale = np.abs(value).max()
+        assert scale > 0, name
+        np.testing.assert_allclose(halves[name] / scale, value / scale, atol=1e-5, err_msg=name)
+        np.testing.assert_array_equal(turned[name], halves[name], err_msg=name)
 
 
 def test_a_cell_that_nobody_is_next_to_has_no_arrow():
@@ -248,17 +294,17 @@ def test_a_cell_that_nobody_is_next_to_has_no_arrow():
                 SmoothingOperator(indptr, np.delete(graph.indices, np.s_[7 * K : 8 * K]))
             )
         graphs.append(Split(split.gene_fold, split.cell_fold, tuple(without)))
-    votes = cast(source, CrossFit(errors.scales, 0.95, None, graphs), *rest)
-    assert np.isnan(votes.arrows[7]).all()
-    assert votes.n_votes[7] == 0
-    assert np.isfinite(np.delete(votes.arrows, 7, axis=0)).all()
-    assert np.isfinite(votes.group_arrows).all()
+    found = directions(source, CrossFit(errors.scales, 0.95, None, graphs), *rest)
+    assert np.isnan(found.arrows[7]).all()
+    assert found.n_contributions[7] == 0
+    assert np.isfinite(np.delete(found.arrows, 7, axis=0)).all()
+    assert np.isfinite(found.group_arrows).all()
 
 
 def test_a_count_does_not_confirm_itself():
-    """Without an edge that a cell's own count could vote on, its expression moves no vote of it."""
+    """A cell is no neighbour of itself: its own counts contribute nothing to its arrow."""
     given = list(problem())
-    first = cast(*given)
+    first = directions(*given)
     counts = [x.copy() for x in given[-1]]
     # cell 40 is a neighbour of others, never of itself
     for split in given[1].splits:
@@ -276,6 +322,6 @@ def test_a_count_does_not_confirm_itself():
         smoothing=source.smoothing,
         keep_counts=True,
     )
-    second = cast(*given)
+    second = directions(*given)
     assert np.abs(second.arrows[40] - first.arrows[40]).max() == 0
     assert np.abs(second.arrows - first.arrows).max() > 0

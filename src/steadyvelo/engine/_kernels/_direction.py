@@ -1,4 +1,4 @@
-"""What neighbours say about where a cell goes: steps along edges, votes, and their spread."""
+"""Arrows of cells on an embedding: steps along edges, contributions of neighbours, their spread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Array = np.ndarray[Any, Any]
 
 
 @reordering_kernel
-def add_edge_spreads(
+def add_edge_steps(
     indptr: Array,
     indices: Array,
     values: Array,
@@ -36,7 +36,7 @@ def add_edge_spreads(
 
 
 @kernel
-def steering_rows(
+def projection_rows(
     indptr: Array,
     indices: Array,
     steps: Array,
@@ -69,34 +69,34 @@ def steering_rows(
 
 
 @reordering_kernel
-def add_votes(
+def add_contributions(
     indptr: Array,
     indices: Array,
-    voters: Array,
-    steering: Array,
-    residuals: Array,
-    votes: Array,
+    contributing: Array,
+    projection: Array,
+    deviations: Array,
+    contributions: Array,
     start: int,
     stop: int,
 ) -> None:
-    """Add M_i·r_c over the genes of a block to the edges (i, c) of which c is a voter."""
-    n_dims = votes.shape[1]
+    """Add M_i·r_c over the genes of a block to the edges (i, c) whose cell c contributes."""
+    n_dims = contributions.shape[1]
     for i in range(start, stop):
         for e in range(indptr[i], indptr[i + 1]):
             c = indices[e]
-            if not voters[c]:
+            if not contributing[c]:
                 continue
-            own = residuals[c]
+            own = deviations[c]
             for d in range(n_dims):
-                row = steering[i, d]
+                row = projection[i, d]
                 total = np.float32(0.0)
                 for g in range(own.shape[0]):
                     total += row[g] * own[g]
-                votes[e, d] += total
+                contributions[e, d] += total
 
 
 @kernel
-def step_weights(
+def projection_weights(
     indptr: Array,
     indices: Array,
     steps: Array,
@@ -144,25 +144,25 @@ def step_weights(
 
 
 @kernel
-def sum_votes(
+def mean_contributions(
     indptr: Array,
     indices: Array,
-    votes: Array,
+    contributions: Array,
     signs: Array,
     arrows: Array,
     covariances: Array,
-    n_votes: Array,
+    n_contributions: Array,
     start: int,
     stop: int,
 ) -> None:
-    """Mean vote of every cell's neighbours and its covariance, over several sets of neighbours.
+    """Mean contribution of every cell's neighbours and its covariance, over several graphs.
 
-    `indptr` has a row for each set, with places in `indices` and `votes`. A vote is taken with the
-    sign of its cell. Votes are centred within a set; what one cell says in several sets is one
-    vote, since it comes from the same counts. The number of votes is that of cells, each weighed
-    by the number of sets it is in, (Σw)² / Σw².
+    `indptr` has a row for each graph, with places in `indices` and `contributions`. A contribution
+    is taken with the sign of its cell. Contributions are centred within a graph; those of one cell
+    in several graphs are one, since they come from the same counts. Their number is that of cells,
+    each weighed by the number of graphs it is in, (Σw)² / Σw².
     """
-    n_sets, n_dims = indptr.shape[0], votes.shape[1]
+    n_graphs, n_dims = indptr.shape[0], contributions.shape[1]
     n_cells = indptr.shape[1] - 1
     kept, times = np.zeros((n_cells, n_dims)), np.zeros(n_cells)
     mean = np.empty(n_dims)
@@ -172,7 +172,7 @@ def sum_votes(
             for f in range(n_dims):
                 covariances[i, d, f] = 0.0
         total = 0
-        for p in range(n_sets):
+        for p in range(n_graphs):
             low, high = indptr[p, i], indptr[p, i + 1]
             if low == high:
                 continue
@@ -180,16 +180,16 @@ def sum_votes(
             for d in range(n_dims):
                 mean[d] = 0.0
                 for e in range(low, high):
-                    mean[d] += signs[indices[e]] * votes[e, d]
+                    mean[d] += signs[indices[e]] * contributions[e, d]
                 mean[d] /= high - low
                 arrows[i, d] += mean[d]
             for e in range(low, high):
                 c = indices[e]
                 times[c] += 1.0
                 for d in range(n_dims):
-                    kept[c, d] += (signs[c] * votes[e, d] - mean[d]) / (high - low)
+                    kept[c, d] += (signs[c] * contributions[e, d] - mean[d]) / (high - low)
         square = 0.0
-        for p in range(n_sets):
+        for p in range(n_graphs):
             for e in range(indptr[p, i], indptr[p, i + 1]):
                 c = indices[e]
                 square += times[c] * times[c]
@@ -199,9 +199,9 @@ def sum_votes(
                         covariances[i, d, f] += kept[c, d] * kept[c, f]
                 for d in range(n_dims):
                     kept[c, d] = 0.0
-        n_votes[i] = total * total / square if total > 0 else 0.0
-        # mean number of votes in a set: its mean has taken one of them
-        usual = total / n_sets
+        n_contributions[i] = total * total / square if total > 0 else 0.0
+        # mean number of contributions in a graph: its mean has taken one of them
+        usual = total / n_graphs
         factor = usual / (usual - 1.0) if usual > 1.0 else np.nan
         for d in range(n_dims):
             for f in range(d + 1):

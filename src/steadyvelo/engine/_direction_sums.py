@@ -1,0 +1,253 @@
+"""What the counts of a block of genes contribute to the arrows of all cells.
+
+The deviation of a neighbour's counts from the fitted lines, r_c = ũ_c − γ s̃_c − o, is one noisy
+look at the velocity of cell i. Seen through the projection M_i it is a small arrow on the
+embedding, the contribution y_ic = M_i r_c of the contributing cell c; the arrow of cell i is the
+mean over its neighbours c. Because M_i r_c = Σ_g M_ig r_cg, contributions are sums over genes, and
+so is all that their errors are made from:
+
+- the spread of y_ic over the neighbours is the error that the counts leave in their mean;
+- with D_g and H_g, the derivatives of the arrow by γ and by the offset of a gene, the errors of the
+  lines add Σ_g D_g D_gᵀ σ_γ² + (H_g D_gᵀ + D_g H_gᵀ) σ_oγ + H_g H_gᵀ σ_o². Here both derivatives
+  have the sign turned: a steeper line makes a smaller deviation;
+- a raw cell moves the lines of all genes, by ψ_cg and ω_cg, and with them the arrows of a cluster
+  by Σ_g (G_g ψ_cg + H_g ω_cg), G and H summed over the cluster;
+- a control turns the deviations of every cell by one sign, and with them y_ic and those movements.
+
+So :class:`DirectionSums` of one block are made from this block alone, and those of two blocks add.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._gene_sums import GeneSums
+from ._kernels._direction import add_contributions
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+    from numpy.typing import NDArray
+
+    from steadyvelo.model._typing import Float32Array, Float64Array
+
+    from ._lines import LineInfluences, Lines
+    from ._moment_source import MomentBlock
+    from ._projection import Projection
+
+__all__ = ["DirectionProblem", "DirectionSums"]
+
+
+@dataclass(frozen=True, eq=False)
+class DirectionProblem:
+    """What is the same for all genes; rows are in the order of the source.
+
+    Attributes
+    ----------
+    projections
+        M for the genes of each fold in each split.
+    lines
+        The fitted lines of all genes.
+    groups
+        Groups of cells, 1 where a cell is in a group, shape (groups, rows).
+    signs
+        Signs of the controls, shape (controls, rows).
+    n_threads
+        Number of threads.
+    """
+
+    projections: list[Projection]
+    lines: Lines
+    groups: sp.csr_array[Any]
+    signs: NDArray[np.int8]
+    n_threads: int = 1
+
+    @property
+    def n_dims(self) -> int:
+        """Dimensions of the embedding."""
+        return self.projections[0].n_dims
+
+    def edges(self) -> list[slice]:
+        """Return the places of the edges of each projection among the edges of all."""
+        n_edges = [projection.fold_graph.n_edges for projection in self.projections]
+        return [slice(*ends) for ends in pairwise(np.cumsum([0, *n_edges]).tolist())]
+
+    def by_group(self, values: Float32Array) -> Float32Array:
+        """Sum an array of shape (dimensions, rows, genes) to (groups, dimensions, genes)."""
+        return np.stack([self.groups @ part for part in values], axis=1)
+
+    def among_all_genes(self, values: Float32Array, block: MomentBlock) -> Float32Array:
+        """Return the values of a block's genes in an array for all genes, 0 for the others."""
+        out = np.zeros((*values.shape[:-1], len(self.lines.gamma)), dtype=np.float32)
+        out[..., block.genes] = values
+        return out
+
+
+@dataclass(eq=False)
+class DirectionSums(GeneSums):
+    """Sums over genes from which directions are made.
+
+    Attributes
+    ----------
+    contributions
+        y_ic of the cell c at the end of every edge, float32, shape (edges of all fold graphs,
+        dimensions).
+    noise_along
+        How far the spliced counts of that cell are off their neighbours, times the velocity seen by
+        the other fold of cells, float32, shape (edges of all fold graphs,).
+    chance
+        What the noise of that velocity adds to their variance, shape (fold graphs, folds, rows).
+    line_errors
+        What the errors of the lines add to the covariance of every arrow, shape
+        (rows, dimensions, dimensions).
+    control_shifts
+        What lines fitted to the turned deviations of a control add to every arrow, shape
+        (controls, rows, dimensions).
+    group_moved
+        How each raw cell moves the summed arrow of every group through the lines, shape
+        (groups, dimensions, rows).
+    group_contributions, group_slopes
+        Each gene's part of the summed arrows, and their derivatives by its γ with the sign turned,
+        float32, shape (groups, dimensions, genes); 0 for the genes of other blocks.
+    gamma_se
+        Standard errors of γ, float32, shape (genes,); 0 for the genes of other blocks.
+    """
+
+    contributions: Float32Array
+    noise_along: Float32Array
+    chance: Float64Array
+    line_errors: Float64Array
+    control_shifts: Float64Array
+    group_moved: Float64Array
+    group_contributions: Float32Array
+    group_slopes: Float32Array
+    gamma_se: Float32Array
+
+    @classmethod
+    def of_block(
+        cls, problem: DirectionProblem, block: MomentBlock, influences: LineInfluences
+    ) -> DirectionSums:
+        """Take the sums over the genes of a block, whose lines cells move by `influences`."""
+        edges = problem.edges()
+        contributions = np.zeros((edges[-1].stop, problem.n_dims), dtype=np.float32)
+        noise_along = np.zeros(edges[-1].stop, dtype=np.float32)
+        chance = np.zeros((len(edges), 2, len(block.spliced)))
+        arrows = _ArrowsByGene.zeros(problem.n_dims, block)
+        deviations = problem.lines.deviations(block)
+        for projection, places, by_chance in zip(problem.projections, edges, chance, strict=True):
+            out = contributions[places], noise_along[places], by_chance, arrows
+            _add_fold_graph(projection, block, deviations, *out, n_threads=problem.n_threads)
+
+        slopes, offsets = problem.by_group(arrows.slopes), problem.by_group(arrows.offsets)
+        (n_groups, n_dims, n_genes), n_rows = slopes.shape, len(block.spliced)
+        flat = n_groups * n_dims, n_genes
+        moved = (slopes.reshape(flat) @ influences.slope).astype(np.float64)
+        moved += offsets.reshape(flat) @ influences.offset
+        errors = np.sqrt((influences.slope**2).sum(axis=1))
+        return cls(
+            contributions,
+            noise_along,
+            chance,
+            arrows.line_errors(influences),
+            arrows.control_shifts(influences, problem.signs),
+            moved.reshape(n_groups, n_dims, n_rows),
+            *(
+                problem.among_all_genes(values, block)
+                for values in (problem.by_group(arrows.parts), slopes, errors)
+            ),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _ArrowsByGene:
+    """The parts of a block's genes in every arrow, and its derivatives with the sign turned.
+
+    Attributes
+    ----------
+    parts, slopes, offsets
+        The part of each gene, and the derivatives by its γ and by its offset, float32, shape
+        (dimensions, rows, genes).
+    """
+
+    parts: Float32Array
+    slopes: Float32Array
+    offsets: Float32Array
+
+    @classmethod
+    def zeros(cls, n_dims: int, block: MomentBlock) -> _ArrowsByGene:
+        return cls(*np.zeros((3, n_dims, *block.spliced.shape), dtype=np.float32))
+
+    def line_errors(self, influences: LineInfluences) -> Float64Array:
+        """Return what the errors of the lines add to the covariance of every arrow."""
+        slopes, offsets = self.slopes, self.offsets
+        slope_variance, covariance, offset_variance = influences.covariances()
+        n_dims, n_rows, _ = slopes.shape
+        out = np.empty((n_rows, n_dims, n_dims))
+        for d in range(n_dims):
+            for f in range(d + 1):
+                added = (slopes[d] * slopes[f]) @ slope_variance
+                added += (offsets[d] * offsets[f]) @ offset_variance
+                added += (slopes[d] * offsets[f] + offsets[d] * slopes[f]) @ covariance
+                out[:, d, f] = out[:, f, d] = added
+        return out
+
+    def control_shifts(self, influences: LineInfluences, signs: NDArray[np.int8]) -> Float64Array:
+        """Return what lines fitted to the deviations of each control add to every arrow."""
+        turned = signs.T.astype(np.float32)
+        by_slope, by_offset = influences.slope @ turned, influences.offset @ turned
+        out = np.empty((len(signs), *self.slopes.shape[1::-1]))
+        for d, (slopes, offsets) in enumerate(zip(self.slopes, self.offsets, strict=True)):
+            out[:, :, d] = -(slopes @ by_slope + offsets @ by_offset).T
+        return out
+
+
+def _add_fold_graph(
+    projection: Projection,
+    block: MomentBlock,
+    all_deviations: Float32Array,
+    contributions: Float32Array,
+    noise_along: Float32Array,
+    chance: Float64Array,
+    arrows: _ArrowsByGene,
+    n_threads: int,
+) -> None:
+    """Add what the genes of one fold contribute along the edges of their graph."""
+    fold_graph = projection.fold_graph
+    columns = np.flatnonzero(fold_graph.genes[block.genes])
+    if len(columns) == 0:
+        return
+    spliced, deviations = block.kept_counts[0][:, columns], all_deviations[:, columns]
+    means, mean_deviations = (
+        [mean.apply(values, n_threads) for mean in fold_graph.means]
+        for values in (spliced, deviations)
+    )
+    # what counts are off their neighbours in the same fold, which leave a cell itself out
+    noise = [spliced - mean for mean in means]
+    spread, deviation_spread = (
+        [mean.apply(x * x, n_threads) for mean, x in zip(fold_graph.means, values, strict=True)]
+        for values in (noise, [deviations - mean for mean in mean_deviations])
+    )
+    rows = np.empty((len(spliced), projection.n_dims, len(columns)), dtype=np.float32)
+
+    def add(fold: int, *arguments: Float32Array) -> None:
+        """Add products with the counts of the cells of a fold to the edges that end in them."""
+        fold_graph.run(add_contributions, fold_graph.cells[fold], *arguments, n_threads=n_threads)
+
+    for fold in (0, 1):
+        # the cells of one fold tell where a change points, those of the other contribute
+        other = 1 - fold
+        projection.of_genes(fold, means[fold], rows, n_threads)
+        add(other, rows, deviations, contributions)
+        share = fold_graph.share(other)[:, None]
+        velocity = share * mean_deviations[other]
+        add(fold, velocity[:, None, :], noise[fold], noise_along[:, None])
+        by_chance = (spread[fold] * deviation_spread[other]).sum(axis=1)
+        n_contributing = np.maximum(fold_graph.n_inside(other), 1)
+        chance[fold] += share[:, 0] ** 2 * by_chance / n_contributing
+        by_dimension = rows.transpose(1, 0, 2)
+        arrows.parts[:, :, columns] += by_dimension * velocity
+        arrows.slopes[:, :, columns] += by_dimension * (share * means[other])
+        arrows.offsets[:, :, columns] += share * by_dimension

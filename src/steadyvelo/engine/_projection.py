@@ -1,0 +1,212 @@
+"""Where on an embedding a change of expression points: the projection M_i of every cell.
+
+Take the neighbours j of cell i. Each lies in some direction of the embedding (d_ij, of length one)
+and differs from i in expression by δ̃_ij, centred over genes. A change v of expression resembles
+some of these steps more than others; the arrow is the mean of the directions, each weighed by how
+far v goes along its step:
+
+    M_i v,   M_i = mean_j (d_ij − d̄_i) δ̃_ijᵀ / √(mean_j ‖δ̃_ij‖²)
+
+That is linear in v: the arrow of a mean of velocities is the mean of their arrows, and both are
+sums over genes. d̄_i is taken away so that where most neighbours lie is no direction. The length in
+the denominator is one for all edges of a cell and all fold graphs: with that of each edge, which contains noise, M
+points elsewhere than noiseless counts do. It needs all genes, so a first pass over the gene blocks
+sums Σ_g δ̃ and Σ_g δ̃² along every edge (:class:`EdgeSteps`), and M is made once from these sums
+(:class:`Projection`). A second pass applies it to gene blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._gene_sums import GeneSums
+from ._kernels._direction import add_edge_steps, projection_rows, projection_weights
+
+if TYPE_CHECKING:
+    from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
+
+    from ._fold_graph import FoldGraph
+
+__all__ = ["EdgeSteps", "Projection", "projections_of"]
+
+
+@dataclass(eq=False)
+class EdgeSteps(GeneSums):
+    """Steps δ̃ in expression along the edges of a fold graph, not yet centred.
+
+    Attributes
+    ----------
+    sums, squares
+        Σ_g δ̃_g and Σ_g δ̃_g² of the means over each fold of cells, shape (folds, edges).
+    """
+
+    sums: Float64Array
+    squares: Float64Array
+
+    @classmethod
+    def zeros(cls, fold_graph: FoldGraph) -> EdgeSteps:
+        """Return the sums over no genes."""
+        return cls(*np.zeros((2, 2, fold_graph.n_edges)))
+
+    @classmethod
+    def of_genes(
+        cls, fold_graph: FoldGraph, spliced: Float32Array, n_threads: int = 1
+    ) -> EdgeSteps:
+        """Take the steps in some genes of the fold, from counts of shape (rows, genes)."""
+        steps = cls.zeros(fold_graph)
+        for means, *out in zip(fold_graph.means, steps.sums, steps.squares, strict=True):
+            smoothed = means.apply(spliced, n_threads)
+            fold_graph.run(add_edge_steps, smoothed, *out, n_threads=n_threads)
+        return steps
+
+    def mean_square(self, fold_graph: FoldGraph) -> Float64Array:
+        """Return the mean square length of each cell's steps, centred over genes."""
+        own, degree = fold_graph.edges()
+        n_genes = int(fold_graph.genes.sum())
+        total = np.zeros(len(degree))
+        for sums, squares in zip(self.sums, self.squares, strict=True):
+            spread = np.maximum(squares - sums * sums / n_genes, 0.0)
+            total += np.bincount(own, weights=spread, minlength=len(degree)) / degree
+        return total / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """M of every cell for the genes of one fold in one split.
+
+    M_ig = Σ_j w_ij δ̃_ijg − b_i, with δ̃ not yet centred over genes.
+
+    Attributes
+    ----------
+    fold_graph
+        Neighbours j of every cell.
+    steps
+        w: centred unit displacements on the embedding, divided by the number of neighbours, of
+        splits and the length in expression, shape (edges, dimensions).
+    shifts
+        b: what centring δ̃ over genes takes away, for steps of the means over each fold of cells,
+        each of shape (rows, dimensions).
+    """
+
+    fold_graph: FoldGraph
+    steps: Float32Array
+    shifts: tuple[Float32Array, Float32Array]
+
+    @classmethod
+    def of(
+        cls,
+        fold_graph: FoldGraph,
+        edge_steps: EdgeSteps,
+        embedding: Float64Array,
+        weight: Float64Array,
+    ) -> Projection:
+        """Make the projection whose displacements are multiplied with a weight for each row."""
+        own, degree = fold_graph.edges()
+        steps = _displacements(fold_graph, embedding) * weight[own, None]
+
+        def shift(sums: Float64Array) -> Float32Array:
+            mean = sums / int(fold_graph.genes.sum())
+            columns = [
+                np.bincount(own, weights=step * mean, minlength=len(degree)) for step in steps.T
+            ]
+            return np.stack(columns, axis=1).astype(np.float32)
+
+        first, second = edge_steps.sums
+        return cls(fold_graph, steps.astype(np.float32), (shift(first), shift(second)))
+
+    @property
+    def n_dims(self) -> int:
+        """Dimensions of the embedding."""
+        return int(self.steps.shape[1])
+
+    def of_genes(self, fold: int, means: Float32Array, out: Float32Array, n_threads: int) -> None:
+        """Write M for some genes, from their means over a fold of cells.
+
+        `means` has the shape (rows, genes), `out` (rows, dimensions, genes).
+        """
+        arguments = self.steps, self.shifts[fold], means, out
+        self.fold_graph.run(projection_rows, *arguments, n_threads=n_threads)
+
+    def noise(
+        self, along: Float32Array, by_chance: Float64Array, n_threads: int = 1
+    ) -> Float64Array:
+        r"""Return what the noise in M adds to the covariance of every arrow.
+
+        A cell c enters M_i with a known weight :math:`k_{ic}`, and how much its counts vary along
+        the velocity is seen in the neighbours:
+        :math:`\sum_c k_{ic} k_{ic}^\top \operatorname{Var}_{j \in N(i)}(\tilde s_j \cdot v_i)`,
+        less what the noise of the velocity itself adds to that variance.
+
+        Parameters
+        ----------
+        along
+            Noise of the counts at the end of every edge times the velocity, shape (edges,).
+        by_chance
+            What the noise of that velocity adds to their variance, shape (folds, rows).
+        n_threads
+            Number of threads.
+        """
+        fold_graph, n_rows = self.fold_graph, by_chance.shape[1]
+        own, _ = fold_graph.edges()
+        total, squares = np.zeros((2, n_rows, self.n_dims, self.n_dims))
+        for fold, means in enumerate(fold_graph.means):
+            arguments = self.steps, means.indptr, means.indices, squares
+            fold_graph.run(projection_weights, *arguments, n_threads=n_threads)
+            inside = fold_graph.cells[fold][fold_graph.graph.indices]
+            spread = _variances(own[inside], along[inside], n_rows)
+            total += squares * (spread - by_chance[fold])[:, None, None]
+        return total
+
+
+def projections_of(
+    fold_graphs: list[FoldGraph],
+    edge_steps: list[EdgeSteps],
+    embedding: Float64Array,
+    n_splits: int,
+) -> list[Projection]:
+    """Return the projection of every fold graph; arrows are sums over all of them.
+
+    Parameters
+    ----------
+    fold_graphs
+        Neighbours of the genes of each fold in each split.
+    edge_steps
+        Steps along their edges, summed over all genes.
+    embedding
+        Float64, shape (rows, dimensions).
+    n_splits
+        Number of splits, over which arrows are averaged.
+    """
+    square = np.mean(
+        [steps.mean_square(graph) for graph, steps in zip(fold_graphs, edge_steps, strict=True)],
+        axis=0,
+    )
+    length = np.sqrt(square)
+    weight = np.divide(1 / n_splits, length, out=np.zeros_like(length), where=length > 0)
+    return [
+        Projection.of(graph, steps, embedding, weight)
+        for graph, steps in zip(fold_graphs, edge_steps, strict=True)
+    ]
+
+
+def _displacements(fold_graph: FoldGraph, embedding: Float64Array) -> Float32Array:
+    """Return unit displacements along edges less their mean, divided by the number of edges."""
+    own, degree = fold_graph.edges()
+    step = embedding[fold_graph.graph.indices] - embedding[own]
+    length = np.linalg.norm(step, axis=1, keepdims=True)
+    step = np.divide(step, length, out=np.zeros_like(step), where=length > 0)
+    for d in range(step.shape[1]):
+        mean = np.bincount(own, weights=step[:, d], minlength=len(degree)) / degree
+        step[:, d] = (step[:, d] - mean[own]) / degree[own]
+    return np.asarray(step, dtype=np.float32)
+
+
+def _variances(rows: IntArray, values: Float32Array, n_rows: int) -> Float64Array:
+    """Return the variance of the values in each row; 0 where there are less than two."""
+    n = np.bincount(rows, minlength=n_rows)
+    mean = np.bincount(rows, weights=values, minlength=n_rows) / np.maximum(n, 1)
+    square = np.bincount(rows, weights=(values - mean[rows]) ** 2, minlength=n_rows)
+    return np.asarray(square / np.maximum(n - 1, 1))
