@@ -9,10 +9,10 @@ far v goes along its step:
 
 That is linear in v: the arrow of a mean of velocities is the mean of their arrows, and both are
 sums over genes. d̄_i is taken away so that where most neighbours lie is no direction. The length in
-the denominator is one for all edges of a cell and all fold graphs: with that of each edge, which contains noise, M
-points elsewhere than noiseless counts do. It needs all genes, so a first pass over the gene blocks
-sums Σ_g δ̃ and Σ_g δ̃² along every edge (:class:`EdgeSteps`), and M is made once from these sums
-(:class:`Projection`). A second pass applies it to gene blocks.
+the denominator is one for all edges of a cell and all fold graphs: with that of each edge, which
+contains noise, M points elsewhere than noiseless counts do. It needs all genes, so a first pass
+over the gene blocks sums Σ_g δ̃ and Σ_g δ̃² along every edge (:class:`EdgeSteps`), and M is made
+once from these sums (:class:`Projection`). A second pass applies it to gene blocks.
 """
 
 from __future__ import annotations
