@@ -127,8 +127,9 @@ def size_factors(
     for kind, one in found.items():
         if one.source == "layer":
             adata.obs[TOTALS[kind].of()] = one.size
-        factor = np.where(sizes[kind] > 0, 1.0, 0.0) if normalised[kind] else factors[kind]
-        adata.obs[_FACTORS[kind].of()] = factor
+    for kind, factor in factors.items():
+        taken = np.where(sizes[kind] > 0, 1.0, 0.0) if normalised[kind] else factor
+        adata.obs[_FACTORS[kind].of()] = taken
     adata.obs[_keys.CELLS_USED.of()] = ~empty
     adata.obs[_keys.CELLS_REASON.of()] = reasons
     adata.uns[_keys.SIZE_PARAMS.of()] = {
