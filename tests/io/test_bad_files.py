@@ -390,9 +390,10 @@ def test_alevin_fry_must_say_that_it_was_in_usa_mode(shared, tmp_path):
     assert list(sv.io.read(tmp_path / "a").var_names) == genes
 
 
-def test_layer_names_where_there_are_none(starsolo, counts, tmp_path):
+def test_layer_names_where_there_are_none(starsolo, loom, counts, tmp_path):
     with pytest.raises(ValueError, match="has no named layers"):
         sv.io.read(starsolo, spliced="a", unspliced="b")
     counts.write_h5ad(tmp_path / "a.h5ad")
-    with pytest.raises(ValueError, match="they must be two layers"):
-        sv.io.read(tmp_path / "a.h5ad", spliced="spliced", unspliced="spliced")
+    for path in (tmp_path / "a.h5ad", loom):
+        with pytest.raises(ValueError, match="they must be two layers"):
+            sv.io.read(path, spliced="spliced", unspliced="spliced")

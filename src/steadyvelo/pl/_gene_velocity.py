@@ -51,22 +51,12 @@ def gene_velocity(
         Result of :func:`steadyvelo.tl.velocity` with an embedding.
     genes
         One name or several; a row of panels each.
-    basis
-        Name of the embedding.
-    color
-        Column of ``obs`` to colour the portrait by; None means grey.
-    velocity_key
-        Prefix of the result.
+    basis, components
+        As in :func:`steadyvelo.pl.velocity_stream`.
+    color, velocity_key, palette, size, show
+        As in :func:`steadyvelo.pl.phase_portrait`; the colour is that of the portrait.
     ax
         Three axes for each gene; None makes new ones.
-    components
-        Which two dimensions of the embedding, counted from 0.
-    palette
-        Colours of categories; None means scanpy's in ``uns``, else matplotlib's.
-    size
-        Area of the points (points²); None chooses by the number of cells.
-    show
-        Open the picture in a window.
 
     Returns
     -------

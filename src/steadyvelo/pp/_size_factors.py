@@ -127,8 +127,9 @@ def size_factors(
     for kind, one in found.items():
         if one.source == "layer":
             TOTALS[kind].write(adata, one.size)
-        factor = np.where(sizes[kind] > 0, 1.0, 0.0) if normalised[kind] else factors[kind]
-        _FACTORS[kind].write(adata, factor)
+    for kind, factor in factors.items():
+        taken = np.where(sizes[kind] > 0, 1.0, 0.0) if normalised[kind] else factor
+        _FACTORS[kind].write(adata, taken)
     _keys.CELLS_USED.write(adata, ~empty)
     _keys.CELLS_REASON.write(adata, reasons)
     params = {
