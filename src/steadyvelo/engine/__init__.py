@@ -14,8 +14,8 @@ from ._confidence import velocity_agreement
 from ._connected import connected_parts
 from ._crossfit import CrossFit, Split
 from ._edges import recursive_neighbors
-from ._errors import ErrorRule, Sandwich
-from ._fit import FitResult, FitRule, fit_ratios
+from ._fit import FitResult, fit_ratios
+from ._fit_rule import FitRule
 from ._gene_checks import GeneChecks, check_genes
 from ._memory import (
     BYTES_PER_VALUE,
@@ -27,6 +27,7 @@ from ._memory import (
 from ._moment_source import CountsSource, LayerSource, MomentBlock, MomentSource
 from ._order import CellOrder
 from ._products import row_products, symmetric_products
+from ._sandwich import Sandwich
 from ._scratch import Scratch
 from ._smoothing import SmoothingOperator
 from ._spreading import Spreading
@@ -37,6 +38,7 @@ from ._transitions import (
     transition_probabilities,
     weights_against,
 )
+from ._uncertainty import Uncertainty
 from ._velocity_graph import EdgeCorrelation, split_signs
 from ._votes import Lines, Votes, bytes_per_vote_value, cast_votes
 
@@ -46,7 +48,6 @@ __all__ = [
     "CountsSource",
     "CrossFit",
     "EdgeCorrelation",
-    "ErrorRule",
     "FitResult",
     "FitRule",
     "GeneChecks",
@@ -59,6 +60,7 @@ __all__ = [
     "SmoothingOperator",
     "Split",
     "Spreading",
+    "Uncertainty",
     "Votes",
     "available_memory",
     "bytes_per_vote_value",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo.engine import CountsSource, ErrorRule
+    from steadyvelo.engine import CountsSource, Uncertainty
 
 __all__ = ["METHODS", "ErrorChoice", "folds_hash"]
 
@@ -83,12 +83,23 @@ class ErrorChoice:
             )
             raise ValueError(msg)
 
-    def bytes_per_value(self, n_rules: int = 2) -> int:
-        """Return what a value of a block takes with everything that is made of it."""
+    def bytes_per_value(self, n_rules: int | None = None) -> int:
+        """Return what a value of a block takes with everything that is made of it.
+
+        Parameters
+        ----------
+        n_rules
+            Rules under which genes are fitted; None means those of one fit, with cross-fitting
+            that of the test of its offset as well.
+        """
+        if self.method is None:
+            return BYTES_PER_VALUE
+        if self.method == "sandwich":
+            # counts of the second layer, weights, what cells give; for every rule the instruments
+            return BYTES_PER_VALUE + 16 + 8 * (n_rules or 1)
         # counts of the second layer; counts of a fold and their moments; for every rule what cells
         # give and the instruments
-        more = {None: 0, "sandwich": 20, "crossfit": 12 + 12 * n_rules}[self.method]
-        return BYTES_PER_VALUE + more
+        return BYTES_PER_VALUE + 12 + 12 * (n_rules or 2)
 
     def params(self) -> dict[str, Any]:
         """Return what is recorded of the choice."""
@@ -106,7 +117,7 @@ class ErrorChoice:
 
     def rule(
         self, adata: AnnData, source: CountsSource, spliced: str, neighbors_key: str | None
-    ) -> ErrorRule:
+    ) -> Uncertainty:
         """Return how errors of the ratios of a source are found."""
         shared: dict[str, Any] = {
             "scales": np.stack([source.spliced_scale, source.unspliced_scale]),
@@ -114,9 +125,7 @@ class ErrorChoice:
             "batches": sample_codes(adata, self.batch_key),
         }
         if self.method == "sandwich":
-            return Sandwich(
-                **shared, spreading=Spreading.transposing(source.smoothing, source.order)
-            )
+            return Sandwich(**shared, spreading=Spreading.transposing(source.smoothing))
         generator = np.random.default_rng(self.rng)
         splits = [
             _split(adata, source.genes, generator, self.gene_clusters, spliced, neighbors_key)

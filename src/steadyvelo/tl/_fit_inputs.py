@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo.engine import ErrorRule, MomentSource
+    from steadyvelo.engine import MomentSource, Uncertainty
 
     from ._error_rules import ErrorChoice
 
@@ -110,7 +110,7 @@ class FitInputs:
     """
 
     source: MomentSource
-    errors: ErrorRule | None
+    errors: Uncertainty | None
     record: dict[str, Any] | None
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from steadyvelo._adata._fit import Fitted
-    from steadyvelo.engine import CountsSource, ErrorRule
+    from steadyvelo.engine import CountsSource, Uncertainty
 
 __all__ = ["Refit", "check_counts_known", "check_crossfit", "weights_of_fit"]
 
@@ -81,7 +81,7 @@ class Refit:
         return choice if choice.method is not None else replace(choice, method="sandwich")
 
     @cached_property
-    def errors(self) -> ErrorRule:
+    def errors(self) -> Uncertainty:
         """How errors are found; made once, since folds of genes need graphs of their own."""
         made = self.fitted.params.get("folds_hash")
         if made is not None and made != folds_hash(self.adata, self.choice.gene_clusters):
@@ -100,7 +100,7 @@ class Refit:
             raise TypeError(_no_crossfit(self.fitted))
         return errors
 
-    def errors_by(self, choice: ErrorChoice) -> ErrorRule:
+    def errors_by(self, choice: ErrorChoice) -> Uncertainty:
         """Return how errors are found by another choice."""
         params = self.fitted.params
         return choice.rule(

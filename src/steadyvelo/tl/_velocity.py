@@ -241,7 +241,7 @@ def velocity(
             inputs.source,
             rule,
             genes_per_block=genes_per_block(adata.n_obs, max_memory, choice.bytes_per_value()),
-            errors=inputs.errors,
+            uncertainty=inputs.errors,
             n_threads=threads,
             consume=None if layers is None else layers.take,
             progress=report,
