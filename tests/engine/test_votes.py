@@ -16,7 +16,6 @@ from steadyvelo.engine import (
     Split,
     cast_votes,
 )
-from steadyvelo.model import Instruments
 
 N_CELLS, N_GENES, K, N_SPLITS = 90, 14, 12, 3
 
@@ -161,9 +160,9 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
                 noise[i] += k @ k.T * (spread - chance)
     noise[np.linalg.eigvalsh(noise)[:, 0] < 0] = 0
     block = source.block(slice(0, N_GENES))
-    made = errors.of_block(block, [rule], 1).instruments(slice(0, N_GENES))
-    assert isinstance(made, Instruments)
-    psi, omega = made.line_influences(lines.gamma, lines.offset)
+    (made,) = errors.instruments(block, [rule])
+    cells = source.order.row_of_cell
+    psi, omega = (x[cells].T for x in made.line_influences(lines.gamma, lines.offset))
     error = np.einsum("idg,ifg,gc,gc->idf", slope, slope, psi, psi, optimize=True)
     error += np.einsum("idg,ifg,gc,gc->idf", shift, shift, omega, omega, optimize=True)
     both = np.einsum("idg,ifg,gc,gc->idf", slope, shift, psi, omega, optimize=True)

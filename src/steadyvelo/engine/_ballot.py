@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from steadyvelo.model import Instruments
     from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
 
     from ._crossfit import Split
-    from ._errors import BlockErrors
     from ._moment_source import CountsSource, MomentBlock
 
 __all__ = ["Ballot", "Lines", "Votes"]
@@ -150,7 +150,7 @@ class Ballot:
         for ring in self.rings:
             ring.steer(weight)
 
-    def vote(self, block: MomentBlock, errors: BlockErrors, lines: Lines) -> None:
+    def vote(self, block: MomentBlock, instruments: Instruments, lines: Lines) -> None:
         """Let the neighbours say what the genes of a block tell."""
         spliced, unspliced = block.kept_counts
         gamma, offset = lines.gamma[block.genes], lines.offset[block.genes]
@@ -165,7 +165,7 @@ class Ballot:
                 for part in ring.vote(*values, self.n_threads):
                     for total, value in zip((slopes, offsets, said), part, strict=True):
                         total[:, :, columns] += value
-        slope_influence, offset_influence = self._influences(errors, gamma, offset)
+        slope_influence, offset_influence = self._influences(instruments, gamma, offset)
         self._add_errors(slopes, offsets, slope_influence, offset_influence)
         members = self.groups
 
@@ -186,20 +186,19 @@ class Ballot:
         )
 
     def _influences(
-        self, errors: BlockErrors, gamma: Float64Array, offset: Float64Array
+        self, instruments: Instruments, gamma: Float64Array, offset: Float64Array
     ) -> tuple[Float32Array, Float32Array]:
         """Return how each cell moves γ and offset of every gene, shape (genes, rows)."""
         tasks = gene_slices(len(gamma), _GENES_PER_TASK)
         found = in_threads(
             [
-                partial(errors.line_influences, genes, gamma[genes], offset[genes])
+                partial(instruments.of_genes(genes).line_influences, gamma[genes], offset[genes])
                 for genes in tasks
             ],
             self.n_threads,
         )
-        order = self.source.order.cell_of_row
         slope, of_offset = (
-            np.concatenate([part[k] for part in found])[:, order].astype(np.float32) for k in (0, 1)
+            np.concatenate([part[k].T for part in found], dtype=np.float32) for k in (0, 1)
         )
         return slope, of_offset
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from steadyvelo.model._typing import Float64Array, IntArray
 
     from ._crossfit import CrossFit
-    from ._fit import FitRule
+    from ._fit_rule import FitRule
     from ._moment_source import CountsSource
     from ._threads import Progress
 
@@ -88,7 +88,8 @@ def cast_votes(
             progress(block.genes.stop / n_blocks)
     ballot.steer()
     for block in source.blocks(genes_per_block, n_threads):
-        ballot.vote(block, errors.of_block(block, [rule], n_threads), lines)
+        (instruments,) = errors.instruments(block, [rule], n_threads=n_threads)
+        ballot.vote(block, instruments, lines)
         if progress is not None:
             progress((source.n_genes + block.genes.stop) / n_blocks)
     return ballot.count()
