@@ -23,7 +23,7 @@ from steadyvelo.engine._direction_sums import DirectionProblem, DirectionSums
 from steadyvelo.engine._fold_graph import fold_graphs
 from steadyvelo.engine._lines import LineInfluences
 from steadyvelo.engine._projection import EdgeSteps, projections_of
-from steadyvelo.model import Instruments, group_members
+from steadyvelo.model import group_members
 
 N_CELLS, N_GENES, K, N_SPLITS = 90, 14, 12, 3
 
@@ -168,9 +168,9 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
                 noise[i] += k @ k.T * (spread - chance)
     noise[np.linalg.eigvalsh(noise)[:, 0] < 0] = 0
     block = source.block(slice(0, N_GENES))
-    made = errors.of_block(block, [rule], 1).instruments(slice(0, N_GENES))
-    assert isinstance(made, Instruments)
-    psi, omega = made.line_influences(lines.gamma, lines.offset)
+    (made,) = errors.instruments(block, [rule])
+    cells = source.order.row_of_cell
+    psi, omega = (x[cells].T for x in made.line_influences(lines.gamma, lines.offset))
     error = np.einsum("idg,ifg,gc,gc->idf", slope, slope, psi, psi, optimize=True)
     error += np.einsum("idg,ifg,gc,gc->idf", shift, shift, omega, omega, optimize=True)
     both = np.einsum("idg,ifg,gc,gc->idf", slope, shift, psi, omega, optimize=True)

@@ -8,7 +8,6 @@ import scipy.sparse as sp
 from scipy import stats
 
 from steadyvelo.model import Instruments, SufficientStatistics
-from steadyvelo.model._instruments import sums_over_rows
 
 
 def example(rng=0, n_genes=6, n_cells=80, depth=2.0):
@@ -34,6 +33,12 @@ def instruments(smoother, spliced, weights):
     return (weights * smoothed) @ smoother, weights.astype(float) @ smoother, smoothed
 
 
+def weighing(h, h0, spliced, unspliced, scales, batches=None):
+    """Instruments of arrays whose rows are genes."""
+    rows = (np.ascontiguousarray(x.T) for x in (h, h0, spliced, unspliced, scales))
+    return Instruments(*rows, batches)
+
+
 def backwards(work):
     """Three chunks, the last one first."""
     for start, stop in ((50, 80), (20, 50), (0, 20)):
@@ -46,37 +51,41 @@ def backwards(work):
 def test_sums_are_those_of_numpy(centred, n_genes, over_rows):
     smoother, s, u, scales, weights = example(1, n_genes)
     h, h0, _ = instruments(smoother, s, weights)
-    rows = (np.ascontiguousarray(x.T) for x in (h, h0, s, u, scales))
-    out = sums_over_rows(*rows, centred=centred, over_rows=over_rows)
+    sums = weighing(h, h0, s, u, scales).sums(centred=centred, over_rows=over_rows)
     s, u = s.astype(float), u.astype(float)
     s_mean, u_mean = ((h0 * x).sum(1) / h0.sum(1) * centred for x in (s, u))
     q = h - centred * h0 * (h.sum(1) / h0.sum(1))[:, None]
     a, b = q * (u - u_mean[:, None]), q * (s - s_mean[:, None])
+    x, y = h0 * (u - u_mean[:, None]), h0 * (s - s_mean[:, None])
     origin = (h * u).sum(1) / (h * s).sum(1)
     tilt = (h0 * s).sum(1) / (h * s).sum(1)
     z = (h0 - tilt[:, None] * h) * (u - origin[:, None] * s)
-    gamma = (a.sum(1) / b.sum(1))[:, None]
-    r = (u - u_mean[:, None]) - gamma * (s - s_mean[:, None])
-    share = centred * h0 / h0.sum(1, keepdims=True)
-    expected = [
-        a.sum(1),
-        b.sum(1),
-        (a * a).sum(1),
-        (a * b).sum(1),
-        (b * b).sum(1),
-        (q**2 * (scales[0] * u + scales[1] * s)).sum(1),
-        (q**2).sum(1),
-        (q**4).sum(1),
-        (h * u).sum(1) ** 2 / (h**2 * scales[1] * u).sum(1),
-        s_mean,
-        u_mean,
-        (h0 * (u - origin[:, None] * s)).sum(1),
-        (z * z).sum(1),
-        np.ones(len(h)),
-        ((share * r) ** 2).sum(1),
-        (share * q * r * r).sum(1) / b.sum(1),
-    ]
-    np.testing.assert_allclose(out.T, expected, rtol=1e-8, atol=1e-9)
+    expected = {
+        "unspliced": a,
+        "spliced": b,
+        "unspliced_squares": a * a,
+        "products": a * b,
+        "spliced_squares": b * b,
+        "poisson": q**2 * (scales[0] * u + scales[1] * s),
+        "instrument_squares": q**2,
+        "instrument_fourth_powers": q**4,
+        "molecule_squares": h**2 * scales[1] * u,
+        "h_spliced": h * s,
+        "h_unspliced": h * u,
+        "offset_score": h0 * (u - origin[:, None] * s),
+        "offset_score_squares": z * z,
+        "offset_unspliced_squares": x * x,
+        "offset_products": x * y,
+        "offset_spliced_squares": y * y,
+        "mixed_unspliced": a * x,
+        "mixed_products": a * y + b * x,
+        "mixed_spliced": b * y,
+    }
+    for name, terms in expected.items():
+        tolerance = {"rtol": 1e-8, "atol": 1e-9 * np.abs(terms).sum()}
+        np.testing.assert_allclose(getattr(sums, name), terms.sum(1), **tolerance, err_msg=name)
+    np.testing.assert_allclose(sums.centring.spliced_mean, s_mean, rtol=1e-8)
+    np.testing.assert_allclose(sums.centring.unspliced_mean, u_mean, rtol=1e-8)
 
 
 @pytest.mark.parametrize("offset", [False, True])
@@ -86,7 +95,7 @@ def test_estimates_are_those_of_least_squares_on_smoothed_values(offset):
     fit = SufficientStatistics.from_gene_rows(smoothed, u @ smoother.T, weights).solve(
         offset=offset
     )
-    found = Instruments(h, h0, s, u, scales).errors(centred=offset)
+    found = weighing(h, h0, s, u, scales).errors(centred=offset)
     np.testing.assert_allclose(found.gamma, fit.gamma, rtol=1e-6)
     np.testing.assert_allclose(found.offset, fit.offset, rtol=1e-5, atol=1e-7)
 
@@ -96,7 +105,7 @@ def test_estimates_are_those_of_least_squares_on_smoothed_values(offset):
 def test_an_interval_holds_what_is_not_refuted(centred, level):
     smoother, s, u, scales, weights = example(3)
     h, h0, _ = instruments(smoother, s, weights)
-    found = Instruments(h, h0, s, u, scales).errors(centred=centred, level=level)
+    found = weighing(h, h0, s, u, scales).errors(centred=centred, level=level)
     s, u = s.astype(float), u.astype(float)
     q = h - centred * h0 * (h.sum(1) / h0.sum(1))[:, None]
     s_mean, u_mean = ((h0 * x).sum(1) / h0.sum(1) * centred for x in (s, u))
@@ -125,7 +134,7 @@ def test_an_interval_is_open_where_spliced_counts_say_nothing():
     s = np.zeros((1, 12), dtype=np.float32)
     s[0, 0] = 1
     u = generator.poisson(2.0, (1, 12)).astype(np.float32)
-    found = Instruments(h, h, s, u, np.ones((2, 12))).errors(centred=False)
+    found = weighing(h, h, s, u, np.ones((2, 12))).errors(centred=False)
     assert found.high[0] == np.inf
     assert 0 <= found.low[0] < found.gamma[0]
 
@@ -133,14 +142,14 @@ def test_an_interval_is_open_where_spliced_counts_say_nothing():
 def test_a_gene_without_counts_has_no_errors():
     h = np.ones((1, 12))
     none = np.zeros((1, 12), dtype=np.float32)
-    found = Instruments(h, h, none, none, np.ones((2, 12))).errors(centred=False)
+    found = weighing(h, h, none, none, np.ones((2, 12))).errors(centred=False)
     assert np.isnan([found.gamma, found.se, found.low, found.high, found.molecules]).all()
 
 
 def test_few_molecules_have_an_interval_and_no_standard_error():
     smoother, s, u, scales, weights = example(5, depth=0.05)
     h, h0, _ = instruments(smoother, s, weights)
-    found = Instruments(h, h0, s, u, scales).errors(centred=False)
+    found = weighing(h, h0, s, u, scales).errors(centred=False)
     few = found.molecules < 10
     assert few.any()
     assert np.isnan(found.se[few]).all()
@@ -150,7 +159,7 @@ def test_few_molecules_have_an_interval_and_no_standard_error():
 def test_batches_of_one_cell_are_cells_less_their_leverage():
     smoother, s, u, scales, weights = example(6)
     h, h0, _ = instruments(smoother, s, weights)
-    alone = Instruments(h, h0, s, u, scales, np.arange(s.shape[1])).errors(centred=False)
+    alone = weighing(h, h0, s, u, scales, np.arange(s.shape[1])).errors(centred=False)
     a, b = h * u.astype(float), h * s.astype(float)
     gamma = a.sum(1) / b.sum(1)
     scores = (a - gamma[:, None] * b) / (1 - b / b.sum(1)[:, None])
@@ -166,8 +175,8 @@ def test_batches_that_differ_widen_the_errors():
     u = generator.poisson(5.0 * ratio, (1, 1200)).astype(np.float32)
     h = np.full((1, 1200), 5.0)
     scales = np.ones((2, 1200))
-    cells = Instruments(h, h, s, u, scales).errors(centred=False)
-    between = Instruments(h, h, s, u, scales, batches).errors(centred=False)
+    cells = weighing(h, h, s, u, scales).errors(centred=False)
+    between = weighing(h, h, s, u, scales, batches).errors(centred=False)
     assert between.se[0] > 3 * cells.se[0]
     assert between.high[0] - between.low[0] > 3 * (cells.high[0] - cells.low[0])
 
@@ -179,7 +188,7 @@ def test_known_instruments_give_intervals_that_cover():
     s = generator.poisson(level).astype(np.float32)
     u = generator.poisson(gamma * level).astype(np.float32)
     h = generator.gamma(3.0, 1.0, (n_genes, n_cells))
-    found = Instruments(h, np.ones_like(h), s, u, np.ones((2, n_cells))).errors(centred=False)
+    found = weighing(h, np.ones_like(h), s, u, np.ones((2, n_cells))).errors(centred=False)
     rate = ((found.low <= gamma) & (gamma <= found.high)).mean()
     # the union of both sets covers a little more than it says where molecules are few
     assert 0.945 < rate < 0.98
@@ -191,12 +200,12 @@ def test_known_instruments_give_intervals_that_cover():
 def test_errors_of_the_line_are_sums_of_influences(offset):
     smoother, s, u, scales, weights = example(4, depth=20.0)
     h, h0, _ = instruments(smoother, s, weights)
-    made = Instruments(h, h0, s, u, scales)
+    made = weighing(h, h0, s, u, scales)
     errors = made.errors(centred=offset)
     slope, moved = made.line_influences(errors.gamma, errors.offset)
-    np.testing.assert_allclose(np.sqrt((slope**2).sum(1)), errors.se, rtol=1e-6)
-    np.testing.assert_allclose(np.sqrt((moved**2).sum(1)), errors.offset_se, rtol=1e-6, atol=1e-12)
-    np.testing.assert_allclose((slope * moved).sum(1), errors.covariance, rtol=1e-5, atol=1e-12)
+    np.testing.assert_allclose(np.sqrt((slope**2).sum(0)), errors.se, rtol=1e-6)
+    np.testing.assert_allclose(np.sqrt((moved**2).sum(0)), errors.offset_se, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose((slope * moved).sum(0), errors.covariance, rtol=1e-5, atol=1e-12)
 
 
 def test_the_error_of_an_offset_is_that_of_repeated_draws():
@@ -210,7 +219,7 @@ def test_the_error_of_an_offset_is_that_of_repeated_draws():
             for x, d in zip((level, 0.5 * level + 2), scales, strict=True)
         )
         # instruments that share no count with what they weigh
-        made = Instruments(level, np.ones_like(level), spliced, unspliced, scales)
+        made = weighing(level, np.ones_like(level), spliced, unspliced, scales)
         found.append(made.errors(centred=True))
     for value, se in (("offset", "offset_se"), ("gamma", "se")):
         spread = np.std([getattr(errors, value) for errors in found], axis=0)
@@ -225,8 +234,8 @@ def test_the_error_of_an_offset_is_that_of_repeated_draws():
 def test_without_instruments_of_the_offset_it_is_not_tested():
     smoother, s, u, scales, weights = example(6)
     h, h0, _ = instruments(smoother, s, weights)
-    both = Instruments(h, h0, s, u, scales).errors(centred=False)
-    one = Instruments(h, h0[:, :0], s, u, scales).errors(centred=False)
+    both = weighing(h, h0, s, u, scales).errors(centred=False)
+    one = weighing(h, h0[:0], s, u, scales).errors(centred=False)
     assert np.isfinite(both.offset_p).all()
     assert np.isnan(one.offset_p).all()
     for name in ("gamma", "se", "low", "high", "molecules", "effective_cells"):
@@ -243,11 +252,11 @@ def test_intervals_over_batches_cover_a_ratio_that_differs_between_them(n_batche
     spliced = generator.poisson(level).astype(float)
     unspliced = generator.poisson(ratio[:, batches] * level).astype(float)
     scales = np.ones((2, n_cells))
-    made = Instruments(level, np.ones_like(level), spliced, unspliced, scales, batches)
+    made = weighing(level, np.ones_like(level), spliced, unspliced, scales, batches)
     errors = made.errors(centred=False)
     assert np.isfinite(errors.high).all()
     covered = ((errors.low <= 0.5) & (errors.high >= 0.5)).mean()
     assert 0.93 < covered < 0.985
-    cells = Instruments(level, np.ones_like(level), spliced, unspliced, scales)
+    cells = weighing(level, np.ones_like(level), spliced, unspliced, scales)
     alone = cells.errors(centred=False)
     assert ((alone.low <= 0.5) & (alone.high >= 0.5)).mean() < 0.8

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from steadyvelo.model import SufficientStatistics, steady_state_weights
-from steadyvelo.model._kernels import percentile, row_percentiles, select, weighted_sums
+from steadyvelo.model._kernels._statistics import weighted_sums
+from steadyvelo.model._kernels._weights import percentile, row_percentiles, select
 
 SEEDS = st.integers(0, 2**32 - 1)
 VALUES = hnp.arrays(

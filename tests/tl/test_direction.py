@@ -107,8 +107,8 @@ def test_the_control_is_what_turned_counts_give(moving):
     u = counts.unspliced.toarray()[:, chosen] * counts.unspliced_scale[:, None]
     turned = gamma * s + signs[0][:, None] * (u - gamma * s)
     block = counts.block(slice(0, len(gamma)))
-    h = errors.of_block(block, [rule], 1).instruments(slice(0, len(gamma))).h
-    again = (h * turned.T).sum(axis=1) / (h * s.T).sum(axis=1)
+    h = errors.instruments(block, [rule])[0].h[block.order.row_of_cell]
+    again = (h * turned).sum(axis=0) / (h * s).sum(axis=0)
     from dataclasses import replace  # noqa: PLC0415
 
     scale = np.ones(moving.n_obs)

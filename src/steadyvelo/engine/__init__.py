@@ -15,8 +15,8 @@ from ._connected import connected_parts
 from ._crossfit import CrossFit, Split
 from ._direction import Directions, bytes_per_direction_value, find_directions
 from ._edges import recursive_neighbors
-from ._errors import ErrorRule, Sandwich
-from ._fit import FitResult, FitRule, fit_ratios
+from ._fit import FitResult, fit_ratios
+from ._fit_rule import FitRule
 from ._gene_checks import GeneChecks, check_genes
 from ._lines import Lines
 from ._memory import (
@@ -29,6 +29,7 @@ from ._memory import (
 from ._moment_source import CountsSource, LayerSource, MomentBlock, MomentSource
 from ._order import CellOrder
 from ._products import row_products, symmetric_products
+from ._sandwich import Sandwich
 from ._scratch import Scratch
 from ._smoothing import SmoothingOperator
 from ._spreading import Spreading
@@ -39,6 +40,7 @@ from ._transitions import (
     transition_probabilities,
     weights_against,
 )
+from ._uncertainty import Uncertainty
 from ._velocities import MomentVelocities, StoredVelocities, Velocities, VelocityBlock
 from ._velocity_graph import EdgeCorrelation, split_signs
 
@@ -49,7 +51,6 @@ __all__ = [
     "CrossFit",
     "Directions",
     "EdgeCorrelation",
-    "ErrorRule",
     "FitResult",
     "FitRule",
     "GeneChecks",
@@ -64,6 +65,7 @@ __all__ = [
     "Split",
     "Spreading",
     "StoredVelocities",
+    "Uncertainty",
     "Velocities",
     "VelocityBlock",
     "available_memory",

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ._errors import BlockErrors, ErrorRule
-    from ._fit import FitRule
+    from ._fit_rule import FitRule
     from ._moment_source import MomentSource
     from ._threads import Progress
+    from ._uncertainty import Uncertainty
 
 __all__ = ["fit_groups"]
 
@@ -26,7 +26,7 @@ _GENES_PER_TASK = 8
 def fit_groups(
     source: MomentSource,
     rules: list[FitRule],
-    errors: ErrorRule,
+    uncertainty: Uncertainty,
     *,
     genes_per_block: int,
     samples: NDArray[np.intp] | None = None,
@@ -41,7 +41,7 @@ def fit_groups(
         Where smoothed abundances and counts come from.
     rules
         How to fit each group; all with one offset mode.
-    errors
+    uncertainty
         How to find errors of the ratios.
     genes_per_block
         Genes held at a time.
@@ -52,22 +52,23 @@ def fit_groups(
     progress
         Called with the share done, in (0, 1].
     """
+    if samples is not None:
+        samples = samples[source.order.cell_of_row]
     parts = []
     for block in source.blocks(genes_per_block, n_threads):
-        n_block = block.spliced.shape[1]
-        of_block = errors.of_block(block, rules, n_threads)
-        tasks = gene_slices(n_block, _GENES_PER_TASK)
+        groups = uncertainty.instruments(block, rules, n_threads=n_threads)
         parts += in_threads(
-            [partial(_ratios, of_block, task, samples) for task in tasks], n_threads
+            [
+                partial(
+                    GroupRatios.from_instruments,
+                    [group.of_genes(genes) for group in groups],
+                    centred=rules[0].offset is not False,
+                    samples=samples,
+                )
+                for genes in gene_slices(block.spliced.shape[1], _GENES_PER_TASK)
+            ],
+            n_threads,
         )
         if progress is not None:
             progress(block.genes.stop / source.n_genes)
     return GroupRatios.join(parts)
-
-
-def _ratios(of_block: BlockErrors, genes: slice, samples: NDArray[np.intp] | None) -> GroupRatios:
-    return GroupRatios.from_instruments(
-        [of_block.instruments(genes, number) for number in range(len(of_block.rules))],
-        centred=of_block.rules[0].offset is not False,
-        samples=samples,
-    )

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
 
     from ._crossfit import CrossFit, Split
-    from ._fit import FitRule
+    from ._fit_rule import FitRule
     from ._lines import Lines
     from ._moment_source import CountsSource, MomentBlock
     from ._order import CellOrder

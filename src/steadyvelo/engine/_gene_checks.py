@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from steadyvelo.model._extremes import gamma_path, overdispersion, upper_end
+from steadyvelo.model._join import joined
 
 from ._threads import gene_slices, in_threads
 
 if TYPE_CHECKING:
     from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, IntArray
 
-    from ._fit import FitRule
+    from ._fit_rule import FitRule
     from ._moment_source import CountsSource, MomentBlock
     from ._threads import Progress
 
@@ -84,9 +85,7 @@ def check_genes(
         )
         if progress is not None:
             progress(block.genes.stop / source.n_genes)
-    return GeneChecks(
-        *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(GeneChecks))
-    )
+    return joined(parts)
 
 
 def _check(

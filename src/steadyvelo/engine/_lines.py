@@ -13,9 +13,9 @@ from ._threads import gene_slices, in_threads
 if TYPE_CHECKING:
     from steadyvelo.model._typing import Float32Array, Float64Array
 
-    from ._errors import ErrorRule
-    from ._fit import FitRule
+    from ._fit_rule import FitRule
     from ._moment_source import MomentBlock
+    from ._uncertainty import Uncertainty
 
 __all__ = ["LineInfluences", "Lines"]
 
@@ -53,18 +53,22 @@ class LineInfluences:
 
     @classmethod
     def of_block(
-        cls, block: MomentBlock, errors: ErrorRule, rule: FitRule, lines: Lines, n_threads: int
+        cls,
+        block: MomentBlock,
+        uncertainty: Uncertainty,
+        rule: FitRule,
+        lines: Lines,
+        n_threads: int,
     ) -> LineInfluences:
         """Take them from the instruments of the fit."""
         gamma, offset = lines.gamma[block.genes], lines.offset[block.genes]
-        made = errors.of_block(block, [rule], n_threads)
+        (made,) = uncertainty.instruments(block, [rule], n_threads=n_threads)
         tasks = [
-            partial(made.line_influences, genes, gamma[genes], offset[genes])
+            partial(made.of_genes(genes).line_influences, gamma[genes], offset[genes])
             for genes in gene_slices(len(gamma), _GENES_PER_TASK)
         ]
-        by_cell = zip(*in_threads(tasks, n_threads), strict=True)
-        rows = block.order.cell_of_row
-        return cls(*(np.concatenate(part)[:, rows].astype(np.float32) for part in by_cell))
+        by_line = zip(*in_threads(tasks, n_threads), strict=True)
+        return cls(*(np.concatenate([x.T for x in parts], dtype=np.float32) for parts in by_line))
 
     def covariances(self) -> tuple[Float64Array, Float64Array, Float64Array]:
         """Return σ_γ², σ_oγ and σ_o² of every gene."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array
 
-    from ._order import CellOrder
     from ._smoothing import SmoothingOperator
 
 __all__ = ["Spreading"]
@@ -29,50 +29,40 @@ class Spreading:
     Attributes
     ----------
     indptr, indices
-        CSR pattern of :math:`W^\top` between rows that stand in an order, int64 and int32; rows of
-        cells that do not receive are empty.
+        CSR pattern of :math:`W^\top`, int64 and int32; rows that do not receive are empty.
     share
-        What all entries of row i of W are, in the cells' own order, shape (cells,).
-    order
-        The order of the rows.
+        What all entries of each row of W are, shape (rows,).
     """
 
     indptr: NDArray[np.int64]
     indices: NDArray[np.int32]
     share: Float64Array
-    order: CellOrder
 
     @classmethod
-    def transposing(
-        cls, smoothing: SmoothingOperator, order: CellOrder, receives: BoolArray | None = None
-    ) -> Self:
-        """Transpose an operator.
+    def transposing(cls, smoothing: SmoothingOperator, receives: BoolArray | None = None) -> Self:
+        """Transpose an operator between rows.
 
         Parameters
         ----------
         smoothing
-            W between rows that stand in `order`.
-        order
-            The order of the rows.
+            W.
         receives
-            Cells that receive, in their own order, shape (cells,); None means all.
+            Rows that receive, shape (rows,); None means all.
         """
         n = smoothing.n_cells
         degree = np.diff(smoothing.indptr)
         ones: NDArray[Any] = np.ones(len(smoothing.indices), dtype=np.int8)
         if receives is not None:
-            ones = receives[order.cell_of_row][smoothing.indices].astype(np.int8)
+            ones = receives[smoothing.indices].astype(np.int8)
         pattern = sp.csr_array((ones, smoothing.indices, smoothing.indptr), shape=(n, n))
         if receives is not None:
             pattern = pattern.copy()
             pattern.eliminate_zeros()
         turned = pattern.tocsc()
-        share = 1.0 / np.maximum(degree, 1)
         return cls(
             turned.indptr.astype(np.int64, copy=False),
             turned.indices.astype(np.int32, copy=False),
-            share[order.row_of_cell],
-            order,
+            1.0 / np.maximum(degree, 1),
         )
 
     def weigh(
@@ -81,18 +71,21 @@ class Spreading:
         weights: NDArray[Any],
         out: Float32Array,
         out0: Float32Array,
+        n_threads: int = 1,
     ) -> None:
-        r"""Write :math:`W_{i\cdot} m_i y_i` and :math:`W_{i\cdot} m_i` of the cells with weight.
+        r"""Write :math:`W_{i\cdot} m_i y_i` and :math:`W_{i\cdot} m_i`, what cells give to others.
 
         Parameters
         ----------
         values, weights
-            y and m, by gene and in the cells' own order, shapes (genes, cells) and (1 or genes,
-            cells).
+            y and m, shape (rows, genes).
         out, out0
-            Zeros, where they go, shape (rows, genes); `out0` may have no columns.
+            Where they go, shape (rows, genes); `out0` may have no columns.
+        n_threads
+            Number of threads.
         """
-        weigh_rows(values, weights, self.order.row_of_cell, self.share, out, out0)
+        work = partial(weigh_rows, values, weights, self.share, out, out0)
+        for_rows(work, len(values), n_threads)
 
     def received(
         self, values: Float32Array, n_threads: int = 1, out: Float32Array | None = None

@@ -11,24 +11,29 @@ from ._diffusion import DiffusionMap
 from ._direction import angle_interval, hotelling_p
 from ._extremes import gamma_path
 from ._group_moments import GroupMoments, group_members, group_sums
-from ._instruments import FEWEST_MOLECULES, Instruments, RatioErrors
+from ._instruments import Instruments
 from ._kinetics import evolve, induction, repression, steady_state
 from ._markov import lasting_distributions, share_of_largest
 from ._ratio import RatioFit
+from ._ratio_errors import FEWEST_MOLECULES, RatioErrors
+from ._score_sums import Centring, InstrumentSums, ScoreSums
 from ._statistics import SufficientStatistics
 from ._weights import WEIGHT_RULES, resolve_quantiles, steady_state_weights
 
 __all__ = [
     "FEWEST_MOLECULES",
     "WEIGHT_RULES",
+    "Centring",
     "Contrast",
     "DiffusionMap",
     "GeneCriteria",
     "GroupMoments",
     "GroupRatios",
+    "InstrumentSums",
     "Instruments",
     "RatioErrors",
     "RatioFit",
+    "ScoreSums",
     "SufficientStatistics",
     "angle_interval",
     "evolve",

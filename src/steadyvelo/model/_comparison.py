@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from ._instruments import LEAST_LEFT, sums_by
+from ._ratio_errors import LEAST_LEFT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,21 +94,20 @@ class GroupRatios:
             group.influences(found.gamma, centred=centred)
             for group, found in zip(groups, errors, strict=True)
         ]
-        moved, weights, leverage = (np.stack(arrays) for arrays in zip(*influences, strict=True))
+        moved, weights, leverage = (_by_gene(arrays) for arrays in zip(*influences, strict=True))
         df = np.stack([np.maximum(found.effective_cells - 1.0, 1.0) for found in errors])
-        first = groups[0]
-        unit = first.scales[0] * first.unspliced + first.scales[1] * first.spliced
-        poisson = np.einsum("kgc,lgc,gc->gkl", weights, weights, unit, optimize=True)
+        scales, spliced, unspliced = groups[0].scales, groups[0].spliced, groups[0].unspliced
+        unit = scales[:, :1] * unspliced + scales[:, 1:] * spliced
+        poisson = (weights * unit.T[:, None, :]) @ weights.swapaxes(1, 2)
         if samples is not None:
-            leverage = sums_by(samples, leverage)
+            leverage = _sums_by(samples, leverage)
             # a sample that holds nearly all of a group leaves no others to check it with
             left = np.where(1 - leverage > LEAST_LEFT, 1 - leverage, np.nan)
-            moved = sums_by(samples, moved) / left
-            df = np.maximum((leverage > _SOME_LEVERAGE).sum(axis=2) - 1.0, 1.0)
-        products = np.einsum("kgc,lgc->gkl", moved, moved, optimize=True)
+            moved = _sums_by(samples, moved) / left
+            df = np.maximum((leverage > _SOME_LEVERAGE).sum(axis=2).T - 1.0, 1.0)
         return cls(
             np.stack([found.gamma for found in errors]),
-            products,
+            moved @ moved.swapaxes(1, 2),
             poisson,
             np.stack([found.molecules for found in errors]),
             df,
@@ -140,6 +139,23 @@ class GroupRatios:
             statistic = difference / se
         df = np.minimum(self.df[first], self.df[second])
         return Contrast(difference, se, statistic, 2 * stats.t.sf(np.abs(statistic), df))
+
+
+def _by_gene(groups: tuple[Float64Array, ...]) -> Float64Array:
+    """Return arrays of cells × genes as one, shape (genes, groups, cells)."""
+    n_cells, n_genes = groups[0].shape
+    out = np.empty((n_genes, len(groups), n_cells))
+    return np.stack([values.T for values in groups], axis=1, out=out)
+
+
+def _sums_by(units: NDArray[np.intp], values: Float64Array) -> Float64Array:
+    """Return sums over the cells of each unit along the last axis."""
+    n_units = int(units.max()) + 1
+    rows = values.reshape(-1, values.shape[-1])
+    out = np.empty((len(rows), n_units))
+    for row, total in zip(rows, out, strict=True):
+        total[:] = np.bincount(units, weights=row, minlength=n_units)
+    return out.reshape(*values.shape[:-1], n_units)
 
 
 def _difference(products: Float64Array, k: int, l: int) -> Float64Array:  # noqa: E741

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 
 from ._centred_sums import CentredSums, two_sum
-from ._kernels import weighted_sums
+from ._join import joined
+from ._kernels._statistics import weighted_sums
 from ._ratio import fit_ratio
 
 if TYPE_CHECKING:
@@ -92,16 +92,15 @@ class SufficientStatistics(CentredSums):
             raise ValueError(msg)
         spliced, unspliced = _by_gene(spliced), _by_gene(unspliced)
         weights = None if weights is None else _by_gene(weights)
-        parts = [
-            cls.from_gene_rows(
-                _gene_rows(spliced, genes),
-                _gene_rows(unspliced, genes),
-                None if weights is None else _gene_rows(weights, genes),
-            )
-            for genes in _gene_slices(shape[1])
-        ]
-        return cls(
-            *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls))
+        return joined(
+            [
+                cls.from_gene_rows(
+                    _gene_rows(spliced, genes),
+                    _gene_rows(unspliced, genes),
+                    None if weights is None else _gene_rows(weights, genes),
+                )
+                for genes in _gene_slices(shape[1])
+            ]
         )
 
     @classmethod

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from ._kernels import extreme_cells, row_percentiles
+from ._kernels._weights import extreme_cells, row_percentiles
 from ._ratio import resolve_offset
 
 if TYPE_CHECKING:

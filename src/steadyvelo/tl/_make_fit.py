@@ -76,9 +76,9 @@ def make_fit(
     if smoothed is not None:
         made_from |= {name: smoothed[name] for name in ("neighbors_hash", "factors_hash")}
     source = fit_source(inputs, genes, options, from_layers=from_layers)
-    errors = None
+    uncertainty = None
     if choice.method is not None:
-        errors = Errors.make(inputs, choice, options.spliced, options.neighbors_key).of(source)
+        uncertainty = Errors.make(inputs, choice, options.spliced, options.neighbors_key).of(source)
     if choice.method == "crossfit":
         made_from["folds_hash"] = folds_hash(adata, choice.gene_clusters)
     layers = DenseLayers(adata.shape, genes, moments=not from_layers) if options.dense else None
@@ -94,7 +94,7 @@ def make_fit(
             options.r2,
         ),
         genes_per_block=genes_per_block(adata.n_obs, max_memory, bytes_per_value(choice)),
-        errors=errors,
+        uncertainty=uncertainty,
         n_threads=n_threads,
         consume=None if layers is None else layers.take,
         progress=report,

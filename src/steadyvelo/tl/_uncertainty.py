@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from steadyvelo._adata._error_choice import ErrorChoice
     from steadyvelo._adata._fit import Fit
     from steadyvelo._adata._inputs import Inputs
-    from steadyvelo.engine import CountsSource, ErrorRule
+    from steadyvelo.engine import CountsSource, Uncertainty
 
 __all__ = ["Errors", "bytes_per_value", "check_crossfit", "folds_hash"]
 
@@ -87,7 +87,7 @@ class Errors:
                 raise ValueError(msg)
         return cls.make(fit.inputs, choice, options.spliced, options.neighbors_key)
 
-    def of(self, source: CountsSource) -> ErrorRule:
+    def of(self, source: CountsSource) -> Uncertainty:
         """Return how errors of the genes of a source are found."""
         shared: dict[str, Any] = {
             "scales": np.stack([source.spliced_scale, source.unspliced_scale]),
@@ -95,8 +95,7 @@ class Errors:
             "batches": self.batches,
         }
         if self.choice.method == "sandwich":
-            spreading = Spreading.transposing(source.smoothing, source.order)
-            return Sandwich(**shared, spreading=spreading)
+            return Sandwich(**shared, spreading=Spreading.transposing(source.smoothing))
         splits = [replace(s, gene_fold=s.gene_fold[source.genes]) for s in self.splits]
         return CrossFit(**shared, splits=splits)
 
@@ -113,12 +112,25 @@ def check_crossfit(fit: Fit) -> None:
         raise ValueError(msg)
 
 
-def bytes_per_value(choice: ErrorChoice, n_rules: int = 2) -> int:
-    """Return what a value of a block takes with everything that is made of it."""
+def bytes_per_value(choice: ErrorChoice, n_rules: int | None = None) -> int:
+    """Return what a value of a block takes with everything that is made of it.
+
+    Parameters
+    ----------
+    choice
+        How errors are found.
+    n_rules
+        Rules under which genes are fitted; None means those of one fit, with cross-fitting that of
+        the test of its offset as well.
+    """
+    if choice.method is None:
+        return BYTES_PER_VALUE
+    if choice.method == "sandwich":
+        # counts of the second layer, weights, what cells give; for every rule the instruments
+        return BYTES_PER_VALUE + 16 + 8 * (n_rules or 1)
     # counts of the second layer; counts of a fold and their moments; for every rule what cells
     # give and the instruments
-    more = {None: 0, "sandwich": 20, "crossfit": 12 + 12 * n_rules}[choice.method]
-    return BYTES_PER_VALUE + more
+    return BYTES_PER_VALUE + 12 + 12 * (n_rules or 2)
 
 
 def folds_hash(adata: AnnData, gene_clusters: str | None) -> str:

@@ -104,6 +104,20 @@ def transpose(block: Array, row_of_cell: Array, out: Array) -> None:
 
 
 @kernel
+def place_rows(values: Array, row_of_cell: Array, out: Array) -> None:
+    """Undo :func:`transpose`; `values` may have one row for all columns of the block."""
+    n_cells, n_genes = out.shape
+    all_alike = values.shape[0] == 1
+    for i in range(n_cells):
+        row = out[row_of_cell[i]]
+        if all_alike:
+            row[:] = values[0, i]
+        else:
+            for g in range(n_genes):
+                row[g] = values[g, i]
+
+
+@kernel
 def column_sums_csr(
     indptr: Array,
     indices: Array,

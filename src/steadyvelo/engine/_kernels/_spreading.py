@@ -13,34 +13,21 @@ Array = np.ndarray[Any, Any]
 
 @kernel
 def weigh_rows(
-    values: Array, weights: Array, row_of_cell: Array, share: Array, out: Array, out0: Array
+    values: Array, weights: Array, share: Array, out: Array, out0: Array, start: int, stop: int
 ) -> None:
-    """Write share·m·y and share·m of every cell with weight to its row of two blocks of zeros.
+    """Write share·m·y and share·m of some rows to two blocks; y are `values` and m `weights`.
 
-    Rows of `values` (y) and `weights` (m) are genes, `weights` may have one row for all; `share`
-    is by cell. The second block is left out where it has no columns.
+    The second block is left out where it has no columns.
     """
-    n_genes, n_cells = values.shape
-    all_alike = weights.shape[0] == 1
     second = out0.shape[1] > 0
-    for g in range(n_genes):
-        w, y = weights[0 if all_alike else g], values[g]
-        for i in range(n_cells):
-            if w[i] == 0:
-                continue
-            weight = share[i] * w[i]
-            out[row_of_cell[i], g] = np.float32(weight * y[i])
-            if second:
-                out0[row_of_cell[i], g] = np.float32(weight)
-
-
-@kernel
-def clear_rows(out: Array, start: int, stop: int) -> None:
-    """Write zeros."""
     for r in range(start, stop):
-        row = out[r]
+        y, w, row = values[r], weights[r], out[r]
         for g in range(row.shape[0]):
-            row[g] = np.float32(0.0)
+            row[g] = np.float32(share[r] * w[g] * y[g])
+        if second:
+            row0 = out0[r]
+            for g in range(row0.shape[0]):
+                row0[g] = np.float32(share[r] * w[g])
 
 
 @kernel

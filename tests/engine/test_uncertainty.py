@@ -1,4 +1,4 @@
-"""Errors in gene blocks: the sandwich against its formula, folds that share no count."""
+"""Instruments in gene blocks: the sandwich against its formula, folds that share no count."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def test_the_sandwich_is_its_formula(order):
     gamma = (m * ms * mu).sum(0) / (m * ms * ms).sum(0)
     psi = (w.T @ (m * ms)) * (u - gamma * s)
     expected = np.sqrt((psi**2).sum(0)) / (m * ms * ms).sum(0)
-    errors = Sandwich(scales, 0.95, None, Spreading.transposing(source.smoothing, source.order))
-    fit = fit_ratios(source, rule(), genes_per_block=10, errors=errors, n_threads=2)
+    errors = Sandwich(scales, 0.95, None, Spreading.transposing(source.smoothing))
+    fit = fit_ratios(source, rule(), genes_per_block=10, uncertainty=errors, n_threads=2)
     np.testing.assert_allclose(fit.gamma, gamma, rtol=1e-5)
     np.testing.assert_allclose(fit.errors.gamma, gamma, rtol=1e-5)
     np.testing.assert_allclose(fit.errors.se, expected, rtol=1e-5)
@@ -112,7 +112,9 @@ def test_cross_fitting_is_its_formula(weights):
                 h += part * (split.gene_fold == fold) / len(errors.splits)
     gamma = (h * u).sum(0) / (h * s).sum(0)
     se = np.sqrt(((h * (u - gamma * s)) ** 2).sum(0)) / (h * s).sum(0)
-    fit = fit_ratios(source, rule(weights=weights), genes_per_block=9, errors=errors, n_threads=2)
+    fit = fit_ratios(
+        source, rule(weights=weights), genes_per_block=9, uncertainty=errors, n_threads=2
+    )
     np.testing.assert_allclose(fit.gamma, gamma, rtol=1e-4)
     np.testing.assert_allclose(fit.errors.se, se, rtol=1e-4)
 
@@ -120,9 +122,9 @@ def test_cross_fitting_is_its_formula(weights):
 def test_results_do_not_depend_on_blocks_threads_or_order():
     source, _, scales, _, generator = problem(2)
     errors = cross_fit(scales, generator)
-    reference = fit_ratios(source, rule(offset=True), genes_per_block=N_GENES, errors=errors)
+    reference = fit_ratios(source, rule(offset=True), genes_per_block=N_GENES, uncertainty=errors)
     other = problem(2, shuffled())[0]
-    fit = fit_ratios(other, rule(offset=True), genes_per_block=5, errors=errors, n_threads=3)
+    fit = fit_ratios(other, rule(offset=True), genes_per_block=5, uncertainty=errors, n_threads=3)
     for name in ("gamma", "offset", "se", "low", "high", "molecules", "offset_p"):
         np.testing.assert_allclose(
             getattr(fit.errors, name), getattr(reference.errors, name), rtol=1e-4, err_msg=name
@@ -132,7 +134,7 @@ def test_results_do_not_depend_on_blocks_threads_or_order():
 def test_an_instrument_does_not_know_the_count_it_weighs():
     source, counts, scales, _, generator = problem(3)
     errors = cross_fit(scales, generator, n_splits=1)
-    before = errors.of_block(source.block(slice(0, N_GENES)), [rule()], 1).h[0].T.copy()
+    before = errors.instruments(source.block(slice(0, N_GENES)), [rule()])[0].h.T
     spliced = counts[0].copy()
     spliced[17, 5] += 50
     changed = CountsSource(
@@ -145,7 +147,7 @@ def test_an_instrument_does_not_know_the_count_it_weighs():
         smoothing=source.smoothing,
         keep_counts=True,
     )
-    after = errors.of_block(changed.block(slice(0, N_GENES)), [rule()], 1).h[0].T
+    after = errors.instruments(changed.block(slice(0, N_GENES)), [rule()])[0].h.T
     same_fold = errors.splits[0].cell_fold == errors.splits[0].cell_fold[17]
     np.testing.assert_array_equal(after[5, same_fold], before[5, same_fold])
     assert not np.array_equal(after[5], before[5])
@@ -155,11 +157,11 @@ def test_an_instrument_does_not_know_the_count_it_weighs():
 def test_a_line_without_negative_offset_is_one_of_the_two():
     source, _, scales, _, generator = problem(4)
     for errors in (
-        Sandwich(scales, 0.95, None, Spreading.transposing(source.smoothing, source.order)),
+        Sandwich(scales, 0.95, None, Spreading.transposing(source.smoothing)),
         cross_fit(scales, generator),
     ):
         every = {
-            offset: fit_ratios(source, rule(offset=offset), genes_per_block=20, errors=errors)
+            offset: fit_ratios(source, rule(offset=offset), genes_per_block=20, uncertainty=errors)
             for offset in (False, True, "nonnegative")
         }
         with_line = every["nonnegative"].offset > 0
@@ -175,6 +177,42 @@ def test_a_line_without_negative_offset_is_one_of_the_two():
             )
 
 
+def weights_by_rule():
+    """The chosen cells, and numbers for every cell or for every cell and gene."""
+    rng = np.random.default_rng(6)
+    return ["extremes", "maxmin_double", rng.random(N_CELLS), rng.random((N_CELLS, N_GENES))]
+
+
+@pytest.mark.parametrize("weights", weights_by_rule(), ids=["extremes", "double", "cells", "both"])
+def test_weights_of_a_fit_are_written_to_its_rows(weights):
+    source, *_ = problem(6, shuffled())
+    chosen = rule(weights=weights)
+    block = source.block(slice(3, 20))
+    out = np.full(block.spliced.shape, 7, dtype=chosen.weights_dtype)
+    for genes in (slice(0, 16), slice(16, 17)):
+        chosen.weigh_rows(block, genes, out)
+    by_gene = chosen.weigh(*block.by_gene(slice(0, 17)), np.arange(3, 20))
+    expected = np.broadcast_to(by_gene, out.shape[::-1])[:, source.order.cell_of_row].T
+    np.testing.assert_array_equal(out, expected.astype(out.dtype))
+
+
+@pytest.mark.parametrize("offset", [False, True])
+def test_the_sandwich_finds_weights_again_that_are_not_given(offset):
+    source, _, scales, _, _ = problem(7, shuffled())
+    errors = Sandwich(scales, 0.95, None, Spreading.transposing(source.smoothing))
+    rules = [rule(offset=offset), rule(offset=offset, weights="maxmin_double")]
+    block = source.block(slice(0, N_GENES))
+    known = [np.empty(block.spliced.shape, dtype=chosen.weights_dtype) for chosen in rules]
+    for chosen, weights in zip(rules, known, strict=True):
+        chosen.weigh_rows(block, slice(0, N_GENES), weights)
+    found = [(x.h.copy(), x.h0.copy()) for x in errors.instruments(block, rules)]
+    for made, arrays in zip(errors.instruments(block, rules, known, 2), found, strict=True):
+        np.testing.assert_array_equal(made.h, arrays[0])
+        np.testing.assert_array_equal(made.h0, arrays[1])
+        assert made.h0.shape[1] == N_GENES * offset
+        np.testing.assert_array_equal(made.scales, scales.T[source.order.cell_of_row])
+
+
 def test_blocks_without_counts_are_refused():
     source, _, scales, _, generator = problem(5)
     lean = CountsSource(
@@ -187,8 +225,8 @@ def test_blocks_without_counts_are_refused():
         smoothing=source.smoothing,
     )
     for errors in (
-        Sandwich(scales, 0.95, None, Spreading.transposing(source.smoothing, source.order)),
+        Sandwich(scales, 0.95, None, Spreading.transposing(source.smoothing)),
         cross_fit(scales, generator),
     ):
         with pytest.raises(ValueError, match="keep_counts=True"):
-            fit_ratios(lean, rule(), genes_per_block=20, errors=errors)
+            fit_ratios(lean, rule(), genes_per_block=20, uncertainty=errors)

@@ -1,0 +1,105 @@
+r"""Errors of the ordinary fit, from instruments that are made of the fit itself.
+
+A cell enters the smoothed values of all its neighbours, and so the residual of each of them: to
+take the residuals for independent makes errors several times too small. Written as a sum over the
+cells' own counts, the equation of the fit is :math:`\sum_c h_c (\tilde u_c - \gamma \tilde s_c) =
+0` with :math:`h = W^\top (m \circ a)`: each cell i of the fit gives its :math:`m_i a_i` to those
+whose counts it is the mean of. :math:`h^0 = W^\top m` does the same for an offset. Its terms belong
+to different cells, so
+
+.. math:: SE^2 = \sum_c h_c^2 (\tilde u_c - \gamma \tilde s_c)^2 \Big/
+    \Big( \sum_c h_c \tilde s_c \Big)^2
+
+The name is that of the econometricians, for :math:`A^{-1} B A^{-1}`. What is left out: h, m and
+the neighbours are made of the counts that they weigh, which :mod:`._crossfit` mends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from ._scratch import Scratch
+from ._threads import gene_slices, in_threads
+from ._uncertainty import Uncertainty
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from steadyvelo.model import Instruments
+
+    from ._fit_rule import FitRule
+    from ._moment_source import MomentBlock
+    from ._spreading import Spreading
+
+__all__ = ["Sandwich"]
+
+_GENES_PER_TASK = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Sandwich(Uncertainty):
+    r"""The ordinary fit, with errors that know how counts were smoothed.
+
+    It cannot test an offset where none is fitted: with its instruments the test rejects far too
+    often.
+
+    Attributes
+    ----------
+    spreading
+        The transposed operator W between the rows of the blocks.
+    scratch
+        Arrays that are used again for every block.
+    """
+
+    spreading: Spreading
+    scratch: Scratch = field(default_factory=Scratch)
+
+    replaces_fit: ClassVar[bool] = False
+    tests_offset: ClassVar[bool] = False
+
+    def instruments(
+        self,
+        block: MomentBlock,
+        rules: list[FitRule],
+        weights: list[NDArray[np.generic]] | None = None,
+        n_threads: int = 1,
+    ) -> list[Instruments]:
+        """Return the instruments of all genes of a block; see :class:`Uncertainty`."""
+        known = [None] * len(rules) if weights is None else weights
+        return [
+            self._under(number, block, rule, of_fit, n_threads)
+            for number, (rule, of_fit) in enumerate(zip(rules, known, strict=True))
+        ]
+
+    def _under(
+        self,
+        number: int,
+        block: MomentBlock,
+        rule: FitRule,
+        weights: NDArray[np.generic] | None,
+        n_threads: int,
+    ) -> Instruments:
+        """Return the instruments under one of the rules."""
+        n_cells, n_genes = block.spliced.shape
+        if weights is None:
+            weights = self.scratch.array("weights", block.spliced.shape, rule.weights_dtype)
+            tasks = gene_slices(n_genes, _GENES_PER_TASK)
+            in_threads([partial(rule.weigh_rows, block, x, weights) for x in tasks], n_threads)
+        n_offset = 0 if rule.offset is False else n_genes
+        given, given0, h, h0 = (
+            self.scratch.array(name, (n_cells, width), np.float32)
+            for name, width in (
+                ("given", n_genes),
+                ("given to offset", n_offset),
+                (f"h {number}", n_genes),
+                (f"h of offset {number}", n_offset),
+            )
+        )
+        self.spreading.weigh(block.spliced, weights, given, given0, n_threads)
+        self.spreading.received(given, n_threads, h)
+        self.spreading.received(given0, n_threads, h0)
+        return self._weighing(block, h, h0)

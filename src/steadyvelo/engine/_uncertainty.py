@@ -1,0 +1,137 @@
+"""How errors of ratios are found: the one interface of the sandwich and of cross-fitting.
+
+Either answers one question about a gene block: with what does each fit weigh the counts of each
+cell? From these instruments (:class:`steadyvelo.model.Instruments`) follow errors, intervals,
+comparisons of groups, and how each cell moves a line, in the same way for both.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from steadyvelo.model import Instruments, RatioErrors
+
+from ._threads import for_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from steadyvelo.model._ratio import OffsetMode
+    from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array
+
+    from ._fit_rule import FitRule
+    from ._moment_source import MomentBlock
+
+__all__ = ["Uncertainty"]
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertainty(ABC):
+    """How errors of ratios are found.
+
+    Attributes
+    ----------
+    scales
+        1 / size factor of the spliced and of the unspliced counts, shape (2, cells).
+    level
+        Probability with which intervals cover the ratio.
+    batches
+        Number of each cell's batch, shape (cells,); None means that cells are independent.
+    replaces_fit
+        Whether its ratios take the place of the fitted ones.
+    tests_offset
+        Whether it can test an offset where none is fitted.
+    """
+
+    scales: Float64Array
+    level: float
+    batches: NDArray[np.intp] | None
+
+    replaces_fit: ClassVar[bool]
+    tests_offset: ClassVar[bool]
+
+    @abstractmethod
+    def instruments(
+        self,
+        block: MomentBlock,
+        rules: list[FitRule],
+        weights: list[NDArray[np.generic]] | None = None,
+        n_threads: int = 1,
+    ) -> list[Instruments]:
+        """Return the instruments of all genes of a block under each of some rules.
+
+        Parameters
+        ----------
+        block
+            The genes, with their counts.
+        rules
+            How they are fitted.
+        weights
+            Weights in the ordinary fits, where they are known, shape (rows, genes) for each rule;
+            None means that they are found again if they are needed.
+        n_threads
+            Number of threads.
+
+        Returns
+        -------
+        One for each rule, their rows in the order of the block's. They hold until those of the
+        next block are asked for.
+        """
+
+    def rules_for(self, rule: FitRule) -> list[FitRule]:
+        """Return the rule of a fit, and after it that of the test of an offset if it is another."""
+        test = rule.two_ended()
+        return [rule] if test is rule or not self.tests_offset else [rule, test]
+
+    def errors(
+        self,
+        instruments: list[Instruments],
+        offset: OffsetMode,
+        *,
+        with_offset: BoolArray | None = None,
+        n_threads: int = 1,
+    ) -> RatioErrors:
+        """Return the errors of the genes of a block.
+
+        Parameters
+        ----------
+        instruments
+            Those under the rules of :meth:`rules_for`.
+        offset
+            Offset mode of the fit.
+        with_offset
+            Under ``"nonnegative"``, which genes have an offset, shape (genes,); None leaves it to
+            the sign of the offset that the instruments give.
+        n_threads
+            Number of threads.
+        """
+        fitted, *tests = instruments
+        over_rows = partial(for_rows, n_rows=len(fitted.h), n_threads=n_threads)
+        scores_of_offset = [test.sums(centred=False, over_rows=over_rows) for test in tests]
+
+        def of_lines(*, centred: bool) -> RatioErrors:
+            sums = fitted.sums(centred=centred, over_rows=over_rows)
+            for score in scores_of_offset:
+                sums = sums.testing(score)
+            return RatioErrors.from_sums(sums, level=self.level)
+
+        if offset != "nonnegative":
+            return of_lines(centred=offset)
+        through_origin, free = of_lines(centred=False), of_lines(centred=True)
+        return free.where(free.offset >= 0 if with_offset is None else with_offset, through_origin)
+
+    def _weighing(self, block: MomentBlock, h: Float32Array, h0: Float32Array) -> Instruments:
+        """Return the instruments with the counts of a block, which they weigh."""
+        cells = block.order.cell_of_row
+        return Instruments(
+            h,
+            h0,
+            *block.kept_counts,
+            np.ascontiguousarray(self.scales.T[cells]),
+            None if self.batches is None else self.batches[cells],
+        )

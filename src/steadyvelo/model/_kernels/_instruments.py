@@ -1,0 +1,211 @@
+"""Sums over cells of instruments and of the scores they make, for every gene.
+
+Rows of the four matrices are cells, their columns genes; all of a row is read before the next. Sums
+are packed so that those of _STRIDE genes lie together: a row for every _STRIDE genes, and in it
+one sum after the other, _STRIDE apart. :func:`by_name` takes them apart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from steadyvelo.model._jit import kernel
+
+if TYPE_CHECKING:
+    from steadyvelo.model._typing import Float64Array
+
+Array = np.ndarray[Any, Any]
+
+_STRIDE = 32
+
+# the sums of each kernel, in the order in which they are packed; fields of InstrumentSums and of
+# ScoreSums
+MEANS = ("h", "h0", "h_spliced", "h_unspliced", "h0_spliced", "h0_unspliced")
+ORIGIN_SCORES = (
+    "unspliced",
+    "spliced",
+    "unspliced_squares",
+    "products",
+    "spliced_squares",
+    "poisson",
+    "instrument_squares",
+    "instrument_fourth_powers",
+    "molecule_squares",
+)
+SCORES = (
+    *ORIGIN_SCORES,
+    "h_spliced",
+    "h_unspliced",
+    "offset_score",
+    "offset_score_squares",
+    "offset_unspliced_squares",
+    "offset_products",
+    "offset_spliced_squares",
+    "mixed_unspliced",
+    "mixed_products",
+    "mixed_spliced",
+)
+
+
+def empty_sums(n_genes: int, names: tuple[str, ...]) -> Float64Array:
+    """Return zeros for a kernel to add to."""
+    return np.zeros((-(-n_genes // _STRIDE), len(names) * _STRIDE))
+
+
+def packed(*lines: Float64Array) -> Float64Array:
+    """Return values of every gene as a kernel reads them, packed as sums are."""
+    n_genes = len(lines[0])
+    n_parts = -(-n_genes // _STRIDE)
+    apart = np.zeros((len(lines), n_parts * _STRIDE))
+    apart[:, :n_genes] = lines
+    by_part = apart.reshape(len(lines), n_parts, _STRIDE).swapaxes(0, 1)
+    return np.ascontiguousarray(by_part).reshape(n_parts, -1)
+
+
+def by_name(sums: Float64Array, names: tuple[str, ...], n_genes: int) -> dict[str, Float64Array]:
+    """Return packed sums, shape (batches, parts, sums), as one of shape (batches, genes) a name."""
+    n_batches = len(sums)
+    apart = sums.reshape(n_batches, -1, len(names), _STRIDE).transpose(2, 0, 1, 3)
+    of_genes = apart.reshape(len(names), n_batches, -1)[:, :, :n_genes]
+    return dict(zip(names, of_genes, strict=True))
+
+
+@kernel
+def _add_means(s: Array, u: Array, h: Array, h0: Array, sums: Array) -> None:
+    """Add a cell to the sums of :data:`MEANS`: Σh, Σh⁰, Σhs, Σhu, Σh⁰s, Σh⁰u.
+
+    Sums of a gene lie in one array: a compiler sees that they do not overlap.
+    """
+    for g in range(h.shape[0]):
+        hc, h0c = np.float64(h[g]), np.float64(h0[g])
+        sc, uc = np.float64(s[g]), np.float64(u[g])
+        sums[g] += hc
+        sums[_STRIDE + g] += h0c
+        sums[2 * _STRIDE + g] += hc * sc
+        sums[3 * _STRIDE + g] += hc * uc
+        sums[4 * _STRIDE + g] += h0c * sc
+        sums[5 * _STRIDE + g] += h0c * uc
+
+
+@kernel
+def _add_origin_scores(s: Array, u: Array, h: Array, scales: Array, sums: Array) -> None:
+    """Add a cell to the sums of :data:`ORIGIN_SCORES`, for lines through the origin."""
+    ds, du = scales[0], scales[1]
+    for g in range(h.shape[0]):
+        q, sc, uc = np.float64(h[g]), np.float64(s[g]), np.float64(u[g])
+        a, b, square = q * uc, q * sc, q * q
+        sums[g] += a
+        sums[_STRIDE + g] += b
+        sums[2 * _STRIDE + g] += a * a
+        sums[3 * _STRIDE + g] += a * b
+        sums[4 * _STRIDE + g] += b * b
+        sums[5 * _STRIDE + g] += square * (ds * uc + du * sc)
+        sums[6 * _STRIDE + g] += square
+        sums[7 * _STRIDE + g] += square * square
+        sums[8 * _STRIDE + g] += square * du * uc
+
+
+@kernel
+def _add_scores(
+    s: Array, u: Array, h: Array, h0: Array, scales: Array, lines: Array, sums: Array
+) -> None:
+    """Add a cell to the sums of :data:`SCORES`: with an offset, with its score, or with both.
+
+    `lines` holds, packed, Σh/Σh⁰, s̄ and ū (0 where there is no offset), γ, and κ = Σh⁰s/Σhs.
+    """
+    ds, du = scales[0], scales[1]
+    for g in range(h.shape[0]):
+        hc, h0c = np.float64(h[g]), np.float64(h0[g])
+        sc, uc = np.float64(s[g]), np.float64(u[g])
+        q = hc - lines[g] * h0c
+        s_left, u_left = sc - lines[_STRIDE + g], uc - lines[2 * _STRIDE + g]
+        a, b, square = q * u_left, q * s_left, q * q
+        z = (h0c - lines[4 * _STRIDE + g] * hc) * (uc - lines[3 * _STRIDE + g] * sc)
+        x, y = h0c * u_left, h0c * s_left
+        sums[g] += a
+        sums[_STRIDE + g] += b
+        sums[2 * _STRIDE + g] += a * a
+        sums[3 * _STRIDE + g] += a * b
+        sums[4 * _STRIDE + g] += b * b
+        sums[5 * _STRIDE + g] += square * (ds * uc + du * sc)
+        sums[6 * _STRIDE + g] += square
+        sums[7 * _STRIDE + g] += square * square
+        sums[8 * _STRIDE + g] += hc * hc * du * uc
+        sums[9 * _STRIDE + g] += hc * sc
+        sums[10 * _STRIDE + g] += hc * uc
+        sums[11 * _STRIDE + g] += z
+        sums[12 * _STRIDE + g] += z * z
+        sums[13 * _STRIDE + g] += x * x
+        sums[14 * _STRIDE + g] += x * y
+        sums[15 * _STRIDE + g] += y * y
+        sums[16 * _STRIDE + g] += a * x
+        sums[17 * _STRIDE + g] += a * y + b * x
+        sums[18 * _STRIDE + g] += b * y
+
+
+@kernel
+def add_means(
+    h: Array,
+    h0: Array,
+    spliced: Array,
+    unspliced: Array,
+    rows: Array,
+    start: int,
+    stop: int,
+    sums: Array,
+) -> None:
+    """Add the sums of :data:`MEANS` over the cells ``rows[start:stop]``."""
+    n_genes = h.shape[1]
+    for k in range(start, stop):
+        c = rows[k]
+        for low in range(0, n_genes, _STRIDE):
+            high = min(low + _STRIDE, n_genes)
+            s, u = spliced[c, low:high], unspliced[c, low:high]
+            _add_means(s, u, h[c, low:high], h0[c, low:high], sums[low // _STRIDE])
+
+
+@kernel
+def add_origin_scores(
+    h: Array,
+    spliced: Array,
+    unspliced: Array,
+    scales: Array,
+    rows: Array,
+    start: int,
+    stop: int,
+    sums: Array,
+) -> None:
+    """Add the sums of :data:`ORIGIN_SCORES`; `scales` has a row for every cell."""
+    n_genes = h.shape[1]
+    for k in range(start, stop):
+        c = rows[k]
+        for low in range(0, n_genes, _STRIDE):
+            high = min(low + _STRIDE, n_genes)
+            s, u = spliced[c, low:high], unspliced[c, low:high]
+            _add_origin_scores(s, u, h[c, low:high], scales[c], sums[low // _STRIDE])
+
+
+@kernel
+def add_scores(
+    h: Array,
+    h0: Array,
+    spliced: Array,
+    unspliced: Array,
+    scales: Array,
+    lines: Array,
+    rows: Array,
+    start: int,
+    stop: int,
+    sums: Array,
+) -> None:
+    """Add the sums of :data:`SCORES`; `lines` is packed as `sums` are."""
+    n_genes = h.shape[1]
+    for k in range(start, stop):
+        c = rows[k]
+        for low in range(0, n_genes, _STRIDE):
+            high = min(low + _STRIDE, n_genes)
+            s, u = spliced[c, low:high], unspliced[c, low:high]
+            x, x0, part = h[c, low:high], h0[c, low:high], low // _STRIDE
+            _add_scores(s, u, x, x0, scales[c], lines[part], sums[part])
