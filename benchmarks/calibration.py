@@ -30,6 +30,8 @@ from pathlib import Path
 import numpy as np
 import scanpy as sc
 import scipy.sparse as sp
+from steadyvelo.tl._refit import Refit
+from steadyvelo.tl._velocity_source import velocity_genes
 
 import steadyvelo as sv
 from steadyvelo._adata._fit import Fitted
@@ -50,8 +52,6 @@ from steadyvelo.engine import (
 from steadyvelo.model import Instruments, steady_state_weights
 from steadyvelo.pp._nearest import nearest_neighbors
 from steadyvelo.pp._neighbors import component_genes, principal_components
-from steadyvelo.tl._refit import Refit
-from steadyvelo.tl._velocity_source import velocity_genes
 
 N_GENES = 200
 N_SPLITS = 5

@@ -22,7 +22,7 @@ from side_by_side import add_data_options, prepare
 from sides._measure import Steps
 
 import steadyvelo as sv
-from steadyvelo.tl import _error_rules
+from steadyvelo.tl import _uncertainty
 
 
 def compile_kernels(adata, methods) -> None:
@@ -37,7 +37,7 @@ def compile_kernels(adata, methods) -> None:
 def parts_of_a_split(seconds: dict[str, list[float]]):
     """Note how long each call of the functions takes that make a split's graphs."""
     names = ("principal_components", "nearest_neighbors")
-    functions = {name: getattr(_error_rules, name) for name in names}
+    functions = {name: getattr(_uncertainty, name) for name in names}
 
     def timed(name):
         def call(*arguments, **options):
@@ -49,10 +49,10 @@ def parts_of_a_split(seconds: dict[str, list[float]]):
         return call
 
     for name in names:
-        setattr(_error_rules, name, timed(name))
+        setattr(_uncertainty, name, timed(name))
     yield
     for name, function in functions.items():
-        setattr(_error_rules, name, function)
+        setattr(_uncertainty, name, function)
 
 
 def fit(adata, method: str | None, **options) -> tuple[float, float]:

@@ -17,14 +17,13 @@ import scipy.sparse as sp
 from _measure import Steps
 
 import steadyvelo as sv
-from steadyvelo._adata._fit import Fitted
+from steadyvelo._adata._fit import Fit
 from steadyvelo.engine import (
     EdgeCorrelation,
     count_threads,
     genes_per_block,
     recursive_neighbors,
 )
-from steadyvelo.tl._velocity_source import direct_neighbors, velocity_genes, velocity_source
 
 MOST_CELLS_WITH_LAYERS = 100_000
 
@@ -137,12 +136,13 @@ def kernel(source: str, folder: Path) -> None:
     sv.pp.size_factors(adata, spliced_size="n_counts_spliced", unspliced_size="n_counts_unspliced")
     sv.tl.velocity(adata, dense=False)
     threads = count_threads()
-    fitted = Fitted.read(adata, "velocity")
-    genes, direct = velocity_genes(adata, fitted), direct_neighbors(adata, None)
-    moments = velocity_source(adata, fitted, genes, direct)
-    indptr, indices = recursive_neighbors(*moments.order.relabel(*direct), n_steps=2, n_threads=2)
+    fit = Fit.read(adata, "velocity")
+    genes, direct = fit.graph_genes, fit.inputs.direct_neighbors(None)
+    velocities = fit.velocities(genes, direct)
+    order = velocities.order
+    indptr, indices = recursive_neighbors(*order.relabel(*direct), n_steps=2, n_threads=2)
     blocks = [
-        (x.copy(), v.copy()) for x, v in moments.blocks(genes_per_block(adata.n_obs), threads)
+        (x.copy(), v.copy()) for x, v in velocities.blocks(genes_per_block(adata.n_obs), threads)
     ]
     step, rates = Steps(), []
     for _ in range(3):
