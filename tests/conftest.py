@@ -28,6 +28,12 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def counters() -> Path:
+    """What upstream counters write for reads with known molecules; see data/README.md."""
+    return Path(__file__).parent / "data" / "counters"
+
+
+@pytest.fixture(scope="session")
 def _reference_input(shared):
     return ad.read_h5ad(shared / "reference" / "pancreas" / "input.h5ad")
 

@@ -173,8 +173,8 @@ def test_a_part_of_a_result_is_run_with_new_neighbours(invoke, counts_file, tmp_
     assert ad.read_h5ad(tmp_path / "b.h5ad").n_obs == 150
 
 
-def test_import_recognises_and_writes(invoke, shared, tmp_path):
-    solo = shared / "counters" / "starsolo" / "Solo.out"
+def test_import_recognises_and_writes(invoke, counters, tmp_path):
+    solo = counters / "starsolo" / "Solo.out"
     done = invoke("import", solo, "--out", "c.h5ad", "--ambiguous", "spliced")
     assert done.exit_code == 0, done.output
     adata = ad.read_h5ad(tmp_path / "c.h5ad")

@@ -1,7 +1,7 @@
 """Real outputs of upstream counters: every entry against what is known to be in them.
 
-`../shared/counters` holds outputs of STARsolo, kb-python, velocyto and alevin-fry for simulated
-reads whose molecules are known.
+`tests/data/counters` holds outputs of STARsolo, kb-python and velocyto for simulated reads whose
+molecules are known; that of alevin-fry lies beside the project.
 """
 
 from __future__ import annotations
@@ -16,11 +16,6 @@ import scipy.io
 import scipy.sparse as sp
 
 import steadyvelo as sv
-
-
-@pytest.fixture(scope="module")
-def counters(shared):
-    return shared / "counters"
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +147,8 @@ def test_velocyto_loom(counters, truth):
     same_entries(adata, "unspliced", frame(starsolo, "unspliced"))
 
 
-def test_alevin_fry(counters):
-    folder = counters / "alevin_fry_usa"
+def test_alevin_fry(shared):
+    folder = shared / "counters" / "alevin_fry_usa"
     known = pd.read_csv(folder / "example-dat.csv", skiprows=1, skipinitialspace=True)
     known = known.set_index(known.columns[0]) if known.shape[1] == 13 else known
     values = known.to_numpy()
