@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 OTHER_PYTHONS ?= 3.12 3.13
 
-.PHONY: demo test test-full test-browser test-pythons test-handover lint format clean
+.PHONY: demo test test-full test-browser test-pythons test-handover docs wheel lint format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/steadyvelo demo --out demo
@@ -44,6 +44,20 @@ test-handover: $(VENV)/.installed-test .venv-scvelo/.installed .venv-cellrank/.i
 	.venv-cellrank/bin/python -m pip install --quiet "cellrank==2.3.*"
 	touch $@
 
+# the documentation; a warning is an error
+docs: $(VENV)/.installed-docs
+	rm -rf docs/_build docs/generated
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+# the package as it will be installed: built, installed alone, and run outside this folder
+wheel:
+	rm -rf dist .venv-wheel
+	$(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	.venv-wheel/bin/python -m pip install --quiet dist/*.whl
+	folder=$$(mktemp -d) && cd "$$folder" && "$(CURDIR)/.venv-wheel/bin/steadyvelo" demo --out demo \
+	  && test -s demo/result_report.html
+
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -70,9 +84,13 @@ $(VENV)/.installed-browser: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet -e ".[browser]"
 	touch $@
 
+$(VENV)/.installed-docs: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet -e ".[docs]"
+	touch $@
+
 $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
 	touch $@
 
 clean:
-	rm -rf .venv .venv-* demo build dist htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* demo build dist docs/_build docs/generated docs/api.md htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache
