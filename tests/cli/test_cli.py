@@ -377,8 +377,9 @@ def test_an_interrupt_that_python_can_only_report_comes_again(capsys, then):
                 raise RuntimeError(msg)
             if then == "goes on":
                 time.sleep(20)
+                went_on.append(True)
 
-    start = time.monotonic()
+    went_on = []
     try:
         with pytest.raises(SystemExit) as left:
             command()
@@ -386,7 +387,7 @@ def test_an_interrupt_that_python_can_only_report_comes_again(capsys, then):
     finally:
         signal.signal(signal.SIGINT, before)
     assert left.value.code == 130
-    assert time.monotonic() - start < 10
+    assert not went_on
     assert "interrupted" in capsys.readouterr().err
 
 
