@@ -19,13 +19,12 @@ So :class:`DirectionSums` of one block are made from this block alone, and those
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
-from ._gene_sums import GeneSums
 from ._kernels._direction import add_contributions
 
 if TYPE_CHECKING:
@@ -34,9 +33,12 @@ if TYPE_CHECKING:
 
     from steadyvelo.model._typing import Float32Array, Float64Array
 
-    from ._lines import LineInfluences, Lines
     from ._moment_source import MomentBlock
     from ._projection import Projection
+    from ._velocities import Lines
+
+    # ψ and ω of Uncertainty.line_influences
+    Influences: TypeAlias = tuple[Float32Array, Float32Array]
 
 __all__ = ["DirectionProblem", "DirectionSums"]
 
@@ -52,11 +54,9 @@ class DirectionProblem:
     lines
         The fitted lines of all genes.
     groups
-        Groups of cells, 1 where a cell is in a group, shape (groups, rows).
+        1 where a cell is in a group, shape (groups, rows).
     signs
         Signs of the controls, shape (controls, rows).
-    n_threads
-        Number of threads.
     """
 
     projections: list[Projection]
@@ -87,7 +87,7 @@ class DirectionProblem:
 
 
 @dataclass(eq=False)
-class DirectionSums(GeneSums):
+class DirectionSums:
     """Sums over genes from which directions are made.
 
     Attributes
@@ -128,7 +128,7 @@ class DirectionSums(GeneSums):
 
     @classmethod
     def of_block(
-        cls, problem: DirectionProblem, block: MomentBlock, influences: LineInfluences
+        cls, problem: DirectionProblem, block: MomentBlock, influences: Influences
     ) -> DirectionSums:
         """Take the sums over the genes of a block, whose lines cells move by `influences`."""
         edges = problem.edges()
@@ -136,7 +136,7 @@ class DirectionSums(GeneSums):
         noise_along = np.zeros(edges[-1].stop, dtype=np.float32)
         chance = np.zeros((len(edges), 2, len(block.spliced)))
         arrows = _ArrowsByGene.zeros(problem.n_dims, block)
-        deviations = problem.lines.deviations(block)
+        deviations = block.deviation(*problem.lines.of(block.genes), problem.n_threads)
         for projection, places, by_chance in zip(problem.projections, edges, chance, strict=True):
             out = contributions[places], noise_along[places], by_chance, arrows
             _add_fold_graph(projection, block, deviations, *out, n_threads=problem.n_threads)
@@ -144,9 +144,10 @@ class DirectionSums(GeneSums):
         slopes, offsets = problem.by_group(arrows.slopes), problem.by_group(arrows.offsets)
         (n_groups, n_dims, n_genes), n_rows = slopes.shape, len(block.spliced)
         flat = n_groups * n_dims, n_genes
-        moved = (slopes.reshape(flat) @ influences.slope).astype(np.float64)
-        moved += offsets.reshape(flat) @ influences.offset
-        errors = np.sqrt((influences.slope**2).sum(axis=1))
+        psi, omega = influences
+        moved = (slopes.reshape(flat) @ psi).astype(np.float64)
+        moved += offsets.reshape(flat) @ omega
+        errors = np.sqrt((psi**2).sum(axis=1))
         return cls(
             contributions,
             noise_along,
@@ -160,16 +161,19 @@ class DirectionSums(GeneSums):
             ),
         )
 
+    def __iadd__(self, other: Self) -> Self:
+        """Add the sums of other genes in place: those of all edges take much memory."""
+        for field in fields(self):
+            total = getattr(self, field.name)
+            total += getattr(other, field.name)
+        return self
+
 
 @dataclass(frozen=True, eq=False)
 class _ArrowsByGene:
-    """The parts of a block's genes in every arrow, and its derivatives with the sign turned.
+    """The part of each gene of a block in every arrow, and its derivatives by γ and by the offset.
 
-    Attributes
-    ----------
-    parts, slopes, offsets
-        The part of each gene, and the derivatives by its γ and by its offset, float32, shape
-        (dimensions, rows, genes).
+    Derivatives have the sign turned; all have the shape (dimensions, rows, genes).
     """
 
     parts: Float32Array
@@ -180,10 +184,14 @@ class _ArrowsByGene:
     def zeros(cls, n_dims: int, block: MomentBlock) -> _ArrowsByGene:
         return cls(*np.zeros((3, n_dims, *block.spliced.shape), dtype=np.float32))
 
-    def line_errors(self, influences: LineInfluences) -> Float64Array:
+    def line_errors(self, influences: Influences) -> Float64Array:
         """Return what the errors of the lines add to the covariance of every arrow."""
         slopes, offsets = self.slopes, self.offsets
-        slope_variance, covariance, offset_variance = influences.covariances()
+        psi, omega = influences
+        slope_variance, covariance, offset_variance = (
+            np.einsum("gc,gc->g", x, y, dtype=np.float64)
+            for x, y in ((psi, psi), (psi, omega), (omega, omega))
+        )
         n_dims, n_rows, _ = slopes.shape
         out = np.empty((n_rows, n_dims, n_dims))
         for d in range(n_dims):
@@ -194,10 +202,10 @@ class _ArrowsByGene:
                 out[:, d, f] = out[:, f, d] = added
         return out
 
-    def control_shifts(self, influences: LineInfluences, signs: NDArray[np.int8]) -> Float64Array:
+    def control_shifts(self, influences: Influences, signs: NDArray[np.int8]) -> Float64Array:
         """Return what lines fitted to the deviations of each control add to every arrow."""
         turned = signs.T.astype(np.float32)
-        by_slope, by_offset = influences.slope @ turned, influences.offset @ turned
+        by_slope, by_offset = (moved @ turned for moved in influences)
         out = np.empty((len(signs), *self.slopes.shape[1::-1]))
         for d, (slopes, offsets) in enumerate(zip(self.slopes, self.offsets, strict=True)):
             out[:, :, d] = -(slopes @ by_slope + offsets @ by_offset).T
