@@ -135,13 +135,14 @@ class DirectionSums:
         contributions = np.zeros((edges[-1].stop, problem.n_dims), dtype=np.float32)
         noise_along = np.zeros(edges[-1].stop, dtype=np.float32)
         chance = np.zeros((len(edges), 2, len(block.spliced)))
-        arrows = _ArrowsByGene.zeros(problem.n_dims, block)
+        # of each gene the part in every arrow, and the derivatives by γ and by the offset
+        arrows = np.zeros((3, problem.n_dims, *block.spliced.shape), dtype=np.float32)
         deviations = block.deviation(*problem.lines.of(block.genes), problem.n_threads)
         for projection, places, by_chance in zip(problem.projections, edges, chance, strict=True):
             out = contributions[places], noise_along[places], by_chance, arrows
             _add_fold_graph(projection, block, deviations, *out, n_threads=problem.n_threads)
 
-        slopes, offsets = problem.by_group(arrows.slopes), problem.by_group(arrows.offsets)
+        parts, slopes, offsets = map(problem.by_group, arrows)
         (n_groups, n_dims, n_genes), n_rows = slopes.shape, len(block.spliced)
         flat = n_groups * n_dims, n_genes
         psi, omega = influences
@@ -152,13 +153,10 @@ class DirectionSums:
             contributions,
             noise_along,
             chance,
-            arrows.line_errors(influences),
-            arrows.control_shifts(influences, problem.signs),
+            _line_errors(arrows[1], arrows[2], influences),
+            _control_shifts(arrows[1], arrows[2], influences, problem.signs),
             moved.reshape(n_groups, n_dims, n_rows),
-            *(
-                problem.among_all_genes(values, block)
-                for values in (problem.by_group(arrows.parts), slopes, errors)
-            ),
+            *(problem.among_all_genes(values, block) for values in (parts, slopes, errors)),
         )
 
     def __iadd__(self, other: Self) -> Self:
@@ -169,47 +167,36 @@ class DirectionSums:
         return self
 
 
-@dataclass(frozen=True, eq=False)
-class _ArrowsByGene:
-    """The part of each gene of a block in every arrow, and its derivatives by γ and by the offset.
+def _line_errors(
+    slopes: Float32Array, offsets: Float32Array, influences: Influences
+) -> Float64Array:
+    """Return what the errors of the lines add to the covariance of every arrow."""
+    psi, omega = influences
+    slope_variance, covariance, offset_variance = (
+        np.einsum("gc,gc->g", x, y, dtype=np.float64)
+        for x, y in ((psi, psi), (psi, omega), (omega, omega))
+    )
+    n_dims, n_rows, _ = slopes.shape
+    out = np.empty((n_rows, n_dims, n_dims))
+    for d in range(n_dims):
+        for f in range(d + 1):
+            added = (slopes[d] * slopes[f]) @ slope_variance
+            added += (offsets[d] * offsets[f]) @ offset_variance
+            added += (slopes[d] * offsets[f] + offsets[d] * slopes[f]) @ covariance
+            out[:, d, f] = out[:, f, d] = added
+    return out
 
-    Derivatives have the sign turned; all have the shape (dimensions, rows, genes).
-    """
 
-    parts: Float32Array
-    slopes: Float32Array
-    offsets: Float32Array
-
-    @classmethod
-    def zeros(cls, n_dims: int, block: MomentBlock) -> _ArrowsByGene:
-        return cls(*np.zeros((3, n_dims, *block.spliced.shape), dtype=np.float32))
-
-    def line_errors(self, influences: Influences) -> Float64Array:
-        """Return what the errors of the lines add to the covariance of every arrow."""
-        slopes, offsets = self.slopes, self.offsets
-        psi, omega = influences
-        slope_variance, covariance, offset_variance = (
-            np.einsum("gc,gc->g", x, y, dtype=np.float64)
-            for x, y in ((psi, psi), (psi, omega), (omega, omega))
-        )
-        n_dims, n_rows, _ = slopes.shape
-        out = np.empty((n_rows, n_dims, n_dims))
-        for d in range(n_dims):
-            for f in range(d + 1):
-                added = (slopes[d] * slopes[f]) @ slope_variance
-                added += (offsets[d] * offsets[f]) @ offset_variance
-                added += (slopes[d] * offsets[f] + offsets[d] * slopes[f]) @ covariance
-                out[:, d, f] = out[:, f, d] = added
-        return out
-
-    def control_shifts(self, influences: Influences, signs: NDArray[np.int8]) -> Float64Array:
-        """Return what lines fitted to the deviations of each control add to every arrow."""
-        turned = signs.T.astype(np.float32)
-        by_slope, by_offset = (moved @ turned for moved in influences)
-        out = np.empty((len(signs), *self.slopes.shape[1::-1]))
-        for d, (slopes, offsets) in enumerate(zip(self.slopes, self.offsets, strict=True)):
-            out[:, :, d] = -(slopes @ by_slope + offsets @ by_offset).T
-        return out
+def _control_shifts(
+    slopes: Float32Array, offsets: Float32Array, influences: Influences, signs: NDArray[np.int8]
+) -> Float64Array:
+    """Return what lines fitted to the deviations of each control add to every arrow."""
+    turned = signs.T.astype(np.float32)
+    by_slope, by_offset = (moved @ turned for moved in influences)
+    out = np.empty((len(signs), *slopes.shape[1::-1]))
+    for d, (slope, offset) in enumerate(zip(slopes, offsets, strict=True)):
+        out[:, :, d] = -(slope @ by_slope + offset @ by_offset).T
+    return out
 
 
 def _add_fold_graph(
@@ -219,7 +206,7 @@ def _add_fold_graph(
     contributions: Float32Array,
     noise_along: Float32Array,
     chance: Float64Array,
-    arrows: _ArrowsByGene,
+    arrows: Float32Array,
     n_threads: int,
 ) -> None:
     """Add what the genes of one fold contribute along the edges of their graph."""
@@ -239,6 +226,7 @@ def _add_fold_graph(
         for values in (noise, [deviations - mean for mean in mean_deviations])
     )
     rows = np.empty((len(spliced), projection.n_dims, len(columns)), dtype=np.float32)
+    parts, slopes, offsets = arrows
 
     def add(fold: int, *arguments: Float32Array) -> None:
         """Add products with the counts of the cells of a fold to the edges that end in them."""
@@ -256,6 +244,6 @@ def _add_fold_graph(
         n_contributing = np.maximum(fold_graph.n_inside(other), 1)
         chance[fold] += share[:, 0] ** 2 * by_chance / n_contributing
         by_dimension = rows.transpose(1, 0, 2)
-        arrows.parts[:, :, columns] += by_dimension * velocity
-        arrows.slopes[:, :, columns] += by_dimension * (share * means[other])
-        arrows.offsets[:, :, columns] += share * by_dimension
+        parts[:, :, columns] += by_dimension * velocity
+        slopes[:, :, columns] += by_dimension * (share * means[other])
+        offsets[:, :, columns] += share * by_dimension

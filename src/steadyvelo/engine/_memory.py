@@ -6,7 +6,13 @@ import psutil
 
 from ._control_group import memory_left
 
-__all__ = ["BYTES_PER_VALUE", "available_memory", "genes_per_block"]
+__all__ = [
+    "BYTES_PER_VALUE",
+    "available_memory",
+    "check_dense_fits",
+    "dense_bytes",
+    "genes_per_block",
+]
 
 # more genes at a time do not make it faster: sums over a cell's values are long enough; with few
 # cells, taking fresh memory would be most of the work

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from ._kernels._weights import extreme_cells, row_percentiles
-from ._ratio import resolve_offset
+from ._ratio import OffsetMode, resolve_offset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._ratio import OffsetMode
     from ._typing import BoolArray, Float64Array, GeneRows
 
 __all__ = ["WEIGHT_RULES", "Quantiles", "extremeness", "resolve_quantiles", "steady_state_weights"]
