@@ -21,8 +21,7 @@ from steadyvelo.engine import (
 )
 from steadyvelo.engine._direction_sums import DirectionProblem, DirectionSums
 from steadyvelo.engine._fold_graph import fold_graphs
-from steadyvelo.engine._lines import LineInfluences
-from steadyvelo.engine._projection import EdgeSteps, projections_of
+from steadyvelo.engine._projection import edge_steps, projections_of
 from steadyvelo.model import group_members
 
 N_CELLS, N_GENES, K, N_SPLITS = 90, 14, 12, 3
@@ -246,29 +245,26 @@ def sums_over(blocks):
     source, errors, rule, lines, embedding, groups, signs, _ = problem(offset=True)
     blocks = [source.block(genes) for genes in blocks]
     graphs = fold_graphs(errors.splits, source.order)
-    edge_steps = [
-        reduce(
-            iadd,
-            (
-                EdgeSteps.of_genes(graph, block.kept_counts[0][:, graph.genes[block.genes]])
-                for block in blocks
-            ),
+    steps = [
+        sum(
+            edge_steps(graph, block.kept_counts[0][:, graph.genes[block.genes]]) for block in blocks
         )
         for graph in graphs
     ]
-    projections = projections_of(graphs, edge_steps, embedding, N_SPLITS)
+    projections = projections_of(graphs, steps, embedding, N_SPLITS)
     given = DirectionProblem(projections, lines, group_members(groups, 3, np.float32), signs)
     sums = reduce(
         iadd,
         (
-            DirectionSums.of_block(
-                given, block, LineInfluences.of_block(block, errors, rule, lines, 1)
-            )
+            DirectionSums.of_block(given, block, errors.line_influences(block, rule, lines))
             for block in blocks
         ),
     )
-    steps = {f"{name} {k}": x for k, s in enumerate(edge_steps) for name, x in vars(s).items()}
-    return steps | vars(sums)
+    names = "sums of steps", "squares of steps"
+    along_edges = {
+        f"{name} {k}": x for k, x2 in enumerate(steps) for name, x in zip(names, x2, strict=True)
+    }
+    return along_edges | vars(sums)
 
 
 def test_sums_of_two_blocks_of_genes_add_up_to_those_of_all():

@@ -10,7 +10,7 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._warnings import NoVelocityGenesError
-from steadyvelo.engine import CellOrder, FitRule, MomentVelocities, StoredVelocities
+from steadyvelo.engine import CellOrder, FitRule, LayerSource, Lines, Velocities
 
 from ._fit_params import GIVEN, FitParams
 from ._groups import in_groups
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo.engine import CountsSource, MomentSource, Velocities
+    from steadyvelo.engine import CountsSource, MomentSource
 
     from ._fit_params import FitOptions, GraphParams
 
@@ -234,10 +234,9 @@ class Fit:
             if _keys.VELOCITY.is_in(self.adata, self.key):
                 self.check_unchanged()
                 layers = _keys.MS.read(self.adata), _keys.VELOCITY.read(self.adata, self.key)
-                return StoredVelocities(genes, order, *layers)
-        moments = self.moments(genes, order)
-        lines = self.gamma[genes], self.offset[genes]
-        return MomentVelocities(genes, moments.order, moments, *lines)
+                return Velocities(LayerSource(*layers, genes, order), None)
+        lines = Lines(self.gamma[genes], self.offset[genes])
+        return Velocities(self.moments(genes, order), lines)
 
     def _smoothed(self, genes: NDArray[np.int64], *, keep_counts: bool = False) -> CountsSource:
         return counts_source(

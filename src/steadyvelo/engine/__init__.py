@@ -8,17 +8,14 @@ array of cells × genes is needed.
 
 from __future__ import annotations
 
-from ._column_sums import weighted_column_sums
 from ._comparison import fit_groups
 from ._confidence import velocity_agreement
-from ._connected import connected_parts
 from ._crossfit import CrossFit, Split
 from ._direction import Directions, bytes_per_direction_value, find_directions
-from ._edges import recursive_neighbors
+from ._edges import connected_parts, recursive_neighbors
 from ._fit import FitResult, fit_ratios
 from ._fit_rule import FitRule
 from ._gene_checks import GeneChecks, check_genes
-from ._lines import Lines
 from ._memory import (
     BYTES_PER_VALUE,
     available_memory,
@@ -28,7 +25,7 @@ from ._memory import (
 )
 from ._moment_source import CountsSource, LayerSource, MomentBlock, MomentSource
 from ._order import CellOrder
-from ._products import row_products, symmetric_products
+from ._products import row_products, symmetric_products, weighted_column_sums
 from ._sandwich import Sandwich
 from ._scratch import Scratch
 from ._smoothing import SmoothingOperator
@@ -41,7 +38,7 @@ from ._transitions import (
     weights_against,
 )
 from ._uncertainty import Uncertainty
-from ._velocities import MomentVelocities, StoredVelocities, Velocities, VelocityBlock
+from ._velocities import Lines, Velocities
 from ._velocity_graph import EdgeCorrelation, split_signs
 
 __all__ = [
@@ -58,16 +55,13 @@ __all__ = [
     "Lines",
     "MomentBlock",
     "MomentSource",
-    "MomentVelocities",
     "Sandwich",
     "Scratch",
     "SmoothingOperator",
     "Split",
     "Spreading",
-    "StoredVelocities",
     "Uncertainty",
     "Velocities",
-    "VelocityBlock",
     "available_memory",
     "bytes_per_direction_value",
     "check_dense_fits",

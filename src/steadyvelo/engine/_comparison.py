@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
-from steadyvelo.model import GroupRatios
+from steadyvelo.model import GroupRatios, Instruments
 
-from ._threads import gene_slices, in_threads
+from ._threads import Progress, for_genes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
     from ._fit_rule import FitRule
     from ._moment_source import MomentSource
-    from ._threads import Progress
     from ._uncertainty import Uncertainty
 
 __all__ = ["fit_groups"]
@@ -33,42 +31,20 @@ def fit_groups(
     n_threads: int = 1,
     progress: Progress | None = None,
 ) -> GroupRatios:
-    """Fit every gene in every group of cells.
+    """Fit every gene in every group of cells, each by its rule; all with one offset mode.
 
-    Parameters
-    ----------
-    source
-        Where smoothed abundances and counts come from.
-    rules
-        How to fit each group; all with one offset mode.
-    uncertainty
-        How to find errors of the ratios.
-    genes_per_block
-        Genes held at a time.
-    samples
-        Number of each cell's sample, shape (cells,); None means that cells are independent.
-    n_threads
-        Number of threads.
-    progress
-        Called with the share done, in (0, 1].
+    `samples` are numbers of the cells' samples, shape (cells,); None means independent cells.
     """
     if samples is not None:
         samples = samples[source.order.cell_of_row]
+    centred = rules[0].offset is not False
     parts = []
-    for block in source.blocks(genes_per_block, n_threads):
+    for block in source.blocks(genes_per_block, n_threads, progress):
         groups = uncertainty.instruments(block, rules, n_threads=n_threads)
-        parts += in_threads(
-            [
-                partial(
-                    GroupRatios.from_instruments,
-                    [group.of_genes(genes) for group in groups],
-                    centred=rules[0].offset is not False,
-                    samples=samples,
-                )
-                for genes in gene_slices(block.spliced.shape[1], _GENES_PER_TASK)
-            ],
-            n_threads,
-        )
-        if progress is not None:
-            progress(block.genes.stop / source.n_genes)
+
+        def ratios(genes: slice, groups: list[Instruments] = groups) -> GroupRatios:
+            chosen = [group.of_genes(genes) for group in groups]
+            return GroupRatios.from_instruments(chosen, centred=centred, samples=samples)
+
+        parts += for_genes(ratios, block.spliced.shape[1], _GENES_PER_TASK, n_threads)
     return GroupRatios.join(parts)

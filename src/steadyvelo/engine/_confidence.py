@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from steadyvelo.model._typing import Float32Array, Float64Array
+    from steadyvelo.model._typing import Float32Array, Float64Array, Pattern
 
 __all__ = ["velocity_agreement"]
 
@@ -25,8 +25,8 @@ _ROUNDING = 1e-10
 
 def velocity_agreement(
     blocks: Iterable[tuple[Float32Array, Float32Array]],
-    neighbors: tuple[NDArray[np.int64], NDArray[np.int32]],
-    transitions: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]],
+    neighbors: Pattern,
+    transitions: tuple[NDArray[np.int64], NDArray[np.int32], Float32Array],
     *,
     n_threads: int = 1,
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
@@ -39,21 +39,9 @@ def velocity_agreement(
         \operatorname{mean}_{j \in N(i)} \rho(v_i, v_j), \qquad
         \rho\Bigl(v_i, \textstyle\sum_j T_{ij} (x_j - x_i)\Bigr)
 
-    Parameters
-    ----------
-    blocks
-        Expression x and velocity v of some genes each, float32, shape (cells, genes of the block).
-    neighbors
-        CSR pattern of N.
-    transitions
-        CSR triple of T, float32.
-    n_threads
-        Number of threads.
-
-    Returns
-    -------
-    Three values per cell; NaN where a cell has no neighbours or no transitions, or where a side
-    is constant over genes.
+    Each block has x and v of some genes, float32, shape (cells, genes). `neighbors` is the CSR
+    pattern of N, `transitions` the CSR triple of T, float32. NaN for cells without neighbours or
+    transitions, or where a side is constant over genes.
     """
     indptr, indices = neighbors
     n_cells, n_genes = len(indptr) - 1, 0

@@ -23,24 +23,21 @@ from steadyvelo.model import group_members
 from ._direction_sums import DirectionProblem, DirectionSums
 from ._fold_graph import fold_graphs
 from ._kernels._direction import mean_contributions
-from ._lines import LineInfluences
-from ._projection import EdgeSteps, projections_of
-from ._threads import for_rows
+from ._projection import Projection, edge_steps, projections_of
+from ._threads import Progress, for_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
+    from steadyvelo.model._typing import Float32Array, Float64Array, IntArray, Pattern
 
     from ._crossfit import CrossFit, Split
     from ._fit_rule import FitRule
-    from ._lines import Lines
     from ._moment_source import CountsSource, MomentBlock
     from ._order import CellOrder
-    from ._projection import Projection
-    from ._threads import Progress
+    from ._velocities import Lines
 
 __all__ = ["Directions", "bytes_per_direction_value", "find_directions"]
 
@@ -63,11 +60,9 @@ class Directions:
     group_scores
         What each raw cell adds to them less what it moves the lines, shape
         (groups, dimensions, cells): independent between cells.
-    group_contributions
-        Contributions of the genes to them, shape (groups, dimensions, genes).
-    group_slopes
-        Derivatives of them by γ of each gene, with the sign turned, shape
-        (groups, dimensions, genes).
+    group_contributions, group_slopes
+        Contributions of the genes to them, and their derivatives by γ of each gene with the sign
+        turned, shape (groups, dimensions, genes).
     gamma_se
         Standard errors of γ, shape (genes,).
     controls
@@ -112,34 +107,24 @@ def find_directions(
         Counts of the genes that enter, with ``keep_counts=True``.
     errors
         The splits, and how errors of the lines are found.
-    rule
-        How the genes were fitted.
-    lines
-        The fitted lines.
+    rule, lines
+        How the genes were fitted, and with what result.
     embedding
         Float64, shape (cells, dimensions).
     groups
         Number of each cell's group, −1 for none, shape (cells,).
     signs
         Random signs by which deviations are turned for a control, shape (controls, cells).
-    genes_per_block
-        Genes held at a time.
-    n_threads
-        Number of threads.
-    progress
-        Called with the share done, in (0, 1].
     """
     rows = source.order.cell_of_row
 
     def blocks(first: float) -> Iterator[MomentBlock]:
-        """Make all blocks of one of the two passes, and say how much is done after each."""
-        for block in source.blocks(genes_per_block, n_threads):
-            yield block
-            if progress is not None:
-                progress(first + block.genes.stop / source.n_genes / 2)
+        """Make all blocks of one of the two passes; `first` is the share done before it."""
+        report = None if progress is None else lambda done: progress(first + done / 2)
+        return source.blocks(genes_per_block, n_threads, report)
 
     problem = DirectionProblem(
-        _projections(blocks(0.0), source.order, errors.splits, embedding, n_threads),
+        _projections(blocks(0.0), source.order, errors.splits, embedding[rows], n_threads),
         lines,
         group_members(groups[rows], int(groups.max(initial=-1)) + 1, np.float32),
         signs[:, rows],
@@ -147,14 +132,14 @@ def find_directions(
     )
 
     def sums_of(block: MomentBlock) -> DirectionSums:
-        influences = LineInfluences.of_block(block, errors, rule, lines, n_threads)
+        influences = errors.line_influences(block, rule, lines, n_threads)
         return DirectionSums.of_block(problem, block, influences)
 
     return _directions(problem, reduce(iadd, map(sums_of, blocks(0.5))), source.order)
 
 
 def _projections(
-    blocks: Iterator[MomentBlock],
+    blocks: Iterable[MomentBlock],
     order: CellOrder,
     splits: list[Split],
     embedding: Float64Array,
@@ -162,14 +147,14 @@ def _projections(
 ) -> list[Projection]:
     """Return the projections for the genes of each fold in each split, from one pass."""
     graphs = fold_graphs(splits, order)
-    edge_steps = [EdgeSteps.zeros(graph) for graph in graphs]
+    steps = [np.zeros((2, 2, graph.n_edges)) for graph in graphs]
     for block in blocks:
         spliced, _ = block.kept_counts
         for number, graph in enumerate(graphs):
             columns = np.flatnonzero(graph.genes[block.genes])
             if len(columns) > 0:
-                edge_steps[number] += EdgeSteps.of_genes(graph, spliced[:, columns], n_threads)
-    return projections_of(graphs, edge_steps, embedding[order.cell_of_row], len(splits))
+                steps[number] += edge_steps(graph, spliced[:, columns], n_threads)
+    return projections_of(graphs, steps, embedding, len(splits))
 
 
 def _directions(problem: DirectionProblem, sums: DirectionSums, order: CellOrder) -> Directions:
@@ -201,7 +186,7 @@ def _directions(problem: DirectionProblem, sums: DirectionSums, order: CellOrder
     )
 
 
-def _edges(problem: DirectionProblem) -> tuple[IntArray, NDArray[np.int32]]:
+def _edges(problem: DirectionProblem) -> Pattern:
     """Return where the edges of each row begin in every fold graph, and the cells they lead to."""
     graphs = [projection.fold_graph.graph for projection in problem.projections]
     starts = [

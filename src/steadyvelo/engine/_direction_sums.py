@@ -19,13 +19,12 @@ So :class:`DirectionSums` of one block are made from this block alone, and those
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
-from ._gene_sums import GeneSums
 from ._kernels._direction import add_contributions
 
 if TYPE_CHECKING:
@@ -34,9 +33,12 @@ if TYPE_CHECKING:
 
     from steadyvelo.model._typing import Float32Array, Float64Array
 
-    from ._lines import LineInfluences, Lines
     from ._moment_source import MomentBlock
     from ._projection import Projection
+    from ._velocities import Lines
+
+    # ψ and ω of Uncertainty.line_influences
+    Influences: TypeAlias = tuple[Float32Array, Float32Array]
 
 __all__ = ["DirectionProblem", "DirectionSums"]
 
@@ -52,11 +54,9 @@ class DirectionProblem:
     lines
         The fitted lines of all genes.
     groups
-        Groups of cells, 1 where a cell is in a group, shape (groups, rows).
+        1 where a cell is in a group, shape (groups, rows).
     signs
         Signs of the controls, shape (controls, rows).
-    n_threads
-        Number of threads.
     """
 
     projections: list[Projection]
@@ -87,7 +87,7 @@ class DirectionProblem:
 
 
 @dataclass(eq=False)
-class DirectionSums(GeneSums):
+class DirectionSums:
     """Sums over genes from which directions are made.
 
     Attributes
@@ -128,80 +128,75 @@ class DirectionSums(GeneSums):
 
     @classmethod
     def of_block(
-        cls, problem: DirectionProblem, block: MomentBlock, influences: LineInfluences
+        cls, problem: DirectionProblem, block: MomentBlock, influences: Influences
     ) -> DirectionSums:
         """Take the sums over the genes of a block, whose lines cells move by `influences`."""
         edges = problem.edges()
         contributions = np.zeros((edges[-1].stop, problem.n_dims), dtype=np.float32)
         noise_along = np.zeros(edges[-1].stop, dtype=np.float32)
         chance = np.zeros((len(edges), 2, len(block.spliced)))
-        arrows = _ArrowsByGene.zeros(problem.n_dims, block)
-        deviations = problem.lines.deviations(block)
+        # of each gene the part in every arrow, and the derivatives by γ and by the offset
+        arrows = np.zeros((3, problem.n_dims, *block.spliced.shape), dtype=np.float32)
+        deviations = block.deviation(*problem.lines.of(block.genes), problem.n_threads)
         for projection, places, by_chance in zip(problem.projections, edges, chance, strict=True):
             out = contributions[places], noise_along[places], by_chance, arrows
             _add_fold_graph(projection, block, deviations, *out, n_threads=problem.n_threads)
 
-        slopes, offsets = problem.by_group(arrows.slopes), problem.by_group(arrows.offsets)
+        parts, slopes, offsets = map(problem.by_group, arrows)
         (n_groups, n_dims, n_genes), n_rows = slopes.shape, len(block.spliced)
         flat = n_groups * n_dims, n_genes
-        moved = (slopes.reshape(flat) @ influences.slope).astype(np.float64)
-        moved += offsets.reshape(flat) @ influences.offset
-        errors = np.sqrt((influences.slope**2).sum(axis=1))
+        psi, omega = influences
+        moved = (slopes.reshape(flat) @ psi).astype(np.float64)
+        moved += offsets.reshape(flat) @ omega
+        errors = np.sqrt((psi**2).sum(axis=1))
         return cls(
             contributions,
             noise_along,
             chance,
-            arrows.line_errors(influences),
-            arrows.control_shifts(influences, problem.signs),
+            _line_errors(arrows[1], arrows[2], influences),
+            _control_shifts(arrows[1], arrows[2], influences, problem.signs),
             moved.reshape(n_groups, n_dims, n_rows),
-            *(
-                problem.among_all_genes(values, block)
-                for values in (problem.by_group(arrows.parts), slopes, errors)
-            ),
+            *(problem.among_all_genes(values, block) for values in (parts, slopes, errors)),
         )
 
+    def __iadd__(self, other: Self) -> Self:
+        """Add the sums of other genes in place: those of all edges take much memory."""
+        for field in fields(self):
+            total = getattr(self, field.name)
+            total += getattr(other, field.name)
+        return self
 
-@dataclass(frozen=True, eq=False)
-class _ArrowsByGene:
-    """The parts of a block's genes in every arrow, and its derivatives with the sign turned.
 
-    Attributes
-    ----------
-    parts, slopes, offsets
-        The part of each gene, and the derivatives by its γ and by its offset, float32, shape
-        (dimensions, rows, genes).
-    """
+def _line_errors(
+    slopes: Float32Array, offsets: Float32Array, influences: Influences
+) -> Float64Array:
+    """Return what the errors of the lines add to the covariance of every arrow."""
+    psi, omega = influences
+    slope_variance, covariance, offset_variance = (
+        np.einsum("gc,gc->g", x, y, dtype=np.float64)
+        for x, y in ((psi, psi), (psi, omega), (omega, omega))
+    )
+    n_dims, n_rows, _ = slopes.shape
+    out = np.empty((n_rows, n_dims, n_dims))
+    for d in range(n_dims):
+        for f in range(d + 1):
+            added = (slopes[d] * slopes[f]) @ slope_variance
+            added += (offsets[d] * offsets[f]) @ offset_variance
+            added += (slopes[d] * offsets[f] + offsets[d] * slopes[f]) @ covariance
+            out[:, d, f] = out[:, f, d] = added
+    return out
 
-    parts: Float32Array
-    slopes: Float32Array
-    offsets: Float32Array
 
-    @classmethod
-    def zeros(cls, n_dims: int, block: MomentBlock) -> _ArrowsByGene:
-        return cls(*np.zeros((3, n_dims, *block.spliced.shape), dtype=np.float32))
-
-    def line_errors(self, influences: LineInfluences) -> Float64Array:
-        """Return what the errors of the lines add to the covariance of every arrow."""
-        slopes, offsets = self.slopes, self.offsets
-        slope_variance, covariance, offset_variance = influences.covariances()
-        n_dims, n_rows, _ = slopes.shape
-        out = np.empty((n_rows, n_dims, n_dims))
-        for d in range(n_dims):
-            for f in range(d + 1):
-                added = (slopes[d] * slopes[f]) @ slope_variance
-                added += (offsets[d] * offsets[f]) @ offset_variance
-                added += (slopes[d] * offsets[f] + offsets[d] * slopes[f]) @ covariance
-                out[:, d, f] = out[:, f, d] = added
-        return out
-
-    def control_shifts(self, influences: LineInfluences, signs: NDArray[np.int8]) -> Float64Array:
-        """Return what lines fitted to the deviations of each control add to every arrow."""
-        turned = signs.T.astype(np.float32)
-        by_slope, by_offset = influences.slope @ turned, influences.offset @ turned
-        out = np.empty((len(signs), *self.slopes.shape[1::-1]))
-        for d, (slopes, offsets) in enumerate(zip(self.slopes, self.offsets, strict=True)):
-            out[:, :, d] = -(slopes @ by_slope + offsets @ by_offset).T
-        return out
+def _control_shifts(
+    slopes: Float32Array, offsets: Float32Array, influences: Influences, signs: NDArray[np.int8]
+) -> Float64Array:
+    """Return what lines fitted to the deviations of each control add to every arrow."""
+    turned = signs.T.astype(np.float32)
+    by_slope, by_offset = (moved @ turned for moved in influences)
+    out = np.empty((len(signs), *slopes.shape[1::-1]))
+    for d, (slope, offset) in enumerate(zip(slopes, offsets, strict=True)):
+        out[:, :, d] = -(slope @ by_slope + offset @ by_offset).T
+    return out
 
 
 def _add_fold_graph(
@@ -211,7 +206,7 @@ def _add_fold_graph(
     contributions: Float32Array,
     noise_along: Float32Array,
     chance: Float64Array,
-    arrows: _ArrowsByGene,
+    arrows: Float32Array,
     n_threads: int,
 ) -> None:
     """Add what the genes of one fold contribute along the edges of their graph."""
@@ -231,6 +226,7 @@ def _add_fold_graph(
         for values in (noise, [deviations - mean for mean in mean_deviations])
     )
     rows = np.empty((len(spliced), projection.n_dims, len(columns)), dtype=np.float32)
+    parts, slopes, offsets = arrows
 
     def add(fold: int, *arguments: Float32Array) -> None:
         """Add products with the counts of the cells of a fold to the edges that end in them."""
@@ -248,6 +244,6 @@ def _add_fold_graph(
         n_contributing = np.maximum(fold_graph.n_inside(other), 1)
         chance[fold] += share[:, 0] ** 2 * by_chance / n_contributing
         by_dimension = rows.transpose(1, 0, 2)
-        arrows.parts[:, :, columns] += by_dimension * velocity
-        arrows.slopes[:, :, columns] += by_dimension * (share * means[other])
-        arrows.offsets[:, :, columns] += share * by_dimension
+        parts[:, :, columns] += by_dimension * velocity
+        slopes[:, :, columns] += by_dimension * (share * means[other])
+        offsets[:, :, columns] += share * by_dimension

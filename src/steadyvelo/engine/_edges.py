@@ -1,11 +1,13 @@
-"""The edges of the velocity graph: each cell's neighbours and theirs."""
+"""Edges between cells: neighbours of neighbours, and which cells a graph connects."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
 
 from ._kernels._edges import reach
 from ._threads import in_threads, row_chunks
@@ -13,32 +15,24 @@ from ._threads import in_threads, row_chunks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["recursive_neighbors"]
+    from steadyvelo.model._typing import Pattern
+
+__all__ = ["connected_parts", "recursive_neighbors"]
+
+# edges of a cell that join nearly all cells that are joined
+_FEW = 4
 
 
 def recursive_neighbors(
     indptr: NDArray[np.int64], indices: NDArray[np.int32], *, n_steps: int, n_threads: int = 1
-) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Find the other cells that can be reached in 1 to `n_steps` steps.
+) -> Pattern:
+    """Find the other cells that can be reached in 1 to `n_steps` steps along a CSR pattern.
 
-    Parameters
-    ----------
-    indptr, indices
-        CSR pattern of direct neighbours; rows may differ in length, a cell's own index is ignored.
-    n_steps
-        1 for neighbours, 2 for neighbours and theirs, and so on.
-    n_threads
-        Number of threads.
-
-    Returns
-    -------
-    CSR pattern, indices sorted in each row.
+    Returned as a pattern with indices sorted in each row, which leaves the cell itself out.
     """
     chunks = row_chunks(len(indptr) - 1, n_threads)
-    parts = in_threads(
-        [partial(reach, indptr, indices, n_steps, start, stop) for start, stop in chunks],
-        n_threads,
-    )
+    work = partial(reach, indptr, indices, n_steps)
+    parts = in_threads([partial(work, *chunk) for chunk in chunks], n_threads)
     degrees = np.concatenate([degrees for degrees, _ in parts])
     out_indptr = np.concatenate([[0], np.cumsum(degrees)])
     out_indices = np.empty(out_indptr[-1], dtype=np.int32)
@@ -49,3 +43,29 @@ def recursive_neighbors(
         place = out_indptr[start]
         out_indices[place : place + len(found)] = found
     return out_indptr, out_indices
+
+
+def connected_parts(graph: sp.csr_matrix[Any]) -> NDArray[np.int32]:
+    """Return the number of the part that each cell is in; directions of edges do not matter.
+
+    scipy's search copies a graph several times. It gets a few edges of each cell here, and then
+    those edges alone that lead from one of the parts so found to another.
+    """
+    n_cells = graph.shape[0]
+    degrees = np.diff(graph.indptr)
+    some = np.minimum(degrees, _FEW)
+    indptr = np.concatenate([[0], np.cumsum(some)])
+    places = np.arange(indptr[-1]) + np.repeat(graph.indptr[:-1] - indptr[:-1], some)
+    few = sp.csr_matrix((np.ones(len(places)), graph.indices[places], indptr), shape=graph.shape)
+    n_found, found = connected_components(few, directed=False)
+    joined = [np.empty((2, 0), dtype=np.int32)]
+    for start, stop in row_chunks(n_cells, 1):
+        other = found[graph.indices[graph.indptr[start] : graph.indptr[stop]]]
+        own = np.repeat(found[start:stop], degrees[start:stop])
+        across = own != other
+        joined.append(np.unique(np.stack([own[across], other[across]]), axis=1))
+    pairs = np.concatenate(joined, axis=1)
+    between = sp.csr_matrix((np.ones(pairs.shape[1]), pairs), shape=(n_found, n_found))
+    _, together = connected_components(between, directed=False)
+    parts: NDArray[np.int32] = together[found]
+    return parts

@@ -13,7 +13,7 @@ from steadyvelo.model._join import joined
 
 from ._kernels._gather import place_rows
 from ._scratch import Scratch
-from ._threads import gene_slices, in_threads
+from ._threads import Progress, for_genes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from ._fit_rule import FitRule
     from ._moment_source import MomentBlock, MomentSource
-    from ._threads import Progress
     from ._uncertainty import Uncertainty
 
 __all__ = ["FitResult", "fit_ratios"]
@@ -67,14 +66,7 @@ class FitResult:
 class _OrdinaryFit:
     """Least squares on the smoothed values of some genes, and what is kept of these values.
 
-    Attributes
-    ----------
-    fit
-        Lines through the cells of the fit.
-    overall
-        Statistics of all cells, from which R² of any line follows.
-    n_cells, spliced_max, unspliced_max
-        As in :class:`FitResult`.
+    R² of any line follows from `overall`, the statistics of all cells.
     """
 
     fit: RatioFit
@@ -110,36 +102,16 @@ def fit_ratios(
 ) -> FitResult:
     """Fit every gene of a source, one block after the other.
 
-    Parameters
-    ----------
-    source
-        Where smoothed abundances come from; with `uncertainty` it keeps counts.
-    rule
-        How to fit.
-    genes_per_block
-        Genes held at a time.
-    uncertainty
-        How to find errors of the ratios; None for none.
-    n_threads
-        Number of threads.
-    consume
-        Called with every block and its fits before the next block is made.
-    progress
-        Called with the share done, in (0, 1].
-
-    Returns
-    -------
-    Fits of all genes of the source.
+    With `uncertainty`, which needs a source that keeps counts, ratios have errors. `consume` is
+    called with every block and its fits before the next block is made.
     """
     results = []
     scratch = Scratch()
-    for block in source.blocks(genes_per_block, n_threads):
+    for block in source.blocks(genes_per_block, n_threads, progress):
         result = _fit_block(block, rule, uncertainty, scratch, n_threads)
         if consume is not None:
             consume(block, result)
         results.append(result)
-        if progress is not None:
-            progress(block.genes.stop / source.n_genes)
     return joined(results)
 
 
@@ -156,8 +128,7 @@ def _fit_block(
     if uncertainty is not None and not uncertainty.replaces_fit:
         weights = scratch.array("weights", block.spliced.shape, rule.weights_dtype)
     fit_genes = partial(_fit_genes, block, rule, weights)
-    tasks = gene_slices(n_genes, _GENES_PER_TASK)
-    ordinary = joined(in_threads([partial(fit_genes, genes) for genes in tasks], n_threads))
+    ordinary = joined(for_genes(fit_genes, n_genes, _GENES_PER_TASK, n_threads))
     if uncertainty is None:
         return ordinary.result(rule, ordinary.fit, RatioErrors.missing(n_genes))
     rules, known = uncertainty.rules_for(rule), None if weights is None else [weights]
@@ -176,7 +147,7 @@ def _fit_genes(
 ) -> _OrdinaryFit:
     """Fit some genes of a block, and write their weights where these are wanted."""
     spliced, unspliced = block.by_gene(genes)
-    weights = rule.weigh(spliced, unspliced, block.genes.start + np.arange(genes.start, genes.stop))
+    weights = rule.weigh(spliced, unspliced, block.places[genes])
     if weights_out is not None:
         place_rows(weights, block.order.row_of_cell, weights_out[:, genes])
     statistics = SufficientStatistics.from_gene_rows(spliced, unspliced, weights)

@@ -12,17 +12,20 @@ from steadyvelo.model import steady_state_weights
 from steadyvelo.model._extremes import halves, upper_end
 
 from ._kernels._gather import place_rows
+from ._moment_source import by_gene
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from steadyvelo.model._ratio import OffsetMode
     from steadyvelo.model._typing import BoolArray, Float32Array, IntArray, Matrix
     from steadyvelo.model._weights import Quantiles
 
-    from ._moment_source import MomentBlock
+    from ._order import CellOrder
 
-__all__ = ["FitRule"]
+__all__ = ["FitRule", "weigh_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,42 +66,17 @@ class FitRule:
         return np.bool_ if marks else np.float32
 
     def weigh(
-        self, spliced: Float32Array, unspliced: Float32Array, columns: IntArray
+        self, spliced: Float32Array, unspliced: Float32Array, places: IntArray
     ) -> NDArray[Any]:
-        """Return the weights of cells in the fits of some genes.
+        """Return the weights of cells in the fits of some genes, shape (1 or genes, cells).
 
-        Parameters
-        ----------
-        spliced, unspliced
-            Smoothed abundances from which a rule chooses, shape (genes, cells).
-        columns
-            Places of the genes among those of the source.
-
-        Returns
-        -------
-        Shape (1 or genes, cells).
+        A rule chooses from smoothed abundances, shape (genes, cells); weights that were given are
+        those at the `places` of the genes among those of the source.
         """
-        weights = self._weigh(spliced, unspliced, columns)
+        weights = self._weigh(spliced, unspliced, places)
         if self.half is None:
             return weights
-        top = upper_end(spliced, weights)
-        return weights * halves(spliced, top)[self.half]
-
-    def weigh_rows(self, block: MomentBlock, genes: slice, out: NDArray[Any]) -> None:
-        """Write the weights of cells in the fits of some genes of a block to its rows.
-
-        Parameters
-        ----------
-        block
-            Smoothed abundances.
-        genes
-            Places of the genes in the block.
-        out
-            Where weights of all genes of the block go, shape (rows, genes).
-        """
-        places = block.genes.start + np.arange(genes.start, genes.stop)
-        weights = self.weigh(*block.by_gene(genes), places)
-        place_rows(weights, block.order.row_of_cell, out[:, genes])
+        return weights * halves(spliced, upper_end(spliced, weights))[self.half]
 
     def two_ended(self) -> FitRule:
         """Return the rule with which an offset is tested: cells at both ends where one is used.
@@ -111,7 +89,7 @@ class FitRule:
         return self if low is not None else replace(self, quantiles=(1 - high, high))
 
     def _weigh(
-        self, spliced: Float32Array, unspliced: Float32Array, columns: IntArray
+        self, spliced: Float32Array, unspliced: Float32Array, places: IntArray
     ) -> NDArray[Any]:
         if isinstance(self.weights, str):
             return steady_state_weights(
@@ -124,6 +102,24 @@ class FitRule:
             )
         if self.weights.ndim == 1:
             return np.asarray(self.weights, dtype=np.float64)[None, :] * self.fit_cells
-        block = self.weights[:, columns]
+        block = self.weights[:, places]
         dense = block.toarray() if sp.issparse(block) else block
         return np.ascontiguousarray(dense.T, dtype=np.float64) * self.fit_cells
+
+
+def weigh_rows(
+    rules: list[FitRule],
+    moments: Sequence[Float32Array],
+    order: CellOrder,
+    places: IntArray,
+    weights: list[NDArray[Any]],
+    genes: slice,
+) -> None:
+    """Write the weights of some genes under all rules, each to its array of shape (rows, genes).
+
+    Rows of these and of the spliced and unspliced `moments` stand in `order`; `places` are those of
+    all columns among the genes of the source.
+    """
+    spliced, unspliced = (by_gene(values, genes, order) for values in moments)
+    for rule, out in zip(rules, weights, strict=True):
+        place_rows(rule.weigh(spliced, unspliced, places[genes]), order.row_of_cell, out[:, genes])

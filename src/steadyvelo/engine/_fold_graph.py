@@ -57,12 +57,8 @@ class FoldGraph:
         """Make the graph of one fold of genes, with its rows in an order."""
         graph = split.graphs[fold].reordered(order)
         first = split.cell_fold[order.cell_of_row] == 0
-        return cls(
-            split.gene_fold == fold,
-            graph,
-            (graph.without(~first), graph.without(first)),
-            (first, ~first),
-        )
+        means = graph.without(~first), graph.without(first)
+        return cls(split.gene_fold == fold, graph, means, (first, ~first))
 
     @property
     def n_edges(self) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
-from typing import TYPE_CHECKING, Any
+from functools import partial, singledispatch
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -29,10 +29,8 @@ def readable(x: Matrix) -> Matrix:
     if x.format == "csc":
         return sp.csc_array(x)
     csr = sp.csr_array(x)
-    if not csr.has_sorted_indices:
-        # a copy: sort_indices would work in the user's arrays
-        csr = csr.sorted_indices()
-    return csr
+    # a copy: sort_indices would work in the user's arrays
+    return csr if csr.has_sorted_indices else csr.sorted_indices()
 
 
 def block_of_columns(
@@ -45,26 +43,10 @@ def block_of_columns(
     scratch: Scratch | None = None,
     name: str = "",
 ) -> Float32Array:
-    """Return scaled columns as a dense block.
+    """Return columns of what :func:`readable` returns, ascending, as float32 (cells, columns).
 
-    Parameters
-    ----------
-    x
-        Cells × genes, as :func:`readable` returns it.
-    columns
-        Wanted columns, ascending.
-    scale
-        What the values of a cell are multiplied with, shape (cells,); None for nothing.
-    order
-        Order of the rows of the block; None means that of the cells.
-    n_threads
-        Number of threads.
-    scratch, name
-        Where the block is kept for the next one, and under which name.
-
-    Returns
-    -------
-    Float32, shape (cells, columns), a cell's values contiguous.
+    Values of a cell lie together and are multiplied with its `scale`; rows stand in `order`. The
+    block is kept in `scratch` under its name for the next one.
     """
     n_cells = x.shape[0]
     held = Scratch() if scratch is None else scratch
@@ -74,79 +56,49 @@ def block_of_columns(
         order = CellOrder.identity(n_cells) if order is None else order
         # of every matrix its own: how far its rows have been read
         cursor = held.kept(f"cursor {id(x)}", (n_cells,), np.int64)
-        _fill(x, columns, scale, order, cursor, out, n_threads)
+        _fill(x, _Block(columns, scale, order, cursor, out, n_threads))
     return out
 
 
+class _Block(NamedTuple):
+    """What a matrix is read into, and how."""
+
+    columns: IntArray
+    scale: Float64Array
+    order: CellOrder
+    cursor: IntArray
+    out: Float32Array
+    n_threads: int
+
+
 @singledispatch
-def _fill(x: Any, *_: Any) -> None:
+def _fill(x: Any, _block: _Block) -> None:
     msg = f"blocks cannot be made of {type(x).__name__}."
     raise TypeError(msg)
 
 
 @_fill.register(sp.csr_array)
-def _(
-    x: sp.csr_array[Any],
-    columns: IntArray,
-    scale: Float64Array,
-    order: CellOrder,
-    cursor: IntArray,
-    out: Float32Array,
-    n_threads: int,
-) -> None:
+def _(x: sp.csr_array[Any], block: _Block) -> None:
+    columns, scale, order, cursor, out, n_threads = block
     place = np.full(x.shape[1], -1, dtype=np.int32)
     place[columns] = np.arange(len(columns))
     span = (int(columns[0]), int(columns[-1]) + 1)
-
-    def work(start: int, stop: int) -> None:
-        kernels.gather_csr(
-            x.indptr,
-            x.indices,
-            x.data,
-            scale,
-            place,
-            span,
-            cursor,
-            order.row_of_cell,
-            out,
-            start,
-            stop,
-        )
-
+    entries = x.indptr, x.indices, x.data, scale
+    work = partial(kernels.gather_csr, *entries, place, span, cursor, order.row_of_cell, out)
     for_rows(work, len(out), n_threads)
 
 
 @_fill.register(sp.csc_array)
-def _(
-    x: sp.csc_array[Any],
-    columns: IntArray,
-    scale: Float64Array,
-    order: CellOrder,
-    _cursor: IntArray,
-    out: Float32Array,
-    n_threads: int,
-) -> None:
+def _(x: sp.csc_array[Any], block: _Block) -> None:
+    columns, scale, order, _, out, n_threads = block
     out[:] = 0
-
-    def work(start: int, stop: int) -> None:
-        kernels.gather_csc(
-            x.indptr, x.indices, x.data, scale, columns, order.row_of_cell, out, start, stop
-        )
-
+    entries = x.indptr, x.indices, x.data, scale
+    work = partial(kernels.gather_csc, *entries, columns, order.row_of_cell, out)
     for_rows(work, len(columns), n_threads, min_rows=1)
 
 
 @_fill.register(np.ndarray)
-def _(
-    x: np.ndarray[Any, Any],
-    columns: IntArray,
-    scale: Float64Array,
-    order: CellOrder,
-    _cursor: IntArray,
-    out: Float32Array,
-    n_threads: int,
-) -> None:
-    def work(start: int, stop: int) -> None:
-        kernels.gather_dense(x, scale, columns, order.cell_of_row, out, start, stop)
-
+def _(x: np.ndarray[Any, Any], block: _Block) -> None:
+    columns, scale, order, _, out, n_threads = block
+    work = partial(kernels.gather_dense, x, scale, columns, order.cell_of_row, out)
     for_rows(work, len(out), n_threads)

@@ -11,14 +11,13 @@ import numpy as np
 from steadyvelo.model._extremes import gamma_path, overdispersion, upper_end
 from steadyvelo.model._join import joined
 
-from ._threads import gene_slices, in_threads
+from ._moment_source import CountsSource, MomentBlock, by_gene
+from ._threads import Progress, for_genes
 
 if TYPE_CHECKING:
     from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, IntArray
 
     from ._fit_rule import FitRule
-    from ._moment_source import CountsSource, MomentBlock
-    from ._threads import Progress
 
 __all__ = ["GeneChecks", "check_genes"]
 
@@ -57,48 +56,28 @@ def check_genes(
     n_threads: int = 1,
     progress: Progress | None = None,
 ) -> GeneChecks:
-    """Look at the extreme cells of every gene.
+    """Look at the extreme cells of every gene, and at some shares of the cells for its path.
 
-    Parameters
-    ----------
-    source
-        Smoothed abundances and counts.
-    rule
-        How genes are fitted.
-    clusters
-        Number of each cell's cluster, −1 for none, shape (cells,).
-    shares
-        Shares of the cells for the path of ratios.
-    genes_per_block
-        Genes held at a time.
-    n_threads
-        Number of threads.
-    progress
-        Called with the share done, in (0, 1].
+    `clusters` are numbers of the cells' clusters, −1 for none, shape (cells,).
     """
     parts: list[GeneChecks] = []
-    for block in source.blocks(genes_per_block, n_threads):
-        tasks = gene_slices(block.spliced.shape[1], _GENES_PER_TASK)
-        parts += in_threads(
-            [partial(_check, source, block, task, rule, clusters, shares) for task in tasks],
-            n_threads,
-        )
-        if progress is not None:
-            progress(block.genes.stop / source.n_genes)
+    for block in source.blocks(genes_per_block, n_threads, progress):
+        check = partial(_check, source, block, rule, clusters, shares)
+        parts += for_genes(check, block.spliced.shape[1], _GENES_PER_TASK, n_threads)
     return joined(parts)
 
 
 def _check(
     source: CountsSource,
     block: MomentBlock,
-    genes: slice,
     rule: FitRule,
     clusters: IntArray,
     shares: Float64Array,
+    genes: slice,
 ) -> GeneChecks:
     spliced, unspliced = block.by_gene(genes)
-    columns = block.genes.start + np.arange(genes.start, genes.stop)
-    weights = np.broadcast_to(rule.weigh(spliced, unspliced, columns), spliced.shape)
+    weights = rule.weigh(spliced, unspliced, block.places[genes])
+    weights = np.broadcast_to(weights, spliced.shape)
     top = upper_end(spliced, weights)
     used, fitted = rule.cells, rule.fit_cells
     path = gamma_path(
@@ -109,9 +88,9 @@ def _check(
         both_ends=rule.quantiles[0] is not None,
     )
     dispersion = [
-        _overdispersion(source, counts, means, scale, used)
+        _overdispersion(source, by_gene(counts, genes, block.order), means, scale, used)
         for counts, means, scale in zip(
-            block.counts_by_gene(genes),
+            block.kept_counts,
             (spliced, unspliced),
             (source.spliced_scale, source.unspliced_scale),
             strict=True,
@@ -126,10 +105,8 @@ def _shares(weights: Float64Array, clusters: IntArray) -> Float64Array:
     """Return the share of each cluster in the weight of every gene."""
     members = np.arange(clusters.max(initial=-1) + 1)[:, None] == clusters
     total = weights.sum(axis=1, keepdims=True, dtype=np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(
-            (weights @ members.T.astype(np.float64)) / np.where(total > 0, total, np.nan)
-        )
+    held = weights @ members.T.astype(np.float64)
+    return np.asarray(held / np.where(total > 0, total, np.nan))
 
 
 def _overdispersion(

@@ -6,7 +6,13 @@ import psutil
 
 from ._control_group import memory_left
 
-__all__ = ["BYTES_PER_VALUE", "available_memory", "genes_per_block"]
+__all__ = [
+    "BYTES_PER_VALUE",
+    "available_memory",
+    "check_dense_fits",
+    "dense_bytes",
+    "genes_per_block",
+]
 
 # more genes at a time do not make it faster: sums over a cell's values are long enough; with few
 # cells, taking fresh memory would be most of the work
@@ -29,25 +35,12 @@ def available_memory() -> int:
 def genes_per_block(
     n_cells: int, max_memory: float | None = None, bytes_per_value: int = BYTES_PER_VALUE
 ) -> int:
-    """Return how many genes a block of all cells may hold.
+    """Return how many genes a block of all cells may hold; refused if not even one fits.
 
-    Parameters
-    ----------
-    n_cells
-        Number of cells.
-    max_memory
-        Bytes that blocks may take; None means a quarter of what is available, at most 1.5 GB.
-    bytes_per_value
-        What one value of a block takes, with everything that is made of it.
-
-    Raises
-    ------
-    MemoryError
-        If not even one gene fits.
+    Blocks may take `max_memory` bytes, by default a quarter of what is available, at most 1.5 GB; a
+    value takes `bytes_per_value`, with everything that is made of it.
     """
-    if max_memory is not None and not 0 < max_memory < float("inf"):
-        msg = f"max_memory must be a positive number of bytes, or None; it is {max_memory}."
-        raise ValueError(msg)
+    _check(max_memory)
     default = min(_DEFAULT_SHARE * available_memory(), _DEFAULT_MOST)
     budget = default if max_memory is None else max_memory
     bytes_per_gene = bytes_per_value * max(n_cells, 1)
@@ -69,22 +62,8 @@ def dense_bytes(n_layers: int, shape: tuple[int, int]) -> int:
 def check_dense_fits(
     n_layers: int, shape: tuple[int, int], max_memory: float | None, *, remedy: str
 ) -> None:
-    """Refuse dense float32 layers larger than the memory allowed or available.
-
-    Parameters
-    ----------
-    n_layers
-        Number of cells × genes layers to be made.
-    shape
-        Cells and genes.
-    max_memory
-        Bytes allowed; None means what this process may still take.
-    remedy
-        What to do instead, for the message.
-    """
-    if max_memory is not None and not 0 < max_memory < float("inf"):
-        msg = f"max_memory must be a positive number of bytes, or None; it is {max_memory}."
-        raise ValueError(msg)
+    """Refuse dense float32 layers larger than the memory allowed or available, with the remedy."""
+    _check(max_memory)
     needed = dense_bytes(n_layers, shape)
     allowed = available_memory() if max_memory is None else max_memory
     if needed > allowed:
@@ -94,3 +73,9 @@ def check_dense_fits(
             f"{'available' if max_memory is None else 'allowed by max_memory'}; {remedy}."
         )
         raise MemoryError(msg)
+
+
+def _check(max_memory: float | None) -> None:
+    if max_memory is not None and not 0 < max_memory < float("inf"):
+        msg = f"max_memory must be a positive number of bytes, or None; it is {max_memory}."
+        raise ValueError(msg)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ._gather import block_of_columns, readable
-from ._kernels._gather import transpose
-from ._kernels._velocity import residual_rows
+from ._kernels._gather import residual_rows, transpose
 from ._scratch import Scratch
-from ._threads import for_rows
+from ._threads import Progress, for_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from ._smoothing import SmoothingOperator
 
 __all__ = ["CountsSource", "LayerSource", "MomentBlock", "MomentSource", "by_gene"]
-
-
-NO_COUNTS = "the block holds no counts; make it from a CountsSource with keep_counts=True."
 
 
 def by_gene(values: Float32Array, genes: slice, order: CellOrder) -> Float32Array:
@@ -59,10 +56,16 @@ class MomentBlock:
     counts: tuple[Float32Array, Float32Array] | None = None
 
     @property
+    def places(self) -> IntArray:
+        """Places of the genes among those of the source, one by one."""
+        return np.arange(self.genes.start, self.genes.stop)
+
+    @property
     def kept_counts(self) -> tuple[Float32Array, Float32Array]:
         """The counts; refused where the source did not keep them."""
         if self.counts is None:
-            raise ValueError(NO_COUNTS)
+            msg = "the block holds no counts; make it from a CountsSource with keep_counts=True."
+            raise ValueError(msg)
         return self.counts
 
     def velocity(
@@ -76,23 +79,21 @@ class MomentBlock:
 
         Written to `out` where it is given, which may be the block's own array.
         """
-        return _off_lines(self.spliced, self.unspliced, gamma, offset, n_threads, out)
+        return _off_lines(self.spliced, self.unspliced, (gamma, offset), n_threads, out)
 
     def deviation(
-        self, gamma: Float64Array, offset: Float64Array, n_threads: int = 1
+        self,
+        gamma: Float64Array,
+        offset: Float64Array,
+        n_threads: int = 1,
+        out: Float32Array | None = None,
     ) -> Float32Array:
-        """Return ũ − γs̃ − o of the counts as :meth:`velocity` does; written over ũ."""
-        spliced, unspliced = self.kept_counts
-        return _off_lines(spliced, unspliced, gamma, offset, n_threads, unspliced)
+        """Return ũ − γs̃ − o of the counts as :meth:`velocity` does."""
+        return _off_lines(*self.kept_counts, (gamma, offset), n_threads, out)
 
     def by_gene(self, genes: slice) -> tuple[Float32Array, Float32Array]:
         """Return Ms and Mu of some genes of the block, shape (genes, cells) in the cells' order."""
         return by_gene(self.spliced, genes, self.order), by_gene(self.unspliced, genes, self.order)
-
-    def counts_by_gene(self, genes: slice) -> tuple[Float32Array, Float32Array]:
-        """Return the counts of some genes as :meth:`by_gene` does."""
-        spliced, unspliced = self.kept_counts
-        return by_gene(spliced, genes, self.order), by_gene(unspliced, genes, self.order)
 
     def write(self, layer: Float32Array, genes: IntArray, values: Float32Array) -> None:
         """Write values of the block into some columns of a layer whose rows are the cells."""
@@ -105,18 +106,13 @@ class MomentBlock:
 def _off_lines(
     spliced: Float32Array,
     unspliced: Float32Array,
-    gamma: Float64Array,
-    offset: Float64Array,
+    lines: tuple[Float64Array, Float64Array],
     n_threads: int,
     out: Float32Array | None,
 ) -> Float32Array:
-    """Return u − γs − o, float32, written to `out` where it is given."""
     result = np.empty_like(unspliced) if out is None else out
-    lines = gamma.astype(np.float32), offset.astype(np.float32)
-
-    def work(start: int, stop: int) -> None:
-        residual_rows(spliced, unspliced, *lines, result, start, stop)
-
+    gamma, offset = (x.astype(np.float32) for x in lines)
+    work = partial(residual_rows, spliced, unspliced, gamma, offset, result)
     for_rows(work, len(result), n_threads)
     return result
 
@@ -152,12 +148,19 @@ class MomentSource(ABC):
         """Number of chosen genes."""
         return len(self.genes)
 
-    def blocks(self, genes_per_block: int, n_threads: int = 1) -> Iterator[MomentBlock]:
-        """Make one block after the other; its arrays are used again for the next."""
+    def blocks(
+        self, genes_per_block: int, n_threads: int = 1, progress: Progress | None = None
+    ) -> Iterator[MomentBlock]:
+        """Make one block after the other; its arrays are used again for the next.
+
+        When one has been used, `progress` is called with the share done, in (0, 1].
+        """
         scratch = Scratch()
         for start in range(0, self.n_genes, genes_per_block):
             genes = slice(start, min(start + genes_per_block, self.n_genes))
             yield self.block(genes, n_threads, scratch)
+            if progress is not None:
+                progress(genes.stop / self.n_genes)
 
     @abstractmethod
     def block(
@@ -192,10 +195,10 @@ class CountsSource(MomentSource):
         kept = Scratch() if scratch is None else scratch
 
         def smoothed(
-            name: str, counts: Matrix, scale: Float64Array
+            name: str, layer: Matrix, scale: Float64Array
         ) -> tuple[Float32Array, Float32Array]:
-            values = block_of_columns(
-                counts,
+            counts = block_of_columns(
+                layer,
                 self.genes[genes],
                 scale=scale,
                 order=self.order,
@@ -203,8 +206,8 @@ class CountsSource(MomentSource):
                 scratch=kept,
                 name=f"{name} counts" if self.keep_counts else "counts",
             )
-            out = kept.array(name, values.shape, np.float32)
-            return values, self.smoothing.apply(values, n_threads, out)
+            out = kept.array(name, counts.shape, np.float32)
+            return counts, self.smoothing.apply(counts, n_threads, out)
 
         spliced_counts, spliced = smoothed("spliced", self.spliced, self.spliced_scale)
         unspliced_counts, unspliced = smoothed("unspliced", self.unspliced, self.unspliced_scale)
@@ -214,22 +217,18 @@ class CountsSource(MomentSource):
 
 @dataclass(frozen=True, eq=False)
 class LayerSource(MomentSource):
-    """Smoothed layers that exist already."""
+    """Layers that exist already."""
 
     def block(
         self, genes: slice, n_threads: int = 1, scratch: Scratch | None = None
     ) -> MomentBlock:
         """Make the block of some of the chosen genes."""
-
-        def columns(name: str, layer: Matrix) -> Float32Array:
-            return block_of_columns(
-                layer,
-                self.genes[genes],
-                order=self.order,
-                n_threads=n_threads,
-                scratch=scratch,
-                name=name,
-            )
-
-        spliced = columns("spliced", self.spliced)
-        return MomentBlock(genes, self.order, spliced, columns("unspliced", self.unspliced))
+        columns = partial(
+            block_of_columns,
+            columns=self.genes[genes],
+            order=self.order,
+            n_threads=n_threads,
+            scratch=scratch,
+        )
+        spliced, unspliced = columns(self.spliced, name="s"), columns(self.unspliced, name="u")
+        return MomentBlock(genes, self.order, spliced, unspliced)

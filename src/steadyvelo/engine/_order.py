@@ -9,11 +9,10 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-from ._kernels._edges import relabel_rows
-from ._threads import for_rows
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from steadyvelo.model._typing import Pattern
 
 __all__ = ["CellOrder"]
 
@@ -27,10 +26,8 @@ class CellOrder:
 
     Attributes
     ----------
-    cell_of_row
-        The cell that stands in each row of a block, shape (cells,), int32.
-    row_of_cell
-        The row in which each cell stands, shape (cells,), int32.
+    cell_of_row, row_of_cell
+        The cell that stands in each row of a block and the row of each cell, shape (cells,), int32.
     """
 
     cell_of_row: NDArray[np.int32]
@@ -62,20 +59,8 @@ class CellOrder:
         indices = self.row_of_cell[rows.indices]
         return sp.csr_matrix((rows.data, indices, rows.indptr), shape=matrix.shape)
 
-    def relabel(
-        self, indptr: NDArray[np.int64], indices: NDArray[np.int32], n_threads: int = 1
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return a CSR pattern between cells as one between rows.
-
-        Entries stay in the order they have within a row.
-        """
-        starts = np.concatenate([[0], np.cumsum(np.diff(indptr)[self.cell_of_row])])
-        out = np.empty(len(indices), dtype=np.int32)
-
-        def work(start: int, stop: int) -> None:
-            relabel_rows(
-                indptr, indices, self.cell_of_row, self.row_of_cell, starts, out, start, stop
-            )
-
-        for_rows(work, len(self.cell_of_row), n_threads)
-        return starts, out
+    def relabel(self, indptr: NDArray[np.int64], indices: NDArray[np.int32]) -> Pattern:
+        """Return a CSR pattern between cells as one between rows; entries stay in their order."""
+        ones = np.ones(len(indices), dtype=np.int8)
+        rows = self.permuted(sp.csr_matrix((ones, indices, indptr), shape=(len(indptr) - 1,) * 2))
+        return rows.indptr.astype(np.int64), rows.indices.astype(np.int32, copy=False)

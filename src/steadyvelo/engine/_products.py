@@ -1,4 +1,4 @@
-"""Products of a sparse matrix with vectors, for searches of eigenvectors."""
+"""Products of a sparse matrix with vectors, for searches of eigenvectors and sums over cells."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
 from ._kernels._products import multiply_both, multiply_rows, multiply_transposed
@@ -15,15 +16,13 @@ from ._threads import in_threads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import scipy.sparse as sp
-
-    from steadyvelo.model._typing import Float64Array
+    from steadyvelo.model._typing import Float64Array, Matrix
 
     from ._order import CellOrder
 
 Sparse: TypeAlias = "sp.csr_matrix[Any] | sp.csr_array[Any]"
 
-__all__ = ["row_products", "symmetric_products"]
+__all__ = ["row_products", "symmetric_products", "weighted_column_sums"]
 
 # the number of parts follows from the matrix alone, so that sums over them do not depend on the
 # number of threads
@@ -37,17 +36,8 @@ def row_products(
     """Return a sparse matrix as an operator that multiplies its rows in threads.
 
     Sums are in float64, in an order that the number of threads does not change. Entries are not
-    copied, for the transpose neither.
-
-    Parameters
-    ----------
-    matrix
-        Rows × columns, of any number type.
-    n_threads
-        Number of threads.
-    order
-        The order in which rows and columns stand; vectors stand in that of the cells. None means
-        that the matrix does, too.
+    copied, for the transpose neither. Rows and columns stand in `order`, vectors in that of the
+    cells; None means that the matrix does, too.
     """
     entries = (matrix.indptr, matrix.indices, matrix.data)
     parts = _parts(matrix)
@@ -68,10 +58,7 @@ def row_products(
 def symmetric_products(
     matrix: Sparse, n_threads: int = 1, order: CellOrder | None = None
 ) -> LinearOperator:
-    """Return A + Aᵀ as an operator that reads each entry of A once and is never made.
-
-    Parameters and sums as in :func:`row_products`; the matrix is square.
-    """
+    """Return A + Aᵀ as an operator like :func:`row_products`; it reads each entry of A once."""
     entries = (matrix.indptr, matrix.indices, matrix.data)
     parts = _parts(matrix)
 
@@ -84,14 +71,20 @@ def symmetric_products(
     return LinearOperator(matrix.shape, matvec=product, rmatvec=product, dtype=np.float64)
 
 
+def weighted_column_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -> Float64Array:
+    """Return Σ_i w_i x_ig per column g of cells × genes, sparse or dense, in float64."""
+    if sp.issparse(x) and x.format == "csr":
+        return row_products(x, n_threads).rmatvec(weights)
+    return np.asarray(weights @ x, dtype=np.float64).ravel()
+
+
 def _summed(
     work: Callable[..., None], parts: list[tuple[int, int]], n_columns: int, n_threads: int
 ) -> Float64Array:
     """Return the sum of what `work` adds for each part to an array of its own."""
     sums = np.zeros((len(parts), n_columns))
-    in_threads(
-        [partial(work, own, *part) for own, part in zip(sums, parts, strict=True)], n_threads
-    )
+    tasks = [partial(work, own, *part) for own, part in zip(sums, parts, strict=True)]
+    in_threads(tasks, n_threads)
     total: Float64Array = sums.sum(axis=0)
     return total
 

@@ -11,7 +11,7 @@ That is linear in v: the arrow of a mean of velocities is the mean of their arro
 sums over genes. d̄_i is taken away so that where most neighbours lie is no direction. The length in
 the denominator is one for all edges of a cell and all fold graphs: with that of each edge, which
 contains noise, M points elsewhere than noiseless counts do. It needs all genes, so a first pass
-over the gene blocks sums Σ_g δ̃ and Σ_g δ̃² along every edge (:class:`EdgeSteps`), and M is made
+over the gene blocks sums Σ_g δ̃ and Σ_g δ̃² along every edge (:func:`edge_steps`), and M is made
 once from these sums (:class:`Projection`). A second pass applies it to gene blocks.
 """
 
@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._gene_sums import GeneSums
 from ._kernels._direction import add_edge_steps, projection_rows, projection_weights
 
 if TYPE_CHECKING:
@@ -30,47 +29,19 @@ if TYPE_CHECKING:
 
     from ._fold_graph import FoldGraph
 
-__all__ = ["EdgeSteps", "Projection", "projections_of"]
+__all__ = ["Projection", "edge_steps", "projections_of"]
 
 
-@dataclass(eq=False)
-class EdgeSteps(GeneSums):
-    """Steps δ̃ in expression along the edges of a fold graph, not yet centred.
+def edge_steps(fold_graph: FoldGraph, spliced: Float32Array, n_threads: int = 1) -> Float64Array:
+    """Return Σ_g δ̃ and Σ_g δ̃² of the means over each fold of cells, shape (2, folds, edges).
 
-    Attributes
-    ----------
-    sums, squares
-        Σ_g δ̃_g and Σ_g δ̃_g² of the means over each fold of cells, shape (folds, edges).
+    From counts of some genes of the fold, shape (rows, genes); those of two blocks of genes add.
     """
-
-    sums: Float64Array
-    squares: Float64Array
-
-    @classmethod
-    def zeros(cls, fold_graph: FoldGraph) -> EdgeSteps:
-        """Return the sums over no genes."""
-        return cls(*np.zeros((2, 2, fold_graph.n_edges)))
-
-    @classmethod
-    def of_genes(
-        cls, fold_graph: FoldGraph, spliced: Float32Array, n_threads: int = 1
-    ) -> EdgeSteps:
-        """Take the steps in some genes of the fold, from counts of shape (rows, genes)."""
-        steps = cls.zeros(fold_graph)
-        for means, *out in zip(fold_graph.means, steps.sums, steps.squares, strict=True):
-            smoothed = means.apply(spliced, n_threads)
-            fold_graph.run(add_edge_steps, smoothed, *out, n_threads=n_threads)
-        return steps
-
-    def mean_square(self, fold_graph: FoldGraph) -> Float64Array:
-        """Return the mean square length of each cell's steps, centred over genes."""
-        own, degree = fold_graph.edges()
-        n_genes = int(fold_graph.genes.sum())
-        total = np.zeros(len(degree))
-        for sums, squares in zip(self.sums, self.squares, strict=True):
-            spread = np.maximum(squares - sums * sums / n_genes, 0.0)
-            total += np.bincount(own, weights=spread, minlength=len(degree)) / degree
-        return total / 2
+    steps = np.zeros((2, 2, fold_graph.n_edges))
+    for means, sums, squares in zip(fold_graph.means, *steps, strict=True):
+        smoothed = means.apply(spliced, n_threads)
+        fold_graph.run(add_edge_steps, smoothed, sums, squares, n_threads=n_threads)
+    return steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,11 +70,11 @@ class Projection:
     def of(
         cls,
         fold_graph: FoldGraph,
-        edge_steps: EdgeSteps,
+        sums: Float64Array,
         embedding: Float64Array,
         weight: Float64Array,
     ) -> Projection:
-        """Make the projection whose displacements are multiplied with a weight for each row."""
+        """Make it from Σ_g δ̃ over all genes, with a weight for the displacements of each row."""
         own, degree = fold_graph.edges()
         steps = _displacements(fold_graph, embedding) * weight[own, None]
 
@@ -114,7 +85,7 @@ class Projection:
             ]
             return np.stack(columns, axis=1).astype(np.float32)
 
-        first, second = edge_steps.sums
+        first, second = sums
         return cls(fold_graph, steps.astype(np.float32), (shift(first), shift(second)))
 
     @property
@@ -123,10 +94,7 @@ class Projection:
         return int(self.steps.shape[1])
 
     def of_genes(self, fold: int, means: Float32Array, out: Float32Array, n_threads: int) -> None:
-        """Write M for some genes, from their means over a fold of cells.
-
-        `means` has the shape (rows, genes), `out` (rows, dimensions, genes).
-        """
+        """Write M, (rows, dimensions, genes), for some genes with their means over a fold."""
         arguments = self.steps, self.shifts[fold], means, out
         self.fold_graph.run(projection_rows, *arguments, n_threads=n_threads)
 
@@ -138,16 +106,9 @@ class Projection:
         A cell c enters M_i with a known weight :math:`k_{ic}`, and how much its counts vary along
         the velocity is seen in the neighbours:
         :math:`\sum_c k_{ic} k_{ic}^\top \operatorname{Var}_{j \in N(i)}(\tilde s_j \cdot v_i)`,
-        less what the noise of the velocity itself adds to that variance.
-
-        Parameters
-        ----------
-        along
-            Noise of the counts at the end of every edge times the velocity, shape (edges,).
-        by_chance
-            What the noise of that velocity adds to their variance, shape (folds, rows).
-        n_threads
-            Number of threads.
+        less what the noise of the velocity itself adds to that variance. The noise of the counts at
+        the end of every edge times the velocity is `along` it, (edges,); what the noise of that
+        velocity adds to their variance comes `by_chance`, (folds, rows).
         """
         fold_graph, n_rows = self.fold_graph, by_chance.shape[1]
         own, _ = fold_graph.edges()
@@ -163,33 +124,28 @@ class Projection:
 
 def projections_of(
     fold_graphs: list[FoldGraph],
-    edge_steps: list[EdgeSteps],
+    edge_steps: list[Float64Array],
     embedding: Float64Array,
     n_splits: int,
 ) -> list[Projection]:
-    """Return the projection of every fold graph; arrows are sums over all of them.
+    """Return the projection of every fold graph; arrows are sums over them and means over splits.
 
-    Parameters
-    ----------
-    fold_graphs
-        Neighbours of the genes of each fold in each split.
-    edge_steps
-        Steps along their edges, summed over all genes.
-    embedding
-        Float64, shape (rows, dimensions).
-    n_splits
-        Number of splits, over which arrows are averaged.
+    `edge_steps` are summed over all genes, the embedding has the shape (rows, dimensions).
     """
-    square = np.mean(
-        [steps.mean_square(graph) for graph, steps in zip(fold_graphs, edge_steps, strict=True)],
-        axis=0,
-    )
-    length = np.sqrt(square)
+    pairs = list(zip(fold_graphs, edge_steps, strict=True))
+    length = np.sqrt(np.mean([_mean_square(*pair) for pair in pairs], axis=0))
     weight = np.divide(1 / n_splits, length, out=np.zeros_like(length), where=length > 0)
-    return [
-        Projection.of(graph, steps, embedding, weight)
-        for graph, steps in zip(fold_graphs, edge_steps, strict=True)
-    ]
+    return [Projection.of(graph, sums, embedding, weight) for graph, (sums, _) in pairs]
+
+
+def _mean_square(fold_graph: FoldGraph, steps: Float64Array) -> Float64Array:
+    """Return the mean square length of each cell's steps, centred over genes."""
+    own, degree = fold_graph.edges()
+    total = np.zeros(len(degree))
+    for sums, squares in zip(*steps, strict=True):
+        spread = np.maximum(squares - sums * sums / int(fold_graph.genes.sum()), 0.0)
+        total += np.bincount(own, weights=spread, minlength=len(degree)) / degree
+    return total / 2
 
 
 def _displacements(fold_graph: FoldGraph, embedding: Float64Array) -> Float32Array:

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from ._fit_rule import FitRule, weigh_rows
 from ._scratch import Scratch
-from ._threads import gene_slices, in_threads
+from ._threads import for_genes
 from ._uncertainty import Uncertainty
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from steadyvelo.model import Instruments
 
-    from ._fit_rule import FitRule
     from ._moment_source import MomentBlock
     from ._spreading import Spreading
 
@@ -42,17 +42,10 @@ _GENES_PER_TASK = 32
 
 @dataclass(frozen=True, eq=False)
 class Sandwich(Uncertainty):
-    r"""The ordinary fit, with errors that know how counts were smoothed.
+    """The ordinary fit, with errors that know how counts were smoothed: W is in `spreading`.
 
     It cannot test an offset where none is fitted: with its instruments the test rejects far too
     often.
-
-    Attributes
-    ----------
-    spreading
-        The transposed operator W between the rows of the blocks.
-    scratch
-        Arrays that are used again for every block.
     """
 
     spreading: Spreading
@@ -68,7 +61,7 @@ class Sandwich(Uncertainty):
         weights: list[NDArray[np.generic]] | None = None,
         n_threads: int = 1,
     ) -> list[Instruments]:
-        """Return the instruments of all genes of a block; see :class:`Uncertainty`."""
+        """Return the instruments of a block."""
         known = [None] * len(rules) if weights is None else weights
         return [
             self._under(number, block, rule, of_fit, n_threads)
@@ -87,8 +80,9 @@ class Sandwich(Uncertainty):
         n_cells, n_genes = block.spliced.shape
         if weights is None:
             weights = self.scratch.array("weights", block.spliced.shape, rule.weights_dtype)
-            tasks = gene_slices(n_genes, _GENES_PER_TASK)
-            in_threads([partial(rule.weigh_rows, block, x, weights) for x in tasks], n_threads)
+            moments = block.spliced, block.unspliced
+            weigh = partial(weigh_rows, [rule], moments, block.order, block.places, [weights])
+            for_genes(weigh, n_genes, _GENES_PER_TASK, n_threads)
         n_offset = 0 if rule.offset is False else n_genes
         given, given0, h, h0 = (
             self.scratch.array(name, (n_cells, width), np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -41,15 +42,10 @@ class SmoothingOperator:
     def from_connectivities(
         cls, connectivities: SparseMatrix, cells: BoolArray | None = None
     ) -> Self:
-        """Make the operator from a neighbour graph.
+        """Make the operator from a neighbour graph, cells × cells; zeros are no neighbours.
 
-        Parameters
-        ----------
-        connectivities
-            Cells × cells, sparse; entries that are not zero are neighbours.
-        cells
-            Cells that enter the means, shape (cells,); None means all. The others get the mean of
-            their neighbours without themselves.
+        Only some `cells` may enter the means; the others get that of their neighbours without
+        themselves.
         """
         pattern = sp.csr_array(connectivities, copy=True)
         pattern.eliminate_zeros()
@@ -60,9 +56,10 @@ class SmoothingOperator:
             pattern.data = cells[pattern.indices].astype(np.int8)
             pattern.eliminate_zeros()
         pattern.sort_indices()
-        indptr = pattern.indptr.astype(np.int64, copy=False)
-        indices = pattern.indices.astype(np.int32, copy=False)
-        return cls(indptr, indices)
+        return cls(
+            pattern.indptr.astype(np.int64, copy=False),
+            pattern.indices.astype(np.int32, copy=False),
+        )
 
     @property
     def n_cells(self) -> int:
@@ -75,13 +72,14 @@ class SmoothingOperator:
 
     def without(self, cells: BoolArray) -> SmoothingOperator:
         """Return means over the same neighbours less some cells."""
-        keep = ~cells[self.indices]
-        before = np.concatenate([[0], np.cumsum(keep)])
-        return SmoothingOperator(before[self.indptr], self.indices[keep])
+        return self._with(~cells[self.indices])
 
     def without_self(self) -> SmoothingOperator:
         """Return means over the same neighbours less each cell itself."""
-        keep = self.indices != np.repeat(np.arange(self.n_cells), np.diff(self.indptr))
+        own = np.repeat(np.arange(self.n_cells), np.diff(self.indptr))
+        return self._with(self.indices != own)
+
+    def _with(self, keep: BoolArray) -> SmoothingOperator:
         before = np.concatenate([[0], np.cumsum(keep)])
         return SmoothingOperator(before[self.indptr], self.indices[keep])
 
@@ -90,10 +88,7 @@ class SmoothingOperator:
     ) -> Float32Array:
         """Smooth dense values, shape (cells, genes of a block), into `out` where it is given."""
         result = np.empty_like(values) if out is None else out
-
-        def work(start: int, stop: int) -> None:
-            smooth_rows(self.indptr, self.indices, values, result, start, stop)
-
+        work = partial(smooth_rows, self.indptr, self.indices, values, result)
         for_rows(work, self.n_cells, n_threads)
         return result
 

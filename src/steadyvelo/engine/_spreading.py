@@ -40,15 +40,7 @@ class Spreading:
 
     @classmethod
     def transposing(cls, smoothing: SmoothingOperator, receives: BoolArray | None = None) -> Self:
-        """Transpose an operator between rows.
-
-        Parameters
-        ----------
-        smoothing
-            W.
-        receives
-            Rows that receive, shape (rows,); None means all.
-        """
+        """Transpose an operator W between rows, of which those that `receives` marks receive."""
         n = smoothing.n_cells
         degree = np.diff(smoothing.indptr)
         ones: NDArray[Any] = np.ones(len(smoothing.indices), dtype=np.int8)
@@ -75,14 +67,8 @@ class Spreading:
     ) -> None:
         r"""Write :math:`W_{i\cdot} m_i y_i` and :math:`W_{i\cdot} m_i`, what cells give to others.
 
-        Parameters
-        ----------
-        values, weights
-            y and m, shape (rows, genes).
-        out, out0
-            Where they go, shape (rows, genes); `out0` may have no columns.
-        n_threads
-            Number of threads.
+        All have the shape (rows, genes), y in `values` and m in `weights`; `out0` may have no
+        columns.
         """
         work = partial(weigh_rows, values, weights, self.share, out, out0)
         for_rows(work, len(values), n_threads)
@@ -90,22 +76,8 @@ class Spreading:
     def received(
         self, values: Float32Array, n_threads: int = 1, out: Float32Array | None = None
     ) -> Float32Array:
-        """Return what each row receives.
-
-        Parameters
-        ----------
-        values
-            What each row gives to each of those it goes to, as :meth:`weigh` writes it, shape
-            (rows, genes).
-        n_threads
-            Number of threads.
-        out
-            Where it goes, shape (rows, genes); None makes a new array.
-        """
+        """Return what each row receives of `values`, which :meth:`weigh` writes, (rows, genes)."""
         result = np.empty_like(values) if out is None else out
-
-        def work(start: int, stop: int) -> None:
-            sum_rows(self.indptr, self.indices, values, result, start, stop)
-
+        work = partial(sum_rows, self.indptr, self.indices, values, result)
         for_rows(work, len(result), n_threads)
         return result

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ._control_group import processors_allowed
 
-__all__ = ["Progress", "count_threads", "for_rows", "gene_slices", "in_threads", "row_chunks"]
+__all__ = ["Progress", "count_threads", "for_genes", "for_rows", "in_threads", "row_chunks"]
 
 Progress = Callable[[float], None]
 Result = TypeVar("Result")
@@ -22,13 +22,7 @@ _MOST_ROWS = 2_500
 
 
 def count_threads(n_threads: int | None = None) -> int:
-    """Return a number of threads; None means the processors this process may use.
-
-    Raises
-    ------
-    ValueError
-        If it is not at least 1.
-    """
+    """Return a number of threads; None means the processors this process may use."""
     if n_threads is None:
         own = hasattr(os, "sched_getaffinity")
         there = len(os.sched_getaffinity(0)) if own else os.cpu_count() or 1
@@ -46,18 +40,21 @@ def row_chunks(n_rows: int, n_threads: int, *, min_rows: int = 500) -> list[tupl
     return list(pairwise(n_rows * c // n_chunks for c in range(n_chunks + 1)))
 
 
-def gene_slices(n_genes: int, genes_per_task: int) -> list[slice]:
-    """Cut the genes of a block into tasks."""
-    starts = range(0, n_genes, genes_per_task)
-    return [slice(start, min(start + genes_per_task, n_genes)) for start in starts]
-
-
 def for_rows(
     work: Callable[[int, int], None], n_rows: int, n_threads: int, *, min_rows: int = 500
 ) -> None:
     """Call ``work(start, stop)`` for chunks that cover all rows."""
     chunks = row_chunks(n_rows, n_threads, min_rows=min_rows)
     in_threads([partial(work, *chunk) for chunk in chunks], n_threads)
+
+
+def for_genes(
+    work: Callable[[slice], Result], n_genes: int, genes_per_task: int, n_threads: int
+) -> list[Result]:
+    """Return what ``work(genes)`` does for slices that cover the genes of a block, in order."""
+    starts = range(0, n_genes, genes_per_task)
+    slices = [slice(start, min(start + genes_per_task, n_genes)) for start in starts]
+    return in_threads([partial(work, genes) for genes in slices], n_threads)
 
 
 def in_threads(tasks: Iterable[Callable[[], Result]], n_threads: int) -> list[Result]:

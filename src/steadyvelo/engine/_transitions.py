@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,18 +28,8 @@ def self_transition_probability(
 ) -> Float64Array:
     """Return how much a cell stays where it is: clip(P98(c) − c, 0, 1).
 
-    c is a cell's largest positive correlation, P98 its 98th percentile over cells.
-
-    Parameters
-    ----------
-    graph
-        Positive correlations, cells × cells.
-    cells
-        Cells over which the percentile is taken, shape (cells,); None means all.
-
-    Returns
-    -------
-    One value per cell, shape (cells,).
+    c is a cell's largest positive correlation, P98 its 98th percentile over the cells given, or
+    over all.
     """
     largest = graph.max(axis=1).toarray().ravel().astype(np.float64)
     usual = np.percentile(largest if cells is None else largest[cells], 98)
@@ -70,14 +61,9 @@ def transition_probabilities(
     scale
         λ = 1/σ, the inverse width of the kernel.
     self_transition
-        Diagonal before the exponential, shape (cells,); None for no self-transitions. An
-        entry of 0 is no edge.
-    signed
-        Which of the two.
+        Diagonal before the exponential, shape (cells,), where 0 is no edge; None for none.
     order
         The order in which rows and columns shall stand; None means that of the cells.
-    n_threads
-        Number of threads.
 
     Returns
     -------
@@ -86,36 +72,16 @@ def transition_probabilities(
     """
     n_cells = graph.shape[0]
     rows = order or CellOrder.identity(n_cells)
-    stay = _stay(n_cells, self_transition)
-    positive, negative = (_triple(part) for part in (graph, graph_neg))
+    made_of = _operands(graph, graph_neg, self_transition)
     # arrows are drawn to other cells
     keep_own = not signed or self_transition is None
     degrees = np.zeros(n_cells + 1, dtype=np.int64)
-
-    def count(start: int, stop: int) -> None:
-        count_transitions(
-            positive, negative, stay, keep_own, rows.cell_of_row, degrees[1:], start, stop
-        )
-
+    count = partial(count_transitions, *made_of, keep_own, rows.cell_of_row, degrees[1:])
     for_rows(count, n_cells, n_threads)
     indptr = np.cumsum(degrees)
     out = (indptr, np.empty(indptr[-1], dtype=np.int32), np.empty(indptr[-1], dtype=np.float32))
-
-    def fill(start: int, stop: int) -> None:
-        transition_rows(
-            positive,
-            negative,
-            stay,
-            scale,
-            signed,
-            keep_own,
-            rows.cell_of_row,
-            rows.row_of_cell,
-            out,
-            start,
-            stop,
-        )
-
+    places = rows.cell_of_row, rows.row_of_cell
+    fill = partial(transition_rows, *made_of, scale, signed, keep_own, *places, out)
     for_rows(fill, n_cells, n_threads)
     return sp.csr_matrix((out[2], out[1], indptr), shape=graph.shape)
 
@@ -124,16 +90,7 @@ def weights_against(edges: sp.csr_matrix[Any], scale: float, n_threads: int = 1)
     r"""Return :math:`e^{\lambda (c_{ij} - \max_i c_{ij})}` per edge, for steps against edges.
 
     Over the edges that lead to a cell they are proportional to the probabilities to go back
-    along each, and the largest is 1, so that none is lost for a large λ.
-
-    Parameters
-    ----------
-    edges
-        Correlations c, cells × cells.
-    scale
-        λ = 1/σ, the inverse width of the kernel.
-    n_threads
-        Number of threads.
+    along each, and the largest is 1, so that none is lost for a large λ, the `scale`.
     """
     top = np.full(edges.shape[1], -np.inf, dtype=edges.data.dtype)
     np.maximum.at(top, edges.indices, edges.data)
@@ -163,36 +120,23 @@ def project_transitions(
         a_i = \sum_j T_{ij} d_{ij} - \bar T_i \sum_j d_{ij},
         \quad d_{ij} = (e_j - e_i) / \lVert e_j - e_i \rVert
 
-    with j over the entries of row i of the signed T of :func:`transition_probabilities`, which is
-    never held as a whole; d is 0 where two points coincide.
-
-    Parameters
-    ----------
-    graph, graph_neg, scale, self_transition
-        What T is made of.
-    embedding
-        e, float64, shape (cells, dimensions).
-    n_threads
-        Number of threads.
-
-    Returns
-    -------
-    Arrows, shape (cells, dimensions); NaN for a cell without edges.
+    with j over the entries of row i of the signed T that :func:`transition_probabilities` makes of
+    the same, but never held as a whole, and d = 0 where two points coincide. The embedding e and
+    arrows are float64, shape (cells, dimensions); arrows are NaN for a cell without edges.
     """
-    stay = _stay(graph.shape[0], self_transition)
-    positive, negative = (_triple(part) for part in (graph, graph_neg))
-    keep_own = self_transition is None
+    made_of, keep_own = _operands(graph, graph_neg, self_transition), self_transition is None
     out = np.empty(embedding.shape)
-
-    def work(start: int, stop: int) -> None:
-        arrow_rows(positive, negative, stay, scale, keep_own, embedding, out, start, stop)
-
+    work = partial(arrow_rows, *made_of, scale, keep_own, embedding, out)
     for_rows(work, len(embedding), n_threads)
     return out
 
 
-def _stay(n_cells: int, self_transition: Float64Array | None) -> Float64Array:
-    return np.zeros(n_cells) if self_transition is None else self_transition
+def _operands(
+    graph: sp.csr_matrix[Any], graph_neg: sp.csr_matrix[Any], self_transition: Float64Array | None
+) -> tuple[Any, Any, Float64Array]:
+    """Return both graphs and the diagonal as kernels read them."""
+    stay = np.zeros(graph.shape[0]) if self_transition is None else self_transition
+    return _triple(graph), _triple(graph_neg), stay
 
 
 def _triple(graph: sp.csr_matrix[Any]) -> tuple[Any, Any, Any]:

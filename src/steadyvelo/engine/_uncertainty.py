@@ -16,7 +16,7 @@ import numpy as np
 
 from steadyvelo.model import Instruments, RatioErrors
 
-from ._threads import for_rows
+from ._threads import for_genes, for_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
     from ._fit_rule import FitRule
     from ._moment_source import MomentBlock
+    from ._velocities import Lines
 
 __all__ = ["Uncertainty"]
+
+_GENES_PER_TASK = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,24 +66,11 @@ class Uncertainty(ABC):
         weights: list[NDArray[np.generic]] | None = None,
         n_threads: int = 1,
     ) -> list[Instruments]:
-        """Return the instruments of all genes of a block under each of some rules.
+        """Return the instruments of all genes of a block that holds counts, for each of some rules.
 
-        Parameters
-        ----------
-        block
-            The genes, with their counts.
-        rules
-            How they are fitted.
-        weights
-            Weights in the ordinary fits, where they are known, shape (rows, genes) for each rule;
-            None means that they are found again if they are needed.
-        n_threads
-            Number of threads.
-
-        Returns
-        -------
-        One for each rule, their rows in the order of the block's. They hold until those of the
-        next block are asked for.
+        Weights in the ordinary fits, shape (rows, genes) for each rule, are found again if they are
+        needed and not given. Rows are in the order of the block's; what is returned holds until the
+        instruments of the next block are asked for.
         """
 
     def rules_for(self, rule: FitRule) -> list[FitRule]:
@@ -96,19 +86,10 @@ class Uncertainty(ABC):
         with_offset: BoolArray | None = None,
         n_threads: int = 1,
     ) -> RatioErrors:
-        """Return the errors of the genes of a block.
+        """Return the errors of the genes of a block from their instruments under :meth:`rules_for`.
 
-        Parameters
-        ----------
-        instruments
-            Those under the rules of :meth:`rules_for`.
-        offset
-            Offset mode of the fit.
-        with_offset
-            Under ``"nonnegative"``, which genes have an offset, shape (genes,); None leaves it to
-            the sign of the offset that the instruments give.
-        n_threads
-            Number of threads.
+        If `offset` is ``"nonnegative"``, `with_offset` says which genes have one, shape (genes,);
+        None leaves it to the sign of the offset that the instruments give.
         """
         fitted, *tests = instruments
         over_rows = partial(for_rows, n_rows=len(fitted.h), n_threads=n_threads)
@@ -124,6 +105,26 @@ class Uncertainty(ABC):
             return of_lines(centred=offset)
         through_origin, free = of_lines(centred=False), of_lines(centred=True)
         return free.where(free.offset >= 0 if with_offset is None else with_offset, through_origin)
+
+    def line_influences(
+        self, block: MomentBlock, rule: FitRule, lines: Lines, n_threads: int = 1
+    ) -> tuple[Float32Array, Float32Array]:
+        """Return ψ and ω: what a cell's counts add to the errors of given lines, γ and offset.
+
+        Each has the shape (genes of the block, rows).
+        """
+        (made,) = self.instruments(block, [rule], n_threads=n_threads)
+        lines = lines.of(block.genes)
+
+        def influences(genes: slice) -> tuple[Float64Array, Float64Array]:
+            return made.of_genes(genes).line_influences(*lines.of(genes))
+
+        parts = for_genes(influences, len(lines.gamma), _GENES_PER_TASK, n_threads)
+        slope, offset = (
+            np.concatenate([x.T for x in of_line], dtype=np.float32)
+            for of_line in zip(*parts, strict=True)
+        )
+        return slope, offset
 
     def _weighing(self, block: MomentBlock, h: Float32Array, h0: Float32Array) -> Instruments:
         """Return the instruments with the counts of a block, which they weigh."""

@@ -2,121 +2,62 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
-
-from ._gather import block_of_columns, readable
-from ._scratch import Scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from steadyvelo.model._typing import Float32Array, Float64Array, IntArray, Matrix
+    from steadyvelo.model._typing import Float32Array, Float64Array
 
     from ._moment_source import MomentSource
     from ._order import CellOrder
     from ._threads import Progress
 
-__all__ = ["MomentVelocities", "StoredVelocities", "Velocities", "VelocityBlock"]
+__all__ = ["Lines", "Velocities"]
 
 
-class VelocityBlock(NamedTuple):
-    """Some genes of all cells; rows stand in the order of the velocities.
+class Lines(NamedTuple):
+    """Fitted lines of the genes of a source, each of shape (genes,)."""
 
-    Attributes
-    ----------
-    expression, velocity
-        Smoothed spliced abundances x and velocities v, float32, shape (cells, genes).
-    """
+    gamma: Float64Array
+    offset: Float64Array
 
-    expression: Float32Array
-    velocity: Float32Array
+    def of(self, genes: slice) -> Lines:
+        """Return those of some of the genes."""
+        return Lines(self.gamma[genes], self.offset[genes])
 
 
 @dataclass(frozen=True, eq=False)
-class Velocities(ABC):
+class Velocities:
     """Velocities of some genes.
 
     Attributes
     ----------
-    genes
-        Places of the genes in the data.
-    order
-        Order of the rows of all blocks.
+    source
+        Smoothed abundances s and u of the genes, or s and v where velocities are stored.
+    lines
+        By which u becomes v; None where v is stored.
     """
 
-    genes: IntArray
-    order: CellOrder
+    source: MomentSource
+    lines: Lines | None
+
+    @property
+    def order(self) -> CellOrder:
+        """Order of the rows of all blocks."""
+        return self.source.order
 
     def blocks(
         self, genes_per_block: int, n_threads: int = 1, progress: Progress | None = None
-    ) -> Iterator[VelocityBlock]:
-        """Yield one block after the other; its arrays are used again for the next."""
-        scratch, n_genes = Scratch(), len(self.genes)
-        for start in range(0, n_genes, genes_per_block):
-            genes = slice(start, min(start + genes_per_block, n_genes))
-            yield self.block(genes, n_threads, scratch)
-            if progress is not None:
-                progress(genes.stop / n_genes)
+    ) -> Iterator[tuple[Float32Array, Float32Array]]:
+        """Yield s and v of one block of genes after the other, float32, shape (cells, genes).
 
-    @abstractmethod
-    def block(self, genes: slice, n_threads: int, scratch: Scratch) -> VelocityBlock:
-        """Return some of the genes."""
-
-
-@dataclass(frozen=True, eq=False)
-class MomentVelocities(Velocities):
-    """Velocities made of smoothed abundances and fitted lines.
-
-    Attributes
-    ----------
-    moments
-        Smoothed abundances of the genes.
-    gamma, offset
-        Lines of the genes, shape (genes,).
-    """
-
-    moments: MomentSource
-    gamma: Float64Array
-    offset: Float64Array
-
-    def block(self, genes: slice, n_threads: int, scratch: Scratch) -> VelocityBlock:
-        """Return some of the genes; velocities are written where u was, which nothing needs."""
-        block = self.moments.block(genes, n_threads, scratch)
-        lines = self.gamma[genes], self.offset[genes]
-        velocity = block.velocity(*lines, n_threads, out=block.unspliced)
-        return VelocityBlock(block.spliced, velocity)
-
-
-@dataclass(frozen=True, eq=False)
-class StoredVelocities(Velocities):
-    """Velocities that are stored beside smoothed spliced abundances.
-
-    Attributes
-    ----------
-    expression, velocity
-        Layers, cells × all genes of the data, in any format.
-    """
-
-    expression: Matrix
-    velocity: Matrix
-
-    def __post_init__(self) -> None:
-        for name in ("expression", "velocity"):
-            object.__setattr__(self, name, readable(getattr(self, name)))
-
-    def block(self, genes: slice, n_threads: int, scratch: Scratch) -> VelocityBlock:
-        """Return some of the genes."""
-        made = [
-            block_of_columns(
-                layer,
-                self.genes[genes],
-                order=self.order,
-                n_threads=n_threads,
-                scratch=scratch,
-                name=name,
-            )
-            for name, layer in (("expression", self.expression), ("velocity", self.velocity))
-        ]
-        return VelocityBlock(*made)
+        The arrays are used again for the next block.
+        """
+        for block in self.source.blocks(genes_per_block, n_threads, progress):
+            velocity = block.unspliced
+            if self.lines is not None:
+                # written where u was, which nothing needs
+                velocity = block.velocity(*self.lines.of(block.genes), n_threads, out=velocity)
+            yield block.spliced, velocity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,15 +32,10 @@ class EdgeCorrelation:
     Only Σδv, Σδ², Σv, Σv² and Σδ = Σx_j − Σx_i over genes are needed, so blocks are added up
     and forgotten; sums over disjoint genes add.
 
-    Parameters
-    ----------
-    indptr, indices
-        CSR pattern of the edges, between rows that stand as in the blocks.
-    square_root
-        Correlate sign·√|·| of both sides in their place; Σδ is then summed per edge.
-    genes_per_block
-        How many genes :meth:`add` gets at a time. Sums along edges, the largest arrays there are,
-        are kept in float32 where few enough are added up that correlations do not depend on it.
+    The CSR pattern of the edges is between rows as in the blocks. With `square_root`, sign·√|·| of
+    both sides are correlated in their place, and Σδ is summed per edge. Sums along edges, the
+    largest arrays there are, are in float32 where :meth:`add` gets so many genes at a time that
+    correlations do not depend on it.
     """
 
     def __init__(
@@ -59,15 +55,7 @@ class EdgeCorrelation:
         self.expression_sum, self.velocity_sum, self.velocity_square = np.zeros((3, n_cells))
 
     def add(self, expression: Float32Array, velocity: Float32Array, n_threads: int = 1) -> None:
-        """Add a block of genes.
-
-        Parameters
-        ----------
-        expression, velocity
-            x and v, float32, shape (cells, genes of the block).
-        n_threads
-            Number of threads.
-        """
+        """Add a block of genes: x and v, float32, shape (cells, genes of the block)."""
         if self.square_root:
             velocity = np.copysign(np.sqrt(np.abs(velocity)), velocity)
         unused = np.zeros(len(expression))
@@ -88,23 +76,9 @@ class EdgeCorrelation:
     def values(self, n_threads: int = 1) -> Float32Array:
         """Return one value per edge in [−1, 1]; 0 where a difference or a velocity is constant."""
         out = np.empty(len(self.indices), dtype=np.float32)
-
-        def work(start: int, stop: int) -> None:
-            kernels.correlate_edges(
-                self.indptr,
-                self.indices,
-                self.products,
-                self.squares,
-                self.sums,
-                self.expression_sum,
-                self.velocity_sum,
-                self.velocity_square,
-                self.n_genes,
-                out,
-                start,
-                stop,
-            )
-
+        of_edges = self.indptr, self.indices, self.products, self.squares, self.sums
+        of_rows = self.expression_sum, self.velocity_sum, self.velocity_square
+        work = partial(kernels.correlate_edges, *of_edges, *of_rows, self.n_genes, out)
         for_rows(work, len(self.indptr) - 1, n_threads)
         return out
 
@@ -117,18 +91,9 @@ def split_signs(
     *,
     n_threads: int = 1,
 ) -> tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]:
-    """Return the positive and the negative values as two cells × cells CSR matrices.
+    """Return the positive and the negative values of edges as two cells × cells CSR matrices.
 
-    Parameters
-    ----------
-    values
-        One per edge.
-    indptr, indices
-        CSR pattern of the edges, between rows that stand in `order`.
-    order
-        None means the order of the cells.
-    n_threads
-        Number of threads.
+    Rows of the pattern stand in `order`; None means that of the cells.
     """
     n_cells = len(indptr) - 1
     cells = CellOrder.identity(n_cells) if order is None else order
@@ -136,20 +101,8 @@ def split_signs(
 
     def run(entries: list[tuple[NDArray[np.int32], Float32Array]]) -> None:
         positive, negative = ((starts[side], *entries[side]) for side in (0, 1))
-
-        def work(start: int, stop: int) -> None:
-            split_row_signs(
-                indptr,
-                indices,
-                values,
-                cells.cell_of_row,
-                cells.row_of_cell,
-                positive,
-                negative,
-                start,
-                stop,
-            )
-
+        places = cells.cell_of_row, cells.row_of_cell
+        work = partial(split_row_signs, indptr, indices, values, *places, positive, negative)
         for_rows(work, n_cells, n_threads)
 
     def empty(n: int) -> tuple[NDArray[np.int32], Float32Array]:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from ._comparison import Contrast, GroupRatios
 from ._criteria import GeneCriteria, gene_criteria
-from ._diffusion import DiffusionMap
 from ._direction import angle_interval, hotelling_p
 from ._extremes import gamma_path
 from ._group_moments import GroupMoments, group_members, group_sums
 from ._instruments import Instruments
 from ._kinetics import evolve, induction, repression, steady_state
-from ._markov import lasting_distributions, share_of_largest
+from ._random_walk import DiffusionMap, lasting_distributions, share_of_largest
 from ._ratio import RatioFit
 from ._ratio_errors import FEWEST_MOLECULES, RatioErrors
 from ._score_sums import Centring, InstrumentSums, ScoreSums

@@ -150,12 +150,7 @@ def _by_gene(groups: tuple[Float64Array, ...]) -> Float64Array:
 
 def _sums_by(units: NDArray[np.intp], values: Float64Array) -> Float64Array:
     """Return sums over the cells of each unit along the last axis."""
-    n_units = int(units.max()) + 1
-    rows = values.reshape(-1, values.shape[-1])
-    out = np.empty((len(rows), n_units))
-    for row, total in zip(rows, out, strict=True):
-        total[:] = np.bincount(units, weights=row, minlength=n_units)
-    return out.reshape(*values.shape[:-1], n_units)
+    return np.apply_along_axis(lambda row: np.bincount(units, weights=row), -1, values)
 
 
 def _difference(products: Float64Array, k: int, l: int) -> Float64Array:  # noqa: E741

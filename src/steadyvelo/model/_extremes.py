@@ -22,15 +22,7 @@ __all__ = ["gamma_path", "halves", "overdispersion", "upper_end"]
 
 
 def upper_end(spliced: GeneRows, weights: NDArray[Any]) -> BoolArray:
-    """Return the cells of the fit that lie above the middle of its range, the upper extreme.
-
-    Parameters
-    ----------
-    spliced
-        Smoothed abundances, shape (genes, cells).
-    weights
-        Weights in the fit, shape (1 or genes, cells).
-    """
+    """Return the cells of the fit that lie above the middle of its range, shape (genes, cells)."""
     inside = np.broadcast_to(weights > 0, spliced.shape)
     low = np.where(inside, spliced, np.inf).min(axis=1, keepdims=True)
     high = np.where(inside, spliced, -np.inf).max(axis=1, keepdims=True)
@@ -39,15 +31,7 @@ def upper_end(spliced: GeneRows, weights: NDArray[Any]) -> BoolArray:
 
 
 def halves(spliced: GeneRows, cells: BoolArray) -> dict[str, BoolArray]:
-    """Cut some cells of every gene at their median spliced abundance.
-
-    Parameters
-    ----------
-    spliced
-        Smoothed abundances, shape (genes, cells).
-    cells
-        The cells that are cut in two, shape (genes, cells).
-    """
+    """Cut some cells of every gene at their median spliced abundance, shape (genes, cells)."""
     inside = np.where(cells, spliced, np.nan)
     middle = np.full((len(spliced), 1), np.nan)
     some = cells.any(axis=1)
@@ -115,22 +99,9 @@ def overdispersion(
         \varphi = \frac{\sum_c [(\tilde s_c - a_c)^2 - d_c a_c (1 + 1/k_c)]}
                        {\sum_c \tilde s_c a_c (1 + 1/k_c)}
 
-    Differences of state between neighbours count as dispersion.
-
-    Parameters
-    ----------
-    counts
-        Counts divided by size factors, shape (genes, cells).
-    means
-        Means of the neighbours without the cell itself, shape (genes, cells).
-    scale
-        1 / size factor d, shape (cells,).
-    n_neighbors
-        Number of these neighbours k, shape (cells,).
-
-    Returns
-    -------
-    Shape (genes,); 0 for Poisson counts, NaN where the denominator is under one squared molecule.
+    shape (genes,), of `counts` divided by size factors, shape (genes, cells); `scale` is d, and
+    `n_neighbors` is k. Differences of state between neighbours count as dispersion. 0 for Poisson
+    counts, NaN where the denominator is under one squared molecule.
     """
     x, a = (np.asarray(y, dtype=np.float64) for y in (counts, means))
     some = n_neighbors > 0

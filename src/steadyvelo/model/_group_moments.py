@@ -42,7 +42,6 @@ class GroupMoments:
 
         Examples
         --------
-        >>> import numpy as np
         >>> values = np.array([[1.0], [3.0], [5.0], [100.0]])
         >>> moments = GroupMoments.of(values, np.array([0, 0, 1, -1]), 2)
         >>> moments.means.ravel().tolist(), moments.squares.ravel().tolist()
@@ -60,7 +59,6 @@ class GroupMoments:
 
         Examples
         --------
-        >>> import numpy as np
         >>> values = np.array([[1.0], [3.0], [5.0]])
         >>> others = GroupMoments.of(values, np.array([0, 1, 2]), 3).others()
         >>> others.means.ravel().tolist(), others.squares.ravel().tolist()
@@ -102,7 +100,6 @@ def group_sums(values: NDArray[Any], codes: NDArray[np.intp], n_groups: int) -> 
 
     Examples
     --------
-    >>> import numpy as np
     >>> group_sums(np.array([[1.0], [3.0], [5.0]]), np.array([0, 0, -1]), 2).ravel().tolist()
     [4.0, 0.0]
     """
@@ -130,7 +127,6 @@ def group_members(
 
     Examples
     --------
-    >>> import numpy as np
     >>> group_members(np.array([1, -1, 0]), 2).toarray().tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """

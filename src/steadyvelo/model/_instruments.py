@@ -18,21 +18,19 @@ add to those over all (:class:`ScoreSums`).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
 from ._kernels import _instruments as kernels
 from ._ratio_errors import RatioErrors
-from ._score_sums import InstrumentSums, ScoreSums
+from ._score_sums import Centring, InstrumentSums, ScoreSums
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Self, TypeAlias
 
     from numpy.typing import NDArray
 
-    from ._score_sums import Centring
     from ._typing import Float64Array
 
     # cells × genes
@@ -127,15 +125,7 @@ class Instruments:
         return InstrumentSums(**{name: x.sum(axis=0) for name, x in by_batch.items()})
 
     def scores(self, centring: Centring | None, over_rows: OverRows | None = None) -> ScoreSums:
-        """Return the sums of scores that are centred in some way, as :meth:`sums` does.
-
-        Parameters
-        ----------
-        centring
-            What is taken from instruments and counts; None for nothing.
-        over_rows
-            As there.
-        """
+        """Return the sums of scores less what a centring takes, as :meth:`sums` does."""
         if centring is None:
             arrays = self._contiguous("h", "spliced", "unspliced", "scales")
             by_batch = self._summed(
@@ -147,13 +137,8 @@ class Instruments:
             by_batch = dict.fromkeys(kernels.SCORES, zeros) | by_batch | same
         else:
             arrays = self._contiguous("h", "h0", "spliced", "unspliced", "scales")
-            lines = kernels.packed(
-                centring.h_share,
-                centring.spliced_mean,
-                centring.unspliced_mean,
-                centring.gamma,
-                centring.kappa,
-            )
+            means = centring.spliced_mean, centring.unspliced_mean
+            lines = kernels.packed(centring.h_share, *means, centring.gamma, centring.kappa)
             by_batch = self._summed(kernels.add_scores, [*arrays, lines], kernels.SCORES, over_rows)
         sums = {name: x.sum(axis=0) for name, x in by_batch.items()}
         batches = slice(0) if self.batches is None else slice(None)

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
 
-__all__ = ["kernel", "reordering_kernel"]
+__all__ = ["Array", "kernel", "reordering_kernel"]
 
+Array = np.ndarray[Any, Any]
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 

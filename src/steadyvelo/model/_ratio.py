@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from ._typing import Float64Array
+from ._typing import BoolArray, Float64Array, TextArray
 
 if TYPE_CHECKING:
     from ._centred_sums import CentredSums
-    from ._typing import BoolArray, TextArray
 
 __all__ = [
     "NO_CELLS",

@@ -10,12 +10,11 @@ import scipy.sparse as sp
 from ._centred_sums import CentredSums, two_sum
 from ._join import joined
 from ._kernels._statistics import weighted_sums
-from ._ratio import fit_ratio
+from ._ratio import Bound, OffsetMode, RatioFit, fit_ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ._ratio import Bound, OffsetMode, RatioFit
     from ._typing import Float64Array, GeneRows, Matrix
 
 __all__ = ["SufficientStatistics"]

@@ -14,6 +14,8 @@ Float32Array: TypeAlias = NDArray[np.float32]
 GeneRows: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 IntArray: TypeAlias = NDArray[np.int64]
+# indptr and indices of a CSR matrix
+Pattern: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32]]
 TextArray: TypeAlias = NDArray[np.object_]
 SparseMatrix: TypeAlias = sp.csr_matrix | sp.csc_matrix | sp.csr_array | sp.csc_array
 Matrix: TypeAlias = NDArray[Any] | SparseMatrix

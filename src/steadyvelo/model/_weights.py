@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from ._kernels._weights import extreme_cells, row_percentiles
-from ._ratio import resolve_offset
+from ._ratio import OffsetMode, resolve_offset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._ratio import OffsetMode
     from ._typing import BoolArray, Float64Array, GeneRows
 
 __all__ = ["WEIGHT_RULES", "Quantiles", "extremeness", "resolve_quantiles", "steady_state_weights"]
@@ -160,40 +159,20 @@ def extremeness(spliced: GeneRows, unspliced: GeneRows) -> Float64Array:
     )
 
 
-def _all(s: GeneRows, _u: GeneRows) -> Float64Array:
-    return np.ones(s.shape)
-
-
 def _outside(x: GeneRows) -> Float64Array:
     low, high = _percentile(x, [2, 98])
     return np.asarray((x <= low) | (x >= high), dtype=np.float64)
 
 
-def _maxmin(s: GeneRows, _u: GeneRows) -> Float64Array:
-    return _outside(s)
-
-
-def _maxmin_diag(s: GeneRows, u: GeneRows) -> Float64Array:
+def _outside_of_sum(s: GeneRows, u: GeneRows) -> Float64Array:
     return _outside(_scaled(s, 99.9) + _scaled(u, 99.9))
 
 
-def _sum(s: GeneRows, u: GeneRows) -> Float64Array:
-    return _scaled(s, 99) + _scaled(u, 99)
-
-
-def _prod(s: GeneRows, u: GeneRows) -> Float64Array:
-    return _scaled(s, 99) * _scaled(u, 99)
-
-
-def _maxmin_weighted(s: GeneRows, _u: GeneRows) -> Float64Array:
+def _near_ends(s: GeneRows) -> Float64Array:
     low, high = _percentile(s, [2, 98])
     width = high - low
     r = np.where(width > 0, (np.clip(s, low, high) - low) / np.where(width > 0, width, 1.0), 0.0)
     return np.asarray(0.5 * (r**15 + (1 - r) ** 15))
-
-
-def _maxmin_double(s: GeneRows, u: GeneRows) -> Float64Array:
-    return _maxmin_diag(s, u) + _maxmin(s, u)
 
 
 def _scaled(x: GeneRows, percentile: float) -> Float64Array:
@@ -213,12 +192,12 @@ def _percentile(x: GeneRows, percentiles: list[float]) -> Float64Array:
 
 
 _RULES: dict[str, Callable[[GeneRows, GeneRows], Float64Array]] = {
-    "all": _all,
-    "maxmin": _maxmin,
-    "maxmin_diag": _maxmin_diag,
-    "sum": _sum,
-    "prod": _prod,
-    "maxmin_weighted": _maxmin_weighted,
-    "maxmin_double": _maxmin_double,
+    "all": lambda s, _: np.ones(s.shape),
+    "maxmin": lambda s, _: _outside(s),
+    "maxmin_diag": _outside_of_sum,
+    "sum": lambda s, u: _scaled(s, 99) + _scaled(u, 99),
+    "prod": lambda s, u: _scaled(s, 99) * _scaled(u, 99),
+    "maxmin_weighted": lambda s, _: _near_ends(s),
+    "maxmin_double": lambda s, u: _outside_of_sum(s, u) + _outside(s),
 }
 WEIGHT_RULES = ("extremes", *_RULES)

@@ -125,7 +125,7 @@ def randomized_velocity(
     with shown(progress, "randomised velocity") as report:
         for block in source.blocks(size, threads):
             lines = fit.gamma[genes[block.genes]], fit.offset[genes[block.genes]]
-            deviation = block.deviation(*lines, threads)
+            deviation = block.deviation(*lines, threads, out=block.kept_counts[1])
             deviation *= signs
             velocity = source.smoothing.apply(deviation, threads, block.unspliced)
             edges.add(block.spliced, velocity, threads)

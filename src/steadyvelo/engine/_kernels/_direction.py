@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from steadyvelo.model._jit import kernel, reordering_kernel
-
-Array = np.ndarray[Any, Any]
+from steadyvelo.model._jit import Array, kernel, reordering_kernel
 
 
 @reordering_kernel
 def add_edge_steps(
-    indptr: Array,
-    indices: Array,
-    values: Array,
-    sums: Array,
-    squares: Array,
-    start: int,
-    stop: int,
+    indptr: Array, indices: Array, values: Array, sums: Array, squares: Array, start: int, stop: int
 ) -> None:
     """Add Σ_g (x_jg − x_ig) and Σ_g (x_jg − x_ig)² over the genes of a block to each edge."""
     for i in range(start, stop):

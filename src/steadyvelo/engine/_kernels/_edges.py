@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from steadyvelo.model._jit import kernel
-
-Array = np.ndarray[Any, Any]
+from steadyvelo.model._jit import Array, kernel
 
 
 @kernel
@@ -79,24 +75,6 @@ def reach(
         degrees[i - start] = n_others
         filled += n_others
     return degrees, out[:filled]
-
-
-@kernel
-def relabel_rows(
-    indptr: Array,
-    indices: Array,
-    cell_of_row: Array,
-    row_of_cell: Array,
-    starts: Array,
-    out: Array,
-    start: int,
-    stop: int,
-) -> None:
-    """Write row ``cell_of_row[p]`` of a pattern to row p, entry j as ``row_of_cell[j]``."""
-    for p in range(start, stop):
-        shift = indptr[cell_of_row[p]] - starts[p]
-        for k in range(starts[p], starts[p + 1]):
-            out[k] = row_of_cell[indices[k + shift]]
 
 
 @kernel

@@ -1,14 +1,10 @@
-"""Columns of a matrix of cells × genes as a dense block."""
+"""Dense blocks of genes: columns of a matrix of cells × genes, turned, or taken off their lines."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from steadyvelo.model._jit import kernel
-
-Array = np.ndarray[Any, Any]
+from steadyvelo.model._jit import Array, kernel
 
 
 @kernel
@@ -118,18 +114,10 @@ def place_rows(values: Array, row_of_cell: Array, out: Array) -> None:
 
 
 @kernel
-def column_sums_csr(
-    indptr: Array,
-    indices: Array,
-    data: Array,
-    weights: Array,
-    n_columns: int,
-    start: int,
-    stop: int,
-) -> Array:
-    """Σ_i w_i x_ig over some rows, per column."""
-    out = np.zeros(n_columns)
+def residual_rows(
+    spliced: Array, unspliced: Array, gamma: Array, offset: Array, out: Array, start: int, stop: int
+) -> None:
+    """Write u − γs − o, float32; `out` may be one of the two."""
     for i in range(start, stop):
-        for k in range(indptr[i], indptr[i + 1]):
-            out[indices[k]] += weights[i] * data[k]
-    return out
+        for g in range(gamma.shape[0]):
+            out[i, g] = unspliced[i, g] - gamma[g] * spliced[i, g] - offset[g]

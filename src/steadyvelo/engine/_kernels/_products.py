@@ -6,13 +6,9 @@ can gather several values at a time.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from steadyvelo.model._jit import kernel, reordering_kernel
-
-Array = np.ndarray[Any, Any]
+from steadyvelo.model._jit import Array, kernel, reordering_kernel
 
 
 @reordering_kernel

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from steadyvelo.model._jit import kernel
-
-Array = np.ndarray[Any, Any]
+from steadyvelo.model._jit import Array, kernel
 
 
 @kernel
 def smooth_rows(
-    indptr: Array,
-    indices: Array,
-    values: Array,
-    out: Array,
-    start: int,
-    stop: int,
+    indptr: Array, indices: Array, values: Array, out: Array, start: int, stop: int
 ) -> None:
     """Mean of the rows of `values` over each row's neighbours; zero where there are none.
 
@@ -35,14 +26,10 @@ def smooth_rows(
             row[g] = np.float32(0.0)
         k = low
         while k + 8 <= high:
-            a = values[indices[k]]
-            b = values[indices[k + 1]]
-            c = values[indices[k + 2]]
-            d = values[indices[k + 3]]
-            e = values[indices[k + 4]]
-            f = values[indices[k + 5]]
-            h = values[indices[k + 6]]
-            m = values[indices[k + 7]]
+            a, b = values[indices[k]], values[indices[k + 1]]
+            c, d = values[indices[k + 2]], values[indices[k + 3]]
+            e, f = values[indices[k + 4]], values[indices[k + 5]]
+            h, m = values[indices[k + 6]], values[indices[k + 7]]
             for g in range(width):
                 total = row[g] + share * a[g]
                 total += share * b[g]

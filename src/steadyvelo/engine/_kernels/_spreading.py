@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from steadyvelo.model._jit import kernel
-
-Array = np.ndarray[Any, Any]
+from steadyvelo.model._jit import Array, kernel
 
 
 @kernel
@@ -48,14 +44,10 @@ def sum_rows(
             total[g] = 0.0
         k = low
         while k + 8 <= high:
-            a = values[indices[k]]
-            b = values[indices[k + 1]]
-            c = values[indices[k + 2]]
-            d = values[indices[k + 3]]
-            e = values[indices[k + 4]]
-            f = values[indices[k + 5]]
-            h = values[indices[k + 6]]
-            m = values[indices[k + 7]]
+            a, b = values[indices[k]], values[indices[k + 1]]
+            c, d = values[indices[k + 2]], values[indices[k + 3]]
+            e, f = values[indices[k + 4]], values[indices[k + 5]]
+            h, m = values[indices[k + 6]], values[indices[k + 7]]
             for g in range(width):
                 one = (real(a[g]) + real(b[g])) + (real(c[g]) + real(d[g]))
                 other = (real(e[g]) + real(f[g])) + (real(h[g]) + real(m[g]))

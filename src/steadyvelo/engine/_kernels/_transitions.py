@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from steadyvelo.model._jit import kernel, reordering_kernel
-
-Array = np.ndarray[Any, Any]
+from steadyvelo.model._jit import Array, kernel, reordering_kernel
 
 
 @kernel
@@ -46,11 +42,11 @@ def transitions_of_cell(
     graph_neg: tuple[Array, Array, Array],
     stay: Array,
     scale: float,
-    signed: bool,  # noqa: FBT001 (kernels take no keywords)
-    keep_own: bool,  # noqa: FBT001
+    keep_own: bool,  # noqa: FBT001 (kernels take no keywords)
     i: int,
     columns: Array,
     values: Array,
+    signed: bool,  # noqa: FBT001
 ) -> int:
     """Merge a cell's correlations of both signs with `stay` on the diagonal into a row of T.
 
@@ -129,7 +125,7 @@ def transition_rows(
     values = np.empty(n_cells + 1)
     for p in range(start, stop):
         n = transitions_of_cell(
-            graph, graph_neg, stay, scale, signed, keep_own, cell_of_row[p], columns, values
+            graph, graph_neg, stay, scale, keep_own, cell_of_row[p], columns, values, signed
         )
         place = out_indptr[p]
         for k in range(n):
@@ -160,18 +156,10 @@ def add_displacement_sums(
             y[g] = np.float32(0.0)
         k, end = indptr[i], indptr[i + 1]
         while k + 8 <= end:
-            a, b, c, d = (
-                expression[indices[k]],
-                expression[indices[k + 1]],
-                expression[indices[k + 2]],
-                expression[indices[k + 3]],
-            )
-            e, f, h, m = (
-                expression[indices[k + 4]],
-                expression[indices[k + 5]],
-                expression[indices[k + 6]],
-                expression[indices[k + 7]],
-            )
+            a, b = expression[indices[k]], expression[indices[k + 1]]
+            c, d = expression[indices[k + 2]], expression[indices[k + 3]]
+            e, f = expression[indices[k + 4]], expression[indices[k + 5]]
+            h, m = expression[indices[k + 6]], expression[indices[k + 7]]
             wa, wb, wc, wd = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
             we, wf, wh, wm = weights[k + 4], weights[k + 5], weights[k + 6], weights[k + 7]
             for g in range(width):
@@ -221,19 +209,10 @@ def arrow_rows(
     n_cells, width = embedding.shape
     columns = np.empty(n_cells + 1, dtype=np.int64)
     values = np.empty(n_cells + 1)
-    step = np.empty(width)
-    total = np.empty(width)
+    step, total = np.empty((2, width))
     for i in range(start, stop):
         n = transitions_of_cell(
-            graph,
-            graph_neg,
-            stay,
-            scale,
-            signed=True,
-            keep_own=keep_own,
-            i=i,
-            columns=columns,
-            values=values,
+            graph, graph_neg, stay, scale, keep_own, i, columns, values, signed=True
         )
         mean = 0.0
         for g in range(width):

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from steadyvelo.model._jit import kernel, reordering_kernel
-
-Array = np.ndarray[Any, Any]
+from steadyvelo.model._jit import Array, kernel, reordering_kernel
 
 
 @reordering_kernel
@@ -102,12 +98,7 @@ def add_root_edge_sums(
 
 @reordering_kernel
 def add_edge_products(
-    values: Array,
-    indptr: Array,
-    indices: Array,
-    products: Array,
-    start: int,
-    stop: int,
+    values: Array, indptr: Array, indices: Array, products: Array, start: int, stop: int
 ) -> None:
     """Add Σ y_i y_j over the genes of a block to each edge i → j.
 

@@ -7,16 +7,14 @@ one sum after the other, _STRIDE apart. :func:`by_name` takes them apart.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from steadyvelo.model._jit import kernel
+from steadyvelo.model._jit import Array, kernel
 
 if TYPE_CHECKING:
     from steadyvelo.model._typing import Float64Array
-
-Array = np.ndarray[Any, Any]
 
 _STRIDE = 32
 

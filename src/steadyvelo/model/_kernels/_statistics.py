@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from steadyvelo.model._jit import reordering_kernel
-
-Array = np.ndarray[Any, Any]
+from steadyvelo.model._jit import Array, reordering_kernel
 
 
 @reordering_kernel

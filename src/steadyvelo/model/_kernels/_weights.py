@@ -6,9 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from steadyvelo.model._jit import kernel
-
-Array = np.ndarray[Any, Any]
+from steadyvelo.model._jit import Array, kernel
 
 _BINS = 1024
 # values closer together than this are equal: nothing could be divided by their distance
