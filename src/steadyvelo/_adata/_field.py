@@ -41,10 +41,10 @@ class Field:
     """
 
     slot: Slot
-    name: str
     shape: str
-    dtype: str
+    name: str
     meaning: str
+    dtype: str = "float64"
 
     def __post_init__(self) -> None:
         FIELDS.append(self)
