@@ -11,7 +11,7 @@ import pandas as pd
 from steadyvelo import _keys, pp, tl
 from steadyvelo._adata._checks import check_adata, check_counts, listed
 from steadyvelo._adata._groups import cluster_codes
-from steadyvelo._adata._neighbor_graph import distances, has_neighbors
+from steadyvelo._adata._neighbor_graph import has_neighbors, neighbor_graph
 
 from ._chosen_genes import mark_genes
 from ._plan import Plan
@@ -262,7 +262,7 @@ def _compute_umap(adata: AnnData, neighbors_key: str | None, rng: int) -> None:
 
     if (neighbors_key or _keys.NEIGHBORS.of()) not in adata.uns:
         # a graph alone in obsp: scanpy wants to know where it lies
-        stored = int(np.diff(distances(adata, neighbors_key).indptr).max())
+        stored = int(np.diff(neighbor_graph(adata, _keys.DISTANCES, neighbors_key).indptr).max())
         entry = {
             "connectivities_key": _keys.CONNECTIVITIES.of(),
             "distances_key": _keys.DISTANCES.of(),
