@@ -51,7 +51,7 @@ _WRITE: dict[str, Callable[[Any], Any]] = {
     "Quantiles": lambda pair: np.array([np.nan if q is None else q for q in pair]),
     "tuple[str, ...] | None": lambda names: np.asarray(names, dtype=object),
 }
-# and how a value is read, where it is not text
+# and how a value is read, where it is not text or one of several words
 _READ: dict[str, Callable[[Any], Any]] = {
     "bool": bool,
     "int": int,
@@ -72,20 +72,23 @@ class _Record:
 
     def encode(self) -> dict[str, Any]:
         """Return the entries."""
-        values = {f: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
-        return {
-            self._NAMED.get(f.name, f.name): _WRITE.get(str(f.type), lambda same: same)(value)
-            for f, value in values.items()
-            if not (isinstance(value, _Record) or (value is None and f.name in self._LEFT_OUT))
-        }
+        entries = {}
+        for f in fields(self):  # type: ignore[arg-type]
+            value, write = getattr(self, f.name), _WRITE.get(str(f.type))
+            left_out = value is None and f.name in self._LEFT_OUT
+            if not (left_out or isinstance(value, _Record)):
+                entries[self._NAMED.get(f.name, f.name)] = value if write is None else write(value)
+        return entries
 
     @classmethod
     def decode(cls, entries: Mapping[str, Any]) -> Self:
         """Read what :meth:`encode` wrote; what is not there has its default."""
-        named = [(f, cls._NAMED.get(f.name, f.name)) for f in fields(cls)]  # type: ignore[arg-type]
-        return cls(
-            **{f.name: _READ.get(str(f.type), str)(entries[n]) for f, n in named if n in entries}
-        )
+        found = {}
+        for f in fields(cls):  # type: ignore[arg-type]
+            name = cls._NAMED.get(f.name, f.name)
+            if name in entries:
+                found[f.name] = _READ.get(str(f.type), str)(entries[name])
+        return cls(**found)
 
 
 @dataclass(frozen=True, kw_only=True)
