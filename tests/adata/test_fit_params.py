@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import steadyvelo as sv
-from steadyvelo._adata._error_choice import ErrorChoice
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import (
+    ErrorChoice,
     FitOptions,
     FitParams,
     GraphParams,
@@ -23,15 +23,15 @@ NAMES = st.one_of(st.none(), st.sampled_from(["pca_graph", "batch", "κ"]))
 QUANTILE = st.one_of(st.none(), st.floats(0, 1))
 ERRORS = st.one_of(
     st.just(ErrorChoice()),
-    st.builds(ErrorChoice, st.just("sandwich"), level=st.floats(0.5, 0.99), batch_key=NAMES),
+    st.builds(ErrorChoice, method=st.just("sandwich"), level=st.floats(0.5, 0.99), batch_key=NAMES),
     st.builds(
         ErrorChoice,
-        st.just("crossfit"),
-        st.integers(1, 9),
-        st.floats(0.5, 0.99),
-        NAMES,
-        NAMES,
-        st.integers(0, 2**31),
+        method=st.just("crossfit"),
+        level=st.floats(0.5, 0.99),
+        batch_key=NAMES,
+        n_splits=st.integers(1, 9),
+        gene_clusters=NAMES,
+        rng=st.integers(0, 2**31),
     ),
 )
 OPTIONS = st.builds(
@@ -53,7 +53,7 @@ MADE_FROM = st.builds(
     version=st.just("1"),
     n_cells=st.integers(1, 10**6),
     cells_hash=st.just("0f"),
-    from_layers=st.booleans(),
+    moments=st.sampled_from(["counts", "layers"]),
     neighbors_hash=st.one_of(st.none(), st.just("1f")),
     folds_hash=st.one_of(st.none(), st.just("2f")),
 )

@@ -9,12 +9,12 @@ from steadyvelo._run._plan import Plan
 
 
 def test_the_plan_names_blocks_memory_layers_and_threads():
-    plan = Plan.make((30_000, 1_000), n_layers=3, max_memory=2e9, n_threads=4)
+    plan = Plan.make((30_000, 1_000), dense=True, max_memory=2e9, n_threads=4)
     assert str(plan) == (
         "30,000 cells × 1,000 genes in 2 blocks of up to 512 genes (0.18 GB at a time); "
         "3 dense layers (0.36 GB); 2.00 GB allowed; 4 threads"
     )
-    small = Plan.make((500, 40), n_layers=0, max_memory=1e6, n_threads=1)
+    small = Plan.make((500, 40), dense=False, max_memory=1e6, n_threads=1)
     assert str(small) == (
         "500 cells × 40 genes in 1 block of up to 40 genes (0.2 MB at a time); no dense layers; "
         "1.0 MB allowed; 1 thread"
@@ -32,4 +32,4 @@ def test_a_run_announces_the_plan_it_follows(counts):
 
 def test_a_budget_that_holds_no_gene_is_refused():
     with pytest.raises(MemoryError, match=r"raise max_memory"):
-        Plan.make((1_000_000, 10), n_layers=0, max_memory=1e6, n_threads=1)
+        Plan.make((1_000_000, 10), dense=False, max_memory=1e6, n_threads=1)

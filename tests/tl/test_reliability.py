@@ -10,6 +10,7 @@ import pytest
 
 import steadyvelo as sv
 from steadyvelo._adata._fit import Fit
+from steadyvelo.tl._limits import Limits
 from steadyvelo.tl._reliability import _with_variants
 from steadyvelo.tl._variant import Variant, fit_variant
 from steadyvelo.tl._verdicts import verdict_of
@@ -275,9 +276,7 @@ def test_the_other_size_factors_keep_sizes_and_flagged_cells():
     sv.pp.neighbors(adata, n_neighbors=15, n_pcs=10)
     sv.tl.velocity(adata, dense=False)
     variant = Variant(other_sizes=True)
-    other = fit_variant(
-        Fit.read(adata, "velocity"), variant, "pca", max_memory=None, n_threads=1
-    ).adata
+    other = fit_variant(Fit.read(adata, "velocity"), variant, "pca", Limits(None, 1)).adata
     assert other.uns["size_factor_params"]["method"] == "per_layer"
     np.testing.assert_array_equal(other.obs["cells_used"], adata.obs["cells_used"])
     size = adata.obs["size"].to_numpy()

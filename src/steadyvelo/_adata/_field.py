@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from ._checks import check_key
+from ._checks import check_key, writable
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -26,25 +27,17 @@ _EXACT = {"bool", "int64", "float32", "float64"}
 
 @dataclass(frozen=True)
 class Field:
-    """One field of AnnData.
+    """One field of AnnData: where it lies, its form, its key and what it holds, with the unit.
 
-    Attributes
-    ----------
-    slot
-        Where it lies.
-    name
-        Its key, maybe with ``{key}`` (the velocity key) or ``{basis}``.
-    shape, dtype
-        What is written; what is read may differ in precision.
-    meaning
-        What it holds, with its unit where it has one.
+    The key may hold ``{key}`` (the velocity key) or ``{basis}``; what is written has the form that
+    is declared, what is read may differ in precision.
     """
 
     slot: Slot
-    name: str
     shape: str
-    dtype: str
+    name: str
     meaning: str
+    dtype: str = "float64"
 
     def __post_init__(self) -> None:
         FIELDS.append(self)
@@ -78,25 +71,26 @@ class Field:
         return np.asarray(column.to_numpy(dtype=bool if self.dtype == "bool" else None))
 
     def write(self, adata: AnnData, value: Any, key: str = "velocity", basis: str = "") -> None:
-        """Store a value; refuse one of another shape or dtype than is declared."""
+        """Store a value, in a view after it was copied; refuse other than the declared form."""
         name = self.of(key, basis)
         found = self._differs(adata, value)
         if found:
             msg = f"{self.slot}[{name!r}] is declared as {self.shape} {self.dtype}, not {found}."
             raise TypeError(msg)
+        writable(adata)
         getattr(adata, self.slot)[name] = value
 
     def drop(self, adata: AnnData, key: str = "velocity", basis: str = "") -> None:
         """Remove the field where it is there."""
-        mapping, name = getattr(adata, self.slot), self.of(key, basis)
-        if name in mapping:
-            del mapping[name]
+        if self.is_in(adata, key, basis):
+            writable(adata)
+            del getattr(adata, self.slot)[self.of(key, basis)]
 
     def _differs(self, adata: AnnData, value: Any) -> str:
         """Return what a value is if it is not what was declared; else the empty string."""
         if self.shape in {"mapping", "table"}:
-            good = hasattr(value, "items") if self.shape == "mapping" else _is_table(value)
-            return "" if good else type(value).__name__
+            kind = Mapping if self.shape == "mapping" else pd.DataFrame
+            return "" if isinstance(value, kind) else type(value).__name__
         sizes = {"cells": adata.n_obs, "genes": adata.n_vars}
         wanted = [sizes.get(axis, axis) for axis in self.shape.split(" × ")]
         shape, dtype = np.shape(value), getattr(value, "dtype", None)
@@ -126,7 +120,3 @@ def check_key_added(key: str, *layers: str) -> None:
     if key in {"", "X"}:
         msg = f"key_added={key!r} is no name for results; choose another."
         raise ValueError(msg)
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, pd.DataFrame)

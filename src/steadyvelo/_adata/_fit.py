@@ -15,14 +15,7 @@ from steadyvelo.engine import CellOrder, FitRule, LayerSource, Lines, Velocities
 from ._fit_params import GIVEN, FitParams
 from ._groups import in_groups
 from ._inputs import Inputs
-from ._moments import (
-    MOMENTS,
-    check_record,
-    counts_source,
-    has_moments,
-    layer_source,
-    moments_record,
-)
+from ._moments import MOMENTS, check_record, counts_source, has_moments, layer_source
 from ._provenance import check_cells
 
 if TYPE_CHECKING:
@@ -33,7 +26,7 @@ if TYPE_CHECKING:
 
     from ._fit_params import FitOptions, GraphParams
 
-__all__ = ["Fit"]
+__all__ = ["Fit", "fit_rule"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,20 +34,8 @@ class Fit:
     """Lines of all genes, how they were made, and the data that they were made from.
 
     Whether cells, counts, sizes and neighbours are still those of the fit is found when something
-    new is to be made from them, and once.
-
-    Attributes
-    ----------
-    inputs
-        The data.
-    key
-        The velocity key.
-    params
-        How the fit was made.
-    gamma, offset
-        Lines per gene of the data, NaN where there is no fit.
-    velocity_genes
-        Genes that meet all criteria.
+    new is to be made from them, and once. `key` is the velocity key; lines and `velocity_genes`
+    (those that meet all criteria) are per gene of the data, NaN where there is no fit.
     """
 
     inputs: Inputs
@@ -67,19 +48,15 @@ class Fit:
     @classmethod
     def read(cls, adata: AnnData, key: str, inputs: Inputs | None = None) -> Fit:
         """Read a fit; refuse with the remedy where there is none."""
+        inputs = inputs or Inputs(adata)
         remedy = f"run tl.velocity(adata, key_added={key!r}) first, or steadyvelo run on its file."
         gamma, offset, velocity_genes = (
             field.read(adata, key, remedy=remedy).to_numpy()
             for field in (_keys.GAMMA, _keys.OFFSET, _keys.VELOCITY_GENES)
         )
-        return cls(
-            inputs or Inputs(adata),
-            key,
-            FitParams.read(adata, key, remedy),
-            gamma.astype(np.float64),
-            offset.astype(np.float64),
-            velocity_genes.astype(bool),
-        )
+        params = FitParams.read(adata, key, remedy)
+        lines = gamma.astype(np.float64), offset.astype(np.float64)
+        return cls(inputs, key, params, *lines, velocity_genes.astype(bool))
 
     @property
     def adata(self) -> AnnData:
@@ -140,13 +117,19 @@ class Fit:
         """Whether the layers Ms and Mu in the data are those the fit has seen."""
         if not has_moments(self.adata):
             return False
-        made_from, record = self.params.made_from, moments_record(self.adata)
+        made_from = self.params.made_from
+        record = _keys.MOMENTS_PARAMS.read(self.adata, default=None)
         if record is None or not made_from.counts_known:
-            return made_from.from_layers and record is None
+            return made_from.moments == "layers" and record is None
         return (record["neighbors_hash"], record["factors_hash"]) == (
             made_from.neighbors_hash,
             made_from.factors_hash,
         )
+
+    def check_cells(self, what: str, rerun: str) -> None:
+        """Refuse to go on from what was made with the fit if cells have changed since."""
+        made_from = self.params.made_from.encode()
+        check_cells(self.adata, made_from, what, rerun, self.inputs.cells_hash)
 
     def check_unchanged(self) -> None:
         """Refuse to go on if cells, counts, sizes or neighbours have changed since the fit."""
@@ -155,9 +138,7 @@ class Fit:
     @cached_property
     def _unchanged(self) -> bool:
         adata, made_from = self.adata, self.params.made_from
-        cells = made_from.cells_hash, made_from.n_cells
-        remedy = "pp.neighbors and tl.velocity"
-        check_cells(adata, *cells, "the fit", remedy, self.inputs.cells_hash)
+        self.check_cells("the fit", "pp.neighbors and tl.velocity")
         if made_from.counts_known:
             entries = {**self.options.encode(), **made_from.encode()}
             columns = self.key if _keys.SPLICED_CHECKSUM.is_in(adata, self.key) else MOMENTS
@@ -185,16 +166,8 @@ class Fit:
 
     def rule(self, genes: NDArray[np.int64]) -> FitRule:
         """Return how some genes were fitted; an offset is fitted to all or to none of them."""
-        options, weights = self.options, self.weights
-        by_gene = not isinstance(weights, str) and weights.ndim > 1
-        return FitRule(
-            weights[:, genes] if by_gene else weights,
-            options.quantiles,
-            options.offset is not False,
-            self.inputs.cells,
-            self.inputs.cells & in_groups(self.adata, options.groups, options.groupby),
-            "fit",
-        )
+        rule = fit_rule(self.inputs, self.options, self.weights, genes)
+        return replace(rule, offset=self.options.offset is not False, r2="fit")
 
     def counts(self, genes: NDArray[np.int64]) -> CountsSource:
         """Return blocks that are smoothed from the counts the fit has seen, and hold these."""
@@ -239,11 +212,15 @@ class Fit:
         return Velocities(self.moments(genes, order), lines)
 
     def _smoothed(self, genes: NDArray[np.int64], *, keep_counts: bool = False) -> CountsSource:
-        return counts_source(
-            self.inputs,
-            genes,
-            spliced=self.options.spliced,
-            unspliced=self.options.unspliced,
-            neighbors_key=self.options.neighbors_key,
-            keep_counts=keep_counts,
-        )
+        smoothed = self.options.smoothed
+        return counts_source(self.inputs, genes, **smoothed, keep_counts=keep_counts)
+
+
+def fit_rule(
+    inputs: Inputs, options: FitOptions, weights: Any, genes: NDArray[np.int64]
+) -> FitRule:
+    """Return how some genes are fitted, with a rule by name or weights of all genes."""
+    by_gene = not isinstance(weights, str) and weights.ndim > 1
+    fit_cells = inputs.cells & in_groups(inputs.adata, options.groups, options.groupby)
+    weights = weights[:, genes] if by_gene else weights
+    return FitRule(weights, options.quantiles, options.offset, inputs.cells, fit_cells, options.r2)

@@ -6,18 +6,17 @@ quantile as NaN), or the entry is left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from steadyvelo import _keys
 
-from ._checks import listed
-from ._error_choice import ErrorChoice, text
+from ._checks import check_level, check_whole_number, listed, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from anndata import AnnData
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GIVEN",
+    "ErrorChoice",
     "FitOptions",
     "FitParams",
     "GraphParams",
@@ -36,6 +36,7 @@ __all__ = [
 
 # the rule of a fit whose weights were given as an array
 GIVEN = "given"
+_METHODS = ("sandwich", "crossfit")
 _OFFSETS: dict[str, OffsetMode] = {"False": False, "True": True, "nonnegative": "nonnegative"}
 # entries without which another tool has written the parameters
 _REQUIRED = ("moments", "weights", "quantiles", "cells_hash", "n_cells")
@@ -43,26 +44,90 @@ _REQUIRED = ("moments", "weights", "quantiles", "cells_hash", "n_cells")
 _OF_GRAPH = ("arrows", "embeddings", "transitions", "terminal_states", "pseudotime", "randomized")
 _OF_FIT = ("directions", "reliability")
 
+# by the type of a field: how a value that no file can hold is written
+_WRITE: dict[str, Callable[[Any], Any]] = {
+    "str | None": lambda text: text or "",
+    "OffsetMode": str,
+    "Quantiles": lambda pair: np.array([np.nan if q is None else q for q in pair]),
+    "tuple[str, ...] | None": lambda names: np.asarray(names, dtype=object),
+}
+# and how a value is read, where it is not text or one of several words
+_READ: dict[str, Callable[[Any], Any]] = {
+    "bool": bool,
+    "int": int,
+    "float": float,
+    "str | None": lambda text: str(text) or None,
+    "OffsetMode": lambda name: _OFFSETS[str(name)],
+    "Quantiles": lambda pair: tuple(None if np.isnan(q) else float(q) for q in pair),
+    "tuple[str, ...] | None": lambda names: tuple(map(str, np.atleast_1d(names))),
+}
+
+
+class _Record:
+    """Fields of a dataclass as entries of `uns`, under their names."""
+
+    # names of entries that are not those of their fields; what is left out where it is None
+    _NAMED: ClassVar[dict[str, str]] = {}
+    _LEFT_OUT: ClassVar[tuple[str, ...]] = ()
+
+    def encode(self) -> dict[str, Any]:
+        """Return the entries."""
+        entries = {}
+        for f in fields(self):  # type: ignore[arg-type]
+            value, write = getattr(self, f.name), _WRITE.get(str(f.type))
+            left_out = value is None and f.name in self._LEFT_OUT
+            if not (left_out or isinstance(value, _Record)):
+                entries[self._NAMED.get(f.name, f.name)] = value if write is None else write(value)
+        return entries
+
+    @classmethod
+    def decode(cls, entries: Mapping[str, Any]) -> Self:
+        """Read what :meth:`encode` wrote; what is not there has its default."""
+        found = {}
+        for f in fields(cls):  # type: ignore[arg-type]
+            name = cls._NAMED.get(f.name, f.name)
+            if name in entries:
+                found[f.name] = _READ.get(str(f.type), str)(entries[name])
+        return cls(**found)
+
 
 @dataclass(frozen=True, kw_only=True)
-class FitOptions:
-    """What a fit was asked for; see :func:`steadyvelo.tl.velocity`.
+class ErrorChoice(_Record):
+    """How errors of ratios are found; see :func:`steadyvelo.tl.velocity`. None finds none."""
 
-    Attributes
-    ----------
-    weights
-        Name of a rule, or :data:`GIVEN` where they were given as an array.
-    quantiles
-        The pair that was used.
-    offset, min_r2, min_gamma, r2, highly_variable, dense
-        As the arguments of that function.
-    groups, groupby
-        Groups to which the fit was restricted; None for all cells.
-    spliced, unspliced, neighbors_key
-        Names of the layers of counts and of the neighbour graph.
-    errors
-        How errors were found.
+    _NAMED: ClassVar = {"method": "uncertainty"}
+
+    method: str | None = None
+    level: float = 0.95
+    batch_key: str | None = None
+    n_splits: int = 5
+    gene_clusters: str | None = None
+    rng: int = 0
+
+    def check(self) -> None:
+        """Refuse what cannot be asked for."""
+        if self.method is not None:
+            one_of("uncertainty", self.method, _METHODS)
+        check_whole_number("n_splits", self.n_splits, least=1)
+        check_whole_number("rng", self.rng)
+        check_level(self.level)
+
+    def encode(self) -> dict[str, Any]:
+        """Return the entries; none without a method, those of folds where there are some."""
+        of_folds = () if self.method == "crossfit" else ("n_splits", "gene_clusters", "rng")
+        entries = {} if self.method is None else super().encode()
+        return {name: value for name, value in entries.items() if name not in of_folds}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions(_Record):
+    """What a fit was asked for, in the words of :func:`steadyvelo.tl.velocity`.
+
+    `weights` is the name of a rule, or :data:`GIVEN`; `quantiles` are those that were used;
+    `groups` are those that the fit was restricted to, None for all cells.
     """
+
+    _LEFT_OUT = ("groups", "groupby")
 
     weights: str
     quantiles: Quantiles
@@ -71,81 +136,57 @@ class FitOptions:
     min_gamma: float = 0.01
     r2: Literal["fit", "all_cells"] = "fit"
     highly_variable: bool = False
-    groups: tuple[str, ...] | None = None
-    groupby: str | None = None
+    dense: bool = True
     spliced: str = "spliced"
     unspliced: str = "unspliced"
     neighbors_key: str | None = None
-    dense: bool = True
     errors: ErrorChoice = field(default_factory=ErrorChoice)
+    groups: tuple[str, ...] | None = None
+    groupby: str | None = None
 
-    def encode(self) -> dict[str, Any]:
-        """Return the entries of `uns`."""
-        entries = {
-            "mode": "deterministic",
-            "weights": self.weights,
-            "quantiles": np.array([np.nan if q is None else q for q in self.quantiles]),
-            "offset": str(self.offset),
-            "min_r2": self.min_r2,
-            "min_gamma": self.min_gamma,
-            "r2": self.r2,
-            "highly_variable": self.highly_variable,
-            "dense": self.dense,
+    def check(self) -> None:
+        """Refuse what cannot be asked for."""
+        for name, threshold in (("min_r2", self.min_r2), ("min_gamma", self.min_gamma)):
+            if np.isnan(threshold):
+                msg = f"{name} is NaN; give a number (-inf for no threshold)."
+                raise ValueError(msg)
+        one_of("r2", self.r2, ("fit", "all_cells"))
+        self.errors.check()
+
+    @property
+    def smoothed(self) -> dict[str, Any]:
+        """What is smoothed, by the names of arguments: layers of counts and neighbour graph."""
+        return {
             "spliced": self.spliced,
             "unspliced": self.unspliced,
-            "neighbors_key": self.neighbors_key or "",
-            **self.errors.encode(),
+            "neighbors_key": self.neighbors_key,
         }
-        if self.groups is not None:
-            entries["groups"] = np.asarray(self.groups, dtype=object)
-            entries["groupby"] = self.groupby
-        return entries
+
+    def encode(self) -> dict[str, Any]:
+        """Return the entries."""
+        return {"mode": "deterministic", **super().encode(), **self.errors.encode()}
 
     @classmethod
     def decode(cls, entries: Mapping[str, Any]) -> Self:
         """Read what :meth:`encode` wrote."""
-        low, high = (None if np.isnan(q) else float(q) for q in entries["quantiles"])
-        groups = entries.get("groups")
-        return cls(
-            weights=str(entries["weights"]),
-            quantiles=(low, high),
-            offset=_OFFSETS[str(entries["offset"])],
-            min_r2=float(entries["min_r2"]),
-            min_gamma=float(entries["min_gamma"]),
-            r2="all_cells" if str(entries["r2"]) == "all_cells" else "fit",
-            highly_variable=bool(entries["highly_variable"]),
-            dense=bool(entries["dense"]),
-            groups=None if groups is None else tuple(map(str, np.atleast_1d(groups))),
-            groupby=text(entries, "groupby"),
-            spliced=str(entries["spliced"]),
-            unspliced=str(entries["unspliced"]),
-            neighbors_key=text(entries, "neighbors_key"),
-            errors=ErrorChoice.decode(entries),
-        )
+        return replace(super().decode(entries), errors=ErrorChoice.decode(entries))
 
 
 @dataclass(frozen=True, kw_only=True)
-class MadeFrom:
+class MadeFrom(_Record):
     """What a fit was made from.
 
-    Attributes
-    ----------
-    version
-        Of this package.
-    n_cells, cells_hash
-        Number and hash of the cells.
-    from_layers
-        Whether the layers ``Ms`` and ``Mu`` were used, not counts.
-    neighbors_hash, factors_hash
-        Hashes of what smoothed the counts; None where layers of another tool were used.
-    folds_hash
-        Hash of what folds of genes are made from; None for a fit without folds.
+    `moments` says whether counts were smoothed or the layers ``Ms`` and ``Mu`` taken; the hashes of
+    what smoothed them are None for layers of another tool, that of the folds of genes for a fit
+    without folds. `version` is that of this package.
     """
 
-    version: str
+    _LEFT_OUT = ("neighbors_hash", "factors_hash", "folds_hash")
+
+    moments: Literal["counts", "layers"]
+    version: str = "unknown"
     n_cells: int
     cells_hash: str
-    from_layers: bool
     neighbors_hash: str | None = None
     factors_hash: str | None = None
     folds_hash: str | None = None
@@ -155,88 +196,24 @@ class MadeFrom:
         """Whether it is known which counts were smoothed, and how."""
         return self.neighbors_hash is not None
 
-    def encode(self) -> dict[str, Any]:
-        """Return the entries of `uns`."""
-        hashes = {
-            name: getattr(self, name)
-            for name in ("neighbors_hash", "factors_hash", "folds_hash")
-            if getattr(self, name) is not None
-        }
-        return {
-            "moments": "layers" if self.from_layers else "counts",
-            "version": self.version,
-            "n_cells": self.n_cells,
-            "cells_hash": self.cells_hash,
-            **hashes,
-        }
-
-    @classmethod
-    def decode(cls, entries: Mapping[str, Any]) -> Self:
-        """Read what :meth:`encode` wrote."""
-        return cls(
-            version=str(entries.get("version", "unknown")),
-            n_cells=int(entries["n_cells"]),
-            cells_hash=str(entries["cells_hash"]),
-            from_layers=str(entries["moments"]) == "layers",
-            neighbors_hash=text(entries, "neighbors_hash"),
-            factors_hash=text(entries, "factors_hash"),
-            folds_hash=text(entries, "folds_hash"),
-        )
-
 
 @dataclass(frozen=True)
-class GraphParams:
-    """How a velocity graph was made; see :func:`steadyvelo.tl.velocity_graph`.
+class GraphParams(_Record):
+    """How a velocity graph was made; `n_genes` velocity genes entered."""
 
-    Attributes
-    ----------
-    n_recurse_neighbors, sqrt_transform, neighbors_key
-        As the arguments of that function.
-    n_genes
-        Number of velocity genes that entered.
-    """
+    _NAMED: ClassVar = {"n_genes": "n_graph_genes", "neighbors_key": "graph_neighbors_key"}
 
     n_recurse_neighbors: int
     n_genes: int
     sqrt_transform: bool
     neighbors_key: str | None
 
-    def encode(self) -> dict[str, Any]:
-        """Return the entries of `uns`."""
-        return {
-            "n_recurse_neighbors": self.n_recurse_neighbors,
-            "n_graph_genes": self.n_genes,
-            "sqrt_transform": self.sqrt_transform,
-            "graph_neighbors_key": self.neighbors_key or "",
-        }
-
-    @classmethod
-    def decode(cls, entries: Mapping[str, Any]) -> GraphParams | None:
-        """Read what :meth:`encode` wrote; None where there is no graph."""
-        if "n_recurse_neighbors" not in entries:
-            return None
-        return cls(
-            int(entries["n_recurse_neighbors"]),
-            int(entries["n_graph_genes"]),
-            bool(entries["sqrt_transform"]),
-            text(entries, "graph_neighbors_key"),
-        )
-
 
 @dataclass(frozen=True)
 class FitParams:
-    """Everything that is recorded of a fit.
+    """Everything that is recorded of a fit and of its graph, where it has one.
 
-    Attributes
-    ----------
-    options
-        What was asked for.
-    made_from
-        What it was made from.
-    graph
-        How the velocity graph was made; None where there is none.
-    made
-        By the name of a result (``"arrows"``, ``"directions"`` ...), how it was made.
+    `made` says how each result (``"arrows"``, ``"directions"`` ...) was made.
     """
 
     options: FitOptions
@@ -256,12 +233,8 @@ class FitParams:
             )
             raise ValueError(msg)
         made = {name: entries[name] for name in (*_OF_GRAPH, *_OF_FIT) if name in entries}
-        return cls(
-            FitOptions.decode(entries),
-            MadeFrom.decode(entries),
-            GraphParams.decode(entries),
-            made,
-        )
+        graph = GraphParams.decode(entries) if "n_recurse_neighbors" in entries else None
+        return cls(FitOptions.decode(entries), MadeFrom.decode(entries), graph, made)
 
     def write(self, adata: AnnData, key: str) -> None:
         """Write the parameters of a fit."""
@@ -290,4 +263,5 @@ def note_made(
 def neighbors_of_graph(adata: AnnData, key: str) -> str | None:
     """Return the neighbour graph that the velocity graph was made with; None for the default."""
     entries = _keys.PARAMS.read(adata, key, default={})
-    return text(entries, "graph_neighbors_key") or text(entries, "neighbors_key")
+    names = (str(entries.get(name, "")) for name in ("graph_neighbors_key", "neighbors_key"))
+    return next(filter(None, names), None)

@@ -9,9 +9,9 @@ import numpy as np
 
 from steadyvelo import _keys
 
-from ._checks import check_counts, listed, warn
+from ._checks import check_adata, check_counts, listed, warn
 from ._groups import used_cells
-from ._neighbor_graph import connectivities, distances
+from ._neighbor_graph import neighbor_graph
 from ._provenance import gene_checksums, hash_cells, hash_pattern, hash_values
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Inputs:
     """Counts, sizes and neighbours of an AnnData that does not change meanwhile."""
 
     def __init__(self, adata: AnnData) -> None:
+        check_adata(adata)
         self.adata = adata
         self._found: dict[tuple[str, str | None], Any] = {}
 
@@ -62,27 +63,19 @@ class Inputs:
 
     def counts(self, layer: str) -> Any:
         """Return a layer of counts, in whatever format, after its values were checked."""
-        return self._once("counts", layer, lambda: check_counts(self.adata, layer))
+        return self._once("counts", layer, check_counts, self.adata, layer)
 
     def checksums(self, layer: str) -> NDArray[np.float64]:
         """Return a weighted sum of a layer over cells, per gene."""
-        return self._once("sums", layer, lambda: gene_checksums(self.counts(layer)))
+        return self._once("sums", layer, gene_checksums, self.counts(layer))
 
     def connectivities(self, neighbors_key: str | None) -> sp.csr_array[Any]:
         """Return the symmetric neighbour graph whose pattern smooths."""
-
-        def read() -> Any:
-            return connectivities(self.adata, neighbors_key, self.cells_hash)
-
-        return self._once("connectivities", neighbors_key, read)
+        return self._graph(_keys.CONNECTIVITIES, neighbors_key)
 
     def distances(self, neighbors_key: str | None) -> sp.csr_array[Any]:
         """Return the directed graph of nearest neighbours."""
-
-        def read() -> Any:
-            return distances(self.adata, neighbors_key, self.cells_hash)
-
-        return self._once("distances", neighbors_key, read)
+        return self._graph(_keys.DISTANCES, neighbors_key)
 
     def direct_neighbors(
         self, neighbors_key: str | None
@@ -107,11 +100,14 @@ class Inputs:
 
     def neighbors_hash(self, neighbors_key: str | None) -> str:
         """Return a hash of the pattern that smooths."""
-        return self._once(
-            "pattern", neighbors_key, lambda: hash_pattern(self.connectivities(neighbors_key))
-        )
+        graph = self.connectivities(neighbors_key)
+        return self._once("pattern", neighbors_key, hash_pattern, graph)
 
-    def _once(self, what: str, name: str | None, read: Callable[[], Any]) -> Any:
+    def _graph(self, field: _keys.Field, neighbors_key: str | None) -> Any:
+        where = self.adata, field, neighbors_key, self.cells_hash
+        return self._once(field.name, neighbors_key, neighbor_graph, *where)
+
+    def _once(self, what: str, name: str | None, read: Callable[..., Any], *inputs: Any) -> Any:
         if (what, name) not in self._found:
-            self._found[what, name] = read()
+            self._found[what, name] = read(*inputs)
         return self._found[what, name]

@@ -17,17 +17,9 @@ def light_copy(
 ) -> AnnData:
     """Return an AnnData with the same arrays and annotations of its own.
 
-    Nothing large is copied; what is added to the copy is not in the original.
-
-    Parameters
-    ----------
-    adata
-        The original.
-    var
-        Names of the columns of genes that it has; None means all.
-    chosen
-        For ``layers``, ``obsm``, ``varm``, ``obsp`` or ``uns`` names of the entries that it has,
-        where they are there; all of a slot that is not given.
+    Nothing large is copied; what is added to the copy is not in the original. It has the named
+    columns of genes (None means all), and of ``layers``, ``obsm``, ``varm``, ``obsp`` and ``uns``
+    the entries that are named, where they are there; all of a slot that is not given.
     """
 
     def entries(slot: str) -> dict[str, Any]:

@@ -27,7 +27,6 @@ __all__ = [
     "counts_source",
     "has_moments",
     "layer_source",
-    "moments_record",
     "smoothing_record",
     "write_moments",
 ]
@@ -35,7 +34,6 @@ __all__ = [
 # under which the sums of smoothed counts are kept for the layers Ms and Mu
 MOMENTS = "moments"
 _KINDS = ("spliced", "unspliced")
-_FACTORS = {"spliced": _keys.SPLICED_FACTOR, "unspliced": _keys.UNSPLICED_FACTOR}
 _CHECKSUMS = (_keys.SPLICED_CHECKSUM, _keys.UNSPLICED_CHECKSUM)
 
 
@@ -77,19 +75,15 @@ def counts_source(
     Their rows stand in an order along the neighbour graph; with `keep_counts` they hold the counts
     as well.
     """
-    names = {"spliced": spliced, "unspliced": unspliced}
-    counts = [inputs.counts(name) for name in names.values()]
-    scales = {f"{kind}_scale": _inverse_factor(inputs, kind, names[kind]) for kind in _KINDS}
+    counts = inputs.counts(spliced), inputs.counts(unspliced)
+    spliced_scale = _inverse_factor(inputs, "spliced", spliced)
+    unspliced_scale = _inverse_factor(inputs, "unspliced", unspliced)
     graph = inputs.connectivities(neighbors_key)
     smoothing = SmoothingOperator.from_connectivities(graph, inputs.cells)
     order = CellOrder.along(smoothing.indptr, smoothing.indices)
+    smoothing = smoothing.reordered(order)
     return CountsSource(
-        *counts,
-        genes,
-        order,
-        **scales,
-        smoothing=smoothing.reordered(order),
-        keep_counts=keep_counts,
+        *counts, genes, order, spliced_scale, unspliced_scale, smoothing, keep_counts
     )
 
 
@@ -97,12 +91,8 @@ def counts_source(
 class SmoothingRecord:
     """What counts were smoothed with, kept so that a later change is noticed.
 
-    Attributes
-    ----------
-    params
-        Names and hashes, for ``uns``.
-    sums
-        Checksums of the spliced and the unspliced layer per gene, for ``var``.
+    `params` are names and hashes, for ``uns``; `sums` are checksums of the spliced and the
+    unspliced layer per gene, for ``var``.
     """
 
     params: dict[str, Any]
@@ -142,20 +132,13 @@ def write_moments(
     record.write_sums(adata)
 
 
-def moments_record(adata: AnnData) -> dict[str, Any] | None:
-    """Return what the layers Ms and Mu were made from; None for those of another tool."""
-    params = _keys.MOMENTS_PARAMS.read(adata, default=None)
-    return None if params is None else dict(params)
-
-
 def check_record(inputs: Inputs, record: Mapping[str, Any], key: str, rerun: str) -> None:
     """Refuse to go on from smoothed counts whose cells, neighbours, sizes or counts have changed.
 
     `record` are the parameters of a :class:`SmoothingRecord`; its sums lie in ``var`` under `key`.
     """
-    cells = str(record["cells_hash"]), int(record["n_cells"])
     rerun_all = f"pp.neighbors and {rerun}"
-    check_cells(inputs.adata, *cells, "the smoothing", rerun_all, inputs.cells_hash)
+    check_cells(inputs.adata, record, "the smoothing", rerun_all, inputs.cells_hash)
     if record["neighbors_hash"] != inputs.neighbors_hash(record["neighbors_key"] or None):
         msg = f"the neighbour graph has changed since counts were smoothed; rerun {rerun}."
         raise ValueError(msg)
@@ -165,31 +148,23 @@ def check_record(inputs: Inputs, record: Mapping[str, Any], key: str, rerun: str
         )
         raise ValueError(msg)
     for kind, field in zip(_KINDS, _CHECKSUMS, strict=True):
-        _check_counts_unchanged(inputs, record[kind], field, key, rerun)
-
-
-def _check_counts_unchanged(
-    inputs: Inputs, layer: str, field: _keys.Field, key: str, rerun: str
-) -> None:
-    """Refuse counts that have changed since they were smoothed."""
-    check_key(inputs.adata, "layers", layer, f"it was smoothed; rerun {rerun}.")
-    if not field.is_in(inputs.adata, key):
-        return
-    changed = ~np.isclose(
-        inputs.checksums(layer), field.values(inputs.adata, key), rtol=1e-6, atol=1e-9
-    )
-    if changed.any():
-        gene = inputs.adata.var_names[int(np.flatnonzero(changed)[0])]
-        msg = (
-            f"layer {layer!r} has changed since it was smoothed (first in gene {gene!r}); "
-            f"rerun {rerun}."
-        )
-        raise ValueError(msg)
+        adata, layer = inputs.adata, record[kind]
+        check_key(adata, "layers", layer, f"it was smoothed; rerun {rerun}.")
+        if not field.is_in(adata, key):
+            continue
+        same = np.isclose(inputs.checksums(layer), field.values(adata, key), rtol=1e-6, atol=1e-9)
+        if not same.all():
+            msg = (
+                f"layer {layer!r} has changed since it was smoothed (first in gene "
+                f"{adata.var_names[~same][0]!r}); rerun {rerun}."
+            )
+            raise ValueError(msg)
 
 
 def _inverse_factor(inputs: Inputs, kind: str, layer_name: str) -> NDArray[np.float64]:
     """Return 1 / size factor; 0 for a cell without counts, which then adds nothing."""
-    adata, layer, field = inputs.adata, inputs.counts(layer_name), _FACTORS[kind]
+    adata, layer = inputs.adata, inputs.counts(layer_name)
+    field = _keys.SPLICED_FACTOR if kind == "spliced" else _keys.UNSPLICED_FACTOR
     if not field.is_in(adata):
         if is_integer(layer):
             msg = f"adata.obs has no {field.of()!r}; run pp.size_factors(adata) first."

@@ -15,14 +15,7 @@ from ._provenance import check_cells
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = [
-    "connectivities",
-    "distances",
-    "external",
-    "graph_keys",
-    "has_neighbors",
-    "neighbor_params",
-]
+__all__ = ["external", "graph_keys", "has_neighbors", "neighbor_graph", "neighbor_params"]
 
 _REMEDY = "run pp.neighbors, or name the graph with neighbors_key=."
 
@@ -36,18 +29,43 @@ def has_neighbors(adata: AnnData, neighbors_key: str | None = None) -> bool:
     )
 
 
-def connectivities(
-    adata: AnnData, neighbors_key: str | None = None, cells_hash: str | None = None
+def neighbor_graph(
+    adata: AnnData,
+    field: _keys.Field,
+    neighbors_key: str | None = None,
+    cells_hash: str | None = None,
 ) -> sp.csr_array[Any]:
-    """Return the symmetric graph whose pattern smooths; the hash of the cells where it is known."""
-    return _graph(adata, _keys.CONNECTIVITIES, neighbors_key, cells_hash)
+    """Return the symmetric graph whose pattern smooths, or the directed one of nearest neighbours.
 
-
-def distances(
-    adata: AnnData, neighbors_key: str | None = None, cells_hash: str | None = None
-) -> sp.csr_array[Any]:
-    """Return the directed graph of nearest neighbours; a stored zero is a neighbour too."""
-    return _graph(adata, _keys.DISTANCES, neighbors_key, cells_hash)
+    `field` says which; in distances a stored zero is a neighbour too. `cells_hash` is that of
+    `adata`, where it is known.
+    """
+    if neighbors_key is not None:
+        check_key(adata, "uns", neighbors_key, "name a graph of scanpy's pp.neighbors.")
+    name = _obsp_key(adata, field, neighbors_key)
+    entry = _entry(adata, neighbors_key)
+    stored = entry.get(field.name) if name not in adata.obsp else None
+    if stored is None:
+        stored = check_key(adata, "obsp", name, _REMEDY)
+    elif stored.shape != (adata.n_obs, adata.n_obs):
+        # graphs of early scanpy lie in uns, where they are not sliced with the cells
+        msg = (
+            f"the neighbour graph in uns is {stored.shape[0]:,} × {stored.shape[1]:,} and adata "
+            f"holds {adata.n_obs:,} cells; rerun pp.neighbors."
+        )
+        raise ValueError(msg)
+    if sp.issparse(stored) and stored.format in {"csr", "csc"}:
+        check_sparse(stored, f"obsp[{name!r}]")
+    graph = sp.csr_array(stored)
+    params = dict(entry.get("params", {}))
+    if "cells_hash" in params:
+        check_cells(adata, params, "the neighbour graph", "pp.neighbors", cells_hash)
+    if graph.data.size and not np.isfinite(graph.data).all():
+        msg = f"obsp[{name!r}] holds NaN or infinite values; rerun pp.neighbors."
+        raise ValueError(msg)
+    if field is _keys.DISTANCES:
+        _look_sliced(graph, params, name)
+    return graph
 
 
 def graph_keys(adata: AnnData, neighbors_key: str | None) -> list[str]:
@@ -75,38 +93,6 @@ def _obsp_key(adata: AnnData, field: _keys.Field, neighbors_key: str | None) -> 
     if (named := f"{field.name}_key") in entry:
         return str(entry[named])
     return field.name if neighbors_key is None else f"{neighbors_key}_{field.name}"
-
-
-def _graph(
-    adata: AnnData, field: _keys.Field, neighbors_key: str | None, cells_hash: str | None
-) -> sp.csr_array[Any]:
-    if neighbors_key is not None:
-        check_key(adata, "uns", neighbors_key, "name a graph of scanpy's pp.neighbors.")
-    name = _obsp_key(adata, field, neighbors_key)
-    entry = _entry(adata, neighbors_key)
-    stored = entry.get(field.name) if name not in adata.obsp else None
-    if stored is None:
-        stored = check_key(adata, "obsp", name, _REMEDY)
-    elif stored.shape != (adata.n_obs, adata.n_obs):
-        # graphs of early scanpy lie in uns, where they are not sliced with the cells
-        msg = (
-            f"the neighbour graph in uns is {stored.shape[0]:,} × {stored.shape[1]:,} and adata "
-            f"holds {adata.n_obs:,} cells; rerun pp.neighbors."
-        )
-        raise ValueError(msg)
-    if sp.issparse(stored) and stored.format in {"csr", "csc"}:
-        check_sparse(stored, f"obsp[{name!r}]")
-    graph = sp.csr_array(stored)
-    params = dict(entry.get("params", {}))
-    if "cells_hash" in params:
-        made_on = str(params["cells_hash"]), int(params["n_cells"])
-        check_cells(adata, *made_on, "the neighbour graph", "pp.neighbors", cells_hash)
-    if graph.data.size and not np.isfinite(graph.data).all():
-        msg = f"obsp[{name!r}] holds NaN or infinite values; rerun pp.neighbors."
-        raise ValueError(msg)
-    if field is _keys.DISTANCES:
-        _look_sliced(graph, params, name)
-    return graph
 
 
 def _look_sliced(graph: sp.csr_array[Any], params: dict[str, Any], name: str) -> None:

@@ -12,23 +12,18 @@ from steadyvelo._version import __version__
 from steadyvelo.engine import count_threads, weighted_column_sums
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = [
-    "check_cells",
-    "gene_checksums",
-    "hash_cells",
-    "hash_pattern",
-    "hash_values",
-    "stamp",
-]
+__all__ = ["check_cells", "gene_checksums", "hash_cells", "hash_pattern", "hash_values", "stamp"]
 
 
 def stamp(adata: AnnData, cells_hash: str | None = None) -> dict[str, Any]:
     """Return version and identity of the cells, to be kept with a result."""
-    cells = cells_hash or hash_cells(adata)
-    return {"version": __version__, "n_cells": adata.n_obs, "cells_hash": cells}
+    hashed = cells_hash or hash_cells(adata)
+    return {"version": __version__, "n_cells": adata.n_obs, "cells_hash": hashed}
 
 
 def hash_cells(adata: AnnData) -> str:
@@ -60,29 +55,19 @@ def gene_checksums(x: Any) -> NDArray[np.float64]:
 
 
 def check_cells(
-    adata: AnnData, made_on: str, n_cells: int, what: str, rerun: str, now: str | None = None
+    adata: AnnData, made: Mapping[str, Any], what: str, rerun: str, cells_hash: str | None = None
 ) -> None:
-    """Refuse to go on from a result that was computed on other cells.
+    """Refuse to go on from a result that was computed on other cells than those of its stamp.
 
-    Parameters
-    ----------
-    adata
-        The data.
-    made_on, n_cells
-        Hash and number of the cells of the result.
-    what, rerun
-        The result and what makes it again, for the message.
-    now
-        Hash of the cells of `adata`, where it is known.
+    `what` was computed and `rerun` makes it again; `cells_hash` is that of `adata`, where known.
     """
-    if made_on == (now or hash_cells(adata)):
-        return
-    msg = (
-        f"{what} was computed on {n_cells:,} cells and adata now holds {adata.n_obs:,} or has them "
-        "in another order: what is stored can be plotted and read, but nothing new computed from "
-        f"it. Rerun {rerun}."
-    )
-    raise ValueError(msg)
+    if str(made["cells_hash"]) != (cells_hash or hash_cells(adata)):
+        msg = (
+            f"{what} was computed on {int(made['n_cells']):,} cells and adata now holds "
+            f"{adata.n_obs:,} or has them in another order: what is stored can be plotted and "
+            f"read, but nothing new computed from it. Rerun {rerun}."
+        )
+        raise ValueError(msg)
 
 
 def _hash(*parts: bytes) -> str:

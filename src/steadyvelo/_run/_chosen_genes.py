@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from steadyvelo import _keys, pp
@@ -16,79 +17,59 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-__all__ = ["mark_genes", "plan_of_run"]
+__all__ = ["GeneChoice", "plan_of_run"]
 
 
-def mark_genes(
-    adata: AnnData,
-    steps: Steps,
-    *,
-    min_shared_counts: float,
-    retain: Sequence[str],
-    size_factor_method: Literal["per_layer", "common"],
-    spliced_size: str | None,
-    unspliced_size: str | None,
-    spliced: str,
-    unspliced: str,
-) -> AnnData:
-    """Return a light copy with size factors and marked genes; the input stays as it is."""
-    layers = {"spliced": spliced, "unspliced": unspliced}
-    with steps("size factors"):
-        marked = light_copy(
-            adata,
-            layers=layers.values(),
-            obsm=[],
-            varm=[],
-            obsp=[],
-            # which layers the sizes in obs are of
-            uns=[_keys.SIZE_PARAMS.of()],
-        )
-        pp.size_factors(
-            marked,
-            method=size_factor_method,
-            spliced_size=spliced_size,
-            unspliced_size=unspliced_size,
-            **layers,
-        )
-    with steps("genes"):
-        pp.filter_genes(marked, min_shared_counts=min_shared_counts, retain=retain, **layers)
-    return marked
+@dataclass(frozen=True, kw_only=True)
+class GeneChoice:
+    """How genes are chosen, in the words of :func:`steadyvelo.run`."""
+
+    min_shared_counts: float = 20
+    retain: Sequence[str] = ()
+    size_factor_method: Literal["per_layer", "common"] = "per_layer"
+    spliced_size: str | None = None
+    unspliced_size: str | None = None
+    spliced: str = "spliced"
+    unspliced: str = "unspliced"
+
+    @property
+    def layers(self) -> dict[str, str]:
+        """Layers of counts by the names of arguments."""
+        return {"spliced": self.spliced, "unspliced": self.unspliced}
+
+    def check(self, adata: AnnData) -> None:
+        """Refuse data without such counts."""
+        check_adata(adata)
+        for name in self.layers.values():
+            check_counts(adata, name)
+
+    def marked(self, adata: AnnData, steps: Steps) -> AnnData:
+        """Return a light copy with size factors and marked genes; the input stays as it is."""
+        # which layers the sizes in obs are of
+        kept = [_keys.SIZE_PARAMS.of()]
+        layers = self.layers
+        with steps("size factors"):
+            copy = light_copy(adata, layers=layers.values(), obsm=[], varm=[], obsp=[], uns=kept)
+            sizes = {"spliced_size": self.spliced_size, "unspliced_size": self.unspliced_size}
+            pp.size_factors(copy, method=self.size_factor_method, **sizes, **layers)
+        with steps("genes"):
+            least = self.min_shared_counts
+            pp.filter_genes(copy, min_shared_counts=least, retain=self.retain, **layers)
+        return copy
 
 
 def plan_of_run(
     adata: AnnData,
     *,
-    min_shared_counts: float = 20,
-    retain: Sequence[str] = (),
-    size_factor_method: Literal["per_layer", "common"] = "per_layer",
-    spliced_size: str | None = None,
-    unspliced_size: str | None = None,
-    spliced: str = "spliced",
-    unspliced: str = "unspliced",
     dense: bool = True,
     max_memory: float | None = None,
     n_threads: int | None = None,
-    **_later: Any,
+    **arguments: Any,
 ) -> Plan:
     """Return what :func:`steadyvelo.run` would hold with the same arguments; nothing is fitted."""
-    check_adata(adata)
-    for name in (spliced, unspliced):
-        check_counts(adata, name)
-    marked = mark_genes(
-        adata,
-        Steps(None),
-        min_shared_counts=min_shared_counts,
-        retain=retain,
-        size_factor_method=size_factor_method,
-        spliced_size=spliced_size,
-        unspliced_size=unspliced_size,
-        spliced=spliced,
-        unspliced=unspliced,
-    )
-    n_genes = int(_keys.GENES_USED.values(marked).sum())
-    return Plan.make(
-        (adata.n_obs, n_genes),
-        n_layers=3 if dense else 0,
-        max_memory=max_memory,
-        n_threads=n_threads,
-    )
+    of_genes = {f.name for f in fields(GeneChoice)} & set(arguments)
+    choice = GeneChoice(**{name: arguments[name] for name in of_genes})
+    choice.check(adata)
+    n_genes = int(_keys.GENES_USED.values(choice.marked(adata, Steps(None))).sum())
+    limits = {"max_memory": max_memory, "n_threads": n_threads}
+    return Plan.make((adata.n_obs, n_genes), dense=dense, **limits)

@@ -18,21 +18,7 @@ __all__ = ["Plan"]
 
 @dataclass(frozen=True)
 class Plan:
-    """How the genes are cut into blocks, and what that takes.
-
-    Attributes
-    ----------
-    n_cells, n_genes
-        Size of the data.
-    genes_per_block
-        Genes held at a time.
-    n_threads
-        Number of threads.
-    n_layers
-        Dense layers that will be written.
-    allowed
-        Bytes that layers and blocks may take.
-    """
+    """How the genes are cut into blocks, and what that and the dense layers take, in bytes."""
 
     n_cells: int
     n_genes: int
@@ -43,35 +29,18 @@ class Plan:
 
     @classmethod
     def make(
-        cls,
-        shape: tuple[int, int],
-        *,
-        n_layers: int,
-        max_memory: float | None,
-        n_threads: int | None,
+        cls, shape: tuple[int, int], *, dense: bool, max_memory: float | None, n_threads: int | None
     ) -> Self:
-        """Plan the fit and the graph of cells × genes.
-
-        Parameters
-        ----------
-        shape
-            Cells and genes.
-        n_layers
-            Dense layers that will be written.
-        max_memory
-            Bytes that layers and blocks may take; None means what is available.
-        n_threads
-            Number of threads; None means all processors.
-        """
+        """Plan the fit and the graph of cells × genes, as :func:`steadyvelo.run` is asked for."""
         allowed = available_memory() if max_memory is None else max_memory
         size = min(genes_per_block(shape[0], max_memory), max(shape[1], 1))
-        return cls(*shape, size, count_threads(n_threads), n_layers, allowed)
+        return cls(*shape, size, count_threads(n_threads), 3 if dense else 0, allowed)
 
     def __str__(self) -> str:
         blocks = -(-self.n_genes // self.genes_per_block)
         held = BYTES_PER_VALUE * self.n_cells * self.genes_per_block
         cut = f"{_number(blocks, 'block')} of up to {self.genes_per_block} genes"
-        size = _size(dense_bytes(self.n_layers, self.shape))
+        size = _size(dense_bytes(self.n_layers, (self.n_cells, self.n_genes)))
         layers = f"{_number(self.n_layers, 'dense layer')} ({size})"
         parts = [
             f"{self.n_cells:,} cells × {self.n_genes:,} genes in {cut} ({_size(held)} at a time)",
@@ -80,11 +49,6 @@ class Plan:
             _number(self.n_threads, "thread"),
         ]
         return "; ".join(parts)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Cells and genes."""
-        return self.n_cells, self.n_genes
 
 
 def _number(n: int, what: str) -> str:

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys, pp, tl
-from steadyvelo._adata._checks import check_adata, check_counts, listed
+from steadyvelo._adata._checks import listed
 from steadyvelo._adata._groups import cluster_codes
-from steadyvelo._adata._neighbor_graph import distances, has_neighbors
+from steadyvelo._adata._neighbor_graph import has_neighbors, neighbor_graph
 
-from ._chosen_genes import mark_genes
+from ._chosen_genes import GeneChoice
 from ._plan import Plan
 from ._steps import Steps
 
@@ -123,43 +123,23 @@ def run(
     60
     """
     steps = Steps(report)
-    check_adata(adata)
-    layers = {"spliced": spliced, "unspliced": unspliced}
-    for name in layers.values():
-        check_counts(adata, name)
-    basis = basis.removeprefix("X_")
-    if basis not in {"umap", "pca"} and not _keys.EMBEDDING.is_in(adata, basis=basis):
-        there = [key.removeprefix("X_") for key in adata.obsm]
-        msg = f"basis={basis!r} is not in adata.obsm ({listed(there)}); only 'umap' is computed."
-        raise KeyError(msg)
-    if groupby is not None:
-        cluster_codes(adata, groupby, np.ones(adata.n_obs, dtype=bool))
-
-    marked = mark_genes(
-        adata,
-        steps,
+    choice = GeneChoice(
         min_shared_counts=min_shared_counts,
         retain=retain,
         size_factor_method=size_factor_method,
         spliced_size=spliced_size,
         unspliced_size=unspliced_size,
-        **layers,
+        spliced=spliced,
+        unspliced=unspliced,
     )
-    used = _keys.GENES_USED.values(marked)
-    all_genes = marked.var[
-        [_keys.GENES_USED.of(), _keys.GENES_REASON.of(), _keys.SHARED_COUNTS.of()]
-    ].copy()
-    result = adata[:, used].copy()
-    result.obs = marked.obs
-    result.var = marked.var[used].copy()
-    _keys.SIZE_PARAMS.write(result, _keys.SIZE_PARAMS.read(marked))
+    basis = basis.removeprefix("X_")
+    _check(adata, choice, basis, groupby)
+    marked = choice.marked(adata, steps)
+    result = _used_part(adata, marked)
     if result.X is None:
         result.X = result.layers[spliced].copy()
-    del marked
-    _forget_moments(result)
-    plan = Plan.make(
-        result.shape, n_layers=3 if dense else 0, max_memory=max_memory, n_threads=n_threads
-    )
+    limits = {"max_memory": max_memory, "n_threads": n_threads}
+    plan = Plan.make(result.shape, dense=dense, **limits)
     if announce is not None:
         announce(str(plan))
     with steps("neighbours"):
@@ -189,49 +169,27 @@ def run(
             rng=rng,
             dense=dense,
             neighbors_key=neighbors_key,
-            max_memory=max_memory,
-            n_threads=n_threads,
             progress=progress,
-            **layers,
+            **choice.layers,
+            **limits,
         )
     with steps("velocity graph") as progress:
-        tl.velocity_graph(
-            result,
-            neighbors_key=neighbors_key,
-            max_memory=max_memory,
-            n_threads=n_threads,
-            progress=progress,
-        )
+        tl.velocity_graph(result, neighbors_key=neighbors_key, progress=progress, **limits)
     with steps("arrows"):
         tl.velocity_embedding(result, basis=basis, n_threads=n_threads)
     if uncertainty == "crossfit":
         with steps("reliability") as progress:
-            _judge(
-                result,
-                groupby,
-                basis=basis,
-                rng=rng,
-                max_memory=max_memory,
-                n_threads=n_threads,
-                progress=progress,
-            )
-    _keys.ALL_GENES.write(result, _gene_table(all_genes, result))
-    chosen = {"min_shared_counts": min_shared_counts, "retain": list(retain)}
-    if not retain:
-        # files hold no empty entries
-        del chosen["retain"]
-    _keys.RUN.write(result, {"seconds": steps.seconds, **chosen})
+            judge = tl.direction if groupby is None else tl.reliability
+            judge(result, groupby=groupby, basis=basis, rng=rng, progress=progress, **limits)
+    _keys.ALL_GENES.write(result, _gene_table(marked, result))
+    entry = {"seconds": steps.seconds, "min_shared_counts": min_shared_counts}
+    # files hold no empty entries
+    _keys.RUN.write(result, {**entry, "retain": list(retain)} if retain else entry)
     return result
 
 
 def summary(result: AnnData) -> str:
-    """Return what a run did, in a few lines: cells, genes and why not, time per step.
-
-    Parameters
-    ----------
-    result
-        Result of :func:`run`.
-    """
+    """Return what a run did, in a few lines: cells, genes and why not, time per step."""
     genes = _keys.ALL_GENES.read(result)
     used = genes[_keys.GENES_USED.of()].to_numpy(dtype=bool)
     good = _keys.VELOCITY_GENES.values(result)
@@ -250,11 +208,27 @@ def summary(result: AnnData) -> str:
     return "\n".join([*lines, f"seconds         {total:.1f} ({timed})"])
 
 
-def _forget_moments(adata: AnnData) -> None:
-    """Remove smoothed layers of an earlier run; those of another tool are kept and used."""
-    if _keys.MOMENTS_PARAMS.is_in(adata):
+def _check(adata: AnnData, choice: GeneChoice, basis: str, groupby: str | None) -> None:
+    """Refuse what cannot be run, before anything is computed."""
+    choice.check(adata)
+    if basis not in {"umap", "pca"} and not _keys.EMBEDDING.is_in(adata, basis=basis):
+        there = [key.removeprefix("X_") for key in adata.obsm]
+        msg = f"basis={basis!r} is not in adata.obsm ({listed(there)}); only 'umap' is computed."
+        raise KeyError(msg)
+    cluster_codes(adata, groupby, np.ones(adata.n_obs, dtype=bool))
+
+
+def _used_part(adata: AnnData, marked: AnnData) -> AnnData:
+    """Return the data of the genes that are used, with what was found of cells and genes."""
+    used = _keys.GENES_USED.values(marked)
+    result = adata[:, used].copy()
+    result.obs, result.var = marked.obs, marked.var[used].copy()
+    _keys.SIZE_PARAMS.write(result, _keys.SIZE_PARAMS.read(marked))
+    # smoothed layers of an earlier run go; those of another tool are kept and used
+    if _keys.MOMENTS_PARAMS.is_in(result):
         for field in (_keys.MOMENTS_PARAMS, _keys.MS, _keys.MU):
-            field.drop(adata)
+            field.drop(result)
+    return result
 
 
 def _compute_umap(adata: AnnData, neighbors_key: str | None, rng: int) -> None:
@@ -262,7 +236,7 @@ def _compute_umap(adata: AnnData, neighbors_key: str | None, rng: int) -> None:
 
     if (neighbors_key or _keys.NEIGHBORS.of()) not in adata.uns:
         # a graph alone in obsp: scanpy wants to know where it lies
-        stored = int(np.diff(distances(adata, neighbors_key).indptr).max())
+        stored = int(np.diff(neighbor_graph(adata, _keys.DISTANCES, neighbors_key).indptr).max())
         entry = {
             "connectivities_key": _keys.CONNECTIVITIES.of(),
             "distances_key": _keys.DISTANCES.of(),
@@ -275,17 +249,10 @@ def _compute_umap(adata: AnnData, neighbors_key: str | None, rng: int) -> None:
         sc.tl.umap(adata, random_state=rng, neighbors_key=neighbors_key)
 
 
-def _judge(result: AnnData, groupby: str | None, **options: Any) -> None:
-    """Say which directions are supported, of clusters where there are some."""
-    if groupby is None:
-        tl.direction(result, **options)
-    else:
-        tl.reliability(result, groupby, **options)
-
-
-def _gene_table(all_genes: pd.DataFrame, result: AnnData) -> pd.DataFrame:
+def _gene_table(marked: AnnData, result: AnnData) -> pd.DataFrame:
     """Return one row per gene of the input with what became of it."""
-    table = all_genes.copy()
+    columns = (_keys.GENES_USED, _keys.GENES_REASON, _keys.SHARED_COUNTS)
+    table = marked.var[[column.of() for column in columns]].copy()
     good = result.var_names[_keys.VELOCITY_GENES.values(result)]
     table[_keys.VELOCITY_GENES.of()] = table.index.isin(good)
     used_reason = _keys.REASON.read(result).astype(object).reindex(table.index)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, listed
+from steadyvelo._adata._checks import listed
 from steadyvelo._adata._fit import Fit
 from steadyvelo.engine import count_threads, genes_per_block
 from steadyvelo.engine._gather import block_of_columns, readable
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
+    from numpy.typing import NDArray
 
 __all__ = ["places", "velocity"]
 
@@ -71,40 +72,34 @@ def velocity(
     >>> sv.get.velocity(adata, genes=["gene 1", "gene 7"], cells="cell 3").shape
     (1, 2)
     """
-    check_adata(adata)
     fit = Fit.read(adata, velocity_key)
     columns = places(adata.var_names, genes, "var_names")
     rows = places(adata.obs_names, cells, "obs_names")
+    # a source yields genes in their order in adata
+    wanted, back = np.unique(columns, return_inverse=True)
     layer = _keys.VELOCITY.read(adata, velocity_key, default=None)
     if not fit.has_its_cells and layer is not None:
         # a part of the cells: nothing can be recomputed from its neighbours, but what is
         # stored can be read
-        wanted, back = np.unique(columns, return_inverse=True)
-        stored = block_of_columns(readable(layer), wanted)[:, back]
-        return pd.DataFrame(
-            stored[rows], index=adata.obs_names[rows], columns=adata.var_names[columns]
-        )
-    # a source yields genes in their order in adata
-    wanted, back = np.unique(columns, return_inverse=True)
-    source = fit.moments(wanted)
-    out = np.empty((len(rows), len(wanted)), dtype=np.float32)
-    gamma, offset = fit.gamma[wanted], fit.offset[wanted]
-    for block in source.blocks(genes_per_block(adata.n_obs), count_threads(n_threads)):
-        values = block.velocity(gamma[block.genes], offset[block.genes])
-        out[:, block.genes] = values[source.order.row_of_cell[rows]]
+        out = block_of_columns(readable(layer), wanted)[rows]
+    else:
+        source = fit.moments(wanted)
+        out = np.empty((len(rows), len(wanted)), dtype=np.float32)
+        for block in source.blocks(genes_per_block(adata.n_obs), count_threads(n_threads)):
+            chosen = wanted[block.genes]
+            values = block.velocity(fit.gamma[chosen], fit.offset[chosen])
+            out[:, block.genes] = values[source.order.row_of_cell[rows]]
     return pd.DataFrame(out[:, back], index=adata.obs_names[rows], columns=adata.var_names[columns])
 
 
-def places(
-    names: pd.Index, wanted: str | Sequence[str] | None, where: str
-) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def places(names: pd.Index, wanted: str | Sequence[str] | None, where: str) -> NDArray[np.intp]:
     """Return the places of names; refuse unknown ones."""
     if wanted is None:
         return np.arange(len(names))
     wanted = [wanted] if isinstance(wanted, str) else list(wanted)
     places = names.get_indexer(wanted)
     if (places < 0).any():
-        unknown = [name for name, place in zip(wanted, places, strict=True) if place < 0]
+        unknown = [name for name in wanted if name not in names]
         msg = f"{listed(unknown)} not in adata.{where}; check the spelling."
         raise KeyError(msg)
     return places

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
 from steadyvelo.engine import count_threads, genes_per_block
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
+    from numpy.typing import NDArray
 
     from steadyvelo.engine import MomentBlock, SmoothingOperator
 
@@ -80,7 +80,6 @@ def velocity_se(
     >>> sv.get.velocity_se(adata, genes=["gene 1", "gene 7"], cells="cell 3").shape
     (1, 2)
     """
-    check_adata(adata)
     fit = Fit.read(adata, velocity_key)
     remedy = f"run tl.velocity(adata, uncertainty='crossfit', key_added={velocity_key!r}) first."
     errors = [
@@ -93,7 +92,7 @@ def velocity_se(
     wanted, back = np.unique(columns, return_inverse=True)
     source = fit.counts(wanted)
     threads = count_threads(n_threads)
-    lines = fit.gamma[wanted], fit.offset[wanted]
+    gamma, offset = fit.gamma[wanted], fit.offset[wanted]
     se, offset_se, covariance = (values[wanted] for values in errors)
     out = np.empty((len(rows), len(wanted)), dtype=np.float32)
     where = source.order.row_of_cell[rows]
@@ -102,7 +101,7 @@ def velocity_se(
     others = np.where(others > 0, others, np.nan)
     for block in source.blocks(genes_per_block(adata.n_obs), threads):
         g = block.genes
-        spread = _spread(source.smoothing, block, lines[0][g], lines[1][g], threads)[where]
+        spread = _spread(source.smoothing, block, gamma[g], offset[g], threads)[where]
         mean = block.spliced[where].astype(np.float64)
         of_line = offset_se[g] ** 2 + 2 * mean * covariance[g] + (mean * se[g]) ** 2
         out[:, g] = np.sqrt(spread / others + np.maximum(of_line, 0.0))
@@ -112,10 +111,10 @@ def velocity_se(
 def _spread(
     smoothing: SmoothingOperator,
     block: MomentBlock,
-    gamma: np.ndarray[tuple[int], np.dtype[np.float64]],
-    offset: np.ndarray[tuple[int], np.dtype[np.float64]],
+    gamma: NDArray[np.float64],
+    offset: NDArray[np.float64],
     n_threads: int,
-) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+) -> NDArray[np.float64]:
     """Return the mean square of the deviations of the neighbours from the velocity of each row."""
     spliced, unspliced = block.kept_counts
     residuals = (unspliced - gamma * spliced - offset).astype(np.float32)

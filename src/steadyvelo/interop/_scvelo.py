@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_key
+from steadyvelo._adata._checks import check_key
 from steadyvelo._adata._fit import Fit
 from steadyvelo.engine import check_dense_fits, count_threads, genes_per_block
 
@@ -81,7 +81,6 @@ def to_scvelo(
     >>> "velocity_graph" in theirs.uns
     True
     """
-    check_adata(adata)
     fit = Fit.read(adata, velocity_key)
     remedy = f"run tl.velocity_graph(adata, velocity_key={velocity_key!r}) first."
     graphs = {

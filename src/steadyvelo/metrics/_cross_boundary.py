@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from steadyvelo._adata._checks import (
-    check_adata,
-    check_key,
-    listed,
-)
+from steadyvelo import _keys
+from steadyvelo._adata._checks import check_adata, check_key, listed
 from steadyvelo._adata._embeddings import check_arrows, check_finite_embedding
 from steadyvelo._adata._fit_params import neighbors_of_graph
-from steadyvelo._adata._neighbor_graph import distances
+from steadyvelo._adata._neighbor_graph import neighbor_graph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +90,7 @@ def cross_boundary_direction(
     arrows = check_arrows(adata, basis, velocity_key)
     if neighbors_key is None:
         neighbors_key = neighbors_of_graph(adata, velocity_key)
-    graph = distances(adata, neighbors_key)
+    graph = neighbor_graph(adata, _keys.DISTANCES, neighbors_key)
     source = np.repeat(np.arange(adata.n_obs), np.diff(graph.indptr))
     way = positions[graph.indices] - positions[source]
     lengths = np.linalg.norm(way, axis=1) * np.linalg.norm(arrows, axis=1)[source]

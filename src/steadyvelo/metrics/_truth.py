@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
 from steadyvelo.get import velocity as get_velocity
 
@@ -52,15 +51,14 @@ def agreement_with_truth(adata: AnnData, *, velocity_key: str = "velocity") -> p
     >>> bool((agreement_with_truth(adata) > 0.3).all())
     True
     """
-    check_adata(adata)
+    fit = Fit.read(adata, velocity_key)
     true_gamma = _keys.TRUE_GAMMA.read(adata, remedy=_REMEDY).to_numpy()
     true_velocity = np.asarray(_keys.TRUE_VELOCITY.read(adata, remedy=_REMEDY), np.float64)
-    gamma = Fit.read(adata, velocity_key).gamma
-    fitted = np.flatnonzero(~np.isnan(gamma))
-    estimated = get_velocity(
-        adata, genes=list(adata.var_names[fitted]), velocity_key=velocity_key
-    ).to_numpy(dtype=np.float64)
-    return compare(gamma[fitted], true_gamma[fitted], estimated, true_velocity[:, fitted])
+    genes = fit.fitted_genes
+    names = list(adata.var_names[genes])
+    estimated = get_velocity(adata, genes=names, velocity_key=velocity_key)
+    velocity = estimated.to_numpy(dtype=np.float64)
+    return compare(fit.gamma[genes], true_gamma[genes], velocity, true_velocity[:, genes])
 
 
 def compare(

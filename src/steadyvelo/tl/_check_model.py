@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, writable
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import cluster_codes
-from steadyvelo.engine import check_genes, count_threads, fit_groups, genes_per_block
-from steadyvelo.engine._progress import ShowProgress, shown
+from steadyvelo.engine import check_genes
 from steadyvelo.model import FEWEST_MOLECULES
 
 from ._fit_results import over_all_genes
+from ._limits import Limits
 from ._multiple_tests import benjamini_hochberg
-from ._stale import clear_checks
-from ._uncertainty import Errors, bytes_per_value
+from ._stale import clear
+from ._uncertainty import Errors
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
     from steadyvelo.engine import GeneChecks
-    from steadyvelo.engine._threads import Progress
+    from steadyvelo.engine._progress import ShowProgress
     from steadyvelo.model import Contrast
 
 __all__ = ["check_model", "make_checks"]
@@ -114,74 +114,37 @@ def check_model(
     >>> bool(adata.var["velocity_upper_share"].max() <= 1)
     True
     """
-    check_adata(adata)
     fit = Fit.read(adata, velocity_key)
     fit.check_counts_known()
-    with shown(progress, "model checks") as report:
-        make_checks(
-            fit,
-            Errors.of_fit(fit),
-            groupby,
-            max_memory=max_memory,
-            n_threads=count_threads(n_threads),
-            report=report,
-        )
+    with Limits.of_call("model checks", max_memory, n_threads, progress) as limits:
+        make_checks(fit, Errors.of_fit(fit), groupby, limits)
 
 
-def make_checks(
-    fit: Fit,
-    errors: Errors,
-    groupby: str | None,
-    *,
-    max_memory: float | None,
-    n_threads: int,
-    report: Progress | None = None,
-) -> None:
+def make_checks(fit: Fit, errors: Errors, groupby: str | None, limits: Limits) -> None:
     """Do what :func:`check_model` says."""
     adata, genes = fit.adata, fit.fitted_genes
     source, rule = fit.counts(genes), fit.rule(genes)
     names, clusters = cluster_codes(adata, groupby)
-    checks = check_genes(
-        source,
-        rule,
-        clusters,
-        _SHARES,
-        genes_per_block=genes_per_block(adata.n_obs, max_memory),
-        n_threads=n_threads,
-    )
-    ratios = fit_groups(
-        source,
-        [replace(rule, half="lower"), replace(rule, half="upper")],
-        errors.of(source),
-        genes_per_block=genes_per_block(
-            adata.n_obs, max_memory, bytes_per_value(errors.choice, n_rules=2)
-        ),
-        n_threads=n_threads,
-        progress=report,
-    )
+    blocks = limits.silent().of_blocks(adata.n_obs)
+    checks = check_genes(source, rule, clusters, _SHARES, **blocks)
+    halves = [replace(rule, half="lower"), replace(rule, half="upper")]
+    ratios = errors.ratios(source, halves, limits)
     columns = _columns(fit, checks, ratios.contrast(1, 0), names)
-    path = pd.DataFrame(
-        over_all_genes(adata, genes, checks.path),
-        index=adata.var_names,
-        columns=[f"{share:.0%}" for share in _SHARES],
-    )
-    writable(adata)
-    clear_checks(adata, fit.key)
+    shares = [f"{share:.0%}" for share in _SHARES]
+    path = over_all_genes(adata, genes, checks.path)
+    columns[_keys.GAMMA_PATH] = pd.DataFrame(path, index=adata.var_names, columns=shares)
+    clear(_keys.CHECK_FIELDS, adata, fit.key)
     for field, values in columns.items():
         field.write(adata, values, fit.key)
-    _keys.GAMMA_PATH.write(adata, path, fit.key)
 
 
 def _columns(
     fit: Fit, checks: GeneChecks, halves: Contrast, names: list[str]
 ) -> dict[_keys.Field, Any]:
     """Return the columns of `var`, a row for every gene of the data."""
-    adata, genes = fit.adata, fit.fitted_genes
+    adata, genes, key = fit.adata, fit.fitted_genes, fit.key
+    everywhere = partial(over_all_genes, adata, genes)
     gamma = fit.gamma[genes]
-
-    def everywhere(values: NDArray[Any]) -> NDArray[np.float64]:
-        return over_all_genes(adata, genes, values)
-
     fdr = benjamini_hochberg(halves.p)
     steady = checks.path[:, _STEADY]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -197,20 +160,23 @@ def _columns(
         _keys.UNSPLICED_DISPERSION: everywhere(checks.unspliced_overdispersion),
     }
     failed: dict[str, NDArray[np.bool_]] = {}
-    if _keys.GAMMA_MOLECULES.is_in(adata, fit.key):
-        molecules = _keys.GAMMA_MOLECULES.values(adata, fit.key)[genes]
+    if _keys.GAMMA_MOLECULES.is_in(adata, key):
+        molecules = _keys.GAMMA_MOLECULES.values(adata, key)[genes]
         failed["few molecules"] = ~(molecules >= FEWEST_MOLECULES)
     ends = [(checks.upper, _keys.UPPER_CLUSTER, _keys.UPPER_SHARE)]
     if fit.options.quantiles[0] is not None:
         ends.append((checks.lower, _keys.LOWER_CLUSTER, _keys.LOWER_SHARE))
-    if names:
-        if len(names) > 1:
-            failed["one cluster"] = checks.upper.max(axis=1) >= _NEARLY_ALL
-        for shares, cluster, share in ends:
-            columns[cluster], columns[share] = _largest(shares, names, everywhere)
+    if len(names) > 1:
+        failed["one cluster"] = checks.upper.max(axis=1) >= _NEARLY_ALL
+    for shares, cluster, share in ends if names else []:
+        known = np.isfinite(shares).all(axis=1)
+        first = np.where(known, np.argmax(np.nan_to_num(shares), axis=1), -1)
+        codes = np.nan_to_num(everywhere(first), nan=-1).astype(int)
+        columns[cluster] = pd.Categorical.from_codes(codes, categories=names)
+        columns[share] = everywhere(np.where(known, shares.max(axis=1), np.nan))
     failed["curved"] = fdr < _FDR
-    if fit.options.offset is False and _keys.OFFSET_FDR.is_in(adata, fit.key):
-        failed["offset"] = _keys.OFFSET_FDR.values(adata, fit.key)[genes] < _FDR
+    if fit.options.offset is False and _keys.OFFSET_FDR.is_in(adata, key):
+        failed["offset"] = _keys.OFFSET_FDR.values(adata, key)[genes] < _FDR
     failed["depends on quantile"] = change > _MOST_CHANGE
     verdict = np.full(adata.n_vars, "", dtype=object)
     verdict[genes] = [
@@ -218,16 +184,3 @@ def _columns(
         for g in range(len(genes))
     ]
     return {**columns, _keys.MODEL: pd.Categorical(verdict)}
-
-
-def _largest(
-    shares: NDArray[np.float64], names: list[str], everywhere: Any
-) -> tuple[pd.Categorical, NDArray[np.float64]]:
-    """Return the cluster with the largest share of every gene, and that share."""
-    known = np.isfinite(shares).all(axis=1)
-    first = np.where(known, np.argmax(np.nan_to_num(shares), axis=1), -1)
-    codes = np.nan_to_num(everywhere(first), nan=-1).astype(int)
-    return (
-        pd.Categorical.from_codes(codes, categories=names),
-        everywhere(np.where(known, shares.max(axis=1), np.nan)),
-    )

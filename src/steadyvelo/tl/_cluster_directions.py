@@ -30,20 +30,10 @@ def cluster_directions(
     signs: NDArray[np.int8],
     level: float,
 ) -> pd.DataFrame:
-    """Return the table of clusters.
+    """Return the table of clusters; `groups` are the numbers of the cells' among their names.
 
-    Parameters
-    ----------
-    directions
-        Sums over clusters.
-    names, groups
-        Clusters, and the number of each cell's.
-    determined, controls
-        Whether a cell's direction is, in the data and in every control.
-    signs
-        Signs of the controls, shape (controls, cells).
-    level
-        Level of the intervals.
+    `determined` says whether a cell's direction is, in the data, shape (cells,), and `controls` in
+    each control, whose `signs` have shape (controls, cells); `level` is that of the intervals.
     """
     n_cells = np.bincount(groups[groups >= 0], minlength=len(names))
     scores = directions.group_scores

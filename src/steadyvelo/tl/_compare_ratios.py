@@ -9,22 +9,20 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from steadyvelo._adata._checks import check_adata
-from steadyvelo._adata._error_choice import ErrorChoice
 from steadyvelo._adata._fit import Fit
-from steadyvelo._adata._fit_params import GIVEN
+from steadyvelo._adata._fit_params import GIVEN, ErrorChoice
 from steadyvelo._adata._groups import group_masks, sample_codes
-from steadyvelo.engine import count_threads, fit_groups, genes_per_block
-from steadyvelo.engine._progress import ShowProgress, shown
 
+from ._limits import Limits
 from ._multiple_tests import benjamini_hochberg
-from ._uncertainty import Errors, bytes_per_value
+from ._uncertainty import Errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
 
+    from steadyvelo.engine._progress import ShowProgress
     from steadyvelo.model import GroupRatios
 
 __all__ = ["compare_ratios"]
@@ -122,10 +120,10 @@ def compare_ratios(
     >>> sorted(table["reference"].unique())
     ['branch 2', 'rest', 'trunk']
     """
-    check_adata(adata)
-    choice = ErrorChoice(uncertainty, n_splits, gene_clusters=gene_clusters, rng=rng)
+    choice = ErrorChoice(
+        method=uncertainty, n_splits=n_splits, gene_clusters=gene_clusters, rng=rng
+    )
     choice.check()
-    threads = count_threads(n_threads)
     fit = Fit.read(adata, velocity_key)
     fit.check_counts_known()
     if fit.options.weights == GIVEN:
@@ -134,51 +132,37 @@ def compare_ratios(
     masks = group_masks(adata, groupby, groups)
     names = list(masks)
     cells, genes = fit.inputs.cells, fit.fitted_genes
-    fit_cells = [masks[name] & cells for name in names]
-    rest = len(names) > 2 or bool((~np.any(list(masks.values()), axis=0) & cells).any())
-    if rest:
-        fit_cells += [~masks[name] & cells for name in names]
-    rules = [replace(fit.rule(genes), fit_cells=chosen) for chosen in fit_cells]
-    source = fit.counts(genes)
-    with shown(progress, "groups") as report:
-        ratios = fit_groups(
-            source,
-            rules,
-            Errors.of_fit(fit, choice).of(source),
-            genes_per_block=genes_per_block(
-                adata.n_obs, max_memory, bytes_per_value(choice, len(rules))
-            ),
-            samples=sample_codes(adata, sample_key),
-            n_threads=threads,
-            progress=report,
-        )
+    fit_cells = [mask & cells for mask in masks.values()]
     pairs = [(a, b, names[b]) for a, b in combinations(range(len(names)), 2)]
-    if rest:
+    if len(names) > 2 or (~np.any(fit_cells, axis=0) & cells).any():
+        fit_cells += [~mask & cells for mask in masks.values()]
         pairs += [(a, len(names) + a, _REST) for a in range(len(names))]
+    rules = [replace(fit.rule(genes), fit_cells=chosen) for chosen in fit_cells]
+    samples = sample_codes(adata, sample_key)
+    with Limits.of_call("groups", max_memory, n_threads, progress) as limits:
+        ratios = Errors.of_fit(fit, choice).ratios(fit.counts(genes), rules, limits, samples)
     gene_names = adata.var_names[genes]
-    return pd.concat(
-        [_table(ratios, gene_names, names[a], reference, (a, b)) for a, b, reference in pairs],
-        ignore_index=True,
-    )
+    tables = [_table(ratios, gene_names, names[a], other, (a, b)) for a, b, other in pairs]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _table(
     ratios: GroupRatios, genes: pd.Index[str], group: str, reference: str, pair: tuple[int, int]
 ) -> pd.DataFrame:
-    first, second = pair
-    contrast = ratios.contrast(first, second)
+    contrast = ratios.contrast(*pair)
+    gamma, molecules = ratios.gamma[list(pair)], ratios.molecules[list(pair)]
     return pd.DataFrame(
         {
             "gene": genes,
             "group": group,
             "reference": reference,
-            "gamma": ratios.gamma[first],
-            "gamma_reference": ratios.gamma[second],
+            "gamma": gamma[0],
+            "gamma_reference": gamma[1],
             "difference": contrast.difference,
             "se": contrast.se,
             "statistic": contrast.statistic,
             "p": contrast.p,
             "fdr": benjamini_hochberg(contrast.p),
-            "molecules": np.minimum(ratios.molecules[first], ratios.molecules[second]),
+            "molecules": np.minimum(*molecules),
         }
     )

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_level, check_whole_number, writable
+from steadyvelo._adata._checks import check_level, check_whole_number
 from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._adata._groups import cluster_codes
-from steadyvelo.engine import (
-    Lines,
-    bytes_per_direction_value,
-    count_threads,
-    find_directions,
-    genes_per_block,
-)
-from steadyvelo.engine._progress import ShowProgress, shown
+from steadyvelo.engine import Lines, bytes_per_direction_value, find_directions
 from steadyvelo.model import angle_interval, hotelling_p
 
 from ._cluster_directions import cluster_directions, contributions_by_gene
+from ._limits import Limits
 from ._stale import clear_direction
 from ._uncertainty import Errors, check_crossfit
 
@@ -30,9 +25,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo.engine._threads import Progress
+    from steadyvelo.engine._progress import ShowProgress
 
-__all__ = ["cosines", "direction", "make_directions"]
+__all__ = ["DirectionChoice", "cosines", "direction", "make_directions"]
 
 _PLANE = 2
 # of an embedding, that can be looked at
@@ -145,101 +140,84 @@ def direction(
     >>> bool(adata.obs["velocity_plane_determined"].mean() > 0.05)
     True
     """
-    check_adata(adata)
     fit = Fit.read(adata, velocity_key)
-    check_crossfit(fit)
-    check_level(level)
-    check_whole_number("n_controls", n_controls, least=0)
-    check_whole_number("rng", rng)
-    basis = basis.removeprefix("X_")
-    check_finite_embedding(adata, basis)
-    _ = fit.graph_genes
-    fit.check_counts_known()
-    with shown(progress, "directions") as report:
-        make_directions(
-            fit,
-            Errors.of_fit(fit),
-            basis=basis,
-            groupby=groupby,
-            level=level,
-            n_controls=n_controls,
-            rng=rng,
-            max_memory=max_memory,
-            n_threads=count_threads(n_threads),
-            report=report,
-        )
+    choice = DirectionChoice(basis.removeprefix("X_"), groupby, level, n_controls, rng)
+    choice.check(fit)
+    with Limits.of_call("directions", max_memory, n_threads, progress) as limits:
+        make_directions(fit, Errors.of_fit(fit), choice, limits)
 
 
-def make_directions(
-    fit: Fit,
-    errors: Errors,
-    *,
-    basis: str,
-    groupby: str | None,
-    level: float,
-    n_controls: int,
-    rng: int,
-    max_memory: float | None,
-    n_threads: int,
-    report: Progress | None = None,
-) -> None:
+@dataclass(frozen=True)
+class DirectionChoice:
+    """Which directions are asked for; see :func:`direction`."""
+
+    basis: str
+    groupby: str | None
+    level: float
+    n_controls: int
+    rng: int
+
+    def check(self, fit: Fit) -> None:
+        """Refuse what cannot be made, before anything is."""
+        check_crossfit(fit)
+        check_level(self.level)
+        check_whole_number("n_controls", self.n_controls, least=0)
+        check_whole_number("rng", self.rng)
+        check_finite_embedding(fit.adata, self.basis)
+        cluster_codes(fit.adata, self.groupby)
+        _ = fit.graph_genes
+        fit.check_counts_known()
+
+
+def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: Limits) -> None:
     """Do what :func:`direction` says for the velocity genes of a fit."""
-    adata, key, genes = fit.adata, fit.key, fit.graph_genes
+    adata, genes, cells = fit.adata, fit.graph_genes, fit.inputs.cells
+    basis, level, n_controls = choice.basis, choice.level, choice.n_controls
     embedding = check_finite_embedding(adata, basis)
     if embedding.shape[1] > _MOST_DIMENSIONS:
         embedding = np.ascontiguousarray(embedding[:, :_PLANE])
     n_dims = embedding.shape[1]
-    names, groups = cluster_codes(adata, groupby)
-    signs = _signs(np.random.default_rng(rng), n_controls, adata.n_obs)
-    source = fit.counts(genes)
+    names, groups = cluster_codes(adata, choice.groupby)
+    signs = _signs(np.random.default_rng(choice.rng), n_controls, adata.n_obs)
+    source, rule = fit.counts(genes), fit.rule(genes)
+    lines = Lines(fit.gamma[genes], fit.offset[genes])
+    blocks = limits.of_blocks(adata.n_obs, bytes_per_direction_value(n_dims))
     directions = find_directions(
-        source,
-        errors.of(source),
-        fit.rule(genes),
-        Lines(fit.gamma[genes], fit.offset[genes]),
-        embedding,
-        groups,
-        signs=signs,
-        genes_per_block=genes_per_block(adata.n_obs, max_memory, bytes_per_direction_value(n_dims)),
-        n_threads=n_threads,
-        progress=report,
+        source, errors.of(source), rule, lines, embedding, groups, signs=signs, **blocks
     )
     arrows, n = directions.arrows, directions.n_contributions
     p = hotelling_p(arrows, directions.covariances, n)
-    columns = {_keys.DIRECTION_P: p, _keys.DETERMINED: p < 1 - level}
+    determined = p < 1 - level
+    columns = {_keys.DIRECTION: arrows, _keys.DIRECTION_P: p, _keys.DETERMINED: determined}
     if n_dims == _PLANE:
         ends = angle_interval(arrows, directions.covariances, n, level)
         fields = (_keys.ANGLE, _keys.ANGLE_LOW, _keys.ANGLE_HIGH)
         columns |= dict(zip(fields, ends, strict=True))
-    drawn = _keys.VELOCITY_EMBEDDING.read(adata, key, basis, default=None)
+    drawn = _keys.VELOCITY_EMBEDDING.read(adata, fit.key, basis, default=None)
     if drawn is not None:
         columns[_keys.AGREEMENT] = cosines(arrows, np.asarray(drawn)[:, :n_dims])
-    determined = np.array(
+    controls = np.array(
         [hotelling_p(*control, n) < 1 - level for control in directions.controls()]
     ).reshape(n_controls, adata.n_obs)
-
-    writable(adata)
-    clear_direction(adata, key, basis)
-    for field, values in columns.items():
-        field.write(adata, values, key, basis)
-    _keys.DIRECTION.write(adata, arrows, key, basis)
-    if groupby is not None:
-        table = cluster_directions(
-            directions, names, groups, p < 1 - level, determined, signs, level
+    tables = {}
+    if choice.groupby is not None:
+        tables[_keys.CLUSTER_DIRECTIONS] = cluster_directions(
+            directions, names, groups, determined, controls, signs, level
         )
-        _keys.CLUSTER_DIRECTIONS.write(adata, table, key, basis)
         by_gene = contributions_by_gene(directions, names, adata.var_names[genes])
-        _keys.GENE_CONTRIBUTIONS.write(adata, by_gene, key, basis)
-    cells = fit.inputs.cells
-    entry = {
-        "groupby": groupby or "",
+        tables[_keys.GENE_CONTRIBUTIONS] = by_gene
+    clear_direction(adata, fit.key, basis)
+    for field, values in {**columns, **tables}.items():
+        field.write(adata, values, fit.key, basis)
+    made = {
+        "groupby": choice.groupby or "",
         "level": level,
         "n_controls": n_controls,
-        "rng": rng,
-        "determined": float(np.mean(p[cells] < 1 - level)),
-        "determined_in_controls": float(determined[:, cells].mean()) if n_controls else np.nan,
+        "rng": choice.rng,
+        "determined": float(np.mean(determined[cells])),
+        "determined_in_controls": float(controls[:, cells].mean()) if n_controls else np.nan,
     }
-    note_made(adata, key, "directions", entry, under=basis)
+    note_made(adata, fit.key, "directions", made, under=basis)
 
 
 def _signs(generator: np.random.Generator, n_controls: int, n_cells: int) -> NDArray[np.int8]:

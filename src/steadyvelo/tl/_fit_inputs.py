@@ -1,4 +1,4 @@
-"""Which cells and genes a fit uses, from what the user asks and what is marked."""
+"""What a fit uses, as far as it must be checked: genes, weights, smoothed layers that are there."""
 
 from __future__ import annotations
 
@@ -10,39 +10,19 @@ import scipy.sparse as sp
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import one_of
-from steadyvelo._adata._moments import (
-    MOMENTS,
-    check_record,
-    counts_source,
-    layer_source,
-    moments_record,
-)
+from steadyvelo._adata._moments import MOMENTS, check_record
 from steadyvelo.model import WEIGHT_RULES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anndata import AnnData
     from numpy.typing import NDArray
 
     from steadyvelo._adata._fit_params import FitOptions
     from steadyvelo._adata._inputs import Inputs
-    from steadyvelo.engine import MomentSource
 
-__all__ = [
-    "check_thresholds",
-    "checked_weights",
-    "fit_source",
-    "genes_left_out",
-    "record_of_layers",
-    "variable_genes",
-]
-
-
-def check_thresholds(**thresholds: float) -> None:
-    """Refuse thresholds that nothing can be compared with."""
-    for name, threshold in thresholds.items():
-        if np.isnan(threshold):
-            msg = f"{name} is NaN; give a number (-inf for no threshold)."
-            raise ValueError(msg)
+__all__ = ["checked_weights", "genes_left_out", "record_of_layers"]
 
 
 def genes_left_out(adata: AnnData) -> NDArray[np.object_]:
@@ -90,37 +70,13 @@ def checked_weights(adata: AnnData, weights: Any) -> Any:
     return array
 
 
-def variable_genes(adata: AnnData) -> NDArray[np.bool_]:
-    """Return the genes that scanpy has marked as highly variable."""
-    remedy = "run scanpy.pp.highly_variable_genes, or leave highly_variable=False."
-    column = _keys.HIGHLY_VARIABLE.read(adata, remedy=remedy)
-    return np.asarray(column.to_numpy(dtype=bool))
-
-
-def fit_source(
-    inputs: Inputs, genes: NDArray[np.int64], options: FitOptions, *, from_layers: bool
-) -> MomentSource:
-    """Return what some genes are fitted on: counts, or layers where no errors are asked for."""
-    with_errors = options.errors.method is not None
-    if from_layers and not with_errors:
-        return layer_source(inputs.adata, genes)
-    return counts_source(
-        inputs,
-        genes,
-        spliced=options.spliced,
-        unspliced=options.unspliced,
-        neighbors_key=options.neighbors_key,
-        keep_counts=with_errors,
-    )
-
-
-def record_of_layers(inputs: Inputs, options: FitOptions) -> dict[str, Any] | None:
+def record_of_layers(inputs: Inputs, options: FitOptions) -> Mapping[str, Any] | None:
     """Return what the layers Ms and Mu were made from; None for layers of another tool.
 
     Refused if they belong to other cells, counts or neighbours than are asked for, or if errors are
     asked for, which need counts.
     """
-    record = moments_record(inputs.adata)
+    record = _keys.MOMENTS_PARAMS.read(inputs.adata, default=None)
     if record is None and options.errors.method is not None:
         msg = (
             "layers Ms and Mu come from another tool, and errors need the counts that were "

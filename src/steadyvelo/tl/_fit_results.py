@@ -11,7 +11,6 @@ from steadyvelo import _keys
 from steadyvelo._adata._moments import write_moments
 from steadyvelo.model import gene_criteria
 
-from ._fit_inputs import variable_genes
 from ._multiple_tests import benjamini_hochberg
 
 if TYPE_CHECKING:
@@ -23,12 +22,7 @@ if TYPE_CHECKING:
     from steadyvelo.engine import FitResult, MomentBlock
     from steadyvelo.model import RatioErrors
 
-__all__ = [
-    "DenseLayers",
-    "gene_columns",
-    "over_all_genes",
-    "write_weights",
-]
+__all__ = ["DenseLayers", "gene_columns", "over_all_genes"]
 
 
 class DenseLayers:
@@ -37,37 +31,23 @@ class DenseLayers:
     def __init__(self, shape: tuple[int, int], genes: NDArray[np.int64], *, moments: bool) -> None:
         self.genes = genes
         self.velocity = np.full(shape, np.nan, dtype=np.float32)
-        self.spliced = np.empty(shape, dtype=np.float32) if moments else None
-        self.unspliced = np.empty(shape, dtype=np.float32) if moments else None
+        self.moments = [np.empty(shape, dtype=np.float32) for _ in range(2 if moments else 0)]
 
     def take(self, block: MomentBlock, fit: FitResult) -> None:
         """Keep what a block holds."""
         genes = self.genes[block.genes]
         block.write(self.velocity, genes, block.velocity(fit.gamma, fit.offset))
-        if self.spliced is not None and self.unspliced is not None:
-            block.write(self.spliced, genes, block.spliced)
-            block.write(self.unspliced, genes, block.unspliced)
+        for layer, values in zip(self.moments, (block.spliced, block.unspliced), strict=False):
+            block.write(layer, genes, values)
 
     def write(
-        self,
-        adata: AnnData,
-        key: str,
-        left_out: NDArray[np.bool_],
-        record: SmoothingRecord | None,
+        self, adata: AnnData, key: str, left_out: NDArray[np.bool_], record: SmoothingRecord | None
     ) -> None:
         """Write the layers; genes that are left out have no velocity."""
         self.velocity[:, left_out] = np.nan
         _keys.VELOCITY.write(adata, self.velocity, key)
-        if self.spliced is not None and self.unspliced is not None and record is not None:
-            write_moments(adata, self.spliced, self.unspliced, record)
-
-
-def write_weights(adata: AnnData, weights: Any, key: str) -> None:
-    """Keep weights that were given as an array."""
-    if weights.ndim == 1:
-        _keys.WEIGHTS_COLUMN.write(adata, weights.astype(np.float64), key)
-    else:
-        _keys.WEIGHTS_LAYER.write(adata, weights, key)
+        if record is not None:
+            write_moments(adata, *self.moments, record)
 
 
 def gene_columns(
@@ -84,6 +64,10 @@ def gene_columns(
         out[genes] = values
         return np.where(left_out == "", out, fill)
 
+    variable = None
+    if options.highly_variable:
+        remedy = "run scanpy.pp.highly_variable_genes, or leave highly_variable=False."
+        variable = _keys.HIGHLY_VARIABLE.read(adata, remedy=remedy).to_numpy(dtype=bool)
     gamma, r2 = everywhere(fit.gamma, np.nan), everywhere(fit.r2, np.nan)
     criteria = gene_criteria(
         gamma,
@@ -92,7 +76,7 @@ def gene_columns(
         unspliced_max=everywhere(fit.unspliced_max, 0.0),
         min_r2=options.min_r2,
         min_gamma=options.min_gamma,
-        highly_variable=variable_genes(adata) if options.highly_variable else None,
+        highly_variable=variable,
         no_fit=np.where(left_out == "", everywhere(fit.reason, ""), left_out),
     )
     columns = {

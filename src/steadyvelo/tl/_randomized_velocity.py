@@ -7,26 +7,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, writable
+from steadyvelo._adata._checks import check_positive
 from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
-from steadyvelo.engine import (
-    BYTES_PER_VALUE,
-    EdgeCorrelation,
-    count_threads,
-    genes_per_block,
-    project_transitions,
-    recursive_neighbors,
-    self_transition_probability,
-    split_signs,
-)
-from steadyvelo.engine._progress import ShowProgress, shown
+from steadyvelo.engine import BYTES_PER_VALUE
 
-from ._stored_graph import StoredGraph, checked_scale
+from ._limits import Limits
+from ._stored_graph import StoredGraph
+from ._velocity_graph import correlated
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from steadyvelo.engine import CountsSource
+    from steadyvelo.engine._progress import ShowProgress
 
 __all__ = ["randomized_velocity"]
 
@@ -103,41 +101,33 @@ def randomized_velocity(
     >>> adata.obsm["velocity_randomized_pca"].shape == adata.obsm["velocity_pca"].shape
     True
     """
-    check_adata(adata)
-    threads = count_threads(n_threads)
     basis = basis.removeprefix("X_")
-    embedding = check_finite_embedding(adata, basis)
     fit = Fit.read(adata, velocity_key)
+    embedding = check_finite_embedding(adata, basis)
     StoredGraph.read(fit)
-    checked_scale(scale)
-    genes, made = fit.graph_genes, fit.graph
-    source = fit.counts(genes)
-    order = source.order
-    direct = fit.inputs.direct_neighbors(made.neighbors_key)
-    indptr, indices = recursive_neighbors(
-        *order.relabel(*direct), n_steps=made.n_recurse_neighbors, n_threads=threads
-    )
-    # counts and moments of a block are held at once
-    size = genes_per_block(adata.n_obs, max_memory, 2 * BYTES_PER_VALUE)
-    edges = EdgeCorrelation(indptr, indices, square_root=made.sqrt_transform, genes_per_block=size)
+    check_positive("scale", scale)
+    source = fit.counts(fit.graph_genes)
+    direct = fit.inputs.direct_neighbors(fit.graph.neighbors_key)
     signs = np.random.default_rng(rng).choice(np.array([-1, 1], dtype=np.float32), adata.n_obs)
-    signs = signs[order.cell_of_row, None]
-    with shown(progress, "randomised velocity") as report:
-        for block in source.blocks(size, threads):
-            lines = fit.gamma[genes[block.genes]], fit.offset[genes[block.genes]]
-            deviation = block.deviation(*lines, threads, out=block.kept_counts[1])
-            deviation *= signs
-            velocity = source.smoothing.apply(deviation, threads, block.unspliced)
-            edges.add(block.spliced, velocity, threads)
-            if report is not None:
-                report(block.genes.stop / source.n_genes)
-    graph, graph_neg = split_signs(edges.values(threads), indptr, indices, order, n_threads=threads)
-    stay = self_transition_probability(graph, fit.inputs.cells) if self_transitions else None
-    arrows = project_transitions(
-        graph, graph_neg, embedding, scale=scale, self_transition=stay, n_threads=threads
-    )
-
-    writable(adata)
+    with Limits.of_call("randomised velocity", max_memory, n_threads, progress) as limits:
+        # counts and moments of a block are held at once
+        size = limits.genes_per_block(adata.n_obs, 2 * BYTES_PER_VALUE)
+        blocks = _turned(fit, source, signs, size, limits)
+        graph = correlated(fit, fit.graph, blocks, direct, source.order, size, limits.n_threads)
+    made = {"scale": scale, "self_transitions": self_transitions}
+    arrows = graph.arrows(embedding, n_threads=limits.n_threads, **made)
     _keys.RANDOMIZED.write(adata, arrows, velocity_key, basis)
-    entry = {"scale": scale, "self_transitions": self_transitions, "rng": rng}
-    note_made(adata, velocity_key, "randomized", entry, under=basis)
+    note_made(adata, velocity_key, "randomized", {**made, "rng": rng}, under=basis)
+
+
+def _turned(
+    fit: Fit, source: CountsSource, signs: NDArray[np.float32], size: int, limits: Limits
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Yield expression and velocities of blocks of genes, deviations turned by a sign per cell."""
+    for block in source.blocks(size, limits.n_threads):
+        genes = source.genes[block.genes]
+        lines = fit.gamma[genes], fit.offset[genes]
+        deviation = block.deviation(*lines, limits.n_threads, out=block.kept_counts[1])
+        deviation *= signs[source.order.cell_of_row, None]
+        yield block.spliced, source.smoothing.apply(deviation, limits.n_threads, block.unspliced)
+        limits.tell(block.genes.stop / source.n_genes)

@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import group_masks, sample_codes
-from steadyvelo.engine import BYTES_PER_VALUE, count_threads, genes_per_block
-from steadyvelo.engine._progress import ShowProgress, shown
+from steadyvelo.engine import BYTES_PER_VALUE
 from steadyvelo.model import GroupMoments, group_sums
 
+from ._limits import Limits
 from ._multiple_tests import benjamini_hochberg
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from numpy.typing import NDArray
+
+    from steadyvelo.engine._progress import ShowProgress
 
 __all__ = ["rank_velocity_genes"]
 
@@ -114,62 +115,45 @@ def rank_velocity_genes(
     >>> list(table.columns[:4])
     ['group', 'gene', 'velocity', 'effect']
     """
-    check_adata(adata)
-    threads = count_threads(n_threads)
     fit = Fit.read(adata, velocity_key)
     genes = fit.graph_genes
     source = fit.counts(genes)
     masks = group_masks(adata, groupby, groups, against_rest=True)
-    groups_of = _numbers(list(masks.values()), fit.inputs.cells)
+    # a number more for cells of no group
+    groups_of = np.full(adata.n_obs, len(masks), dtype=np.intp)
+    for number, mask in enumerate(masks.values()):
+        groups_of[mask] = number
+    groups_of[~fit.inputs.cells] = -1
     samples = sample_codes(adata, sample_key)
-    size = genes_per_block(adata.n_obs, max_memory, _BYTES_PER_VALUE)
     parts = []
-    with shown(progress, "ranking") as report:
+    with Limits.of_call("ranking", max_memory, n_threads, progress) as limits:
+        threads = limits.n_threads
+        size = limits.genes_per_block(adata.n_obs, _BYTES_PER_VALUE)
         for block in source.blocks(size, threads):
-            lines = fit.gamma[genes[block.genes]], fit.offset[genes[block.genes]]
+            gamma, offset = fit.gamma[genes[block.genes]], fit.offset[genes[block.genes]]
             # rows in the cells' order
             place = block.order.row_of_cell
             spliced, unspliced = (counts[place].astype(np.float64) for counts in block.kept_counts)
-            parts.append(
-                _ranked(
-                    unspliced - lines[0] * spliced - lines[1],
-                    block.velocity(*lines, threads, block.unspliced)[place],
-                    adata.var_names[genes[block.genes]],
-                    list(masks),
-                    groups_of,
-                    samples,
-                )
-            )
-            if report is not None:
-                report(block.genes.stop / source.n_genes)
-    table = pd.concat(parts, ignore_index=True)
-    ranked = []
-    for name in masks:
-        rows = table[table["group"] == name]
-        rows = rows.assign(fdr=benjamini_hochberg(rows["p"].to_numpy()))
-        ranked.append(rows.sort_values("statistic", ascending=False, kind="stable"))
-    columns = ["group", "gene", "velocity", "effect", "se", "statistic", "p", "fdr"]
-    return pd.concat(ranked, ignore_index=True)[[*columns, "fraction", "direction"]]
+            deviation = unspliced - gamma * spliced - offset
+            velocity = block.velocity(gamma, offset, threads, block.unspliced)[place]
+            parts.append(_compared(deviation, velocity, groups_of, len(masks) + 1, samples))
+            limits.tell(block.genes.stop / source.n_genes)
+    values = np.concatenate(parts, axis=2)
+    tables = [
+        _table(name, adata.var_names[genes], *values[:, number])
+        for number, name in enumerate(masks)
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
-def _numbers(masks: list[NDArray[np.bool_]], cells: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return the number of each cell's group: one more for cells of none, −1 for unused ones."""
-    numbers = np.full(len(cells), len(masks), dtype=np.intp)
-    for number, mask in enumerate(masks):
-        numbers[mask] = number
-    numbers[~cells] = -1
-    return numbers
-
-
-def _ranked(
+def _compared(
     deviation: NDArray[np.float64],
     velocity: NDArray[np.float32],
-    genes: pd.Index[str],
-    names: list[str],
     groups: NDArray[np.intp],
+    n_groups: int,
     samples: NDArray[np.intp] | None,
-) -> pd.DataFrame:
-    n_groups = len(names) + 1
+) -> NDArray[np.float64]:
+    """Return mean, effect, standard error, freedom and fraction, each groups × genes of a block."""
     moments = GroupMoments.of(deviation, groups, n_groups)
     if samples is None:
         effect, se, freedom = _over_cells(moments)
@@ -178,32 +162,40 @@ def _ranked(
     sizes = np.where(moments.cells > 0, moments.cells, np.nan)[:, None]
     agrees = velocity * np.sign(moments.means)[groups] > 0
     fraction = group_sums(agrees, groups, n_groups) / sizes
-    tables = []
-    for number, name in enumerate(names):
-        mean = np.where(sizes[number] > 0, moments.means[number], np.nan)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            statistic = effect[number] / se[number]
-        tables.append(
-            pd.DataFrame(
-                {
-                    "group": name,
-                    "gene": genes,
-                    "velocity": mean,
-                    "effect": effect[number],
-                    "se": se[number],
-                    "statistic": statistic,
-                    "p": 2 * stats.t.sf(np.abs(statistic), freedom[number]),
-                    "fraction": fraction[number],
-                    "direction": np.select([mean > 0, mean < 0], ["induction", "repression"], ""),
-                }
-            )
-        )
-    return pd.concat(tables, ignore_index=True)
+    mean = np.where(sizes > 0, moments.means, np.nan)
+    return np.stack([mean, effect, se, freedom, fraction])
 
 
-def _over_cells(
-    moments: GroupMoments,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _table(
+    group: str,
+    genes: pd.Index[str],
+    mean: NDArray[np.float64],
+    effect: NDArray[np.float64],
+    se: NDArray[np.float64],
+    freedom: NDArray[np.float64],
+    fraction: NDArray[np.float64],
+) -> pd.DataFrame:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        statistic = effect / se
+    p = 2 * stats.t.sf(np.abs(statistic), freedom)
+    table = pd.DataFrame(
+        {
+            "group": group,
+            "gene": genes,
+            "velocity": mean,
+            "effect": effect,
+            "se": se,
+            "statistic": statistic,
+            "p": p,
+            "fdr": benjamini_hochberg(p),
+            "fraction": fraction,
+            "direction": np.select([mean > 0, mean < 0], ["induction", "repression"], ""),
+        }
+    )
+    return table.sort_values("statistic", ascending=False, kind="stable")
+
+
+def _over_cells(moments: GroupMoments) -> tuple[NDArray[np.float64], ...]:
     """Return effect, standard error and Welch's degrees of freedom, with cells as units."""
     rest = moments.others()
     few = np.minimum(moments.cells, rest.cells) < 2
@@ -226,7 +218,7 @@ def _over_samples(
     groups: NDArray[np.intp],
     samples: NDArray[np.intp],
     n_groups: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.float64], ...]:
     """Return mean difference over samples, its standard error and degrees of freedom."""
     n_samples = int(samples.max()) + 1
     differences = np.full((n_samples, n_groups, deviation.shape[1]), np.nan)

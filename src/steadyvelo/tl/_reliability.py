@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_whole_number, writable
-from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
-from steadyvelo._adata._groups import cluster_codes
-from steadyvelo.engine import count_threads
-from steadyvelo.engine._progress import ShowProgress, shown
 
 from ._check_model import make_checks
-from ._direction import cosines, make_directions
+from ._direction import DirectionChoice, cosines, make_directions
 from ._direction_support import direction_support
+from ._limits import Limits
 from ._sensitivity import compare_variants
-from ._uncertainty import Errors, check_crossfit
+from ._uncertainty import Errors
 from ._variant import Variant, fit_variant
 from ._verdicts import LEVEL, checks_of_data, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pandas as pd
     from anndata import AnnData
+
+    from steadyvelo.engine._progress import ShowProgress
 
 __all__ = ["reliability"]
 
@@ -124,81 +121,54 @@ def reliability(
     >>> adata.uns["velocity_reliability"]["verdict"].isin(["supported", "weak"]).any()
     np.True_
     """
-    check_adata(adata)
-    threads = count_threads(n_threads)
-    basis = basis.removeprefix("X_")
     fit = Fit.read(adata, velocity_key)
-    check_crossfit(fit)
-    check_finite_embedding(adata, basis)
-    check_whole_number("n_controls", n_controls, least=0)
-    check_whole_number("rng", rng)
-    cluster_codes(adata, groupby)
-    _ = fit.graph_genes
-    fit.check_counts_known()
-    common: dict[str, Any] = {"max_memory": max_memory, "n_threads": threads}
-    directions: dict[str, Any] = {
-        "basis": basis, "groupby": groupby, "level": LEVEL, "rng": rng, **common,
-    }  # fmt: skip
-    with shown(progress, "reliability") as report:
-        share = _shares(report, 2 if sensitivity else 1)
+    choice = DirectionChoice(basis.removeprefix("X_"), groupby, LEVEL, n_controls, rng)
+    choice.check(fit)
+    # other choices take half of the time
+    whole = 0.5 if sensitivity else 1.0
+    with Limits.of_call("reliability", max_memory, n_threads, progress) as limits:
         errors = Errors.of_fit(fit)
-        make_directions(fit, errors, n_controls=n_controls, report=share(0, 0.4), **directions)
-        make_checks(fit, errors, groupby, report=share(0.4, 1.0), **common)
-        table = _clusters(adata, velocity_key, basis)
+        make_directions(fit, errors, choice, limits.part(0.0, 0.4 * whole))
+        make_checks(fit, errors, groupby, limits.part(0.4 * whole, whole))
+        table = _clusters(fit, choice.basis)
         variants = None
         if sensitivity:
-            _with_other_sizes(table, fit, directions)
-            share(1.0, 1.5)(1.0)
-            variants = compare_variants(fit, groupby, basis=basis, report=share(1.5, 2.0), **common)
+            _with_other_sizes(table, fit, choice, limits.silent())
+            limits.tell(0.75)
+            variants = compare_variants(fit, groupby, choice.basis, limits.part(0.75, 1.0))
             _with_variants(table, variants)
-    judge(table, basis)
-
-    writable(adata)
+    judge(table, choice.basis)
     _keys.RELIABILITY.write(adata, table, velocity_key)
-    checks = checks_of_data(adata, velocity_key, basis, table)
+    checks = checks_of_data(adata, velocity_key, choice.basis, table)
     _keys.RELIABILITY_CHECKS.write(adata, checks, velocity_key)
     _keys.SENSITIVITY.drop(adata, velocity_key)
     if variants is not None:
         _keys.SENSITIVITY.write(adata, variants, velocity_key)
-    entry = {"basis": basis, "groupby": groupby, "sensitivity": sensitivity}
-    note_made(adata, velocity_key, "reliability", entry)
+    made = {"basis": choice.basis, "groupby": groupby, "sensitivity": sensitivity}
+    note_made(adata, velocity_key, "reliability", made)
 
 
-def _shares(
-    report: Callable[[float], None] | None, parts: int
-) -> Callable[[float, float], Callable[[float], None]]:
-    """Return a function that gives each step its stretch of the bar."""
-
-    def stretch(start: float, stop: float) -> Callable[[float], None]:
-        def say(done: float) -> None:
-            if report is not None:
-                report((start + (stop - start) * done) / parts)
-
-        return say
-
-    return stretch
-
-
-def _clusters(adata: AnnData, key: str, basis: str) -> pd.DataFrame:
+def _clusters(fit: Fit, basis: str) -> pd.DataFrame:
     """Return the table of clusters with how much of a change of γ would turn each round."""
-    table = _keys.CLUSTER_DIRECTIONS.read(adata, key, basis).copy()
+    adata, where = fit.adata, {"basis": basis, "velocity_key": fit.key}
+    table = _keys.CLUSTER_DIRECTIONS.read(adata, fit.key, basis).copy()
     table["reversal_se"] = [
-        direction_support(adata, str(name), basis=basis, velocity_key=key).standard_errors
-        for name in table.index
+        direction_support(adata, str(name), **where).standard_errors for name in table.index
     ]
     return table
 
 
-def _with_other_sizes(table: pd.DataFrame, fit: Fit, directions: dict[str, Any]) -> None:
+def _with_other_sizes(
+    table: pd.DataFrame, fit: Fit, choice: DirectionChoice, limits: Limits
+) -> None:
     """Fit again with the other size factors and add what the clusters do then."""
-    basis = directions["basis"]
-    resources = {name: directions[name] for name in ("max_memory", "n_threads")}
-    other = fit_variant(fit, Variant(other_sizes=True), basis, **resources)
+    other = fit_variant(fit, Variant(other_sizes=True), choice.basis, limits)
     table["other_sizes_p_holm"] = table["other_sizes_cosine"] = np.nan
     if other.velocity_genes.sum() < 2:
         return
-    make_directions(other, Errors.of_fit(other), n_controls=0, **directions)
-    found = _keys.CLUSTER_DIRECTIONS.read(other.adata, other.key, basis).reindex(table.index)
+    make_directions(other, Errors.of_fit(other), replace(choice, n_controls=0), limits)
+    found = _keys.CLUSTER_DIRECTIONS.read(other.adata, other.key, choice.basis)
+    found = found.reindex(table.index)
     table["other_sizes_p_holm"] = found["p_holm"]
     arrows = [name for name in table if str(name).startswith("arrow_")]
     first, second = table[arrows].to_numpy(), found[arrows].to_numpy()

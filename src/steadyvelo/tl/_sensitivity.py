@@ -10,18 +10,16 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._embeddings import check_finite_embedding
-from steadyvelo._adata._error_choice import ErrorChoice
 from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._fit_params import ErrorChoice
 from steadyvelo._adata._groups import cluster_codes
 from steadyvelo._adata._neighbor_graph import external, neighbor_params
 from steadyvelo._warnings import SteadyveloWarning
-from steadyvelo.engine import count_threads
-from steadyvelo.engine._progress import ShowProgress, shown
 from steadyvelo.model import resolve_quantiles
 
 from ._direction import cosines
+from ._limits import Limits
 from ._variant import Variant, fit_variant, other_size_factors
 from ._velocity_embedding import make_arrows
 from ._velocity_graph import make_graph
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo.engine._threads import Progress
+    from steadyvelo.engine._progress import ShowProgress
 
 __all__ = ["compare_variants", "sensitivity"]
 
@@ -91,52 +89,34 @@ def sensitivity(
     >>> bool((table["all"] > 0).all())
     True
     """
-    check_adata(adata)
     basis = basis.removeprefix("X_")
+    fit = Fit.read(adata, velocity_key)
     check_finite_embedding(adata, basis)
-    with shown(progress, "sensitivity") as report:
-        return compare_variants(
-            Fit.read(adata, velocity_key),
-            groupby,
-            basis=basis,
-            max_memory=max_memory,
-            n_threads=count_threads(n_threads),
-            report=report,
-        )
+    with Limits.of_call("sensitivity", max_memory, n_threads, progress) as limits:
+        return compare_variants(fit, groupby, basis, limits)
 
 
-def compare_variants(
-    fit: Fit,
-    groupby: str | None,
-    *,
-    basis: str,
-    max_memory: float | None,
-    n_threads: int,
-    report: Progress | None = None,
-) -> pd.DataFrame:
+def compare_variants(fit: Fit, groupby: str | None, basis: str, limits: Limits) -> pd.DataFrame:
     """Do what :func:`sensitivity` says."""
     fit.check_counts_known()
     names, groups = cluster_codes(fit.adata, groupby)
-    resources = {"max_memory": max_memory, "n_threads": n_threads}
-    usual = _arrows(fit, Variant(), basis, **resources)
+    usual = _arrows(fit, Variant(), basis, limits.silent())
     parts = [groups >= 0 if names else fit.inputs.cells]
     parts += [groups == g for g in range(len(names))]
     rows: dict[str, list[float]] = {}
     variants = _variants(fit)
     for number, (name, variant) in enumerate(variants.items()):
-        other = _arrows(fit, variant, basis, **resources)
+        other = _arrows(fit, variant, basis, limits.silent())
         if usual is None or other is None:
             rows[name] = [np.nan] * len(parts)
         else:
             cosine = cosines(usual, other)
             rows[name] = [_median(cosine[part]) for part in parts]
-        if report is not None:
-            report((number + 1) / len(variants))
+        limits.tell((number + 1) / len(variants))
     # the first column is that of all cells
     columns = [f"cluster {name}" if name == "all" else name for name in names]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["all", *columns])
-    table.index.name = "choice"
-    return table
+    return table.rename_axis("choice")
 
 
 def _median(values: NDArray[np.float64]) -> float:
@@ -168,24 +148,15 @@ def _variants(fit: Fit) -> dict[str, Variant]:
     return made
 
 
-def _arrows(
-    fit: Fit, variant: Variant, basis: str, *, max_memory: float | None, n_threads: int
-) -> NDArray[np.float64] | None:
+def _arrows(fit: Fit, variant: Variant, basis: str, limits: Limits) -> NDArray[np.float64] | None:
     """Return the arrows of an ordinary fit; None where there are too few velocity genes."""
     ordinary = replace(variant, options={**variant.options, "errors": ErrorChoice()})
-    other = fit_variant(fit, ordinary, basis, max_memory=max_memory, n_threads=n_threads)
+    other = fit_variant(fit, ordinary, basis, limits)
     if other.velocity_genes.sum() < 2:
         return None
     with warnings.catch_warnings():
         # the fit itself has said so
         warnings.simplefilter("ignore", SteadyveloWarning)
-        make_graph(
-            other,
-            n_recurse_neighbors=2,
-            sqrt_transform=False,
-            neighbors_key=None,
-            max_memory=max_memory,
-            n_threads=n_threads,
-        )
-        make_arrows(other, basis, scale=10.0, self_transitions=True, n_threads=n_threads)
+        make_graph(other, limits)
+        make_arrows(other, basis, limits.n_threads)
     return np.asarray(_keys.VELOCITY_EMBEDDING.read(other.adata, other.key, basis))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from steadyvelo import _keys
+from steadyvelo._adata._checks import writable
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["clear_checks", "clear_direction", "clear_fit", "clear_graph"]
+__all__ = ["clear", "clear_direction", "clear_fit", "clear_graph"]
 
 _OF_FIT = (
     _keys.VELOCITY,
@@ -23,9 +24,15 @@ _OF_FIT = (
 )
 
 
+def clear(fields: tuple[_keys.Field, ...], adata: AnnData, key: str, basis: str = "") -> None:
+    """Remove some fields where they are there."""
+    for field in fields:
+        field.drop(adata, key, basis)
+
+
 def clear_fit(adata: AnnData, key: str) -> None:
     """Remove what an earlier fit left that another may not write."""
-    _drop(adata, _OF_FIT, key)
+    clear(_OF_FIT, adata, key)
     _clear_reliability(adata, key)
     _clear_run(adata, key)
     for basis in _keys.PARAMS.read(adata, key, default={}).get("directions", {}):
@@ -33,14 +40,9 @@ def clear_fit(adata: AnnData, key: str) -> None:
     clear_graph(adata, key)
 
 
-def clear_checks(adata: AnnData, key: str) -> None:
-    """Remove what was found of the model, gene by gene."""
-    _drop(adata, _keys.CHECK_FIELDS, key)
-
-
 def clear_direction(adata: AnnData, key: str, basis: str) -> None:
     """Remove the directions on an embedding, and verdicts that rest on them."""
-    _drop(adata, _keys.DIRECTION_FIELDS, key, basis)
+    clear(_keys.DIRECTION_FIELDS, adata, key, basis)
     params = _keys.PARAMS.read(adata, key, default={})
     if params.get("reliability", {}).get("basis") == basis:
         _clear_reliability(adata, key)
@@ -48,18 +50,19 @@ def clear_direction(adata: AnnData, key: str, basis: str) -> None:
 
 def clear_graph(adata: AnnData, key: str) -> None:
     """Remove an earlier graph and what was made from it: transitions and arrows."""
-    _drop(adata, _keys.GRAPH_FIELDS, key)
+    clear(_keys.GRAPH_FIELDS, adata, key)
     for name in _keys.PARAMS.read(adata, key, default={}).get("transitions", {}):
         if name in adata.obsp:
+            writable(adata)
             del adata.obsp[name]
     # arrows of another tool under this name belong to another graph, too
     for basis in [name.removeprefix("X_") for name in adata.obsm if name.startswith("X_")]:
-        _drop(adata, (_keys.VELOCITY_EMBEDDING, _keys.RANDOMIZED), key, basis)
+        clear((_keys.VELOCITY_EMBEDDING, _keys.RANDOMIZED), adata, key, basis)
 
 
 def _clear_reliability(adata: AnnData, key: str) -> None:
     """Remove verdicts."""
-    _drop(adata, _keys.RELIABILITY_FIELDS, key)
+    clear(_keys.RELIABILITY_FIELDS, adata, key)
     params = dict(_keys.PARAMS.read(adata, key, default={}))
     if params.pop("reliability", None) is not None:
         _keys.PARAMS.write(adata, params, key)
@@ -76,8 +79,3 @@ def _clear_run(adata: AnnData, key: str) -> None:
     if genes is not None:
         of_fit = [_keys.VELOCITY_GENES.of(key), _keys.REASON.of(key)]
         _keys.ALL_GENES.write(adata, genes.drop(columns=of_fit, errors="ignore"), key)
-
-
-def _drop(adata: AnnData, fields: tuple[_keys.Field, ...], key: str, basis: str = "") -> None:
-    for field in fields:
-        field.drop(adata, key, basis)

@@ -9,8 +9,11 @@ import scipy.sparse as sp
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_positive
-from steadyvelo._adata._provenance import check_cells
-from steadyvelo.engine import self_transition_probability
+from steadyvelo.engine import (
+    project_transitions,
+    self_transition_probability,
+    transition_probabilities,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,20 +21,12 @@ if TYPE_CHECKING:
 
     from steadyvelo._adata._fit import Fit
 
-__all__ = ["StoredGraph", "checked_scale"]
+__all__ = ["StoredGraph"]
 
 
 @dataclass(frozen=True, eq=False)
 class StoredGraph:
-    """Correlations of both signs, and the fit that they were made of.
-
-    Attributes
-    ----------
-    fit
-        The fit.
-    positive, negative
-        Correlations of either sign, cells × cells.
-    """
+    """Correlations of either sign, cells × cells, and the fit that they were made of."""
 
     fit: Fit
     positive: sp.csr_matrix[Any]
@@ -45,18 +40,32 @@ class StoredGraph:
             sp.csr_matrix(field.read(fit.adata, fit.key, remedy=remedy))
             for field in (_keys.GRAPH, _keys.GRAPH_NEG)
         ]
-        made_from = fit.params.made_from
-        rerun = "pp.neighbors, tl.velocity, tl.velocity_graph"
-        cells = made_from.cells_hash, made_from.n_cells
-        check_cells(fit.adata, *cells, "the velocity graph", rerun, fit.inputs.cells_hash)
+        fit.check_cells("the velocity graph", "pp.neighbors, tl.velocity, tl.velocity_graph")
         return cls(fit, *graphs)
 
     def self_transition(self) -> NDArray[np.float64]:
         """Return how much each cell stays, against the cells that are not flagged."""
         return self_transition_probability(self.positive, self.fit.inputs.cells)
 
+    def transitions(
+        self, scale: float, n_threads: int, *, self_transitions: bool = True, **form: Any
+    ) -> sp.csr_matrix[Any]:
+        """Return transition probabilities with λ = `scale`, in a form that the engine knows."""
+        check_positive("scale", scale)
+        stay = self.self_transition() if self_transitions else None
+        options = {"scale": scale, "self_transition": stay, "n_threads": n_threads, **form}
+        return transition_probabilities(self.positive, self.negative, **options)
 
-def checked_scale(scale: float) -> float:
-    """Return λ of the transition probabilities; refuse what is not positive."""
-    check_positive("scale", scale)
-    return scale
+    def arrows(
+        self,
+        embedding: NDArray[np.float64],
+        scale: float,
+        n_threads: int,
+        *,
+        self_transitions: bool = True,
+    ) -> NDArray[np.float64]:
+        """Return arrows on an embedding; NaN for cells without edges."""
+        check_positive("scale", scale)
+        stay = self.self_transition() if self_transitions else None
+        options = {"scale": scale, "self_transition": stay, "n_threads": n_threads}
+        return project_transitions(self.positive, self.negative, embedding, **options)

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_positive, writable
+from steadyvelo._adata._checks import check_positive
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo.engine import (
@@ -18,12 +18,11 @@ from steadyvelo.engine import (
     SmoothingOperator,
     count_threads,
     row_products,
-    transition_probabilities,
     weights_against,
 )
 from steadyvelo.model import lasting_distributions, share_of_largest
 
-from ._stored_graph import StoredGraph, checked_scale
+from ._stored_graph import StoredGraph
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -107,25 +106,13 @@ def terminal_states(
     >>> float(adata.obs["velocity_root_cells"].max())
     1.0
     """
-    check_adata(adata)
-    scores = terminal_scores(
-        StoredGraph.read(Fit.read(adata, velocity_key)),
-        scale=scale,
-        tolerance=tolerance,
-        rng=rng,
-        n_threads=count_threads(n_threads),
-    )
-    writable(adata)
+    graph = StoredGraph.read(Fit.read(adata, velocity_key))
+    asked = {"scale": scale, "tolerance": tolerance, "rng": rng}
+    scores = terminal_scores(graph, n_threads=count_threads(n_threads), **asked)
     _keys.ROOT_CELLS.write(adata, scores.roots, velocity_key)
     _keys.END_POINTS.write(adata, scores.ends, velocity_key)
-    entry = {
-        "scale": scale,
-        "tolerance": tolerance,
-        "rng": rng,
-        "root_regions": scores.n_roots,
-        "end_regions": scores.n_ends,
-    }
-    note_made(adata, velocity_key, "terminal_states", entry)
+    regions = {"root_regions": scores.n_roots, "end_regions": scores.n_ends}
+    note_made(adata, velocity_key, "terminal_states", {**asked, **regions})
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,16 +126,11 @@ class TerminalScores:
 
 
 def terminal_scores(
-    stored: StoredGraph,
-    *,
-    scale: float = 10.0,
-    tolerance: float = 1e-3,
-    rng: int = 0,
-    n_threads: int = 1,
+    stored: StoredGraph, *, scale: float, tolerance: float = 1e-3, rng: int, n_threads: int
 ) -> TerminalScores:
     """Return what :func:`terminal_states` writes."""
     check_positive("tolerance", tolerance)
-    checked_scale(scale)
+    check_positive("scale", scale)
     fit = stored.fit
     edges = sp.csr_matrix(stored.positive + stored.negative)
     followed = np.bincount(edges.indices, minlength=edges.shape[0]) > 0
@@ -167,9 +149,7 @@ def terminal_scores(
     walk = row_products(around, n_threads).T @ _against(edges, scale, n_threads, order)
     roots, n_roots = _regions(walk, around, connected, tolerance, rng)
     del edges, walk  # each as large as the graph
-    forward = transition_probabilities(
-        stored.positive, stored.negative, scale=scale, order=order, n_threads=n_threads
-    )
+    forward = stored.transitions(scale, n_threads, self_transitions=False, order=order)
     walk = row_products(forward, n_threads, order).T
     ends, n_ends = _regions(walk, around, connected, tolerance, rng)
     return TerminalScores(roots, ends, n_roots, n_ends)
@@ -196,12 +176,8 @@ def _regions(
 ) -> tuple[Float64Array, int]:
     """Return a score per cell of where a walk stays, and the number of regions."""
     vectors, _ = lasting_distributions(walk, tolerance=tolerance, rng=rng)
-    return _score(vectors, around, connected), vectors.shape[1]
-
-
-def _score(vectors: Float64Array, around: sp.csr_array[Any], connected: BoolArray) -> Float64Array:
     # what is left of numbers that small is no share of a walk
     low = np.percentile(vectors, 2, axis=0)
     shares = share_of_largest(np.where(vectors < low, 0.0, vectors))
     score = share_of_largest((around @ shares).sum(axis=1))
-    return np.where(connected, score, np.nan)
+    return np.where(connected, score, np.nan), vectors.shape[1]

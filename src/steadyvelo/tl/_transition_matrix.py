@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, writable
+from steadyvelo._adata._checks import writable
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
-from steadyvelo.engine import count_threads, transition_probabilities
+from steadyvelo.engine import count_threads
 
-from ._stored_graph import StoredGraph, checked_scale
+from ._stored_graph import StoredGraph
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -88,21 +88,14 @@ def transition_matrix(
     >>> bool(np.allclose(adata.obsp["velocity_transitions"].sum(axis=1), 1))
     True
     """
-    check_adata(adata)
     graph = StoredGraph.read(Fit.read(adata, velocity_key))
-    transitions = transition_probabilities(
-        graph.positive,
-        graph.negative,
-        scale=checked_scale(scale),
-        self_transition=graph.self_transition() if self_transitions else None,
-        signed=signed,
-        n_threads=count_threads(n_threads),
-    )
+    threads = count_threads(n_threads)
+    form = {"self_transitions": self_transitions, "signed": signed}
+    transitions = graph.transitions(scale, threads, **form)
     name = key_added or _keys.TRANSITIONS.of(velocity_key)
     if name in adata.obsp and name not in graph.fit.params.made.get("transitions", {}):
         msg = f"key_added={name!r} would overwrite obsp[{name!r}]; choose another name."
         raise ValueError(msg)
     writable(adata)
     adata.obsp[name] = transitions
-    entry = {"scale": scale, "self_transitions": self_transitions, "signed": signed}
-    note_made(adata, velocity_key, "transitions", entry, under=name)
+    note_made(adata, velocity_key, "transitions", {"scale": scale, **form}, under=name)

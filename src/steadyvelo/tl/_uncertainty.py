@@ -19,6 +19,7 @@ from steadyvelo.engine import (
     SmoothingOperator,
     Split,
     Spreading,
+    fit_groups,
 )
 from steadyvelo.pp._nearest import nearest_neighbors
 from steadyvelo.pp._neighbors import component_genes, principal_components
@@ -27,10 +28,13 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo._adata._error_choice import ErrorChoice
     from steadyvelo._adata._fit import Fit
+    from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
     from steadyvelo._adata._inputs import Inputs
-    from steadyvelo.engine import CountsSource, Uncertainty
+    from steadyvelo.engine import CountsSource, FitRule, Uncertainty
+    from steadyvelo.model import GroupRatios
+
+    from ._limits import Limits
 
 __all__ = ["Errors", "bytes_per_value", "check_crossfit", "folds_hash"]
 
@@ -39,14 +43,8 @@ __all__ = ["Errors", "bytes_per_value", "check_crossfit", "folds_hash"]
 class Errors:
     """How errors are found, for any genes of one AnnData: its folds are the same for all of them.
 
-    Attributes
-    ----------
-    choice
-        What was asked for.
-    batches
-        Number of each cell's batch; None means that cells are independent.
-    splits
-        Folds of all genes and of the cells, with their graphs; none for the sandwich.
+    `batches` are numbers of each cell's batch, None where cells are independent; `splits` are folds
+    of all genes and of the cells with their graphs, none for the sandwich.
     """
 
     choice: ErrorChoice
@@ -54,18 +52,12 @@ class Errors:
     splits: list[Split]
 
     @classmethod
-    def make(
-        cls, inputs: Inputs, choice: ErrorChoice, spliced: str, neighbors_key: str | None
-    ) -> Errors:
+    def make(cls, inputs: Inputs, choice: ErrorChoice, options: FitOptions) -> Errors:
         """Cut genes and cells as often as is asked for, and find neighbours for each fold."""
         batches = sample_codes(inputs.adata, choice.batch_key)
-        splits = []
-        if choice.method == "crossfit":
-            generator = np.random.default_rng(choice.rng)
-            splits = [
-                _split(inputs, generator, choice.gene_clusters, spliced, neighbors_key)
-                for _ in range(choice.n_splits)
-            ]
+        n_splits = choice.n_splits if choice.method == "crossfit" else 0
+        generator = np.random.default_rng(choice.rng)
+        splits = [_split(inputs, generator, choice.gene_clusters, options) for _ in range(n_splits)]
         return cls(choice, batches, splits)
 
     @classmethod
@@ -74,9 +66,9 @@ class Errors:
 
         Refused if the folds of the fit cannot be made again.
         """
-        options, made = fit.options, fit.params.made_from.folds_hash
+        made = fit.params.made_from.folds_hash
         if choice is None:
-            choice = options.errors
+            choice = fit.options.errors
             if choice.method is None:
                 choice = replace(choice, method="sandwich")
             if made is not None and made != folds_hash(fit.adata, choice.gene_clusters):
@@ -85,7 +77,7 @@ class Errors:
                     f"folds cannot be made again. Rerun tl.velocity(key_added={fit.key!r})."
                 )
                 raise ValueError(msg)
-        return cls.make(fit.inputs, choice, options.spliced, options.neighbors_key)
+        return cls.make(fit.inputs, choice, fit.options)
 
     def of(self, source: CountsSource) -> Uncertainty:
         """Return how errors of the genes of a source are found."""
@@ -98,6 +90,18 @@ class Errors:
             return Sandwich(**shared, spreading=Spreading.transposing(source.smoothing))
         splits = [replace(s, gene_fold=s.gene_fold[source.genes]) for s in self.splits]
         return CrossFit(**shared, splits=splits)
+
+    def ratios(
+        self,
+        source: CountsSource,
+        rules: list[FitRule],
+        limits: Limits,
+        samples: NDArray[np.intp] | None = None,
+    ) -> GroupRatios:
+        """Return the ratios under several rules with what tells them apart; scores by sample."""
+        n_cells, bytes_each = len(source.spliced_scale), bytes_per_value(self.choice, len(rules))
+        blocks = limits.of_blocks(n_cells, bytes_each)
+        return fit_groups(source, rules, self.of(source), samples=samples, **blocks)
 
 
 def check_crossfit(fit: Fit) -> None:
@@ -115,13 +119,8 @@ def check_crossfit(fit: Fit) -> None:
 def bytes_per_value(choice: ErrorChoice, n_rules: int | None = None) -> int:
     """Return what a value of a block takes with everything that is made of it.
 
-    Parameters
-    ----------
-    choice
-        How errors are found.
-    n_rules
-        Rules under which genes are fitted; None means those of one fit, with cross-fitting that of
-        the test of its offset as well.
+    Genes are fitted under `n_rules`; None means those of one fit, with cross-fitting that of the
+    test of its offset as well.
     """
     if choice.method is None:
         return BYTES_PER_VALUE
@@ -142,37 +141,29 @@ def folds_hash(adata: AnnData, gene_clusters: str | None) -> str:
 
 
 def _split(
-    inputs: Inputs,
-    generator: np.random.Generator,
-    gene_clusters: str | None,
-    spliced: str,
-    neighbors_key: str | None,
+    inputs: Inputs, generator: np.random.Generator, gene_clusters: str | None, options: FitOptions
 ) -> Split:
     """Cut genes and cells in two at random and find the neighbours for each fold of genes."""
     adata, cells = inputs.adata, inputs.cells
     cell_fold = _halves(generator, adata.n_obs)
-    params = neighbor_params(adata, neighbors_key)
+    params = neighbor_params(adata, options.neighbors_key)
     if external(params):
         # these neighbours do not come from these counts: they are the same for all genes
-        graph = SmoothingOperator.from_connectivities(inputs.connectivities(neighbors_key), cells)
-        graph = graph.without_self()
+        stored = inputs.connectivities(options.neighbors_key)
+        graph = SmoothingOperator.from_connectivities(stored, cells).without_self()
         return Split(np.zeros(adata.n_vars, dtype=np.int8), cell_fold, (graph, graph))
     gene_fold = _gene_halves(adata, generator, gene_clusters)
     chosen = component_genes(adata)
     seed = int(generator.integers(2**31 - 1))
     graphs = tuple(
-        _graph(adata, spliced, chosen & (gene_fold != fold), params, seed, cells) for fold in (0, 1)
+        _graph(adata, options.spliced, chosen & (gene_fold != fold), params, seed).without(~cells)
+        for fold in (0, 1)
     )
     return Split(gene_fold, cell_fold, graphs)
 
 
 def _graph(
-    adata: AnnData,
-    spliced: str,
-    genes: NDArray[np.bool_],
-    params: dict[str, Any],
-    seed: int,
-    cells: NDArray[np.bool_],
+    adata: AnnData, spliced: str, genes: NDArray[np.bool_], params: dict[str, Any], seed: int
 ) -> SmoothingOperator:
     """Return means over the nearest neighbours by some genes, each cell itself left out."""
     n_neighbors = min(int(params.get("n_neighbors", 30)), adata.n_obs - 1)
@@ -183,7 +174,7 @@ def _graph(
     indices, _ = nearest_neighbors(np.asarray(components, dtype=np.float32), n_neighbors, rng=seed)
     others = np.ascontiguousarray(np.sort(indices[:, 1:], axis=1))
     indptr = np.arange(adata.n_obs + 1, dtype=np.int64) * others.shape[1]
-    return SmoothingOperator(indptr, others.ravel()).without(~cells)
+    return SmoothingOperator(indptr, others.ravel())
 
 
 def _halves(generator: np.random.Generator, n: int) -> NDArray[np.int8]:

@@ -20,25 +20,20 @@ if TYPE_CHECKING:
 
     from steadyvelo._adata._fit import Fit
 
+    from ._limits import Limits
+
 __all__ = ["Variant", "fit_variant", "other_size_factors"]
 
 # under which a variant is written on its copy
 KEY = "velocity"
-_KINDS = ("spliced", "unspliced")
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What is done otherwise than a fit did it.
+    """What is done otherwise than a fit did it: its options, the neighbours, the size factors.
 
-    Attributes
-    ----------
-    options
-        Options of the fit and their values.
-    n_neighbors
-        Number of neighbours that are found anew; None keeps the graph.
-    other_sizes
-        Whether the size factors that the fit did not use are.
+    `n_neighbors` are found anew, None keeps the graph; `other_sizes` takes the size factors that
+    the fit did not use.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -52,24 +47,20 @@ def other_size_factors(fit: Fit) -> Literal["per_layer", "common"]:
     return "per_layer" if made == "common" else "common"
 
 
-def fit_variant(
-    fit: Fit, variant: Variant, basis: str, *, max_memory: float | None, n_threads: int
-) -> Fit:
+def fit_variant(fit: Fit, variant: Variant, basis: str, limits: Limits) -> Fit:
     """Fit again, on an AnnData with the counts, neighbours and embedding of another.
 
     Nothing is said that the fit itself has said: cells that are left out, few velocity genes.
     """
     adata, options = fit.adata, fit.options
-    key = options.neighbors_key
+    key, clusters = options.neighbors_key, options.errors.gene_clusters
     rep = neighbor_params(adata, key).get("use_rep")
-    spaces = [_keys.PCA.of(), _keys.EMBEDDING.of(basis=basis), str(rep)]
-    clusters = options.errors.gene_clusters
     columns = (_keys.GENES_USED, _keys.HIGHLY_VARIABLE, _keys.GENES_REASON)
     copy = light_copy(
         adata,
         var=[*(column.of() for column in columns), *([clusters] if clusters else [])],
         layers=[options.spliced, options.unspliced],
-        obsm=sorted(set(spaces)),
+        obsm=sorted({_keys.PCA.of(), _keys.EMBEDDING.of(basis=basis), str(rep)}),
         varm=[],
         obsp=graph_keys(adata, key),
         uns=[key or _keys.NEIGHBORS.of(), _keys.SIZE_PARAMS.of()],
@@ -80,26 +71,21 @@ def fit_variant(
             _change_sizes(copy, fit)
         if variant.n_neighbors is not None:
             _change_neighbors(copy, fit, variant.n_neighbors)
-        return make_fit(
-            fit.inputs.of_copy(copy, new_neighbors=variant.n_neighbors is not None),
-            replace(options, dense=False, **variant.options),
-            fit.weights,
-            key=KEY,
-            max_memory=max_memory,
-            n_threads=n_threads,
-        )
+        inputs = fit.inputs.of_copy(copy, new_neighbors=variant.n_neighbors is not None)
+        options = replace(options, dense=False, **variant.options)
+        return make_fit(inputs, options, fit.weights, KEY, limits)
 
 
 def _change_sizes(copy: AnnData, fit: Fit) -> None:
     """Give a copy the size factors that were not used, from the same sizes and cells."""
     made = _keys.SIZE_PARAMS.read(fit.adata, default={})
-    columns = {f"{kind}_size": str(made.get(f"{kind}_size", "layer")) for kind in _KINDS}
+    sizes = {name: str(made.get(name, "layer")) for name in ("spliced_size", "unspliced_size")}
     pp.size_factors(
         copy,
         method=other_size_factors(fit),
         spliced=fit.options.spliced,
         unspliced=fit.options.unspliced,
-        **{name: None if column == "layer" else column for name, column in columns.items()},
+        **{name: None if column == "layer" else column for name, column in sizes.items()},
     )
     _keys.CELLS_USED.write(copy, _keys.CELLS_USED.values(copy) & fit.inputs.cells)
 
@@ -107,10 +93,6 @@ def _change_sizes(copy: AnnData, fit: Fit) -> None:
 def _change_neighbors(copy: AnnData, fit: Fit, n_neighbors: int) -> None:
     """Find another number of neighbours, as the graph's were found."""
     key = fit.options.neighbors_key
-    pp.neighbors(
-        copy,
-        n_neighbors=n_neighbors,
-        n_pcs=int(neighbor_params(fit.adata, key).get("n_pcs", 30) or 30),
-        spliced=fit.options.spliced,
-        key_added=key,
-    )
+    n_pcs = int(neighbor_params(fit.adata, key).get("n_pcs", 30) or 30)
+    spliced = fit.options.spliced
+    pp.neighbors(copy, n_neighbors=n_neighbors, n_pcs=n_pcs, spliced=spliced, key_added=key)

@@ -6,17 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from steadyvelo._adata._checks import check_adata, one_of
-from steadyvelo._adata._error_choice import ErrorChoice
 from steadyvelo._adata._field import check_key_added
-from steadyvelo._adata._fit_params import GIVEN, FitOptions
+from steadyvelo._adata._fit_params import GIVEN, ErrorChoice, FitOptions
 from steadyvelo._adata._inputs import Inputs
-from steadyvelo.engine import count_threads
-from steadyvelo.engine._progress import ShowProgress, shown
 from steadyvelo.model import resolve_quantiles
 from steadyvelo.model._ratio import resolve_offset
 
-from ._fit_inputs import check_thresholds, checked_weights
+from ._fit_inputs import checked_weights
+from ._limits import Limits
 from ._make_fit import make_fit
 
 if TYPE_CHECKING:
@@ -25,6 +22,8 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
     from anndata import AnnData
     from numpy.typing import NDArray
+
+    from steadyvelo.engine._progress import ShowProgress
 
 __all__ = ["velocity"]
 
@@ -180,14 +179,10 @@ def velocity(
     >>> bool(adata.var["velocity_gamma"].corr(adata.var["true_gamma"], method="spearman") > 0.8)
     True
     """
-    check_adata(adata)
+    inputs = Inputs(adata)
     check_key_added(key_added, spliced, unspliced)
-    check_thresholds(min_r2=min_r2, min_gamma=min_gamma)
-    one_of("r2", r2, ("fit", "all_cells"))
     offset = resolve_offset(offset)
     weights = checked_weights(adata, weights)
-    errors = ErrorChoice(uncertainty, n_splits, level, gene_clusters, batch_key, rng)
-    errors.check()
     options = FitOptions(
         weights=weights if isinstance(weights, str) else GIVEN,
         quantiles=resolve_quantiles(quantiles, offset=offset),
@@ -196,21 +191,21 @@ def velocity(
         min_gamma=min_gamma,
         r2=r2,
         highly_variable=highly_variable,
-        groups=None if groups is None else tuple(np.atleast_1d(np.asarray(groups, dtype=object))),
-        groupby=None if groups is None else groupby,
+        dense=dense,
         spliced=spliced,
         unspliced=unspliced,
         neighbors_key=neighbors_key,
-        dense=dense,
-        errors=errors,
+        errors=ErrorChoice(
+            method=uncertainty,
+            level=level,
+            batch_key=batch_key,
+            n_splits=n_splits,
+            gene_clusters=gene_clusters,
+            rng=rng,
+        ),
+        groups=None if groups is None else tuple(np.atleast_1d(np.asarray(groups, dtype=object))),
+        groupby=None if groups is None else groupby,
     )
-    with shown(progress, "fit") as report:
-        make_fit(
-            Inputs(adata),
-            options,
-            weights,
-            key=key_added,
-            max_memory=max_memory,
-            n_threads=count_threads(n_threads),
-            report=report,
-        )
+    options.check()
+    with Limits.of_call("fit", max_memory, n_threads, progress) as limits:
+        make_fit(inputs, options, weights, key_added, limits)

@@ -7,20 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, writable
 from steadyvelo._adata._fit import Fit
-from steadyvelo.engine import (
-    count_threads,
-    genes_per_block,
-    transition_probabilities,
-    velocity_agreement,
-)
-from steadyvelo.engine._progress import ShowProgress, shown
+from steadyvelo.engine import velocity_agreement
 
-from ._stored_graph import StoredGraph, checked_scale
+from ._limits import Limits
+from ._stored_graph import StoredGraph
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from steadyvelo.engine._progress import ShowProgress
 
 __all__ = ["velocity_confidence"]
 
@@ -100,31 +96,20 @@ def velocity_confidence(
     >>> bool(adata.obs["velocity_confidence"].median() > 0.5)
     True
     """
-    check_adata(adata)
-    threads = count_threads(n_threads)
     fit = Fit.read(adata, velocity_key)
     graph = StoredGraph.read(fit)
-    neighbors = fit.inputs.direct_neighbors(fit.graph.neighbors_key)
-    velocities = fit.velocities(fit.graph_genes, neighbors)
-    transitions = transition_probabilities(
-        graph.positive,
-        graph.negative,
-        scale=checked_scale(scale),
-        self_transition=graph.self_transition(),
-        order=velocities.order,
-        n_threads=threads,
-    )
-    size = genes_per_block(adata.n_obs, max_memory)
-    with shown(progress, "confidence") as report:
+    with Limits.of_call("confidence", max_memory, n_threads, progress) as limits:
+        threads = limits.n_threads
+        neighbors = fit.inputs.direct_neighbors(fit.graph.neighbors_key)
+        velocities = fit.velocities(fit.graph_genes, neighbors)
+        transitions = graph.transitions(scale, threads, order=velocities.order)
         rows = velocity_agreement(
-            velocities.blocks(size, threads, report),
+            velocities.blocks(limits.genes_per_block(adata.n_obs), threads, limits.report),
             velocities.order.relabel(*neighbors),
             (transitions.indptr, transitions.indices, transitions.data),
             n_threads=threads,
         )
     length, confidence, along = (values[velocities.order.row_of_cell] for values in rows)
-
-    writable(adata)
     _keys.LENGTH.write(adata, length, velocity_key)
     # a mean of correlations under 0 says no more than none
     _keys.CONFIDENCE.write(adata, np.maximum(confidence, 0.0), velocity_key)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, warn, writable
+from steadyvelo._adata._checks import warn
 from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
-from steadyvelo.engine import count_threads, project_transitions
+from steadyvelo.engine import count_threads
 
-from ._stored_graph import StoredGraph, checked_scale
+from ._stored_graph import StoredGraph
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -92,35 +92,24 @@ def velocity_embedding(
     >>> adata.obsm["velocity_pca"].shape == adata.obsm["X_pca"].shape
     True
     """
-    check_adata(adata)
     make_arrows(
         Fit.read(adata, velocity_key),
         basis.removeprefix("X_"),
+        count_threads(n_threads),
         scale=scale,
         self_transitions=self_transitions,
-        n_threads=count_threads(n_threads),
     )
 
 
 def make_arrows(
-    fit: Fit, basis: str, *, scale: float, self_transitions: bool, n_threads: int
+    fit: Fit, basis: str, n_threads: int, *, scale: float = 10.0, self_transitions: bool = True
 ) -> None:
     """Do what :func:`velocity_embedding` says."""
     adata, embedding = fit.adata, check_finite_embedding(fit.adata, basis)
-    graph = StoredGraph.read(fit)
-    arrows = project_transitions(
-        graph.positive,
-        graph.negative,
-        embedding,
-        scale=checked_scale(scale),
-        self_transition=graph.self_transition() if self_transitions else None,
-        n_threads=n_threads,
-    )
+    made = {"scale": scale, "self_transitions": self_transitions}
+    arrows = StoredGraph.read(fit).arrows(embedding, n_threads=n_threads, **made)
     without = int(np.isnan(arrows[:, 0]).sum())
     if without:
         warn(f"{without:,} cells have no edges in the velocity graph and get no arrow.")
-
-    writable(adata)
     _keys.VELOCITY_EMBEDDING.write(adata, arrows, fit.key, basis)
-    entry = {"scale": scale, "self_transitions": self_transitions}
-    note_made(adata, fit.key, "arrows", entry, under=basis)
+    note_made(adata, fit.key, "arrows", made, under=basis)

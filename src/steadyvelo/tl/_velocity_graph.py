@@ -5,27 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_whole_number, writable
+from steadyvelo._adata._checks import check_adata, check_whole_number
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import GraphParams
-from steadyvelo.engine import (
-    EdgeCorrelation,
-    count_threads,
-    genes_per_block,
-    recursive_neighbors,
-    self_transition_probability,
-    split_signs,
-)
-from steadyvelo.engine._progress import ShowProgress, shown
+from steadyvelo.engine import EdgeCorrelation, recursive_neighbors, split_signs
 
+from ._limits import Limits
 from ._stale import clear_graph
+from ._stored_graph import StoredGraph
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
     from anndata import AnnData
+    from numpy.typing import NDArray
 
-    from steadyvelo.engine._threads import Progress
+    from steadyvelo.engine import CellOrder
+    from steadyvelo.engine._progress import ShowProgress
 
-__all__ = ["make_graph", "velocity_graph"]
+__all__ = ["correlated", "make_graph", "velocity_graph"]
 
 
 def velocity_graph(
@@ -107,51 +106,62 @@ def velocity_graph(
     """
     check_adata(adata)
     check_whole_number("n_recurse_neighbors", n_recurse_neighbors, least=1)
-    with shown(progress, "velocity graph") as report:
+    with Limits.of_call("velocity graph", max_memory, n_threads, progress) as limits:
         make_graph(
             Fit.read(adata, velocity_key),
+            limits,
             n_recurse_neighbors=n_recurse_neighbors,
             sqrt_transform=sqrt_transform,
             neighbors_key=neighbors_key,
-            max_memory=max_memory,
-            n_threads=count_threads(n_threads),
-            report=report,
         )
 
 
 def make_graph(
     fit: Fit,
+    limits: Limits,
     *,
-    n_recurse_neighbors: int,
-    sqrt_transform: bool,
-    neighbors_key: str | None,
-    max_memory: float | None,
-    n_threads: int,
-    report: Progress | None = None,
+    n_recurse_neighbors: int = 2,
+    sqrt_transform: bool = False,
+    neighbors_key: str | None = None,
 ) -> None:
     """Do what :func:`velocity_graph` says."""
     adata, key, genes = fit.adata, fit.key, fit.graph_genes
     if neighbors_key is None:
         neighbors_key = fit.options.neighbors_key
+    made = GraphParams(n_recurse_neighbors, len(genes), sqrt_transform, neighbors_key)
     direct = fit.inputs.direct_neighbors(neighbors_key)
     velocities = fit.velocities(genes, direct)
+    size = limits.genes_per_block(adata.n_obs)
+    blocks = velocities.blocks(size, limits.n_threads, limits.report)
+    graph = correlated(fit, made, blocks, direct, velocities.order, size, limits.n_threads)
+    clear_graph(adata, key)
+    _keys.GRAPH.write(adata, graph.positive, key)
+    _keys.GRAPH_NEG.write(adata, graph.negative, key)
+    _keys.SELF_TRANSITION.write(adata, graph.self_transition(), key)
+    fit.params.with_graph(made).write(adata, key)
+
+
+def correlated(
+    fit: Fit,
+    made: GraphParams,
+    blocks: Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]],
+    direct: tuple[NDArray[np.int64], NDArray[np.int32]],
+    order: CellOrder,
+    size: int,
+    n_threads: int,
+) -> StoredGraph:
+    """Return the graph along `direct`, a CSR pattern, and as many steps further as `made` says.
+
+    Blocks hold expression and velocities of up to `size` genes, their rows in the order given.
+    """
     indptr, indices = recursive_neighbors(
-        *velocities.order.relabel(*direct), n_steps=n_recurse_neighbors, n_threads=n_threads
+        *order.relabel(*direct), n_steps=made.n_recurse_neighbors, n_threads=n_threads
     )
-    size = genes_per_block(adata.n_obs, max_memory)
-    edges = EdgeCorrelation(indptr, indices, square_root=sqrt_transform, genes_per_block=size)
-    for expression, velocity in velocities.blocks(size, n_threads, report):
+    edges = EdgeCorrelation(indptr, indices, square_root=made.sqrt_transform, genes_per_block=size)
+    for expression, velocity in blocks:
         edges.add(expression, velocity, n_threads)
     del expression, velocity
     correlation = edges.values(n_threads)
     del edges
-    order = velocities.order
-    graph, graph_neg = split_signs(correlation, indptr, indices, order, n_threads=n_threads)
-
-    writable(adata)
-    clear_graph(adata, key)
-    _keys.GRAPH.write(adata, graph, key)
-    _keys.GRAPH_NEG.write(adata, graph_neg, key)
-    _keys.SELF_TRANSITION.write(adata, self_transition_probability(graph, fit.inputs.cells), key)
-    made = GraphParams(n_recurse_neighbors, len(genes), sqrt_transform, neighbors_key)
-    fit.params.with_graph(made).write(adata, key)
+    graphs = split_signs(correlation, indptr, indices, order, n_threads=n_threads)
+    return StoredGraph(fit, *graphs)

@@ -8,7 +8,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_whole_number, listed, warn, writable
+from steadyvelo._adata._checks import (
+    check_adata,
+    check_positive,
+    check_whole_number,
+    listed,
+    warn,
+)
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo.engine import (
@@ -20,7 +26,7 @@ from steadyvelo.engine import (
 )
 from steadyvelo.model import DiffusionMap
 
-from ._stored_graph import StoredGraph, checked_scale
+from ._stored_graph import StoredGraph
 from ._terminal_states import terminal_scores
 
 if TYPE_CHECKING:
@@ -114,51 +120,46 @@ def velocity_pseudotime(
         msg = "root and end are both None; a pseudotime needs one of them."
         raise ValueError(msg)
     check_whole_number("n_components", n_components, least=2)
-    checked_scale(scale)
+    check_positive("scale", scale)
     unknown = [name for name in (root, end) if name not in (_FOUND, None, *adata.obs_names)]
     if unknown:
         msg = f"cells {listed(unknown)} are not in adata.obs_names; check the spelling."
         raise KeyError(msg)
     graph = StoredGraph.read(Fit.read(adata, velocity_key))
     places = _ends(graph, (root, end), scale=scale, rng=rng, n_threads=threads)
-    absolute = sp.csr_matrix(graph.positive - graph.negative)
-    order = CellOrder.along(absolute.indptr, absolute.indices)
-    absolute = order.permuted(absolute)
-    diffusion = DiffusionMap.of(
-        symmetric_products(absolute, threads, order),
-        connected_parts(absolute)[order.row_of_cell],
-        n_components=n_components,
-        rng=rng,
-    )
-    times = [
-        _to_one(diffusion.distances(place)) if forward else 1 - _to_one(diffusion.distances(place))
-        for place, forward in zip(places, (True, False), strict=True)
-        if place is not None
-    ]
-    time = np.mean(times, axis=0)
-    if np.isnan(time).all():
-        first, last = (str(adata.obs_names[place]) for place in places if place is not None)
+    names = ["" if place is None else str(adata.obs_names[place]) for place in places]
+    time = _time_between(graph, places, n_components, rng, threads)
+    without = int(np.isnan(time).sum())
+    if without == adata.n_obs:
         msg = (
-            f"root {first!r} and end {last!r} lie in parts of the graph that nothing connects; "
-            "leave one of them out (root=None or end=None), or name cells of one part."
+            f"root {names[0]!r} and end {names[1]!r} lie in parts of the graph that nothing "
+            "connects; leave one of them out (root=None or end=None), or name cells of one part."
         )
         raise ValueError(msg)
     time = (time - np.nanmin(time)) / max(np.nanmax(time) - np.nanmin(time), np.finfo(float).tiny)
-    without = int(np.isnan(time).sum())
     if without:
         warn(f"{without:,} cells are not connected with root and end and get no pseudotime.")
-
-    writable(adata)
     _keys.PSEUDOTIME.write(adata, time, velocity_key)
-    names = ["" if place is None else str(adata.obs_names[place]) for place in places]
-    entry = {
-        "root": names[0],
-        "end": names[1],
-        "scale": scale,
-        "n_components": n_components,
-        "rng": rng,
-    }
-    note_made(adata, velocity_key, "pseudotime", entry)
+    made = {"scale": scale, "n_components": n_components, "rng": rng}
+    note_made(adata, velocity_key, "pseudotime", {"root": names[0], "end": names[1], **made})
+
+
+def _time_between(
+    graph: StoredGraph, places: list[int | None], n_components: int, rng: int, n_threads: int
+) -> Float64Array:
+    """Return the mean of the times from the root and back from the end, where there are both."""
+    absolute = sp.csr_matrix(graph.positive - graph.negative)
+    order = CellOrder.along(absolute.indptr, absolute.indices)
+    absolute = order.permuted(absolute)
+    products = symmetric_products(absolute, n_threads, order)
+    parts = connected_parts(absolute)[order.row_of_cell]
+    diffusion = DiffusionMap.of(products, parts, n_components=n_components, rng=rng)
+    times = []
+    for place, forward in zip(places, (True, False), strict=True):
+        if place is not None:
+            time = _to_one(diffusion.distances(place))
+            times.append(time if forward else 1 - time)
+    return np.mean(times, axis=0)
 
 
 def _ends(

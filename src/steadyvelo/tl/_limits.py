@@ -1,0 +1,59 @@
+"""What a step may take of the machine, and whom it tells how far it is."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from steadyvelo.engine import BYTES_PER_VALUE, count_threads, genes_per_block
+from steadyvelo.engine._progress import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from steadyvelo.engine._progress import ShowProgress
+    from steadyvelo.engine._threads import Progress
+
+__all__ = ["Limits"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bytes that gene blocks may take (None: the default), threads, and who hears of progress."""
+
+    max_memory: float | None
+    n_threads: int
+    report: Progress | None = None
+
+    @classmethod
+    @contextmanager
+    def of_call(
+        cls, label: str, max_memory: float | None, n_threads: int | None, progress: ShowProgress
+    ) -> Iterator[Self]:
+        """Check what a user asks for, and show progress under the label meanwhile."""
+        threads = count_threads(n_threads)
+        with shown(progress, label) as report:
+            yield cls(max_memory, threads, report)
+
+    def genes_per_block(self, n_cells: int, bytes_per_value: int = BYTES_PER_VALUE) -> int:
+        """Return how many genes a block of all cells may hold."""
+        return genes_per_block(n_cells, self.max_memory, bytes_per_value)
+
+    def of_blocks(self, n_cells: int, bytes_per_value: int = BYTES_PER_VALUE) -> dict[str, Any]:
+        """Return the arguments of the engine's functions that work through blocks of genes."""
+        size = self.genes_per_block(n_cells, bytes_per_value)
+        return {"genes_per_block": size, "n_threads": self.n_threads, "progress": self.report}
+
+    def tell(self, done: float) -> None:
+        """Report the share that is done."""
+        if self.report is not None:
+            self.report(done)
+
+    def part(self, start: float, stop: float) -> Limits:
+        """Return the limits of a step that takes the work from one share of it to another."""
+        return replace(self, report=lambda done: self.tell(start + (stop - start) * done))
+
+    def silent(self) -> Limits:
+        """Return the limits of a step that tells nobody how far it is."""
+        return replace(self, report=None)
