@@ -38,8 +38,8 @@ def attach(
     """
     with plain_errors(quiet=quiet):
         from steadyvelo.io import attach_counts, read, write_h5ad  # noqa: PLC0415
+        from steadyvelo.io._anndata_files import load_h5ad  # noqa: PLC0415
         from steadyvelo.io._files import check_target  # noqa: PLC0415
-        from steadyvelo.io._h5ad import load_h5ad  # noqa: PLC0415
 
         from ._summary import counts_summary  # noqa: PLC0415
 

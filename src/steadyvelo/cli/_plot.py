@@ -65,8 +65,8 @@ def plot(
 
         mpl.use("agg")
         from steadyvelo._adata._groups import cluster_column  # noqa: PLC0415
+        from steadyvelo.io._anndata_files import load_h5ad  # noqa: PLC0415
         from steadyvelo.io._files import check_target, replacing  # noqa: PLC0415
-        from steadyvelo.io._h5ad import load_h5ad  # noqa: PLC0415
 
         speech = Speech(quiet, as_json)
         target = check_target(out)

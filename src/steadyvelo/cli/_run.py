@@ -104,8 +104,8 @@ def run(
     Example: steadyvelo run counts.h5ad --out result.h5ad --json --quiet > summary.json
     """
     with plain_errors(quiet=quiet):
+        from steadyvelo.io._anndata_files import load_h5ad  # noqa: PLC0415
         from steadyvelo.io._files import check_target  # noqa: PLC0415
-        from steadyvelo.io._h5ad import load_h5ad  # noqa: PLC0415
 
         target = check_target(out)
         if target.exists() and counts.exists() and target.samefile(counts):

@@ -176,21 +176,17 @@ def attach_counts(
     for kind, total in totals.items():
         adata.obs[TOTALS[kind].of()] = total
     _keys.COUNTS_ATTACHED.write(adata, matched)
-    _keys.ATTACHED.write(adata, _in_numbers(report, min_overlap))
+    kept = {
+        "cells_matched": report.n_matched,
+        "cells_by": cells_by,
+        "genes_matched": report.n_genes_matched,
+        "genes_by": genes_by,
+        "min_overlap": min_overlap,
+    }
+    _keys.ATTACHED.write(adata, kept)
     if not quiet:
         print(report)
     return report
-
-
-def _in_numbers(report: AttachReport, min_overlap: float) -> dict[str, float | str]:
-    """Return what is kept of the report with the AnnData."""
-    return {
-        "cells_matched": report.n_matched,
-        "cells_by": report.cells_by,
-        "genes_matched": report.n_genes_matched,
-        "genes_by": report.genes_by,
-        "min_overlap": min_overlap,
-    }
 
 
 def _layers(counts: AnnData) -> dict[str, Any]:

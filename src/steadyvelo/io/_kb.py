@@ -33,10 +33,8 @@ def read_kb(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "default") -
         holds it. Files h5ad and loom of kb-python are read by :func:`read_h5ad` and
         :func:`read_loom`.
     ambiguous
-        What becomes of ambiguous molecules: ``"drop"``, ``"spliced"``, ``"unspliced"`` (added to
-        that layer) or ``"keep"`` (a layer of their own). ``"default"`` means spliced: mature
-        counts only molecules that span a junction, and those of a single exon are
-        among the ambiguous.
+        As in :func:`read`. ``"default"`` means spliced: mature counts only molecules that span a
+        junction, and those of a single exon are among the ambiguous.
 
     Returns
     -------
@@ -44,10 +42,8 @@ def read_kb(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "default") -
 
     Raises
     ------
-    FileNotFoundError
-        If a file is missing.
-    ValueError
-        If a file is truncated or corrupt, or files do not belong together.
+    FileNotFoundError, ValueError
+        As in :func:`read`.
 
     References
     ----------

@@ -6,7 +6,10 @@ import gzip
 import zlib
 from typing import TYPE_CHECKING
 
-from ._barcodes import checked_names
+import pandas as pd
+
+from steadyvelo._adata._checks import listed
+
 from ._broken import refusing
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_folder",
+    "checked_names",
     "contents",
     "decompressing",
     "find_file",
@@ -63,6 +67,19 @@ def read_names(folder: Path, *names: str, what: str) -> list[str]:
 def read_barcodes(folder: Path, name: str) -> list[str]:
     """Return the names of cells; refuse those that stand twice."""
     return checked_names(read_names(folder, name, what="list of barcodes"), "cells", folder)
+
+
+def checked_names(names: list[str], what: str, source: Path | str) -> list[str]:
+    """Refuse names that stand twice where each must be one thing."""
+    index = pd.Index(names)
+    if not index.is_unique:
+        doubled = index[index.duplicated()].unique()
+        msg = (
+            f"{source} names {len(doubled)} {what} more than once ({listed(doubled, 3)}): two "
+            "files or samples joined without telling them apart?"
+        )
+        raise ValueError(msg)
+    return names
 
 
 def _place(folder: Path, name: str) -> Path | None:
