@@ -14,14 +14,7 @@ from ._speech import AsJson, Quiet, Speech
 __all__ = ["AmbiguousChoice", "import_counts"]
 
 
-class AmbiguousChoice(StrEnum):
-    """What becomes of ambiguous molecules."""
-
-    default = "default"
-    drop = "drop"
-    spliced = "spliced"
-    unspliced = "unspliced"
-    keep = "keep"
+AmbiguousChoice = StrEnum("AmbiguousChoice", ["default", "drop", "spliced", "unspliced", "keep"])
 
 
 def import_counts(

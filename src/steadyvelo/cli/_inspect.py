@@ -33,8 +33,12 @@ def inspect(
         from steadyvelo.io import read  # noqa: PLC0415
         from steadyvelo.pp import qc  # noqa: PLC0415
 
-        from ._summary import checks_summary  # noqa: PLC0415
-        from ._verdicts import proportion_lines, refuse_stop, verdict_lines  # noqa: PLC0415
+        from ._summary import (  # noqa: PLC0415
+            checks_summary,
+            proportion_lines,
+            refuse_stop,
+            verdict_lines,
+        )
 
         adata = read(counts, spliced=spliced, unspliced=unspliced)
         table = qc(adata, groupby=groupby)

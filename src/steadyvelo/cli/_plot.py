@@ -19,20 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["plot"]
 
 
-class Picture(StrEnum):
-    """What is drawn."""
-
-    stream = "stream"
-    grid = "grid"
-    arrows = "arrows"
-    control = "control"
-    graph = "graph"
-    phase = "phase"
-    gene = "gene"
-    heatmap = "heatmap"
-    rank = "rank"
-    proportions = "proportions"
-    reliability = "reliability"
+Picture = StrEnum(
+    "Picture",
+    "stream grid arrows control graph phase gene heatmap rank proportions reliability",
+)
 
 
 def plot(

@@ -8,34 +8,15 @@ from typing import Annotated
 
 import typer
 
-from ._command import command_line
 from ._errors import plain_errors
 from ._speech import AsJson, Quiet, Speech
 
 __all__ = ["run"]
 
 
-class Uncertainty(StrEnum):
-    """How errors of the ratios are found."""
-
-    none = "none"
-    sandwich = "sandwich"
-    crossfit = "crossfit"
-
-
-class Offset(StrEnum):
-    """How the fit treats unspliced signal without spliced transcript."""
-
-    none = "none"
-    free = "free"
-    nonnegative = "nonnegative"
-
-
-class SizeFactors(StrEnum):
-    """One size factor per layer, or one for both."""
-
-    per_layer = "per_layer"
-    common = "common"
+Uncertainty = StrEnum("Uncertainty", ["none", "sandwich", "crossfit"])
+Offset = StrEnum("Offset", ["none", "free", "nonnegative"])
+SizeFactors = StrEnum("SizeFactors", ["per_layer", "common"])
 
 
 def run(
@@ -129,7 +110,7 @@ def run(
         analyse(
             adata,
             target,
-            command=command_line(context),
+            context=context,
             speech=speech,
             dry_run=dry_run,
             page=report,
