@@ -16,23 +16,14 @@ __all__ = ["Field", "field_on_grid"]
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """Mean arrows on a regular grid.
+    """Mean arrows on a regular grid, shape (rows, columns), masked where cells are too few."""
 
-    Attributes
-    ----------
-    x, y
-        Coordinates of the grid, float64, shape (columns,) and (rows,).
-    u, v
-        Components, float64, shape (rows, columns); masked where there are too few cells.
-    determined
-        Share of the cells around each point whose direction is determined, shape (rows, columns);
-        1 where nobody has tested them.
-    """
-
+    # coordinates of columns, and of rows
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     u: np.ma.MaskedArray
     v: np.ma.MaskedArray
+    # share of the cells around each point whose direction is; 1 where nobody has tested them
     determined: NDArray[np.float64]
 
     @property
@@ -56,25 +47,9 @@ def field_on_grid(
 
     .. math:: a(g) = \sum_i K(g - e_i) a_i / \textstyle\sum_i K(g - e_i)
 
-    which costs the same for any number of cells. Cells without an arrow do not count.
-
-    Parameters
-    ----------
-    points, arrows
-        Positions and arrows, shape (cells, 2).
-    determined
-        Whether each cell's direction is; None means that all are.
-    n_grid
-        Points of the grid along each axis.
-    smoothing
-        Standard deviation of the kernel, in steps of the grid.
-    min_mass
-        Where the density of cells is below this share of its 99th percentile, the field is
-        masked.
-
-    Returns
-    -------
-    The field.
+    which costs the same for any number of cells. Cells without an arrow do not count. `smoothing`
+    is the standard deviation of the kernel, in steps of the grid; where the density of cells is
+    below `min_mass` of its 99th percentile, the field is masked.
     """
     some = np.isfinite(arrows).all(axis=1)
     points, arrows = points[some].astype(np.float64), arrows[some].astype(np.float64)
@@ -93,8 +68,7 @@ def field_on_grid(
     divisor = np.where(empty, 1.0, mass)
     u, v = (np.ma.array(smoothed(arrows[:, d]) / divisor, mask=empty) for d in (0, 1))
     x, y = (0.5 * (edge[:-1] + edge[1:]) for edge in edges)
-    if determined is None:
-        share = np.ones_like(mass)
-    else:
+    share = np.ones_like(mass)
+    if determined is not None:
         share = smoothed(determined[some].astype(np.float64)) / divisor
     return Field(x, y, u, v, share)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
 
 from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
 
+from ._axes import as_text, finished, given_axes, panels
 from ._colors import cell_colors
 from ._gene_values import gene_names, moments_of_genes
-from ._legend import make_room
-from ._names import as_text
-from ._panels import panels
 from ._steady_state_line import draw_line, line_title
 
 if TYPE_CHECKING:
@@ -64,10 +61,8 @@ def phase_portrait(
         Result of :func:`steadyvelo.tl.velocity`.
     genes
         One name or several.
-    color
-        Column of ``obs`` to colour cells by; None means grey.
-    velocity_key
-        Prefix of the result.
+    color, velocity_key, palette, size, alpha, show
+        As in :func:`steadyvelo.pl.velocity_stream`.
     ax
         Axes to draw on, one for each gene; None makes new ones.
     n_columns
@@ -75,17 +70,11 @@ def phase_portrait(
     show_fit_cells
         Ring the cells of the fit. On a part of the cells of the fit, whose quantiles
         are others, none are ringed and the title says so.
-    palette
-        Colours of categories; None means scanpy's in ``uns``, else matplotlib's.
-    size, alpha
-        Area (points²; None chooses by the number of cells) and opacity of the points.
     density
         Draw how many cells lie where, in hexagons, in the place of points; cells of the fit
         are points then. None means for more than 20,000 cells that have no `color`.
     legend_loc
         Where matplotlib puts the legend, ``"right margin"``, or None for no legend.
-    show
-        Open the picture in a window.
 
     Returns
     -------
@@ -109,7 +98,6 @@ def phase_portrait(
     """
     check_adata(adata)
     names = gene_names(adata, genes)
-    given = None if ax is None else _given_axes(ax, len(names))
     if density and color is not None:
         msg = f"a density shows no colours; leave out density=True or color={color!r}."
         raise ValueError(msg)
@@ -122,7 +110,10 @@ def phase_portrait(
     in_fit = _in_fit(spliced, unspliced, places, fit) if show_fit_cells else None
     size = float(np.clip(40_000 / adata.n_obs, 1, 25)) if size is None else size
 
-    axes = panels(len(names), n_columns, (3.1, 2.9), margin=1.0) if given is None else given
+    if ax is None:
+        axes = panels(len(names), n_columns, (3.1, 2.9), margin=1.0)
+    else:
+        axes = given_axes(ax, len(names), f"an axes for each of {len(names)} genes")
     for k, (panel, name) in enumerate(zip(axes, names, strict=True)):
         # when every cell is in the fit, marks would only hide them
         marked = None if in_fit is None or in_fit[k].all() else in_fit[k]
@@ -136,20 +127,7 @@ def phase_portrait(
         panel.set_ylabel("unspliced")
     _explain_marks(axes[0])
     colors.explain(axes, axes[-1].collections[0], legend_loc)
-    if given is None:
-        make_room(axes[-1].figure)
-    if show:
-        plt.show()
-    return axes[0] if len(names) == 1 else axes
-
-
-def _given_axes(ax: Axes | Sequence[Axes], n_genes: int) -> NDArray[np.object_]:
-    """Return the axes given as an array; refuse more or fewer than there are genes."""
-    axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
-    if len(axes) != n_genes:
-        msg = f"ax must hold an axes for each of {n_genes} genes; it holds {len(axes)}."
-        raise ValueError(msg)
-    return axes
+    return finished(axes[0] if len(names) == 1 else axes, own=ax is None, show=show)
 
 
 def _in_fit(

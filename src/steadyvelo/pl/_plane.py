@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
@@ -14,6 +13,7 @@ from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._embeddings import check_arrows, check_finite_embedding
 
+from ._axes import finished, new_axes
 from ._field import Field, field_on_grid
 from ._legend import make_room
 
@@ -32,24 +32,14 @@ STRONG, FAINT = "0.1", "0.6"
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """What is drawn on an embedding.
-
-    Attributes
-    ----------
-    basis, components
-        Name of the embedding, and which two of its dimensions.
-    points
-        Positions, float64, shape (cells, 2).
-    arrows
-        Arrows, float64, shape (cells, 2); NaN for cells without one.
-    determined
-        Whether a cell's direction can be told from noise; None where nobody has tested it.
-    """
+    """Cells and their arrows on two of the dimensions of an embedding, shape (cells, 2)."""
 
     basis: str
     components: tuple[int, int]
     points: NDArray[np.float64]
+    # NaN for cells without one
     arrows: NDArray[np.float64]
+    # whether a cell's direction can be told from noise; None where nobody has tested it
     determined: NDArray[np.bool_] | None
 
     @classmethod
@@ -67,20 +57,18 @@ class Plane:
         if not np.isfinite(arrows).all(axis=1).any():
             msg = f"no cell has an arrow on {basis!r}; see the warnings of tl.velocity_graph."
             raise ValueError(msg)
-        return cls(
-            basis, components, points, arrows, _determined(adata, basis, velocity_key, chosen)
-        )
+        # what was tested may be fewer components than a wide embedding has
+        tested = _keys.DIRECTION.read(adata, velocity_key, basis, default=None)
+        others = tested is not None and max(chosen) >= tested.shape[1]
+        determined = None
+        if not others and _keys.DETERMINED.is_in(adata, velocity_key, basis):
+            determined = _keys.DETERMINED.values(adata, velocity_key, basis)
+        return cls(basis, components, points, arrows, determined)
 
     def field(self, n_grid: int, smoothing: float, min_mass: float) -> Field:
         """Average the arrows around the points of a grid."""
-        return field_on_grid(
-            self.points,
-            self.arrows,
-            self.determined,
-            n_grid=n_grid,
-            smoothing=smoothing,
-            min_mass=min_mass,
-        )
+        options = {"n_grid": n_grid, "smoothing": smoothing, "min_mass": min_mass}
+        return field_on_grid(self.points, self.arrows, self.determined, **options)
 
     def draw_cells(
         self,
@@ -94,7 +82,7 @@ class Plane:
         """Draw the cells as points, on new axes where none are given, and explain their colours."""
         own = ax is None
         if ax is None:
-            _, ax = plt.subplots(figsize=(6, 5), layout="constrained")
+            ax = new_axes(6, 5)
         if size is None:
             size = float(np.clip(60_000 / len(self.points), 1, 40))
         drawn = colors.scatter(ax, self.points[:, 0], self.points[:, 1], size=size, alpha=alpha)
@@ -122,17 +110,4 @@ class Plane:
         ax.set_xticks([])
         ax.set_yticks([])
         ax.set_title(self.basis if title is None else title)
-        if show:
-            plt.show()
-        return ax
-
-
-def _determined(
-    adata: AnnData, basis: str, velocity_key: str, components: list[int]
-) -> NDArray[np.bool_] | None:
-    """Return what was tested of the components, which are not all that a wide embedding has."""
-    tested = _keys.DIRECTION.read(adata, velocity_key, basis, default=None)
-    others = tested is not None and max(components) >= tested.shape[1]
-    if others or not _keys.DETERMINED.is_in(adata, velocity_key, basis):
-        return None
-    return _keys.DETERMINED.values(adata, velocity_key, basis)
+        return finished(ax, show=show)
