@@ -11,10 +11,9 @@ import scipy.sparse as sp
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts, check_key, is_integer, writable
 
-from ._cell_sizes import cell_sizes
+from ._cell_sizes import Doubt, cell_sizes, selected_genes
 from ._qc_checks import CHECKS
 from ._qc_counts import Counts
-from ._selected_genes import Doubt, selected_genes
 
 if TYPE_CHECKING:
     from anndata import AnnData
