@@ -20,8 +20,7 @@ __all__ = ["plot"]
 
 
 Picture = StrEnum(
-    "Picture",
-    "stream grid arrows control graph phase gene heatmap rank proportions reliability",
+    "Picture", "stream grid arrows control graph phase gene heatmap rank proportions reliability"
 )
 
 

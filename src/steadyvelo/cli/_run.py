@@ -46,8 +46,7 @@ def run(
     ] = Uncertainty.crossfit,
     splits: Annotated[int, typer.Option(help="Random cuts that crossfit averages over.")] = 5,
     clusters: Annotated[
-        str | None,
-        typer.Option(help="Column of obs with clusters to judge (found if not given)."),
+        str | None, typer.Option(help="Column of obs with clusters to judge (found if not given).")
     ] = None,
     basis: Annotated[str, typer.Option(help="Embedding for the arrows.")] = "umap",
     color: Annotated[

@@ -165,11 +165,7 @@ def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
 
 
 def _with_layers(
-    adata: AnnData,
-    source: Path,
-    spliced: str | None,
-    unspliced: str | None,
-    ambiguous: Ambiguous,
+    adata: AnnData, source: Path, spliced: str | None, unspliced: str | None, ambiguous: Ambiguous
 ) -> AnnData:
     """Give the two layers their names and formats."""
     one_of("ambiguous", ambiguous, AMBIGUOUS_CHOICES)

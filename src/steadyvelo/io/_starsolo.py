@@ -28,10 +28,7 @@ _KINDS = ("spliced", "unspliced", "ambiguous")
 
 
 def read_starsolo(
-    path: str | os.PathLike[str],
-    *,
-    filtered: bool = True,
-    ambiguous: Ambiguous = "default",
+    path: str | os.PathLike[str], *, filtered: bool = True, ambiguous: Ambiguous = "default"
 ) -> AnnData:
     """Read the Velocyto counts of STARsolo.
 

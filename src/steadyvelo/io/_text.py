@@ -44,14 +44,13 @@ def contents(folder: Path) -> str:
 
 def has_file(folder: Path, name: str) -> bool:
     """Tell whether a file is in a folder, plain or gzip."""
-    return _place(folder, name) is not None
+    return any(place.is_file() for place in (folder / name, folder / f"{name}.gz"))
 
 
 def find_file(folder: Path, *names: str, what: str) -> Path:
     """Return the first of the names that is in a folder, plain or gzip; refuse where none is."""
-    for name in names:
-        place = _place(folder, name)
-        if place is not None:
+    for place in (folder / (name + end) for name in names for end in ("", ".gz")):
+        if place.is_file():
             return place
     msg = (
         f"{folder} has no {what} ({' or '.join(names)}, plain or .gz); it holds {contents(folder)}."
@@ -80,11 +79,6 @@ def checked_names(names: list[str], what: str, source: Path | str) -> list[str]:
         )
         raise ValueError(msg)
     return names
-
-
-def _place(folder: Path, name: str) -> Path | None:
-    places = (folder / name, folder / f"{name}.gz")
-    return next((place for place in places if place.is_file()), None)
 
 
 def gzipped(path: Path) -> bool:
