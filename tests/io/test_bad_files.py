@@ -12,7 +12,8 @@ import scipy.io
 import scipy.sparse as sp
 
 import steadyvelo as sv
-from steadyvelo.io._barcodes import core_barcode, split_cell_ids
+from steadyvelo.io._count_table import split_cell_ids
+from steadyvelo.io._match_cells import core_barcode
 
 GENES = [f"ENSG{i:04}\tGene{i}\tGene Expression" for i in range(5)]
 CELLS = ["AAACCCTT", "AAACGGTT", "TTACCCTT"]

@@ -10,8 +10,7 @@ from matplotlib.quiver import Quiver
 from scipy.ndimage import uniform_filter1d
 
 import steadyvelo as sv
-from steadyvelo.pl._field import field_on_grid
-from steadyvelo.pl._plane import FAINT, STRONG, Plane
+from steadyvelo.pl._plane import FAINT, STRONG, Plane, field_on_grid
 
 
 @pytest.fixture(autouse=True)

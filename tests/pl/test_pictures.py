@@ -9,7 +9,7 @@ import pytest
 
 import steadyvelo as sv
 from steadyvelo.model import steady_state_weights
-from steadyvelo.pl._field import field_on_grid
+from steadyvelo.pl._plane import field_on_grid
 
 
 @pytest.fixture(autouse=True)

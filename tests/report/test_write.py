@@ -12,7 +12,7 @@ import pytest
 import steadyvelo as sv
 from steadyvelo._adata._fit import Fit
 from steadyvelo.report import _clusters, _genes, _methods, _text, _verdicts
-from steadyvelo.report._judged import Judged
+from steadyvelo.report._verdicts import Judged
 
 from .conftest import EVIL_CLUSTER, EVIL_GENE
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._adata._groups import check_clusters, cluster_column
@@ -13,20 +17,22 @@ from steadyvelo.io import write_h5ad
 from steadyvelo.io._files import replacing
 from steadyvelo.pp import qc
 
-from ._pictures import PICTURES, write_pictures
-from ._progress import showing
-from ._summary import json_summary
-from ._verdicts import refuse_stop, reliability_lines, verdict_lines
+from ._summary import json_summary, refuse_stop, reliability_lines, verdict_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import typer
     from anndata import AnnData
 
     from ._speech import Speech
 
 __all__ = ["analyse", "inspect_first"]
+
+# the pictures beside a result, by the end of their names
+_PICTURES = ("stream", "phase_portraits")
+_N_PORTRAITS = 8
 
 
 def inspect_first(adata: AnnData, *, force: bool, speech: Speech, **columns: str | None) -> None:
@@ -46,7 +52,7 @@ def analyse(
     *,
     color: str | None,
     clusters: str | None,
-    command: str,
+    context: typer.Context,
     speech: Speech,
     dry_run: bool = False,
     page: bool = False,
@@ -54,18 +60,21 @@ def analyse(
 ) -> AnnData | None:
     """Run every step, write result and pictures, and print what is supported and the summary.
 
-    `command` is written into the result; `page` asks for a report as well. With `dry_run` the plan
-    is printed and nothing else is done.
+    The command of the context is written into the result; `page` asks for a report as well. With
+    `dry_run` the plan is printed and nothing else is done.
     """
     clusters = _checked_columns(adata, color, clusters, page=page)
-    beside = [target.with_name(f"{target.stem}_{name}.png") for name in PICTURES]
+    beside = [target.with_name(f"{target.stem}_{name}.png") for name in _PICTURES]
     if page:
         beside.append(target.with_name(f"{target.stem}_report.html"))
     written = [target, *beside]
     if dry_run:
-        _say_plan(str(plan_of_run(adata, **options)), written, speech)
+        plan = str(plan_of_run(adata, **options))
+        speech.say(f"plan: {plan}")
+        speech.say("would write " + ", ".join(map(str, written)))
+        speech.sum_up({"plan": plan, "would_write": [str(path) for path in written]})
         return None
-    with showing(quiet=speech.quiet) as report:
+    with speech.progress() as report:
         result = _run.run(
             adata,
             report=report,
@@ -73,7 +82,7 @@ def analyse(
             groupby=clusters,
             **options,
         )
-        _keys.RUN.read(result)["command"] = command
+        _keys.RUN.read(result)["command"] = _command_line(context)
         report("writing", 0.0)
         write_h5ad(result, target)
         report("writing", 1.0)
@@ -107,12 +116,6 @@ def _checked_columns(
     return clusters
 
 
-def _say_plan(plan: str, files: list[Path], speech: Speech) -> None:
-    speech.say(f"plan: {plan}")
-    speech.say("would write " + ", ".join(map(str, files)))
-    speech.sum_up({"plan": plan, "would_write": [str(path) for path in files]})
-
-
 def _write_beside(
     result: AnnData,
     paths: list[Path],
@@ -128,9 +131,9 @@ def _write_beside(
         # they get their names together, when all are complete
         temporary = [files.enter_context(replacing(path)) for path in paths]
         report("pictures", 0.0)
-        write_pictures(result, temporary[: len(PICTURES)], color=color, basis=basis)
+        _write_pictures(result, temporary[: len(_PICTURES)], color=color, basis=basis)
         report("pictures", 1.0)
-        for path, named in zip(temporary[len(PICTURES) :], paths[len(PICTURES) :], strict=True):
+        for path, named in zip(temporary[len(_PICTURES) :], paths[len(_PICTURES) :], strict=True):
             from steadyvelo.report import write  # noqa: PLC0415
 
             write(
@@ -143,3 +146,51 @@ def _write_beside(
                 n_threads=options.get("n_threads"),
                 report=lambda step, share: report(f"report: {step}", share),
             )
+
+
+def _write_pictures(result: AnnData, paths: list[Path], *, color: str | None, basis: str) -> None:
+    """Write the stream, and phase portraits of the well-counted genes that fit best.
+
+    Without `color` a column with a usual name is taken.
+    """
+    mpl.use("agg")
+    from steadyvelo import pl  # noqa: PLC0415 (after the backend is chosen)
+
+    if color is None:
+        color = cluster_column(result)
+    good = result.var[_keys.VELOCITY_GENES.values(result)]
+    # a gene seen in a handful of cells can fit best of all, and shows nothing
+    seen = good[_keys.SHARED_COUNTS.of()] >= good[_keys.SHARED_COUNTS.of()].median()
+    best = good[seen].sort_values(_keys.R2.of(), ascending=False).index[:_N_PORTRAITS]
+    drawings = (
+        pl.velocity_stream(result, basis=basis, color=color),
+        pl.phase_portrait(result, list(best), color=color),
+    )
+    for axes, path in zip(drawings, paths, strict=True):
+        figure = pd.Series(axes, dtype=object).iloc[0].figure
+        figure.savefig(path, dpi=150)
+        mpl.pyplot.close(figure)
+
+
+def _command_line(context: typer.Context) -> str:
+    """Return the command as it can be pasted: all that was named, options by their long names."""
+    words = ["steadyvelo", str(context.info_name)]
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        value = context.params[name]
+        values = list(value) if isinstance(value, (list, tuple)) else [value]
+        if parameter.param_type_name == "argument":
+            words += map(str, values)
+        else:
+            for one in values:
+                words += _option(parameter, one)
+    return shlex.join(words)
+
+
+def _option(parameter: Any, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return [parameter.opts[0] if value else parameter.secondary_opts[0]]
+    return [parameter.opts[0], str(value)]

@@ -11,11 +11,9 @@ import typer
 
 from steadyvelo._version import __version__
 
-from ._attach import attach
+from ._counts import attach, import_counts, inspect
 from ._demo import demo
 from ._errors import INTERRUPTED
-from ._import import import_counts
-from ._inspect import inspect
 from ._plot import plot
 from ._report import report
 from ._run import run

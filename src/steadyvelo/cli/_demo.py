@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ._command import command_line
 from ._errors import plain_errors
 from ._speech import AsJson, Quiet, Speech
 
@@ -49,7 +48,7 @@ def demo(
             out / "result.h5ad",
             color="clusters",
             clusters="clusters",
-            command=command_line(context),
+            context=context,
             uncertainty="crossfit",
             page=True,
             # with --json what is printed is the agreement

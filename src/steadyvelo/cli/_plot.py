@@ -19,20 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["plot"]
 
 
-class Picture(StrEnum):
-    """What is drawn."""
-
-    stream = "stream"
-    grid = "grid"
-    arrows = "arrows"
-    control = "control"
-    graph = "graph"
-    phase = "phase"
-    gene = "gene"
-    heatmap = "heatmap"
-    rank = "rank"
-    proportions = "proportions"
-    reliability = "reliability"
+Picture = StrEnum(
+    "Picture", "stream grid arrows control graph phase gene heatmap rank proportions reliability"
+)
 
 
 def plot(
@@ -65,8 +54,8 @@ def plot(
 
         mpl.use("agg")
         from steadyvelo._adata._groups import cluster_column  # noqa: PLC0415
+        from steadyvelo.io._anndata_files import load_h5ad  # noqa: PLC0415
         from steadyvelo.io._files import check_target, replacing  # noqa: PLC0415
-        from steadyvelo.io._h5ad import load_h5ad  # noqa: PLC0415
 
         speech = Speech(quiet, as_json)
         target = check_target(out)

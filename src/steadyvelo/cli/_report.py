@@ -40,10 +40,8 @@ def report(
     Example: steadyvelo report result.h5ad --out report.html --title "Mouse pancreas"
     """
     with plain_errors(quiet=quiet):
+        from steadyvelo.io._anndata_files import load_h5ad  # noqa: PLC0415
         from steadyvelo.io._files import check_target  # noqa: PLC0415
-        from steadyvelo.io._h5ad import load_h5ad  # noqa: PLC0415
-
-        from ._progress import showing  # noqa: PLC0415
 
         speech = Speech(quiet, as_json)
         target = check_target(out)
@@ -53,7 +51,7 @@ def report(
         mpl.use("agg")
         from steadyvelo.report import headline, write  # noqa: PLC0415
 
-        with showing(quiet=quiet) as progress:
+        with speech.progress() as progress:
             write(
                 adata,
                 target,

@@ -8,34 +8,15 @@ from typing import Annotated
 
 import typer
 
-from ._command import command_line
 from ._errors import plain_errors
 from ._speech import AsJson, Quiet, Speech
 
 __all__ = ["run"]
 
 
-class Uncertainty(StrEnum):
-    """How errors of the ratios are found."""
-
-    none = "none"
-    sandwich = "sandwich"
-    crossfit = "crossfit"
-
-
-class Offset(StrEnum):
-    """How the fit treats unspliced signal without spliced transcript."""
-
-    none = "none"
-    free = "free"
-    nonnegative = "nonnegative"
-
-
-class SizeFactors(StrEnum):
-    """One size factor per layer, or one for both."""
-
-    per_layer = "per_layer"
-    common = "common"
+Uncertainty = StrEnum("Uncertainty", ["none", "sandwich", "crossfit"])
+Offset = StrEnum("Offset", ["none", "free", "nonnegative"])
+SizeFactors = StrEnum("SizeFactors", ["per_layer", "common"])
 
 
 def run(
@@ -65,8 +46,7 @@ def run(
     ] = Uncertainty.crossfit,
     splits: Annotated[int, typer.Option(help="Random cuts that crossfit averages over.")] = 5,
     clusters: Annotated[
-        str | None,
-        typer.Option(help="Column of obs with clusters to judge (found if not given)."),
+        str | None, typer.Option(help="Column of obs with clusters to judge (found if not given).")
     ] = None,
     basis: Annotated[str, typer.Option(help="Embedding for the arrows.")] = "umap",
     color: Annotated[
@@ -104,8 +84,8 @@ def run(
     Example: steadyvelo run counts.h5ad --out result.h5ad --json --quiet > summary.json
     """
     with plain_errors(quiet=quiet):
+        from steadyvelo.io._anndata_files import load_h5ad  # noqa: PLC0415
         from steadyvelo.io._files import check_target  # noqa: PLC0415
-        from steadyvelo.io._h5ad import load_h5ad  # noqa: PLC0415
 
         target = check_target(out)
         if target.exists() and counts.exists() and target.samefile(counts):
@@ -129,7 +109,7 @@ def run(
         analyse(
             adata,
             target,
-            command=command_line(context),
+            context=context,
             speech=speech,
             dry_run=dry_run,
             page=report,

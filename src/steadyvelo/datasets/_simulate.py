@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from steadyvelo import _keys, model
+from steadyvelo._adata._checks import check_positive, check_whole_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +24,7 @@ _TRUNK_END = 12.0
 _END = 30.0
 # cells drawn at a time: noiseless abundances of more are never held at once
 _CELLS_AT_ONCE = 10_000
+_TRUE_LAYERS = (_keys.TRUE_SPLICED, _keys.TRUE_UNSPLICED, _keys.TRUE_VELOCITY)
 
 
 def simulate(
@@ -97,12 +99,8 @@ def simulate(
     ['branch 1', 'branch 2', 'trunk']
     """
     for name, size in (("n_cells", n_cells), ("n_genes", n_genes), ("n_branches", n_branches)):
-        if size < 1:
-            msg = f"{name} must be at least 1; it is {size}."
-            raise ValueError(msg)
-    if not 0 < depth < np.inf:
-        msg = f"depth must be positive and finite; it is {depth}."
-        raise ValueError(msg)
+        check_whole_number(name, size, least=1)
+    check_positive("depth", depth)
     for name, spread in (("library_size_sd", library_size_sd), ("dispersion", dispersion)):
         if not 0 <= spread < np.inf:
             msg = f"{name} must be finite and not negative; it is {spread}."
@@ -123,7 +121,9 @@ def simulate(
             for name, mean in (("spliced", spliced), ("unspliced", unspliced))
         }
         if truth:
-            part |= _true_layers(unspliced, spliced, genes.ratio)
+            velocity = unspliced - genes.ratio * spliced
+            true = zip(_TRUE_LAYERS, (spliced, unspliced, velocity), strict=True)
+            part |= {field.of(): values.astype(np.float32) for field, values in true}
         parts.append(part)
     layers = _stacked(parts)
     adata = AnnData(
@@ -170,24 +170,14 @@ def _rates(genes: _Genes, depth: float) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class _Genes:
-    """Rates of all genes; α has three levels, changed at two switches, per branch.
-
-    Attributes
-    ----------
-    splicing, ratio
-        β and γ/β, shape (genes,).
-    levels
-        α before, between and after the switches, shape (3, branches, genes).
-    switches
-        Times of the two switches, shape (2, branches, genes).
-    program
-        What a gene does, in words.
-    """
+    """Rates of all genes: β, γ/β, and α, which changes at two switches in each branch."""
 
     splicing: NDArray[np.float64]
     ratio: NDArray[np.float64]
+    # α before, between and after the switches, shape (3, branches, genes), and their times, (2, …)
     levels: NDArray[np.float64]
     switches: NDArray[np.float64]
+    # what a gene does, in words
     program: NDArray[np.object_]
 
 
@@ -238,16 +228,6 @@ def _abundances(
             degradation=degradation,
         )
     return unspliced, spliced
-
-
-def _true_layers(
-    unspliced: NDArray[np.float64], spliced: NDArray[np.float64], ratio: NDArray[np.float64]
-) -> dict[str, NDArray[np.float32]]:
-    return {
-        _keys.TRUE_SPLICED.of(): spliced.astype(np.float32),
-        _keys.TRUE_UNSPLICED.of(): unspliced.astype(np.float32),
-        _keys.TRUE_VELOCITY.of(): (unspliced - ratio * spliced).astype(np.float32),
-    }
 
 
 def _places(time: NDArray[np.float64], branch: NDArray[np.int64]) -> pd.DataFrame:

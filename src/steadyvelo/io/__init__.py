@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from ._alevin_fry import read_alevin_fry
-from ._anndata_files import read_h5ad, read_zarr
+from ._anndata_files import read_h5ad, read_zarr, write_h5ad
 from ._attach import AttachReport, attach_counts
 from ._detect import read
-from ._h5ad import write_h5ad
 from ._kb import read_kb
 from ._loom import read_loom
 from ._starsolo import read_starsolo

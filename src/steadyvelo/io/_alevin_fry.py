@@ -27,9 +27,8 @@ def read_alevin_fry(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "def
     path
         The folder that holds `alevin/quants_mat.mtx`, or that file's folder.
     ambiguous
-        What becomes of ambiguous molecules: ``"drop"``, ``"spliced"``, ``"unspliced"`` (added to
-        that layer) or ``"keep"`` (a layer of their own). ``"default"`` means spliced, as
-        alevin-fry's documentation advises for single cells.
+        As in :func:`read`. ``"default"`` means spliced, as alevin-fry's documentation advises for
+        single cells.
 
     Returns
     -------
@@ -37,10 +36,8 @@ def read_alevin_fry(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "def
 
     Raises
     ------
-    FileNotFoundError
-        If a file is missing.
-    ValueError
-        If it is not in USA mode, a file is truncated or corrupt, or files do not belong together.
+    FileNotFoundError, ValueError
+        As in :func:`read`, and if it is not in USA mode.
 
     References
     ----------

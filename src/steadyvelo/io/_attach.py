@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts, check_key, listed, warn, writable
 
-from ._layers import TOTALS, cell_totals
+from ._layers import TOTALS, cell_totals, placed
 from ._match_cells import CellMatch, match_by_map, match_cells
 from ._match_genes import match_genes
 
@@ -156,7 +156,7 @@ def attach_counts(
     _check_overlap(adata, counts, matched, cells_by, min_overlap)
     genes, genes_by = match_genes(adata, counts)
     _check_genes(adata, counts, genes, genes_by)
-    layers = {name: _placed(layer, cells, genes) for name, layer in _layers(counts).items()}
+    layers = {name: placed(layer, cells, genes) for name, layer in _layers(counts).items()}
     totals = {kind: np.where(matched, cell_totals(counts, kind)[cells], 0.0) for kind in TOTALS}
     report = AttachReport(
         adata.n_obs,
@@ -231,10 +231,7 @@ def _as_one(counts: AnnData | Mapping[str, AnnData]) -> AnnData:
 
 
 def _match(
-    adata: AnnData,
-    counts: AnnData,
-    barcode_map: Mapping[str, str] | None,
-    sample: str | None,
+    adata: AnnData, counts: AnnData, barcode_map: Mapping[str, str] | None, sample: str | None
 ) -> CellMatch:
     """Return the place of each cell in the counts, and how it was found."""
     if barcode_map is not None:
@@ -278,18 +275,6 @@ def _check_genes(adata: AnnData, counts: AnnData, genes: NDArray[np.int64], by: 
             f"only {int(found.sum()):,} of {adata.n_vars:,} genes were found in the counts, by "
             f"{by}; are ids of one kind in var['gene_id'] of both?"
         )
-
-
-def _placed(layer: Any, cells: NDArray[np.int64], genes: NDArray[np.int64]) -> sp.csr_matrix[Any]:
-    """Return the rows and columns of a layer at their places, empty where there are none."""
-    csr = sp.csr_matrix(layer)
-    rows, columns = np.flatnonzero(cells >= 0), np.flatnonzero(genes >= 0)
-    coo = csr[cells[rows]].tocsc()[:, genes[columns]].tocoo()
-    return sp.csr_matrix(
-        (coo.data, (rows[coo.row], columns[coo.col])),
-        shape=(len(cells), len(genes)),
-        dtype=csr.dtype,
-    )
 
 
 def _examples(names: tuple[str, ...]) -> str:

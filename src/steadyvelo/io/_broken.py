@@ -1,14 +1,20 @@
-"""Files that a library cannot read, refused in plain words."""
+"""Files that are broken, or not of their kind, refused in plain words."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import h5py
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-__all__ = ["refusing"]
+__all__ = ["check_hdf5", "check_stored", "refusing"]
+
+# gzip, which most files use, packs no more than about 1,032 bytes into one
+_MOST_PACKED = 2000
 
 
 @contextmanager
@@ -21,3 +27,27 @@ def refusing(said: str, *errors: type[Exception]) -> Iterator[None]:
     except errors as error:
         msg = f"{said} {error}"
         raise ValueError(msg) from error
+
+
+def check_hdf5(source: Path, kind: str) -> None:
+    """Refuse what is no file, or no HDF5 file and so none of the kind."""
+    if not source.is_file():
+        msg = f"there is no file {source}."
+        raise FileNotFoundError(msg)
+    if not h5py.is_hdf5(source):
+        msg = f"{source} is not an HDF5 file, so not {kind} file."
+        raise ValueError(msg)
+
+
+def check_stored(source: Path, name: str, data: h5py.Dataset, *, may_be_empty: int = 0) -> None:
+    """Refuse a data set that claims far more bytes than are stored for it.
+
+    One that claims up to `may_be_empty` need not have been written at all.
+    """
+    stored = data.id.get_storage_size()
+    if data.size * data.dtype.itemsize > max(may_be_empty, _MOST_PACKED * max(stored, 1)):
+        msg = (
+            f"{source}: {name} claims {data.shape}, which does not fit into the {stored:,} bytes "
+            "stored for it; the file is corrupt."
+        )
+        raise ValueError(msg)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -14,46 +15,30 @@ from steadyvelo import _keys
 from steadyvelo._adata._checks import one_of
 from steadyvelo._version import __version__
 
-from ._barcodes import split_cell_ids
 from ._layers import TOTALS, counts_of_kinds, write_totals
+from ._text import checked_names
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import scipy.sparse as sp
 
-__all__ = [
-    "AMBIGUOUS_CHOICES",
-    "Ambiguous",
-    "CountTable",
-    "record_import",
-]
+__all__ = ["AMBIGUOUS_CHOICES", "Ambiguous", "CountTable", "record_import", "split_cell_ids"]
 
 Ambiguous: TypeAlias = Literal["default", "drop", "spliced", "unspliced", "keep"]
 AMBIGUOUS_CHOICES = ("default", "drop", "spliced", "unspliced", "keep")
+# names of cells as velocyto writes them
+_VELOCYTO = re.compile(r"(?P<sample>.+):(?P<barcode>[ACGTN]{6,})x?")
 
 log = logging.getLogger("steadyvelo")
 
 
 @dataclass(frozen=True, eq=False)
 class CountTable:
-    """Counts of one file or folder.
+    """Counts of one file or folder, cells × genes, with names as the tool writes them.
 
-    Attributes
-    ----------
-    tool
-        The counter, in words.
-    source
-        Where it was read from.
-    spliced, unspliced, ambiguous
-        Cells × genes, CSR; ambiguous may be None.
-    cells
-        Names of cells as the tool writes them.
-    gene_ids, gene_names
-        Names of genes; either may be None, not both.
-    ambiguous_default
-        What the tool's ambiguous molecules are: `"drop"`, or `"spliced"` where molecules of a
-        single exon are among them.
+    Ids or names of genes may be None, not both. By default ambiguous molecules are dropped, or
+    spliced where those of a single exon are among them.
     """
 
     tool: str
@@ -83,14 +68,32 @@ class CountTable:
         return adata
 
     def _genes(self) -> pd.DataFrame:
-        names = self.gene_names if self.gene_names is not None else self.gene_ids
-        index = make_index_unique(pd.Index(names, dtype=object))
-        columns = {}
+        names = pd.Index(
+            self.gene_ids if self.gene_names is None else self.gene_names, dtype=object
+        )
+        genes = pd.DataFrame(index=make_index_unique(names))
         if self.gene_ids is not None:
-            columns["gene_id"] = self.gene_ids
-        if self.gene_names is not None and not pd.Index(self.gene_names).is_unique:
-            columns["gene_name"] = self.gene_names
-        return pd.DataFrame(columns, index=index)
+            genes["gene_id"] = self.gene_ids
+        if self.gene_names is not None and not names.is_unique:
+            genes["gene_name"] = self.gene_names
+        return genes
+
+
+def split_cell_ids(cells: list[str], source: str) -> pd.DataFrame:
+    """Return `obs` with barcodes as index, and the sample where names hold one.
+
+    Barcodes that several samples share keep the sample in their name.
+    """
+    matches = [_VELOCYTO.fullmatch(cell) for cell in cells]
+    if not all(matches):
+        return pd.DataFrame(index=checked_names(cells, "cells", source))
+    samples = [m["sample"] for m in matches if m]
+    barcodes = [m["barcode"] for m in matches if m]
+    index = barcodes
+    if not pd.Index(barcodes).is_unique:
+        index = [f"{s}:{b}" for s, b in zip(samples, barcodes, strict=True)]
+    frame = {"sample": pd.Categorical(samples), "cell_id": cells}
+    return pd.DataFrame(frame, index=checked_names(index, "cells", source))
 
 
 def record_import(

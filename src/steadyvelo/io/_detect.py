@@ -58,7 +58,7 @@ def read(
     FileNotFoundError
         If there is nothing at `path`, or a file of a recognised folder is missing.
     ValueError
-        If no format is recognised, or what is there cannot be read.
+        If no format is recognised, a file is truncated or corrupt, or files do not belong together.
 
     Examples
     --------

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from ._count_table import Ambiguous, CountTable
+from ._layers import placed
 from ._matrix_market import read_layer
 from ._text import check_folder, find_file, has_file, read_barcodes, read_lines, read_names
 
@@ -33,10 +33,8 @@ def read_kb(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "default") -
         holds it. Files h5ad and loom of kb-python are read by :func:`read_h5ad` and
         :func:`read_loom`.
     ambiguous
-        What becomes of ambiguous molecules: ``"drop"``, ``"spliced"``, ``"unspliced"`` (added to
-        that layer) or ``"keep"`` (a layer of their own). ``"default"`` means spliced: mature
-        counts only molecules that span a junction, and those of a single exon are
-        among the ambiguous.
+        As in :func:`read`. ``"default"`` means spliced: mature counts only molecules that span a
+        junction, and those of a single exon are among the ambiguous.
 
     Returns
     -------
@@ -44,10 +42,8 @@ def read_kb(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "default") -
 
     Raises
     ------
-    FileNotFoundError
-        If a file is missing.
-    ValueError
-        If a file is truncated or corrupt, or files do not belong together.
+    FileNotFoundError, ValueError
+        As in :func:`read`.
 
     References
     ----------
@@ -119,17 +115,14 @@ def _lamanno(folder: Path) -> CountTable:
         )
         raise ValueError(msg)
     union = list(dict.fromkeys(cells["spliced"] + cells["unspliced"]))
-    spliced, unspliced = (
-        _rows_at(
-            read_layer(folder, kind, transpose=False, shape=(len(names), len(genes))), names, union
-        )
-        for kind, names in cells.items()
-    )
+    layers = []
+    for kind, names in cells.items():
+        matrix = read_layer(folder, kind, transpose=False, shape=(len(names), len(genes)))
+        layers.append(placed(matrix, pd.Index(names).get_indexer(union), np.arange(len(genes))))
     return CountTable(
         "kb-python lamanno",
         folder,
-        spliced,
-        unspliced,
+        *layers,
         ambiguous=None,
         cells=union,
         gene_ids=genes,
@@ -147,14 +140,3 @@ def _gene_names(folder: Path, name: str, ids: list[str]) -> list[str] | None:
         msg = f"{path} has {len(names):,} names for {len(ids):,} genes; one of the files is cut."
         raise ValueError(msg)
     return [name or gene for name, gene in zip(names, ids, strict=True)]
-
-
-def _rows_at(matrix: Any, names: list[str], union: list[str]) -> sp.csr_matrix[Any]:
-    """Return the rows of a matrix in the order of `union`, empty where a name is not in it."""
-    if names == union:
-        return matrix
-    place = pd.Index(union).get_indexer(names)
-    coo = matrix.tocoo()
-    return sp.csr_matrix(
-        (coo.data, (np.asarray(place)[coo.row], coo.col)), shape=(len(union), matrix.shape[1])
-    )

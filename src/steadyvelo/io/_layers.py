@@ -23,6 +23,7 @@ __all__ = [
     "cell_totals",
     "counts_of_kinds",
     "layer_names",
+    "placed",
     "write_totals",
 ]
 
@@ -75,6 +76,18 @@ def write_totals(adata: AnnData) -> None:
     for kind, field in TOTALS.items():
         if not field.is_in(adata):
             field.write(adata, cell_totals(adata, kind))
+
+
+def placed(layer: Any, cells: NDArray[np.int64], genes: NDArray[np.int64]) -> sp.csr_matrix[Any]:
+    """Return the rows and columns of a layer at their places, empty where there are none."""
+    csr = sp.csr_matrix(layer)
+    rows, columns = np.flatnonzero(cells >= 0), np.flatnonzero(genes >= 0)
+    coo = csr[cells[rows]].tocsc()[:, genes[columns]].tocoo()
+    return sp.csr_matrix(
+        (coo.data, (rows[coo.row], columns[coo.col])),
+        shape=(len(cells), len(genes)),
+        dtype=csr.dtype,
+    )
 
 
 def _as_counts(matrix: Any, what: str) -> sp.csr_matrix[Any]:

@@ -11,9 +11,8 @@ import scipy.sparse as sp
 
 from steadyvelo._adata._checks import listed
 
-from ._broken import refusing
+from ._broken import check_hdf5, check_stored, refusing
 from ._count_table import Ambiguous, CountTable
-from ._hdf5 import check_hdf5, check_stored
 from ._layers import KB_LAYERS, layer_names
 
 if TYPE_CHECKING:
@@ -46,9 +45,8 @@ def read_loom(
     path
         The file.
     ambiguous
-        What becomes of ambiguous molecules: ``"drop"``, ``"spliced"``, ``"unspliced"`` (added to
-        that layer) or ``"keep"`` (a layer of their own). ``"default"`` means drop for
-        velocyto, and spliced where the layers are called mature and nascent (kb-python).
+        As in :func:`read`. ``"default"`` means drop for velocyto, and spliced where the layers are
+        called mature and nascent (kb-python).
     spliced, unspliced
         Names of the layers; None means spliced and unspliced, or mature and nascent.
     cell_attribute, gene_attribute
@@ -61,10 +59,8 @@ def read_loom(
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is truncated, no loom file, or layers or attributes are missing.
+    FileNotFoundError, ValueError
+        As in :func:`read`, and if layers or attributes are missing.
 
     References
     ----------

@@ -10,15 +10,15 @@ import pandas as pd
 
 from steadyvelo._adata._checks import listed
 
-from ._barcodes import core_barcode
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-__all__ = ["CellMatch", "match_by_map", "match_cells"]
+__all__ = ["CellMatch", "core_barcode", "match_by_map", "match_cells"]
 
+# velocyto writes sample:BARCODEx, 10x BARCODE-1; what else is around them is a sample, too
+_BARCODE = re.compile(r"[ACGTN]{6,}")
 # a sample's best partner must share at least twice as many barcodes as its second best
 _CLEAR = 2.0
 # from this share on, cells are matched by their names as they are
@@ -26,15 +26,7 @@ _MOST_DIRECT = 0.5
 
 
 class CellMatch(NamedTuple):
-    """For every cell of the first table its place in the second, or −1.
-
-    Attributes
-    ----------
-    place
-        Places, shape (cells,).
-    how
-        What was compared, in words.
-    """
+    """For every cell of the first table its place in the second, or −1; and what was compared."""
 
     place: NDArray[np.int64]
     how: str
@@ -48,7 +40,14 @@ def match_by_map(names: pd.Index, others: pd.Index, barcode_map: Mapping[str, st
         raise KeyError(msg)
     wanted = [barcode_map.get(name) for name in names]
     place = others.get_indexer(pd.Index(wanted, dtype=object))
-    _refuse_doubled(place, others, "barcode_map sends several cells to one")
+    used = pd.Index(place[place >= 0])
+    if not used.is_unique:
+        doubled = others[used[used.duplicated()].unique()]
+        msg = (
+            f"barcode_map sends several cells to one ({listed(doubled, 3)}); each cell of the "
+            "counts can be used once."
+        )
+        raise ValueError(msg)
     return CellMatch(np.where(pd.isna(wanted), -1, place), "the given map")
 
 
@@ -105,6 +104,30 @@ def _samples_in(
 
 def _letters(text: str) -> str:
     return re.sub(r"[^0-9a-z]", "", re.sub(r"…x$", "", str(text)).lower())
+
+
+def core_barcode(name: str) -> tuple[str, str, str]:
+    """Return what stands before the barcode, the barcode, and what stands after it.
+
+    The longest run of bases is the barcode, with others that are at least half as long
+    (combinatorial indices); a name without one is its own barcode.
+
+    Examples
+    --------
+    >>> core_barcode("lung:AAACCTGAGAGGGATAx")
+    ('lung:', 'AAACCTGAGAGGGATA', 'x')
+    >>> core_barcode("AAACCTGAGAGGGATA-1-batch2")
+    ('', 'AAACCTGAGAGGGATA', '-1-batch2')
+    >>> core_barcode("cell 7")
+    ('', 'cell 7', '')
+    """
+    runs = list(_BARCODE.finditer(name))
+    if not runs:
+        return "", name, ""
+    longest = max(len(run.group()) for run in runs)
+    parts = [run for run in runs if 2 * len(run.group()) >= longest]
+    start, end = parts[0].start(), parts[-1].end()
+    return name[:start], name[start:end], name[end:]
 
 
 def _split(names: pd.Index) -> tuple[pd.Index, NDArray[np.object_]]:
@@ -177,11 +200,3 @@ def _clear_partner(group: object, shared: pd.Series, n_cells: int) -> object | N
         )
         raise ValueError(msg)
     return ranked.index[0]
-
-
-def _refuse_doubled(place: NDArray[np.int64], others: pd.Index, what: str) -> None:
-    used = pd.Index(place[place >= 0])
-    if not used.is_unique:
-        doubled = others[used[used.duplicated()].unique()]
-        msg = f"{what} ({listed(doubled, 3)}); each cell of the counts can be used once."
-        raise ValueError(msg)

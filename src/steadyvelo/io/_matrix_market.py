@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def read_triple(
 ) -> tuple[sp.csr_matrix[Any], ...]:
     """Read a file of early STARsolo: spliced, unspliced and ambiguous counts in each line."""
     n_rows, n_columns, n_entries = _checked_sizes(path, shape, transpose=transpose)
-    skipped = _lines_before_entries(path)
+    skipped, _ = _size_line(path)
     table = pd.DataFrame(np.empty((0, 5), dtype=np.int64))
     said = f"{path} is not five whole numbers a line; is it truncated?"
     with (
@@ -83,11 +84,10 @@ def read_triple(
 
 def values_per_line(path: Path) -> int:
     """Return how many values follow the two indices in the first entry."""
-    skipped = _lines_before_entries(path)
+    skipped, _ = _size_line(path)
     with _open(path) as file:
-        for _ in range(skipped):
-            file.readline()
-        return max(len(file.readline().split()) - 2, 0)
+        first = next(islice(file, skipped, None), "")
+    return max(len(first.split()) - 2, 0)
 
 
 def _open(path: Path) -> Any:
@@ -96,33 +96,28 @@ def _open(path: Path) -> Any:
     return path.open(encoding="utf-8", errors="replace")
 
 
-def _lines_before_entries(path: Path) -> int:
+def _size_line(path: Path) -> tuple[int, str]:
+    """Return the number of the line of sizes, counted from 1, and the line."""
     with _open(path) as file:
-        for number, line in enumerate(file):
+        for number, line in enumerate(file, 1):
             if not line.startswith("%") and line.strip():
-                return number + 1
+                return number, line
     msg = f"{path} ends before its sizes; it is truncated."
     raise ValueError(msg)
 
 
-def _size_line(path: Path) -> str:
-    """Return the line of sizes; refuse a file that does not begin as a matrix of counts."""
-    with decompressing(path), _open(path) as file:
+def _check_banner(path: Path) -> None:
+    """Refuse a file that does not begin as a matrix of counts."""
+    with _open(path) as file:
         banner = file.readline(200)
-        words = banner.lower().split()
-        if words[:3] != ["%%matrixmarket", "matrix", "coordinate"] or (
-            words[3:4] not in (["integer"], ["real"]) or words[4:] != ["general"]
-        ):
-            msg = (
-                f"{path} does not begin with '%%MatrixMarket matrix coordinate integer (or "
-                f"real) general' but with {banner[:60].strip()!r}: no matrix of counts."
-            )
-            raise ValueError(msg)
-        for line in file:
-            if not line.startswith("%") and line.strip():
-                return line
-    msg = f"{path} ends before its sizes; it is truncated."
-    raise ValueError(msg)
+    words = banner.lower().split()
+    kinds = [["%%matrixmarket", "matrix", "coordinate", x, "general"] for x in ("integer", "real")]
+    if words not in kinds:
+        msg = (
+            f"{path} does not begin with '%%MatrixMarket matrix coordinate integer (or "
+            f"real) general' but with {banner[:60].strip()!r}: no matrix of counts."
+        )
+        raise ValueError(msg)
 
 
 def _checked_sizes(path: Path, shape: tuple[int, int], *, transpose: bool) -> tuple[int, int, int]:
@@ -130,7 +125,9 @@ def _checked_sizes(path: Path, shape: tuple[int, int], *, transpose: bool) -> tu
 
     That is sizes that the file cannot hold, other ones than are named, and a file that is cut.
     """
-    line = _size_line(path)
+    with decompressing(path):
+        _check_banner(path)
+        _, line = _size_line(path)
     parts = line.split()
     if len(parts) != 3 or not all(part.isdigit() for part in parts):
         msg = f"{path}: {line.strip()[:60]!r} should be rows, columns and entries."
@@ -153,19 +150,13 @@ def _checked_sizes(path: Path, shape: tuple[int, int], *, transpose: bool) -> tu
             f"{shape[1]:,} genes are named: the files do not belong together, or one is cut."
         )
         raise ValueError(msg)
-    _check_end(path)
-    return n_rows, n_columns, n_entries
-
-
-def _check_end(path: Path) -> None:
-    """Refuse a plain file whose last line has no end: its last number may be cut."""
-    if gzipped(path):
-        return  # gzip has a checksum
     with path.open("rb") as file:
         file.seek(-1, 2)
-        if file.read() != b"\n":
-            msg = f"{path} does not end with a line end; it is truncated."
-            raise ValueError(msg)
+        cut = file.read() != b"\n"
+    if cut and not gzipped(path):  # gzip has a checksum
+        msg = f"{path} does not end with a line end; it is truncated."
+        raise ValueError(msg)
+    return n_rows, n_columns, n_entries
 
 
 def _to_csr(path: Path, matrix: Any, *, transpose: bool) -> sp.csr_matrix[Any]:

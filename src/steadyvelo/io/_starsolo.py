@@ -5,10 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._barcodes import checked_names
 from ._count_table import Ambiguous, CountTable
 from ._matrix_market import read_layer, read_triple, values_per_line
-from ._text import check_folder, contents, find_file, has_file, read_barcodes, read_names
+from ._text import (
+    check_folder,
+    checked_names,
+    contents,
+    find_file,
+    has_file,
+    read_barcodes,
+    read_names,
+)
 
 if TYPE_CHECKING:
     import os
@@ -21,10 +28,7 @@ _KINDS = ("spliced", "unspliced", "ambiguous")
 
 
 def read_starsolo(
-    path: str | os.PathLike[str],
-    *,
-    filtered: bool = True,
-    ambiguous: Ambiguous = "default",
+    path: str | os.PathLike[str], *, filtered: bool = True, ambiguous: Ambiguous = "default"
 ) -> AnnData:
     """Read the Velocyto counts of STARsolo.
 
@@ -39,9 +43,8 @@ def read_starsolo(
         Of a folder that holds both, whether to read the cells that STARsolo called, or all
         barcodes. Where there is only one of them, that is read.
     ambiguous
-        What becomes of ambiguous molecules: ``"drop"``, ``"spliced"``, ``"unspliced"`` (added to
-        that layer) or ``"keep"`` (a layer of their own). ``"default"`` means drop: they
-        overlap both an intron and an exon, and molecules of a single exon are counted as spliced.
+        As in :func:`read`. ``"default"`` means drop: ambiguous molecules overlap both an intron and
+        an exon, and those of a single exon are counted as spliced.
 
     Returns
     -------
@@ -50,10 +53,8 @@ def read_starsolo(
 
     Raises
     ------
-    FileNotFoundError
-        If a file is missing.
-    ValueError
-        If a file is truncated or corrupt, or files do not belong together.
+    FileNotFoundError, ValueError
+        As in :func:`read`.
 
     References
     ----------

@@ -6,7 +6,10 @@ import gzip
 import zlib
 from typing import TYPE_CHECKING
 
-from ._barcodes import checked_names
+import pandas as pd
+
+from steadyvelo._adata._checks import listed
+
 from ._broken import refusing
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_folder",
+    "checked_names",
     "contents",
     "decompressing",
     "find_file",
@@ -40,14 +44,13 @@ def contents(folder: Path) -> str:
 
 def has_file(folder: Path, name: str) -> bool:
     """Tell whether a file is in a folder, plain or gzip."""
-    return _place(folder, name) is not None
+    return any(place.is_file() for place in (folder / name, folder / f"{name}.gz"))
 
 
 def find_file(folder: Path, *names: str, what: str) -> Path:
     """Return the first of the names that is in a folder, plain or gzip; refuse where none is."""
-    for name in names:
-        place = _place(folder, name)
-        if place is not None:
+    for place in (folder / (name + end) for name in names for end in ("", ".gz")):
+        if place.is_file():
             return place
     msg = (
         f"{folder} has no {what} ({' or '.join(names)}, plain or .gz); it holds {contents(folder)}."
@@ -65,9 +68,17 @@ def read_barcodes(folder: Path, name: str) -> list[str]:
     return checked_names(read_names(folder, name, what="list of barcodes"), "cells", folder)
 
 
-def _place(folder: Path, name: str) -> Path | None:
-    places = (folder / name, folder / f"{name}.gz")
-    return next((place for place in places if place.is_file()), None)
+def checked_names(names: list[str], what: str, source: Path | str) -> list[str]:
+    """Refuse names that stand twice where each must be one thing."""
+    index = pd.Index(names)
+    if not index.is_unique:
+        doubled = index[index.duplicated()].unique()
+        msg = (
+            f"{source} names {len(doubled)} {what} more than once ({listed(doubled, 3)}): two "
+            "files or samples joined without telling them apart?"
+        )
+        raise ValueError(msg)
+    return names
 
 
 def gzipped(path: Path) -> bool:

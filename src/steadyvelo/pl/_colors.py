@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from steadyvelo import _keys
 from steadyvelo._adata._checks import listed, warn
 
+from ._axes import as_text
 from ._legend import explain_categories, side_by_side
-from ._names import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,23 +33,13 @@ _MISSING = "#d9d9d9"
 
 @dataclass(frozen=True)
 class CellColors:
-    """Colours of all cells.
+    """Colours of all cells: by numbers, by categories, or all alike."""
 
-    Attributes
-    ----------
-    title
-        Name of what is coloured; the empty string for plain points.
-    values
-        RGBA colours, or numbers for a colour map, shape (cells,) or (cells, 4).
-    categories
-        Colour of each category; empty where there are none.
-    codes
-        Number of each cell's category, −1 where it is unknown, shape (cells,); all −1 without
-        categories.
-    """
-
+    # name of what is coloured; the empty string for plain points
     title: str
+    # RGBA colours, shape (cells, 4), or numbers for a colour map, shape (cells,)
     values: NDArray[Any]
+    # colour of each category, and the number of each cell's, −1 where it has none
     categories: dict[str, Any]
     codes: NDArray[np.intp]
 

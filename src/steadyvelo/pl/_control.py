@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
-import numpy as np
-
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_key
 
-from ._legend import make_room
+from ._axes import finished, given_axes, panels
 from ._velocity_stream import velocity_stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from anndata import AnnData
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -50,14 +48,12 @@ def control(
     ----------
     adata
         Result of :func:`steadyvelo.tl.randomized_velocity`; any part of its cells.
-    basis, color, velocity_key, components, n_grid, smoothing, min_mass, density
+    basis, color, velocity_key, components, n_grid, smoothing, min_mass, density, show
         As in :func:`steadyvelo.pl.velocity_stream`.
     ax
         Two axes to draw on; None makes new ones.
     palette, size, alpha, legend_loc
         As there; the legend stands at the right panel.
-    show
-        Open the picture in a window.
 
     Returns
     -------
@@ -82,7 +78,10 @@ def control(
     basis = basis.removeprefix("X_")
     name = _keys.RANDOMIZED.of(velocity_key, basis)
     check_key(adata, "obsm", name, f"run tl.randomized_velocity(adata, basis={basis!r}) first.")
-    axes = _two_axes(ax)
+    if ax is None:
+        axes = panels(2, 2, (5.25, 4.6))
+    else:
+        axes = given_axes(ax, 2, "two axes, for the data and the control")
     # the name of the control's arrows is that of a fit of its own
     keys = velocity_key, name.removesuffix(f"_{basis}")
     for panel, key, title in zip(axes, keys, ("data", "randomised"), strict=True):
@@ -103,19 +102,4 @@ def control(
             legend_loc=legend_loc if title == "randomised" or legend_loc == "on data" else None,
             title=title,
         )
-    if ax is None:
-        make_room(axes[-1].figure)
-    if show:
-        plt.show()
-    return axes
-
-
-def _two_axes(ax: Sequence[Axes] | None) -> NDArray[np.object_]:
-    """Return the axes given, or new ones."""
-    if ax is None:
-        return plt.subplots(1, 2, figsize=(10.5, 4.6), layout="constrained")[1]
-    axes = np.asarray(ax, dtype=object).ravel()
-    if len(axes) != 2:
-        msg = f"ax must hold two axes, for the data and the control; it holds {len(axes)}."
-        raise ValueError(msg)
-    return axes
+    return finished(axes, own=ax is None, show=show)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 
@@ -12,8 +11,8 @@ from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._fit import Fit
 
+from ._axes import as_text, finished, given_axes, panels
 from ._gene_values import gene_names, moments_of_genes
-from ._names import as_text
 from ._phase_portrait import phase_portrait
 
 if TYPE_CHECKING:
@@ -84,15 +83,10 @@ def gene_velocity(
     places = adata.var_names.get_indexer(names)
     abundances = zip(*moments_of_genes(fit, names), strict=True)
     if ax is None:
-        _, axes = plt.subplots(
-            len(names), 3, figsize=(11, 3.2 * len(names)), layout="constrained", squeeze=False
-        )
+        axes = panels(3 * len(names), 3, (11 / 3, 3.2))
     else:
-        axes = np.asarray(ax, dtype=object)
-        if axes.size != 3 * len(names):
-            msg = f"ax must hold 3 axes for each of {len(names)} genes; it holds {axes.size}."
-            raise ValueError(msg)
-        axes = axes.reshape(len(names), 3)
+        axes = given_axes(ax, 3 * len(names), f"3 axes for each of {len(names)} genes")
+    axes = axes.reshape(len(names), 3)
     if size is None:
         size = float(np.clip(40_000 / adata.n_obs, 1, 25))
     for row, name, place, (spliced, unspliced) in zip(axes, names, places, abundances, strict=True):
@@ -109,9 +103,7 @@ def gene_velocity(
         velocity = unspliced - fit.gamma[place] * spliced - fit.offset[place]
         _on_embedding(row[1], points, velocity, f"{name} velocity", size=size, signed=True)
         _on_embedding(row[2], points, spliced, f"{name} expression", size=size, signed=False)
-    if show:
-        plt.show()
-    return axes
+    return finished(axes, show=show)
 
 
 def _on_embedding(

@@ -6,17 +6,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata
+from steadyvelo._adata._checks import check_adata, check_whole_number
 from steadyvelo._adata._fit import Fit
 
+from ._axes import as_text, finished, new_axes
 from ._colors import cell_colors, color_column
 from ._gene_values import gene_names, moments_of_genes
-from ._legend import explain_above, make_room
-from ._names import as_text
+from ._legend import explain_above
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,12 +66,8 @@ def heatmap(
         Order genes by their highest bin; False leaves them as they are given.
     cmap
         Colour map of matplotlib.
-    palette
-        Colours of categories; None means scanpy's in ``uns``, else matplotlib's.
-    ax
-        Axes to draw on; None makes new ones.
-    show
-        Open the picture in a window.
+    palette, ax, show
+        As in :func:`steadyvelo.pl.velocity_stream`.
 
     Returns
     -------
@@ -106,7 +101,7 @@ def heatmap(
     rows = np.argsort(scaled.argmax(axis=1), kind="stable") if sort_genes else np.arange(len(names))
     own = ax is None
     if ax is None:
-        _, ax = plt.subplots(figsize=(7, 1.2 + 0.18 * len(names)), layout="constrained")
+        ax = new_axes(7, 1.2 + 0.18 * len(names))
     drawn = ax.imshow(
         scaled[rows], aspect="auto", interpolation="nearest", cmap=cmap, vmin=0, vmax=1
     )
@@ -116,18 +111,12 @@ def heatmap(
     ax.figure.colorbar(drawn, ax=ax, label="expression, scaled", shrink=0.7)
     if color is not None:
         _strip(ax, adata, color, palette, order, edges)
-    if own:
-        make_room(ax.figure)
-    if show:
-        plt.show()
-    return ax
+    return finished(ax, own=own, show=show)
 
 
 def _bins(adata: AnnData, sortby: str, n_bins: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the cells in order, and where bins begin and end among them."""
-    if n_bins < 1:
-        msg = f"n_bins must be at least 1; it is {n_bins}."
-        raise ValueError(msg)
+    check_whole_number("n_bins", n_bins, least=1)
     if sortby not in adata.obs and sortby.endswith("_pseudotime"):
         msg = f"obs[{sortby!r}] is not there; run tl.velocity_pseudotime first, or name sortby=."
         raise KeyError(msg)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
+from scipy.stats import t as student_t
 
+from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
 
+from ._axes import as_text, finished, given_axes, panels
 from ._colors import cell_colors
 from ._gene_values import gene_names, moments_of_genes
-from ._legend import make_room
-from ._names import as_text
-from ._panels import panels
-from ._steady_state_line import draw_line, line_title
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -64,10 +63,8 @@ def phase_portrait(
         Result of :func:`steadyvelo.tl.velocity`.
     genes
         One name or several.
-    color
-        Column of ``obs`` to colour cells by; None means grey.
-    velocity_key
-        Prefix of the result.
+    color, velocity_key, palette, size, alpha, show
+        As in :func:`steadyvelo.pl.velocity_stream`.
     ax
         Axes to draw on, one for each gene; None makes new ones.
     n_columns
@@ -75,17 +72,11 @@ def phase_portrait(
     show_fit_cells
         Ring the cells of the fit. On a part of the cells of the fit, whose quantiles
         are others, none are ringed and the title says so.
-    palette
-        Colours of categories; None means scanpy's in ``uns``, else matplotlib's.
-    size, alpha
-        Area (points²; None chooses by the number of cells) and opacity of the points.
     density
         Draw how many cells lie where, in hexagons, in the place of points; cells of the fit
         are points then. None means for more than 20,000 cells that have no `color`.
     legend_loc
         Where matplotlib puts the legend, ``"right margin"``, or None for no legend.
-    show
-        Open the picture in a window.
 
     Returns
     -------
@@ -109,7 +100,6 @@ def phase_portrait(
     """
     check_adata(adata)
     names = gene_names(adata, genes)
-    given = None if ax is None else _given_axes(ax, len(names))
     if density and color is not None:
         msg = f"a density shows no colours; leave out density=True or color={color!r}."
         raise ValueError(msg)
@@ -122,7 +112,10 @@ def phase_portrait(
     in_fit = _in_fit(spliced, unspliced, places, fit) if show_fit_cells else None
     size = float(np.clip(40_000 / adata.n_obs, 1, 25)) if size is None else size
 
-    axes = panels(len(names), n_columns, (3.1, 2.9), margin=1.0) if given is None else given
+    if ax is None:
+        axes = panels(len(names), n_columns, (3.1, 2.9), margin=1.0)
+    else:
+        axes = given_axes(ax, len(names), f"an axes for each of {len(names)} genes")
     for k, (panel, name) in enumerate(zip(axes, names, strict=True)):
         # when every cell is in the fit, marks would only hide them
         marked = None if in_fit is None or in_fit[k].all() else in_fit[k]
@@ -130,33 +123,17 @@ def phase_portrait(
             _draw_density(panel, spliced[k], unspliced[k], marked)
         else:
             _draw_points(panel, spliced[k], unspliced[k], marked, colors, size, alpha)
-        draw_line(panel, spliced[k], fit, adata.var.iloc[places[k]])
-        panel.set_title(as_text(line_title(adata, name, fit)))
+        _draw_line(panel, spliced[k], fit, adata.var.iloc[places[k]])
+        panel.set_title(as_text(_line_title(adata, name, fit)))
         panel.set_xlabel("spliced")
         panel.set_ylabel("unspliced")
     _explain_marks(axes[0])
     colors.explain(axes, axes[-1].collections[0], legend_loc)
-    if given is None:
-        make_room(axes[-1].figure)
-    if show:
-        plt.show()
-    return axes[0] if len(names) == 1 else axes
-
-
-def _given_axes(ax: Axes | Sequence[Axes], n_genes: int) -> NDArray[np.object_]:
-    """Return the axes given as an array; refuse more or fewer than there are genes."""
-    axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
-    if len(axes) != n_genes:
-        msg = f"ax must hold an axes for each of {n_genes} genes; it holds {len(axes)}."
-        raise ValueError(msg)
-    return axes
+    return finished(axes[0] if len(names) == 1 else axes, own=ax is None, show=show)
 
 
 def _in_fit(
-    spliced: NDArray[np.float64],
-    unspliced: NDArray[np.float64],
-    genes: NDArray[np.int64],
-    fit: Fit,
+    spliced: NDArray[np.float64], unspliced: NDArray[np.float64], genes: NDArray[np.int64], fit: Fit
 ) -> NDArray[np.bool_] | None:
     """Return which cells are in the fit, shape (genes, cells); None on other cells than its."""
     if not fit.has_its_cells:
@@ -213,6 +190,58 @@ def _draw_density(
             )
     if marked is not None:
         ax.scatter([], [], marker="h", color=_IN_FIT, label=_MARK)
+
+
+def _draw_line(ax: Axes, spliced: NDArray[np.float64], fit: Fit, gene: pd.Series) -> None:
+    """Draw the line of a gene with its interval; nothing where it was not fit."""
+    gamma, offset = (gene[field.of(fit.key)] for field in (_keys.GAMMA, _keys.OFFSET))
+    if np.isnan(gamma):
+        return
+    s = np.linspace(0.0, spliced.max(), 50)
+    ends = s[[0, -1]]
+    top = ax.get_ylim()[1]
+    band = _interval(s, gene, fit)
+    if band is not None:
+        low, high = band
+        label = f"{100 * fit.options.errors.level:.3g} % interval"
+        ax.fill_between(s, low, high, color="crimson", alpha=0.2, lw=0, zorder=3, label=label)
+    ax.plot(ends, gamma * ends + offset, color="crimson", lw=1.5, zorder=3, label="steady state")
+    ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
+    # a wide interval would make the cells small
+    ax.set_ylim(top=max(top, 1.05 * (gamma * ends[1] + offset)))
+
+
+def _interval(
+    s: NDArray[np.float64], gene: pd.Series, fit: Fit
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return the lower and the upper line of the interval; None where the fit has no errors."""
+    if _keys.GAMMA_LOW.of(fit.key) not in gene or fit.options.errors.method is None:
+        return None
+    low, high = (gene[field.of(fit.key)] for field in (_keys.GAMMA_LOW, _keys.GAMMA_HIGH))
+    fields = (_keys.GAMMA_SE, _keys.OFFSET_SE, _keys.LINE_COVARIANCE)
+    gamma_se, offset_se, covariance = (gene[field.of(fit.key)] for field in fields)
+    if offset_se > 0 and np.isfinite(gamma_se):
+        line = gene[_keys.GAMMA.of(fit.key)] * s + gene[_keys.OFFSET.of(fit.key)]
+        variance = offset_se**2 + 2 * s * covariance + (s * gamma_se) ** 2
+        # the t of γ's own interval is that of its degrees of freedom
+        df = max(float(gene[_keys.EFFECTIVE_CELLS.of(fit.key)]) - 1.0, 1.0)
+        t = student_t.ppf(0.5 + fit.options.errors.level / 2, df)
+        half = t * np.sqrt(np.maximum(variance, 0.0))
+        return line - half, line + half
+    if np.isnan(low) or offset_se > 0:
+        return None
+    # an open interval goes up without end
+    return low * s, np.minimum(high, 1e6) * s
+
+
+def _line_title(adata: AnnData, name: str, fit: Fit) -> str:
+    """Return the name of a gene with its ratio and fit, or the reason why there are none."""
+    gene = adata.var.loc[name]
+    if np.isnan(gene[_keys.GAMMA.of(fit.key)]):
+        return f"{name}\nno fit: {gene[_keys.REASON.of(fit.key)]}"
+    r2 = gene[_keys.R2.of(fit.key)]
+    title = f"{name}\nγ = {gene[_keys.GAMMA.of(fit.key)]:.3g}, R² = {r2:.2f}"
+    return title if fit.has_its_cells else f"{title}\n(a part of the fitted cells)"
 
 
 def _explain_marks(ax: Axes) -> None:

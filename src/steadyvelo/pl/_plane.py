@@ -1,20 +1,20 @@
-"""Cells and their arrows on two dimensions of an embedding."""
+"""Cells and their arrows on two dimensions of an embedding, and their mean arrows on a grid."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+from scipy.ndimage import gaussian_filter
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._embeddings import check_arrows, check_finite_embedding
 
-from ._field import Field, field_on_grid
+from ._axes import finished, new_axes
 from ._legend import make_room
 
 if TYPE_CHECKING:
@@ -24,32 +24,82 @@ if TYPE_CHECKING:
 
     from ._colors import CellColors
 
-__all__ = ["FAINT", "STRONG", "Plane"]
+__all__ = ["FAINT", "STRONG", "Plane", "field_on_grid"]
 
 # arrows that can be told from noise, and those that cannot
 STRONG, FAINT = "0.1", "0.6"
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
-    """What is drawn on an embedding.
+class Field:
+    """Mean arrows on a regular grid, shape (rows, columns), masked where cells are too few."""
 
-    Attributes
-    ----------
-    basis, components
-        Name of the embedding, and which two of its dimensions.
-    points
-        Positions, float64, shape (cells, 2).
-    arrows
-        Arrows, float64, shape (cells, 2); NaN for cells without one.
-    determined
-        Whether a cell's direction can be told from noise; None where nobody has tested it.
+    # coordinates of columns, and of rows
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    u: np.ma.MaskedArray
+    v: np.ma.MaskedArray
+    # share of the cells around each point whose direction is; 1 where nobody has tested them
+    determined: NDArray[np.float64]
+
+    @property
+    def length(self) -> np.ma.MaskedArray:
+        """Lengths of the arrows, shape (rows, columns)."""
+        return np.ma.sqrt(self.u**2 + self.v**2)
+
+
+def field_on_grid(
+    points: NDArray[np.float64],
+    arrows: NDArray[np.float64],
+    determined: NDArray[np.bool_] | None = None,
+    *,
+    n_grid: int = 50,
+    smoothing: float = 1.0,
+    min_mass: float = 0.05,
+) -> Field:
+    r"""Average the arrows of cells around the points of a grid.
+
+    A Gaussian kernel average (Nadaraya and Watson) on binned cells,
+
+    .. math:: a(g) = \sum_i K(g - e_i) a_i / \textstyle\sum_i K(g - e_i)
+
+    which costs the same for any number of cells. Cells without an arrow do not count. `smoothing`
+    is the standard deviation of the kernel, in steps of the grid; where the density of cells is
+    below `min_mass` of its 99th percentile, the field is masked.
     """
+    some = np.isfinite(arrows).all(axis=1)
+    points, arrows = points[some].astype(np.float64), arrows[some].astype(np.float64)
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = np.where(high > low, 0.02 * (high - low), 0.5)
+    edges = [
+        np.linspace(a, b, n_grid + 1) for a, b in zip(low - margin, high + margin, strict=True)
+    ]
+
+    def smoothed(weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        binned, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=edges, weights=weights)
+        return gaussian_filter(binned.T, smoothing, mode="constant")
+
+    mass = smoothed(None)
+    empty = mass < min_mass * np.percentile(mass[mass > 0], 99)
+    divisor = np.where(empty, 1.0, mass)
+    u, v = (np.ma.array(smoothed(arrows[:, d]) / divisor, mask=empty) for d in (0, 1))
+    x, y = (0.5 * (edge[:-1] + edge[1:]) for edge in edges)
+    share = np.ones_like(mass)
+    if determined is not None:
+        share = smoothed(determined[some].astype(np.float64)) / divisor
+    return Field(x, y, u, v, share)
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """Cells and their arrows on two of the dimensions of an embedding, shape (cells, 2)."""
 
     basis: str
     components: tuple[int, int]
     points: NDArray[np.float64]
+    # NaN for cells without one
     arrows: NDArray[np.float64]
+    # whether a cell's direction can be told from noise; None where nobody has tested it
     determined: NDArray[np.bool_] | None
 
     @classmethod
@@ -67,20 +117,18 @@ class Plane:
         if not np.isfinite(arrows).all(axis=1).any():
             msg = f"no cell has an arrow on {basis!r}; see the warnings of tl.velocity_graph."
             raise ValueError(msg)
-        return cls(
-            basis, components, points, arrows, _determined(adata, basis, velocity_key, chosen)
-        )
+        # what was tested may be fewer components than a wide embedding has
+        tested = _keys.DIRECTION.read(adata, velocity_key, basis, default=None)
+        others = tested is not None and max(chosen) >= tested.shape[1]
+        determined = None
+        if not others and _keys.DETERMINED.is_in(adata, velocity_key, basis):
+            determined = _keys.DETERMINED.values(adata, velocity_key, basis)
+        return cls(basis, components, points, arrows, determined)
 
     def field(self, n_grid: int, smoothing: float, min_mass: float) -> Field:
         """Average the arrows around the points of a grid."""
-        return field_on_grid(
-            self.points,
-            self.arrows,
-            self.determined,
-            n_grid=n_grid,
-            smoothing=smoothing,
-            min_mass=min_mass,
-        )
+        options = {"n_grid": n_grid, "smoothing": smoothing, "min_mass": min_mass}
+        return field_on_grid(self.points, self.arrows, self.determined, **options)
 
     def draw_cells(
         self,
@@ -94,7 +142,7 @@ class Plane:
         """Draw the cells as points, on new axes where none are given, and explain their colours."""
         own = ax is None
         if ax is None:
-            _, ax = plt.subplots(figsize=(6, 5), layout="constrained")
+            ax = new_axes(6, 5)
         if size is None:
             size = float(np.clip(60_000 / len(self.points), 1, 40))
         drawn = colors.scatter(ax, self.points[:, 0], self.points[:, 1], size=size, alpha=alpha)
@@ -122,17 +170,4 @@ class Plane:
         ax.set_xticks([])
         ax.set_yticks([])
         ax.set_title(self.basis if title is None else title)
-        if show:
-            plt.show()
-        return ax
-
-
-def _determined(
-    adata: AnnData, basis: str, velocity_key: str, components: list[int]
-) -> NDArray[np.bool_] | None:
-    """Return what was tested of the components, which are not all that a wide embedding has."""
-    tested = _keys.DIRECTION.read(adata, velocity_key, basis, default=None)
-    others = tested is not None and max(components) >= tested.shape[1]
-    if others or not _keys.DETERMINED.is_in(adata, velocity_key, basis):
-        return None
-    return _keys.DETERMINED.values(adata, velocity_key, basis)
+        return finished(ax, show=show)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts
 
+from ._axes import as_text, finished, new_axes
 from ._colors import color_column
-from ._names import as_text
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -37,10 +36,8 @@ def proportions(
         With layers ``spliced`` and ``unspliced``, and ``ambiguous`` where there are such.
     groupby
         Column of ``obs``; None means all cells together.
-    ax
-        Axes to draw on; None makes new ones.
-    show
-        Open the picture in a window.
+    ax, show
+        As in :func:`steadyvelo.pl.velocity_stream`.
 
     Returns
     -------
@@ -79,7 +76,7 @@ def proportions(
     )
     shares = sums / np.maximum(sums.sum(axis=0), 1)
     if ax is None:
-        _, ax = plt.subplots(figsize=(5.5, 0.8 + 0.32 * len(names)), layout="constrained")
+        ax = new_axes(5.5, 0.8 + 0.32 * len(names))
     left, rows = np.zeros(len(names)), [as_text(name) for name in names]
     for kind, share in zip(kinds, shares, strict=True):
         bars = ax.barh(rows, share, left=left, color=_KINDS[kind], label=kind.of())
@@ -90,6 +87,4 @@ def proportions(
     ax.set_xlabel("share of molecules")
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(kinds), frameon=False)
-    if show:
-        plt.show()
-    return ax
+    return finished(ax, show=show)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import norm
 
 from steadyvelo._adata._checks import check_level, listed
 from steadyvelo.tl import rank_velocity_genes
 
-from ._names import as_text
-from ._panels import panels
+from ._axes import as_text, finished, panels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,9 +118,7 @@ def rank_genes(
         rows = rows.reindex(rows["statistic"].abs().sort_values(ascending=False).index)[:n_genes]
         _draw(panel, rows.sort_values("statistic", ascending=False), level, fdr)
         panel.set_title(as_text(name))
-    if show:
-        plt.show()
-    return axes[0] if len(names) == 1 else axes
+    return finished(axes[0] if len(names) == 1 else axes, show=show)
 
 
 def _draw(ax: Axes, rows: pd.DataFrame, level: float, fdr: float) -> None:

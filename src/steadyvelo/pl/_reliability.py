@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
 
-from ._names import as_text
+from ._axes import as_text, finished, new_axes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -38,10 +37,8 @@ def reliability(
         Result of :func:`steadyvelo.tl.reliability`.
     velocity_key
         Prefix of that result.
-    ax
-        Axes to draw on; None makes new ones.
-    show
-        Open the picture in a window.
+    ax, show
+        As in :func:`steadyvelo.pl.velocity_stream`.
 
     Returns
     -------
@@ -67,7 +64,7 @@ def reliability(
     names = [str(name) for name in table.index]
     verdicts = table["verdict"].astype(str)
     if ax is None:
-        _, ax = plt.subplots(figsize=(6.5, 1.0 + 0.36 * len(names)), layout="constrained")
+        ax = new_axes(6.5, 1.0 + 0.36 * len(names))
     places = range(len(names))
     ax.barh(places, table["determined"], color=[_COLORS.get(v, _OTHER) for v in verdicts])
     controls = table.get("control_determined", pd.Series(np.nan, index=table.index))
@@ -88,6 +85,4 @@ def reliability(
     if controls.notna().any():
         ax.plot([], [], color="black", lw=1.5, label="in controls that go nowhere")
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, fontsize="small")
-    if show:
-        plt.show()
-    return ax
+    return finished(ax, show=show)

@@ -61,10 +61,8 @@ def velocity_arrows(
 
     Raises
     ------
-    KeyError
-        If there is no such embedding, arrows or column.
-    ValueError
-        If no cell has an arrow.
+    KeyError, ValueError
+        As :func:`steadyvelo.pl.velocity_stream`.
 
     Examples
     --------
@@ -83,10 +81,8 @@ def velocity_arrows(
     side = np.ptp(plane.points, axis=0).max()
     sure = np.ones(len(points), dtype=bool) if plane.determined is None else plane.determined[some]
     ax.quiver(
-        points[:, 0],
-        points[:, 1],
-        arrows[:, 0],
-        arrows[:, 1],
+        *points.T,
+        *arrows.T,
         color=np.where(sure, STRONG, FAINT),
         angles="xy",
         scale_units="xy",

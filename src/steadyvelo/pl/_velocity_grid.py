@@ -61,10 +61,8 @@ def velocity_grid(
 
     Raises
     ------
-    KeyError
-        If there is no such embedding, arrows or column.
-    ValueError
-        If no cell has an arrow.
+    KeyError, ValueError
+        As :func:`steadyvelo.pl.velocity_stream`.
 
     Examples
     --------

@@ -23,21 +23,9 @@ _CELLS_AT_ONCE = 2_000
 def components(values: sp.csr_matrix[Any], n_components: int, *, rng: int = 0) -> NDArray[Any]:
     """Return the first principal components of centred values.
 
-    Eigenvectors of the covariance of genes, summed in float64 over parts of the cells; where
-    there are too many genes for that, scanpy's iterative solver.
-
-    Parameters
-    ----------
-    values
-        Cells × genes, float32.
-    n_components
-        Number of components, fewer than there are cells and genes.
-    rng
-        Seed of the iterative solver.
-
-    Returns
-    -------
-    Float32, shape (cells, components), of largest variance first.
+    Values are cells × genes, components float32, shape (cells, components), of largest variance
+    first: eigenvectors of the covariance of genes, summed in float64 over parts of the cells;
+    where there are too many genes for that, scanpy's iterative solver finds them.
     """
     n_cells, n_genes = values.shape
     if n_genes > _MOST_GENES:

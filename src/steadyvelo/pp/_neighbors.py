@@ -13,6 +13,7 @@ from steadyvelo._adata._checks import (
     check_adata,
     check_counts,
     check_key,
+    check_whole_number,
     is_integer,
     warn,
     writable,
@@ -20,8 +21,7 @@ from steadyvelo._adata._checks import (
 from steadyvelo._adata._provenance import stamp
 
 from ._components import components
-from ._fuzzy_graph import distance_graph, fuzzy_graph
-from ._nearest import nearest_neighbors
+from ._nearest import distance_graph, fuzzy_graph, nearest_neighbors
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -144,10 +144,8 @@ def neighbors(
 
 def _check_numbers(n_cells: int, n_neighbors: int, n_pcs: int) -> None:
     """Refuse numbers of neighbours and components that cannot be."""
-    for name, number in (("n_neighbors", n_neighbors), ("n_pcs", n_pcs)):
-        if not isinstance(number, (int, np.integer)) or isinstance(number, bool):
-            msg = f"{name} must be a whole number; it is {number!r}."
-            raise TypeError(msg)
+    check_whole_number("n_neighbors", n_neighbors)
+    check_whole_number("n_pcs", n_pcs, least=1)
     if n_neighbors < 2:
         msg = f"n_neighbors must be at least 2 (the cell itself and one more); it is {n_neighbors}."
         raise ValueError(msg)
@@ -156,9 +154,6 @@ def _check_numbers(n_cells: int, n_neighbors: int, n_pcs: int) -> None:
             f"{n_cells} cells cannot have {n_neighbors} neighbours each; give a smaller "
             "n_neighbors= or more cells."
         )
-        raise ValueError(msg)
-    if n_pcs < 1:
-        msg = f"n_pcs must be at least 1; it is {n_pcs}."
         raise ValueError(msg)
 
 

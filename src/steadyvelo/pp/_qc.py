@@ -11,10 +11,9 @@ import scipy.sparse as sp
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts, check_key, is_integer, writable
 
-from ._cell_sizes import cell_sizes
+from ._cell_sizes import Doubt, cell_sizes, selected_genes
 from ._qc_checks import CHECKS
 from ._qc_counts import Counts
-from ._selected_genes import Doubt, selected_genes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -100,12 +99,8 @@ def qc(
     if _keys.COUNTS_ATTACHED.is_in(adata):
         # the others are known to have none
         counts = counts.of_cells(_keys.COUNTS_ATTACHED.values(adata))
-    findings = {name: check(counts) for name, check in CHECKS.items()}
-    table = pd.DataFrame(
-        [(f.verdict, f.value, f.reason, f.remedy) for f in findings.values()],
-        index=pd.Index(findings, name="check"),
-        columns=["verdict", "value", "reason", "remedy"],
-    )
+    findings = [check(counts) for check in CHECKS.values()]
+    table = pd.DataFrame(findings, index=pd.Index(CHECKS, name="check"))
     proportions = _proportions(counts)
     writable(adata)
     _keys.QC.write(adata, table)

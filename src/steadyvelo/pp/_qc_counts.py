@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,30 +14,17 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
     from numpy.typing import NDArray
 
-    from ._selected_genes import Doubt
+    from ._cell_sizes import Doubt
 
 __all__ = ["Counts", "Finding"]
-
-Verdict: TypeAlias = Literal["ok", "look", "stop"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check says.
+    """What a check says: the number that decides, what was found and what to do."""
 
-    Attributes
-    ----------
-    verdict
-        `"ok"`, `"look"` (go on, knowing this) or `"stop"` (a fit would mean nothing).
-    value
-        The number that decides.
-    reason
-        What was found.
-    remedy
-        What to do; the empty string where nothing is.
-    """
-
-    verdict: Verdict
+    # "look": go on, knowing this; "stop": a fit would mean nothing
+    verdict: Literal["ok", "look", "stop"]
     value: float
     reason: str
     remedy: str = ""
@@ -45,18 +32,9 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """The layers a check looks at.
+    """The layers a check looks at, cells × genes, with names and the group of each cell.
 
-    Attributes
-    ----------
-    spliced, unspliced, ambiguous
-        Cells × genes, CSR; ambiguous may be None.
-    cells, genes
-        Their names.
-    groups
-        Category of each cell, or None.
-    doubt
-        What says that sizes of cells are of a selection of genes or of other counts, or None.
+    `doubt` is what says that sizes of cells are of a selection of genes or of other counts.
     """
 
     spliced: sp.csr_array[Any]

@@ -19,8 +19,7 @@ from steadyvelo._adata._checks import (
 )
 from steadyvelo._adata._provenance import stamp
 
-from ._cell_sizes import TOTALS, cell_sizes
-from ._selected_genes import selected_genes
+from ._cell_sizes import TOTALS, cell_sizes, selected_genes
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -26,22 +26,12 @@ _SCALE = 10.0
 
 @dataclass(frozen=True)
 class Clusters:
-    """A section of the page.
+    """A section of the page."""
 
-    Attributes
-    ----------
-    rows
-        Per cluster: name, cells, median length, median confidence, median confidence of
-        transitions, as text.
-    names
-        The clusters, in the order of the transitions.
-    transitions
-        Mean probability of a step from a cell of one cluster (rows) to one of another: text and
-        share in percent, whole.
-    """
-
+    # name, cells, and medians of length, confidence and confidence of transitions, as text
     rows: list[list[str]]
     names: list[str]
+    # mean probability of a step from a cluster (row) to another: text and share in percent, whole
     transitions: list[list[tuple[str, int]]]
 
 

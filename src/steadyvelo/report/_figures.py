@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from steadyvelo import _keys, pl
+from steadyvelo.pl._axes import panels
 from steadyvelo.pl._legend import make_room
 
 from ._text import joined, number, percent
@@ -22,29 +23,16 @@ if TYPE_CHECKING:
     from steadyvelo._adata._fit import Fit
 
     from ._genes import Genes
-    from ._judged import Judged
+    from ._verdicts import Judged
 
 __all__ = ["Figure", "all_figures"]
 
 _DPI = 130
-_PANEL_COLUMNS = 4
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture.
-
-    Attributes
-    ----------
-    source
-        The picture as a data URI.
-    alt
-        What it shows, for those who cannot see it.
-    caption
-        What stands below it.
-    width, height
-        In pixels.
-    """
+    """A picture as a data URI, what it shows in words, its caption, and its size in pixels."""
 
     source: str
     alt: str
@@ -54,12 +42,7 @@ class Figure:
 
 
 def all_figures(
-    adata: AnnData,
-    groupby: str | None,
-    basis: str,
-    fit: Fit,
-    genes: Genes,
-    judged: Judged,
+    adata: AnnData, groupby: str | None, basis: str, fit: Fit, genes: Genes, judged: Judged
 ) -> dict[str, Figure]:
     """Draw the field beside its control, verdicts, proportions and phase portraits."""
     common: dict[str, Any] = {"color": groupby, "velocity_key": fit.key}
@@ -73,8 +56,10 @@ def all_figures(
     for name, chosen, how in (("best", genes.best, "highest"), ("worst", genes.worst, "lowest")):
         if chosen:
             low, high = (f(adata.var.loc[chosen, _keys.R2.of(fit.key)]) for f in (min, max))
+            axes = panels(len(chosen), 4, (2.8, 2.7), margin=1.4, new_figure=Canvas)
+            pl.phase_portrait(adata, chosen, ax=axes, **common)
             found[name] = _figure(
-                _portraits(adata, chosen, **common),
+                axes[0].figure,
                 alt=f"Phase portraits, unspliced against spliced, of the genes with the {how} R²: "
                 f"{joined(chosen)}.",
                 caption=f"Genes with the {how} R²{counted}: {number(low, 2)} to {number(high, 2)}. "
@@ -149,17 +134,6 @@ def _proportions(adata: AnnData, groupby: str | None) -> Figure:
         caption="Shares of the molecules of the genes in this file. 10 to 30 % unspliced are usual "
         "in whole cells, more in nuclei.",
     )
-
-
-def _portraits(adata: AnnData, genes: list[str], *, color: str | None, velocity_key: str) -> Canvas:
-    n_rows = -(-len(genes) // _PANEL_COLUMNS)
-    n_columns = min(len(genes), _PANEL_COLUMNS)
-    canvas = Canvas(figsize=(2.8 * n_columns + 1.4, 2.7 * n_rows), layout="constrained")
-    grid = canvas.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for spare in grid[len(genes) :]:
-        canvas.delaxes(spare)
-    pl.phase_portrait(adata, genes, color=color, velocity_key=velocity_key, ax=grid[: len(genes)])
-    return canvas
 
 
 def _figure(canvas: Canvas, *, alt: str, caption: str) -> Figure:

@@ -27,26 +27,15 @@ _LEFT_OUT = {"embeddings", "version", "n_cells", "n_graph_genes", "terminal_stat
 
 @dataclass(frozen=True)
 class Fit:
-    """A section of the page; every table is a list of names and values.
+    """A section of the page; every table is a list of names and values."""
 
-    Attributes
-    ----------
-    data
-        Cells and genes, and why some were left out.
-    parameters
-        Everything the fit was asked for.
-    seconds
-        Time of each step; empty where nobody has timed them.
-    versions
-        Of this package when it fitted and now, and of the others now.
-    command
-        What was run, or the empty string.
-    """
-
+    # cells and genes, and why some were left out
     data: list[tuple[str, str]]
     parameters: list[tuple[str, str]]
+    # time of each step; empty where nobody has timed them
     seconds: list[tuple[str, str]]
     versions: list[tuple[str, str]]
+    # what was run, or the empty string
     command: str
 
 

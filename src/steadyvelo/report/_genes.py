@@ -30,20 +30,13 @@ _NUMBERS = (
 
 @dataclass(frozen=True)
 class Genes:
-    """A section of the page.
+    """A section of the page."""
 
-    Attributes
-    ----------
-    columns
-        Names of the columns of the table, and whether they hold numbers.
-    rows
-        A list per gene: text, numbers, None where there is none.
-    best, worst
-        Names of well-counted genes that fit best, and worst.
-    """
-
+    # names of the columns of the table, and whether they hold numbers
     columns: list[tuple[str, bool]]
+    # text and numbers of each gene, None where there is none
     rows: list[list[Any]]
+    # well-counted genes that fit best, and worst
     best: list[str]
     worst: list[str]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from steadyvelo._adata._fit import Fit
     from steadyvelo._adata._fit_params import FitOptions
 
-    from ._judged import Judged
+    from ._verdicts import Judged
 
 __all__ = ["Methods", "section"]
 

@@ -11,14 +11,13 @@ from steadyvelo import _keys
 from steadyvelo._adata._embeddings import check_arrows
 from steadyvelo._adata._fit import Fit
 
-from ._judged import Judged
 from ._text import joined, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-__all__ = ["Verdict", "Verdicts", "headline", "section"]
+__all__ = ["Judged", "Verdict", "Verdicts", "headline", "section"]
 
 # what stands for a verdict beside its colour
 _SIGNS = {
@@ -36,27 +35,43 @@ _UNTESTED = (
 )
 
 
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What was tested of the directions on an embedding, read in one place.
+
+    None where nothing was. `directions` says how :func:`steadyvelo.tl.direction` tested, the tables
+    are those of :func:`steadyvelo.tl.reliability`, and `groupby` is its column, or empty.
+    """
+
+    directions: dict[str, Any] | None
+    clusters: pd.DataFrame | None
+    checks: pd.DataFrame | None
+    sensitivity: pd.DataFrame | None
+    groupby: str
+
+    @classmethod
+    def read(cls, adata: AnnData, key: str, basis: str) -> Self:
+        """Read what is about this embedding, and nothing that is about another."""
+        params = _keys.PARAMS.read(adata, key)
+        directions = params.get("directions", {}).get(basis)
+        about = params.get("reliability", {})
+        if directions is None or about.get("basis") != basis:
+            return cls(directions, None, None, None, "")
+        fields = (_keys.RELIABILITY, _keys.RELIABILITY_CHECKS, _keys.SENSITIVITY)
+        tables = [field.read(adata, key, default=None) for field in fields]
+        return cls(directions, *tables, str(about["groupby"]))
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """One judgement: about a cluster or a check of the data.
-
-    Attributes
-    ----------
-    what
-        What is judged.
-    verdict, sign
-        The verdict, and a sign for it.
-    reason, remedy
-        Why, and what can be done.
-    numbers
-        What it rests on, name and value as text.
-    """
+    """One judgement: about a cluster or a check of the data."""
 
     what: str
     verdict: str
     sign: str
     reason: str
     remedy: str = ""
+    # what it rests on, name and value as text
     numbers: tuple[tuple[str, str], ...] = ()
 
     @classmethod
@@ -75,29 +90,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The first section of the page.
-
-    Attributes
-    ----------
-    headline
-        Sentences that say it all.
-    groupby
-        Column of the clusters that were judged.
-    clusters
-        A verdict per cluster, the supported ones first; empty where none were computed.
-    checks
-        Verdicts about the directions of the data as a whole.
-    quality
-        Verdicts about the counts.
-    sensitivity
-        Header and rows of the cosines under other choices: a column each, a row per cluster.
-    """
+    """The first section of the page."""
 
     headline: list[str]
     groupby: str
+    # of each cluster, the supported ones first, of the directions as a whole, and of the counts
     clusters: list[Verdict]
     checks: list[Verdict]
     quality: list[Verdict]
+    # header and rows of the cosines under other choices: a column each, a row per cluster
     sensitivity: tuple[list[str], list[list[str]]] | None
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from steadyvelo import _keys, tl
-from steadyvelo._adata._checks import check_adata
+from steadyvelo._adata._checks import check_adata, check_whole_number
 from steadyvelo._adata._embeddings import check_arrows
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import check_clusters, cluster_column
@@ -21,7 +21,7 @@ from steadyvelo._version import __version__
 from steadyvelo.io._files import check_target, replacing
 
 from . import _clusters, _figures, _fit, _genes, _methods, _verdicts
-from ._judged import Judged
+from ._verdicts import Judged
 
 if TYPE_CHECKING:
     import os
@@ -108,9 +108,7 @@ def write(
     """
     check_adata(adata)
     target = _page_file(path)
-    if n_portraits < 1:
-        msg = f"n_portraits must be at least 1; it is {n_portraits}."
-        raise ValueError(msg)
+    check_whole_number("n_portraits", n_portraits, least=1)
     basis = basis.removeprefix("X_")
     fit = Fit.read(adata, velocity_key)
     check_arrows(adata, basis, velocity_key)

@@ -1,0 +1,72 @@
+"""Axes that are given or new, names as text on them, and what ends every picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from ._legend import make_room
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+__all__ = ["as_text", "finished", "given_axes", "new_axes", "panels"]
+
+Drawn = TypeVar("Drawn")
+
+
+def as_text(name: object) -> str:
+    """Return a name that matplotlib draws as it stands: a dollar does not begin a formula."""
+    return str(name).replace("$", r"\$")
+
+
+def new_axes(width: float, height: float) -> Axes:
+    """Return the axes of a new figure of this size, inches."""
+    return panels(1, 1, (width, height))[0]
+
+
+def panels(
+    n_panels: int,
+    n_columns: int,
+    size: tuple[float, float],
+    margin: float = 0.0,
+    new_figure: Callable[..., Figure] = plt.figure,
+) -> NDArray[np.object_]:
+    """Return the axes of a new figure, at most `n_columns` of them side by side.
+
+    `size` is width and height of a panel and `margin` the width of the figure beyond its panels,
+    in inches.
+    """
+    n_columns = min(n_columns, n_panels)
+    n_rows = -(-n_panels // n_columns)
+    figsize = (size[0] * n_columns + margin, size[1] * n_rows)
+    figure = new_figure(figsize=figsize, layout="constrained")
+    axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for spare in axes[n_panels:]:
+        figure.delaxes(spare)
+    return axes[:n_panels]
+
+
+def given_axes(ax: Axes | Sequence[Axes], n_axes: int, what: str) -> NDArray[np.object_]:
+    """Return the axes given as an array; refuse more or fewer than are asked for."""
+    axes = np.asarray(ax, dtype=object).ravel()
+    if len(axes) != n_axes:
+        msg = f"ax must hold {what}; it holds {len(axes)}."
+        raise ValueError(msg)
+    return axes
+
+
+def finished(axes: Drawn, *, show: bool, own: bool = False) -> Drawn:
+    """Make room for the legends of a figure of our own, open it if asked, and return the axes."""
+    if own:
+        last: Any = np.ravel(axes)[-1]
+        make_room(last.figure)
+    if show:
+        plt.show()
+    return axes
