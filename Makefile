@@ -30,18 +30,13 @@ test-pythons:
 	  $(MAKE) test PYTHON=$$python VENV=.venv-$$version || exit 1; \
 	done
 
-# other packages on our results, each in an environment of its own
-test-handover: $(VENV)/.installed-test .venv-scvelo/.installed .venv-cellrank/.installed
-	$(BIN)/python -m pytest tests/interop
+# scVelo and CellRank on our results, in one environment with this package
+test-handover: .venv-neighbours/.installed
+	.venv-neighbours/bin/python -m pytest tests/interop
 
-.venv-scvelo/.installed: benchmarks/requirements-scvelo.txt
-	$$(PYTHON_VERSION=3.11 sh .ci/find-python) -m venv .venv-scvelo
-	.venv-scvelo/bin/python -m pip install --quiet -r benchmarks/requirements-scvelo.txt
-	touch $@
-
-.venv-cellrank/.installed:
-	$$(PYTHON_VERSION=3.12 sh .ci/find-python) -m venv .venv-cellrank
-	.venv-cellrank/bin/python -m pip install --quiet "cellrank==2.3.*"
+.venv-neighbours/.installed: tests/interop/requirements.txt pyproject.toml
+	$$(PYTHON_VERSION=3.12 sh .ci/find-python) -m venv .venv-neighbours
+	.venv-neighbours/bin/python -m pip install --quiet -r tests/interop/requirements.txt -e ".[test]"
 	touch $@
 
 # the documentation; a warning is an error

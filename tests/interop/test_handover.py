@@ -1,12 +1,14 @@
-"""Other packages on our results, each in an environment of its own.
+"""Other packages on our results.
 
-The environments are made by `make test-handover`, which is part of the full checks; where one is
-absent its tests skip.
+`make test-handover`, which is part of the full checks, makes one environment with scVelo, CellRank
+and this package; where they are not installed their tests skip.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
+import sys
 from pathlib import Path
 
 import anndata as ad
@@ -19,8 +21,6 @@ from matplotlib.quiver import Quiver
 
 import steadyvelo as sv
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
 def result():
@@ -32,13 +32,13 @@ def result():
     return sv.run(adata)
 
 
-def run_in(environment, script, adata, tmp_path):
-    python = ROOT / environment / "bin" / "python"
-    if not python.exists():
-        pytest.skip(f"no {environment} here; make test-handover creates it")
+def read_by(package, script, adata, tmp_path):
+    """Run a script with another package on a result, in a process of its own."""
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"no {package} here; make test-handover installs it")
     source, target = tmp_path / "in.h5ad", tmp_path / "out.npz"
     sv.io.write_h5ad(adata, source)
-    command = [python, Path(__file__).with_name(script), source, target]
+    command = [sys.executable, Path(__file__).with_name(script), source, target]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return dict(np.load(target))
@@ -54,7 +54,7 @@ def test_scvelo_runs_on_our_result(result, tmp_path, dense):
     if not dense:
         del adata.layers["Ms"], adata.layers["Mu"], adata.layers["velocity"]
         del adata.uns["moments_params"]
-    theirs = run_in(".venv-scvelo", "scvelo_reads.py", sv.interop.to_scvelo(adata), tmp_path)
+    theirs = read_by("scvelo", "scvelo_reads.py", sv.interop.to_scvelo(adata), tmp_path)
     assert theirs["n_lines"] > 20
     # its transition matrix and arrows, from our graph, are ours
     sv.tl.transition_matrix(adata)
@@ -69,7 +69,7 @@ def test_scvelo_runs_on_our_result(result, tmp_path, dense):
 def test_cellrank_runs_on_our_result(result, tmp_path):
     adata = result.copy()
     sv.tl.transition_matrix(adata)
-    theirs = run_in(".venv-cellrank", "cellrank_reads.py", adata, tmp_path)
+    theirs = read_by("cellrank", "cellrank_reads.py", adata, tmp_path)
     np.testing.assert_allclose(
         theirs["precomputed"], adata.obsp["velocity_transitions"].toarray(), atol=1e-6
     )
