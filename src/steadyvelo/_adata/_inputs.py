@@ -67,7 +67,7 @@ class Inputs:
 
     def checksums(self, layer: str) -> NDArray[np.float64]:
         """Return a weighted sum of a layer over cells, per gene."""
-        return self._once("sums", layer, gene_checksums, self.counts(layer))
+        return self._once("sums", layer, gene_checksums, self.adata.layers[layer])
 
     def connectivities(self, neighbors_key: str | None) -> sp.csr_array[Any]:
         """Return the symmetric neighbour graph whose pattern smooths."""

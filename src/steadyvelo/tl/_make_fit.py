@@ -47,12 +47,14 @@ def make_fit(inputs: Inputs, options: FitOptions, weights: Any, key: str, limits
     every = options.dense and not from_layers
     genes = np.arange(adata.n_vars) if every else np.flatnonzero(left_out == "")
     rule = fit_rule(inputs, options, weights, genes)
-    record = None if from_layers else smoothing_record(inputs, **options.smoothed)
-    smoothed = record_of_layers(inputs, options) if record is None else record.params
+    smoothed = record_of_layers(inputs, options) if from_layers else None
     if from_layers and not with_errors:
         source: MomentSource = layer_source(adata, genes)
     else:
         source = counts_source(inputs, genes, **options.smoothed, keep_counts=with_errors)
+    # the counts are known to be sound now
+    record = None if from_layers else smoothing_record(inputs, **options.smoothed)
+    smoothed = smoothed if record is None else record.params
     layers = DenseLayers(adata.shape, genes, moments=not from_layers) if options.dense else None
     fit = fit_ratios(
         source,
