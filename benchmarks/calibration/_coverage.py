@@ -18,7 +18,7 @@ import steadyvelo as sv
 
 METHODS = ("crossfit", "sandwich", "thinning")
 CONDITION = ["n_cells", "depth", "dispersion", "n_neighbors", "weights", "offset"]
-# thinned counts need neighbours of their own: at one number of these
+# thinned counts need their own neighbours, and get them at one number of these
 THINNED_AT = 30
 
 
@@ -75,7 +75,7 @@ def run(options) -> bool:
             {"condition": condition, **{name: asdict(x) for name, x in shares(rows).items()}}
             for condition, rows in conditions
         ]
-        options.out.write_text(json.dumps(texts, indent=1))
+        options.out.write_text(json.dumps(texts, indent=1, default=lambda value: value.item()))
     return not low
 
 
