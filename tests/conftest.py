@@ -14,7 +14,7 @@ import steadyvelo as sv
 mpl.use("agg")
 
 # run by other packages' interpreters
-collect_ignore_glob = ["interop/*_reads.py"]
+collect_ignore_glob = ["data/*/make_*.py", "interop/*_reads.py"]
 
 SHARED = Path(__file__).parents[2] / "shared"
 
