@@ -85,8 +85,8 @@ def transition_matrix(
     >>> sv.tl.velocity(adata)
     >>> sv.tl.velocity_graph(adata)
     >>> sv.tl.transition_matrix(adata)
-    >>> bool(np.allclose(adata.obsp["velocity_transitions"].sum(axis=1), 1))
-    True
+    >>> float(adata.obsp["velocity_transitions"].sum(axis=1).max().round(5))
+    1.0
     """
     graph = StoredGraph.read(Fit.read(adata, velocity_key))
     threads = count_threads(n_threads)
