@@ -1,8 +1,26 @@
-"""Values that follow from a result, as tables."""
+"""Results as tables: what is stored, and what is recomputed from counts."""
 
-from __future__ import annotations
-
+from ._direction_support import DirectionSupport, direction_support
+from ._tables import (
+    cluster_directions,
+    ranked_genes,
+    ratio_differences,
+    reliability_checks,
+    sensitivity,
+    verdicts,
+)
 from ._velocity import velocity
 from ._velocity_se import velocity_se
 
-__all__ = ["velocity", "velocity_se"]
+__all__ = [
+    "DirectionSupport",
+    "cluster_directions",
+    "direction_support",
+    "ranked_genes",
+    "ratio_differences",
+    "reliability_checks",
+    "sensitivity",
+    "velocity",
+    "velocity_se",
+    "verdicts",
+]

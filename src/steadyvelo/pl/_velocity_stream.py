@@ -90,7 +90,8 @@ def velocity_stream(
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> ax = sv.pl.velocity_stream(adata, basis="pca", color="clusters")
     >>> ax.get_title()
     'pca'

@@ -23,7 +23,7 @@ def moments(
     spliced: str = "spliced",
     unspliced: str = "unspliced",
     neighbors_key: str | None = None,
-    max_memory: float | None = None,
+    max_memory: float | str | None = None,
     n_threads: int | None = None,
 ) -> None:
     r"""Smooth size-normalised counts over neighbours and keep them as dense layers.
