@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ._settings import settings
 from ._version import __version__
 from ._warnings import SteadyveloWarning
 
@@ -31,10 +32,11 @@ __all__ = [
     "pp",
     "report",
     "run",
+    "settings",
     "tl",
 ]
 
-_SUBPACKAGES = set(__all__) - {"SteadyveloWarning", "__version__", "run"}
+_SUBPACKAGES = set(__all__) - {"SteadyveloWarning", "__version__", "run", "settings"}
 
 
 def __getattr__(name: str) -> Any:
