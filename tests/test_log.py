@@ -11,7 +11,7 @@ import pytest
 
 import steadyvelo as sv
 from steadyvelo._adata._checks import warn
-from steadyvelo._log import detail, heard_by, logger, say
+from steadyvelo._log import detail, heard_by, logger, remark, say
 
 
 @pytest.fixture(autouse=True)
@@ -23,11 +23,13 @@ def _alone(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("verbosity", "shown"), [(0, ""), (1, "done 100 %s\n"), (2, "done 100 %s\nclosely\n")]
+    ("verbosity", "shown"),
+    [(0, ""), (1, "done 100 %s\nin passing\n"), (2, "done 100 %s\nin passing\nclosely\n")],
 )
 def test_verbosity_decides_what_is_shown_on_stderr(capsys, verbosity, shown):
     with sv.settings.override(verbosity=verbosity):
         say("done 100 %s")
+        remark("in passing")
         detail("closely")
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", shown)
@@ -54,13 +56,16 @@ def test_a_handler_of_the_user_gets_the_lines_instead(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_a_function_hears_lines_for_a_while(capsys):
-    lines = []
-    with heard_by(lines.append):
-        say("one")
+def test_functions_hear_results_and_remarks_for_a_while(capsys):
+    results, others = [], []
+    with heard_by(results.append, others.append), sv.settings.override(verbosity=2):
+        say("result")
+        remark("a step")
+        detail("closely")
     say("two")
-    assert lines == ["one"]
-    assert capsys.readouterr().err == "two\n"
+    remark("three")
+    assert (results, others) == (["result"], ["a step", "closely"])
+    assert capsys.readouterr().err == "two\nthree\n"
 
 
 def test_no_warnings_at_verbosity_0():

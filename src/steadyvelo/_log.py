@@ -16,7 +16,7 @@ from ._settings import settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["detail", "heard_by", "logger", "say"]
+__all__ = ["detail", "heard_by", "logger", "remark", "say"]
 
 logger = logging.getLogger("steadyvelo")
 
@@ -32,20 +32,27 @@ class _Lines(logging.Handler):
 
 
 class _Hearer(logging.Handler):
-    """Gives lines to a function."""
+    """Gives results to one function and everything else to another."""
 
-    def __init__(self, hear: Callable[[str], None]) -> None:
+    def __init__(self, result: Callable[[str], None], other: Callable[[str], None]) -> None:
         super().__init__()
-        self.hear = hear
+        self.result, self.other = result, other
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.hear(record.getMessage())
+        hear = self.result if getattr(record, "is_result", False) else self.other
+        hear(record.getMessage())
 
 
 def say(text: str) -> None:
-    """Say what was done."""
+    """Say what was found or done: the result of a command."""
     if settings.verbosity >= 1:
         # text may hold percent signs
+        logger.info("%s", text, extra={"is_result": True})
+
+
+def remark(text: str) -> None:
+    """Say something in passing, as the step that begins."""
+    if settings.verbosity >= 1:
         logger.info("%s", text)
 
 
@@ -56,9 +63,9 @@ def detail(text: str) -> None:
 
 
 @contextmanager
-def heard_by(hear: Callable[[str], None]) -> Iterator[None]:
-    """Give every line to a function for a while, in place of standard error."""
-    handler = _Hearer(hear)
+def heard_by(result: Callable[[str], None], other: Callable[[str], None]) -> Iterator[None]:
+    """Give every line to a function for a while: what :func:`say` says, and everything else."""
+    handler = _Hearer(result, other)
     logger.addHandler(handler)
     try:
         yield

@@ -97,9 +97,9 @@ _FLAGS: dict[str, Check] = dict.fromkeys(
     (
         "dense",
         "filtered",
+        "force",
         "hexagons",
         "highly_variable",
-        "new_neighbors",
         "self_transitions",
         "sensitivity",
         "show",
@@ -154,7 +154,16 @@ _NUMBERS: dict[str, Check] = {
 _CHOICES: dict[str, Check] = {
     "ambiguous": _AMBIGUOUS,
     "method": choice("per_layer", "common"),
-    "size_factor_method": choice("per_layer", "common"),
+    "size_factors": any_of(
+        "'per_layer', 'common' or SizeFactors(...)",
+        choice("per_layer", "common"),
+        instance("SizeFactors(...)", "SizeFactors"),
+    ),
+    "neighbors": any_of(
+        "the name of a neighbour graph, Neighbors(...) or None",
+        name("the name of a neighbour graph in uns"),
+        instance("Neighbors(...)", "Neighbors"),
+    ),
     "offset": choice(*(False, True), "nonnegative"),
     "r2": choice("fit", "all_cells"),
     "uncertainty": any_of(
