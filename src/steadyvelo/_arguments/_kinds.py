@@ -285,9 +285,8 @@ def _real(argument: str, value: Any) -> float:
 
 def _range(least: float, above: float, most: float) -> str:
     """Return a range in words."""
-    end = f" and at most {most:g}" if most < math.inf else ""
-    if above > -math.inf:
-        return f"above {above:g}{end or ' and finite'}"
-    if least > -math.inf:
-        return f"at least {least:g}{end or ' and finite'}"
-    return "finite"
+    if most < math.inf:
+        return f"from {least:g} to {most:g}"
+    if above == 0:
+        return "positive and finite"
+    return "finite and not negative" if least == 0 else "finite"

@@ -1,8 +1,7 @@
-"""Values that follow from a result, as tables."""
+"""Results as tables: what is stored, and what is recomputed from counts."""
 
-from __future__ import annotations
-
+from ._quality_checks import proportions, quality_checks
 from ._velocity import velocity
 from ._velocity_se import velocity_se
 
-__all__ = ["velocity", "velocity_se"]
+__all__ = ["proportions", "quality_checks", "velocity", "velocity_se"]
