@@ -9,6 +9,7 @@ is imported before it is needed.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ._settings import settings
 from ._version import __version__
 from ._warnings import SteadyveloWarning
 
@@ -36,6 +37,7 @@ __all__ = [
     "pp",
     "report",
     "run",
+    "settings",
     "tl",
 ]
 
@@ -48,7 +50,7 @@ _LAZY = {
     "SizeFactors": "._choices",
     "run": "._run._run",
 }
-_SUBPACKAGES = set(__all__) - {"SteadyveloWarning", "__version__", *_LAZY}
+_SUBPACKAGES = set(__all__) - {"SteadyveloWarning", "__version__", "settings", *_LAZY}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import steadyvelo as sv
+from steadyvelo._log import heard_by
 
 
 def barcodes(n, seed):
@@ -85,9 +86,7 @@ def test_cells_without_counts_are_left_out_and_drawn_without_an_arrow():
     adata = analysed(counts)
     sv.io.attach_counts(adata, counts[10:].copy())
     with pytest.warns(sv.SteadyveloWarning):
-        result = sv.run(
-            adata, neighbors=sv.Neighbors(n_neighbors=15, n_pcs=10), uncertainty=None
-        )
+        result = sv.run(adata, neighbors=sv.Neighbors(n_neighbors=15, n_pcs=10), uncertainty=None)
     assert result.n_obs == 200
     assert (result.obs["cells_reason"].iloc[:10] == "no counts attached").all()
     assert np.isnan(result.obsm["velocity_umap"][:10]).all()
@@ -136,9 +135,9 @@ def test_a_column_of_samples_decides():
         index_unique="-",
         merge="same",
     )
-    with pytest.raises(ValueError, match=r"several counts share barcodes .*Give sample="):
+    with pytest.raises(ValueError, match=r"several counts share barcodes .*Give sample_key="):
         sv.io.attach_counts(joint.copy(), {"B": second, "A": first})
-    sv.io.attach_counts(joint, {"B": second, "A": first}, sample="organ")
+    sv.io.attach_counts(joint, {"B": second, "A": first}, sample_key="organ")
     check(joint, ad.concat([first, second], index_unique="-"), np.arange(100))
 
 
@@ -189,14 +188,15 @@ def test_a_gene_name_that_stands_twice_is_not_guessed():
     assert adata.layers["spliced"][:, 1].sum() == 0
 
 
-def test_the_report_is_printed_with_examples(capsys):
+def test_the_report_is_said_with_examples():
     counts = sample_of(1, barcodes(40, 0))
     adata = analysed(counts)
-    report = sv.io.attach_counts(adata, counts[3:].copy())
-    printed = capsys.readouterr().out
-    assert printed.strip() == str(report)
-    assert "37 of 40" in printed
-    assert adata.obs_names[0] in printed
+    said, others = [], []
+    with heard_by(said.append, others.append):
+        report = sv.io.attach_counts(adata, counts[3:].copy())
+    assert (said, others) == ([str(report)], [])
+    assert "37 of 40" in said[0]
+    assert adata.obs_names[0] in said[0]
 
 
 @pytest.mark.parametrize("overlap", [0.0, 0.5, 0.8])
@@ -217,8 +217,8 @@ def test_too_few_cells_are_refused_and_nothing_is_written(overlap):
     [
         (lambda _, c: (c, c), {}, ValueError, "holds layers 'spliced', 'unspliced' already"),
         (lambda a, _: (a, {}), {}, ValueError, "empty mapping"),
-        (lambda a, c: (a, c), {"min_overlap": 2}, ValueError, "min_overlap must lie"),
-        (lambda a, c: (a, c), {"sample": "organ"}, KeyError, "no 'organ'"),
+        (lambda a, c: (a, c), {"min_overlap": 2}, ValueError, "min_overlap must be from 0 to 1"),
+        (lambda a, c: (a, c), {"sample_key": "organ"}, KeyError, "no 'organ'"),
         (lambda a, c: (a, c), {"barcode_map": {"x": "y"}}, KeyError, "'x', which adata"),
         (lambda a, c: (a, {"A": c, "B": c[:, :5].copy()}), {}, ValueError, "other genes"),
         (lambda a, _: (a, a), {}, KeyError, "no 'spliced'"),
@@ -311,7 +311,7 @@ def test_samples_in_the_names_of_the_counts():
         counts, [f"{b}-{i}" for i, b in enumerate([*first.obs_names, *second.obs_names])]
     )
     adata.obs["organ"] = pd.Categorical(["A"] * 50 + ["B"] * 50)
-    sv.io.attach_counts(adata, counts, sample="organ")
+    sv.io.attach_counts(adata, counts, sample_key="organ")
     check(adata, counts, np.arange(100))
 
 
@@ -321,7 +321,9 @@ def test_cells_without_a_sample_are_cells_without_counts():
     organ = np.array(["A"] * 50 + ["B"] * 50, dtype=object)
     organ[[3, 60]] = None
     joint.obs["organ"] = pd.Categorical(organ)
-    report = sv.io.attach_counts(joint, {"A": first, "B": second[:, ::-1].copy()}, sample="organ")
+    report = sv.io.attach_counts(
+        joint, {"A": first, "B": second[:, ::-1].copy()}, sample_key="organ"
+    )
     assert report.n_matched == 98
     assert not joint.obs["counts_attached"].iloc[[3, 60]].any()
     stacked = ad.concat([first, second], index_unique="-")

@@ -16,6 +16,7 @@ import scipy.io
 import scipy.sparse as sp
 
 import steadyvelo as sv
+from steadyvelo._log import heard_by
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,8 @@ def test_raw_and_filtered_can_be_chosen(counters):
     path = counters / "starsolo" / "Solo.out"
     assert sv.io.read_starsolo(path, filtered=False).n_obs == 200
     assert sv.io.read_starsolo(path, filtered=True).n_obs == 25
+    assert sv.io.read(path, filtered=False).n_obs == 200
+    assert sv.io.read(path).n_obs == 25
 
 
 def test_gene_names_that_stand_twice_keep_their_ids(counters):
@@ -172,11 +175,26 @@ def test_ambiguous_molecules_go_where_they_are_sent(counters, choice):
     assert adata.uns["import"]["ambiguous"] == choice
 
 
-def test_what_was_done_is_logged(counters, caplog):
-    with caplog.at_level("INFO", logger="steadyvelo"):
+def test_what_was_done_is_said(counters):
+    said = []
+    with heard_by(said.append, said.append):
         sv.io.read(counters / "velocyto_loom" / "synth.loom")
-    assert "4,931 spliced and 1,672 unspliced" in caplog.text
-    assert "117 ambiguous molecules dropped" in caplog.text
+    assert len(said) == 1
+    assert "4,931 spliced and 1,672 unspliced" in said[0]
+    assert "117 ambiguous molecules dropped" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("output", "asked", "message"),
+    [
+        ("starsolo/Solo.out", {"spliced": "S"}, "is output of STARsolo, for which spliced='S'"),
+        ("starsolo/Solo.out", {"cell_attribute": "CellID"}, "for which cell_attribute='CellID'"),
+        ("velocyto_loom/synth.loom", {"filtered": False}, "is a loom file, for which filtered=Fal"),
+    ],
+)
+def test_what_a_format_does_not_have_is_refused(counters, output, asked, message):
+    with pytest.raises(ValueError, match=f"{message}.*means nothing; leave it out"):
+        sv.io.read(counters / output, **asked)
 
 
 def compress(folder):
@@ -278,7 +296,9 @@ def test_counts_that_are_not_whole_stay_float32(counts, tmp_path):
 
 def test_a_run_starts_from_what_was_read(counters):
     adata = sv.io.read(counters / "starsolo" / "Solo.out")
-    result = sv.run(adata, basis="pca", neighbors=sv.Neighbors(n_neighbors=8, n_pcs=5), uncertainty=None)
+    result = sv.run(
+        adata, basis="pca", neighbors=sv.Neighbors(n_neighbors=8, n_pcs=5), uncertainty=None
+    )
     assert np.isfinite(result.obsm["velocity_pca"]).all()
 
 

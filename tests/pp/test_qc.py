@@ -12,6 +12,12 @@ import scipy.sparse as sp
 import steadyvelo as sv
 
 
+def checked(adata, **columns):
+    """Return the table of checks that :func:`steadyvelo.pp.qc` writes."""
+    assert sv.pp.qc(adata, **columns) is None
+    return sv.get.quality_checks(adata)
+
+
 @pytest.fixture(params=["pancreas_e15_3696x2000", "dyngen_2000x264"])
 def good(request, shared):
     return ad.read_h5ad(shared / "data" / f"{request.param}.h5ad")
@@ -25,7 +31,7 @@ def pancreas(shared):
 def test_real_data_trip_nothing(good):
     groupby = "clusters" if "clusters" in good.obs else None
     sizes = {f"{kind}_size": f"nCount_{kind}" for kind in ("spliced", "unspliced")}
-    table = sv.pp.qc(good, groupby=groupby, **(sizes if "nCount_spliced" in good.obs else {}))
+    table = checked(good, groupby=groupby, **(sizes if "nCount_spliced" in good.obs else {}))
     assert set(table["verdict"]) == {"ok"}, table[table["verdict"] != "ok"]
     assert (table["remedy"] == "").all()
     assert good.uns["qc_proportions"].loc["all cells", "n_cells"] == good.n_obs
@@ -140,7 +146,7 @@ def one_odd_group(adata):
 )
 def test_data_made_to_trip_a_check(pancreas, spoil, check, verdict, reason):
     spoil(pancreas)
-    row = sv.pp.qc(pancreas).loc[check]
+    row = checked(pancreas).loc[check]
     assert row["verdict"] == verdict, row["reason"]
     assert re.search(reason, row["reason"])
     assert row["remedy"]
@@ -150,11 +156,11 @@ def test_large_normalised_values_do_not_overflow(counts):
     for name in ("spliced", "unspliced"):
         counts.layers[name] = (counts.layers[name] * 70.5).astype(np.float32)
     with np.errstate(all="raise"):
-        assert sv.pp.qc(counts).loc["raw counts", "verdict"] == "look"
+        assert checked(counts).loc["raw counts", "verdict"] == "look"
 
 
 def test_a_selection_of_genes_is_seen_by_totals_of_other_tools(pancreas):
-    row = sv.pp.qc(pancreas).loc["library sizes"]
+    row = checked(pancreas).loc["library sizes"]
     assert row["verdict"] == "look"
     shares = [
         np.asarray(pancreas.layers[kind].sum(axis=1)).ravel() / pancreas.obs[f"nCount_{kind}"]
@@ -167,7 +173,7 @@ def test_a_selection_of_genes_is_seen_by_totals_of_other_tools(pancreas):
 def test_a_selection_of_genes_is_seen_after_its_sums_were_kept(pancreas):
     with pytest.warns(UserWarning, match=r"by obs\['nCount_spliced'\].*spliced_size='nCount_spl"):
         sv.pp.size_factors(pancreas)
-    assert sv.pp.qc(pancreas).loc["library sizes", "verdict"] == "look"
+    assert checked(pancreas).loc["library sizes", "verdict"] == "look"
     with pytest.warns(UserWarning, match="sizes are of a selection"):
         sv.pp.size_factors(pancreas)
 
@@ -178,16 +184,16 @@ def test_sizes_that_are_named_or_kept_by_a_reader_do_not_depend_on_a_selection(p
     for kind in ("spliced", "unspliced"):
         pancreas.obs[f"n_counts_{kind}"] = pancreas.obs[f"nCount_{kind}"]
     pancreas.var["highly_variable"] = True
-    assert sv.pp.qc(pancreas).loc["library sizes", "verdict"] == "ok"
+    assert checked(pancreas).loc["library sizes", "verdict"] == "ok"
     sv.pp.size_factors(pancreas)
 
 
 def test_genes_that_are_all_highly_variable_are_a_selection():
     adata = sv.datasets.simulate(n_cells=100, n_genes=80, depth=2)
     adata.var["highly_variable"] = np.arange(adata.n_vars) > 0
-    assert sv.pp.qc(adata).loc["library sizes", "verdict"] == "ok"
+    assert checked(adata).loc["library sizes", "verdict"] == "ok"
     chosen = adata[:, adata.var["highly_variable"]].copy()
-    row = sv.pp.qc(chosen).loc["library sizes"]
+    row = checked(chosen).loc["library sizes"]
     assert row["verdict"] == "look"
     assert "var['highly_variable']" in row["reason"]
 
@@ -197,9 +203,9 @@ def test_totals_of_other_counts_say_nothing_of_a_selection():
     total = np.asarray(adata.layers["spliced"].sum(axis=1)).ravel()
     for other in (total * 1.03, np.where(np.arange(100) == 0, 0, 9 * total), total.astype(str)):
         adata.obs["nCount_spliced"] = other
-        assert sv.pp.qc(adata).loc["library sizes", "verdict"] == "ok"
+        assert checked(adata).loc["library sizes", "verdict"] == "ok"
     adata.obs["nCount_spliced"] = total * 2
-    assert sv.pp.qc(adata).loc["library sizes", "value"] == pytest.approx(0.5)
+    assert checked(adata).loc["library sizes", "value"] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -209,12 +215,12 @@ def test_totals_that_do_not_fit_the_counts_stop_no_check(spoil, check):
     adata = sv.datasets.simulate(n_cells=100, n_genes=80, depth=2)
     for kind in ("spliced", "unspliced"):
         adata.obs[f"n_counts_{kind}"] = np.asarray(adata.layers[kind].sum(axis=1)).ravel()
-    assert set(sv.pp.qc(adata)["verdict"]) == {"ok"}
+    assert set(checked(adata)["verdict"]) == {"ok"}
     if spoil is None:
         adata.obs["n_counts_spliced"] = adata.obs["n_counts_spliced"].astype(str)
     else:
         spoil(adata)
-    table = sv.pp.qc(adata)
+    table = checked(adata)
     assert (table.loc[check, "verdict"] == "ok") == (spoil is None)
     assert table.loc["library sizes", "verdict"] == "look"
     assert "n_counts_" in table.loc["library sizes", "reason"]
@@ -227,12 +233,12 @@ def test_a_size_column_that_is_missing_is_named(pancreas):
 
 def test_nuclei_are_not_taken_for_swapped_layers(pancreas):
     nuclei(pancreas)
-    assert sv.pp.qc(pancreas).loc["swapped layers", "verdict"] == "ok"
+    assert checked(pancreas).loc["swapped layers", "verdict"] == "ok"
 
 
 def test_a_group_that_stands_apart(pancreas):
     one_odd_group(pancreas)
-    table = sv.pp.qc(pancreas, groupby="kit")
+    table = checked(pancreas, groupby="kit")
     assert table.loc["groups", "verdict"] == "look"
     assert "odd (" in table.loc["groups", "reason"]
     shares = pancreas.uns["qc_proportions"]["unspliced_share"]
@@ -250,14 +256,14 @@ def test_kinases_are_not_taken_for_ribosomal_proteins(pancreas):
     unspliced = np.asarray(adata.layers["unspliced"].sum(axis=0)).ravel()
     names[unspliced.argsort()[-4:]] = ["Rps6ka5", "Rps6kb1", "Rps6kl1", "Rpl7-ps3"]
     adata.var_names = names
-    assert sv.pp.qc(adata).loc["swapped layers", "verdict"] == "ok"
+    assert checked(adata).loc["swapped layers", "verdict"] == "ok"
 
 
 def test_swapped_layers_are_found_by_a_column_of_names(pancreas):
     pancreas.var["gene_name"] = pancreas.var_names
     pancreas.var_names = [f"ENSMUSG{i:011}" for i in range(pancreas.n_vars)]
     swap(pancreas)
-    assert sv.pp.qc(pancreas).loc["swapped layers", "verdict"] == "stop"
+    assert checked(pancreas).loc["swapped layers", "verdict"] == "stop"
 
 
 def test_fractional_counts_are_no_logarithms(pancreas):
@@ -266,7 +272,7 @@ def test_fractional_counts_are_no_logarithms(pancreas):
         x = pancreas.layers[name].astype(float)
         x.data = np.minimum(x.data, 12) * rng.uniform(0.3, 1.0, x.nnz)
         pancreas.layers[name] = x
-    assert sv.pp.qc(pancreas).loc["raw counts", "verdict"] == "look"
+    assert checked(pancreas).loc["raw counts", "verdict"] == "look"
 
 
 def test_one_logged_layer_is_enough(pancreas):
@@ -274,23 +280,23 @@ def test_one_logged_layer_is_enough(pancreas):
     log_transform(copy)
     normalise(pancreas)
     pancreas.layers["unspliced"] = copy.layers["unspliced"]
-    assert sv.pp.qc(pancreas).loc["raw counts", "verdict"] == "stop"
+    assert checked(pancreas).loc["raw counts", "verdict"] == "stop"
 
 
 def test_rounded_normalised_values_are_noticed(pancreas):
     normalise(pancreas)
     for name in ("spliced", "unspliced"):
         pancreas.layers[name] = sp.csr_matrix(np.round(100 * pancreas.layers[name]).astype(int))
-    assert sv.pp.qc(pancreas).loc["raw counts", "verdict"] == "look"
+    assert checked(pancreas).loc["raw counts", "verdict"] == "look"
 
 
 def test_shallow_cells_that_are_equal_by_chance_are_no_copies():
     adata = sv.datasets.simulate(n_cells=3000, n_genes=30, depth=0.02, rng=0)
-    assert sv.pp.qc(adata).loc["duplicated cells", "verdict"] == "ok"
+    assert checked(adata).loc["duplicated cells", "verdict"] == "ok"
 
 
 def test_few_cells_and_unfiltered_genes_are_not_taken_for_shallow(pancreas):
-    assert sv.pp.qc(pancreas[:300].copy()).loc["depth", "verdict"] == "ok"
+    assert checked(pancreas[:300].copy()).loc["depth", "verdict"] == "ok"
     low = sp.random_array((3696, 6000), density=0.001, rng=np.random.default_rng(0), format="csr")
     low.data[:] = 1
     low = sp.csr_matrix(low.astype(int))
@@ -298,12 +304,12 @@ def test_few_cells_and_unfiltered_genes_are_not_taken_for_shallow(pancreas):
     extra.var_names = [f"low{i}" for i in range(6000)]
     del pancreas.X
     wide = ad.concat([pancreas, extra], axis=1)
-    assert sv.pp.qc(wide).loc["depth", "verdict"] == "ok"
+    assert checked(wide).loc["depth", "verdict"] == "ok"
 
 
 def test_few_genes():
     adata = sv.datasets.simulate(n_cells=200, n_genes=30)
-    assert sv.pp.qc(adata).loc["usable genes", "verdict"] == "look"
+    assert checked(adata).loc["usable genes", "verdict"] == "look"
 
 
 def test_all_cells_empty_in_one_layer_or_the_other(counts):
@@ -311,13 +317,13 @@ def test_all_cells_empty_in_one_layer_or_the_other(counts):
         layer = counts.layers[name].tolil()
         layer[start::2] = 0
         counts.layers[name] = layer.tocsr()
-    assert sv.pp.qc(counts).loc["empty cells", "verdict"] == "stop"
+    assert checked(counts).loc["empty cells", "verdict"] == "stop"
 
 
 def test_proportions_are_counted(counts):
     counts.layers["ambiguous"] = counts.layers["unspliced"].copy()
-    table = sv.pp.qc(counts, groupby="branch")
-    proportions = counts.uns["qc_proportions"]
+    table = checked(counts, groupby="branch")
+    proportions = sv.get.proportions(counts)
     assert list(proportions.index) == ["all cells", "branch 1", "branch 2", "trunk"]
     trunk = (counts.obs["branch"] == "trunk").to_numpy()
     assert proportions.loc["trunk", "unspliced"] == counts.layers["unspliced"][trunk].sum()
@@ -331,7 +337,7 @@ def test_cells_known_to_be_without_counts_are_not_judged(counts):
         layer[:50] = 0
         counts.layers[name] = layer.tocsr()
     counts.obs["counts_attached"] = np.arange(240) >= 50
-    assert sv.pp.qc(counts).loc["empty cells", "verdict"] == "ok"
+    assert checked(counts).loc["empty cells", "verdict"] == "ok"
 
 
 def test_the_tables_survive_a_file(counts, tmp_path):
@@ -339,6 +345,12 @@ def test_the_tables_survive_a_file(counts, tmp_path):
     sv.io.write_h5ad(counts, tmp_path / "a.h5ad")
     back = sv.io.read(tmp_path / "a.h5ad")
     assert list(back.uns["qc"]["verdict"]) == list(counts.uns["qc"]["verdict"])
+
+
+def test_tables_are_refused_where_nothing_was_checked(counts):
+    for read in (sv.get.quality_checks, sv.get.proportions):
+        with pytest.raises(KeyError, match=r"run pp\.qc\(adata\) first"):
+            read(counts)
 
 
 def test_counts_are_left_alone(counts):

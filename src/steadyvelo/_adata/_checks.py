@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from anndata import AnnData
 
+from steadyvelo._settings import settings
 from steadyvelo._warnings import SteadyveloWarning
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ _DTYPES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"}
 
 def warn(message: str) -> None:
     """Warn where the package was called: at the first line that is none of its own."""
+    if settings.verbosity == 0:
+        return
     level, frame = 2, sys._getframe(1)  # noqa: SLF001 (what warnings use themselves)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back

@@ -51,7 +51,7 @@ def report(
         mpl.use("agg")
         from steadyvelo.report import headline, write  # noqa: PLC0415
 
-        with speech.progress() as progress:
+        with speech.heard():
             write(
                 adata,
                 target,
@@ -63,7 +63,7 @@ def report(
                 rng=seed,
                 max_memory=None if max_memory is None else max_memory * 1e9,
                 n_threads=threads,
-                report=progress,
+                progress=speech.bars,
             )
         speech.say(f"wrote {target}")
         said = headline(adata, velocity_key, basis.removeprefix("X_"))

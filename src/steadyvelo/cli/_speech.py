@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
+
+from steadyvelo._log import heard_by
+from steadyvelo._settings import settings
 
 __all__ = ["AsJson", "Quiet", "Speech"]
 
@@ -42,29 +45,14 @@ class Speech:
         if self.as_json:
             print(json.dumps(summary, indent=1, allow_nan=False))
 
+    @property
+    def bars(self) -> bool:
+        """Whether someone sees bars that move."""
+        return not self.quiet and sys.stderr.isatty()
+
     @contextmanager
-    def progress(self) -> Iterator[Callable[[str, float], None]]:
-        """Give a function that takes the name of a step and the share of it that is done.
-
-        It moves a bar on a terminal and prints plain lines elsewhere.
-        """
-        if self.quiet or not sys.stderr.isatty():
-            yield self._begin
-            return
-        from rich.console import Console  # noqa: PLC0415
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-
-        columns = (TextColumn("{task.description:<20}"), BarColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=Console(stderr=True)) as bars:
-            tasks = {}
-
-            def move(step: str, share: float) -> None:
-                if step not in tasks:
-                    tasks[step] = bars.add_task(step, total=1.0)
-                bars.update(tasks[step], completed=share)
-
-            yield move
-
-    def _begin(self, step: str, share: float) -> None:
-        if share == 0.0:
-            self.aside(f"{step} …")
+    def heard(self) -> Iterator[None]:
+        """Print what functions say: results as lines of the command, the rest beside them."""
+        verbosity = 0 if self.quiet else settings.verbosity
+        with settings.override(verbosity=verbosity), heard_by(self.say, self.aside):
+            yield

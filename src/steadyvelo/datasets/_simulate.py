@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from steadyvelo import _keys, model
-from steadyvelo._adata._checks import check_positive, check_whole_number
+from steadyvelo._arguments import public
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +27,7 @@ _CELLS_AT_ONCE = 10_000
 _TRUE_LAYERS = (_keys.TRUE_SPLICED, _keys.TRUE_UNSPLICED, _keys.TRUE_VELOCITY)
 
 
+@public
 def simulate(
     *,
     n_cells: int = 2000,
@@ -37,7 +38,7 @@ def simulate(
     dispersion: float = 0.0,
     steady_state: bool = False,
     truth: bool = True,
-    rng: int | np.random.Generator = 0,
+    rng: int | np.random.Generator | None = 0,
 ) -> AnnData:
     r"""Simulate spliced and unspliced counts of cells on a trunk that splits into branches.
 
@@ -68,7 +69,8 @@ def simulate(
     truth
         Keep the noiseless layers, which are dense; without them memory grows with the counts.
     rng
-        Seed or generator.
+        Seed: a whole number, a `numpy.random.Generator` that gives one, or None for one from the
+        system.
 
     Returns
     -------
@@ -98,13 +100,6 @@ def simulate(
     >>> sorted(adata.obs["branch"].unique())
     ['branch 1', 'branch 2', 'trunk']
     """
-    for name, size in (("n_cells", n_cells), ("n_genes", n_genes), ("n_branches", n_branches)):
-        check_whole_number(name, size, least=1)
-    check_positive("depth", depth)
-    for name, spread in (("library_size_sd", library_size_sd), ("dispersion", dispersion)):
-        if not 0 <= spread < np.inf:
-            msg = f"{name} must be finite and not negative; it is {spread}."
-            raise ValueError(msg)
     generator = np.random.default_rng(rng)
     time = generator.uniform(0, _END, n_cells)
     branch = generator.integers(0, n_branches, n_cells)

@@ -6,8 +6,6 @@ spliced and unspliced abundance of all cells for some genes. Whatever is wanted 
 array of cells × genes is needed.
 """
 
-from __future__ import annotations
-
 from ._comparison import fit_groups
 from ._confidence import velocity_agreement
 from ._crossfit import CrossFit, Split

@@ -1,6 +1,7 @@
 """Results as tables: what is stored, and what is recomputed from counts."""
 
 from ._direction_support import DirectionSupport, direction_support
+from ._quality_checks import proportions, quality_checks
 from ._tables import (
     cluster_directions,
     ranked_genes,
@@ -16,6 +17,8 @@ __all__ = [
     "DirectionSupport",
     "cluster_directions",
     "direction_support",
+    "proportions",
+    "quality_checks",
     "ranked_genes",
     "ratio_differences",
     "reliability_checks",

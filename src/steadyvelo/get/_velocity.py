@@ -10,6 +10,7 @@ import pandas as pd
 from steadyvelo import _keys
 from steadyvelo._adata._checks import listed
 from steadyvelo._adata._fit import Fit
+from steadyvelo._arguments import public
 from steadyvelo.engine import count_threads, genes_per_block
 from steadyvelo.engine._gather import block_of_columns, readable
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["places", "velocity"]
 
 
+@public
 def velocity(
     adata: AnnData,
     *,
@@ -47,7 +49,7 @@ def velocity(
     velocity_key
         Prefix of the result.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
 
     Returns
     -------

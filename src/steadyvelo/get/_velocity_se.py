@@ -9,6 +9,7 @@ import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._adata._fit import Fit
+from steadyvelo._arguments import public
 from steadyvelo.engine import count_threads, genes_per_block
 
 from ._velocity import places
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["velocity_se"]
 
 
+@public
 def velocity_se(
     adata: AnnData,
     *,
@@ -55,7 +57,7 @@ def velocity_se(
     velocity_key
         Prefix of the result.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
 
     Returns
     -------

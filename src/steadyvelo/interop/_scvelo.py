@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_key
 from steadyvelo._adata._fit import Fit
+from steadyvelo._arguments import public
 from steadyvelo.engine import check_dense_fits, count_threads, genes_per_block
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _COLUMNS = {
 }
 
 
+@public
 def to_scvelo(
     adata: AnnData, *, velocity_key: str = "velocity", n_threads: int | None = None
 ) -> AnnData:
@@ -43,7 +45,7 @@ def to_scvelo(
     velocity_key
         Prefix of that result, which is the ``vkey`` of scVelo's functions.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
 
     Returns
     -------

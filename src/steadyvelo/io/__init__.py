@@ -1,7 +1,5 @@
 """Files to AnnData and back: one reader per counter, and `read`, which recognises them."""
 
-from __future__ import annotations
-
 from ._alevin_fry import read_alevin_fry
 from ._anndata_files import read_h5ad, read_zarr, write_h5ad
 from ._attach import AttachReport, attach_counts

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steadyvelo._arguments import public
+
 from ._broken import refusing
 from ._count_table import Ambiguous, CountTable
 from ._matrix_market import read_matrix
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["read_alevin_fry"]
 
 
+@public
 def read_alevin_fry(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "default") -> AnnData:
     """Read the counts of alevin-fry in USA mode.
 

@@ -9,10 +9,10 @@ import anndata
 import h5py
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import one_of
+from steadyvelo._arguments import public
 
 from ._broken import check_hdf5, check_stored, refusing
-from ._count_table import AMBIGUOUS_CHOICES, Ambiguous, record_import
+from ._count_table import Ambiguous, record_import
 from ._files import replacing
 from ._layers import KB_LAYERS, TOTALS, counts_of_kinds, layer_names, write_totals
 from ._text import check_folder, checked_names
@@ -28,6 +28,7 @@ __all__ = ["load_h5ad", "read_h5ad", "read_zarr", "write_h5ad"]
 _SMALL = 64_000_000
 
 
+@public
 def read_h5ad(
     path: str | os.PathLike[str],
     *,
@@ -70,6 +71,7 @@ def read_h5ad(
     return _with_layers(load_h5ad(path), Path(path), spliced, unspliced, ambiguous)
 
 
+@public
 def read_zarr(
     path: str | os.PathLike[str],
     *,
@@ -111,6 +113,7 @@ def read_zarr(
     return _with_layers(adata, source, spliced, unspliced, ambiguous)
 
 
+@public
 def write_h5ad(adata: AnnData, path: str | os.PathLike[str]) -> None:
     """Write an AnnData to a file that is there whole or not at all.
 
@@ -168,7 +171,6 @@ def _with_layers(
     adata: AnnData, source: Path, spliced: str | None, unspliced: str | None, ambiguous: Ambiguous
 ) -> AnnData:
     """Give the two layers their names and formats."""
-    one_of("ambiguous", ambiguous, AMBIGUOUS_CHOICES)
     there = [name for name in adata.layers if name is not None]
     pair = layer_names(there, source, spliced, unspliced)
     _check_names(adata, source)

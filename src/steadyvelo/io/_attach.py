@@ -13,6 +13,8 @@ import scipy.sparse as sp
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts, check_key, listed, warn, writable
+from steadyvelo._arguments import public
+from steadyvelo._log import say
 
 from ._layers import TOTALS, cell_totals, placed
 from ._match_cells import CellMatch, match_by_map, match_cells
@@ -74,14 +76,14 @@ class AttachReport:
         return "\n".join(f"{name:<22}{value}" for name, value in lines)
 
 
+@public
 def attach_counts(
     adata: AnnData,
     counts: AnnData | Mapping[str, AnnData],
     *,
     barcode_map: Mapping[str, str] | None = None,
-    sample: str | None = None,
+    sample_key: str | None = None,
     min_overlap: float = 0.9,
-    quiet: bool = False,
 ) -> AttachReport:
     """Bring spliced and unspliced counts to an AnnData that was analysed without them.
 
@@ -99,13 +101,11 @@ def attach_counts(
         What a reader of :mod:`steadyvelo.io` returned, or one such table per sample.
     barcode_map
         From cell names of `adata` to cell names of the counts, where names cannot be matched.
-    sample
+    sample_key
         Column of ``adata.obs`` that holds the sample of each cell. The counts' samples are the
         names of the mapping, or ``counts.obs["sample"]``.
     min_overlap
         Share of the cells of `adata` that must be found.
-    quiet
-        Print nothing: by default what was matched is printed, so that no cell is lost unseen.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def attach_counts(
     Raises
     ------
     KeyError
-        If `sample` or a name in `barcode_map` is missing.
+        If `sample_key` or a name in `barcode_map` is missing.
     ValueError
         If too few cells are found, no gene is, samples cannot be told apart, or `adata` holds
         counts already.
@@ -134,7 +134,7 @@ def attach_counts(
     >>> counts = sv.datasets.simulate(n_cells=50, n_genes=20)
     >>> analysed = counts[:40].copy()
     >>> del analysed.layers["spliced"], analysed.layers["unspliced"]
-    >>> report = attach_counts(analysed, counts)
+    >>> print(attach_counts(analysed, counts))
     cells with counts     40 of 40, by cell names
     cells without counts  0
     counts left over      10 of 50 cells (cell 41, cell 42, cell 43, …)
@@ -145,13 +145,10 @@ def attach_counts(
     if present:
         msg = f"adata holds layers {listed(present)} already; delete them first to replace them."
         raise ValueError(msg)
-    if not 0 <= min_overlap <= 1:
-        msg = f"min_overlap must lie in [0, 1]; it is {min_overlap}."
-        raise ValueError(msg)
     counts = _as_one(counts)
     for name in TOTALS:
         check_counts(counts, name)
-    cells, cells_by = _match(adata, counts, barcode_map, sample)
+    cells, cells_by = _match(adata, counts, barcode_map, sample_key)
     matched = cells >= 0
     _check_overlap(adata, counts, matched, cells_by, min_overlap)
     genes, genes_by = match_genes(adata, counts)
@@ -177,8 +174,7 @@ def attach_counts(
         adata.obs[TOTALS[kind].of()] = total
     _keys.COUNTS_ATTACHED.write(adata, matched)
     _keys.ATTACHED.write(adata, _in_numbers(report, min_overlap))
-    if not quiet:
-        print(report)
+    say(str(report))
     return report
 
 
@@ -231,14 +227,15 @@ def _as_one(counts: AnnData | Mapping[str, AnnData]) -> AnnData:
 
 
 def _match(
-    adata: AnnData, counts: AnnData, barcode_map: Mapping[str, str] | None, sample: str | None
+    adata: AnnData, counts: AnnData, barcode_map: Mapping[str, str] | None, sample_key: str | None
 ) -> CellMatch:
     """Return the place of each cell in the counts, and how it was found."""
     if barcode_map is not None:
         return match_by_map(adata.obs_names, counts.obs_names, barcode_map)
     groups = None
-    if sample is not None:
-        column = check_key(adata, "obs", sample, "name the column of samples as sample=.")
+    if sample_key is not None:
+        remedy = "name the column of samples as sample_key=."
+        column = check_key(adata, "obs", sample_key, remedy)
         groups = np.array([None if pd.isna(g) else str(g) for g in column], dtype=object)
     other_groups = None
     if _SAMPLE in counts.obs:
@@ -256,7 +253,7 @@ def _check_overlap(
             f"{matched.sum():,} of {adata.n_obs:,} cells ({matched.mean():.0%}) were found in the "
             f"counts by {by}, fewer than min_overlap={min_overlap:g}: adata has "
             f"{listed(adata.obs_names[~matched], 3)}, the counts {listed(counts.obs_names, 3)}. "
-            "Are these the counts of these cells? If so, give barcode_map= or sample=."
+            "Are these the counts of these cells? If so, give barcode_map= or sample_key=."
         )
         raise ValueError(msg)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -12,7 +11,7 @@ from anndata import AnnData
 from anndata.utils import make_index_unique
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import one_of
+from steadyvelo._log import say
 from steadyvelo._version import __version__
 
 from ._layers import TOTALS, counts_of_kinds, write_totals
@@ -23,14 +22,11 @@ if TYPE_CHECKING:
 
     import scipy.sparse as sp
 
-__all__ = ["AMBIGUOUS_CHOICES", "Ambiguous", "CountTable", "record_import", "split_cell_ids"]
+__all__ = ["Ambiguous", "CountTable", "record_import", "split_cell_ids"]
 
 Ambiguous: TypeAlias = Literal["default", "drop", "spliced", "unspliced", "keep"]
-AMBIGUOUS_CHOICES = ("default", "drop", "spliced", "unspliced", "keep")
 # names of cells as velocyto writes them
 _VELOCYTO = re.compile(r"(?P<sample>.+):(?P<barcode>[ACGTN]{6,})x?")
-
-log = logging.getLogger("steadyvelo")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +49,6 @@ class CountTable:
 
     def to_anndata(self, ambiguous: Ambiguous = "default") -> AnnData:
         """Return the AnnData: X is spliced, counts are CSR int32 or float32."""
-        one_of("ambiguous", ambiguous, AMBIGUOUS_CHOICES)
         shape = (len(self.cells), len(self.gene_ids or self.gene_names or []))
         if 0 in shape:
             msg = f"{self.source} holds {shape[0]} cells and {shape[1]} genes; nothing to read."
@@ -99,7 +94,7 @@ def split_cell_ids(cells: list[str], source: str) -> pd.DataFrame:
 def record_import(
     adata: AnnData, tool: str, source: Path, choice: str, ambiguous: Any | None, **more: Any
 ) -> None:
-    """Write into `uns` and log what was read and what became of ambiguous molecules.
+    """Write into `uns` and say what was read and what became of ambiguous molecules.
 
     What a reader wrote when the counts left their counter is kept.
     """
@@ -114,13 +109,10 @@ def record_import(
             "version": __version__,
         }
         _keys.IMPORT.write(adata, entry)
-    log.info(
-        "read %s output: %s cells × %s genes, %s spliced and %s unspliced molecules%s",
-        tool,
-        f"{adata.n_obs:,}",
-        f"{adata.n_vars:,}",
-        *(f"{adata.layers[kind].sum():,.0f}" for kind in TOTALS),
-        _said(choice, n_ambiguous),
+    spliced, unspliced = (f"{adata.layers[kind].sum():,.0f}" for kind in TOTALS)
+    say(
+        f"read {tool} output: {adata.n_obs:,} cells × {adata.n_vars:,} genes, {spliced} spliced "
+        f"and {unspliced} unspliced molecules{_said(choice, n_ambiguous)}"
     )
 
 

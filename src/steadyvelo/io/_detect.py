@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
+
+from steadyvelo._arguments import public
 
 from ._alevin_fry import alevin_fry_folder, read_alevin_fry
 from ._anndata_files import read_h5ad, read_zarr
@@ -17,7 +19,6 @@ from ._text import contents
 
 if TYPE_CHECKING:
     import os
-    from typing import Any
 
     from anndata import AnnData
 
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 
+@public
 def read(
     path: str | os.PathLike[str],
     *,
     ambiguous: Ambiguous = "default",
     spliced: str | None = None,
     unspliced: str | None = None,
+    filtered: bool | None = None,
+    cell_attribute: str | None = None,
+    gene_attribute: str | None = None,
 ) -> AnnData:
     """Read spliced and unspliced counts, whichever tool wrote them.
 
@@ -47,7 +52,13 @@ def read(
         that layer), ``"keep"`` (a layer of their own), or ``"default"``: what the tool means by
         them, see each reader.
     spliced, unspliced
-        Names of the layers, in formats that have named layers.
+        Names of the layers, in formats that have named layers (loom, h5ad, zarr).
+    filtered
+        Of STARsolo's output, whether to read the cells that it called, or all barcodes. None reads
+        the cells.
+    cell_attribute, gene_attribute
+        Column and row attributes that contain the names in a loom file. None looks for the usual
+        ones.
 
     Returns
     -------
@@ -58,7 +69,8 @@ def read(
     FileNotFoundError
         If there is nothing at `path`, or a file of a recognised folder is missing.
     ValueError
-        If no format is recognised, a file is truncated or corrupt, or files do not belong together.
+        If no format is recognised, a file is truncated or corrupt, files do not belong together, or
+        the format that was found does not have what an argument names.
 
     Examples
     --------
@@ -67,24 +79,24 @@ def read(
     FileNotFoundError: there is no file or folder absent.
     """
     source = Path(path)
-    names: dict[str, Any] = {"spliced": spliced, "unspliced": unspliced}
+    layers = {"spliced": spliced, "unspliced": unspliced}
+    attributes = {"cell_attribute": cell_attribute, "gene_attribute": gene_attribute}
+    asked = _Asked(source, {"filtered": filtered, **layers, **attributes})
     if source.is_file():
-        return _read_file(source, ambiguous, names)
+        return _read_file(source, ambiguous, asked)
     if not source.is_dir():
         msg = f"there is no file or folder {source}."
         raise FileNotFoundError(msg)
     if any((source / name).is_file() for name in (".zgroup", "zarr.json")):
-        return read_zarr(source, ambiguous=ambiguous, **names)
-    if (spliced, unspliced) != (None, None):
-        msg = f"{source} has no named layers; leave spliced= and unspliced= out."
-        raise ValueError(msg)
+        return read_zarr(source, ambiguous=ambiguous, **asked.of("a zarr store", *layers))
     if kb_folder(source) is not None:
-        return read_kb(source, ambiguous=ambiguous)
+        return read_kb(source, ambiguous=ambiguous, **asked.of("output of kb-python"))
     if alevin_fry_folder(source) is not None:
-        return read_alevin_fry(source, ambiguous=ambiguous)
+        return read_alevin_fry(source, ambiguous=ambiguous, **asked.of("output of alevin-fry"))
     starsolo = (source, source / "raw", source / "filtered", source / "Velocyto")
     if (source / "Velocyto").is_dir() or any(is_starsolo_leaf(folder) for folder in starsolo):
-        return read_starsolo(source, ambiguous=ambiguous)
+        asked_of = asked.of("output of STARsolo", "filtered")
+        return read_starsolo(source, ambiguous=ambiguous, **asked_of)
     msg = (
         f"{source} is no output of STARsolo (Velocyto), kb-python (nac, lamanno) or alevin-fry "
         f"(USA mode), and no zarr store; it holds {contents(source)}."
@@ -92,7 +104,26 @@ def read(
     raise ValueError(msg)
 
 
-def _read_file(source: Path, ambiguous: Ambiguous, names: dict[str, Any]) -> AnnData:
+class _Asked(NamedTuple):
+    """Arguments that only some formats have."""
+
+    source: Path
+    values: dict[str, Any]
+
+    def of(self, what: str, *known: str) -> dict[str, Any]:
+        """Return those that were given; refuse one that the format found does not have."""
+        given = {name: value for name, value in self.values.items() if value is not None}
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            msg = (
+                f"{self.source} is {what}, for which {unknown[0]}={given[unknown[0]]!r} means "
+                "nothing; leave it out."
+            )
+            raise ValueError(msg)
+        return given
+
+
+def _read_file(source: Path, ambiguous: Ambiguous, asked: _Asked) -> AnnData:
     if not h5py.is_hdf5(source):
         if source.name.removesuffix(".gz").endswith(".mtx"):
             msg = f"{source} is one matrix; give the folder that holds it and its names."
@@ -102,5 +133,9 @@ def _read_file(source: Path, ambiguous: Ambiguous, names: dict[str, Any]) -> Ann
     said = f"{source} cannot be read; it may be truncated:"
     with refusing(said, OSError), h5py.File(source, "r") as file:
         loom = {"row_attrs", "col_attrs"} <= set(file)
-    reader = read_loom if loom else read_h5ad
-    return reader(source, ambiguous=ambiguous, **names)
+    names = ("spliced", "unspliced")
+    if loom:
+        attributes = ("cell_attribute", "gene_attribute")
+        options = asked.of("a loom file", *names, *attributes)
+        return read_loom(source, ambiguous=ambiguous, **options)
+    return read_h5ad(source, ambiguous=ambiguous, **asked.of("an h5ad file", *names))

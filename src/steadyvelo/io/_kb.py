@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from steadyvelo._arguments import public
+
 from ._count_table import Ambiguous, CountTable
 from ._layers import placed
 from ._matrix_market import read_layer
@@ -23,6 +25,7 @@ __all__ = ["read_kb"]
 _PREFIX = "cells_x_genes."
 
 
+@public
 def read_kb(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "default") -> AnnData:
     """Read the matrices of `kb count --workflow nac` (or lamanno).
 

@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo._adata._checks import listed
+from steadyvelo._arguments import public
 
 from ._broken import check_hdf5, check_stored, refusing
 from ._count_table import Ambiguous, CountTable
@@ -29,6 +30,7 @@ _GENE_IDS = ("Accession", "gene_id", "GeneID", "gene_ids", "EnsemblID", "ensembl
 _ROW_BYTES = 64_000_000
 
 
+@public
 def read_loom(
     path: str | os.PathLike[str],
     *,

@@ -163,7 +163,7 @@ def _match_groups(
         if not own.is_unique:
             msg = (
                 f"adata holds barcodes more than once within sample {group!r}: name the column of "
-                "samples as sample=."
+                "samples as sample_key=."
             )
             raise ValueError(msg)
         shared = pd.Series({g: int(own.isin(index).sum()) for g, index in sets.items()})
@@ -175,7 +175,8 @@ def _match_groups(
         twice = partners[partners.duplicated(keep=False)]
         msg = (
             f"samples {listed(twice.index, 4)} of adata share barcodes with the same counts "
-            f"({listed(twice.unique(), 2)}); say which belong together by sample= or barcode_map=."
+            f"({listed(twice.unique(), 2)}); say which belong together by sample_key= or "
+            "barcode_map=."
         )
         raise ValueError(msg)
     for group, partner in pairs.items():
@@ -196,7 +197,7 @@ def _clear_partner(group: object, shared: pd.Series, n_cells: int) -> object | N
         counted = ", ".join(f"{name!r} {n:,}" for name, n in ranked.iloc[:3].items())
         msg = (
             f"of the {n_cells:,} cells of sample {group!r}, several counts share barcodes "
-            f"({counted}): it is not clear which belong together. Give sample= or barcode_map=."
+            f"({counted}): it is not clear which belong together. Give sample_key= or barcode_map=."
         )
         raise ValueError(msg)
     return ranked.index[0]

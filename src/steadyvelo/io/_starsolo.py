@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from steadyvelo._arguments import public
+
 from ._count_table import Ambiguous, CountTable
 from ._matrix_market import read_layer, read_triple, values_per_line
 from ._text import (
@@ -27,6 +29,7 @@ __all__ = ["read_starsolo"]
 _KINDS = ("spliced", "unspliced", "ambiguous")
 
 
+@public
 def read_starsolo(
     path: str | os.PathLike[str], *, filtered: bool = True, ambiguous: Ambiguous = "default"
 ) -> AnnData:

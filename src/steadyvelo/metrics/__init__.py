@@ -1,7 +1,5 @@
 """How good a velocity field is, against known order or known truth."""
 
-from __future__ import annotations
-
 from ._cross_boundary import cross_boundary_direction
 from ._truth import agreement_with_truth
 

@@ -12,6 +12,7 @@ from steadyvelo._adata._checks import check_adata, check_key, listed
 from steadyvelo._adata._embeddings import check_arrows, check_finite_embedding
 from steadyvelo._adata._fit_params import neighbors_of_graph
 from steadyvelo._adata._neighbor_graph import neighbor_graph
+from steadyvelo._arguments import public
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["cross_boundary_direction"]
 
 
+@public
 def cross_boundary_direction(
     adata: AnnData,
     edges: Sequence[tuple[str, str]],

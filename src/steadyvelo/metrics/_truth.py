@@ -9,6 +9,7 @@ import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._adata._fit import Fit
+from steadyvelo._arguments import public
 from steadyvelo.get import velocity as get_velocity
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = ["agreement_with_truth"]
 _REMEDY = "datasets.simulate writes it."
 
 
+@public
 def agreement_with_truth(adata: AnnData, *, velocity_key: str = "velocity") -> pd.Series:
     """Compare ratios and velocities with the truth of :func:`steadyvelo.datasets.simulate`.
 

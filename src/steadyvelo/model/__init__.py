@@ -3,8 +3,6 @@
 Nothing here knows AnnData, files or how a large computation is cut into blocks.
 """
 
-from __future__ import annotations
-
 from ._comparison import Contrast, GroupRatios
 from ._criteria import GeneCriteria, gene_criteria
 from ._direction import angle_interval, hotelling_p

@@ -1,7 +1,5 @@
 """Pictures. Every function takes and returns matplotlib axes and shows nothing unless asked."""
 
-from __future__ import annotations
-
 from ._control import control
 from ._gene_velocity import gene_velocity
 from ._heatmap import heatmap

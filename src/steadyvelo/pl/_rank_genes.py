@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import norm
 
-from steadyvelo._adata._checks import check_level, listed
+from steadyvelo._adata._checks import check_level
+from steadyvelo._arguments import picture
 from steadyvelo.get import ranked_genes
 
 from ._axes import as_text, finished, panels
@@ -26,6 +27,7 @@ __all__ = ["rank_genes"]
 _PANEL = (3.0, 0.9, 0.2)
 
 
+@picture
 def rank_genes(
     adata: AnnData,
     groups: str | Sequence[str] | None = None,

@@ -1,7 +1,5 @@
 """Before the fit: sizes of cells, choice of genes, neighbours, smoothing."""
 
-from __future__ import annotations
-
 from ._filter_genes import filter_genes
 from ._moments import moments
 from ._neighbors import neighbors

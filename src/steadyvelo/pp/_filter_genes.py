@@ -10,6 +10,8 @@ import scipy.sparse as sp
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts, listed, writable
+from steadyvelo._arguments import public
+from steadyvelo._log import detail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,11 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["filter_genes"]
 
 
+@public
 def filter_genes(
     adata: AnnData,
     *,
     min_shared_counts: float = 20,
-    retain: Iterable[str] = (),
+    retain: str | Iterable[str] = (),
     subset: bool = False,
     spliced: str = "spliced",
     unspliced: str = "unspliced",
@@ -100,6 +103,7 @@ def filter_genes(
     for total, kind in zip(totals, ("spliced", "unspliced"), strict=True):
         reason[(total == 0) & ~used] = f"no {kind} counts"
 
+    detail(f"{int(used.sum()):,} of {adata.n_vars:,} genes are used")
     writable(adata)
     _keys.GENES_USED.write(adata, used)
     _keys.GENES_REASON.write(adata, pd.Categorical(reason.astype(object)))

@@ -9,6 +9,7 @@ import numpy as np
 from steadyvelo._adata._checks import check_adata, writable
 from steadyvelo._adata._inputs import Inputs
 from steadyvelo._adata._moments import counts_source, smoothing_record, write_moments
+from steadyvelo._arguments import public
 from steadyvelo.engine import check_dense_fits, count_threads, genes_per_block
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["moments"]
 
 
+@public
 def moments(
     adata: AnnData,
     *,
@@ -43,9 +45,10 @@ def moments(
     neighbors_key
         Name of the neighbour graph in ``uns``; None means scanpy's default.
     max_memory
-        Bytes that the layers and the working space may take; None means what is available.
+        Memory that the layers and the working space may take, in bytes or as ``"8GB"``; None means
+        ``settings.max_memory``, or what is available.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
 
     Returns
     -------

@@ -13,12 +13,12 @@ from steadyvelo._adata._checks import (
     check_adata,
     check_counts,
     check_key,
-    check_whole_number,
     is_integer,
     warn,
     writable,
 )
 from steadyvelo._adata._provenance import stamp
+from steadyvelo._arguments import public
 
 from ._components import components
 from ._nearest import distance_graph, fuzzy_graph, nearest_neighbors
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["neighbors"]
 
 
+@public
 def neighbors(
     adata: AnnData,
     *,
@@ -38,7 +39,7 @@ def neighbors(
     use_rep: str | None = None,
     spliced: str = "spliced",
     key_added: str | None = None,
-    rng: int = 0,
+    rng: int | np.random.Generator | None = 0,
 ) -> None:
     """Find every cell's nearest neighbours, and the graph that smoothing uses.
 
@@ -64,7 +65,8 @@ def neighbors(
     key_added
         Name for the graph; None means scanpy's, ``uns["neighbors"]``.
     rng
-        Seed of the principal components and of the approximate search.
+        Seed of the principal components and of the approximate search: a whole number, a
+        `numpy.random.Generator` that gives one, or None for one from the system. It is recorded.
 
     Returns
     -------
@@ -101,7 +103,7 @@ def neighbors(
     True
     """
     check_adata(adata)
-    _check_numbers(adata.n_obs, n_neighbors, n_pcs)
+    _check_cells(adata.n_obs, n_neighbors)
     computed = None
     if use_rep is not None:
         representation = check_key(adata, "obsm", use_rep, "name one of these as use_rep=.")
@@ -142,13 +144,8 @@ def neighbors(
     adata.uns[key_added or _keys.NEIGHBORS.of()] = entry
 
 
-def _check_numbers(n_cells: int, n_neighbors: int, n_pcs: int) -> None:
-    """Refuse numbers of neighbours and components that cannot be."""
-    check_whole_number("n_neighbors", n_neighbors)
-    check_whole_number("n_pcs", n_pcs, least=1)
-    if n_neighbors < 2:
-        msg = f"n_neighbors must be at least 2 (the cell itself and one more); it is {n_neighbors}."
-        raise ValueError(msg)
+def _check_cells(n_cells: int, n_neighbors: int) -> None:
+    """Refuse more neighbours than there are cells."""
     if n_cells <= n_neighbors:
         msg = (
             f"{n_cells} cells cannot have {n_neighbors} neighbours each; give a smaller "

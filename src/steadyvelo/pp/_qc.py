@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts, check_key, is_integer, writable
+from steadyvelo._arguments import public
 
 from ._cell_sizes import Doubt, cell_sizes, selected_genes
 from ._qc_checks import CHECKS
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["qc"]
 
 
+@public
 def qc(
     adata: AnnData,
     *,
@@ -29,7 +31,7 @@ def qc(
     unspliced_size: str | None = None,
     spliced: str = "spliced",
     unspliced: str = "unspliced",
-) -> pd.DataFrame:
+) -> None:
     """Check the counts before anything is fitted.
 
     Are both layers there and two matrices, raw, the right way round; is it cells or nuclei; are
@@ -50,13 +52,13 @@ def qc(
 
     Returns
     -------
-    One row per check: ``verdict`` (``"ok"``; ``"look"``: go on, knowing this; ``"stop"``: a fit
-    would mean nothing), the ``value`` that decides, the ``reason`` and the ``remedy``. Sets:
+    None. Sets:
 
     ``uns["qc"]``
-        The same table.
+        One row per check, which :func:`steadyvelo.get.quality_checks` reads.
     ``uns["qc_proportions"]``
-        Molecules and proportions of each kind, for all cells and per group.
+        Molecules and proportions of each kind, for all cells and per group, which
+        :func:`steadyvelo.get.proportions` reads.
 
     Raises
     ------
@@ -69,7 +71,8 @@ def qc(
     --------
     >>> import steadyvelo as sv
     >>> adata = sv.datasets.simulate(n_cells=100, n_genes=80, depth=2)
-    >>> set(sv.pp.qc(adata)["verdict"])
+    >>> sv.pp.qc(adata)
+    >>> set(sv.get.quality_checks(adata)["verdict"])
     {'ok'}
     """
     check_adata(adata)
@@ -105,7 +108,6 @@ def qc(
     writable(adata)
     _keys.QC.write(adata, table)
     _keys.QC_PROPORTIONS.write(adata, proportions)
-    return table
 
 
 def _canonical(layer: Any) -> sp.csr_array[Any]:

@@ -13,11 +13,11 @@ from steadyvelo._adata._checks import (
     check_counts,
     is_integer,
     listed,
-    one_of,
     warn,
     writable,
 )
 from steadyvelo._adata._provenance import stamp
+from steadyvelo._arguments import public
 
 from ._cell_sizes import TOTALS, cell_sizes, selected_genes
 
@@ -30,6 +30,7 @@ __all__ = ["size_factors"]
 _FACTORS = {"spliced": _keys.SPLICED_FACTOR, "unspliced": _keys.UNSPLICED_FACTOR}
 
 
+@public
 def size_factors(
     adata: AnnData,
     *,
@@ -101,7 +102,6 @@ def size_factors(
     >>> float(adata.obs["size_factor_spliced"].median())
     1.0
     """
-    one_of("method", method, ("per_layer", "common"))
     check_adata(adata)
     names = {"spliced": spliced, "unspliced": unspliced}
     columns = {"spliced": spliced_size, "unspliced": unspliced_size}

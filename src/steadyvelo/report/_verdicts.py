@@ -10,6 +10,7 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo._adata._embeddings import check_arrows
 from steadyvelo._adata._fit import Fit
+from steadyvelo._arguments import public
 
 from ._text import joined, number, percent
 
@@ -102,6 +103,7 @@ class Verdicts:
     sensitivity: tuple[list[str], list[list[str]]] | None
 
 
+@public
 def headline(adata: AnnData, velocity_key: str = "velocity", basis: str = "umap") -> list[str]:
     """Return what the data support in a few sentences, as the report begins.
 

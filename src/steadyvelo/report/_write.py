@@ -16,7 +16,7 @@ from steadyvelo._adata._embeddings import check_arrows
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import check_clusters, cluster_column
 from steadyvelo._adata._light_copy import light_copy
-from steadyvelo._run._steps import Steps
+from steadyvelo._run._steps import shown_steps
 from steadyvelo._version import __version__
 from steadyvelo.io._files import check_target, replacing
 
@@ -25,13 +25,17 @@ from ._verdicts import Judged
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
     from pathlib import Path
 
     from anndata import AnnData
 
+    from steadyvelo._run._steps import Steps
+    from steadyvelo.engine._progress import ShowProgress
+
 __all__ = ["write"]
 
+# how long the steps usually take, in per cent of all
+_SHARES = {"confidence": 20, "control": 20, "transitions": 5, "pictures": 50, "page": 5}
 _CONFIDENCE = (_keys.LENGTH, _keys.CONFIDENCE, _keys.CONFIDENCE_TRANSITION)
 
 
@@ -47,7 +51,7 @@ def write(
     rng: int = 0,
     max_memory: float | None = None,
     n_threads: int | None = None,
-    report: Callable[[str, float], None] | None = None,
+    progress: ShowProgress | None = None,
 ) -> Path:
     """Write a page about a result: what the data support first, arrows second.
 
@@ -81,8 +85,9 @@ def write(
         Bytes that gene blocks may take; None means a quarter of what is available, at most 1.5 GB.
     n_threads
         Number of threads; None means all processors.
-    report
-        Called with the name of the step and the share of it that is done.
+    progress
+        True shows a bar, None follows ``settings.progress``; a function is called with the share
+        done, in (0, 1].
 
     Returns
     -------
@@ -117,27 +122,28 @@ def write(
     judged = Judged.read(adata, velocity_key, basis)
     groupby = _clusters_column(adata, groupby, judged)
 
-    steps = Steps(report)
     work = light_copy(adata)
-    _compute_missing(work, fit, basis, rng, steps, max_memory=max_memory, n_threads=n_threads)
-    with steps("transitions"):
-        clusters = _clusters.section(work, groupby, velocity_key, n_threads)
-    with steps("pictures"):
-        genes = _genes.section(work, velocity_key, n_portraits)
-        figures = _figures.all_figures(work, groupby, basis, fit, genes, judged)
-    with steps("page"), replacing(target) as file:
-        page = _render(
-            title=title,
-            basis=basis,
-            groupby=groupby,
-            verdicts=_verdicts.section(work, judged),
-            fit=_fit.section(work, velocity_key),
-            clusters=clusters,
-            genes=genes,
-            figures=figures,
-            methods=_methods.section(fit, basis, judged),
-        )
-        file.write_text(page, encoding="utf-8")
+    limits = {"max_memory": max_memory, "n_threads": n_threads}
+    with shown_steps("report", _SHARES, progress) as steps:
+        _compute_missing(work, fit, basis, rng, steps, **limits)
+        with steps("transitions"):
+            clusters = _clusters.section(work, groupby, velocity_key, n_threads)
+        with steps("pictures"):
+            genes = _genes.section(work, velocity_key, n_portraits)
+            figures = _figures.all_figures(work, groupby, basis, fit, genes, judged)
+        with steps("page"), replacing(target) as file:
+            page = _render(
+                title=title,
+                basis=basis,
+                groupby=groupby,
+                verdicts=_verdicts.section(work, judged),
+                fit=_fit.section(work, velocity_key),
+                clusters=clusters,
+                genes=genes,
+                figures=figures,
+                methods=_methods.section(fit, basis, judged),
+            )
+            file.write_text(page, encoding="utf-8")
     return target
 
 

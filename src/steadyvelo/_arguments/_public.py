@@ -1,0 +1,100 @@
+"""What stands around every public function: its arguments are checked before it begins."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from contextlib import AbstractContextManager, nullcontext
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from steadyvelo._settings import settings
+
+from ._table import ARGUMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["picture", "public"]
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+# None means what the settings say
+_OF_SETTINGS = ("n_threads", "max_memory", "progress")
+# what an argument is called elsewhere
+_MEANT = {
+    "n_jobs": "n_threads",
+    "random_state": "rng",
+    "seed": "rng",
+    "vkey": "velocity_key",
+}
+
+
+def public(function: Callable[P, Result]) -> Callable[P, Result]:
+    """Check the arguments of a function by their names, and fill in what the settings say.
+
+    Wrong types and values are refused before the function begins, so before anything is written.
+    ``n_threads``, ``max_memory`` and ``progress`` are taken from the settings where they are None;
+    ``rng`` becomes the integer that is recorded.
+    """
+    return _checked(function, nullcontext)
+
+
+def picture(function: Callable[P, Result]) -> Callable[P, Result]:
+    """Do the same for a function that draws, in the figure style of the settings."""
+    return _checked(function, _figure_style)
+
+
+def _figure_style() -> AbstractContextManager[Any]:
+    if settings.figure_style is None:
+        return nullcontext()
+    from matplotlib import style  # noqa: PLC0415 (slow to import)
+
+    return style.context(settings.figure_style)
+
+
+def _checked(
+    function: Callable[P, Result], context: Callable[[], AbstractContextManager[Any]]
+) -> Callable[P, Result]:
+    signature = inspect.signature(function)
+    defaults = {name: each.default for name, each in signature.parameters.items()}
+    checks = {name: ARGUMENTS[name] for name in defaults}
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> Result:
+        _refuse_unknown(function.__name__, defaults, kwargs)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            # Python's own message names the function
+            return function(*args, **kwargs)
+        values = bound.arguments
+        try:
+            for name, value in values.items():
+                if name == "rng" or value is not defaults[name]:
+                    values[name] = checks[name](name, value)
+            if "rng" in checks and "rng" not in values:
+                values["rng"] = checks["rng"]("rng", defaults["rng"])
+        except (TypeError, ValueError) as error:
+            # what was wrong is in the call, not in the checks
+            raise error.with_traceback(None) from None
+        for name in _OF_SETTINGS:
+            if name in checks and values.get(name) is None:
+                values[name] = getattr(settings, name)
+        with context():
+            return function(*bound.args, **bound.kwargs)
+
+    return checked
+
+
+def _refuse_unknown(function: str, known: dict[str, Any], given: dict[str, Any]) -> None:
+    """Refuse an argument that the function does not have, with the name that was meant."""
+    unknown = next((name for name in given if name not in known), None)
+    if unknown is None:
+        return
+    close = [name for name in [_MEANT.get(unknown)] if name in known]
+    close = close or difflib.get_close_matches(unknown, known, n=1)
+    meant = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known)}."
+    msg = f"{function}() has no argument {unknown!r}; {meant}"
+    raise TypeError(msg)

@@ -1,0 +1,200 @@
+"""What every argument of a public function takes, by its name.
+
+A name means the same in every function. A default is taken as it is, also where it is None.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from steadyvelo._memory_size import parse_memory
+from steadyvelo._settings import thread_number
+
+from ._kinds import (
+    Check,
+    an_adata,
+    any_of,
+    axes,
+    choice,
+    file_path,
+    flag,
+    instance,
+    mapping,
+    name,
+    names,
+    number,
+    optional,
+    pairs,
+    seed,
+    share,
+    whole_number,
+    whole_pair,
+)
+
+__all__ = ["ARGUMENTS"]
+
+
+def _progress(argument: str, value: Any) -> Any:
+    """Take True or False, or a function of the share that is done."""
+    return value if callable(value) else _FLAG_OR_FUNCTION(argument, value)
+
+
+_FLAG_OR_FUNCTION = any_of("True, False, or a function of the share that is done", flag)
+_COLUMN = "the name of a column of obs"
+_LAYER = name("the name of a layer")
+_AMBIGUOUS = choice("default", "drop", "spliced", "unspliced", "keep")
+
+_DATA: dict[str, Check] = {
+    "adata": an_adata,
+    "counts": any_of(
+        "an AnnData, or a mapping from samples to AnnData",
+        instance("an AnnData", "AnnData"),
+        mapping("a mapping from samples to AnnData"),
+    ),
+    "path": file_path,
+}
+
+_NAMES: dict[str, Check] = {
+    "groupby": name(_COLUMN),
+    "sample_key": name(_COLUMN),
+    "condition_key": name(_COLUMN),
+    "batch_key": name(_COLUMN),
+    "gene_clusters": name("the name of a column of var"),
+    "color": name("the name of a column of obs"),
+    "sortby": name(_COLUMN),
+    "spliced_size": name(_COLUMN),
+    "unspliced_size": name(_COLUMN),
+    "spliced": _LAYER,
+    "unspliced": _LAYER,
+    "basis": name("the name of an embedding"),
+    "use_rep": name("the name of a representation in obsm"),
+    "velocity_key": name("the name of a result"),
+    "key_added": name("the name for a result"),
+    "neighbors_key": name("the name of a neighbour graph in uns"),
+    "cell_attribute": name("the name of a column attribute"),
+    "gene_attribute": name("the name of a row attribute"),
+    "cluster": name("the name of a cluster"),
+    "root": optional(name("the name of a cell")),
+    "end": optional(name("the name of a cell")),
+    "title": optional(name("a title")),
+    "cmap": name("the name of a colour map of matplotlib"),
+    "legend_loc": optional(name("a place for the legend")),
+}
+
+_LISTS: dict[str, Check] = {
+    "genes": names("names of genes"),
+    "cells": names("names of cells"),
+    "retain": names("names of genes"),
+    "groups": names("names of groups", numbers=True),
+    "conditions": names("names of conditions", numbers=True),
+    "edges": pairs,
+    "components": whole_pair,
+    "barcode_map": mapping("a mapping from names of cells to names of the counts' cells"),
+    "palette": mapping("a mapping from groups to colours"),
+    "ax": axes,
+}
+
+_FLAGS: dict[str, Check] = dict.fromkeys(
+    (
+        "dense",
+        "filtered",
+        "force",
+        "hexagons",
+        "highly_variable",
+        "self_transitions",
+        "sensitivity",
+        "show",
+        "show_fit_cells",
+        "signed",
+        "sort_genes",
+        "sqrt_transform",
+        "steady_state",
+        "subset",
+        "truth",
+    ),
+    flag,
+)
+
+_WHOLE: dict[str, Check] = {
+    "n_bins": whole_number(1),
+    "n_branches": whole_number(1),
+    "n_cells": whole_number(1),
+    "n_columns": whole_number(1),
+    "n_components": whole_number(2),
+    "n_controls": whole_number(0),
+    "n_genes": whole_number(1),
+    "n_grid": whole_number(2),
+    "n_neighbors": whole_number(2),
+    "n_pcs": whole_number(1),
+    "n_portraits": whole_number(1),
+    "n_recurse_neighbors": whole_number(1),
+    "n_repeats": whole_number(1),
+}
+
+_NUMBERS: dict[str, Check] = {
+    "alpha": number(least=0, most=1),
+    "arrow_length": number(above=0),
+    "density": number(above=0),
+    "depth": number(above=0),
+    "dispersion": number(least=0),
+    "fdr": number(least=0, most=1),
+    "level": share,
+    "library_size_sd": number(least=0),
+    "min_gamma": number(),
+    "min_mass": number(least=0),
+    "min_overlap": number(least=0, most=1),
+    "min_r2": number(),
+    "min_shared_counts": number(least=0),
+    "scale": number(above=0),
+    "size": number(above=0),
+    "smoothing": number(above=0),
+    "threshold": number(least=-1, most=1),
+    "tolerance": number(above=0),
+}
+
+_CHOICES: dict[str, Check] = {
+    "ambiguous": _AMBIGUOUS,
+    "method": choice("per_layer", "common"),
+    "size_factors": any_of(
+        "'per_layer', 'common' or SizeFactors(...)",
+        choice("per_layer", "common"),
+        instance("SizeFactors(...)", "SizeFactors"),
+    ),
+    "neighbors": any_of(
+        "the name of a neighbour graph, Neighbors(...) or None",
+        name("the name of a neighbour graph in uns"),
+        instance("Neighbors(...)", "Neighbors"),
+    ),
+    "offset": choice(*(False, True), "nonnegative"),
+    "r2": choice("fit", "all_cells"),
+    "uncertainty": any_of(
+        "'crossfit', 'sandwich', CrossFit(...), Sandwich(...) or None",
+        optional(choice("crossfit", "sandwich")),
+        instance("CrossFit(...) or Sandwich(...)", "CrossFit", "Sandwich"),
+    ),
+    # a rule's name and its options, or numbers per cell, or per cell and gene
+    "weights": any_of(
+        "'extremes', 'all', Extremes(...), or an array of numbers per cell, or per cell and gene",
+        name("the name of a rule"),
+        instance("Extremes(...)", "Extremes"),
+        instance("an array", "ndarray", "sparray", "spmatrix", "Series", "list", "tuple"),
+    ),
+}
+
+_LIMITS: dict[str, Check] = {
+    "n_threads": thread_number,
+    "max_memory": parse_memory,
+    "progress": _progress,
+    "rng": seed,
+}
+
+ARGUMENTS: dict[str, Check] = {
+    **_DATA,
+    **_NAMES,
+    **_LISTS,
+    **_FLAGS,
+    **_WHOLE,
+    **_NUMBERS,
+    **_CHOICES,
+    **_LIMITS,
+}

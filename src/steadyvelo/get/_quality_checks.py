@@ -1,0 +1,79 @@
+"""What the quality checks found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from steadyvelo import _keys
+from steadyvelo._adata._checks import check_adata
+from steadyvelo._arguments import public
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+__all__ = ["proportions", "quality_checks"]
+
+_REMEDY = "run pp.qc(adata) first."
+
+
+@public
+def quality_checks(adata: AnnData) -> pd.DataFrame:
+    """Return what the quality checks of the counts found.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.pp.qc` or :func:`steadyvelo.run`.
+
+    Returns
+    -------
+    A row per check: ``verdict`` (``"ok"``; ``"look"``: go on, knowing this; ``"stop"``: a fit
+    would mean nothing), the ``value`` that decides, the ``reason`` and the ``remedy``.
+
+    Raises
+    ------
+    KeyError
+        If the counts were not checked.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.datasets.simulate(n_cells=100, n_genes=80, depth=2)
+    >>> sv.pp.qc(adata)
+    >>> sv.get.quality_checks(adata).loc["raw counts", "verdict"]
+    'ok'
+    """
+    check_adata(adata)
+    return _keys.QC.read(adata, remedy=_REMEDY).copy()
+
+
+@public
+def proportions(adata: AnnData) -> pd.DataFrame:
+    """Return the molecules of each kind and the share of unspliced ones, for all cells and groups.
+
+    Parameters
+    ----------
+    adata
+        Result of :func:`steadyvelo.pp.qc`, whose `groupby` names the groups.
+
+    Returns
+    -------
+    A row for all cells and one per group: ``n_cells``, the molecules ``spliced``, ``unspliced`` and
+    ``ambiguous``, and the ``unspliced_share``.
+
+    Raises
+    ------
+    KeyError
+        If the counts were not checked.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.datasets.simulate(n_cells=100, n_genes=80, depth=2)
+    >>> sv.pp.qc(adata, groupby="branch")
+    >>> list(sv.get.proportions(adata).index)
+    ['all cells', 'branch 1', 'branch 2', 'trunk']
+    """
+    check_adata(adata)
+    return _keys.QC_PROPORTIONS.read(adata, remedy=_REMEDY).copy()

@@ -1,0 +1,237 @@
+"""Arguments are checked by their names, in one place, before a function begins."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+import steadyvelo as sv
+from steadyvelo._arguments import ARGUMENTS, picture, public
+from steadyvelo._arguments._shown import shown
+
+NAN = float("nan")
+# of one kind: what is taken, and what it becomes
+TAKEN = [
+    ("groupby", np.str_("clusters"), "clusters"),
+    ("dense", np.True_, True),
+    ("n_pcs", np.int64(3), 3),
+    ("level", np.float32(0.5), 0.5),
+    ("size", np.int16(3), 3),
+    ("genes", "Ins2", "Ins2"),
+    ("genes", ("Ins2", "Gcg"), ["Ins2", "Gcg"]),
+    ("genes", pd.Index(["Ins2"]), ["Ins2"]),
+    ("genes", np.array(["Ins2"]), ["Ins2"]),
+    ("cells", pd.Series(["a"]), ["a"]),
+    ("retain", (name for name in "ab"), ["a", "b"]),
+    ("groups", [np.int64(1), "2"], ["1", "2"]),
+    ("edges", np.array([["a", "b"]]), [("a", "b")]),
+    ("components", [1, np.int64(2)], (1, 2)),
+    ("n_threads", np.int32(2), 2),
+    ("max_memory", "8GB", 8_000_000_000),
+    ("rng", np.int64(7), 7),
+    ("offset", "nonnegative", "nonnegative"),
+    ("legend_loc", None, None),
+    ("uncertainty", "crossfit", "crossfit"),
+]
+REFUSED = [
+    ("adata", "a.h5ad", TypeError, "adata must be an AnnData; it is 'a.h5ad'. Read the file first"),
+    ("counts", [1], TypeError, "counts must be an AnnData, or a mapping"),
+    ("groupby", ["a", "b"], TypeError, r"groupby must be .* one text; it is \['a', 'b'\] \(a list"),
+    ("groupby", "", ValueError, "it is an empty text"),
+    ("basis", None, TypeError, "basis must be the name of an embedding, as one text; it is None"),
+    ("root", 3, TypeError, "root must be the name of a cell"),
+    ("dense", 1, TypeError, "dense must be True or False; it is 1"),
+    ("dense", np.ones(5), TypeError, r"dense must be True or False; it is an array of shape \(5,"),
+    ("dense", "yes", TypeError, "it is 'yes'"),
+    ("n_pcs", 30.0, TypeError, "n_pcs must be a whole number; it is 30.0"),
+    ("n_pcs", True, TypeError, "it is True"),
+    ("n_pcs", np.array(3), TypeError, "n_pcs must be a whole number"),
+    ("n_pcs", 0, ValueError, "n_pcs must be at least 1; it is 0"),
+    ("level", 1, ValueError, "level must lie between 0 and 1, as 0.95 for 95 %; it is 1"),
+    ("level", NAN, ValueError, "level must lie between 0 and 1"),
+    ("level", "0.9", TypeError, "level must be a number"),
+    ("scale", 0, ValueError, "scale must be positive and finite; it is 0"),
+    ("scale", float("inf"), ValueError, "scale must be positive and finite"),
+    ("alpha", 1.5, ValueError, "alpha must be from 0 to 1; it is 1.5"),
+    ("min_r2", NAN, ValueError, "min_r2 must be finite; it is nan"),
+    ("min_gamma", np.ones(2), TypeError, "min_gamma must be a number; it is an array"),
+    ("genes", 3, TypeError, "genes must be names of genes: one text or a list of them"),
+    ("genes", np.array([True, False]), TypeError, r"For a mask give the names .*var_names\[mask"),
+    ("genes", {"a": 1}, TypeError, "genes must be names of genes"),
+    ("genes", pd.DataFrame({"a": ["b"]}), TypeError, r"a DataFrame of shape \(1, 1\)"),
+    ("cells", [0, 1], TypeError, "cells must be names of cells, as text; it is 0"),
+    ("edges", [("a",)], TypeError, r"edges must be a list of pairs of clusters"),
+    ("edges", "ab", TypeError, "edges must be a list of pairs"),
+    ("components", (0, 1, 2), TypeError, "components must be two whole numbers"),
+    ("components", (0, -1), ValueError, "components counts from 0"),
+    ("palette", ["red"], TypeError, "palette must be a mapping from groups to colours"),
+    ("ax", "axes", TypeError, "ax must be axes of matplotlib"),
+    ("ax", [], TypeError, "ax must be axes of matplotlib"),
+    ("path", b"a.h5ad", TypeError, "path must be the path of a file or folder"),
+    ("path", "", ValueError, "path is an empty text"),
+    ("n_threads", NAN, TypeError, "n_threads must be a whole number of threads, or None for all"),
+    ("n_threads", 2.0, TypeError, "it is 2.0"),
+    ("n_threads", True, TypeError, "it is True"),
+    ("n_threads", 0, ValueError, "n_threads must be at least 1, or None for all processors"),
+    ("max_memory", 8, ValueError, "max_memory=8 means 8 bytes, .*write '8GB'"),
+    ("progress", "bar", TypeError, "progress must be True, False, or a function of the share"),
+    ("progress", 1, TypeError, "progress must be True, False"),
+    (
+        "rng",
+        np.random.RandomState(0),
+        TypeError,
+        "numpy.random.Generator, or None .* a RandomState",
+    ),
+    ("rng", 0.0, TypeError, "rng must be a whole number"),
+    ("rng", True, TypeError, "it is True"),
+    ("rng", -1, ValueError, "rng must be a whole number from 0 to 4,294,967,295; it is -1"),
+    ("rng", 2**32, ValueError, "rng must be a whole number from 0"),
+    ("offset", 1, ValueError, "offset must be one of False, True, 'nonnegative'; it is 1"),
+    ("offset", np.ones(3), TypeError, "offset must be one of"),
+    ("ambiguous", "lose", ValueError, "ambiguous must be one of 'default', 'drop'"),
+    ("method", ["common"], TypeError, "method must be one of 'per_layer', 'common'"),
+    ("uncertainty", "bootstrap", ValueError, "uncertainty must be one of 'crossfit', 'sandwich'"),
+    ("uncertainty", {"level": 0.9}, TypeError, "uncertainty must be 'crossfit', .*Sandwich"),
+    ("weights", 3, TypeError, "weights must be 'extremes', 'all', Extremes"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "becomes"), TAKEN)
+def test_what_is_taken(name, value, becomes):
+    found = ARGUMENTS[name](name, value)
+    assert found == becomes
+    assert type(found) is type(becomes)
+
+
+@pytest.mark.parametrize(("name", "value", "error", "message"), REFUSED)
+def test_what_is_refused(name, value, error, message):
+    with pytest.raises(error, match=message):
+        ARGUMENTS[name](name, value)
+
+
+def test_arrays_are_weights():
+    for weights in (np.ones(3), sp.eye_array(3), pd.Series([1.0, 2.0])):
+        assert ARGUMENTS["weights"]("weights", weights) is weights
+
+
+def test_axes_are_taken_one_or_several():
+    figure, pair = plt.subplots(1, 2)
+    assert ARGUMENTS["ax"]("ax", pair) is pair
+    assert ARGUMENTS["ax"]("ax", pair[0]) is pair[0]
+    plt.close(figure)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("x" * 100, f"'{'x' * 60}…'"),
+        (list(range(100)), "a list"),
+        (object(), "an object"),
+        (np.float64(0.5), "0.5"),
+        (sp.eye_array(3), "a dia_array of shape (3, 3)"),
+        (("a",), "('a',) (a tuple)"),
+    ],
+)
+def test_values_in_messages_are_short(value, text):
+    assert shown(value) == text
+
+
+@public
+def measure(
+    adata,
+    *,
+    groupby=None,
+    level=0.95,
+    n_threads=None,
+    max_memory=None,
+    progress=None,
+    rng=0,
+):
+    """Return what arrives."""
+    return {
+        "groupby": groupby,
+        "level": level,
+        "n_threads": n_threads,
+        "max_memory": max_memory,
+        "progress": progress,
+        "rng": rng,
+    }
+
+
+def test_a_function_keeps_its_name_words_and_signature():
+    assert measure.__name__ == "measure"
+    assert measure.__doc__ == "Return what arrives."
+    assert list(inspect.signature(measure).parameters)[:3] == ["adata", "groupby", "level"]
+
+
+def test_the_argument_comes_first_then_the_settings_then_the_default(counts):
+    asked = {"n_threads": 3, "max_memory": 2e9, "progress": True}
+    of_settings = {"n_threads": 2, "max_memory": 10**9, "progress": True}
+    none = {"n_threads": None, "max_memory": None, "progress": False}
+    assert measure(counts).items() >= none.items()
+    with sv.settings.override(**of_settings):
+        assert measure(counts).items() >= of_settings.items()
+        assert measure(counts, **dict.fromkeys(none)).items() >= of_settings.items()
+        assert measure(counts, **asked).items() >= asked.items()
+        assert measure(counts, progress=False)["progress"] is False
+
+
+def test_a_random_generator_gives_one_integer_and_none_draws_one(counts):
+    first = measure(counts, rng=np.random.default_rng(1))["rng"]
+    assert first == measure(counts, rng=np.random.default_rng(1))["rng"]
+    generator = np.random.default_rng(1)
+    assert measure(counts, rng=generator)["rng"] != measure(counts, rng=generator)["rng"]
+    assert type(first) is int
+    assert measure(counts, rng=None)["rng"] != measure(counts, rng=None)["rng"]
+    assert measure(counts)["rng"] == 0
+
+
+def test_a_default_of_none_draws_a_number_too(counts):
+    @public
+    def draw(adata, *, rng=None):
+        return rng
+
+    assert type(draw(counts)) is int
+
+
+def test_the_traceback_ends_where_the_call_was_wrong(counts):
+    with pytest.raises(TypeError, match="groupby") as refused:
+        measure(counts, groupby=3)
+    frames = [frame.name for frame in traceback.extract_tb(refused.value.__traceback__)]
+    assert frames == ["test_the_traceback_ends_where_the_call_was_wrong", "checked"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"group_by": "a"}, r"measure\(\) has no argument 'group_by'; did you mean groupby\?"),
+        ({"n_jobs": 2}, r"no argument 'n_jobs'; did you mean n_threads\?"),
+        ({"vkey": "v"}, r"no argument 'vkey'; it takes adata, groupby, level"),
+    ],
+)
+def test_an_unknown_argument_is_refused_with_what_was_meant(counts, given, message):
+    with pytest.raises(TypeError, match=message):
+        measure(counts, **given)
+
+
+def test_a_call_without_the_data_is_refused_as_python_does():
+    with pytest.raises(TypeError, match=r"measure\(\) missing 1 required positional .*'adata'"):
+        measure()
+
+
+def test_pictures_are_drawn_in_the_style_of_the_settings(counts):
+    @picture
+    def size_of_text(adata):
+        return mpl.rcParams["font.size"]
+
+    before = mpl.rcParams["font.size"]
+    with sv.settings.override(figure_style=["ggplot", {"font.size": 17}]):
+        assert size_of_text(counts) == 17
+    assert size_of_text(counts) == mpl.rcParams["font.size"] == before
