@@ -14,8 +14,10 @@ from steadyvelo._adata._fit import Fit
 
 from ._axes import as_text, finished, new_axes
 from ._colors import cell_colors, color_column
+from ._found import found_color
 from ._gene_values import gene_names, moments_of_genes
 from ._legend import explain_above
+from ._style import LEGEND_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +34,7 @@ def heatmap(
     genes: Sequence[str],
     *,
     sortby: str | None = None,
-    color: str | None = None,
+    color: str | None = "auto",
     velocity_key: str = "velocity",
     n_bins: int = 100,
     sort_genes: bool = True,
@@ -57,7 +59,8 @@ def heatmap(
         Numeric column of ``obs``; None means ``"velocity_pseudotime"`` for
         ``velocity_key="velocity"``. Cells where it is unknown are left out.
     color
-        Column of ``obs`` with categories for the strip; None draws none.
+        Column of ``obs`` with categories for the strip; ``"auto"`` takes clusters where there are
+        some, None draws no strip.
     velocity_key
         Prefix of the fit whose smoothed counts are drawn.
     n_bins
@@ -105,10 +108,11 @@ def heatmap(
     drawn = ax.imshow(
         scaled[rows], aspect="auto", interpolation="nearest", cmap=cmap, vmin=0, vmax=1
     )
-    ax.set_yticks(range(len(names)), [as_text(names[row]) for row in rows], fontsize="small")
+    ax.set_yticks(range(len(names)), [as_text(names[row]) for row in rows], fontsize=LEGEND_TEXT)
     ax.set_xticks([])
     ax.set_xlabel(sortby or _keys.PSEUDOTIME.of(velocity_key))
     ax.figure.colorbar(drawn, ax=ax, label="expression, scaled", shrink=0.7)
+    color = found_color(adata, color)
     if color is not None:
         _strip(ax, adata, color, palette, order, edges)
     return finished(ax, own=own, show=show)

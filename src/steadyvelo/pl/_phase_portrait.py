@@ -13,8 +13,10 @@ from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
 
 from ._axes import as_text, finished, given_axes, panels
-from ._colors import cell_colors
+from ._colors import MANY_POINTS, cell_colors
+from ._found import found_color
 from ._gene_values import gene_names, moments_of_genes
+from ._style import NOTE_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +39,7 @@ def phase_portrait(
     adata: AnnData,
     genes: str | Sequence[str],
     *,
-    color: str | None = None,
+    color: str | None = "auto",
     velocity_key: str = "velocity",
     ax: Axes | Sequence[Axes] | None = None,
     n_columns: int = 4,
@@ -74,7 +76,7 @@ def phase_portrait(
         are others, none are ringed and the title says so.
     density
         Draw how many cells lie where, in hexagons, in the place of points; cells of the fit
-        are points then. None means for more than 20,000 cells that have no `color`.
+        are points then. None means for more than 20,000 cells unless a `color` is named.
     legend_loc
         Where matplotlib puts the legend, ``"right margin"``, or None for no legend.
 
@@ -100,11 +102,14 @@ def phase_portrait(
     """
     check_adata(adata)
     names = gene_names(adata, genes)
-    if density and color is not None:
+    named = found_color(adata, color)
+    found = named != color
+    if density and named is not None and not found:
         msg = f"a density shows no colours; leave out density=True or color={color!r}."
         raise ValueError(msg)
-    many = color is None and adata.n_obs > _MOST_POINTS
+    many = (named is None or found) and adata.n_obs > _MOST_POINTS
     density = many if density is None else density
+    color = None if density else named
     fit = Fit.read(adata, velocity_key)
     colors = cell_colors(adata, color, palette)
     places = adata.var_names.get_indexer(names)
@@ -127,6 +132,7 @@ def phase_portrait(
         panel.set_title(as_text(_line_title(adata, name, fit)))
         panel.set_xlabel("spliced")
         panel.set_ylabel("unspliced")
+        panel.spines[["top", "right"]].set_visible(False)
     _explain_marks(axes[0])
     colors.explain(axes, axes[-1].collections[0], legend_loc)
     return finished(axes[0] if len(names) == 1 else axes, own=ax is None, show=show)
@@ -163,7 +169,7 @@ def _draw_points(
             edgecolors="black",
             linewidths=0.4,
             zorder=0.9,
-            rasterized=len(spliced) > 5000,
+            rasterized=len(spliced) > MANY_POINTS,
             label=_MARK,
         )
 
@@ -248,6 +254,6 @@ def _explain_marks(ax: Axes) -> None:
     """Say on one panel what the line and the rings are."""
     handles, labels = ax.get_legend_handles_labels()
     if handles:
-        legend = ax.legend(handles, labels, frameon=False, fontsize="x-small", loc="upper left")
+        legend = ax.legend(handles, labels, frameon=False, fontsize=NOTE_TEXT, loc="upper left")
         # an artist of its own, or the legend of the colours would replace it
         ax.add_artist(legend)
