@@ -88,7 +88,11 @@ _LISTS: dict[str, Check] = {
     "groups": names("names of groups", numbers=True),
     "edges": pairs,
     "components": whole_pair,
-    "barcode_map": mapping("a mapping from names of cells to names of the counts' cells"),
+    "barcode_map": any_of(
+        "a mapping from names of cells to names of the counts' cells, or the path of a file",
+        mapping("a mapping"),
+        file_path,
+    ),
     "palette": mapping("a mapping from groups to colours"),
     "ax": axes,
 }
@@ -115,6 +119,7 @@ _FLAGS: dict[str, Check] = dict.fromkeys(
 )
 
 _WHOLE: dict[str, Check] = {
+    "min_cells": whole_number(1),
     "n_bins": whole_number(1),
     "n_branches": whole_number(1),
     "n_cells": whole_number(1),
@@ -140,13 +145,13 @@ _NUMBERS: dict[str, Check] = {
     "level": share,
     "library_size_sd": number(least=0),
     "min_gamma": number(),
-    "min_mass": number(least=0),
     "min_overlap": number(least=0, most=1),
     "min_r2": number(),
     "min_shared_counts": number(least=0),
     "scale": number(above=0),
     "size": number(above=0),
     "smoothing": number(above=0),
+    "spacing": number(above=0),
     "threshold": number(least=-1, most=1),
     "tolerance": number(above=0),
 }

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from steadyvelo._log import heard_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["AsJson", "Quiet", "Speech"]
 
@@ -26,16 +30,15 @@ class Speech:
     quiet: bool = False
     as_json: bool = False
 
+    @property
+    def bars(self) -> bool:
+        """Whether bars are shown: to a person at a terminal."""
+        return not self.quiet and sys.stderr.isatty()
+
     def say(self, line: str) -> None:
         """Print a line to standard output, unless that belongs to the summary."""
         if not (self.quiet or self.as_json):
             print(line)
-
-    def aside(self, line: str) -> None:
-        """Print a line to standard error, above the bars that move there."""
-        if not self.quiet:
-            # looked up now: while bars move, it is theirs
-            print(line, file=sys.stderr)
 
     def sum_up(self, summary: dict[str, Any]) -> None:
         """Print the summary, where one is asked for."""
@@ -43,28 +46,12 @@ class Speech:
             print(json.dumps(summary, indent=1, allow_nan=False))
 
     @contextmanager
-    def progress(self) -> Iterator[Callable[[str, float], None]]:
-        """Give a function that takes the name of a step and the share of it that is done.
+    def heard(self) -> Iterator[None]:
+        """Print what functions say for a while: results as lines, remarks to standard error."""
+        with heard_by(self.say, self._remark):
+            yield
 
-        It moves a bar on a terminal and prints plain lines elsewhere.
-        """
-        if self.quiet or not sys.stderr.isatty():
-            yield self._begin
-            return
-        from rich.console import Console  # noqa: PLC0415
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-
-        columns = (TextColumn("{task.description:<20}"), BarColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=Console(stderr=True)) as bars:
-            tasks = {}
-
-            def move(step: str, share: float) -> None:
-                if step not in tasks:
-                    tasks[step] = bars.add_task(step, total=1.0)
-                bars.update(tasks[step], completed=share)
-
-            yield move
-
-    def _begin(self, step: str, share: float) -> None:
-        if share == 0.0:
-            self.aside(f"{step} …")
+    def _remark(self, line: str) -> None:
+        if not self.quiet:
+            # looked up now: while bars move, it is theirs
+            print(line, file=sys.stderr)
