@@ -94,7 +94,7 @@ def print_crossfit(adata, n_splits: int, runs: int) -> None:
 
 
 def print_reliability(adata, clusters: str, n_splits: int) -> None:
-    sv.tl.velocity(adata, dense=False, uncertainty="crossfit", n_splits=n_splits)
+    sv.tl.velocity(adata, dense=False, uncertainty=sv.CrossFit(n_repeats=n_splits))
     sv.tl.velocity_graph(adata)
     sv.tl.velocity_embedding(adata, basis="umap")
     step = Steps()

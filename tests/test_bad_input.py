@@ -10,10 +10,12 @@ import scipy.sparse as sp
 
 import steadyvelo as sv
 
+NEIGHBORS = sv.Neighbors(n_neighbors=15)
+
 STEPS = {
     "size_factors": sv.pp.size_factors,
     "filter_genes": sv.pp.filter_genes,
-    "run": lambda a: sv.run(a, basis="pca", n_neighbors=15),
+    "run": lambda a: sv.run(a, basis="pca", neighbors=NEIGHBORS, uncertainty=None),
 }
 
 
@@ -71,7 +73,7 @@ def test_values_that_are_not_counts_run_with_a_warning(counts):
     for name in ("spliced", "unspliced"):
         counts.layers[name] = counts.layers[name] * 0.7
     with pytest.warns(sv.SteadyveloWarning, match="taken as normalised"):
-        result = sv.run(counts, basis="pca", n_neighbors=15, min_shared_counts=5)
+        result = sv.run(counts, basis="pca", neighbors=NEIGHBORS, uncertainty=None, min_shared_counts=5)
     assert result.uns["size_factor_params"]["spliced_taken_as_normalised"]
     assert (result.obs["size_factor_spliced"] == 1).all()
 
@@ -83,7 +85,7 @@ def test_an_empty_gene_and_an_empty_cell_are_left_out_with_a_reason(counts):
         layer[:, 20] = 0
         counts.layers[name] = layer.tocsr()
     with pytest.warns(sv.SteadyveloWarning):
-        result = sv.run(counts, basis="pca", n_neighbors=15)
+        result = sv.run(counts, basis="pca", neighbors=NEIGHBORS, uncertainty=None)
     assert result.n_obs == 240
     assert result.obs["cells_reason"].iloc[10] == "no molecules in a layer"
     assert np.isnan(result.obsm["velocity_pca"][10]).all()
@@ -111,7 +113,7 @@ def test_names_that_are_not_unique(counts, axis):
 def test_duplicated_cells_run_with_a_warning(counts):
     double = ad.concat([counts, counts[:5]], index_unique="-")
     with pytest.warns(sv.SteadyveloWarning, match="5 cells are exact copies"):
-        result = sv.run(double, basis="pca", n_neighbors=15)
+        result = sv.run(double, basis="pca", neighbors=NEIGHBORS, uncertainty=None)
     assert np.isfinite(result.obsm["velocity_pca"]).all()
 
 
@@ -220,7 +222,7 @@ def test_a_view_is_copied_with_a_warning_and_its_parent_left_alone(counts):
 
 
 def test_run_takes_a_view_as_it_is(counts):
-    result = sv.run(counts[counts.obs_names[::-1]], basis="pca", n_neighbors=15)
+    result = sv.run(counts[counts.obs_names[::-1]], basis="pca", neighbors=NEIGHBORS, uncertainty=None)
     assert list(result.obs_names) == list(counts.obs_names[::-1])
 
 

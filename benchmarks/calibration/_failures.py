@@ -82,7 +82,7 @@ def differing_batches(draws: Draws):
     prepare(adata)
     folds = draws.seed()
     for what, column in (("over cells", None), ("over batches, CR3", "batch")):
-        table = crossfit(adata, rng=folds, batch_key=column)
+        table = crossfit(adata, rng=folds, sample_key=column)
         yield what, covers(table, adata.var["true_gamma"])
 
 

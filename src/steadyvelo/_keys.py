@@ -130,6 +130,8 @@ RELIABILITY_CHECKS = _table(
     "{key}_reliability_checks", "verdict and reason of every check of the data"
 )
 SENSITIVITY = _table("{key}_sensitivity", "cosines of arrows under other choices")
+RANKED_GENES = _table("{key}_ranked_genes", "velocity genes of each group, ranked by their velocity")
+RATIO_DIFFERENCES = _table("{key}_ratio_differences", "tests of ratios between conditions")
 
 TRUE_GAMMA = _var("true_gamma", "ratio γ/β of simulated data")
 TRUE_VELOCITY = _layer("true_velocity", "noiseless u − (γ/β) s")
@@ -151,6 +153,9 @@ RELIABILITY_FIELDS = _span(RELIABILITY, SENSITIVITY)
 
 # columns of `obs` in which clusters usually are
 CLUSTER_COLUMNS = ("clusters", "leiden", "louvain", "cell_type", "celltype", "cell_types")
+
+# names of embeddings that pictures are usually drawn on, the first choice first
+EMBEDDINGS = ("umap", "tsne", "draw_graph_fa", "draw_graph_fr", "phate", "pacmap", "mde")
 
 # columns of `var` in which readers and other tools keep names of genes
 GENE_NAME_COLUMNS = ("gene_name", "gene_names", "gene_symbols", "feature_name")

@@ -40,7 +40,7 @@ def _judged():
     adata = sv.datasets.simulate(n_cells=240, n_genes=60, depth=2.5, rng=3)
     sv.pp.size_factors(adata, method="common")
     sv.pp.neighbors(adata, n_neighbors=15, n_pcs=10)
-    sv.tl.velocity(adata, uncertainty="crossfit", n_splits=1, dense=False)
+    sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=1), dense=False)
     sv.tl.velocity_graph(adata)
     sv.tl.velocity_embedding(adata, basis="pca")
     return adata
@@ -52,13 +52,15 @@ def judged(_judged):
 
 
 CALLS = {
-    "velocity": lambda adata: sv.tl.velocity(adata, uncertainty="crossfit", n_splits=2),
+    "velocity": lambda adata: sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=2)),
     "graph": sv.tl.velocity_graph,
     "confidence": sv.tl.velocity_confidence,
     "randomised": lambda adata: sv.tl.randomized_velocity(adata, basis="pca"),
     "model": sv.tl.check_model,
     "direction": lambda adata: sv.tl.direction(adata, basis="pca", n_controls=1),
-    "ratios": lambda adata: sv.tl.compare_ratios(adata, "branch", n_splits=1),
+    "ratios": lambda adata: sv.tl.compare_ratios(
+        adata, "branch", uncertainty=sv.CrossFit(n_repeats=1)
+    ),
     "ranking": lambda adata: sv.tl.rank_velocity_genes(adata, "branch"),
     "pseudotime": sv.tl.velocity_pseudotime,
     "get": sv.get.velocity,

@@ -7,12 +7,14 @@ import pytest
 
 import steadyvelo as sv
 
+TWO = sv.CrossFit(n_repeats=2)
 
-def prepared(rng=0, *, offset=False, uncertainty="crossfit", **options):
+
+def prepared(rng=0, *, offset=False, uncertainty=TWO, **options):
     adata = sv.datasets.simulate(n_cells=500, n_genes=60, rng=rng, **options)
     sv.pp.size_factors(adata, method="common")
     sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
-    sv.tl.velocity(adata, uncertainty=uncertainty, n_splits=2, offset=offset, dense=False)
+    sv.tl.velocity(adata, uncertainty=uncertainty, offset=offset, dense=False)
     return adata
 
 

@@ -29,7 +29,7 @@ def result():
     sv.pp.neighbors(adata, n_neighbors=20)
     # an embedding that needs no UMAP: these tests are about handing over
     adata.obsm["X_umap"] = adata.obsm["X_pca"][:, :2].astype(np.float64)
-    return sv.run(adata)
+    return sv.run(adata, uncertainty=None)
 
 
 def read_by(package, script, adata, tmp_path):
@@ -119,7 +119,7 @@ def walk(value, path="uns"):
 @pytest.mark.parametrize("dense", [True, False])
 @pytest.mark.parametrize("store", ["h5ad", "zarr"])
 def test_written_results_hold_what_viewers_and_r_can_read(result, tmp_path, store, dense):
-    adata = sv.run(result, dense=dense)
+    adata = sv.run(result, dense=dense, uncertainty=None)
     path = tmp_path / f"a.{store}"
     adata.write_h5ad(path) if store == "h5ad" else adata.write_zarr(path)
     back = ad.read_h5ad(path) if store == "h5ad" else ad.read_zarr(path)

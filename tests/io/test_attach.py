@@ -86,7 +86,9 @@ def test_cells_without_counts_are_left_out_and_drawn_without_an_arrow():
     adata = analysed(counts)
     sv.io.attach_counts(adata, counts[10:].copy())
     with pytest.warns(sv.SteadyveloWarning):
-        result = sv.run(adata, n_neighbors=15, n_pcs=10)
+        result = sv.run(
+            adata, neighbors=sv.Neighbors(n_neighbors=15, n_pcs=10), uncertainty=None
+        )
     assert result.n_obs == 200
     assert (result.obs["cells_reason"].iloc[:10] == "no counts attached").all()
     assert np.isnan(result.obsm["velocity_umap"][:10]).all()

@@ -10,6 +10,10 @@ from scipy.sparse.linalg import aslinearoperator
 from steadyvelo.model import DiffusionMap, lasting_distributions, share_of_largest
 
 
+def start(n):
+    return np.random.default_rng(0).random(n)
+
+
 def random_walk(rng, n):
     rows = rng.random((n, n)) * (rng.random((n, n)) < 0.3) + np.eye(n) * 0.1
     return rows / rows.sum(axis=1, keepdims=True)
@@ -17,7 +21,7 @@ def random_walk(rng, n):
 
 def test_the_lasting_distribution_is_stationary():
     walk = random_walk(np.random.default_rng(0), 40)
-    vectors, values = lasting_distributions(aslinearoperator(walk.T))
+    vectors, values = lasting_distributions(aslinearoperator(walk.T), start(walk.shape[0]))
     assert vectors.shape == (40, 1)
     np.testing.assert_allclose(values, 1.0)
     stationary = np.linalg.matrix_power(walk, 500)[0]
@@ -27,7 +31,7 @@ def test_the_lasting_distribution_is_stationary():
 def test_walks_that_end_leave_the_distribution_of_those_under_way():
     walk = random_walk(np.random.default_rng(1), 40)
     walk[7] = 0
-    vectors, values = lasting_distributions(aslinearoperator(walk.T))
+    vectors, values = lasting_distributions(aslinearoperator(walk.T), start(walk.shape[0]))
     assert values[0] < 1
     under_way = np.full(40, 1 / 40)
     for _ in range(500):
@@ -40,10 +44,10 @@ def test_every_part_that_walks_do_not_leave_is_a_region():
     rng = np.random.default_rng(2)
     walk = np.zeros((60, 60))
     walk[:30, :30], walk[30:, 30:] = random_walk(rng, 30), random_walk(rng, 30)
-    vectors, values = lasting_distributions(aslinearoperator(walk.T))
+    vectors, values = lasting_distributions(aslinearoperator(walk.T), start(walk.shape[0]))
     assert vectors.shape == (60, 2)
     np.testing.assert_allclose(values, 1.0)
-    again, _ = lasting_distributions(aslinearoperator(walk.T))
+    again, _ = lasting_distributions(aslinearoperator(walk.T), start(walk.shape[0]))
     np.testing.assert_array_equal(vectors, again)
 
 
@@ -74,7 +78,7 @@ def test_diffusion_distances_from_dense_eigenvectors():
     factor[moving] = values[moving] / (1 - values[moving])
     steps = factor * (vectors - vectors[11])
     diffusion = DiffusionMap.of(
-        aslinearoperator(weights), np.zeros(50, dtype=np.int32), n_components=6
+        aslinearoperator(weights), np.zeros(50, dtype=np.int32), start(50), n_components=6
     )
     np.testing.assert_allclose(
         diffusion.distances(11), np.sqrt((steps**2).sum(axis=1)), rtol=1e-6, atol=1e-10
@@ -89,7 +93,7 @@ def test_distances_along_a_chain_grow_and_do_not_cross_a_gap():
     chain[n : n + 9, n + 1 : n + 10] = np.eye(9)
     chain = sp.csr_matrix(chain + sp.eye_array(n + 10) / 2)
     parts = np.repeat(np.arange(3, dtype=np.int32), (n, 9, 1))
-    diffusion = DiffusionMap.of(aslinearoperator(chain + chain.T), parts, n_components=5)
+    diffusion = DiffusionMap.of(aslinearoperator(chain + chain.T), parts, start(n + 10), n_components=5)
     distance = diffusion.distances(0)
     # but for the two ends, whose cells have one neighbour
     assert (np.diff(distance[1 : n - 1]) > 0).all()
@@ -109,9 +113,9 @@ def test_a_step_to_the_neighbourhood_brings_walks_out_of_small_sets():
     around = (distance <= 8).astype(float)
     around /= around.sum(axis=1, keepdims=True)
     walk, around = sp.csr_matrix(walk), sp.csr_array(around)
-    _, values = lasting_distributions(aslinearoperator(walk.T))
+    _, values = lasting_distributions(aslinearoperator(walk.T), start(walk.shape[0]))
     assert (values > 1 - 1e-9).sum() > 1
-    together, values = lasting_distributions(aslinearoperator(around.T @ walk.T))
+    together, values = lasting_distributions(aslinearoperator(around.T @ walk.T), start(n))
     assert values.round(6).tolist() == [1.0]
     share = together[:, 0] / together.sum()
     assert share[-60:].sum() > 0.9

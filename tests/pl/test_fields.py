@@ -22,7 +22,7 @@ def _close_figures():
 @pytest.fixture(scope="module")
 def trajectory():
     adata = sv.datasets.simulate(n_cells=1500, n_genes=200, n_branches=1, depth=2, rng=1)
-    return sv.run(adata, basis="pca")
+    return sv.run(adata, basis="pca", uncertainty=None)
 
 
 def with_test(adata, determined):

@@ -143,7 +143,7 @@ def test_pictures_are_drawn_on_given_axes_and_change_nothing(fitted):
 
 def test_streamlines_follow_the_arrows_of_simulated_cells():
     adata = sv.datasets.simulate(n_cells=800, n_genes=150, n_branches=1, depth=2, rng=1)
-    result = sv.run(adata, basis="pca")
+    result = sv.run(adata, basis="pca", uncertainty=None)
     arrows = result.obsm["velocity_pca"][:, :2].copy()
     ax = sv.pl.velocity_stream(result, basis="pca")
     lines = next(c for c in ax.collections if hasattr(c, "get_segments"))

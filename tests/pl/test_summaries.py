@@ -179,8 +179,9 @@ def test_heat_maps_that_cannot_be(result, options, error, match):
 
 
 def test_ranked_genes_have_their_effects_and_intervals(result):
-    axes = sv.pl.rank_genes(result, "branch", n_genes=6, level=0.9)
-    table = sv.tl.rank_velocity_genes(result, "branch")
+    sv.tl.rank_velocity_genes(result, "branch")
+    axes = sv.pl.rank_genes(result, n_genes=6, level=0.9)
+    table = sv.get.ranked_genes(result)
     assert [ax.get_title() for ax in axes] == list(table["group"].unique())
     rows = table[table["group"] == "trunk"]
     rows = rows.reindex(rows["statistic"].abs().nlargest(6).index)
@@ -193,14 +194,14 @@ def test_ranked_genes_have_their_effects_and_intervals(result):
     reach = norm.ppf(0.95) * rows["se"].to_numpy()
     ends = np.array(bars.get_segments())[:, :, 0]
     np.testing.assert_allclose(ends[:, 1] - ends[:, 0], 2 * reach)
-    alone = sv.pl.rank_genes(result, "branch", groups=["trunk"], n_genes=6, ax=plt.figure().gca())
+    alone = sv.pl.rank_genes(result, "trunk", n_genes=6, ax=plt.figure().gca())
     assert [t.get_text() for t in alone.get_yticklabels()] == list(rows["gene"])
-    with pytest.raises(ValueError, match="ax holds one group"):
-        sv.pl.rank_genes(result, "branch", ax=plt.gca())
+    with pytest.raises(ValueError, match="ax has room for one group"):
+        sv.pl.rank_genes(result, ax=plt.gca())
     with pytest.raises(ValueError, match="level must lie between 0 and 1"):
-        sv.pl.rank_genes(result, "branch", level=95)
+        sv.pl.rank_genes(result, level=95)
     with pytest.raises(KeyError, match="groups 'nobody' are not in"):
-        sv.pl.rank_genes(result, "branch", groups=["nobody"])
+        sv.pl.rank_genes(result, ["nobody"])
 
 
 def test_verdicts_are_written_at_their_clusters(result):

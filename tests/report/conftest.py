@@ -27,11 +27,9 @@ def judged_once():
     return sv.run(
         adata,
         basis="pca",
-        uncertainty="crossfit",
-        n_splits=1,
+        uncertainty=sv.CrossFit(n_repeats=1),
         groupby="clusters",
-        n_neighbors=15,
-        n_pcs=10,
+        neighbors=sv.Neighbors(n_neighbors=15, n_pcs=10),
     )
 
 

@@ -200,22 +200,22 @@ FITS = {
     "offset": ({"offset": True}, ["with an offset (o) on", "u − γs − o"], ["cross-fitt"]),
     "rule": ({"weights": "maxmin_diag"}, ["the rule “maxmin_diag” of velocyto"], ["percentile"]),
     "all": (
-        {"weights": "all", "uncertainty": "crossfit", "n_splits": 2},
+        {"weights": "all", "uncertainty": sv.CrossFit(n_repeats=2)},
         ["on all cells", "over 2 random splits of genes and cells"],
         ["extreme cells", "percentile"],
     ),
     "sandwich": (
-        {"uncertainty": "sandwich", "level": 0.9},
+        {"uncertainty": sv.Sandwich(level=0.9)},
         ["intervals at 90 %", "(sandwich, Fieller 1954)."],
         ["random split"],
     ),
     "batches": (
-        {"uncertainty": "sandwich", "batch_key": "batch"},
+        {"uncertainty": "sandwich", "sample_key": "batch"},
         ["over the batches of batch"],
         [],
     ),
     "groups": ({"groups": ["root", "fork"], "groupby": "clusters"}, ["of the groups"], []),
-    "quantiles": ({"quantiles": (0.02, 0.91)}, ["2nd and 91st percentiles"], []),
+    "quantiles": ({"weights": sv.Extremes(0.02, 0.91)}, ["2nd and 91st percentiles"], []),
     "r2": ({"r2": "all_cells"}, ["with R² of an unweighted fit > 0.01"], []),
 }
 
@@ -235,7 +235,7 @@ def test_methods_of_other_fits(prepared, name):
 def test_methods_of_another_graph_and_other_arrows(prepared):
     prepared.obsm["X_other"] = np.random.default_rng(0).normal(size=(prepared.n_obs, 5))
     sv.pp.neighbors(prepared, n_neighbors=12, use_rep="X_other", key_added="other")
-    sv.tl.velocity(prepared, uncertainty="crossfit", n_splits=1, neighbors_key="other")
+    sv.tl.velocity(prepared, uncertainty=sv.CrossFit(n_repeats=1), neighbors_key="other")
     sv.tl.velocity_graph(prepared, sqrt_transform=True, n_recurse_neighbors=1)
     sv.tl.velocity_embedding(prepared, basis="pca", scale=5, self_transitions=False)
     text = methods(prepared).text

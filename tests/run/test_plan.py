@@ -21,13 +21,12 @@ def test_the_plan_names_blocks_memory_layers_and_threads():
     )
 
 
-def test_a_run_announces_the_plan_it_follows(counts):
-    said = []
-    sv.run(counts, basis="pca", max_memory=3e6, n_threads=1, announce=said.append)
-    assert len(said) == 1
-    assert said[0].startswith("240 cells × ")
-    assert "3 dense layers" in said[0]
-    assert said[0].endswith("3.0 MB allowed; 1 thread")
+def test_a_run_says_the_plan_that_it_follows(counts, said):
+    sv.run(counts, basis="pca", max_memory=3e6, n_threads=1, uncertainty=None)
+    plan = next(line for line in said if line.startswith("plan: "))
+    assert plan.startswith("plan: 240 cells × ")
+    assert "3 dense layers" in plan
+    assert plan.endswith("3.0 MB allowed; 1 thread")
 
 
 def test_a_budget_that_holds_no_gene_is_refused():

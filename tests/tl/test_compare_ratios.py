@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anndata as ad
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -26,10 +27,18 @@ def fitted(fitted_once):
     return fitted_once.copy()
 
 
-@pytest.mark.parametrize("uncertainty", ["sandwich", "crossfit"])
+def compared(adata, condition_key, **options):
+    sv.tl.compare_ratios(adata, condition_key, **options)
+    return sv.get.ratio_differences(adata)
+
+
+ONCE, TWICE = sv.CrossFit(n_repeats=1), sv.CrossFit(n_repeats=2)
+
+
+@pytest.mark.parametrize("uncertainty", ["sandwich", TWICE])
 def test_every_pair_and_the_rest_are_compared(fitted, uncertainty):
-    table = sv.tl.compare_ratios(fitted, "mixed", uncertainty=uncertainty, n_splits=2)
-    pairs = set(table[["group", "reference"]].itertuples(index=False, name=None))
+    table = compared(fitted, "mixed", uncertainty=uncertainty)
+    pairs = set(table[["condition", "reference"]].itertuples(index=False, name=None))
     assert pairs == {
         ("a", "b"),
         ("a", "c"),
@@ -38,7 +47,7 @@ def test_every_pair_and_the_rest_are_compared(fitted, uncertainty):
         ("b", "rest"),
         ("c", "rest"),
     }
-    assert (table.groupby(["group", "reference"]).size() == 60).all()
+    assert (table.groupby(["condition", "reference"]).size() == 60).all()
     enough = table["molecules"] >= 20
     assert (table.loc[enough, "p"] < 0.05).mean() < 0.12
     tested = table["p"].notna()
@@ -50,10 +59,10 @@ def test_every_pair_and_the_rest_are_compared(fitted, uncertainty):
 
 def test_two_groups_have_no_rest(fitted):
     fitted.obs["two"] = np.where(fitted.obs["mixed"] == "a", "a", "b")
-    table = sv.tl.compare_ratios(fitted, "two", n_splits=1)
+    table = compared(fitted, "two", uncertainty=ONCE)
     assert set(table["reference"]) == {"b"}
-    table = sv.tl.compare_ratios(fitted, "mixed", groups=["c", "a"], n_splits=1)
-    assert set(zip(table["group"], table["reference"], strict=True)) == {
+    table = compared(fitted, "mixed", conditions=["c", "a"], uncertainty=ONCE)
+    assert set(zip(table["condition"], table["reference"], strict=True)) == {
         ("c", "a"),
         ("c", "rest"),
         ("a", "rest"),
@@ -68,8 +77,8 @@ def test_a_gene_whose_ratio_differs_is_found(fitted):
     more = np.random.default_rng(1).poisson(2 * mean) * trunk[:, None]
     changed.layers["unspliced"] = fitted.layers["unspliced"] + sp.csr_matrix(more)
     sv.tl.velocity(changed, dense=False)
-    table = sv.tl.compare_ratios(changed, "branch", n_splits=2)
-    rest = table[(table["group"] == "trunk") & (table["reference"] == "rest")]
+    table = compared(changed, "branch")
+    rest = table[(table["condition"] == "trunk") & (table["reference"] == "rest")]
     rest = rest[rest["molecules"] >= 40]
     assert len(rest) > 10
     assert (rest["p"] < 0.05).mean() > 0.6
@@ -78,27 +87,54 @@ def test_a_gene_whose_ratio_differs_is_found(fitted):
 
 
 def test_samples_are_units_where_they_are_named(fitted):
-    cells = sv.tl.compare_ratios(fitted, "branch", n_splits=1)
-    samples = sv.tl.compare_ratios(fitted, "branch", n_splits=1, sample_key="sample")
+    cells = compared(fitted, "branch", uncertainty=ONCE)
+    samples = compared(fitted, "branch", uncertainty=ONCE, sample_key="sample")
     np.testing.assert_allclose(samples["difference"], cells["difference"])
     assert not np.allclose(samples["se"], cells["se"])
 
 
-def test_nothing_is_written(fitted):
-    before = {slot: set(getattr(fitted, slot)) for slot in ("obs", "var", "uns", "layers", "obsp")}
+def test_the_table_is_stored_with_how_it_was_made(fitted, tmp_path):
     sv.tl.compare_ratios(fitted, "mixed", uncertainty="sandwich")
-    assert before == {slot: set(getattr(fitted, slot)) for slot in before}
+    made = fitted.uns["velocity_params"]["ratio_differences"]
+    assert (made["condition_key"], made["uncertainty"], made["schema"]) == ("mixed", "sandwich", 1)
+    fitted.write_h5ad(tmp_path / "x.h5ad")
+    back = sv.get.ratio_differences(ad.read_h5ad(tmp_path / "x.h5ad"), fitted.var_names[[3, 5]])
+    assert set(back["gene"]) == set(fitted.var_names[[3, 5]])
+    assert len(back) == 2 * 6
+    sv.tl.velocity(fitted, dense=False)
+    with pytest.raises(KeyError, match=r"run tl\.compare_ratios\(adata, condition_key\) first"):
+        sv.get.ratio_differences(fitted)
+
+
+def test_within_each_cluster_only_its_cells_are_compared(fitted):
+    found = compared(fitted, "mixed", groupby="branch", uncertainty="sandwich")
+    assert list(found["group"].unique()) == ["branch 1", "branch 2", "trunk"]
+    fitted.obs["within"] = fitted.obs["mixed"].where(fitted.obs["branch"] == "trunk")
+    alone = compared(fitted, "within", uncertainty="sandwich")
+    pairs = alone["reference"] != "rest"
+    trunk = found[(found["group"] == "trunk") & (found["reference"] != "rest")]
+    for column in ("gamma", "difference", "se", "p"):
+        np.testing.assert_allclose(trunk[column], alone.loc[pairs, column])
+    two = compared(fitted, "mixed", groupby="branch", groups="trunk", uncertainty="sandwich")
+    assert list(two["group"].unique()) == ["trunk"]
+
+
+def test_a_cluster_of_one_condition_is_named_and_left_out(fitted):
+    fitted.obs["two"] = np.where(fitted.obs["branch"] == "trunk", "a", fitted.obs["mixed"])
+    with pytest.warns(sv.SteadyveloWarning, match="cluster 'trunk' .* fewer than two conditions"):
+        found = compared(fitted, "two", groupby="branch", uncertainty="sandwich")
+    assert list(found["group"].unique()) == ["branch 1", "branch 2"]
 
 
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
-        ({"groupby": "celltype"}, KeyError, "celltype"),
-        ({"groupby": "mixed", "groups": ["a", "z"]}, KeyError, "'z'"),
-        ({"groupby": "mixed", "groups": ["a"]}, ValueError, "cannot be compared"),
-        ({"groupby": "mixed", "uncertainty": "wald"}, ValueError, "wald"),
-        ({"groupby": "mixed", "velocity_key": "other"}, KeyError, "other"),
-        ({"groupby": "mixed", "sample_key": "donor"}, KeyError, "donor"),
+        ({"condition_key": "celltype"}, KeyError, "celltype"),
+        ({"condition_key": "mixed", "conditions": ["a", "z"]}, KeyError, "'z'"),
+        ({"condition_key": "mixed", "conditions": ["a"]}, ValueError, "cannot be compared"),
+        ({"condition_key": "mixed", "uncertainty": "wald"}, ValueError, "wald"),
+        ({"condition_key": "mixed", "velocity_key": "other"}, KeyError, "other"),
+        ({"condition_key": "mixed", "sample_key": "donor"}, KeyError, "donor"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(fitted, options, error, match):

@@ -19,7 +19,7 @@ def prepared(*, still=False, rng=0, n_cells=600, **options):
     sv.pp.size_factors(adata, method="common")
     sv.pp.neighbors(adata, n_neighbors=20, n_pcs=15)
     adata.obsm["X_plane"] = adata.obsm["X_pca"][:, :2].astype(np.float64)
-    sv.tl.velocity(adata, uncertainty="crossfit", n_splits=3, dense=False)
+    sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=3), dense=False)
     return adata
 
 
@@ -155,7 +155,7 @@ def test_nothing_stale_stays(moving):
 @pytest.mark.parametrize("offset", [True, "nonnegative"])
 def test_lines_with_an_offset_have_directions(offset):
     adata = prepared(n_cells=400)
-    sv.tl.velocity(adata, uncertainty="crossfit", n_splits=2, dense=False, offset=offset)
+    sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=2), dense=False, offset=offset)
     sv.tl.direction(adata, basis="plane", groupby="clusters", n_controls=5)
     assert (adata.uns["velocity_direction_plane"]["p"] < 0.05).mean() > 0.5
 

@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 import steadyvelo as sv
+from steadyvelo._adata._draws import Names, hash_names
 from steadyvelo.engine import (
     EdgeCorrelation,
     SmoothingOperator,
@@ -38,7 +39,7 @@ def test_the_arrows_of_turned_deviations(moving, memory):
         / adata.obs[f"size_factor_{name}"].to_numpy()[:, None]
         for name in ("spliced", "unspliced")
     )
-    signs = np.random.default_rng(3).choice(np.array([-1, 1]), adata.n_obs)
+    signs = Names(hash_names(adata.obs_names), 3).signs("sign-flipped control", 1)[0]
     raw = u - adata.var["velocity_gamma"].to_numpy()[genes] * s
     smoothing = SmoothingOperator.from_connectivities(adata.obsp["connectivities"]).to_matrix()
     velocity = (smoothing @ (signs[:, None] * raw)).astype(np.float32)

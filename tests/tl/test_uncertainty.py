@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import steadyvelo as sv
+from steadyvelo._adata._fit_params import ErrorChoice
+from steadyvelo._adata._inputs import Inputs
 from steadyvelo.pp._neighbors import principal_components
 
 COLUMNS = [
@@ -37,12 +39,12 @@ def prepared(prepared_once):
     return prepared_once.copy()
 
 
-@pytest.mark.parametrize("uncertainty", ["sandwich", "crossfit"])
+@pytest.mark.parametrize("uncertainty", ["sandwich", sv.CrossFit(n_repeats=2)])
 @pytest.mark.parametrize("offset", [False, True, "nonnegative"])
 @pytest.mark.parametrize("weights", ["extremes", "maxmin_diag", "prod", "all"])
 def test_every_rule_has_intervals_around_its_ratio(prepared, uncertainty, offset, weights):
     sv.tl.velocity(
-        prepared, uncertainty=uncertainty, offset=offset, weights=weights, n_splits=2, dense=False
+        prepared, uncertainty=uncertainty, offset=offset, weights=weights, dense=False
     )
     var = prepared.var.dropna(subset=["velocity_gamma"])
     assert len(var) > 50
@@ -66,7 +68,7 @@ def test_the_sandwich_leaves_the_fit_as_it_is(prepared):
 
 
 def test_velocities_follow_the_cross_fitted_ratio(prepared):
-    sv.tl.velocity(prepared, uncertainty="crossfit", offset=True, n_splits=2)
+    sv.tl.velocity(prepared, uncertainty=sv.CrossFit(n_repeats=2), offset=True)
     ms, mu = prepared.layers["Ms"], prepared.layers["Mu"]
     gamma, offset = prepared.var["velocity_gamma"], prepared.var["velocity_offset"]
     expected = mu - gamma.to_numpy() * ms - offset.to_numpy()
@@ -81,7 +83,7 @@ def test_velocities_follow_the_cross_fitted_ratio(prepared):
 def test_folds_follow_their_seed(prepared):
     found = []
     for rng in (0, 0, 1):
-        sv.tl.velocity(prepared, uncertainty="crossfit", n_splits=1, rng=rng, dense=False)
+        sv.tl.velocity(prepared, uncertainty=sv.CrossFit(n_repeats=1), rng=rng, dense=False)
         found.append(prepared.var["velocity_gamma"].to_numpy().copy())
     np.testing.assert_array_equal(found[0], found[1])
     assert not np.array_equal(found[0], found[2])
@@ -98,7 +100,7 @@ def test_what_an_earlier_fit_wrote_does_not_stay(prepared):
 
 
 def test_results_survive_a_file(prepared, tmp_path):
-    sv.tl.velocity(prepared, uncertainty="crossfit", n_splits=1, batch_key="branch", dense=False)
+    sv.tl.velocity(prepared, uncertainty=sv.CrossFit(n_repeats=1), sample_key="branch", dense=False)
     prepared.write_h5ad(tmp_path / "x.h5ad")
     again = ad.read_h5ad(tmp_path / "x.h5ad")
     for column in COLUMNS:
@@ -128,15 +130,11 @@ def test_smoothed_layers_of_another_tool_are_refused(prepared):
     ("options", "error", "match"),
     [
         ({"uncertainty": "bootstrap"}, ValueError, "it is 'bootstrap'"),
-        ({"n_splits": 0}, ValueError, "n_splits must be at least 1"),
-        ({"n_splits": 2.5}, TypeError, "n_splits must be a whole number"),
-        ({"rng": np.random.default_rng(0)}, TypeError, "rng must be a whole number"),
-        ({"level": 95}, ValueError, "level must lie between 0 and 1"),
-        ({"batch_key": "donor"}, KeyError, "donor"),
-        ({"batch_key": "one"}, ValueError, "holds one batch"),
-        ({"batch_key": "unknown"}, ValueError, "unknown for 3 cells"),
-        ({"gene_clusters": "module"}, KeyError, "module"),
-        ({"gene_clusters": "same"}, ValueError, "holds one cluster"),
+        ({"sample_key": "donor"}, KeyError, "donor"),
+        ({"sample_key": "one"}, ValueError, "holds one batch"),
+        ({"sample_key": "unknown"}, ValueError, "unknown for 3 cells"),
+        ({"uncertainty": sv.CrossFit(gene_clusters="module")}, KeyError, "module"),
+        ({"uncertainty": sv.CrossFit(gene_clusters="same")}, ValueError, "has one cluster"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(prepared, options, error, match):
@@ -172,20 +170,21 @@ def test_gene_clusters_stay_in_one_fold(prepared):
     prepared.var["module"] = clusters
     sizes, made = [], set()
     for seed in range(20):
-        fold = _gene_halves(prepared, np.random.default_rng(seed), "module")
+        choice = ErrorChoice(method="crossfit", gene_clusters="module", rng=seed)
+        fold = _gene_halves(Inputs(prepared), choice, "a test")
         assert all(len(set(fold[clusters == c])) == 1 for c in set(clusters))
         sizes.append(fold.sum())
         made.add(tuple(fold))
     assert 20 <= min(sizes) <= max(sizes) <= 40
     assert len(made) > 2
     prepared.var["module"] = np.where(clusters == "a", None, clusters)
-    fold = _gene_halves(prepared, np.random.default_rng(0), "module")
+    fold = _gene_halves(Inputs(prepared), choice, "a test")
     assert 0 < fold[clusters == "a"].sum() < 20
 
 
 def test_flagged_cells_change_nothing(prepared):
     prepared.obs["cells_used"] = np.arange(prepared.n_obs) % 10 != 0
-    sv.tl.velocity(prepared, uncertainty="crossfit", n_splits=1, dense=False)
+    sv.tl.velocity(prepared, uncertainty=sv.CrossFit(n_repeats=1), dense=False)
     expected = prepared.var["velocity_gamma"].to_numpy()
     # counts of cells that are not used: neither instruments nor neighbours of used cells see them
     assert np.isfinite(expected).all()
@@ -228,7 +227,7 @@ def test_the_test_of_an_offset_holds_its_level_and_sees_one():
     none, some = [], []
     for seed in range(4):
         adata = simulated(seed, 1000, 80, steady_state=True, library_size_sd=0.5)
-        sv.tl.velocity(adata, uncertainty="crossfit", n_splits=2, dense=False)
+        sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=2), dense=False)
         enough = adata.var["velocity_gamma_molecules"] >= 20
         none.append(adata.var.loc[enough, "velocity_offset_p"] < 0.05)
         level = np.asarray(adata.layers["true_spliced"])
@@ -236,7 +235,7 @@ def test_the_test_of_an_offset_holds_its_level_and_sees_one():
         mean = adata.layers["true_unspliced"] + shift
         library = adata.obs["library_size"].to_numpy()[:, None]
         adata.layers["unspliced"] = np.random.default_rng(seed).poisson(library * mean)
-        sv.tl.velocity(adata, uncertainty="crossfit", n_splits=2, dense=False)
+        sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=2), dense=False)
         some.append(adata.var.loc[enough, "velocity_offset_p"] < 0.05)
     none, some = np.concatenate(none), np.concatenate(some)
     assert none.mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / len(none)) + 0.02

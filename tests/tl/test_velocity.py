@@ -277,7 +277,7 @@ def test_a_part_of_the_genes_can_still_be_computed(fitted):
 
 
 def test_parameters_are_written_and_survive_a_file(prepared, tmp_path):
-    sv.tl.velocity(prepared, groups="trunk", groupby="branch", quantiles=(0.1, 0.9))
+    sv.tl.velocity(prepared, groups="trunk", groupby="branch", weights=sv.Extremes(0.1, 0.9))
     sv.tl.velocity_graph(prepared)
     sv.tl.velocity_embedding(prepared, basis="pca")
     sv.io.write_h5ad(prepared, tmp_path / "a.h5ad")

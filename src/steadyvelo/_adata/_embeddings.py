@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["check_arrows", "check_finite_embedding"]
+__all__ = ["check_arrows", "check_finite_embedding", "find_basis"]
+
+
+def find_basis(adata: AnnData) -> str | None:
+    """Return the first usual embedding that there is, or None."""
+    there = (name for name in _keys.EMBEDDINGS if _keys.EMBEDDING.is_in(adata, basis=name))
+    return next(there, None)
 
 
 def check_finite_embedding(adata: AnnData, basis: str) -> NDArray[np.float64]:

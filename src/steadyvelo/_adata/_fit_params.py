@@ -6,14 +6,17 @@ quantile as NaN), or the entry is left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from steadyvelo import _keys
+from steadyvelo._choices import CrossFit, Sandwich
+from steadyvelo._version import __version__
 
-from ._checks import check_level, check_whole_number, listed, one_of
+from ._checks import listed, one_of
+from ._provenance import SCHEMA, check_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,19 +33,20 @@ __all__ = [
     "FitParams",
     "GraphParams",
     "MadeFrom",
+    "made_entry",
     "neighbors_of_graph",
     "note_made",
 ]
 
 # the rule of a fit whose weights were given as an array
 GIVEN = "given"
-_METHODS = ("sandwich", "crossfit")
+_METHODS: dict[str, type[Sandwich | CrossFit]] = {"sandwich": Sandwich, "crossfit": CrossFit}
 _OFFSETS: dict[str, OffsetMode] = {"False": False, "True": True, "nonnegative": "nonnegative"}
 # entries without which another tool has written the parameters
 _REQUIRED = ("moments", "weights", "quantiles", "cells_hash", "n_cells")
 # how results that follow from a graph were made; what else follows from a fit
 _OF_GRAPH = ("arrows", "embeddings", "transitions", "terminal_states", "pseudotime", "randomized")
-_OF_FIT = ("directions", "reliability")
+_OF_FIT = ("directions", "reliability", "sensitivity", "ranked_genes", "ratio_differences")
 
 # by the type of a field: how a value that no file can hold is written
 _WRITE: dict[str, Callable[[Any], Any]] = {
@@ -99,22 +103,31 @@ class ErrorChoice(_Record):
 
     method: str | None = None
     level: float = 0.95
-    batch_key: str | None = None
-    n_splits: int = 5
+    sample_key: str | None = None
+    n_repeats: int = 5
     gene_clusters: str | None = None
     rng: int = 0
 
-    def check(self) -> None:
-        """Refuse what cannot be asked for."""
-        if self.method is not None:
-            one_of("uncertainty", self.method, _METHODS)
-        check_whole_number("n_splits", self.n_splits, least=1)
-        check_whole_number("rng", self.rng)
-        check_level(self.level)
+    @classmethod
+    def asked(cls, uncertainty: Any, sample_key: str | None = None, rng: int = 0) -> ErrorChoice:
+        """Return the choice that a user asks for by its name, or as one of the public choices."""
+        if isinstance(uncertainty, str) and uncertainty in _METHODS:
+            uncertainty = _METHODS[uncertainty]()
+        if uncertainty is None:
+            return cls(sample_key=sample_key, rng=rng)
+        for method, kind in _METHODS.items():
+            if isinstance(uncertainty, kind):
+                options = asdict(uncertainty)
+                return cls(method=method, sample_key=sample_key, rng=rng, **options)
+        msg = (
+            "uncertainty must be 'sandwich', 'crossfit', sv.Sandwich(...), sv.CrossFit(...) or "
+            f"None; it is {uncertainty!r}."
+        )
+        raise ValueError(msg)
 
     def encode(self) -> dict[str, Any]:
         """Return the entries; none without a method, those of folds where there are some."""
-        of_folds = () if self.method == "crossfit" else ("n_splits", "gene_clusters", "rng")
+        of_folds = () if self.method == "crossfit" else ("n_repeats", "gene_clusters", "rng")
         entries = {} if self.method is None else super().encode()
         return {name: value for name, value in entries.items() if name not in of_folds}
 
@@ -151,7 +164,6 @@ class FitOptions(_Record):
                 msg = f"{name} is NaN; give a number (-inf for no threshold)."
                 raise ValueError(msg)
         one_of("r2", self.r2, ("fit", "all_cells"))
-        self.errors.check()
 
     @property
     def smoothed(self) -> dict[str, Any]:
@@ -184,7 +196,8 @@ class MadeFrom(_Record):
     _LEFT_OUT = ("neighbors_hash", "factors_hash", "folds_hash")
 
     moments: Literal["counts", "layers"]
-    version: str = "unknown"
+    schema: int
+    version: str
     n_cells: int
     cells_hash: str
     neighbors_hash: str | None = None
@@ -225,13 +238,15 @@ class FitParams:
     def read(cls, adata: AnnData, key: str, remedy: str) -> Self:
         """Read the parameters of a fit; refuse with the remedy where there are none."""
         entries = dict(_keys.PARAMS.read(adata, key, remedy=remedy))
+        rerun = f"tl.velocity(adata, key_added={key!r})"
         missing = [name for name in _REQUIRED if name not in entries]
         if missing:
             msg = (
                 f"uns[{_keys.PARAMS.of(key)!r}] lacks {listed(missing)}: another tool has written "
-                f"it. Rerun tl.velocity(adata, key_added={key!r})."
+                f"it. Rerun {rerun}."
             )
             raise ValueError(msg)
+        check_schema(entries, f"uns[{_keys.PARAMS.of(key)!r}]", rerun)
         made = {name: entries[name] for name in (*_OF_GRAPH, *_OF_FIT) if name in entries}
         graph = GraphParams.decode(entries) if "n_recurse_neighbors" in entries else None
         return cls(FitOptions.decode(entries), MadeFrom.decode(entries), graph, made)
@@ -253,11 +268,28 @@ def note_made(
 ) -> None:
     """Record how a result was made, under a name (of an embedding, say) where it has several."""
     params = dict(_keys.PARAMS.read(adata, key))
+    entry = {"schema": SCHEMA, "version": __version__, **entry}
     params[what] = dict(entry) if under is None else {**params.get(what, {}), under: dict(entry)}
     if what == "arrows":
         # scVelo's stream plot looks for this list
         params["embeddings"] = list(params["arrows"])
     _keys.PARAMS.write(adata, params, key)
+
+
+def made_entry(
+    adata: AnnData, key: str, what: str, rerun: str, *, under: str | None = None
+) -> Mapping[str, Any]:
+    """Return how a stored result was made; refuse with what to rerun where it cannot be read."""
+    entry = _keys.PARAMS.read(adata, key, remedy=f"run {rerun} first.").get(what, {})
+    if under is not None:
+        entry = entry.get(under, {})
+    where = "" if under is None else f" on {under!r}"
+    name = f"{what.replace('_', ' ')}{where} of uns[{_keys.PARAMS.of(key)!r}]"
+    if not entry:
+        msg = f"adata has no {name}; run {rerun} first."
+        raise KeyError(msg)
+    check_schema(entry, f"the {name}", rerun)
+    return entry
 
 
 def neighbors_of_graph(adata: AnnData, key: str) -> str | None:

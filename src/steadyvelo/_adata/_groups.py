@@ -93,16 +93,21 @@ def in_groups(
 
 
 def group_masks(
-    adata: AnnData, groupby: str, groups: str | Sequence[str] | None, *, against_rest: bool = False
+    adata: AnnData,
+    groupby: str,
+    groups: str | Sequence[str] | None,
+    *,
+    against_rest: bool = False,
+    least: int = 2,
 ) -> dict[str, NDArray[np.bool_]]:
-    """Return the cells of each group; refuse groups that are not there, and fewer than two.
+    """Return the cells of each group; refuse groups that are not there, and fewer than `least`.
 
     Where groups are compared with all other cells, one is enough if there are others.
     """
     labels = _labels(adata, groupby)
     there = [str(name) for name in pd.Categorical(labels).categories]
     names = there if groups is None else _asked(labels, groupby, groups)
-    if len(there if against_rest else names) < 2:
+    if len(there if against_rest else names) < least:
         msg = f"{len(names)} group of obs[{groupby!r}] cannot be compared; name two or more."
         raise ValueError(msg)
     return {name: (labels == name).to_numpy() for name in names}

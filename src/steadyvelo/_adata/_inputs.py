@@ -10,6 +10,7 @@ import numpy as np
 from steadyvelo import _keys
 
 from ._checks import check_adata, check_counts, listed, warn
+from ._draws import hash_names
 from ._groups import used_cells
 from ._neighbor_graph import neighbor_graph
 from ._provenance import gene_checksums, hash_cells, hash_pattern, hash_values
@@ -41,6 +42,7 @@ class Inputs:
         """
         inputs = Inputs(copy)
         inputs.cells_hash = self.cells_hash
+        inputs.cell_hashes, inputs.gene_hashes = self.cell_hashes, self.gene_hashes
         kept = {"counts", "sums"} if new_neighbors else {"counts", "sums", *_OF_GRAPH}
         inputs._found = {name: value for name, value in self._found.items() if name[0] in kept}
         return inputs
@@ -49,6 +51,16 @@ class Inputs:
     def cells_hash(self) -> str:
         """Hash of the cells' names in their order."""
         return hash_cells(self.adata)
+
+    @cached_property
+    def cell_hashes(self) -> NDArray[np.uint64]:
+        """A number for each cell's name, which draws at random start from."""
+        return hash_names(self.adata.obs_names)
+
+    @cached_property
+    def gene_hashes(self) -> NDArray[np.uint64]:
+        """A number for each gene's name."""
+        return hash_names(self.adata.var_names)
 
     @cached_property
     def cells(self) -> NDArray[np.bool_]:

@@ -17,13 +17,38 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["check_cells", "gene_checksums", "hash_cells", "hash_pattern", "hash_values", "stamp"]
+__all__ = [
+    "SCHEMA",
+    "check_cells",
+    "check_schema",
+    "gene_checksums",
+    "hash_cells",
+    "hash_pattern",
+    "hash_values",
+    "stamp",
+]
+
+# the form in which results are stored; one more whenever a name, shape or meaning changes
+SCHEMA = 1
 
 
 def stamp(adata: AnnData, cells_hash: str | None = None) -> dict[str, Any]:
     """Return version and identity of the cells, to be kept with a result."""
     hashed = cells_hash or hash_cells(adata)
-    return {"version": __version__, "n_cells": adata.n_obs, "cells_hash": hashed}
+    made = {"schema": SCHEMA, "version": __version__}
+    return {**made, "n_cells": adata.n_obs, "cells_hash": hashed}
+
+
+def check_schema(made: Mapping[str, Any], what: str, rerun: str) -> None:
+    """Refuse a result that another version of this package stored in another form."""
+    found = made.get("schema", "unknown")
+    if str(found) != str(SCHEMA):
+        msg = (
+            f"{what} was stored by steadyvelo {made.get('version', 'of an unknown version')} with "
+            f"schema version {found}; this is steadyvelo {__version__}, which reads schema version "
+            f"{SCHEMA}. Rerun {rerun}."
+        )
+        raise ValueError(msg)
 
 
 def hash_cells(adata: AnnData) -> str:
@@ -61,6 +86,7 @@ def check_cells(
 
     `what` was computed and `rerun` makes it again; `cells_hash` is that of `adata`, where known.
     """
+    check_schema(made, what, rerun)
     if str(made["cells_hash"]) != (cells_hash or hash_cells(adata)):
         msg = (
             f"{what} was computed on {int(made['n_cells']):,} cells and adata now holds "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from steadyvelo import _keys, pp
 from steadyvelo._adata._checks import check_adata, check_counts
 from steadyvelo._adata._light_copy import light_copy
+from steadyvelo._choices import SizeFactors
 
 from ._plan import Plan
 from ._steps import Steps
@@ -26,11 +27,15 @@ class GeneChoice:
 
     min_shared_counts: float = 20
     retain: Sequence[str] = ()
-    size_factor_method: Literal["per_layer", "common"] = "per_layer"
-    spliced_size: str | None = None
-    unspliced_size: str | None = None
+    size_factors: Literal["per_layer", "common"] | SizeFactors = "per_layer"
     spliced: str = "spliced"
     unspliced: str = "unspliced"
+
+    @property
+    def sizes(self) -> SizeFactors:
+        """How size factors are computed."""
+        asked = self.size_factors
+        return asked if isinstance(asked, SizeFactors) else SizeFactors(method=asked)
 
     @property
     def layers(self) -> dict[str, str]:
@@ -50,8 +55,7 @@ class GeneChoice:
         layers = self.layers
         with steps("size factors"):
             copy = light_copy(adata, layers=layers.values(), obsm=[], varm=[], obsp=[], uns=kept)
-            sizes = {"spliced_size": self.spliced_size, "unspliced_size": self.unspliced_size}
-            pp.size_factors(copy, method=self.size_factor_method, **sizes, **layers)
+            pp.size_factors(copy, **asdict(self.sizes), **layers)
         with steps("genes"):
             least = self.min_shared_counts
             pp.filter_genes(copy, min_shared_counts=least, retain=self.retain, **layers)
@@ -70,6 +74,6 @@ def plan_of_run(
     of_genes = {f.name for f in fields(GeneChoice)} & set(arguments)
     choice = GeneChoice(**{name: arguments[name] for name in of_genes})
     choice.check(adata)
-    n_genes = int(_keys.GENES_USED.values(choice.marked(adata, Steps(None))).sum())
+    n_genes = int(_keys.GENES_USED.values(choice.marked(adata, Steps({"genes": 1}, None))).sum())
     limits = {"max_memory": max_memory, "n_threads": n_threads}
     return Plan.make((adata.n_obs, n_genes), dense=dense, **limits)

@@ -3,100 +3,119 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys, pp, tl
 from steadyvelo._adata._checks import listed
-from steadyvelo._adata._groups import cluster_codes
+from steadyvelo._adata._embeddings import find_basis
+from steadyvelo._adata._fit_params import ErrorChoice
+from steadyvelo._adata._groups import cluster_codes, cluster_column, sample_codes
+from steadyvelo._adata._light_copy import light_copy
 from steadyvelo._adata._neighbor_graph import has_neighbors, neighbor_graph
+from steadyvelo._adata._provenance import stamp
+from steadyvelo._arguments import public
+from steadyvelo._choices import Neighbors
+from steadyvelo._log import remark, say
 
 from ._chosen_genes import GeneChoice
 from ._plan import Plan
-from ._steps import Steps
+from ._steps import Steps, shown_steps
+from ._summary import check_lines, refuse_stop, reliability_lines, summary_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from anndata import AnnData
 
-__all__ = ["run", "summary"]
+    from steadyvelo._choices import Extremes, SizeFactors, Uncertainty
+    from steadyvelo.engine._progress import ShowProgress
+
+__all__ = ["run"]
+
+# how long the steps take of a usual run, in per cent of all
+_SHARES = {
+    "size factors": 1,
+    "genes": 1,
+    "neighbours": 5,
+    "embedding": 8,
+    "fit and velocities": 15,
+    "velocity graph": 2,
+    "arrows": 1,
+    "reliability": 67,
+}
 
 
+@public
 def run(
     adata: AnnData,
     *,
+    groupby: str | None = "auto",
+    basis: str = "auto",
     min_shared_counts: float = 20,
-    retain: Sequence[str] = (),
-    size_factor_method: Literal["per_layer", "common"] = "per_layer",
-    spliced_size: str | None = None,
-    unspliced_size: str | None = None,
-    n_neighbors: int = 30,
-    n_pcs: int = 30,
-    use_rep: str | None = None,
-    neighbors_key: str | None = None,
-    new_neighbors: bool = False,
-    weights: str = "extremes",
-    quantiles: tuple[float | None, float | None] | None = None,
+    retain: str | Sequence[str] = (),
+    size_factors: Literal["per_layer", "common"] | SizeFactors = "per_layer",
+    neighbors: str | Neighbors | None = None,
+    weights: str | Extremes = "extremes",
     offset: bool | Literal["nonnegative"] = False,
-    min_r2: float = 0.01,
-    min_gamma: float = 0.01,
-    uncertainty: Literal["sandwich", "crossfit"] | None = None,
-    n_splits: int = 5,
-    groupby: str | None = None,
-    basis: str = "umap",
+    uncertainty: Uncertainty | None = "crossfit",
+    sample_key: str | None = None,
     dense: bool = True,
     spliced: str = "spliced",
     unspliced: str = "unspliced",
-    rng: int = 0,
-    max_memory: float | None = None,
+    rng: int | np.random.Generator | None = 0,
+    force: bool = False,
+    max_memory: float | str | None = None,
     n_threads: int | None = None,
-    report: Callable[[str, float], None] | None = None,
-    announce: Callable[[str], None] | None = None,
+    progress: ShowProgress | None = None,
 ) -> AnnData:
-    """Go from counts to arrows: every step of the package with its default behaviour.
+    """Go from counts to arrows and verdicts: all that ``steadyvelo run`` does, and as it does it.
 
-    Size factors, choice of genes, neighbours and embedding where there are none, steady-state fit,
-    velocities, velocity graph, arrows. The input is left as it is.
+    Quality checks, size factors, choice of genes, neighbours and embedding where there are none,
+    steady-state fit with cross-fitted errors, velocities, velocity graph, arrows, and the verdict
+    on the direction of every cluster. The input is left as it is. What was found and done is said
+    (``settings.verbosity``).
 
     Parameters
     ----------
     adata
         Cells × genes with spliced and unspliced counts.
+    groupby
+        Column of ``obs`` with the clusters that get a verdict. ``"auto"`` takes the first column
+        with a usual name (``"clusters"``, ``"leiden"``, ``"cell_type"`` …); None takes none.
+    basis
+        Embedding for the arrows. ``"auto"`` takes the first usual one in ``obsm`` (``"umap"``,
+        ``"tsne"`` …). ``"umap"`` is computed, by scanpy, where there is none.
     min_shared_counts, retain
         Choice of genes; see :func:`steadyvelo.pp.filter_genes`.
-    size_factor_method, spliced_size, unspliced_size
-        See :func:`steadyvelo.pp.size_factors`.
-    n_neighbors, n_pcs, use_rep
-        See :func:`steadyvelo.pp.neighbors`, which is called only where `adata` holds no
-        neighbour graph, or with `new_neighbors`.
-    neighbors_key
-        Name of the neighbour graph to use; None means scanpy's default.
-    new_neighbors
-        Find neighbours although `adata` holds a graph: one that other cells were part of, say.
-    weights, quantiles, offset, min_r2, min_gamma, uncertainty, n_splits, dense
-        See :func:`steadyvelo.tl.velocity`. With ``uncertainty="crossfit"`` the run ends with
-        :func:`steadyvelo.tl.reliability`, or without `groupby` with
-        :func:`steadyvelo.tl.direction`.
-    groupby
-        Column of ``obs`` with the clusters that get a verdict; None for none.
-    basis
-        Embedding for the arrows. Where it is ``"umap"`` and does not exist it is computed, by
-        scanpy.
+    size_factors
+        ``"per_layer"``, ``"common"``, or :class:`steadyvelo.SizeFactors`; see
+        :func:`steadyvelo.pp.size_factors`.
+    neighbors
+        None takes the neighbour graph in `adata`, and finds neighbours where there is none. A name
+        takes the graph of this name in ``uns``. :class:`steadyvelo.Neighbors` finds neighbours
+        anew, as it says.
+    weights, offset, uncertainty, sample_key, dense
+        See :func:`steadyvelo.tl.velocity`. Directions and verdicts need ``"crossfit"``, or
+        :class:`steadyvelo.CrossFit`.
     spliced, unspliced
         Names of the layers of counts.
     rng
-        Seed of neighbours and embedding.
+        Seed of neighbours, embedding, folds and sign-flipped controls: a whole number, a
+        `numpy.random.Generator` that gives one, or None for one from the system. It is recorded.
+    force
+        Go on although a quality check says ``"stop"``.
     max_memory
-        Bytes that dense layers and gene blocks may take.
+        Memory that dense layers and gene blocks may take, in bytes or as ``"8GB"``; None means
+        ``settings.max_memory``, or what is available.
     n_threads
-        Number of threads; None means all processors.
-    report
-        Called with the name of the step and the share of it that is done.
-    announce
-        Called with the plan when the genes are chosen: blocks of genes, memory, threads.
+        Number of threads; None means ``settings.n_threads``, or all processors.
+    progress
+        True shows a bar, None follows ``settings.progress``; a function is called with the share
+        done, in (0, 1].
 
     Returns
     -------
@@ -111,111 +130,134 @@ def run(
     Raises
     ------
     KeyError, ValueError, MemoryError
-        As the steps do.
+        As the steps do. ValueError also where a quality check says ``"stop"``.
 
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> result = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> counts = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> result = sv.run(counts, basis="pca", uncertainty=sv.CrossFit(n_repeats=1))
     >>> result.obsm["velocity_pca"].shape == result.obsm["X_pca"].shape
     True
-    >>> len(result.uns["velocity_all_genes"])
-    60
+    >>> list(sv.get.verdicts(result).index)
+    ['branch 1', 'branch 2', 'trunk']
     """
-    steps = Steps(report)
     choice = GeneChoice(
         min_shared_counts=min_shared_counts,
         retain=retain,
-        size_factor_method=size_factor_method,
-        spliced_size=spliced_size,
-        unspliced_size=unspliced_size,
+        size_factors=size_factors,
         spliced=spliced,
         unspliced=unspliced,
     )
-    basis = basis.removeprefix("X_")
-    _check(adata, choice, basis, groupby)
-    marked = choice.marked(adata, steps)
-    result = _used_part(adata, marked)
-    if result.X is None:
-        result.X = result.layers[spliced].copy()
+    choice.check(adata)
+    # refused before anything is computed
+    errors = ErrorChoice.asked(uncertainty, sample_key, rng)
+    sample_codes(adata, sample_key)
+    groupby, basis = _found(adata, groupby, basis)
+    checks = checked_counts(adata, choice, force=force)
     limits = {"max_memory": max_memory, "n_threads": n_threads}
-    plan = Plan.make(result.shape, dense=dense, **limits)
-    if announce is not None:
-        announce(str(plan))
-    with steps("neighbours"):
-        if new_neighbors or not has_neighbors(result, neighbors_key):
-            pp.neighbors(
+    key = neighbors if isinstance(neighbors, str) else getattr(neighbors, "key_added", None)
+    with shown_steps("steadyvelo run", _SHARES, progress) as steps:
+        marked = choice.marked(adata, steps)
+        result = _used_part(adata, marked)
+        for field, table in checks.items():
+            field.write(result, table)
+        if result.X is None:
+            result.X = result.layers[spliced].copy()
+        remark(f"plan: {Plan.make(result.shape, dense=dense, **limits)}")
+        _find_neighbors(result, neighbors, spliced, rng, steps)
+        if basis == "umap" and not _keys.EMBEDDING.is_in(result, basis="umap"):
+            with steps("embedding"):
+                _compute_umap(result, key, rng)
+        with steps("fit and velocities") as tell:
+            tl.velocity(
                 result,
-                n_neighbors=n_neighbors,
-                n_pcs=n_pcs,
-                use_rep=use_rep,
-                spliced=spliced,
-                key_added=neighbors_key,
+                weights=weights,
+                offset=offset,
+                uncertainty=uncertainty,
+                sample_key=sample_key,
                 rng=rng,
+                dense=dense,
+                neighbors_key=key,
+                progress=tell,
+                **choice.layers,
+                **limits,
             )
-    if basis == "umap" and not _keys.EMBEDDING.is_in(result, basis="umap"):
-        with steps("embedding"):
-            _compute_umap(result, neighbors_key, rng)
-    with steps("fit and velocities") as progress:
-        tl.velocity(
-            result,
-            weights=weights,
-            quantiles=quantiles,
-            offset=offset,
-            min_r2=min_r2,
-            min_gamma=min_gamma,
-            uncertainty=uncertainty,
-            n_splits=n_splits,
-            rng=rng,
-            dense=dense,
-            neighbors_key=neighbors_key,
-            progress=progress,
-            **choice.layers,
-            **limits,
-        )
-    with steps("velocity graph") as progress:
-        tl.velocity_graph(result, neighbors_key=neighbors_key, progress=progress, **limits)
-    with steps("arrows"):
-        tl.velocity_embedding(result, basis=basis, n_threads=n_threads)
-    if uncertainty == "crossfit":
-        with steps("reliability") as progress:
-            judge = tl.direction if groupby is None else tl.reliability
-            judge(result, groupby=groupby, basis=basis, rng=rng, progress=progress, **limits)
-    _keys.ALL_GENES.write(result, _gene_table(marked, result))
-    entry = {"seconds": steps.seconds, "min_shared_counts": min_shared_counts}
-    # files hold no empty entries
-    _keys.RUN.write(result, {**entry, "retain": list(retain)} if retain else entry)
+        with steps("velocity graph") as tell:
+            tl.velocity_graph(result, neighbors_key=key, progress=tell, **limits)
+        with steps("arrows"):
+            tl.velocity_embedding(result, basis=basis, n_threads=n_threads)
+        if errors.method == "crossfit":
+            with steps("reliability") as tell:
+                judge = tl.direction if groupby is None else tl.reliability
+                judge(result, groupby=groupby, basis=basis, rng=rng, progress=tell, **limits)
+        _keys.ALL_GENES.write(result, _gene_table(marked, result))
+        entry = {"seconds": steps.seconds, "min_shared_counts": min_shared_counts}
+        if len(retain):  # files hold no empty entries
+            entry["retain"] = [retain] if isinstance(retain, str) else list(retain)
+        _keys.RUN.write(result, {**entry, "basis": basis, **stamp(result)})
+    for line in (*reliability_lines(result, basis), *summary_lines(result)):
+        say(line)
     return result
 
 
-def summary(result: AnnData) -> str:
-    """Return what a run did, in a few lines: cells, genes and why not, time per step."""
-    genes = _keys.ALL_GENES.read(result)
-    used = genes[_keys.GENES_USED.of()].to_numpy(dtype=bool)
-    good = _keys.VELOCITY_GENES.values(result)
-    cells = _keys.CELLS_USED.values(result)
-    lines = [
-        f"cells           {result.n_obs:,}"
-        + _reasons(_keys.CELLS_REASON.read(result)[~cells], "left out"),
-        f"genes           {used.sum():,} of {len(genes):,} used"
-        + _reasons(genes.loc[~used, _keys.GENES_REASON.of()], "not used"),
-        f"velocity genes  {good.sum():,} of {used.sum():,}"
-        + _reasons(_keys.REASON.read(result)[~good], "not"),
-    ]
-    seconds = _keys.RUN.read(result)["seconds"]
-    timed = ", ".join(f"{step} {float(spent):.1f}" for step, spent in seconds.items())
-    total = sum(float(spent) for spent in seconds.values())
-    return "\n".join([*lines, f"seconds         {total:.1f} ({timed})"])
-
-
-def _check(adata: AnnData, choice: GeneChoice, basis: str, groupby: str | None) -> None:
-    """Refuse what cannot be run, before anything is computed."""
-    choice.check(adata)
+def _found(adata: AnnData, groupby: str | None, basis: str) -> tuple[str | None, str]:
+    """Return the column of clusters and the embedding, and say which were found."""
+    if groupby == "auto" and "auto" not in adata.obs:
+        groupby = cluster_column(adata)
+        if groupby is None:
+            usual = listed(_keys.CLUSTER_COLUMNS)
+            say(f"clusters: none (obs has none of {usual}); groupby= names a column")
+        else:
+            n = adata.obs[groupby].nunique()
+            say(f"clusters: obs[{groupby!r}], {n} clusters; groupby= names another column")
+    cluster_codes(adata, groupby, np.ones(adata.n_obs, dtype=bool))
+    basis = basis.removeprefix("X_")
+    if basis == "auto" and not _keys.EMBEDDING.is_in(adata, basis=basis):
+        found = find_basis(adata)
+        basis = found or "umap"
+        if found is None:
+            say("embedding: none in obsm; a UMAP will be computed")
+        else:
+            say(f"embedding: obsm[{_keys.EMBEDDING.of(basis=basis)!r}]; basis= names another")
     if basis not in {"umap", "pca"} and not _keys.EMBEDDING.is_in(adata, basis=basis):
         there = [key.removeprefix("X_") for key in adata.obsm]
         msg = f"basis={basis!r} is not in adata.obsm ({listed(there)}); only 'umap' is computed."
         raise KeyError(msg)
-    cluster_codes(adata, groupby, np.ones(adata.n_obs, dtype=bool))
+    return groupby, basis
+
+
+def checked_counts(
+    adata: AnnData, choice: GeneChoice, *, force: bool
+) -> dict[_keys.Field, pd.DataFrame]:
+    """Return the tables of the quality checks; say what they found, and refuse where one stops."""
+    kept = [*choice.layers.values(), _keys.AMBIGUOUS.of()]
+    copy = light_copy(adata, layers=kept, obsm=[], varm=[], obsp=[], uns=[])
+    sizes = choice.sizes
+    columns = {"spliced_size": sizes.spliced_size, "unspliced_size": sizes.unspliced_size}
+    pp.qc(copy, **columns, **choice.layers)
+    tables = {field: field.read(copy) for field in (_keys.QC, _keys.QC_PROPORTIONS)}
+    table = tables[_keys.QC]
+    # sizes of a selection of genes are warned of where they are taken
+    for line in check_lines(table[(table["verdict"] != "ok") & (table.index != "library sizes")]):
+        remark(line)
+    if not force:
+        refuse_stop(table, remedy="; force=True (--force) runs all the same")
+    return tables
+
+
+def _find_neighbors(
+    result: AnnData, neighbors: str | Neighbors | None, spliced: str, rng: int, steps: Steps
+) -> None:
+    """Find neighbours where that is asked for, or there are none; say which are taken."""
+    if isinstance(neighbors, str):
+        neighbor_graph(result, _keys.CONNECTIVITIES, neighbors)
+    elif neighbors is None and has_neighbors(result):
+        say(f"neighbours: the graph in adata; sv.Neighbors (--new-neighbors) finds others")
+    else:
+        with steps("neighbours"):
+            options = asdict(neighbors or Neighbors())
+            pp.neighbors(result, spliced=spliced, rng=rng, **options)
 
 
 def _used_part(adata: AnnData, marked: AnnData) -> AnnData:
@@ -260,10 +302,3 @@ def _gene_table(marked: AnnData, result: AnnData) -> pd.DataFrame:
     used = table[_keys.GENES_USED.of()].to_numpy(dtype=bool)
     table[_keys.REASON.of()] = pd.Categorical(np.where(used, used_reason, left_out))
     return table
-
-
-def _reasons(reasons: Any, verb: str) -> str:
-    counts = pd.Series(reasons).astype(str).value_counts()
-    if counts.empty:
-        return ""
-    return f" ({verb}: " + ", ".join(f"{n:,} {reason}" for reason, n in counts.items()) + ")"

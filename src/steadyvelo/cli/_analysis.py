@@ -1,4 +1,4 @@
-"""What `run` and `demo` do with an AnnData: checks, all steps, result and pictures."""
+"""What `run` and `demo` do with an AnnData: all steps, result and pictures."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ import matplotlib as mpl
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._adata._groups import check_clusters, cluster_column
-from steadyvelo._run import _run
+from steadyvelo._adata._groups import check_clusters
+from steadyvelo._log import remark
 from steadyvelo._run._chosen_genes import plan_of_run
+from steadyvelo._run._run import run
 from steadyvelo.io import write_h5ad
 from steadyvelo.io._files import replacing
-from steadyvelo.pp import qc
 
-from ._summary import json_summary, refuse_stop, reliability_lines, verdict_lines
+from ._summary import json_summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     import typer
@@ -28,22 +27,11 @@ if TYPE_CHECKING:
 
     from ._speech import Speech
 
-__all__ = ["analyse", "inspect_first"]
+__all__ = ["analyse"]
 
 # the pictures beside a result, by the end of their names
 _PICTURES = ("stream", "phase_portraits")
 _N_PORTRAITS = 8
-
-
-def inspect_first(adata: AnnData, *, force: bool, speech: Speech, **columns: str | None) -> None:
-    """Print what the quality checks found, and refuse to go on where one says stop."""
-    table = qc(adata, **columns)
-    # sizes of a selection of genes are warned of where they are taken
-    told = table[(table["verdict"] != "ok") & (table.index != "library sizes")]
-    for line in verdict_lines(told):
-        speech.aside(line)
-    if not force:
-        refuse_stop(table, remedy="; --force runs all the same")
 
 
 def analyse(
@@ -51,7 +39,7 @@ def analyse(
     target: Path,
     *,
     color: str | None,
-    clusters: str | None,
+    groupby: str | None,
     context: typer.Context,
     speech: Speech,
     dry_run: bool = False,
@@ -63,7 +51,7 @@ def analyse(
     The command of the context is written into the result; `page` asks for a report as well. With
     `dry_run` the plan is printed and nothing else is done.
     """
-    clusters = _checked_columns(adata, color, clusters, page=page)
+    _check_columns(adata, color, groupby, page=page)
     beside = [target.with_name(f"{target.stem}_{name}.png") for name in _PICTURES]
     if page:
         beside.append(target.with_name(f"{target.stem}_report.html"))
@@ -74,90 +62,65 @@ def analyse(
         speech.say("would write " + ", ".join(map(str, written)))
         speech.sum_up({"plan": plan, "would_write": [str(path) for path in written]})
         return None
-    with speech.progress() as report:
-        result = _run.run(
-            adata,
-            report=report,
-            announce=lambda plan: speech.aside(f"plan: {plan}"),
-            groupby=clusters,
-            **options,
-        )
+    with speech.heard():
+        result = run(adata, groupby=groupby, progress=speech.bars, **options)
         _keys.RUN.read(result)["command"] = _command_line(context)
-        report("writing", 0.0)
         write_h5ad(result, target)
-        report("writing", 1.0)
         try:
-            _write_beside(result, beside, clusters=clusters, color=color, report=report, **options)
+            _write_beside(result, beside, color=color, speech=speech, **options)
         except (ValueError, KeyError, TypeError, OSError, MemoryError) as error:
             # hours of work are not lost for a picture
             msg = f"{target} is written, but what belongs beside it is not: {error}"
             raise ValueError(msg) from error
-    for line in reliability_lines(result, options.get("basis", "umap")):
-        speech.say(line)
-    speech.say(_run.summary(result))
     for path in written:
         speech.say(f"wrote {path}")
     speech.sum_up(json_summary(result, written))
     return result
 
 
-def _checked_columns(
-    adata: AnnData, color: str | None, clusters: str | None, *, page: bool
-) -> str | None:
-    """Return the column of clusters; refuse, before anything is computed, what is not there."""
-    if color is not None:
+def _check_columns(
+    adata: AnnData, color: str | None, groupby: str | None, *, page: bool
+) -> None:
+    """Refuse, before anything is computed, columns that are not there or are no clusters."""
+    if color not in {None, "auto"}:
         from steadyvelo.pl._colors import color_column  # noqa: PLC0415
 
         color_column(adata, color)
-    if clusters is None:
-        return cluster_column(adata)
-    if page:
-        check_clusters(adata, clusters)
-    return clusters
+    if page and groupby not in {None, "auto"}:
+        check_clusters(adata, groupby)
 
 
 def _write_beside(
-    result: AnnData,
-    paths: list[Path],
-    *,
-    clusters: str | None,
-    color: str | None,
-    report: Callable[[str, float], None],
-    **options: Any,
+    result: AnnData, paths: list[Path], *, color: str | None, speech: Speech, **options: Any
 ) -> None:
     """Write pictures and, where its name is among the paths, the page: all of them or none."""
-    basis = options.get("basis", "umap")
+    basis = str(_keys.RUN.read(result)["basis"])
+    judged = _keys.PARAMS.read(result).get("reliability", {})
     with ExitStack() as files:
         # they get their names together, when all are complete
         temporary = [files.enter_context(replacing(path)) for path in paths]
-        report("pictures", 0.0)
+        remark("pictures …")
         _write_pictures(result, temporary[: len(_PICTURES)], color=color, basis=basis)
-        report("pictures", 1.0)
         for path, named in zip(temporary[len(_PICTURES) :], paths[len(_PICTURES) :], strict=True):
             from steadyvelo.report import write  # noqa: PLC0415
 
             write(
                 result,
                 path,
-                groupby=clusters,
+                groupby=judged.get("groupby"),
                 basis=basis,
                 title=f"RNA velocity of {named.stem.removesuffix('_report')}",
                 max_memory=options.get("max_memory"),
                 n_threads=options.get("n_threads"),
-                report=lambda step, share: report(f"report: {step}", share),
+                progress=speech.bars,
             )
 
 
 def _write_pictures(result: AnnData, paths: list[Path], *, color: str | None, basis: str) -> None:
-    """Write the stream, and phase portraits of the well-counted genes that fit best.
-
-    Without `color` a column with a usual name is taken.
-    """
+    """Write the stream, and phase portraits of the well-counted genes that fit best."""
     mpl.use("agg")
     from steadyvelo import pl  # noqa: PLC0415 (after the backend is chosen)
 
-    if color is None:
-        color = cluster_column(result)
     good = result.var[_keys.VELOCITY_GENES.values(result)]
     # a gene seen in a handful of cells can fit best of all, and shows nothing
     seen = good[_keys.SHARED_COUNTS.of()] >= good[_keys.SHARED_COUNTS.of()].median()

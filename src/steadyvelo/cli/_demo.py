@@ -19,9 +19,9 @@ __all__ = ["demo"]
 def demo(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("demo"),
-    cells: Annotated[int, typer.Option(min=100, help="Cells to simulate.")] = 2000,
-    genes: Annotated[int, typer.Option(min=50, help="Genes to simulate.")] = 400,
-    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+    n_cells: Annotated[int, typer.Option(min=100, help="Cells to simulate.")] = 2000,
+    n_genes: Annotated[int, typer.Option(min=50, help="Genes to simulate.")] = 400,
+    rng: Annotated[int, typer.Option(help="Seed.")] = 0,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -32,28 +32,27 @@ def demo(
     with plain_errors(quiet=quiet):
         from steadyvelo.datasets import simulate  # noqa: PLC0415
 
-        from ._analysis import analyse, inspect_first  # noqa: PLC0415
+        from ._analysis import analyse  # noqa: PLC0415
 
         if out.exists() and not out.is_dir():
             msg = f"{out} is a file; name a folder."
             raise NotADirectoryError(msg)
         out.mkdir(parents=True, exist_ok=True)
         speech = Speech(quiet, as_json)
-        speech.say(f"simulating {cells:,} cells × {genes:,} genes")
-        adata = simulate(n_cells=cells, n_genes=genes, rng=seed)
-        # the report says what the checks found; simulated counts are never refused
-        inspect_first(adata, force=True, speech=Speech(quiet=quiet or as_json))
+        speech.say(f"simulating {n_cells:,} cells × {n_genes:,} genes")
+        adata = simulate(n_cells=n_cells, n_genes=n_genes, rng=rng)
         result = analyse(
             adata,
             out / "result.h5ad",
             color="clusters",
-            clusters="clusters",
+            groupby="clusters",
             context=context,
-            uncertainty="crossfit",
             page=True,
             # with --json what is printed is the agreement
             speech=Speech(quiet=quiet or as_json),
-            rng=seed,
+            rng=rng,
+            # simulated counts are never refused; the report says what the checks found
+            force=True,
         )
         agreement = _agreement(result)
         speech.say("\nagreement with the truth (1 is perfect)")

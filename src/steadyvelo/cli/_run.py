@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ._errors import plain_errors
 from ._speech import AsJson, Quiet, Speech
 
+if TYPE_CHECKING:
+    from steadyvelo._choices import CrossFit, Extremes, Neighbors, Sandwich
+
 __all__ = ["run"]
 
 
 Uncertainty = StrEnum("Uncertainty", ["none", "sandwich", "crossfit"])
 Offset = StrEnum("Offset", ["none", "free", "nonnegative"])
-SizeFactors = StrEnum("SizeFactors", ["per_layer", "common"])
+SizeFactorMethod = StrEnum("SizeFactorMethod", ["per_layer", "common"])
 
 
 def run(
@@ -25,43 +28,77 @@ def run(
     out: Annotated[
         Path, typer.Option(help="h5ad file to write; pictures and report go beside it.")
     ],
-    min_shared_counts: Annotated[float, typer.Option(help="Use genes with so many.")] = 20,
+    groupby: Annotated[
+        str,
+        typer.Option(help="Column of obs with clusters to judge; auto finds one, none takes none."),
+    ] = "auto",
+    basis: Annotated[
+        str, typer.Option(help="Embedding for the arrows; auto finds one or computes a UMAP.")
+    ] = "auto",
+    min_shared_counts: Annotated[
+        float, typer.Option(help="Use genes with this many molecules in cells that have both kinds.")
+    ] = 20,
+    retain: Annotated[
+        list[str] | None, typer.Option(help="A gene to use in any case; may be repeated.")
+    ] = None,
+    size_factors: Annotated[
+        SizeFactorMethod, typer.Option(help="A size factor for each layer, or one for both.")
+    ] = SizeFactorMethod.per_layer,
     spliced_size: Annotated[
         str | None, typer.Option(help="Column of obs with a cell's spliced molecules.")
     ] = None,
     unspliced_size: Annotated[
         str | None, typer.Option(help="Column of obs with a cell's unspliced molecules.")
     ] = None,
-    size_factors: Annotated[
-        SizeFactors, typer.Option(help="One size factor per layer, or one for both.")
-    ] = SizeFactors.per_layer,
-    n_neighbors: Annotated[int, typer.Option(help="Neighbours, where there are none yet.")] = 30,
+    neighbors_key: Annotated[
+        str | None, typer.Option(help="Neighbour graph in uns to use, or the name of a new one.")
+    ] = None,
     new_neighbors: Annotated[
         bool, typer.Option("--new-neighbors", help="Find neighbours even where a graph exists.")
     ] = False,
-    n_pcs: Annotated[int, typer.Option(help="Principal components for neighbours.")] = 30,
+    n_neighbors: Annotated[
+        int, typer.Option(help="Number of neighbours, where they are found anew.")
+    ] = 30,
+    n_pcs: Annotated[
+        int, typer.Option(help="Principal components, where neighbours are found anew.")
+    ] = 30,
+    use_rep: Annotated[
+        str | None, typer.Option(help="Representation in obsm to find neighbours in.")
+    ] = None,
+    weights: Annotated[
+        str, typer.Option(help="Rule for the cells that are taken to be at steady state.")
+    ] = "extremes",
+    low: Annotated[float | None, typer.Option(help="Low quantile of the extremes.")] = None,
+    high: Annotated[float | None, typer.Option(help="High quantile of the extremes.")] = None,
     offset: Annotated[Offset, typer.Option(help="Fit with an offset.")] = Offset.none,
     uncertainty: Annotated[
         Uncertainty, typer.Option(help="Errors of the ratios; crossfit also of the directions.")
     ] = Uncertainty.crossfit,
-    splits: Annotated[int, typer.Option(help="Random cuts that crossfit averages over.")] = 5,
-    clusters: Annotated[
-        str | None, typer.Option(help="Column of obs with clusters to judge (found if not given).")
+    n_repeats: Annotated[
+        int, typer.Option(help="Random divisions into folds that crossfit averages over.")
+    ] = 5,
+    gene_clusters: Annotated[
+        str | None, typer.Option(help="Column of var whose clusters of genes stay in one fold.")
     ] = None,
-    basis: Annotated[str, typer.Option(help="Embedding for the arrows.")] = "umap",
+    level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
+    sample_key: Annotated[
+        str | None, typer.Option(help="Column of obs with samples, between which errors are.")
+    ] = None,
     color: Annotated[
-        str | None, typer.Option(help="Column of obs to colour pictures by (found if not given).")
-    ] = None,
+        str, typer.Option(help="Column of obs to colour pictures by; auto takes the clusters.")
+    ] = "auto",
     dense: Annotated[
         bool, typer.Option(help="Write the layers velocity, Ms and Mu, which scVelo reads.")
     ] = True,
     spliced: Annotated[str, typer.Option(help="Layer of spliced counts.")] = "spliced",
     unspliced: Annotated[str, typer.Option(help="Layer of unspliced counts.")] = "unspliced",
-    seed: Annotated[int, typer.Option(help="Seed of neighbours and embedding.")] = 0,
+    rng: Annotated[
+        int, typer.Option(help="Seed of neighbours, embedding, folds and controls.")
+    ] = 0,
     max_memory: Annotated[
-        float | None, typer.Option(help="Gigabytes that layers and gene blocks may take.")
+        str | None, typer.Option(help="Memory for layers and blocks of genes, as 8GB.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads (all processors).")] = None,
+    n_threads: Annotated[int | None, typer.Option(help="Threads (all processors).")] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Run although a quality check says stop.")
     ] = False,
@@ -74,10 +111,11 @@ def run(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compute velocities and arrows from COUNTS.
+    """Compute velocities and arrows from COUNTS, and say which of them the data support.
 
-    Ends with 0 when all is done, 2 for wrong usage, 3 for input that cannot be used, 4 where the
-    data hold too little splicing signal for velocities, 130 after Ctrl-C.
+    Does what the function steadyvelo.run does, with the same options and defaults. Ends with 0
+    when all is done, 2 for wrong usage, 3 for input that cannot be used, 4 where the data contain
+    too little splicing signal for velocities, 130 after Ctrl-C.
 
     Example: steadyvelo run counts.h5ad --out result.h5ad --report
 
@@ -92,20 +130,36 @@ def run(
             msg = f"{out} is the input, whose unused genes would be lost; name another file."
             raise ValueError(msg)
         speech = Speech(quiet, as_json)
+        given = {name for name in context.params if _is_given(context, name)}
+        found_anew = {
+            "n_neighbors": n_neighbors,
+            "n_pcs": n_pcs,
+            "use_rep": use_rep,
+            "key_added": neighbors_key,
+        }
+        asked = new_neighbors or bool(given & {"n_neighbors", "n_pcs", "use_rep"})
+        of_folds = {"n_repeats": n_repeats, "gene_clusters": gene_clusters}
+        options = {
+            "min_shared_counts": min_shared_counts,
+            "retain": list(retain or []),
+            "size_factors": _sizes(size_factors, spliced_size, unspliced_size),
+            "neighbors": _neighbors(**found_anew) if asked else neighbors_key,
+            "weights": _weights(weights, low, high),
+            "offset": {"none": False, "free": True}.get(offset.value, offset.value),
+            "uncertainty": _errors(uncertainty, level, of_folds, given),
+            "sample_key": sample_key,
+            "dense": dense,
+            "spliced": spliced,
+            "unspliced": unspliced,
+            "rng": rng,
+            "max_memory": max_memory,
+            "n_threads": n_threads,
+        }
         speech.say(f"reading {counts}")
         adata = load_h5ad(counts)
 
-        from ._analysis import analyse, inspect_first  # noqa: PLC0415
+        from ._analysis import analyse  # noqa: PLC0415
 
-        inspect_first(
-            adata,
-            force=force,
-            speech=speech,
-            spliced=spliced,
-            unspliced=unspliced,
-            spliced_size=spliced_size,
-            unspliced_size=unspliced_size,
-        )
         analyse(
             adata,
             target,
@@ -113,23 +167,55 @@ def run(
             speech=speech,
             dry_run=dry_run,
             page=report,
-            color=color,
-            min_shared_counts=min_shared_counts,
-            size_factor_method=size_factors.value,
-            spliced_size=spliced_size,
-            unspliced_size=unspliced_size,
-            n_neighbors=n_neighbors,
-            n_pcs=n_pcs,
-            new_neighbors=new_neighbors,
-            offset={"none": False, "free": True, "nonnegative": "nonnegative"}[offset.value],
-            uncertainty=None if uncertainty is Uncertainty.none else uncertainty.value,
-            n_splits=splits,
-            clusters=clusters,
+            color=None if color == "none" else color,
+            groupby=None if groupby == "none" else groupby,
             basis=basis,
-            dense=dense,
-            spliced=spliced,
-            unspliced=unspliced,
-            rng=seed,
-            max_memory=None if max_memory is None else max_memory * 1e9,
-            n_threads=threads,
+            force=force,
+            **options,
         )
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _sizes(method: SizeFactorMethod, spliced_size: str | None, unspliced_size: str | None) -> Any:
+    from steadyvelo._choices import SizeFactors  # noqa: PLC0415
+
+    sizes = {"spliced_size": spliced_size, "unspliced_size": unspliced_size}
+    return SizeFactors(method=method.value, **sizes)
+
+
+def _neighbors(**options: Any) -> Neighbors:
+    from steadyvelo._choices import Neighbors  # noqa: PLC0415
+
+    return Neighbors(**options)
+
+
+def _weights(rule: str, low: float | None, high: float | None) -> str | Extremes:
+    """Return the rule, or the extremes with quantiles."""
+    if low is None and high is None:
+        return rule
+    from steadyvelo._choices import Extremes  # noqa: PLC0415
+
+    if rule != "extremes":
+        msg = f"--low and --high are quantiles of --weights extremes; it is {rule!r}."
+        raise ValueError(msg)
+    return Extremes(low, high)
+
+
+def _errors(
+    method: Uncertainty, level: float, of_folds: dict[str, Any], given: set[str]
+) -> CrossFit | Sandwich | None:
+    """Return how errors are found; refuse options that the method does not have."""
+    from steadyvelo._choices import CrossFit, Sandwich  # noqa: PLC0415
+
+    if method is Uncertainty.crossfit:
+        return CrossFit(level=level, **of_folds)
+    unused = given & ({*of_folds, "level"} if method is Uncertainty.none else {*of_folds})
+    if unused:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(unused))
+        msg = f"--uncertainty {method.value} does not use {names}; leave it out."
+        raise ValueError(msg)
+    return None if method is Uncertainty.none else Sandwich(level=level)

@@ -1,7 +1,29 @@
 """Results as tables: what is stored, and what is recomputed from counts."""
 
+from ._direction_support import DirectionSupport, direction_support
 from ._quality_checks import proportions, quality_checks
+from ._tables import (
+    cluster_directions,
+    ranked_genes,
+    ratio_differences,
+    reliability_checks,
+    sensitivity,
+    verdicts,
+)
 from ._velocity import velocity
 from ._velocity_se import velocity_se
 
-__all__ = ["proportions", "quality_checks", "velocity", "velocity_se"]
+__all__ = [
+    "DirectionSupport",
+    "cluster_directions",
+    "direction_support",
+    "proportions",
+    "quality_checks",
+    "ranked_genes",
+    "ratio_differences",
+    "reliability_checks",
+    "sensitivity",
+    "velocity",
+    "velocity_se",
+    "verdicts",
+]

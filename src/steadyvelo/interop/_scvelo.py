@@ -78,7 +78,8 @@ def to_scvelo(
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=200, n_genes=60), basis="pca")
+    >>> adata = sv.datasets.simulate(n_cells=200, n_genes=60)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> theirs = sv.interop.to_scvelo(adata)
     >>> "velocity_graph" in theirs.uns
     True

@@ -72,7 +72,8 @@ def cross_boundary_direction(
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> table = sv.metrics.cross_boundary_direction(adata, [("root", "fork")], basis="pca")
     >>> bool(table["cosine"][0] > 0.2)
     True

@@ -49,7 +49,8 @@ def agreement_with_truth(adata: AnnData, *, velocity_key: str = "velocity") -> p
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> bool((agreement_with_truth(adata) > 0.3).all())
     True
     """

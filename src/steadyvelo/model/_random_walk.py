@@ -28,7 +28,7 @@ _STATIONARY = 0.9994
 
 
 def lasting_distributions(
-    step: LinearOperator, *, tolerance: float = 1e-3, rng: int = 0
+    step: LinearOperator, start: Float64Array, *, tolerance: float = 1e-3
 ) -> tuple[Float64Array, Float64Array]:
     r"""Return the distributions over cells that a walk keeps longest.
 
@@ -41,10 +41,10 @@ def lasting_distributions(
     ----------
     step
         What makes :math:`T^\top \pi` of a distribution, cells × cells.
+    start
+        Vector that the iteration starts from, shape (cells,): positive numbers without a pattern.
     tolerance
         How far below the largest λ another may be.
-    rng
-        Seed of the vector that the iteration starts from.
 
     Returns
     -------
@@ -54,12 +54,12 @@ def lasting_distributions(
     --------
     >>> from scipy.sparse.linalg import aslinearoperator
     >>> walk = np.eye(5, k=1) * 0.9 + np.diag([0.1, 0.1, 0.1, 0.1, 1.0])
-    >>> vectors, values = lasting_distributions(aslinearoperator(walk.T))
+    >>> start = np.random.default_rng(0).random(5)
+    >>> vectors, values = lasting_distributions(aslinearoperator(walk.T), start)
     >>> vectors.argmax(axis=0), values.round(6)
     (array([4]), array([1.]))
     """
     n_cells = step.shape[0]
-    start = np.random.default_rng(rng).random(n_cells)
     n_vectors = min(_VECTORS, n_cells - 2)
     ncv = min(_SEARCHED_IN_CHAIN, n_cells)
     found, vectors = eigs(step, k=n_vectors, which="LR", v0=start, ncv=ncv, tol=_PRECISION)
@@ -124,20 +124,21 @@ class DiffusionMap:
         cls,
         similarities: LinearOperator,
         parts: NDArray[np.int32],
+        start: Float64Array,
         *,
         n_components: int = 10,
-        rng: int = 0,
     ) -> Self:
-        """Make the map of symmetric similarities, cells × cells, with a seeded start vector.
+        """Make the map of symmetric similarities, cells × cells.
 
-        `parts` are the numbers of the connected parts that the cells are in.
+        `parts` are the numbers of the connected parts that the cells are in; the iteration begins
+        at the vector `start`, positive numbers without a pattern.
 
         Examples
         --------
         >>> from scipy.sparse.linalg import aslinearoperator
         >>> chain = aslinearoperator(np.eye(9) + np.eye(9, k=1) + np.eye(9, k=-1))
-        >>> one_part = np.zeros(9, dtype=np.int32)
-        >>> distance = DiffusionMap.of(chain, one_part, n_components=4).distances(0)
+        >>> one_part, start = np.zeros(9, dtype=np.int32), np.random.default_rng(0).random(9)
+        >>> distance = DiffusionMap.of(chain, one_part, start, n_components=4).distances(0)
         >>> bool(distance[8] > distance[4] > distance[0] == 0)
         True
         """
@@ -150,7 +151,6 @@ class DiffusionMap:
             matvec=lambda v: scale * (similarities @ (scale * v)),
             dtype=np.float64,
         )
-        start = np.random.default_rng(rng).random(n_cells)
         k = min(n_components, n_cells - 1)
         ncv = int(np.clip(n_cells // _CELLS_PER_VECTOR, *_SEARCHED))
         ncv = min(max(ncv, 2 * k + 1), n_cells)

@@ -73,7 +73,8 @@ def control(
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> sv.tl.randomized_velocity(adata, basis="pca")
     >>> [ax.get_title() for ax in sv.pl.control(adata, basis="pca")]
     ['data', 'randomised']

@@ -73,7 +73,8 @@ def gene_velocity(
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> axes = sv.pl.gene_velocity(adata, "gene 5", basis="pca")
     >>> [ax.get_title().split()[-1] for ax in axes[0][1:]]
     ['velocity', 'expression']

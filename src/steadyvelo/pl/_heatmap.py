@@ -86,7 +86,8 @@ def heatmap(
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> sv.tl.velocity_pseudotime(adata)
     >>> ax = sv.pl.heatmap(adata, adata.var_names[:8], color="clusters")
     >>> len(ax.get_yticklabels())

@@ -95,7 +95,8 @@ def phase_portrait(
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> ax = sv.pl.phase_portrait(adata, adata.var_names[0])
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('spliced', 'unspliced')

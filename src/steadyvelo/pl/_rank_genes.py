@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import norm
 
 from steadyvelo._adata._checks import check_level, listed
-from steadyvelo.tl import rank_velocity_genes
+from steadyvelo.get import ranked_genes
 
 from ._axes import as_text, finished, panels
 
@@ -28,10 +28,8 @@ _PANEL = (3.0, 0.9, 0.2)
 
 def rank_genes(
     adata: AnnData,
-    groupby: str,
+    groups: str | Sequence[str] | None = None,
     *,
-    groups: Sequence[str] | None = None,
-    sample_key: str | None = None,
     velocity_key: str = "velocity",
     n_genes: int = 12,
     level: float = 0.95,
@@ -42,20 +40,16 @@ def rank_genes(
 ) -> Axes | NDArray[np.object_]:
     """Draw the first genes of each group with their effects and intervals.
 
-    What :func:`steadyvelo.tl.rank_velocity_genes` finds: a point is the difference of a gene's
+    What :func:`steadyvelo.tl.rank_velocity_genes` has stored: a point is the difference of a gene's
     velocity in a group from that in all other cells, the bar its interval (normal quantiles); genes
     whose false discovery rate is above `fdr` are grey.
 
     Parameters
     ----------
     adata
-        Result of :func:`steadyvelo.tl.velocity` with counts.
-    groupby
-        Column of ``obs`` with the groups.
+        Result of :func:`steadyvelo.tl.rank_velocity_genes`.
     groups
-        Which of them; None means all.
-    sample_key
-        Column of ``obs`` with samples, which are the units then.
+        Which groups; None means all that were ranked.
     velocity_key
         Prefix of the fit.
     n_genes
@@ -78,36 +72,25 @@ def rank_genes(
     Raises
     ------
     KeyError
-        If there is no fit, or a column or group is missing.
+        If genes were not ranked, or not for such a group.
     ValueError
-        If axes are given for several groups, there are fewer than two, or `level` is not between 0
-        and 1.
+        If axes are given for several groups, or `level` is not between 0 and 1.
 
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
-    >>> [ax.get_title() for ax in sv.pl.rank_genes(adata, "branch")]
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
+    >>> sv.tl.rank_velocity_genes(adata, "branch")
+    >>> [ax.get_title() for ax in sv.pl.rank_genes(adata)]
     ['branch 1', 'branch 2', 'trunk']
     """
     check_level(level)
-    if ax is not None and (groups is None or len(groups) > 1):
-        msg = "ax holds one group; name it as groups=[...], or leave ax out."
+    table = ranked_genes(adata, groups, velocity_key=velocity_key)
+    names = list(table["group"].unique())
+    if ax is not None and len(names) > 1:
+        msg = f"ax has room for one group and there are {len(names)}; name one as groups=."
         raise ValueError(msg)
-    # a single group is ranked against the rest as all are
-    table = rank_velocity_genes(
-        adata,
-        groupby,
-        groups=groups if groups is None or len(groups) > 1 else None,
-        sample_key=sample_key,
-        velocity_key=velocity_key,
-    )
-    there = list(table["group"].unique())
-    names = there if groups is None else [str(name) for name in groups]
-    unknown = [name for name in names if name not in there]
-    if unknown:
-        msg = f"groups {listed(unknown)} are not in obs[{groupby!r}], which has {listed(there)}."
-        raise KeyError(msg)
     if ax is None:
         width, extra, each = _PANEL
         axes = panels(len(names), n_columns, (width, extra + each * n_genes))

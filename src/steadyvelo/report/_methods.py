@@ -150,7 +150,7 @@ def _ratio(options: FitOptions) -> str:
 def _errors(fit: Fit) -> list[str]:
     choice = fit.options.errors
     level = f"{100 * choice.level:g} %"
-    over = "" if choice.batch_key is None else f", over the batches of {choice.batch_key}"
+    over = "" if choice.sample_key is None else f", over the batches of {choice.sample_key}"
     if choice.method == "sandwich":
         return [
             (
@@ -165,7 +165,7 @@ def _errors(fit: Fit) -> list[str]:
     kept = ""
     if choice.gene_clusters is not None and not one_graph:
         kept = f", the genes of each of {choice.gene_clusters} together"
-    splits = f"{choice.n_splits} random split" + "s" * (choice.n_splits > 1)
+    splits = f"{choice.n_repeats} random split" + "s" * (choice.n_repeats > 1)
     text = (
         f"The estimate averages instruments over {splits} of {cut} (seed {choice.rng}{kept}); "
         f"intervals are at {level} (Fieller 1954){over}."

@@ -128,7 +128,8 @@ def headline(adata: AnnData, velocity_key: str = "velocity", basis: str = "umap"
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> sv.report.headline(adata, basis="pca")[1]
     'The counts were not checked: run pp.qc, or steadyvelo inspect.'
     """

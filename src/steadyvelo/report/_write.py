@@ -100,7 +100,8 @@ def write(
     --------
     >>> import tempfile
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     page = sv.report.write(adata, f"{folder}/report.html", basis="pca", n_portraits=2)
     ...     "Nothing here says whether an arrow can be trusted" in page.read_text(encoding="utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ._check_model import check_model
 from ._compare_ratios import compare_ratios
 from ._direction import direction
-from ._direction_support import DirectionSupport, direction_support
 from ._randomized_velocity import randomized_velocity
 from ._rank_velocity_genes import rank_velocity_genes
 from ._reliability import reliability
@@ -19,11 +18,9 @@ from ._velocity_graph import velocity_graph
 from ._velocity_pseudotime import velocity_pseudotime
 
 __all__ = [
-    "DirectionSupport",
     "check_model",
     "compare_ratios",
     "direction",
-    "direction_support",
     "randomized_velocity",
     "rank_velocity_genes",
     "reliability",

@@ -45,9 +45,9 @@ def check_model(
     groupby: str | None = None,
     *,
     velocity_key: str = "velocity",
-    max_memory: float | None = None,
+    max_memory: float | str | None = None,
     n_threads: int | None = None,
-    progress: ShowProgress = False,
+    progress: ShowProgress | None = None,
 ) -> None:
     r"""Say for each gene whether the steady-state model holds, as far as counts can tell.
 
@@ -64,11 +64,13 @@ def check_model(
     velocity_key
         Prefix of the fit.
     max_memory
-        Bytes that gene blocks may take; None means a quarter of what is available, at most 1.5 GB.
+        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
+        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar; a function is called with the share done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share
+        done, in (0, 1].
 
     Returns
     -------

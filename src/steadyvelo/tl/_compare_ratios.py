@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from steadyvelo import _keys
+from steadyvelo._adata._checks import warn
 from steadyvelo._adata._fit import Fit
-from steadyvelo._adata._fit_params import GIVEN, ErrorChoice
+from steadyvelo._adata._fit_params import GIVEN, ErrorChoice, note_made
 from steadyvelo._adata._groups import group_masks, sample_codes
 
 from ._limits import Limits
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
+    from numpy.typing import NDArray
 
+    from steadyvelo._choices import Uncertainty
     from steadyvelo.engine._progress import ShowProgress
     from steadyvelo.model import GroupRatios
 
@@ -32,62 +36,74 @@ _REST = "rest"
 
 def compare_ratios(
     adata: AnnData,
-    groupby: str,
+    condition_key: str,
     *,
+    conditions: str | Sequence[str] | None = None,
+    groupby: str | None = None,
     groups: str | Sequence[str] | None = None,
     sample_key: str | None = None,
-    uncertainty: Literal["sandwich", "crossfit"] = "crossfit",
-    n_splits: int = 5,
-    gene_clusters: str | None = None,
+    uncertainty: Uncertainty = "crossfit",
     velocity_key: str = "velocity",
-    rng: int = 0,
-    max_memory: float | None = None,
+    rng: int | np.random.Generator | None = 0,
+    max_memory: float | str | None = None,
     n_threads: int | None = None,
-    progress: ShowProgress = False,
-) -> pd.DataFrame:
-    r"""Test whether slopes over the extreme cells differ between groups of cells.
+    progress: ShowProgress | None = None,
+) -> None:
+    r"""Test whether the steady-state ratios of genes differ between conditions.
 
-    Every gene is fitted in each group alone, by the rule of the fit, with the quantiles of that
-    group; each pair of groups and each group against all others is compared,
+    Every gene is fitted in each condition alone, by the rule of the fit, with the quantiles of that
+    condition; each pair of conditions is compared, and of more than two each with all others,
 
     .. math::
         z = (\gamma_1 - \gamma_2) \Big/
             \sqrt{\textstyle\sum_c (\psi_{1c} / D_1 - \psi_{2c} / D_2)^2}
 
-    with the scores ψ of all cells: smoothing crosses the borders of groups, so the two ratios are
-    not independent. What differs is the slope over the extreme cells. Groups with one kinetic γ
+    with the scores ψ of all cells: cells of both conditions are neighbours, so the two ratios are
+    not independent. What differs is the slope over the extreme cells. Conditions with one kinetic γ
     whose cells have not reached steady state differ as well, and so do those with an offset that
-    is not fitted.
+    is not fitted. Where neighbours of a cell come from all conditions alike, smoothing mixes their
+    counts and the test detects hardly any difference.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.velocity` with counts.
-    groupby
-        Column of ``obs`` with the groups.
-    groups
+    condition_key
+        Column of ``obs`` with the conditions.
+    conditions
         Which of them to compare; None means all. All others are in the rest.
+    groupby
+        Column of ``obs`` with clusters: conditions are compared within each of them, and its cells
+        alone are fitted. None compares over all cells.
+    groups
+        Clusters in which to compare; None means all.
     sample_key
         Column of ``obs`` with samples (donors, replicates): they are the units then, scores are
-        summed over the cells of each (CR3), with as many degrees of freedom as the smaller group
-        has samples, less one. None takes cells as units, which says nothing about other samples.
-    uncertainty, n_splits, gene_clusters, rng
+        summed over the cells of each (CR3), with as many degrees of freedom as the condition with
+        fewer samples has samples, less one. None takes cells as units, which says nothing about other samples.
+    uncertainty, rng
         As in :func:`steadyvelo.tl.velocity`.
     velocity_key
         Prefix of the fit.
     max_memory
-        Bytes that gene blocks may take; None means a quarter of what is available, at most 1.5 GB.
+        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
+        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar; a function is called with the share of genes done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share
+        done, in (0, 1].
 
     Returns
     -------
-    A row for every gene and comparison, with columns
+    None. Sets ``uns["velocity_ratio_differences"]``, which
+    :func:`steadyvelo.get.ratio_differences` reads: a row for every gene and comparison, with
+    columns
 
-    ``gene``, ``group``, ``reference``
-        What is compared; the reference of a group may be ``"rest"``.
+    ``group``
+        Cluster within which conditions are compared, where `groupby` names some.
+    ``gene``, ``condition``, ``reference``
+        What is compared; the reference of a condition may be ``"rest"``.
     ``gamma``, ``gamma_reference``, ``difference``, ``se``
         Ratios, their difference and its standard error.
     ``statistic``, ``p``, ``fdr``
@@ -102,8 +118,13 @@ def compare_ratios(
     KeyError
         If there is no fit, or a column or group is missing.
     ValueError
-        If there are fewer than two groups, cells or counts have changed since the fit, or weights
-        were given as an array.
+        If there are fewer than two conditions, cells or counts have changed since the fit, or
+        weights were given as an array.
+
+    Warns
+    -----
+    SteadyveloWarning
+        If a cluster has cells of fewer than two conditions: nothing is compared in it.
 
     References
     ----------
@@ -116,45 +137,84 @@ def compare_ratios(
     >>> sv.pp.size_factors(adata, method="common")
     >>> sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
     >>> sv.tl.velocity(adata)
-    >>> table = sv.tl.compare_ratios(adata, "branch", n_splits=1)
-    >>> sorted(table["reference"].unique())
+    >>> sv.tl.compare_ratios(adata, "branch", uncertainty=sv.CrossFit(n_repeats=1))
+    >>> sorted(sv.get.ratio_differences(adata)["reference"].unique())
     ['branch 2', 'rest', 'trunk']
     """
-    choice = ErrorChoice(
-        method=uncertainty, n_splits=n_splits, gene_clusters=gene_clusters, rng=rng
-    )
-    choice.check()
+    choice = ErrorChoice.asked(uncertainty, rng=rng)
+    if choice.method is None:
+        msg = "uncertainty=None leaves nothing to test with; choose 'crossfit' or 'sandwich'."
+        raise ValueError(msg)
     fit = Fit.read(adata, velocity_key)
     fit.check_counts_known()
     if fit.options.weights == GIVEN:
-        msg = "weights were given as an array, which has no rule for groups; fit with a rule."
+        msg = "weights were given as an array, which has no rule for conditions; fit with a rule."
         raise ValueError(msg)
-    masks = group_masks(adata, groupby, groups)
-    names = list(masks)
-    cells, genes = fit.inputs.cells, fit.fitted_genes
-    fit_cells = [mask & cells for mask in masks.values()]
-    pairs = [(a, b, names[b]) for a, b in combinations(range(len(names)), 2)]
-    if len(names) > 2 or (~np.any(fit_cells, axis=0) & cells).any():
-        fit_cells += [~mask & cells for mask in masks.values()]
-        pairs += [(a, len(names) + a, _REST) for a in range(len(names))]
-    rules = [replace(fit.rule(genes), fit_cells=chosen) for chosen in fit_cells]
-    samples = sample_codes(adata, sample_key)
-    with Limits.of_call("groups", max_memory, n_threads, progress) as limits:
-        ratios = Errors.of_fit(fit, choice).ratios(fit.counts(genes), rules, limits, samples)
-    gene_names = adata.var_names[genes]
-    tables = [_table(ratios, gene_names, names[a], other, (a, b)) for a, b, other in pairs]
-    return pd.concat(tables, ignore_index=True)
+    masks = group_masks(adata, condition_key, conditions)
+    every = {"": fit.inputs.cells}
+    within = every if groupby is None else group_masks(adata, groupby, groups, least=1)
+    genes, samples = fit.fitted_genes, sample_codes(adata, sample_key)
+    tables = []
+    with Limits.of_call("conditions", max_memory, n_threads, progress) as limits:
+        errors, source = Errors.of_fit(fit, choice), fit.counts(genes)
+        for number, (group, cells) in enumerate(within.items()):
+            part = limits.part(number / len(within), (number + 1) / len(within))
+            compared = _comparisons(masks, cells & fit.inputs.cells)
+            if compared is None:
+                warn(
+                    f"cluster {group!r} of obs[{groupby!r}] has cells of fewer than two conditions "
+                    f"of obs[{condition_key!r}]: no ratios are compared in it."
+                )
+                continue
+            rules = [replace(fit.rule(genes), fit_cells=chosen) for chosen in compared.cells]
+            ratios = errors.ratios(source, rules, part, samples)
+            gene_names = adata.var_names[genes]
+            found = [_table(ratios, gene_names, *names, pair) for names, pair in compared.pairs]
+            columns = {} if groupby is None else {"group": group}
+            tables += [table.assign(**columns)[[*columns, *table]] for table in found]
+    if not tables:
+        msg = (
+            f"no cluster of obs[{groupby!r}] has cells of two conditions of "
+            f"obs[{condition_key!r}]; compare over all cells, with groupby=None."
+        )
+        raise ValueError(msg)
+    _keys.RATIO_DIFFERENCES.write(adata, pd.concat(tables, ignore_index=True), velocity_key)
+    made = {"condition_key": condition_key, "groupby": groupby or "", "sample_key": sample_key or ""}
+    note_made(adata, velocity_key, "ratio_differences", {**made, **choice.encode()})
+
+
+@dataclass(frozen=True)
+class _Comparisons:
+    """Cells of every side, and the names and numbers of the two sides of each comparison."""
+
+    cells: list[NDArray[np.bool_]]
+    pairs: list[tuple[tuple[str, str], tuple[int, int]]]
+
+
+def _comparisons(
+    masks: dict[str, NDArray[np.bool_]], cells: NDArray[np.bool_]
+) -> _Comparisons | None:
+    """Return which conditions are compared among some cells; None where fewer than two have any."""
+    sides = {name: mask & cells for name, mask in masks.items() if (mask & cells).any()}
+    if len(sides) < 2:
+        return None
+    names, chosen = list(sides), list(sides.values())
+    pairs = [((names[a], names[b]), (a, b)) for a, b in combinations(range(len(names)), 2)]
+    if len(names) > 2 or (~np.any(chosen, axis=0) & cells).any():
+        chosen += [~side & cells for side in sides.values()]
+        pairs += [((name, _REST), (a, len(names) + a)) for a, name in enumerate(names)]
+    return _Comparisons(chosen, pairs)
 
 
 def _table(
-    ratios: GroupRatios, genes: pd.Index[str], group: str, reference: str, pair: tuple[int, int]
+    ratios: GroupRatios, genes: pd.Index[str], condition: str, reference: str, pair: tuple[int, int]
 ) -> pd.DataFrame:
     contrast = ratios.contrast(*pair)
     gamma, molecules = ratios.gamma[list(pair)], ratios.molecules[list(pair)]
     return pd.DataFrame(
         {
             "gene": genes,
-            "group": group,
+            "condition": condition,
             "reference": reference,
             "gamma": gamma[0],
             "gamma_reference": gamma[1],

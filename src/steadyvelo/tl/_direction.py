@@ -10,6 +10,7 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_level, check_whole_number
 from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo._adata._draws import Names
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._adata._groups import cluster_codes
@@ -42,10 +43,10 @@ def direction(
     velocity_key: str = "velocity",
     level: float = 0.95,
     n_controls: int = 50,
-    rng: int = 0,
-    max_memory: float | None = None,
+    rng: int | np.random.Generator | None = 0,
+    max_memory: float | str | None = None,
     n_threads: int | None = None,
-    progress: ShowProgress = False,
+    progress: ShowProgress | None = None,
 ) -> None:
     r"""Say in which direction each cell goes on an embedding, and whether that is determined.
 
@@ -85,13 +86,16 @@ def direction(
         Controls that are made by turning the deviations of every cell by one random sign, for all
         genes: they keep γ, the genes and what these share, and have no direction.
     rng
-        Seed of these signs.
+        Seed of the signs: a whole number, a `numpy.random.Generator` that gives one, or None for
+        one from the system. It is recorded, and each cell draws its signs by its name.
     max_memory
-        Bytes that gene blocks may take; None means a quarter of what is available, at most 1.5 GB.
+        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
+        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar; a function is called with the share done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share
+        done, in (0, 1].
 
     Returns
     -------
@@ -134,7 +138,7 @@ def direction(
     >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
     >>> sv.pp.size_factors(adata, method="common")
     >>> sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
-    >>> sv.tl.velocity(adata, uncertainty="crossfit", n_splits=2)
+    >>> sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=2))
     >>> adata.obsm["X_plane"] = adata.obsm["X_pca"][:, :2]
     >>> sv.tl.direction(adata, basis="plane", groupby="branch")
     >>> bool(adata.obs["velocity_plane_determined"].mean() > 0.05)
@@ -178,7 +182,8 @@ def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: L
         embedding = np.ascontiguousarray(embedding[:, :_PLANE])
     n_dims = embedding.shape[1]
     names, groups = cluster_codes(adata, choice.groupby)
-    signs = _signs(np.random.default_rng(choice.rng), n_controls, adata.n_obs)
+    # the same controls as those of the picture
+    signs = Names(fit.inputs.cell_hashes, choice.rng).signs("sign-flipped control", n_controls)
     source, rule = fit.counts(genes), fit.rule(genes)
     lines = Lines(fit.gamma[genes], fit.offset[genes])
     blocks = limits.of_blocks(adata.n_obs, bytes_per_direction_value(n_dims))
@@ -218,12 +223,6 @@ def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: L
         "determined_in_controls": float(controls[:, cells].mean()) if n_controls else np.nan,
     }
     note_made(adata, fit.key, "directions", made, under=basis)
-
-
-def _signs(generator: np.random.Generator, n_controls: int, n_cells: int) -> NDArray[np.int8]:
-    """Return −1 or 1 for every control and cell."""
-    drawn = generator.integers(0, 2, (n_controls, n_cells), dtype=np.int8)
-    return (2 * drawn - 1).astype(np.int8)
 
 
 def cosines(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

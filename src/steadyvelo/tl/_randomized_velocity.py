@@ -9,6 +9,7 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_positive
 from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo._adata._draws import Names
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo.engine import BYTES_PER_VALUE
@@ -36,10 +37,10 @@ def randomized_velocity(
     velocity_key: str = "velocity",
     scale: float = 10.0,
     self_transitions: bool = True,
-    rng: int = 0,
-    max_memory: float | None = None,
+    rng: int | np.random.Generator | None = 0,
+    max_memory: float | str | None = None,
     n_threads: int | None = None,
-    progress: ShowProgress = False,
+    progress: ShowProgress | None = None,
 ) -> None:
     r"""Draw arrows of velocities whose direction is noise, as a control.
 
@@ -64,13 +65,16 @@ def randomized_velocity(
     scale, self_transitions
         As in :func:`steadyvelo.tl.velocity_embedding`.
     rng
-        Seed of the signs.
+        Seed of the signs: a whole number, a `numpy.random.Generator` that gives one, or None for
+        one from the system. It is recorded, and each cell draws its signs by its name.
     max_memory
-        Bytes that gene blocks may take; None means a quarter of what is available, at most 1.5 GB.
+        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
+        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar; a function is called with the share of genes done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share
+        done, in (0, 1].
 
     Returns
     -------
@@ -96,7 +100,8 @@ def randomized_velocity(
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> sv.tl.randomized_velocity(adata, basis="pca")
     >>> adata.obsm["velocity_randomized_pca"].shape == adata.obsm["velocity_pca"].shape
     True
@@ -108,7 +113,8 @@ def randomized_velocity(
     check_positive("scale", scale)
     source = fit.counts(fit.graph_genes)
     direct = fit.inputs.direct_neighbors(fit.graph.neighbors_key)
-    signs = np.random.default_rng(rng).choice(np.array([-1, 1], dtype=np.float32), adata.n_obs)
+    names = Names(fit.inputs.cell_hashes, rng)
+    signs = names.signs("sign-flipped control", 1)[0].astype(np.float32)
     with Limits.of_call("randomised velocity", max_memory, n_threads, progress) as limits:
         # counts and moments of a block are held at once
         size = limits.genes_per_block(adata.n_obs, 2 * BYTES_PER_VALUE)

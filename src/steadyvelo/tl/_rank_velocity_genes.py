@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from steadyvelo import _keys
 from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._fit_params import note_made
 from steadyvelo._adata._groups import group_masks, sample_codes
 from steadyvelo.engine import BYTES_PER_VALUE
 from steadyvelo.model import GroupMoments, group_sums
@@ -37,10 +39,10 @@ def rank_velocity_genes(
     groups: str | Sequence[str] | None = None,
     sample_key: str | None = None,
     velocity_key: str = "velocity",
-    max_memory: float | None = None,
+    max_memory: float | str | None = None,
     n_threads: int | None = None,
-    progress: ShowProgress = False,
-) -> pd.DataFrame:
+    progress: ShowProgress | None = None,
+) -> None:
     r"""Rank velocity genes by how far their velocity in a group is from that in all other cells.
 
     A cell's deviation is taken from its own counts, divided by size factors and not smoothed,
@@ -71,15 +73,18 @@ def rank_velocity_genes(
     velocity_key
         Prefix of the fit.
     max_memory
-        Bytes that gene blocks may take; None means a quarter of what is available, at most 1.5 GB.
+        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
+        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar; a function is called with the share of genes done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share
+        done, in (0, 1].
 
     Returns
     -------
-    A row for every group and velocity gene, the largest statistic first in each group, with columns
+    None. Sets ``uns["velocity_ranked_genes"]``, which :func:`steadyvelo.get.ranked_genes` reads: a
+    row for every group and velocity gene, the largest statistic first in each group, with columns
 
     ``group``, ``gene``
         What is compared with the rest.
@@ -110,9 +115,10 @@ def rank_velocity_genes(
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=400, n_genes=60, rng=0), basis="pca")
-    >>> table = sv.tl.rank_velocity_genes(adata, "branch")
-    >>> list(table.columns[:4])
+    >>> adata = sv.datasets.simulate(n_cells=400, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
+    >>> sv.tl.rank_velocity_genes(adata, "branch")
+    >>> list(sv.get.ranked_genes(adata).columns[:4])
     ['group', 'gene', 'velocity', 'effect']
     """
     fit = Fit.read(adata, velocity_key)
@@ -143,7 +149,10 @@ def rank_velocity_genes(
         _table(name, adata.var_names[genes], *values[:, number])
         for number, name in enumerate(masks)
     ]
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    _keys.RANKED_GENES.write(adata, table, velocity_key)
+    made = {"groupby": groupby, "sample_key": sample_key or ""}
+    note_made(adata, velocity_key, "ranked_genes", made)
 
 
 def _compared(

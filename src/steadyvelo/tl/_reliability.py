@@ -10,12 +10,12 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
+from steadyvelo.get import direction_support
 
 from ._check_model import make_checks
 from ._direction import DirectionChoice, cosines, make_directions
-from ._direction_support import direction_support
 from ._limits import Limits
-from ._sensitivity import compare_variants
+from ._sensitivity import compare_variants, store_variants
 from ._uncertainty import Errors
 from ._variant import Variant, fit_variant
 from ._verdicts import LEVEL, checks_of_data, judge
@@ -37,10 +37,10 @@ def reliability(
     velocity_key: str = "velocity",
     n_controls: int = 50,
     sensitivity: bool = True,
-    rng: int = 0,
-    max_memory: float | None = None,
+    rng: int | np.random.Generator | None = 0,
+    max_memory: float | str | None = None,
     n_threads: int | None = None,
-    progress: ShowProgress = False,
+    progress: ShowProgress | None = None,
 ) -> None:
     """Say for every cluster whether its direction is supported, and why not.
 
@@ -75,26 +75,29 @@ def reliability(
     sensitivity
         Ask what changes with other choices; without it a direction rests on the fit alone.
     rng
-        Seed of the controls.
+        Seed of the signs: a whole number, a `numpy.random.Generator` that gives one, or None for
+        one from the system. It is recorded, and each cell draws its signs by its name.
     max_memory
-        Bytes that gene blocks may take; None means a quarter of what is available, at most 1.5 GB.
+        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
+        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar; a function is called with the share done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share
+        done, in (0, 1].
 
     Returns
     -------
     None. Sets, besides what the functions named above do:
 
-    ``uns["velocity_reliability"]``
+    ``uns["velocity_reliability"]``, which :func:`steadyvelo.get.verdicts` reads
         A row per cluster: verdict, reason, cells, p-value (Holm), share of cells with a direction
         in the data and in the controls, p-value and cosine with the other size factors, the choice
         that turns it most and the median cosine under it, and the smallest change of all γ, in
         standard errors, that reverses it.
     ``uns["velocity_reliability_checks"]``
         A row per check of the data set: value, verdict, reason.
-    ``uns["velocity_sensitivity"]``
+    ``uns["velocity_sensitivity"]``, which :func:`steadyvelo.get.sensitivity` reads
         The table of :func:`steadyvelo.tl.sensitivity`.
     ``uns["velocity_params"]["reliability"]``
         Embedding and clusters that the verdicts are about, and whether other choices were asked.
@@ -116,10 +119,10 @@ def reliability(
     >>> adata = sv.datasets.simulate(n_cells=400, n_genes=80, rng=0)
     >>> sv.pp.size_factors(adata, method="common")
     >>> sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
-    >>> sv.tl.velocity(adata, uncertainty="crossfit", n_splits=1)
+    >>> sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=1))
     >>> sv.tl.reliability(adata, "branch", basis="pca", n_controls=5, sensitivity=False)
-    >>> adata.uns["velocity_reliability"]["verdict"].isin(["supported", "weak"]).any()
-    np.True_
+    >>> bool(sv.get.verdicts(adata)["verdict"].isin(["supported", "weak"]).any())
+    True
     """
     fit = Fit.read(adata, velocity_key)
     choice = DirectionChoice(basis.removeprefix("X_"), groupby, LEVEL, n_controls, rng)
@@ -143,7 +146,7 @@ def reliability(
     _keys.RELIABILITY_CHECKS.write(adata, checks, velocity_key)
     _keys.SENSITIVITY.drop(adata, velocity_key)
     if variants is not None:
-        _keys.SENSITIVITY.write(adata, variants, velocity_key)
+        store_variants(fit, groupby, choice.basis, variants)
     made = {"basis": choice.basis, "groupby": groupby, "sensitivity": sensitivity}
     note_made(adata, velocity_key, "reliability", made)
 

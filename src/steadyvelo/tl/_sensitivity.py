@@ -12,7 +12,7 @@ import pandas as pd
 from steadyvelo import _keys
 from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._fit import Fit
-from steadyvelo._adata._fit_params import ErrorChoice
+from steadyvelo._adata._fit_params import ErrorChoice, note_made
 from steadyvelo._adata._groups import cluster_codes
 from steadyvelo._adata._neighbor_graph import external, neighbor_params
 from steadyvelo._warnings import SteadyveloWarning
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from steadyvelo.engine._progress import ShowProgress
 
-__all__ = ["compare_variants", "sensitivity"]
+__all__ = ["compare_variants", "sensitivity", "store_variants"]
 
 
 def sensitivity(
@@ -39,10 +39,10 @@ def sensitivity(
     *,
     basis: str = "umap",
     velocity_key: str = "velocity",
-    max_memory: float | None = None,
+    max_memory: float | str | None = None,
     n_threads: int | None = None,
-    progress: ShowProgress = False,
-) -> pd.DataFrame:
+    progress: ShowProgress | None = None,
+) -> None:
     """Redraw the arrows with other choices and compare their directions.
 
     Half and twice the neighbours, other quantiles, with and without an offset, and size factors of
@@ -53,7 +53,7 @@ def sensitivity(
     Parameters
     ----------
     adata
-        Result of :func:`steadyvelo.tl.velocity` with counts and an embedding. Nothing is changed.
+        Result of :func:`steadyvelo.tl.velocity` with counts and an embedding.
     groupby
         Column of ``obs`` with clusters; None compares all cells together.
     basis
@@ -61,15 +61,18 @@ def sensitivity(
     velocity_key
         Prefix of the fit.
     max_memory
-        Bytes that gene blocks may take.
+        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
+        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar; a function is called with the share done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share
+        done, in (0, 1].
 
     Returns
     -------
-    A row for every choice, with the median cosine of arrows to those of the fit, over all cells
+    None. Sets ``uns["velocity_sensitivity"]``, which :func:`steadyvelo.get.sensitivity` reads: a
+    row for every choice, with the median cosine of arrows to those of the fit, over all cells
     (``"all"``) and in each cluster; NaN where a choice leaves too few velocity genes. Neighbours
     are not changed where they were found in a representation that is not made of these counts.
 
@@ -85,15 +88,22 @@ def sensitivity(
     >>> sv.pp.size_factors(adata, method="common")
     >>> sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
     >>> sv.tl.velocity(adata)
-    >>> table = sv.tl.sensitivity(adata, "branch", basis="pca")
-    >>> bool((table["all"] > 0).all())
+    >>> sv.tl.sensitivity(adata, "branch", basis="pca")
+    >>> bool((sv.get.sensitivity(adata)["all"] > 0).all())
     True
     """
     basis = basis.removeprefix("X_")
     fit = Fit.read(adata, velocity_key)
     check_finite_embedding(adata, basis)
     with Limits.of_call("sensitivity", max_memory, n_threads, progress) as limits:
-        return compare_variants(fit, groupby, basis, limits)
+        table = compare_variants(fit, groupby, basis, limits)
+    store_variants(fit, groupby, basis, table)
+
+
+def store_variants(fit: Fit, groupby: str | None, basis: str, table: pd.DataFrame) -> None:
+    """Write the table of :func:`sensitivity`, and what it is about."""
+    _keys.SENSITIVITY.write(fit.adata, table, fit.key)
+    note_made(fit.adata, fit.key, "sensitivity", {"basis": basis, "groupby": groupby or ""})
 
 
 def compare_variants(fit: Fit, groupby: str | None, basis: str, limits: Limits) -> pd.DataFrame:

@@ -19,6 +19,8 @@ _OF_FIT = (
     _keys.VARIABLE_PASSES,
     _keys.SPLICED_CHECKSUM,
     _keys.UNSPLICED_CHECKSUM,
+    _keys.RANKED_GENES,
+    _keys.RATIO_DIFFERENCES,
     *_keys.ERROR_FIELDS,
     *_keys.CHECK_FIELDS,
 )
@@ -64,8 +66,9 @@ def _clear_reliability(adata: AnnData, key: str) -> None:
     """Remove verdicts."""
     clear(_keys.RELIABILITY_FIELDS, adata, key)
     params = dict(_keys.PARAMS.read(adata, key, default={}))
-    if params.pop("reliability", None) is not None:
-        _keys.PARAMS.write(adata, params, key)
+    kept = {name: params[name] for name in params if name not in {"reliability", "sensitivity"}}
+    if len(kept) < len(params):
+        _keys.PARAMS.write(adata, kept, key)
 
 
 def _clear_run(adata: AnnData, key: str) -> None:

@@ -11,6 +11,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_positive
+from steadyvelo._adata._draws import Names
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo.engine import (
@@ -40,7 +41,7 @@ def terminal_states(
     velocity_key: str = "velocity",
     scale: float = 10.0,
     tolerance: float = 1e-3,
-    rng: int = 0,
+    rng: int | np.random.Generator | None = 0,
     n_threads: int | None = None,
 ) -> None:
     r"""Find root cells and end points of the velocity graph.
@@ -73,9 +74,10 @@ def terminal_states(
     tolerance
         How far below the largest eigenvalue that of another region may be.
     rng
-        Seed of the vector that the search for eigenvectors starts from.
+        Seed of the vectors from which eigenvectors are searched: a whole number, a
+        `numpy.random.Generator` that gives one, or None for one from the system. It is recorded.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
 
     Returns
     -------
@@ -101,7 +103,8 @@ def terminal_states(
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> sv.tl.terminal_states(adata)
     >>> float(adata.obs["velocity_root_cells"].max())
     1.0
@@ -147,11 +150,12 @@ def terminal_scores(
     edges = order.permuted(edges)
     # where hardly any cell leads to a few, a walk against the arrows would never leave these
     walk = row_products(around, n_threads).T @ _against(edges, scale, n_threads, order)
-    roots, n_roots = _regions(walk, around, connected, tolerance, rng)
+    start = Names(fit.inputs.cell_hashes, rng).uniform("start of a walk")
+    roots, n_roots = _regions(walk, around, connected, tolerance, start)
     del edges, walk  # each as large as the graph
     forward = stored.transitions(scale, n_threads, self_transitions=False, order=order)
     walk = row_products(forward, n_threads, order).T
-    ends, n_ends = _regions(walk, around, connected, tolerance, rng)
+    ends, n_ends = _regions(walk, around, connected, tolerance, start)
     return TerminalScores(roots, ends, n_roots, n_ends)
 
 
@@ -172,10 +176,10 @@ def _regions(
     around: sp.csr_array[Any],
     connected: BoolArray,
     tolerance: float,
-    rng: int,
+    start: Float64Array,
 ) -> tuple[Float64Array, int]:
     """Return a score per cell of where a walk stays, and the number of regions."""
-    vectors, _ = lasting_distributions(walk, tolerance=tolerance, rng=rng)
+    vectors, _ = lasting_distributions(walk, start, tolerance=tolerance)
     # what is left of numbers that small is no share of a walk
     low = np.percentile(vectors, 2, axis=0)
     shares = share_of_largest(np.where(vectors < low, 0.0, vectors))

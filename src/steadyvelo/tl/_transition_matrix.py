@@ -52,7 +52,7 @@ def transition_matrix(
         Name of the result; None means ``"velocity_transitions"`` for
         ``velocity_key="velocity"``.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
 
     Returns
     -------

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo._adata._checks import check_key
+from steadyvelo._adata._draws import Names, hash_names
 from steadyvelo._adata._groups import sample_codes
 from steadyvelo._adata._neighbor_graph import external, neighbor_params
 from steadyvelo._adata._provenance import hash_values
@@ -43,22 +44,21 @@ __all__ = ["Errors", "bytes_per_value", "check_crossfit", "folds_hash"]
 class Errors:
     """How errors are found, for any genes of one AnnData: its folds are the same for all of them.
 
-    `batches` are numbers of each cell's batch, None where cells are independent; `splits` are folds
+    `samples` are numbers of each cell's sample, None where cells are independent; `splits` are folds
     of all genes and of the cells with their graphs, none for the sandwich.
     """
 
     choice: ErrorChoice
-    batches: NDArray[np.intp] | None
+    samples: NDArray[np.intp] | None
     splits: list[Split]
 
     @classmethod
     def make(cls, inputs: Inputs, choice: ErrorChoice, options: FitOptions) -> Errors:
         """Cut genes and cells as often as is asked for, and find neighbours for each fold."""
-        batches = sample_codes(inputs.adata, choice.batch_key)
-        n_splits = choice.n_splits if choice.method == "crossfit" else 0
-        generator = np.random.default_rng(choice.rng)
-        splits = [_split(inputs, generator, choice.gene_clusters, options) for _ in range(n_splits)]
-        return cls(choice, batches, splits)
+        samples = sample_codes(inputs.adata, choice.sample_key)
+        n_repeats = choice.n_repeats if choice.method == "crossfit" else 0
+        splits = [_split(inputs, choice, repeat, options) for repeat in range(n_repeats)]
+        return cls(choice, samples, splits)
 
     @classmethod
     def of_fit(cls, fit: Fit, choice: ErrorChoice | None = None) -> Errors:
@@ -84,7 +84,7 @@ class Errors:
         shared: dict[str, Any] = {
             "scales": np.stack([source.spliced_scale, source.unspliced_scale]),
             "level": self.choice.level,
-            "batches": self.batches,
+            "batches": self.samples,
         }
         if self.choice.method == "sandwich":
             return Sandwich(**shared, spreading=Spreading.transposing(source.smoothing))
@@ -141,20 +141,19 @@ def folds_hash(adata: AnnData, gene_clusters: str | None) -> str:
 
 
 def _split(
-    inputs: Inputs, generator: np.random.Generator, gene_clusters: str | None, options: FitOptions
+    inputs: Inputs, choice: ErrorChoice, repeat: int, options: FitOptions
 ) -> Split:
-    """Cut genes and cells in two at random and find the neighbours for each fold of genes."""
-    adata, cells = inputs.adata, inputs.cells
-    cell_fold = _halves(generator, adata.n_obs)
+    """Divide genes and cells into two folds and find the neighbours for each fold of genes."""
+    adata, cells, seed = inputs.adata, inputs.cells, choice.rng
+    cell_fold = Names(inputs.cell_hashes, seed).halves(f"cells of repeat {repeat}")
     params = neighbor_params(adata, options.neighbors_key)
     if external(params):
         # these neighbours do not come from these counts: they are the same for all genes
         stored = inputs.connectivities(options.neighbors_key)
         graph = SmoothingOperator.from_connectivities(stored, cells).without_self()
         return Split(np.zeros(adata.n_vars, dtype=np.int8), cell_fold, (graph, graph))
-    gene_fold = _gene_halves(adata, generator, gene_clusters)
+    gene_fold = _gene_halves(inputs, choice, f"genes of repeat {repeat}")
     chosen = component_genes(adata)
-    seed = int(generator.integers(2**31 - 1))
     graphs = tuple(
         _graph(adata, options.spliced, chosen & (gene_fold != fold), params, seed).without(~cells)
         for fold in (0, 1)
@@ -167,45 +166,54 @@ def _graph(
 ) -> SmoothingOperator:
     """Return means over the nearest neighbours by some genes, each cell itself left out."""
     n_neighbors = min(int(params.get("n_neighbors", 30)), adata.n_obs - 1)
-    # half of the genes may not have as many
-    n_pcs = min(int(params.get("n_pcs", 30) or 30), adata.n_obs - 1, int(genes.sum()) - 1)
+    # half of the genes may not have as many; one more says how large components of noise are
+    most = min(adata.n_obs, int(genes.sum())) - 1
+    n_pcs = min(int(params.get("n_pcs", 30) or 30) + 1, most)
     # sizes over all genes would carry counts of the other fold into the neighbours of this one
     components = principal_components(adata, spliced, genes, n_pcs, seed, alone=True)
-    indices, _ = nearest_neighbors(np.asarray(components, dtype=np.float32), n_neighbors, rng=seed)
+    signal = _signal(np.asarray(components, dtype=np.float32))
+    indices, _ = nearest_neighbors(signal, n_neighbors, rng=seed)
     others = np.ascontiguousarray(np.sort(indices[:, 1:], axis=1))
     indptr = np.arange(adata.n_obs + 1, dtype=np.int64) * others.shape[1]
     return SmoothingOperator(indptr, others.ravel())
 
 
-def _halves(generator: np.random.Generator, n: int) -> NDArray[np.int8]:
-    fold = np.zeros(n, dtype=np.int8)
-    fold[generator.permutation(n)[: n // 2]] = 1
-    return fold
+def _signal(components: NDArray[np.float32]) -> NDArray[np.float32]:
+    r"""Return all components but the last, each as far as its variance is above that of the last.
+
+    .. math:: p_k \sqrt{1 - \lambda_K / \lambda_k}
+
+    Components of noise alone have almost equal variances: which of them are among the first K, and
+    with them the neighbours, would change with every gene.
+    """
+    if components.shape[1] < 2:
+        return components
+    variance = components.var(axis=0, dtype=np.float64)
+    share = 1 - variance[-1] / np.maximum(variance[:-1], np.finfo(float).tiny)
+    return components[:, :-1] * np.sqrt(np.maximum(share, 0.0)).astype(np.float32)
 
 
-def _gene_halves(
-    adata: AnnData, generator: np.random.Generator, gene_clusters: str | None
-) -> NDArray[np.int8]:
-    """Cut the genes in two; those of one cluster stay together."""
-    if gene_clusters is None:
-        return _halves(generator, adata.n_vars)
-    column = check_key(adata, "var", gene_clusters, "name the column that holds gene clusters.")
-    codes, names = pd.factorize(column)
+def _gene_halves(inputs: Inputs, choice: ErrorChoice, purpose: str) -> NDArray[np.int8]:
+    """Divide the genes into two folds; those of one cluster stay together."""
+    fold = Names(inputs.gene_hashes, choice.rng).halves(purpose)
+    if choice.gene_clusters is None:
+        return fold
+    column = check_key(
+        inputs.adata, "var", choice.gene_clusters, "name the column that holds gene clusters."
+    )
     # a gene without a cluster is one of its own
-    alone = codes < 0
-    codes[alone] = len(names) + np.arange(int(alone.sum()))
-    sizes = np.bincount(codes)
-    if len(sizes) < 2:
-        msg = f"var[{gene_clusters!r}] holds one cluster; folds of genes need at least two."
+    codes, names = pd.factorize(column)
+    if len(names) + int((codes < 0).sum()) < 2:
+        msg = (
+            f"var[{choice.gene_clusters!r}] has one cluster; folds of genes need at least two: "
+            "name another column, or leave gene_clusters=None."
+        )
         raise ValueError(msg)
-    fold = np.zeros(len(sizes), dtype=np.int8)
-    filled = [0, 0]
-    # large clusters first, each to the fold that holds less: halves of like size
-    order = generator.permutation(len(sizes))
-    for cluster in order[np.argsort(-sizes[order], kind="stable")]:
-        smaller = int(filled[1] < filled[0])
-        fold[cluster] = smaller
-        filled[smaller] += int(sizes[cluster])
-    if generator.integers(2):
-        fold = (1 - fold).astype(np.int8)
-    return fold[codes]
+    clusters = Names(hash_names(names), choice.rng)
+    sizes = np.bincount(codes[codes >= 0], minlength=len(names))
+    order = np.lexsort([clusters.numbers("order"), -sizes])
+    of_cluster = clusters.halves(purpose)
+    # of two clusters of like size each goes to another fold, so that folds are of like size
+    first, second = order[: len(order) // 2 * 2].reshape(-1, 2).T
+    of_cluster[second] = 1 - of_cluster[first]
+    return np.where(codes < 0, fold, of_cluster[codes]).astype(np.int8)

@@ -9,6 +9,7 @@ import numpy as np
 from steadyvelo._adata._field import check_key_added
 from steadyvelo._adata._fit_params import GIVEN, ErrorChoice, FitOptions
 from steadyvelo._adata._inputs import Inputs
+from steadyvelo._choices import Extremes
 from steadyvelo.model import resolve_quantiles
 from steadyvelo.model._ratio import resolve_offset
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from steadyvelo._choices import Uncertainty
     from steadyvelo.engine._progress import ShowProgress
 
 __all__ = ["velocity"]
@@ -31,8 +33,7 @@ __all__ = ["velocity"]
 def velocity(
     adata: AnnData,
     *,
-    weights: str | NDArray[Any] | sp.spmatrix | sp.sparray = "extremes",
-    quantiles: tuple[float | None, float | None] | None = None,
+    weights: str | Extremes | NDArray[Any] | sp.spmatrix | sp.sparray = "extremes",
     offset: bool | Literal["nonnegative"] = False,
     groups: str | Sequence[str] | None = None,
     groupby: str | None = None,
@@ -40,20 +41,17 @@ def velocity(
     min_gamma: float = 0.01,
     r2: Literal["fit", "all_cells"] = "fit",
     highly_variable: bool = False,
-    uncertainty: Literal["sandwich", "crossfit"] | None = None,
-    level: float = 0.95,
-    n_splits: int = 5,
-    gene_clusters: str | None = None,
-    batch_key: str | None = None,
-    rng: int = 0,
+    uncertainty: Uncertainty | None = None,
+    sample_key: str | None = None,
+    rng: int | np.random.Generator | None = 0,
     dense: bool = True,
     key_added: str = "velocity",
     spliced: str = "spliced",
     unspliced: str = "unspliced",
     neighbors_key: str | None = None,
-    max_memory: float | None = None,
+    max_memory: float | str | None = None,
     n_threads: int | None = None,
-    progress: ShowProgress = False,
+    progress: ShowProgress | None = None,
 ) -> None:
     r"""Fit the steady-state ratio of every gene and compute velocities.
 
@@ -68,11 +66,11 @@ def velocity(
     adata
         Cells × genes with counts, size factors and neighbours, or with ``Ms`` and ``Mu``.
     weights
-        A rule by name (see :func:`steadyvelo.model.steady_state_weights`), or weights of shape
-        (cells,) or (cells, genes), not negative.
-    quantiles
-        Low and high quantile of the rule ``"extremes"``, in [0, 1], either None for no
-        cells at that end. None means (0.05, 0.95) with an offset and (None, 0.95) without.
+        Which cells are taken to be at steady state: a rule by name (see
+        :func:`steadyvelo.model.steady_state_weights`), or weights of shape (cells,) or (cells,
+        genes), not negative. ``"extremes"`` takes the cells at or above the 95 % quantile, and
+        with an offset those at or below the 5 % quantile as well; :class:`steadyvelo.Extremes`
+        takes other quantiles.
     offset
         False fits through the origin, True fits a line; ``"nonnegative"`` fits a line and, where
         its offset is negative, again through the origin. An offset stands for unspliced
@@ -87,22 +85,20 @@ def velocity(
     highly_variable
         Ask velocity genes to be marked in ``var["highly_variable"]``.
     uncertainty
-        How to find errors of γ. ``"sandwich"`` keeps the fit and finds standard errors that know
-        how counts were smoothed, and are somewhat too small. ``"crossfit"`` fits with instruments
-        from other cells and neighbours from other genes: errors are right, and velocities use
-        this γ. None finds none. ``docs/uncertainty.md`` derives and measures both.
-    level
-        Probability with which the interval covers the ratio over the extreme cells.
-    n_splits
-        Random cuts of genes and cells that ``"crossfit"`` averages over; each takes two graphs.
-    gene_clusters
-        Column of ``var`` with clusters of genes that share noise; folds of genes keep them
-        together. None cuts genes at random.
-    batch_key
-        Column of ``obs`` with batches: errors are then between batches, with one degree of freedom
-        less than there are batches.
+        How to find standard errors and intervals of γ. ``"sandwich"`` keeps the fit; its standard
+        errors take into account how counts were smoothed, and are somewhat too small.
+        ``"crossfit"`` fits with instruments from other cells and neighbours from other genes: its
+        intervals cover as often as they say, and velocities use its γ.
+        :class:`steadyvelo.Sandwich` and :class:`steadyvelo.CrossFit` are the same with options
+        (level, repeats, clusters of genes). None computes no errors. ``docs/uncertainty.md``
+        derives and measures both.
+    sample_key
+        Column of ``obs`` with samples (donors, replicates): errors are then between samples, with
+        one degree of freedom less than there are samples. None takes cells as independent.
     rng
-        Seed of the cuts.
+        Seed of the folds of cells and genes: a whole number, a `numpy.random.Generator` that gives
+        one, or None for one from the system. It is recorded. Each cell and gene draws its fold by
+        its name, so that the order of cells and genes does not matter.
     dense
         Write the layers ``velocity``, ``Ms`` and ``Mu``, which scVelo and CellRank read.
         Without them any gene is recomputed from counts when it is needed.
@@ -113,12 +109,14 @@ def velocity(
     neighbors_key
         Name of the neighbour graph in ``uns``; None means scanpy's default.
     max_memory
-        Bytes that dense layers and gene blocks may take; None means what is available for
-        layers, and a quarter of it, at most 1.5 GB, for blocks.
+        Memory that dense layers and gene blocks may take, in bytes or as ``"8GB"``; None means
+        ``settings.max_memory``, or what is available for layers, and a quarter of it, at most
+        1.5 GB, for blocks.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar; a function is called with the share of genes done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share
+        done, in (0, 1].
 
     Returns
     -------
@@ -138,7 +136,7 @@ def velocity(
     ``var["velocity_offset_se"]``, ``var["velocity_gamma_offset_covariance"]``
         With `uncertainty`: standard error of the offset and its covariance with γ; 0 without one.
     ``var["velocity_gamma_molecules"]``, ``var["velocity_effective_cells"]``
-        Effective number of unspliced molecules and of cells (or batches) behind γ.
+        Effective number of unspliced molecules and of cells (or samples) behind γ.
     ``var["velocity_offset_p"]``, ``var["velocity_offset_fdr"]``
         Test of the hypothesis that the offset is 0, and the same adjusted for false discoveries
         (Benjamini and Hochberg). Of a fit through the origin to the upper cells it takes the lower
@@ -182,6 +180,9 @@ def velocity(
     inputs = Inputs(adata)
     check_key_added(key_added, spliced, unspliced)
     offset = resolve_offset(offset)
+    quantiles = None
+    if isinstance(weights, Extremes):
+        quantiles, weights = (weights.low, weights.high), "extremes"
     weights = checked_weights(adata, weights)
     options = FitOptions(
         weights=weights if isinstance(weights, str) else GIVEN,
@@ -195,14 +196,7 @@ def velocity(
         spliced=spliced,
         unspliced=unspliced,
         neighbors_key=neighbors_key,
-        errors=ErrorChoice(
-            method=uncertainty,
-            level=level,
-            batch_key=batch_key,
-            n_splits=n_splits,
-            gene_clusters=gene_clusters,
-            rng=rng,
-        ),
+        errors=ErrorChoice.asked(uncertainty, sample_key, rng),
         groups=None if groups is None else tuple(np.atleast_1d(np.asarray(groups, dtype=object))),
         groupby=None if groups is None else groupby,
     )

@@ -26,9 +26,9 @@ def velocity_confidence(
     *,
     velocity_key: str = "velocity",
     scale: float = 10.0,
-    max_memory: float | None = None,
+    max_memory: float | str | None = None,
     n_threads: int | None = None,
-    progress: ShowProgress = False,
+    progress: ShowProgress | None = None,
 ) -> None:
     r"""Compute length and confidence of every cell's velocity.
 
@@ -54,12 +54,13 @@ def velocity_confidence(
     scale
         λ of the transition probabilities; see :func:`steadyvelo.tl.transition_matrix`.
     max_memory
-        Bytes that gene blocks may take; None means a quarter of what is available,
-        at most 1.5 GB.
+        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
+        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar; a function is called with the share of genes done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share
+        done, in (0, 1].
 
     Returns
     -------

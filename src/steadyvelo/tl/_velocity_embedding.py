@@ -52,7 +52,7 @@ def velocity_embedding(
     scale, self_transitions
         As in :func:`steadyvelo.tl.transition_matrix`.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
 
     Returns
     -------

@@ -34,9 +34,9 @@ def velocity_graph(
     n_recurse_neighbors: int = 2,
     sqrt_transform: bool = False,
     neighbors_key: str | None = None,
-    max_memory: float | None = None,
+    max_memory: float | str | None = None,
     n_threads: int | None = None,
-    progress: ShowProgress = False,
+    progress: ShowProgress | None = None,
 ) -> None:
     r"""Correlate every cell's velocity with the differences to its neighbours and theirs.
 
@@ -59,12 +59,13 @@ def velocity_graph(
     neighbors_key
         Name of the neighbour graph in ``uns``; None means the one the fit was smoothed with.
     max_memory
-        Bytes that gene blocks may take; None means a quarter of what is available,
-        at most 1.5 GB.
+        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
+        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar; a function is called with the share of genes done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share
+        done, in (0, 1].
 
     Returns
     -------

@@ -15,6 +15,7 @@ from steadyvelo._adata._checks import (
     listed,
     warn,
 )
+from steadyvelo._adata._draws import Names
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo.engine import (
@@ -47,7 +48,7 @@ def velocity_pseudotime(
     velocity_key: str = "velocity",
     scale: float = 10.0,
     n_components: int = 10,
-    rng: int = 0,
+    rng: int | np.random.Generator | None = 0,
     n_threads: int | None = None,
 ) -> None:
     r"""Order cells by their distance from a root along the velocity graph.
@@ -74,9 +75,10 @@ def velocity_pseudotime(
     n_components
         Eigenvectors of the diffusion.
     rng
-        Seed of the vectors that searches for eigenvectors start from.
+        Seed of the vectors from which eigenvectors are searched: a whole number, a
+        `numpy.random.Generator` that gives one, or None for one from the system. It is recorded.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
 
     Returns
     -------
@@ -108,7 +110,8 @@ def velocity_pseudotime(
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> sv.tl.velocity_pseudotime(adata)
     >>> times = adata.obs["velocity_pseudotime"]
     >>> float(times.min()), float(times.max())
@@ -153,7 +156,8 @@ def _time_between(
     absolute = order.permuted(absolute)
     products = symmetric_products(absolute, n_threads, order)
     parts = connected_parts(absolute)[order.row_of_cell]
-    diffusion = DiffusionMap.of(products, parts, n_components=n_components, rng=rng)
+    start = Names(graph.fit.inputs.cell_hashes, rng).uniform("start of a diffusion map")
+    diffusion = DiffusionMap.of(products, parts, start, n_components=n_components)
     times = []
     for place, forward in zip(places, (True, False), strict=True):
         if place is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, listed
+from steadyvelo._adata._fit_params import made_entry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,16 +78,19 @@ def direction_support(
     >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
     >>> sv.pp.size_factors(adata, method="common")
     >>> sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
-    >>> sv.tl.velocity(adata, uncertainty="crossfit", n_splits=1)
+    >>> sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=1))
     >>> sv.tl.direction(adata, basis="pca", groupby="branch", n_controls=0)
-    >>> support = sv.tl.direction_support(adata, "trunk", basis="pca")
+    >>> support = sv.get.direction_support(adata, "trunk", basis="pca")
     >>> round(float(support.genes["share"].sum()), 3)
     1.0
     """
     check_adata(adata)
-    remedy = f"run tl.direction(adata, basis={basis!r}, groupby=...) first."
     basis = basis.removeprefix("X_")
-    table = _keys.GENE_CONTRIBUTIONS.read(adata, velocity_key, basis, remedy=remedy)
+    rerun = f"tl.direction(adata, basis={basis!r}, groupby=...)"
+    made_entry(adata, velocity_key, "directions", rerun, under=basis)
+    table = _keys.GENE_CONTRIBUTIONS.read(
+        adata, velocity_key, basis, remedy=f"run {rerun} first."
+    )
     there = [str(name) for name in table["cluster"].astype(str).unique()]
     if str(cluster) not in there:
         msg = f"{cluster!r} is none of the clusters with a direction: {listed(there)}."

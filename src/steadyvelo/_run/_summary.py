@@ -1,0 +1,79 @@
+"""What a run did and found, as lines for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from steadyvelo import _keys
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["check_lines", "refuse_stop", "reliability_lines", "summary_lines"]
+
+
+def summary_lines(result: AnnData) -> list[str]:
+    """Return cells and genes that were used and why others were not, and the time of each step."""
+    genes = _keys.ALL_GENES.read(result)
+    used = genes[_keys.GENES_USED.of()].to_numpy(dtype=bool)
+    good = _keys.VELOCITY_GENES.values(result)
+    cells = _keys.CELLS_USED.values(result)
+    seconds = _keys.RUN.read(result)["seconds"]
+    timed = ", ".join(f"{step} {float(spent):.1f}" for step, spent in seconds.items())
+    total = sum(float(spent) for spent in seconds.values())
+    return [
+        f"cells           {result.n_obs:,}"
+        + _reasons(_keys.CELLS_REASON.read(result)[~cells], "left out"),
+        f"genes           {used.sum():,} of {len(genes):,} used"
+        + _reasons(genes.loc[~used, _keys.GENES_REASON.of()], "not used"),
+        f"velocity genes  {good.sum():,} of {used.sum():,}"
+        + _reasons(_keys.REASON.read(result)[~good], "not"),
+        f"seconds         {total:.1f} ({timed})",
+    ]
+
+
+def check_lines(table: pd.DataFrame) -> list[str]:
+    """Return a line per quality check: verdict, what was found and, after a dash, the remedy."""
+    return [
+        f"{row.verdict:<5}{row.Index:<18}{row.reason}" + (f" — {row.remedy}" if row.remedy else "")
+        for row in table.itertuples()
+    ]
+
+
+def reliability_lines(result: AnnData, basis: str) -> list[str]:
+    """Return a line per cluster: verdict and reason; without clusters one of all cells."""
+    table = _keys.RELIABILITY.read(result, default=None)
+    if table is not None:
+        width = max(len(str(name)) for name in table.index) + 2
+        lines = [
+            f"{row.verdict:<15}{name!s:<{width}}{row.reason}" for name, row in table.iterrows()
+        ]
+        checks = _keys.RELIABILITY_CHECKS.read(result)
+        lines += [f"{row.verdict:<15}{name}: {row.reason}" for name, row in checks.iterrows()]
+        return lines
+    made = _keys.PARAMS.read(result).get("directions", {}).get(basis.removeprefix("X_"))
+    if made is None:
+        return []
+    line = (
+        f"{made['determined']:.0%} of the cells have a significant direction on {basis}; "
+        f"{made['determined_in_controls']:.1%} do in sign-flipped controls. To get a verdict for "
+        "each cluster, name their column (groupby=, --groupby)."
+    )
+    return [line]
+
+
+def refuse_stop(table: pd.DataFrame, remedy: str = "") -> None:
+    """Refuse to go on where a quality check says stop."""
+    stopped = list(table.index[table["verdict"] == "stop"])
+    if stopped:
+        msg = f"the data cannot be fitted ({', '.join(stopped)}){remedy}."
+        raise ValueError(msg)
+
+
+def _reasons(reasons: Any, verb: str) -> str:
+    counts = pd.Series(reasons).astype(str).value_counts()
+    if counts.empty:
+        return ""
+    return f" ({verb}: " + ", ".join(f"{n:,} {reason}" for reason, n in counts.items()) + ")"
