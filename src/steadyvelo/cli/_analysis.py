@@ -78,9 +78,7 @@ def analyse(
     return result
 
 
-def _check_columns(
-    adata: AnnData, color: str | None, groupby: str | None, *, page: bool
-) -> None:
+def _check_columns(adata: AnnData, color: str | None, groupby: str | None, *, page: bool) -> None:
     """Refuse, before anything is computed, columns that are not there or are no clusters."""
     if color not in {None, "auto"}:
         from steadyvelo.pl._colors import color_column  # noqa: PLC0415

@@ -185,6 +185,7 @@ def _compute_missing(
 ) -> None:
     """Compute what a picture shows and `run` did not."""
     from steadyvelo import _keys, tl  # noqa: PLC0415
+    from steadyvelo._adata._groups import cluster_column  # noqa: PLC0415
     from steadyvelo.pl._found import AUTO, found_basis  # noqa: PLC0415
 
     key = {"velocity_key": velocity_key}
@@ -197,3 +198,11 @@ def _compute_missing(
     if picture is Picture.heatmap and not _keys.PSEUDOTIME.is_in(adata, velocity_key):
         remark("pseudotime …")
         tl.velocity_pseudotime(adata, **key, **seed)
+    ranked = _keys.RANKED_GENES.is_in(adata, velocity_key) and not set(_OF_RANKING) & set(given)
+    if picture is Picture.rank and not ranked:
+        groupby = given["groupby"] if "groupby" in given else cluster_column(adata)
+        if groupby is None:
+            msg = "rank needs groups: name their column as --groupby."
+            raise ValueError(msg)
+        remark("ranking genes …")
+        tl.rank_velocity_genes(adata, groupby, sample_key=given.get("sample_key"), **key)

@@ -36,7 +36,8 @@ def run(
         str, typer.Option(help="Embedding for the arrows; auto finds one or computes a UMAP.")
     ] = "auto",
     min_shared_counts: Annotated[
-        float, typer.Option(help="Use genes with this many molecules in cells that have both kinds.")
+        float,
+        typer.Option(help="Use genes with this many molecules in cells that have both kinds."),
     ] = 20,
     retain: Annotated[
         list[str] | None, typer.Option(help="A gene to use in any case; may be repeated.")

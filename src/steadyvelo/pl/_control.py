@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_key
 from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo._arguments import picture
 
 from ._axes import finished, given_axes, map_size, panels
 from ._found import found_basis
@@ -26,6 +27,7 @@ __all__ = ["control"]
 _SIDE = 5.5
 
 
+@picture
 def control(
     adata: AnnData,
     *,

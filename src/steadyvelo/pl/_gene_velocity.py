@@ -10,6 +10,7 @@ from matplotlib.colors import TwoSlopeNorm
 from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._fit import Fit
+from steadyvelo._arguments import picture
 
 from ._axes import as_text, finished, given_axes, panels, show_map
 from ._colors import MANY_POINTS
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["gene_velocity"]
 
 
+@picture
 def gene_velocity(
     adata: AnnData,
     genes: str | Sequence[str],

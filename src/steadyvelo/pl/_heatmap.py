@@ -9,8 +9,9 @@ import matplotlib as mpl
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_whole_number
+from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
+from steadyvelo._arguments import picture
 
 from ._axes import as_text, finished, new_axes
 from ._colors import cell_colors, color_column
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["heatmap"]
 
 
+@picture
 def heatmap(
     adata: AnnData,
     genes: Sequence[str],
@@ -121,7 +123,6 @@ def heatmap(
 
 def _bins(adata: AnnData, sortby: str, n_bins: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the cells in order, and where bins begin and end among them."""
-    check_whole_number("n_bins", n_bins, least=1)
     if sortby not in adata.obs and sortby.endswith("_pseudotime"):
         msg = f"obs[{sortby!r}] is not there; run tl.velocity_pseudotime first, or name sortby=."
         raise KeyError(msg)

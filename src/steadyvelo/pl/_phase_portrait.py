@@ -11,6 +11,7 @@ from scipy.stats import t as student_t
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
+from steadyvelo._arguments import picture
 
 from ._axes import as_text, finished, given_axes, panels
 from ._colors import MANY_POINTS, cell_colors
@@ -35,6 +36,7 @@ _MOST_POINTS = 20_000
 _IN_FIT, _MARK = "#e08214", "cells of the fit"
 
 
+@picture
 def phase_portrait(
     adata: AnnData,
     genes: str | Sequence[str],
@@ -47,7 +49,7 @@ def phase_portrait(
     palette: Mapping[str, Any] | None = None,
     size: float | None = None,
     alpha: float = 0.7,
-    density: bool | None = None,
+    hexagons: bool | None = None,
     legend_loc: str | None = "right margin",
     show: bool = False,
 ) -> Axes | NDArray[np.object_]:
@@ -74,7 +76,7 @@ def phase_portrait(
     show_fit_cells
         Ring the cells of the fit. On a part of the cells of the fit, whose quantiles
         are others, none are ringed and the title says so.
-    density
+    hexagons
         Draw how many cells lie where, in hexagons, in the place of points; cells of the fit
         are points then. None means for more than 20,000 cells unless a `color` is named.
     legend_loc
@@ -89,7 +91,7 @@ def phase_portrait(
     KeyError
         If there is no fit, or a gene or column is unknown.
     ValueError
-        If there are not as many axes as genes, `density` is asked for with a `color`, or counts
+        If there are not as many axes as genes, `hexagons` are asked for with a `color`, or counts
         have changed since the fit.
 
     Examples
@@ -105,12 +107,12 @@ def phase_portrait(
     names = gene_names(adata, genes)
     named = found_color(adata, color)
     found = named != color
-    if density and named is not None and not found:
-        msg = f"a density shows no colours; leave out density=True or color={color!r}."
+    if hexagons and named is not None and not found:
+        msg = f"hexagons show no colours; leave out hexagons=True or color={color!r}."
         raise ValueError(msg)
     many = (named is None or found) and adata.n_obs > _MOST_POINTS
-    density = many if density is None else density
-    color = None if density else named
+    hexagons = many if hexagons is None else hexagons
+    color = None if hexagons else named
     fit = Fit.read(adata, velocity_key)
     colors = cell_colors(adata, color, palette)
     places = adata.var_names.get_indexer(names)
@@ -125,8 +127,8 @@ def phase_portrait(
     for k, (panel, name) in enumerate(zip(axes, names, strict=True)):
         # when every cell is in the fit, marks would only hide them
         marked = None if in_fit is None or in_fit[k].all() else in_fit[k]
-        if density:
-            _draw_density(panel, spliced[k], unspliced[k], marked)
+        if hexagons:
+            _draw_hexagons(panel, spliced[k], unspliced[k], marked)
         else:
             _draw_points(panel, spliced[k], unspliced[k], marked, colors, size, alpha)
         _draw_line(panel, spliced[k], fit, adata.var.iloc[places[k]])
@@ -175,7 +177,7 @@ def _draw_points(
         )
 
 
-def _draw_density(
+def _draw_hexagons(
     ax: Axes,
     spliced: NDArray[np.float64],
     unspliced: NDArray[np.float64],

@@ -8,6 +8,7 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts
+from steadyvelo._arguments import picture
 
 from ._axes import as_text, finished, new_axes
 from ._colors import color_column
@@ -22,6 +23,7 @@ __all__ = ["proportions"]
 _KINDS = {_keys.SPLICED: "#4c72b0", _keys.UNSPLICED: "#dd8452", _keys.AMBIGUOUS: "#b0b0b0"}
 
 
+@picture
 def proportions(
     adata: AnnData, groupby: str | None = "auto", *, ax: Axes | None = None, show: bool = False
 ) -> Axes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import norm
 
-from steadyvelo._adata._checks import check_level, listed
+from steadyvelo._arguments import picture
 from steadyvelo.get import ranked_genes
 
 from ._axes import as_text, finished, panels
@@ -26,6 +26,7 @@ __all__ = ["rank_genes"]
 _PANEL = (3.0, 0.9, 0.2)
 
 
+@picture
 def rank_genes(
     adata: AnnData,
     groups: str | Sequence[str] | None = None,
@@ -85,7 +86,6 @@ def rank_genes(
     >>> [ax.get_title() for ax in sv.pl.rank_genes(adata)]
     ['branch 1', 'branch 2', 'trunk']
     """
-    check_level(level)
     table = ranked_genes(adata, groups, velocity_key=velocity_key)
     names = list(table["group"].unique())
     if ax is not None and len(names) > 1:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
+from steadyvelo._arguments import picture
 
 from ._axes import as_text, finished, new_axes
 
@@ -23,6 +24,7 @@ _COLORS = {"supported": "#1b7837", "weak": "#e08214", "not supported": "#9e9e9e"
 _OTHER = "#9e9e9e"
 
 
+@picture
 def reliability(
     adata: AnnData, *, velocity_key: str = "velocity", ax: Axes | None = None, show: bool = False
 ) -> Axes:

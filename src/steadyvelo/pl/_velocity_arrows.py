@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.spatial import KDTree
 
+from steadyvelo._arguments import picture
+
 from ._axes import finished
 from ._colors import cell_colors
 from ._plane import Plane
@@ -26,6 +28,7 @@ _MANY_ARROWS = 2_000
 _LONG, _SHORTEST = 0.9, 0.33
 
 
+@picture
 def velocity_arrows(
     adata: AnnData,
     *,

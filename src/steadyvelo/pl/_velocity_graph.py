@@ -11,6 +11,7 @@ from matplotlib.colors import TwoSlopeNorm
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import listed
+from steadyvelo._arguments import picture
 
 from ._axes import finished
 from ._colors import cell_colors
@@ -29,6 +30,7 @@ _CHOSEN = 5
 _MANY_EDGES = 2_000
 
 
+@picture
 def velocity_graph(
     adata: AnnData,
     cells: str | Sequence[str] | None = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steadyvelo._adata._checks import check_whole_number
+from steadyvelo._arguments import picture
 
 from ._axes import finished
 from ._colors import cell_colors
@@ -25,6 +25,7 @@ __all__ = ["velocity_grid"]
 _LONG, _SHORTEST = 0.9, 0.4
 
 
+@picture
 def velocity_grid(
     adata: AnnData,
     *,
@@ -82,7 +83,6 @@ def velocity_grid(
     >>> len(ax.texts) == adata.obs["clusters"].nunique()
     True
     """
-    check_whole_number("n_grid", n_grid, least=2)
     plane = Plane.of(adata, basis, velocity_key, components)
     colors = cell_colors(adata, color, palette)
     fine = plane.field(smoothing, min_cells, coarse_step=1 / n_grid)

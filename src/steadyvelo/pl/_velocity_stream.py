@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.collections import LineCollection
 
-from steadyvelo._adata._checks import check_positive
+from steadyvelo._arguments import picture
 
 from ._axes import finished
 from ._colors import cell_colors
@@ -39,6 +39,7 @@ _BETWEEN_HEADS = 0.2
 _SHAFT, _HEAD = 0.016, 6.0
 
 
+@picture
 def velocity_stream(
     adata: AnnData,
     *,
@@ -124,7 +125,6 @@ def velocity_stream(
     >>> len(ax.texts) == adata.obs["clusters"].nunique()
     True
     """
-    check_positive("density", density)
     plane = Plane.of(adata, basis, velocity_key, components)
     colors = cell_colors(adata, color, palette)
     field = plane.field(smoothing, min_cells)
