@@ -73,7 +73,9 @@ def test_values_that_are_not_counts_run_with_a_warning(counts):
     for name in ("spliced", "unspliced"):
         counts.layers[name] = counts.layers[name] * 0.7
     with pytest.warns(sv.SteadyveloWarning, match="taken as normalised"):
-        result = sv.run(counts, basis="pca", neighbors=NEIGHBORS, uncertainty=None, min_shared_counts=5)
+        result = sv.run(
+            counts, basis="pca", neighbors=NEIGHBORS, uncertainty=None, min_shared_counts=5
+        )
     assert result.uns["size_factor_params"]["spliced_taken_as_normalised"]
     assert (result.obs["size_factor_spliced"] == 1).all()
 
@@ -222,7 +224,9 @@ def test_a_view_is_copied_with_a_warning_and_its_parent_left_alone(counts):
 
 
 def test_run_takes_a_view_as_it_is(counts):
-    result = sv.run(counts[counts.obs_names[::-1]], basis="pca", neighbors=NEIGHBORS, uncertainty=None)
+    result = sv.run(
+        counts[counts.obs_names[::-1]], basis="pca", neighbors=NEIGHBORS, uncertainty=None
+    )
     assert list(result.obs_names) == list(counts.obs_names[::-1])
 
 

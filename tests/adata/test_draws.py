@@ -48,7 +48,9 @@ def test_draws_are_uniform():
 
 def test_draws_of_other_seeds_and_purposes_are_independent():
     """Pairs of draws fall in all four combinations alike; 64 bits of a sign are 64 draws."""
-    kinds = [Names(MANY, seed).halves(purpose) for seed in range(4) for purpose in ("x", "y", "x 1")]
+    kinds = [
+        Names(MANY, seed).halves(purpose) for seed in range(4) for purpose in ("x", "y", "x 1")
+    ]
     signs = Names(MANY, 0).signs("x", 130)
     rows = np.vstack([2.0 * np.array(kinds) - 1, signs])
     correlation = rows @ rows.T / len(MANY)

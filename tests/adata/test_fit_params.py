@@ -24,7 +24,9 @@ NAMES = st.one_of(st.none(), st.sampled_from(["pca_graph", "batch", "κ"]))
 QUANTILE = st.one_of(st.none(), st.floats(0, 1))
 ERRORS = st.one_of(
     st.just(ErrorChoice()),
-    st.builds(ErrorChoice, method=st.just("sandwich"), level=st.floats(0.5, 0.99), sample_key=NAMES),
+    st.builds(
+        ErrorChoice, method=st.just("sandwich"), level=st.floats(0.5, 0.99), sample_key=NAMES
+    ),
     st.builds(
         ErrorChoice,
         method=st.just("crossfit"),

@@ -296,7 +296,9 @@ def test_counts_that_are_not_whole_stay_float32(counts, tmp_path):
 
 def test_a_run_starts_from_what_was_read(counters):
     adata = sv.io.read(counters / "starsolo" / "Solo.out")
-    result = sv.run(adata, basis="pca", neighbors=sv.Neighbors(n_neighbors=8, n_pcs=5), uncertainty=None)
+    result = sv.run(
+        adata, basis="pca", neighbors=sv.Neighbors(n_neighbors=8, n_pcs=5), uncertainty=None
+    )
     assert np.isfinite(result.obsm["velocity_pca"]).all()
 
 

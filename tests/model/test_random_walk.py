@@ -93,7 +93,9 @@ def test_distances_along_a_chain_grow_and_do_not_cross_a_gap():
     chain[n : n + 9, n + 1 : n + 10] = np.eye(9)
     chain = sp.csr_matrix(chain + sp.eye_array(n + 10) / 2)
     parts = np.repeat(np.arange(3, dtype=np.int32), (n, 9, 1))
-    diffusion = DiffusionMap.of(aslinearoperator(chain + chain.T), parts, start(n + 10), n_components=5)
+    diffusion = DiffusionMap.of(
+        aslinearoperator(chain + chain.T), parts, start(n + 10), n_components=5
+    )
     distance = diffusion.distances(0)
     # but for the two ends, whose cells have one neighbour
     assert (np.diff(distance[1 : n - 1]) > 0).all()

@@ -47,9 +47,7 @@ def test_totals_over_all_genes_outlive_a_selection_of_genes(counts):
 
 def test_counts_are_not_modified(counts):
     before = {name: counts.layers[name].copy() for name in ("spliced", "unspliced")}
-    adata = sv.run(
-        counts, basis="pca", neighbors=sv.Neighbors(n_neighbors=15), uncertainty=None
-    )
+    adata = sv.run(counts, basis="pca", neighbors=sv.Neighbors(n_neighbors=15), uncertainty=None)
     for name, layer in before.items():
         for where in (counts, adata):
             kept = where.layers[name]

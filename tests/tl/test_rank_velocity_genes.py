@@ -81,9 +81,7 @@ def test_every_number_from_its_definition(moving, memory):
 def test_samples_are_units_where_they_are_named(moving):
     adata = moving.copy()
     adata.obs["donor"] = pd.Categorical(np.arange(adata.n_obs) % 4)
-    table = ranked(
-        adata, "branch", groups=["trunk", "branch 1"], sample_key="donor"
-    )
+    table = ranked(adata, "branch", groups=["trunk", "branch 1"], sample_key="donor")
     assert set(table["group"]) == {"trunk", "branch 1"}
     rows = table[table["group"] == "trunk"].set_index("gene")
     raw = deviations(adata)[rows.index]

@@ -43,9 +43,7 @@ def prepared(prepared_once):
 @pytest.mark.parametrize("offset", [False, True, "nonnegative"])
 @pytest.mark.parametrize("weights", ["extremes", "maxmin_diag", "prod", "all"])
 def test_every_rule_has_intervals_around_its_ratio(prepared, uncertainty, offset, weights):
-    sv.tl.velocity(
-        prepared, uncertainty=uncertainty, offset=offset, weights=weights, dense=False
-    )
+    sv.tl.velocity(prepared, uncertainty=uncertainty, offset=offset, weights=weights, dense=False)
     var = prepared.var.dropna(subset=["velocity_gamma"])
     assert len(var) > 50
     low, high = var["velocity_gamma_low"], var["velocity_gamma_high"]

@@ -1,6 +1,7 @@
 """What every argument of a public function takes, by its name.
 
-A name means the same in every function. A default is taken as it is, also where it is None.
+A name means the same in every function. Defaults are taken as they are, and None wherever the
+annotation of the argument says so.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from ._kinds import (
     name,
     names,
     number,
-    optional,
     pairs,
     seed,
     share,
@@ -74,11 +74,11 @@ _NAMES: dict[str, Check] = {
     "cell_attribute": name("the name of a column attribute"),
     "gene_attribute": name("the name of a row attribute"),
     "cluster": name("the name of a cluster"),
-    "root": optional(name("the name of a cell")),
-    "end": optional(name("the name of a cell")),
-    "title": optional(name("a title")),
+    "root": name("the name of a cell"),
+    "end": name("the name of a cell"),
+    "title": name("a title"),
     "cmap": name("the name of a colour map of matplotlib"),
-    "legend_loc": optional(name("a place for the legend")),
+    "legend_loc": name("a place for the legend"),
 }
 
 _LISTS: dict[str, Check] = {
@@ -86,6 +86,7 @@ _LISTS: dict[str, Check] = {
     "cells": names("names of cells"),
     "retain": names("names of genes"),
     "groups": names("names of groups", numbers=True),
+    "conditions": names("names of conditions", numbers=True),
     "edges": pairs,
     "components": whole_pair,
     "barcode_map": any_of(
@@ -165,15 +166,15 @@ _CHOICES: dict[str, Check] = {
         instance("SizeFactors(...)", "SizeFactors"),
     ),
     "neighbors": any_of(
-        "the name of a neighbour graph, Neighbors(...) or None",
+        "the name of a neighbour graph, or Neighbors(...)",
         name("the name of a neighbour graph in uns"),
         instance("Neighbors(...)", "Neighbors"),
     ),
     "offset": choice(*(False, True), "nonnegative"),
     "r2": choice("fit", "all_cells"),
     "uncertainty": any_of(
-        "'crossfit', 'sandwich', CrossFit(...), Sandwich(...) or None",
-        optional(choice("crossfit", "sandwich")),
+        "'crossfit', 'sandwich', CrossFit(...) or Sandwich(...)",
+        choice("crossfit", "sandwich"),
         instance("CrossFit(...) or Sandwich(...)", "CrossFit", "Sandwich"),
     ),
     # a rule's name and its options, or numbers per cell, or per cell and gene
