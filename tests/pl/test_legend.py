@@ -34,10 +34,11 @@ def clusters(fitted):
     return fitted
 
 
+BESIDE = {"legend_loc": "right margin"}
 PICTURES = {
-    "stream": lambda adata, color: [sv.pl.velocity_stream(adata, basis="pca", color=color)],
-    "graph": lambda adata, color: [sv.pl.velocity_graph(adata, basis="pca", color=color)],
-    "control": lambda adata, color: sv.pl.control(adata, basis="pca", color=color),
+    "stream": lambda adata, color: [sv.pl.velocity_stream(adata, color=color, **BESIDE)],
+    "graph": lambda adata, color: [sv.pl.velocity_graph(adata, color=color, **BESIDE)],
+    "control": lambda adata, color: sv.pl.control(adata, color=color, **BESIDE),
     "portrait": lambda adata, color: [sv.pl.phase_portrait(adata, "gene 9", color=color)],
     "portraits": lambda adata, color: sv.pl.phase_portrait(adata, GENES, color=color),
     "heat map": lambda adata, color: [sv.pl.heatmap(adata, GENES, color=color)],

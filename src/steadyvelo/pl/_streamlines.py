@@ -22,7 +22,7 @@ _STEPS = 6
 # lines end where they come nearer to another than this share of that distance
 _NEAREST = 0.6
 # the shortest line, and beside nothing else the shortest, in distances between lines
-_SHORTEST, _SHORTEST_ALONE = 2.5, 1.0
+_SHORTEST, _SHORTEST_ALONE = 3.0, 1.0
 # the longest, as share of the larger side
 _LONGEST = 1.0
 # mean of four unit vectors under which they point apart: a line would jump
@@ -34,8 +34,8 @@ def streamlines(field: Field, distance: float) -> list[NDArray[np.float64]]:
 
     Each line starts `distance` beside another, or where there is none near, at the longest arrow;
     it ends where no cells are near, where arrows point apart, or at 0.6 of the distance from
-    another line (Jobard and Lefer, 1997, https://doi.org/10.1007/978-3-7091-6876-9_5). Places that lie
-    farther than twice the distance from all lines get short ones.
+    another line (Jobard and Lefer, 1997, https://doi.org/10.1007/978-3-7091-6876-9_5). Places that
+    lie farther than twice the distance from all lines get short ones.
     """
     drawn = _Lines(field, distance)
     there = ~np.ma.getmaskarray(field.u)
