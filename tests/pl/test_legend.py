@@ -17,12 +17,6 @@ from steadyvelo.pl._legend import make_room
 GENES = ["gene 9", "gene 2", "gene 30", "gene 4", "gene 7"]
 
 
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def clusters(fitted):
     """Cells in 3 and in 60 clusters, with what pictures need."""

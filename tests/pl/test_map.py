@@ -54,8 +54,8 @@ def test_any_cells_can_be_drawn(on_a_plane, draw, points):
     ax.figure.canvas.draw()
     for limits, values in zip((ax.get_xlim(), ax.get_ylim()), points.T, strict=True):
         assert limits[0] < values.min() <= values.max() < limits[1]
-    # the area of a few cells is smaller than a line is long
-    if draw is not sv.pl.velocity_stream:
+    # the area of a few cells is smaller than a line is long, or may lie between places of a grid
+    if draw is sv.pl.velocity_arrows:
         assert sum(len(c.U) for c in ax.collections if isinstance(c, Quiver)) > 0
 
 
@@ -77,10 +77,8 @@ def test_cells_without_arrows_have_points(on_a_plane):
     for draw in DRAWN:
         ax = draw(on_a_plane(POINTS, arrows))
         assert len(ax.collections[0].get_offsets()) == 600
-    for draw in DRAWN[1:]:
-        ax = draw(on_a_plane(POINTS, arrows))
-        (x, y) = next(c for c in ax.collections if isinstance(c, Quiver) and len(c.U)).XY[0]
-        assert np.hypot(*(POINTS[0] - (x, y))) < 0.05 * np.ptp(POINTS[:, 0])
+    (arrow,) = next(c for c in ax.collections if isinstance(c, Quiver) and len(c.U)).XY
+    np.testing.assert_allclose(arrow, POINTS[0])
 
 
 def test_points_are_opaque_and_mixed_with_the_background(on_a_plane):

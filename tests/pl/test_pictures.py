@@ -14,12 +14,6 @@ from steadyvelo.model import steady_state_weights
 from steadyvelo.pl._field import field_on_grid
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 def offsets(collection):
     return np.asarray(collection.get_offsets())
 

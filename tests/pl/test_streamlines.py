@@ -26,10 +26,10 @@ def drawn_lines(ax):
     return np.concatenate([piece for group in pieces for piece in group])
 
 
-@settings(max_examples=8, deadline=None)
-@given(turn=st.floats(0, 2 * np.pi), density=st.floats(0.4, 1.5), seed=st.integers(0, 100))
+@settings(max_examples=5, deadline=None)
+@given(turn=st.floats(0, 2 * np.pi), density=st.floats(0.4, 1.0), seed=st.integers(0, 100))
 def test_lines_follow_the_arrows_and_keep_their_distance(turn, density, seed):
-    points = disc(3000, np.random.default_rng(seed))
+    points = disc(2000, np.random.default_rng(seed))
     around = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     arrows = points @ around.T
     field = field_on_grid(points, arrows)
@@ -117,10 +117,10 @@ def test_density_brings_lines_closer(on_a_plane):
     points = np.random.default_rng(4).uniform(size=(5000, 2))
     adata = on_a_plane(points, np.full(points.shape, [1.0, 0.0]))
     extents = []
-    for density in (0.5, 1.0, 2.0):
+    for density in (0.5, 1.0):
         heights = drawn_lines(sv.pl.velocity_stream(adata, density=density))[:, 1]
         extents.append(np.median(np.diff(np.unique(heights.round(3)))))
-    np.testing.assert_allclose(extents, DISTANCE / np.array([0.5, 1.0, 2.0]), rtol=0.15)
+    np.testing.assert_allclose(extents, DISTANCE / np.array([0.5, 1.0]), rtol=0.15)
     for wrong in (0, -1, np.nan):
         with pytest.raises(ValueError, match="density must be positive"):
             sv.pl.velocity_stream(adata, density=wrong)

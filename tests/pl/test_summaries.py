@@ -14,12 +14,6 @@ from scipy.stats import norm
 import steadyvelo as sv
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
 def _result():
     adata = sv.datasets.simulate(n_cells=400, n_genes=80, rng=0)
