@@ -36,7 +36,7 @@ _PLAIN = "#b8b8b8"
 _MISSING = "#d9d9d9"
 # what the points of all cells take together, points² an inch² of the larger side, and the size of
 # one at least and at most, points²
-_AREA, _SIZES = 4_500, (1.5, 150.0)
+_AREA, _SIZES = 4_500, (4.0, 150.0)
 
 
 @dataclass(frozen=True)
@@ -157,9 +157,7 @@ def _background(ax: Axes) -> Any:
 def _color_map(strength: float, background: Any) -> mpl.colors.Colormap:
     """Return the colour map of numbers, mixed with the background."""
     table = _mixed(mpl.colormaps["viridis"](np.linspace(0, 1, 256)), strength, background)
-    found = mpl.colors.ListedColormap(table)
-    found.set_bad(_MISSING)
-    return found
+    return mpl.colors.ListedColormap(table).with_extremes(bad=_MISSING)
 
 
 def cell_colors(

@@ -1,4 +1,4 @@
-"""The velocity field beside one that points nowhere."""
+"""The velocity field beside that of velocities with random signs."""
 
 from __future__ import annotations
 
@@ -47,8 +47,9 @@ def control(
 ) -> NDArray[np.object_]:
     """Draw the streamlines of the data beside those of randomised velocities.
 
-    Both panels are made alike. Order that the right one shows as well, smoothing and projection
-    have made: only what the left shows and the right does not is in the velocities.
+    Both are made in the same way. Order that the right panel shows, too, comes from smoothing and
+    projection: only what the left shows and the right does not is in the velocities. Directions
+    of the control are not tested cell by cell, so that its lines are all alike.
 
     Parameters
     ----------

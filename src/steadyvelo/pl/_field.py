@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.ndimage import convolve, distance_transform_edt, gaussian_filter, map_coordinates
 from scipy.spatial import KDTree
 
-from steadyvelo._adata._checks import check_positive, check_whole_number
+from steadyvelo._adata._checks import check_whole_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Field", "field_on_grid"]
+__all__ = ["Field", "field_on_grid", "thinned"]
 
+# widths of the kernel that are a picture, as share of the larger side
+_NARROWEST, _WIDEST = 0.002, 0.2
 # steps of the grid in one width of the kernel
-_STEPS_PER_WIDTH = 4
+_STEPS_PER_WIDTH = 6
 # how near a cell must be to a place, in widths of the kernel, and from there inwards the edge
-_REACH, _EDGE = 0.75, 0.3
+_REACH, _EDGE = 1.2, 0.6
 # how near others must be to a cell that counts, in the same
 _COMPANY = 2.0
 # cells from which the distance between neighbours is estimated
@@ -57,17 +59,36 @@ class Field:
         rows_columns = ((places - corner) / self.step).T[::-1]
         return np.asarray(map_coordinates(values, rows_columns, order=1, mode="nearest"))
 
-    def every(self, n: int) -> Field:
-        """Return every n-th place of the grid, those in the middle of n × n places."""
-        part = slice(n // 2, None, n)
-        return Field(
-            self.x[part],
-            self.y[part],
-            self.u[part, part],
-            self.v[part, part],
-            self.determined[part, part],
-            self.side,
-        )
+    def every(self, n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return rows and columns of places with an arrow: the middle one of n × n places.
+
+        In branches that pass between these middles, other places, not much nearer to each other.
+        """
+        there = ~np.ma.getmaskarray(self.u) & (self.length.filled(0.0) > 0)
+        middles = np.zeros_like(there)
+        middles[n // 2 :: n, n // 2 :: n] = True
+        kept = np.argwhere(there & middles)
+        left = np.argwhere(there)
+        if len(kept):
+            left = left[KDTree(kept).query(left)[0] > n]
+        # those that are nearest to a middle first
+        off = np.abs(left % n - n // 2).sum(axis=1)
+        left = left[np.argsort(off, kind="stable")]
+        apart = thinned(left, 0.9 * n)
+        return tuple(np.concatenate([kept, left[apart]]).astype(np.intp).T)
+
+
+def thinned(points: NDArray[Any], distance: float) -> NDArray[np.intp]:
+    """Return which points stay if each drops all later ones that are nearer than a distance."""
+    free = np.ones(len(points), dtype=bool)
+    if len(points) == 0 or distance <= 0:
+        return np.flatnonzero(free)
+    near = KDTree(points, balanced_tree=False).query_ball_point(points, distance)
+    for place, others in enumerate(near):
+        if free[place]:
+            free[others] = False
+            free[place] = True
+    return np.flatnonzero(free)
 
 
 def field_on_grid(
@@ -88,11 +109,16 @@ def field_on_grid(
     which costs the same for any number of cells. Cells without an arrow do not count. `smoothing`
     is the standard deviation of the kernel as share of the larger side of the rectangle around the
     cells; where cells are few, it is at least the usual distance between neighbours. A place is
-    masked unless a cell lies within three quarters of this width, one that has `min_cells` cells,
-    itself included, within twice the width. The grid has four steps in a width; with a
+    masked unless a cell lies within 1.2 of this width, one that has `min_cells` cells, itself
+    included, within twice the width. The grid has six steps in a width; with a
     `coarse_step` (share of the side) a whole number of its steps makes one of those.
     """
-    check_positive("smoothing", smoothing)
+    if not _NARROWEST <= smoothing <= _WIDEST:
+        msg = (
+            f"smoothing is the width of the kernel as share of the larger side of the cells, "
+            f"{_NARROWEST} to {_WIDEST}; it is {smoothing}."
+        )
+        raise ValueError(msg)
     check_whole_number("min_cells", min_cells, least=1)
     some = np.isfinite(arrows).all(axis=1)
     points, arrows = points[some].astype(np.float64), arrows[some].astype(np.float64)
@@ -133,7 +159,7 @@ def _usual_distance(points: NDArray[np.float64], min_cells: int) -> float:
         return 0.0
     distances = KDTree(sample, balanced_tree=False).query(sample, k=[min_cells + 1])[0]
     # of a part of the cells distances are larger, as the root of their number
-    return float(np.quantile(distances, 0.75) * np.sqrt(len(sample) / len(points)))
+    return float(np.quantile(distances, 0.9) * np.sqrt(len(sample) / len(points)))
 
 
 def _supported(counts: NDArray[np.float64], width: float, min_cells: int) -> NDArray[np.bool_]:
@@ -149,5 +175,6 @@ def _supported(counts: NDArray[np.float64], width: float, min_cells: int) -> NDA
     if not counting.any():
         # all cells lie apart from each other: each speaks for itself
         counting = counts > 0
-    near = distance_transform_edt(~counting) <= _REACH * width
+    # cells lie up to half a diagonal from the places that count them, lines as far from places
+    near = distance_transform_edt(~counting) <= _REACH * width - np.sqrt(2)
     return np.asarray(distance_transform_edt(near) > _EDGE * width)

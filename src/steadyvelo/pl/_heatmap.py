@@ -83,7 +83,7 @@ def heatmap(
     KeyError
         If there is no fit, or a gene or column is unknown.
     ValueError
-        If the column is not numeric, or nowhere known.
+        If the column is not numeric, or has no non-missing values.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def _bins(adata: AnnData, sortby: str, n_bins: int) -> tuple[NDArray[np.intp], N
     values = column.to_numpy(dtype=np.float64)
     known = int(np.isfinite(values).sum())
     if known == 0:
-        msg = f"obs[{sortby!r}] is nowhere known."
+        msg = f"obs[{sortby!r}] has no non-missing values."
         raise ValueError(msg)
     values = np.where(np.isfinite(values), values, np.inf)
     order = np.argsort(values, kind="stable")[:known]

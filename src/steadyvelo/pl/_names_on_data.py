@@ -25,6 +25,8 @@ _LINE = 18
 # between names, points; and how far a name may be moved, as share of the axes' diagonal
 _GAP, _FARTHEST = 2.0, 0.12
 _ROUNDS = 300
+# pixels beyond what would just do, or boxes at an edge would come apart ever more slowly
+_MORE = 0.5
 
 
 def write_names(
@@ -110,7 +112,7 @@ def moved_apart(
             away = found[other] - found[one]
             short = (sizes[one] + sizes[other]) / 2 - np.abs(away)
             axis = int(short.argmin())
-            push = 0.51 * max(short[axis], 0.0) * (1.0 if away[axis] >= 0 else -1.0)
+            push = 0.5 * (max(short[axis], 0.0) + _MORE) * (1.0 if away[axis] >= 0 else -1.0)
             found[one, axis] -= push
             found[other, axis] += push
         found = np.clip(found, low + sizes / 2, np.maximum(high - sizes / 2, low + sizes / 2))

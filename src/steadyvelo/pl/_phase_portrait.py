@@ -77,7 +77,7 @@ def phase_portrait(
         Ring the cells of the fit. On a part of the cells of the fit, whose quantiles
         are others, none are ringed and the title says so.
     hexagons
-        Draw how many cells lie where, in hexagons, in the place of points; cells of the fit
+        Draw how many cells lie where, as hexagons instead of points; cells of the fit
         are points then. None means for more than 20,000 cells unless a `color` is named.
     legend_loc
         Where matplotlib puts the legend, ``"right margin"``, or None for no legend.

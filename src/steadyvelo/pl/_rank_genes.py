@@ -11,6 +11,7 @@ from steadyvelo._arguments import picture
 from steadyvelo.get import ranked_genes
 
 from ._axes import as_text, finished, panels
+from ._style import LEGEND_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +113,7 @@ def _draw(ax: Axes, rows: pd.DataFrame, level: float, fdr: float) -> None:
     ax.hlines(places, effect - half, effect + half, colors=colors, lw=1.5)
     ax.scatter(effect, places, c=colors, s=18, zorder=3)
     ax.axvline(0, color="0.8", lw=0.8, zorder=0)
-    ax.set_yticks(places, map(as_text, rows["gene"]), fontsize="small")
+    ax.set_yticks(places, map(as_text, rows["gene"]), fontsize=LEGEND_TEXT)
     ax.invert_yaxis()
     ax.set_xlabel("velocity, group less rest")
     ax.spines[["top", "right"]].set_visible(False)

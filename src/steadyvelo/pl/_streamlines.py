@@ -7,6 +7,7 @@ from math import hypot
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.spatial import KDTree
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +23,7 @@ _STEPS = 6
 # lines end where they come nearer to another than this share of that distance
 _NEAREST = 0.6
 # the shortest line, and beside nothing else the shortest, in distances between lines
-_SHORTEST, _SHORTEST_ALONE = 2.5, 1.0
+_SHORTEST, _SHORTEST_ALONE = 3.0, 1.0
 # the longest, as share of the larger side
 _LONGEST = 1.0
 # mean of four unit vectors under which they point apart: a line would jump
@@ -34,18 +35,16 @@ def streamlines(field: Field, distance: float) -> list[NDArray[np.float64]]:
 
     Each line starts `distance` beside another, or where there is none near, at the longest arrow;
     it ends where no cells are near, where arrows point apart, or at 0.6 of the distance from
-    another line (Jobard and Lefer, 1997, https://doi.org/10.1007/978-3-7091-6876-9_5). Places that lie
-    farther than twice the distance from all lines get short ones.
+    another line (Jobard and Lefer, 1997, https://doi.org/10.1007/978-3-7091-6876-9_5). Places that
+    lie farther than twice the distance from all lines get short ones.
     """
     drawn = _Lines(field, distance)
     there = ~np.ma.getmaskarray(field.u)
     x, y = np.meshgrid(field.x, field.y)
     order = np.argsort(-field.length[there].filled(0.0), kind="stable")
-    starts = [(float(a), float(b)) for a, b in zip(x[there][order], y[there][order], strict=True)]
-    for start in starts:
-        drawn.grow(start, apart=1.0, shortest=_SHORTEST)
-    for start in starts:
-        drawn.grow(start, apart=2.0, shortest=_SHORTEST_ALONE)
+    starts = np.stack([x[there][order], y[there][order]], axis=1)
+    drawn.fill(starts, apart=1.0, shortest=_SHORTEST)
+    drawn.fill(starts, apart=2.0, shortest=_SHORTEST_ALONE)
     return [np.array(line) for line in drawn.lines]
 
 
@@ -67,9 +66,28 @@ class _Lines:
         # places of lines by squares of that distance
         self._squares: dict[tuple[int, int], list[Place]] = defaultdict(list)
 
-    def grow(self, start: Place, *, apart: float, shortest: float) -> None:
-        """Draw a line through a place, then lines beside it, beside these, and so on."""
-        waiting = deque([line] if (line := self._through(start, apart, shortest)) else [])
+    def fill(self, starts: NDArray[np.float64], *, apart: float, shortest: float) -> None:
+        """Draw lines from places, shape (places, 2), as far as they are apart from all others."""
+        left = self._far(starts, apart)
+        while len(left):
+            x, y = left[0].tolist()
+            grown = self._grow((x, y), apart, shortest)
+            left = self._far(left[1:], apart) if grown else left[1:]
+
+    def _far(self, places: NDArray[np.float64], apart: float) -> NDArray[np.float64]:
+        """Return those of the places that are as far from all lines."""
+        if not self.lines or len(places) == 0:
+            return places
+        nearest, _ = KDTree(np.concatenate(self.lines)).query(places)
+        return places[nearest >= apart * self._distance]
+
+    def _grow(self, start: Place, apart: float, shortest: float) -> bool:
+        """Draw a line through a place, then lines beside it, beside these, and so on.
+
+        Returns whether there is a line through the place.
+        """
+        first = self._through(start, apart, shortest)
+        waiting = deque([first] if first else [])
         while waiting:
             line = waiting.popleft()
             for place in line[:: _STEPS // 2]:
@@ -81,6 +99,7 @@ class _Lines:
                     another = self._through(beside, 1.0, shortest)
                     if another:
                         waiting.append(another)
+        return bool(first)
 
     def _through(self, start: Place, apart: float, shortest: float) -> list[Place]:
         """Return the line through a place, kept; empty where none of that length fits."""
@@ -123,19 +142,23 @@ class _Lines:
         """Tell whether a line comes near to where it was: it would run in circles."""
         x, y = place
         near = _NEAREST * self._distance
-        return any(hypot(x - a, y - b) < near for a, b in line[::2])
+        return any((x - a) * (x - a) + (y - b) * (y - b) < near * near for a, b in line[::2])
 
     def _way(self, place: Place) -> Place | None:
         """Return the unit vector at a place; None where no cells are near or arrows point apart."""
-        x, y = ((p - c) / self._step for p, c in zip(place, self._corner, strict=True))
+        x = (place[0] - self._corner[0]) / self._step
+        y = (place[1] - self._corner[1]) / self._step
         i, j = int(x), int(y)
         if x < 0 or y < 0 or j + 1 >= len(self._u) or i + 1 >= len(self._u[0]):
             return None
+        # bilinear, written out: it is called at every step of every line
         a, b = x - i, y - j
-        weights = ((1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b)
-        corners = ((j, i), (j, i + 1), (j + 1, i), (j + 1, i + 1))
-        u = sum(w * self._u[r][c] for w, (r, c) in zip(weights, corners, strict=True))
-        v = sum(w * self._v[r][c] for w, (r, c) in zip(weights, corners, strict=True))
+        low, high = self._u[j], self._u[j + 1]
+        u = (1 - b) * ((1 - a) * low[i] + a * low[i + 1])
+        u += b * ((1 - a) * high[i] + a * high[i + 1])
+        low, high = self._v[j], self._v[j + 1]
+        v = (1 - b) * ((1 - a) * low[i] + a * low[i + 1])
+        v += b * ((1 - a) * high[i] + a * high[i + 1])
         length = hypot(u, v)
         # false for NaN, too
         return (u / length, v / length) if length > _TURNING else None
@@ -145,11 +168,11 @@ class _Lines:
 
     def _is_near(self, place: Place, distance: float) -> bool:
         """Tell whether a line passes nearer than this, at most twice the distance of lines."""
-        i, j = self._square(place)
-        reach = 1 if distance <= self._distance else 2
-        return any(
-            hypot(place[0] - x, place[1] - y) < distance
-            for column in range(i - reach, i + reach + 1)
-            for row in range(j - reach, j + reach + 1)
-            for x, y in self._squares.get((column, row), ())
-        )
+        x, y = place
+        squares, side = self._squares, self._distance
+        for column in range(int((x - distance) // side), int((x + distance) // side) + 1):
+            for row in range(int((y - distance) // side), int((y + distance) // side) + 1):
+                for a, b in squares.get((column, row), ()):
+                    if (x - a) * (x - a) + (y - b) * (y - b) < distance * distance:
+                        return True
+        return False

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.spatial import KDTree
+
+from steadyvelo._adata._checks import check_positive
 
 from steadyvelo._arguments import picture
 
 from ._axes import finished
 from ._colors import cell_colors
+from ._field import thinned
 from ._plane import Plane
 from ._style import STRONG
 
@@ -48,8 +50,8 @@ def velocity_arrows(
 ) -> Axes:
     """Draw cells on an embedding and arrows of cells, in their colours.
 
-    Arrows are thinned evenly: no two start nearer to each other than `spacing`, and every cell has
-    one that starts as near. They are drawn in proportion up to the 90th percentile of their
+    Arrows are thinned evenly: no two start nearer to each other than `spacing`, and as many are
+    drawn as fit. They are drawn in proportion up to the 90th percentile of their
     lengths and alike beyond, and no shorter than a third of it; an arrow's length says how well
     the edges of a cell agree. After :func:`steadyvelo.tl.direction` arrows that are not
     significant, by ``obs["velocity_umap_determined"]``, are thin and pale. A cell without an arrow
@@ -87,6 +89,10 @@ def velocity_arrows(
     >>> len(ax.texts) == adata.obs["clusters"].nunique()
     True
     """
+    check_positive("arrow_length", arrow_length)
+    if not 0 <= spacing < np.inf:
+        msg = f"spacing is a share of the larger side, 0 for every cell; it is {spacing}."
+        raise ValueError(msg)
     plane = Plane.of(adata, basis, velocity_key, components)
     colors = cell_colors(adata, color, palette)
     ax = plane.draw_cells(ax, colors, size=size, alpha=alpha, legend_loc=legend_loc, title=title)
@@ -96,7 +102,7 @@ def velocity_arrows(
     # NaN is not above 0
     some = np.flatnonzero(length > 0)
     longest = np.quantile(length[some], _LONG) if len(some) else 1.0
-    some = some[_thinned(plane.points[some], spacing * side)]
+    some = some[_evenly(plane.points[some], spacing * side)]
     sure = np.ones(len(some), dtype=bool) if plane.determined is None else plane.determined[some]
     drawn = np.clip(length[some] / longest, _SHORTEST, 1.0) / length[some]
     shades = colors.of_cells()[some]
@@ -126,7 +132,7 @@ def velocity_arrows(
     return finished(ax, show=show)
 
 
-def _thinned(points: NDArray[np.float64], distance: float) -> NDArray[np.intp]:
+def _evenly(points: NDArray[np.float64], distance: float) -> NDArray[np.intp]:
     """Return some of the points, no two nearer to each other than a distance, as many as fit."""
     if distance <= 0:
         return np.arange(len(points))
@@ -135,11 +141,4 @@ def _thinned(points: NDArray[np.float64], distance: float) -> NDArray[np.intp]:
     squares = np.floor(points[order] / (0.25 * distance)).astype(np.int64)
     _, first = np.unique(squares, axis=0, return_index=True)
     order = order[np.sort(first)]
-    near = KDTree(points[order], balanced_tree=False).query_ball_point(points[order], distance)
-    free = np.ones(len(order), dtype=bool)
-    kept = []
-    for place, others in enumerate(near):
-        if free[place]:
-            kept.append(place)
-            free[others] = False
-    return np.sort(order[kept])
+    return np.sort(order[thinned(points[order], distance)])

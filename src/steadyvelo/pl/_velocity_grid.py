@@ -47,7 +47,8 @@ def velocity_grid(
 ) -> Axes:
     """Draw cells on an embedding and their mean arrows on a grid.
 
-    The field is that of :func:`steadyvelo.pl.velocity_stream`, drawn where cells are near. Mean
+    The field is that of :func:`steadyvelo.pl.velocity_stream`, drawn where cells are near: on
+    square places, and in branches that pass between them on others. Mean
     arrows are drawn in proportion up to the 90th percentile of their lengths and alike beyond, and
     no shorter than two fifths of it, so that each can be read. Arrows are thin and pale where a
     stream's lines are: where fewer than half of the cells around have a significant direction.
@@ -85,22 +86,20 @@ def velocity_grid(
     """
     plane = Plane.of(adata, basis, velocity_key, components)
     colors = cell_colors(adata, color, palette)
-    fine = plane.field(smoothing, min_cells, coarse_step=1 / n_grid)
-    field = fine.every(round(fine.side / n_grid / fine.step))
+    field = plane.field(smoothing, min_cells, coarse_step=1 / n_grid)
+    rows, columns = field.every(round(field.side / n_grid / field.step))
     ax = plane.draw_cells(ax, colors, size=size, alpha=alpha, legend_loc=legend_loc, title=title)
     pale = colors.tone_apart(ax, alpha)
-    there = ~np.ma.getmaskarray(field.u) & (field.length.filled(0.0) > 0)
-    x, y = (grid[there] for grid in np.meshgrid(field.x, field.y))
-    length = field.length[there].filled()
-    longest = np.quantile(length, _LONG) if there.any() else 1.0
-    drawn = np.clip(length / longest, _SHORTEST, 1.0) / length
-    strong = field.determined[there] >= 0.5
+    places = np.stack([field.x[columns], field.y[rows]])
+    arrows = np.stack([field.u.data[rows, columns], field.v.data[rows, columns]])
+    length = np.linalg.norm(arrows, axis=0)
+    if len(length):
+        arrows *= np.clip(length / np.quantile(length, _LONG), _SHORTEST, 1.0) / length
+    strong = field.determined[rows, columns] >= 0.5
     for chosen, shade, width in ((~strong, pale, 0.009), (strong, STRONG, 0.013)):
         ax.quiver(
-            x[chosen],
-            y[chosen],
-            (field.u[there].filled() * drawn)[chosen],
-            (field.v[there].filled() * drawn)[chosen],
+            *places[:, chosen],
+            *arrows[:, chosen],
             color=shade,
             angles="xy",
             scale_units="xy",

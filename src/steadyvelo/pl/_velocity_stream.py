@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["velocity_stream"]
 
 # lines between neighbours of which there is this share of the larger side, at density 1
-_DISTANCE = 1 / 66
+_DISTANCE = 1 / 72
 # width of lines where arrows are short, what long ones add, and of lines that are not significant
 _THIN, _ADDED, _PALE = 0.7, 0.8, 0.6
 # widths that are told apart, and the quantile of lengths from which they are the same
@@ -87,10 +87,10 @@ def velocity_stream(
         where cells are few it is at least the usual distance between neighbours.
     min_cells
         Cells that must be near a cell, itself included, so that lines are drawn around it: within
-        twice the width of the kernel. Lines are drawn within three quarters of that width of such
-        a cell, wherever cells are dense or sparse.
+        twice the width of the kernel. Lines are drawn within 1.2 of that width of such a
+        cell, wherever cells are dense or sparse.
     density
-        Closeness of streamlines: at 1, neighbours are a 66th of the larger side apart.
+        Closeness of streamlines: at 1, neighbours are a 72nd of the larger side apart.
     palette
         Colours of categories; None means scanpy's in ``uns``, else matplotlib's.
     size, alpha
