@@ -37,7 +37,6 @@ TAKEN = [
     ("max_memory", "8GB", 8_000_000_000),
     ("rng", np.int64(7), 7),
     ("offset", "nonnegative", "nonnegative"),
-    ("legend_loc", None, None),
     ("uncertainty", "crossfit", "crossfit"),
 ]
 REFUSED = [
@@ -169,6 +168,16 @@ def test_a_function_keeps_its_name_words_and_signature():
     assert measure.__name__ == "measure"
     assert measure.__doc__ == "Return what arrives."
     assert list(inspect.signature(measure).parameters)[:3] == ["adata", "groupby", "level"]
+
+
+def test_none_is_taken_where_the_annotation_says_so(counts):
+    @public
+    def draw(adata, groupby: str, *, color: str | None = "auto"):
+        return color
+
+    assert draw(counts, "clusters", color=None) is None
+    with pytest.raises(TypeError, match=r"groupby must be the name .*; it is None"):
+        draw(counts, None)
 
 
 def test_the_argument_comes_first_then_the_settings_then_the_default(counts):

@@ -179,6 +179,13 @@ def test_import_recognises_and_writes(invoke, counters, tmp_path):
     assert done.exit_code == 0, done.output
     adata = ad.read_h5ad(tmp_path / "c.h5ad")
     assert adata.layers["spliced"].sum() == 4982 + 117
+    said = done.stdout.splitlines()
+    assert said[0].startswith("read STARsolo output: 25 cells")
+    assert said[1:] == ["wrote c.h5ad"]
+    done = invoke("import", solo, "--out", "all.h5ad", "--no-filtered")
+    assert ad.read_h5ad(tmp_path / "all.h5ad").n_obs == 200
+    refused = invoke("import", solo, "--out", "d.h5ad", "--cell-attribute", "CellID")
+    assert "for which cell_attribute='CellID' means nothing" in refused.stderr
     refused = invoke("import", tmp_path / "none", "--out", "d.h5ad")
     assert refused.exit_code == 3
     assert "there is no file or folder" in refused.stderr
@@ -199,7 +206,7 @@ def test_attach_brings_counts_of_one_or_several_samples(invoke, counts, tmp_path
     counts[100:].write_h5ad(tmp_path / "b.h5ad")
     analysed.obs["organ"] = ["lung"] * 100 + ["liver"] * 140
     analysed.write_h5ad(tmp_path / "cells.h5ad")
-    options = ("--out", "two.h5ad", "--sample", "organ")
+    options = ("--out", "two.h5ad", "--sample-key", "organ")
     done = invoke("attach", "cells.h5ad", "liver=b.h5ad", "lung=a.h5ad", *options)
     assert done.exit_code == 0, done.output
     two = ad.read_h5ad(tmp_path / "two.h5ad")
@@ -209,12 +216,30 @@ def test_attach_brings_counts_of_one_or_several_samples(invoke, counts, tmp_path
     assert "SAMPLE=PATH" in refused.stderr
 
 
+def test_attach_takes_a_map_of_names(invoke, counts, tmp_path):
+    analysed = ad.AnnData(counts.X.copy(), obs=counts.obs, var=counts.var[[]])
+    analysed.obs_names = [f"c{i}" for i in range(counts.n_obs)]
+    analysed.write_h5ad(tmp_path / "cells.h5ad")
+    counts.write_h5ad(tmp_path / "counts.h5ad")
+    lines = [f"{a},{b}" for a, b in zip(analysed.obs_names, counts.obs_names[::-1], strict=True)]
+    (tmp_path / "map.csv").write_text("\n".join(lines))
+    options = ("--barcode-map", "map.csv", "--out", "joint.h5ad")
+    done = invoke("attach", "cells.h5ad", "counts.h5ad", *options)
+    assert done.exit_code == 0, done.output
+    assert "240 of 240, by the given map" in done.stdout
+    joint = ad.read_h5ad(tmp_path / "joint.h5ad")
+    assert abs(joint.layers["spliced"] - counts.layers["spliced"][::-1]).nnz == 0
+
+
 def test_inspect_gives_a_verdict_a_line(invoke, counts_file):
     done = invoke("inspect", counts_file, "--groupby", "branch")
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert sum(line.startswith("ok ") for line in lines) == 12
     assert any("trunk" in line and "unspliced" in line for line in lines)
+    refused = invoke("inspect", counts_file, "--spliced-size", "total")
+    assert refused.exit_code == 3
+    assert "adata.obs has no 'total'" in refused.stderr
 
 
 @pytest.mark.filterwarnings("default::steadyvelo.SteadyveloWarning")

@@ -32,7 +32,7 @@ def draw(result_file, tmp_path):
 
 
 PICTURES = {
-    "stream": ["--basis", "pca"],
+    "stream": ["--components", "1", "0", "--smoothing", "0.03"],
     "grid": ["--basis", "X_pca"],
     "arrows": ["--basis", "pca", "--color", "branch"],
     "control": ["--basis", "pca"],
@@ -40,7 +40,7 @@ PICTURES = {
     "phase": ["--gene", "gene 1", "--gene", "gene 2"],
     "gene": ["--gene", "gene 1", "--basis", "pca"],
     "heatmap": ["--gene", "gene 1", "--gene", "gene 2"],
-    "rank": ["--color", "branch"],
+    "rank": ["--groupby", "branch", "--group", "trunk", "--n-genes", "3"],
     "proportions": [],
     "reliability": [],
 }
@@ -65,12 +65,16 @@ def test_the_ending_decides_the_format(draw, ending, begins):
     ("arguments", "out", "message"),
     [
         (["stream", "--basis", "pca"], "picture.docx", "picture.docx ends in no format"),
-        (["stream"], "picture.png", "'umap' is not in"),
+        (["stream", "--basis", "umap"], "picture.png", "'umap' is not in"),
         (["phase"], "picture.png", "phase needs genes"),
         (["phase", "--gene", "Actb"], "picture.png", "'Actb' not in adata.var_names"),
         (["stream", "--basis", "pca", "--color", "no"], "picture.png", "color='no' is not in"),
         (["graph", "--basis", "pca", "--cell", "no"], "picture.png", "cells 'no' are not in"),
-        (["stream", "--velocity-key", "other"], "picture.png", "umap"),
+        (["stream", "--velocity-key", "other"], "picture.png", "no 'other_pca'"),
+        (["rank", "--groupby", "none"], "picture.png", "name their column as --groupby"),
+        (["stream", "--n-bins", "3"], "picture.png", "--n-bins means nothing for stream"),
+        (["stream", "--gene", "gene 1"], "picture.png", "--gene means nothing for stream"),
+        (["stream", "--alpha", "2"], "picture.png", "alpha must be from 0 to 1; it is 2.0"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_line_and_leaves_no_file(draw, arguments, out, message):

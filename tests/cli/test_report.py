@@ -24,7 +24,7 @@ def report(*arguments):
 def test_a_page_is_written_and_the_result_left_alone(result, tmp_path):
     before = result.read_bytes()
     out = tmp_path / "page.html"
-    done = report(result, "--out", out, "--basis", "pca", "--portraits", 1, "--title", "Mine <3")
+    done = report(result, "--out", out, "--basis", "pca", "--n-portraits", 1, "--title", "Mine <3")
     assert done.exit_code == 0, done.output
     assert done.stdout == f"wrote {out}\n"
     assert "<h1>Mine &lt;3</h1>" in out.read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def test_a_page_is_written_and_the_result_left_alone(result, tmp_path):
 
 def test_a_summary_for_programs(result, tmp_path):
     out = tmp_path / "page.html"
-    done = report(result, "--out", out, "--basis", "pca", "--portraits", 1, "--json", "--quiet")
+    done = report(result, "--out", out, "--basis", "pca", "--n-portraits", 1, "--json", "--quiet")
     assert done.stderr == ""
     found = json.loads(done.stdout)
     assert found["files"] == [str(out)]
@@ -42,7 +42,7 @@ def test_a_summary_for_programs(result, tmp_path):
 
 
 def test_without_arrows_there_is_no_page(result, tmp_path):
-    done = report(result, "--out", tmp_path / "page.html")
+    done = report(result, "--out", tmp_path / "page.html", "--basis", "umap")
     assert done.exit_code == 3
     assert "umap" in done.output
     assert "Traceback" not in done.output

@@ -37,7 +37,8 @@ def quiet(*arguments):
 
 def test_inspect(counts_file, counts):
     found = summary("inspect", counts_file, "--groupby", "clusters")
-    table = sv.pp.qc(counts, groupby="clusters")
+    sv.pp.qc(counts, groupby="clusters")
+    table = sv.get.quality_checks(counts)
     assert {name: said["verdict"] for name, said in found["checks"].items()} == dict(
         table["verdict"]
     )

@@ -338,3 +338,37 @@ def test_ambiguous_molecules_come_along_and_few_genes_are_told():
     with pytest.warns(sv.SteadyveloWarning, match="only 5 of 30 genes"):
         sv.io.attach_counts(adata, counts)
     assert adata.layers["ambiguous"][:, :5].sum() == counts.layers["ambiguous"][:, :5].sum()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error", "message"),
+    [
+        ("a.csv", "a,b\nc", ValueError, r"two columns .* by commas; a line has 1: \['c'\]"),
+        ("a.tsv", "a,b\n", ValueError, r"by tabs; a line has 1: \['a,b'\]"),
+        ("a.csv", "", ValueError, "it is empty"),
+        ("a.csv", "a,b\na,c", ValueError, "names 'a' 2 times"),
+        ("a.csv", b"\xff\xfe,a", ValueError, "cannot be read as a table"),
+        ("a.csv", None, FileNotFoundError, "there is no file"),
+    ],
+)
+def test_a_file_that_is_no_map_of_names(tmp_path, name, text, error, message):
+    counts = sample_of(1, barcodes(20, 0))
+    path = tmp_path / name
+    if text is not None:
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+    with pytest.raises(error, match=message):
+        sv.io.attach_counts(analysed(counts), counts, barcode_map=path)
+
+
+def test_a_map_of_names_is_read_from_a_file(tmp_path):
+    counts = sample_of(1, barcodes(20, 0))
+    adata = analysed(counts)
+    adata.obs_names = [f"c{i}" for i in range(20)]
+    pairs = dict(zip(adata.obs_names, counts.obs_names[::-1], strict=True))
+    path = tmp_path / "map.tsv"
+    path.write_text("".join(f"{a}\t{b}\n\n" for a, b in pairs.items()))
+    expected = adata.copy()
+    sv.io.attach_counts(expected, counts, barcode_map=pairs)
+    sv.io.attach_counts(adata, counts, barcode_map=path)
+    assert abs(adata.layers["spliced"] - expected.layers["spliced"]).nnz == 0
+    assert abs(adata.layers["spliced"] - counts.layers["spliced"][::-1]).nnz == 0

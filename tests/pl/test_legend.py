@@ -17,12 +17,6 @@ from steadyvelo.pl._legend import make_room
 GENES = ["gene 9", "gene 2", "gene 30", "gene 4", "gene 7"]
 
 
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def clusters(fitted):
     """Cells in 3 and in 60 clusters, with what pictures need."""
@@ -34,10 +28,11 @@ def clusters(fitted):
     return fitted
 
 
+BESIDE = {"legend_loc": "right margin"}
 PICTURES = {
-    "stream": lambda adata, color: [sv.pl.velocity_stream(adata, basis="pca", color=color)],
-    "graph": lambda adata, color: [sv.pl.velocity_graph(adata, basis="pca", color=color)],
-    "control": lambda adata, color: sv.pl.control(adata, basis="pca", color=color),
+    "stream": lambda adata, color: [sv.pl.velocity_stream(adata, color=color, **BESIDE)],
+    "graph": lambda adata, color: [sv.pl.velocity_graph(adata, color=color, **BESIDE)],
+    "control": lambda adata, color: sv.pl.control(adata, color=color, **BESIDE),
     "portrait": lambda adata, color: [sv.pl.phase_portrait(adata, "gene 9", color=color)],
     "portraits": lambda adata, color: sv.pl.phase_portrait(adata, GENES, color=color),
     "heat map": lambda adata, color: [sv.pl.heatmap(adata, GENES, color=color)],

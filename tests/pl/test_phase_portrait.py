@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.collections import PolyCollection
 
 import steadyvelo as sv
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
 
 
 def band(ax):
@@ -59,7 +52,7 @@ def test_a_fit_without_errors_has_no_interval(fitted):
 
 def test_a_density_counts_every_cell(fitted):
     gene = fitted.var_names[fitted.var["velocity_genes"]][0]
-    ax = sv.pl.phase_portrait(fitted, gene, density=True)
+    ax = sv.pl.phase_portrait(fitted, gene, hexagons=True)
     hexagons, marked = [c for c in ax.collections if isinstance(c, PolyCollection)]
     assert hexagons.get_array().sum() == fitted.n_obs
     assert marked.get_array().sum() == fitted.var.loc[gene, "velocity_fit_cells"]
@@ -76,5 +69,5 @@ def test_marks_of_the_fit_cover_no_colours(fitted):
 
 
 def test_a_density_has_no_colours(fitted):
-    with pytest.raises(ValueError, match="leave out density=True or color='clusters'"):
-        sv.pl.phase_portrait(fitted, fitted.var_names[0], density=True, color="clusters")
+    with pytest.raises(ValueError, match="leave out hexagons=True or color='clusters'"):
+        sv.pl.phase_portrait(fitted, fitted.var_names[0], hexagons=True, color="clusters")

@@ -14,12 +14,6 @@ from scipy.stats import norm
 import steadyvelo as sv
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
 def _result():
     adata = sv.datasets.simulate(n_cells=400, n_genes=80, rng=0)
@@ -58,8 +52,11 @@ def test_ambiguous_molecules_have_a_share_and_unknown_groups_none(result):
     ax = sv.pl.proportions(result, "half")
     assert [t.get_text() for t in ax.get_yticklabels()] == ["first"]
     np.testing.assert_allclose(widths(ax, "ambiguous"), widths(ax, "unspliced"))
-    alone = sv.pl.proportions(result)
+    alone = sv.pl.proportions(result, None)
     assert [t.get_text() for t in alone.get_yticklabels()] == ["all cells"]
+    found = sv.pl.proportions(result)
+    clusters = list(result.obs["clusters"].cat.categories)
+    assert [t.get_text() for t in found.get_yticklabels()] == clusters
     with pytest.raises(KeyError, match=r"color='nothing' is not in adata\.obs"):
         sv.pl.proportions(result, "nothing")
 

@@ -397,7 +397,7 @@ def test_wrong_requests_are_refused_before_anything_is_written(fitted, tmp_path)
     with pytest.raises(ValueError, match=r"path must end in \.html; it is 'report\.pdf'"):
         sv.report.write(fitted, tmp_path / "report.pdf", basis="pca")
     with pytest.raises(KeyError, match="umap"):
-        sv.report.write(fitted, tmp_path / "report.html")
+        sv.report.write(fitted, tmp_path / "report.html", basis="umap")
     with pytest.raises(KeyError, match="nowhere"):
         sv.report.write(fitted, tmp_path / "report.html", basis="pca", groupby="nowhere")
     fitted.obs["each"] = fitted.obs_names

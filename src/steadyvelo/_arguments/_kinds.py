@@ -30,7 +30,6 @@ __all__ = [
     "name",
     "names",
     "number",
-    "optional",
     "pairs",
     "seed",
     "share",
@@ -143,15 +142,6 @@ def choice(*choices: Any) -> Check:
         raise (ValueError if isinstance(value, (str, int, float)) else TypeError)(msg)
 
     return check
-
-
-def optional(check: Check) -> Check:
-    """Take None as well, although it is not the default."""
-
-    def check_or_none(argument: str, value: Any) -> Any:
-        return None if value is None else check(argument, value)
-
-    return check_or_none
 
 
 def instance(what: str, *class_names: str) -> Check:

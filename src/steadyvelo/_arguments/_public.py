@@ -13,7 +13,7 @@ from steadyvelo._settings import settings
 from ._table import ARGUMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["picture", "public"]
 
@@ -58,12 +58,14 @@ def _checked(
     function: Callable[P, Result], context: Callable[[], AbstractContextManager[Any]]
 ) -> Callable[P, Result]:
     signature = inspect.signature(function)
-    defaults = {name: each.default for name, each in signature.parameters.items()}
-    checks = {name: ARGUMENTS[name] for name in defaults}
+    parameters = signature.parameters
+    checks = {name: ARGUMENTS[name] for name in parameters}
+    # taken as they are
+    allowed = {name: [each.default, *_none(each)] for name, each in parameters.items()}
 
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> Result:
-        _refuse_unknown(function.__name__, defaults, kwargs)
+        _refuse_unknown(function.__name__, parameters, kwargs)
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
@@ -72,10 +74,11 @@ def _checked(
         values = bound.arguments
         try:
             for name, value in values.items():
-                if name == "rng" or value is not defaults[name]:
+                if not any(value is each for each in allowed[name]):
                     values[name] = checks[name](name, value)
-            if "rng" in checks and "rng" not in values:
-                values["rng"] = checks["rng"]("rng", defaults["rng"])
+            if "rng" in checks:
+                seed = values.get("rng", parameters["rng"].default)
+                values["rng"] = checks["rng"]("rng", seed)
         except (TypeError, ValueError) as error:
             # what was wrong is in the call, not in the checks
             raise error.with_traceback(None) from None
@@ -88,7 +91,12 @@ def _checked(
     return checked
 
 
-def _refuse_unknown(function: str, known: dict[str, Any], given: dict[str, Any]) -> None:
+def _none(parameter: inspect.Parameter) -> tuple[None] | tuple[()]:
+    """Return None where the annotation of an argument allows it."""
+    return (None,) if "None" in str(parameter.annotation) else ()
+
+
+def _refuse_unknown(function: str, known: Mapping[str, Any], given: dict[str, Any]) -> None:
     """Refuse an argument that the function does not have, with the name that was meant."""
     unknown = next((name for name in given if name not in known), None)
     if unknown is None:

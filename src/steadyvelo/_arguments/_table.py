@@ -1,6 +1,7 @@
 """What every argument of a public function takes, by its name.
 
-A name means the same in every function. A default is taken as it is, also where it is None.
+A name means the same in every function. Defaults are taken as they are, and None wherever the
+annotation of the argument says so.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from ._kinds import (
     name,
     names,
     number,
-    optional,
     pairs,
     seed,
     share,
@@ -74,11 +74,11 @@ _NAMES: dict[str, Check] = {
     "cell_attribute": name("the name of a column attribute"),
     "gene_attribute": name("the name of a row attribute"),
     "cluster": name("the name of a cluster"),
-    "root": optional(name("the name of a cell")),
-    "end": optional(name("the name of a cell")),
-    "title": optional(name("a title")),
+    "root": name("the name of a cell"),
+    "end": name("the name of a cell"),
+    "title": name("a title"),
     "cmap": name("the name of a colour map of matplotlib"),
-    "legend_loc": optional(name("a place for the legend")),
+    "legend_loc": name("a place for the legend"),
 }
 
 _LISTS: dict[str, Check] = {
@@ -89,7 +89,11 @@ _LISTS: dict[str, Check] = {
     "conditions": names("names of conditions", numbers=True),
     "edges": pairs,
     "components": whole_pair,
-    "barcode_map": mapping("a mapping from names of cells to names of the counts' cells"),
+    "barcode_map": any_of(
+        "a mapping from names of cells to names of the counts' cells, or the path of a file",
+        mapping("a mapping"),
+        file_path,
+    ),
     "palette": mapping("a mapping from groups to colours"),
     "ax": axes,
 }
@@ -116,6 +120,7 @@ _FLAGS: dict[str, Check] = dict.fromkeys(
 )
 
 _WHOLE: dict[str, Check] = {
+    "min_cells": whole_number(1),
     "n_bins": whole_number(1),
     "n_branches": whole_number(1),
     "n_cells": whole_number(1),
@@ -141,13 +146,13 @@ _NUMBERS: dict[str, Check] = {
     "level": share,
     "library_size_sd": number(least=0),
     "min_gamma": number(),
-    "min_mass": number(least=0),
     "min_overlap": number(least=0, most=1),
     "min_r2": number(),
     "min_shared_counts": number(least=0),
     "scale": number(above=0),
     "size": number(above=0),
     "smoothing": number(above=0),
+    "spacing": number(above=0),
     "threshold": number(least=-1, most=1),
     "tolerance": number(above=0),
 }
@@ -161,15 +166,15 @@ _CHOICES: dict[str, Check] = {
         instance("SizeFactors(...)", "SizeFactors"),
     ),
     "neighbors": any_of(
-        "the name of a neighbour graph, Neighbors(...) or None",
+        "the name of a neighbour graph, or Neighbors(...)",
         name("the name of a neighbour graph in uns"),
         instance("Neighbors(...)", "Neighbors"),
     ),
     "offset": choice(*(False, True), "nonnegative"),
     "r2": choice("fit", "all_cells"),
     "uncertainty": any_of(
-        "'crossfit', 'sandwich', CrossFit(...), Sandwich(...) or None",
-        optional(choice("crossfit", "sandwich")),
+        "'crossfit', 'sandwich', CrossFit(...) or Sandwich(...)",
+        choice("crossfit", "sandwich"),
         instance("CrossFit(...) or Sandwich(...)", "CrossFit", "Sandwich"),
     ),
     # a rule's name and its options, or numbers per cell, or per cell and gene

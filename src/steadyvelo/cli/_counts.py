@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ._errors import plain_errors
+from ._options import (
+    AmbiguousChoice,
+    AmbiguousOption,
+    CellAttribute,
+    Filtered,
+    GeneAttribute,
+    Out,
+    SplicedLayer,
+    UnsplicedLayer,
+)
 from ._speech import AsJson, Quiet, Speech
 
-__all__ = ["attach", "import_counts", "inspect"]
+if TYPE_CHECKING:
+    from anndata import AnnData
 
-AmbiguousChoice = StrEnum("AmbiguousChoice", ["default", "drop", "spliced", "unspliced", "keep"])
+__all__ = ["attach", "import_counts", "inspect"]
 
 
 def inspect(
     counts: Annotated[Path, typer.Argument(help="h5ad file, or what a counter wrote.")],
     groupby: Annotated[str | None, typer.Option(help="Column of obs to compare.")] = None,
-    spliced: Annotated[str | None, typer.Option(help="Layer of spliced counts.")] = None,
-    unspliced: Annotated[str | None, typer.Option(help="Layer of unspliced counts.")] = None,
+    spliced_size: Annotated[
+        str | None, typer.Option(help="Column of obs with a cell's spliced molecules.")
+    ] = None,
+    unspliced_size: Annotated[
+        str | None, typer.Option(help="Column of obs with a cell's unspliced molecules.")
+    ] = None,
+    ambiguous: AmbiguousOption = AmbiguousChoice.default,
+    spliced: SplicedLayer = None,
+    unspliced: UnsplicedLayer = None,
+    filtered: Filtered = None,
+    cell_attribute: CellAttribute = None,
+    gene_attribute: GeneAttribute = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -32,21 +52,26 @@ def inspect(
 
     Example: steadyvelo inspect Solo.out --json --quiet > checks.json
     """
-    with plain_errors(quiet=quiet):
-        from steadyvelo.io import read  # noqa: PLC0415
+    speech = Speech(quiet, as_json)
+    with plain_errors(quiet=quiet), speech.heard():
+        from steadyvelo import get  # noqa: PLC0415
+        from steadyvelo._run._summary import check_lines, refuse_stop  # noqa: PLC0415
         from steadyvelo.pp import qc  # noqa: PLC0415
 
-        from ._summary import (  # noqa: PLC0415
-            checks_summary,
-            proportion_lines,
-            refuse_stop,
-            verdict_lines,
-        )
+        from ._summary import checks_summary, proportion_lines  # noqa: PLC0415
 
-        adata = read(counts, spliced=spliced, unspliced=unspliced)
-        table = qc(adata, groupby=groupby)
-        speech = Speech(quiet, as_json)
-        speech.say("\n".join(verdict_lines(table)))
+        adata = _read(
+            counts,
+            ambiguous,
+            spliced=spliced,
+            unspliced=unspliced,
+            filtered=filtered,
+            cell_attribute=cell_attribute,
+            gene_attribute=gene_attribute,
+        )
+        qc(adata, groupby=groupby, spliced_size=spliced_size, unspliced_size=unspliced_size)
+        table = get.quality_checks(adata)
+        speech.say("\n".join(check_lines(table)))
         if groupby is not None:
             speech.say("\n".join(proportion_lines(adata)))
         speech.sum_up(checks_summary(adata, table))
@@ -55,13 +80,13 @@ def inspect(
 
 def import_counts(
     path: Annotated[Path, typer.Argument(help="File or folder that a counter wrote.")],
-    out: Annotated[Path, typer.Option(help="h5ad file to write.")],
-    ambiguous: Annotated[
-        AmbiguousChoice,
-        typer.Option(help="What becomes of ambiguous molecules; default is what the tool means."),
-    ] = AmbiguousChoice.default,
-    spliced: Annotated[str | None, typer.Option(help="Layer of spliced counts.")] = None,
-    unspliced: Annotated[str | None, typer.Option(help="Layer of unspliced counts.")] = None,
+    out: Out,
+    ambiguous: AmbiguousOption = AmbiguousChoice.default,
+    spliced: SplicedLayer = None,
+    unspliced: UnsplicedLayer = None,
+    filtered: Filtered = None,
+    cell_attribute: CellAttribute = None,
+    gene_attribute: GeneAttribute = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -72,21 +97,25 @@ def import_counts(
 
     Example: steadyvelo import Solo.out --out counts.h5ad
     """
-    with plain_errors(quiet=quiet):
-        import logging  # noqa: PLC0415
-
-        from steadyvelo.io import read, write_h5ad  # noqa: PLC0415
+    speech = Speech(quiet, as_json)
+    with plain_errors(quiet=quiet), speech.heard():
+        from steadyvelo.io import write_h5ad  # noqa: PLC0415
         from steadyvelo.io._files import check_target  # noqa: PLC0415
 
         from ._summary import counts_summary  # noqa: PLC0415
 
-        if not quiet:
-            logging.basicConfig(level=logging.INFO, format="%(message)s")
-        speech = Speech(quiet, as_json)
         target = check_target(out)
-        adata = read(path, ambiguous=ambiguous.value, spliced=spliced, unspliced=unspliced)
+        adata = _read(
+            path,
+            ambiguous,
+            spliced=spliced,
+            unspliced=unspliced,
+            filtered=filtered,
+            cell_attribute=cell_attribute,
+            gene_attribute=gene_attribute,
+        )
         write_h5ad(adata, target)
-        speech.say(f"wrote {target}: {adata.n_obs:,} cells × {adata.n_vars:,} genes")
+        speech.say(f"wrote {target}")
         speech.sum_up(counts_summary(adata, [target]))
 
 
@@ -96,42 +125,76 @@ def attach(
         list[str],
         typer.Argument(help="What a counter wrote; for several samples SAMPLE=PATH of each."),
     ],
-    out: Annotated[Path, typer.Option(help="h5ad file to write.")],
-    sample: Annotated[
+    out: Out,
+    sample_key: Annotated[
         str | None, typer.Option(help="Column of obs that holds the sample of each cell.")
     ] = None,
+    barcode_map: Annotated[
+        Path | None,
+        typer.Option(help="csv or tsv file: names of cells, and their names in the counts."),
+    ] = None,
     min_overlap: Annotated[float, typer.Option(help="Share of cells that must be found.")] = 0.9,
-    ambiguous: Annotated[
-        AmbiguousChoice, typer.Option(help="What becomes of ambiguous molecules.")
-    ] = AmbiguousChoice.default,
+    ambiguous: AmbiguousOption = AmbiguousChoice.default,
+    spliced: SplicedLayer = None,
+    unspliced: UnsplicedLayer = None,
+    filtered: Filtered = None,
+    cell_attribute: CellAttribute = None,
+    gene_attribute: GeneAttribute = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring spliced and unspliced counts to the cells of ANALYSED.
 
-    Example: steadyvelo attach cells.h5ad lung=run1/Solo.out liver=run2/Solo.out --sample organ
+    Example: steadyvelo attach cells.h5ad lung=run1/Solo.out liver=run2/Solo.out --sample-key organ
     --out counts.h5ad
     """
-    with plain_errors(quiet=quiet):
-        from steadyvelo.io import attach_counts, read, write_h5ad  # noqa: PLC0415
+    speech = Speech(quiet, as_json)
+    with plain_errors(quiet=quiet), speech.heard():
+        from steadyvelo.io import attach_counts, write_h5ad  # noqa: PLC0415
         from steadyvelo.io._anndata_files import load_h5ad  # noqa: PLC0415
         from steadyvelo.io._files import check_target  # noqa: PLC0415
 
         from ._summary import counts_summary  # noqa: PLC0415
 
-        speech = Speech(quiet, as_json)
         target = check_target(out)
-        named = [entry.partition("=") for entry in counts]
-        if len(counts) > 1 and not all(separator for _, separator, _ in named):
-            msg = f"several counts need names, as in SAMPLE=PATH; got {' '.join(counts)}."
-            raise ValueError(msg)
         adata = load_h5ad(analysed)
-        # a path may hold "=" itself
-        if len(counts) == 1 and (Path(counts[0]).exists() or not named[0][1]):
-            tables = read(counts[0], ambiguous=ambiguous.value)
+        options = {
+            "spliced": spliced,
+            "unspliced": unspliced,
+            "filtered": filtered,
+            "cell_attribute": cell_attribute,
+            "gene_attribute": gene_attribute,
+        }
+        paths = _paths(counts)
+        if isinstance(paths, str):
+            tables: Any = _read(paths, ambiguous, **options)
         else:
-            tables = {name: read(path, ambiguous=ambiguous.value) for name, _, path in named}
-        found = attach_counts(adata, tables, sample=sample, min_overlap=min_overlap, quiet=True)
+            tables = {name: _read(path, ambiguous, **options) for name, path in paths.items()}
+        attach_counts(
+            adata,
+            tables,
+            barcode_map=barcode_map,
+            sample_key=sample_key,
+            min_overlap=min_overlap,
+        )
         write_h5ad(adata, target)
-        speech.say(f"{found}\nwrote {target}")
+        speech.say(f"wrote {target}")
         speech.sum_up(counts_summary(adata, [target]))
+
+
+def _read(path: Path | str, ambiguous: AmbiguousChoice, **options: Any) -> AnnData:
+    from steadyvelo.io import read  # noqa: PLC0415
+
+    return read(path, ambiguous=ambiguous.value, **options)
+
+
+def _paths(counts: list[str]) -> str | dict[str, str]:
+    """Return the one path, or those of the samples by their names."""
+    named = [entry.partition("=") for entry in counts]
+    if len(counts) > 1 and not all(separator for _, separator, _ in named):
+        msg = f"several counts need names, as in SAMPLE=PATH; got {' '.join(counts)}."
+        raise ValueError(msg)
+    # a path may hold "=" itself
+    if len(counts) == 1 and (Path(counts[0]).exists() or not named[0][1]):
+        return counts[0]
+    return {name: path for name, _, path in named}

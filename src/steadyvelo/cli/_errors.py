@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from steadyvelo._settings import settings
 from steadyvelo._warnings import NoVelocityGenesError
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ INTERRUPTED = 130
 def plain_errors(*, quiet: bool = False) -> Iterator[None]:
     """Print what is wrong with the input without a traceback, and say so by the exit code.
 
-    Warnings are lines, too; with `quiet` there are none.
+    Warnings are lines, too; with `quiet` (verbosity 0) there are none, and functions say nothing.
     """
+    verbosity = {"verbosity": 0} if quiet else {}
 
     def one_line(message: Any, *_: Any, **__: Any) -> None:
         if not quiet:
@@ -38,7 +40,7 @@ def plain_errors(*, quiet: bool = False) -> Iterator[None]:
             print(f"warning: {message}", file=sys.stderr)
 
     try:
-        with warnings.catch_warnings(), _interrupts_kept():
+        with settings.override(**verbosity), warnings.catch_warnings(), _interrupts_kept():
             warnings.showwarning = one_line
             yield
     except (ValueError, KeyError, TypeError, OSError, MemoryError) as error:

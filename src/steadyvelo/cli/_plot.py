@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from steadyvelo._log import remark
 from steadyvelo._version import __version__
 
 from ._errors import plain_errors
+from ._options import VelocityKey
 from ._speech import AsJson, Quiet, Speech
 
 if TYPE_CHECKING:
@@ -18,61 +21,136 @@ if TYPE_CHECKING:
 
 __all__ = ["plot"]
 
+# function of `pl` for each picture
+_FUNCTIONS = {
+    "stream": "velocity_stream",
+    "grid": "velocity_grid",
+    "arrows": "velocity_arrows",
+    "control": "control",
+    "graph": "velocity_graph",
+    "phase": "phase_portrait",
+    "gene": "gene_velocity",
+    "heatmap": "heatmap",
+    "rank": "rank_genes",
+    "proportions": "proportions",
+    "reliability": "reliability",
+}
+Picture = StrEnum("Picture", list(_FUNCTIONS))
 
-Picture = StrEnum(
-    "Picture", "stream grid arrows control graph phase gene heatmap rank proportions reliability"
-)
+# how options of lists are written
+_WRITTEN = {"genes": "--gene", "cells": "--cell", "groups": "--group"}
+# what only what is computed for a picture takes
+_OF_RANKING = ("groupby", "sample_key")
+
+_CELLS, _ARROWS, _GENES = "Cells and names", "Arrows and lines", "Genes"
+
+
+def _option(text: str, panel: str, *names: str) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=panel, show_default=False)
 
 
 def plot(
+    context: typer.Context,
     result: Annotated[Path, typer.Argument(help="h5ad file that `steadyvelo run` wrote.")],
     picture: Annotated[Picture, typer.Argument(help="What to draw.")],
     out: Annotated[Path, typer.Option(help="File to write; its ending decides the format.")],
+    basis: Annotated[
+        str | None, typer.Option(help="Embedding (found if not given).", show_default=False)
+    ] = None,
+    color: Annotated[
+        str | None,
+        typer.Option(help="Column of obs to colour by (found if not given), or none for grey."),
+    ] = None,
+    groupby: Annotated[
+        str | None,
+        typer.Option(help="Column of obs with groups, for proportions and rank (found)."),
+    ] = None,
     genes: Annotated[
         list[str] | None, typer.Option("--gene", help="A gene; may be given several times.")
     ] = None,
     cells: Annotated[
         list[str] | None, typer.Option("--cell", help="A cell whose edges are drawn.")
     ] = None,
-    basis: Annotated[str, typer.Option(help="Embedding.")] = "umap",
-    color: Annotated[
-        str | None, typer.Option(help="Column of obs to colour or group by (found if not given).")
+    groups: Annotated[
+        list[str] | None, typer.Option("--group", help="A group whose genes are drawn.")
     ] = None,
-    velocity_key: Annotated[str, typer.Option(help="Prefix of the result.")] = "velocity",
-    dpi: Annotated[float, typer.Option(min=20, help="Points per inch of pixels.")] = 150,
+    sample_key: Annotated[
+        str | None, typer.Option(help="Column of obs with samples, for rank.")
+    ] = None,
+    velocity_key: VelocityKey = "velocity",
+    title: Annotated[str | None, _option("Title of the axes.", _CELLS)] = None,
+    components: Annotated[
+        tuple[int, int] | None, _option("Dimensions of the embedding, from 0.", _CELLS)
+    ] = None,
+    size: Annotated[float | None, _option("Area of a point.", _CELLS)] = None,
+    alpha: Annotated[float | None, _option("Strength of colours, 0 to 1.", _CELLS)] = None,
+    legend_loc: Annotated[str | None, _option("Place of the names.", _CELLS)] = None,
+    smoothing: Annotated[float | None, _option("Width of the smoothing.", _ARROWS)] = None,
+    min_cells: Annotated[int | None, _option("Cells near an arrow.", _ARROWS)] = None,
+    density: Annotated[float | None, _option("Closeness of lines.", _ARROWS)] = None,
+    n_grid: Annotated[int | None, _option("Arrows along a side.", _ARROWS)] = None,
+    spacing: Annotated[float | None, _option("Distance between arrows.", _ARROWS)] = None,
+    arrow_length: Annotated[float | None, _option("Length of a long arrow.", _ARROWS)] = None,
+    threshold: Annotated[float | None, _option("Least cosine of an edge.", _ARROWS)] = None,
+    rng: Annotated[int | None, _option("Seed, for control and graph.", _ARROWS)] = None,
+    n_columns: Annotated[int | None, _option("Columns of the figure.", _GENES)] = None,
+    show_fit_cells: Annotated[bool | None, _option("Mark the cells of the fit.", _GENES)] = None,
+    hexagons: Annotated[bool | None, _option("Hexagons instead of points.", _GENES)] = None,
+    sortby: Annotated[str | None, _option("Column of obs that orders cells.", _GENES)] = None,
+    n_bins: Annotated[int | None, _option("Bins of cells in a heatmap.", _GENES)] = None,
+    sort_genes: Annotated[bool | None, _option("Order genes by their peaks.", _GENES)] = None,
+    cmap: Annotated[str | None, _option("Colour map of a heatmap.", _GENES)] = None,
+    n_genes: Annotated[int | None, _option("Genes of each group.", _GENES)] = None,
+    level: Annotated[float | None, _option("Coverage of intervals.", _GENES)] = None,
+    fdr: Annotated[float | None, _option("False discovery rate.", _GENES)] = None,
+    dpi: Annotated[float, typer.Option(min=20, help="Pixels per inch.")] = 150,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw a picture of RESULT and write it to a png, svg, pdf or any other format of matplotlib.
 
+    Options that are not given are as in the functions of steadyvelo.pl.
+
     Example: steadyvelo plot result.h5ad stream --out stream.pdf --color clusters
 
     Example: steadyvelo plot result.h5ad phase --gene Ins2 --gene Gcg --out portraits.png
     """
-    with plain_errors(quiet=quiet):
+    speech = Speech(quiet, as_json)
+    with plain_errors(quiet=quiet), speech.heard():
         import matplotlib as mpl  # noqa: PLC0415
 
         mpl.use("agg")
-        from steadyvelo._adata._groups import cluster_column  # noqa: PLC0415
+        from steadyvelo import pl  # noqa: PLC0415
         from steadyvelo.io._anndata_files import load_h5ad  # noqa: PLC0415
         from steadyvelo.io._files import check_target, replacing  # noqa: PLC0415
 
-        speech = Speech(quiet, as_json)
         target = check_target(out)
         _check_format(target)
+        function = getattr(pl, _FUNCTIONS[picture.value])
+        given = _given(context)
+        takes = inspect.signature(function).parameters
+        _check_given(picture, given, set(takes))
         adata = load_h5ad(result)
-        if color is None:
-            color = cluster_column(adata)
-        named = list(genes or [])
-        where = {"basis": basis.removeprefix("X_"), "velocity_key": velocity_key}
-        _check_named(picture, named, color)
-        _compute_missing(adata, picture, speech, **where)
-        axes = _draw(adata, picture, named, list(cells or []), {"color": color, **where})
+        _compute_missing(adata, picture, given, velocity_key=velocity_key)
+        axes = function(adata, **{name: x for name, x in given.items() if name in takes})
         figure = getattr(axes, "figure", None) or axes.ravel()[0].figure
         with replacing(target) as file:
             figure.savefig(file, dpi=dpi, format=target.suffix.removeprefix("."))
         speech.say(f"wrote {target}")
         speech.sum_up({"version": __version__, "files": [str(target)]})
+
+
+def _given(context: typer.Context) -> dict[str, Any]:
+    """Return the options of pictures that were named, as functions take them."""
+    others = {"result", "picture", "out", "dpi", "quiet", "as_json"}
+    given = {}
+    for name, value in context.params.items():
+        source = context.get_parameter_source(name)
+        if name in others or source is None or source.name != "COMMANDLINE":
+            continue
+        none = name in {"color", "groupby", "legend_loc"} and value == "none"
+        given[name] = None if none else value
+    return given
 
 
 def _check_format(target: Path) -> None:
@@ -85,48 +163,46 @@ def _check_format(target: Path) -> None:
         raise ValueError(msg)
 
 
-def _check_named(picture: Picture, genes: list[str], color: str | None) -> None:
-    """Refuse a picture of genes or groups where none are named."""
-    if picture in {Picture.phase, Picture.gene, Picture.heatmap} and not genes:
-        msg = f"{picture.value} needs genes: name them as --gene NAME, several times for several."
+def _check_given(picture: Picture, given: dict[str, Any], takes: set[str]) -> None:
+    """Refuse options that a picture does not have, and a picture of genes where none are named."""
+    more = {
+        Picture.rank: set(_OF_RANKING),
+        Picture.control: {"rng"},
+        Picture.heatmap: {"rng"},
+    }.get(picture, set())
+    unknown = [name for name in given if name not in takes | more | {"velocity_key"}]
+    if unknown:
+        option = _WRITTEN.get(unknown[0], "--" + unknown[0].replace("_", "-"))
+        msg = f"{option} means nothing for {picture.value}; leave it out."
         raise ValueError(msg)
-    if picture is Picture.rank and color is None:
-        msg = "rank needs groups: name their column as --color."
+    if "genes" in takes and not given.get("genes"):
+        msg = f"{picture.value} needs genes: name them as --gene NAME, several times for several."
         raise ValueError(msg)
 
 
 def _compute_missing(
-    adata: AnnData, picture: Picture, speech: Speech, *, basis: str, velocity_key: str
+    adata: AnnData, picture: Picture, given: dict[str, Any], *, velocity_key: str
 ) -> None:
     """Compute what a picture shows and `run` did not."""
     from steadyvelo import _keys, tl  # noqa: PLC0415
+    from steadyvelo._adata._groups import cluster_column  # noqa: PLC0415
+    from steadyvelo.pl._found import AUTO, found_basis  # noqa: PLC0415
 
-    if picture is Picture.control and not _keys.RANDOMIZED.is_in(adata, velocity_key, basis):
-        speech.aside("randomising velocities")
-        tl.randomized_velocity(adata, basis=basis, velocity_key=velocity_key)
+    key = {"velocity_key": velocity_key}
+    seed = {"rng": given["rng"]} if "rng" in given else {}
+    if picture is Picture.control:
+        basis = found_basis(adata, given.get("basis", AUTO), velocity_key)
+        if not _keys.RANDOMIZED.is_in(adata, velocity_key, basis):
+            remark("randomised velocities …")
+            tl.randomized_velocity(adata, basis=basis, **key, **seed)
     if picture is Picture.heatmap and not _keys.PSEUDOTIME.is_in(adata, velocity_key):
-        speech.aside("finding pseudotime")
-        tl.velocity_pseudotime(adata, velocity_key=velocity_key)
-
-
-def _draw(
-    adata: AnnData, picture: Picture, genes: list[str], cells: list[str], here: dict[str, Any]
-) -> Any:
-    """Return the axes of a picture; `here` are basis, colour and prefix of the result."""
-    from steadyvelo import pl  # noqa: PLC0415
-
-    color, key = here["color"], {"velocity_key": here["velocity_key"]}
-    pictures: dict[Picture, Any] = {
-        Picture.stream: lambda: pl.velocity_stream(adata, **here),
-        Picture.grid: lambda: pl.velocity_grid(adata, **here),
-        Picture.arrows: lambda: pl.velocity_arrows(adata, **here),
-        Picture.control: lambda: pl.control(adata, **here),
-        Picture.graph: lambda: pl.velocity_graph(adata, cells or None, **here),
-        Picture.phase: lambda: pl.phase_portrait(adata, genes, color=color, **key),
-        Picture.gene: lambda: pl.gene_velocity(adata, genes, **here),
-        Picture.heatmap: lambda: pl.heatmap(adata, genes, color=color, **key),
-        Picture.rank: lambda: pl.rank_genes(adata, str(color), **key),
-        Picture.proportions: lambda: pl.proportions(adata, color),
-        Picture.reliability: lambda: pl.reliability(adata, **key),
-    }
-    return pictures[picture]()
+        remark("pseudotime …")
+        tl.velocity_pseudotime(adata, **key, **seed)
+    ranked = _keys.RANKED_GENES.is_in(adata, velocity_key) and not set(_OF_RANKING) & set(given)
+    if picture is Picture.rank and not ranked:
+        groupby = given["groupby"] if "groupby" in given else cluster_column(adata)
+        if groupby is None:
+            msg = "rank needs groups: name their column as --groupby."
+            raise ValueError(msg)
+        remark("ranking genes …")
+        tl.rank_velocity_genes(adata, groupby, sample_key=given.get("sample_key"), **key)

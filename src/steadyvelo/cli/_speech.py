@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from steadyvelo._log import heard_by
-from steadyvelo._settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["AsJson", "Quiet", "Speech"]
 
@@ -29,30 +30,28 @@ class Speech:
     quiet: bool = False
     as_json: bool = False
 
+    @property
+    def bars(self) -> bool:
+        """Whether bars are shown: to a person at a terminal."""
+        return not self.quiet and sys.stderr.isatty()
+
     def say(self, line: str) -> None:
         """Print a line to standard output, unless that belongs to the summary."""
         if not (self.quiet or self.as_json):
             print(line)
-
-    def aside(self, line: str) -> None:
-        """Print a line to standard error, above the bars that move there."""
-        if not self.quiet:
-            # looked up now: while bars move, it is theirs
-            print(line, file=sys.stderr)
 
     def sum_up(self, summary: dict[str, Any]) -> None:
         """Print the summary, where one is asked for."""
         if self.as_json:
             print(json.dumps(summary, indent=1, allow_nan=False))
 
-    @property
-    def bars(self) -> bool:
-        """Whether someone sees bars that move."""
-        return not self.quiet and sys.stderr.isatty()
-
     @contextmanager
     def heard(self) -> Iterator[None]:
-        """Print what functions say: results as lines of the command, the rest beside them."""
-        verbosity = 0 if self.quiet else settings.verbosity
-        with settings.override(verbosity=verbosity), heard_by(self.say, self.aside):
+        """Print what functions say for a while: results as lines, remarks to standard error."""
+        with heard_by(self.say, self._remark):
             yield
+
+    def _remark(self, line: str) -> None:
+        if not self.quiet:
+            # looked up now: while bars move, it is theirs
+            print(line, file=sys.stderr)

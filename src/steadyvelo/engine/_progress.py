@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
@@ -25,6 +26,8 @@ def shown(progress: ShowProgress, label: str) -> Iterator[Callable[[float], None
         from rich.console import Console  # noqa: PLC0415 (only where a bar is wanted)
         from rich.progress import Progress  # noqa: PLC0415
 
-        with Progress(console=Console(stderr=True)) as bar:
+        # results that go to a file do not belong to the bar's terminal
+        own = sys.stdout.isatty()
+        with Progress(console=Console(stderr=True), redirect_stdout=own) as bar:
             task = bar.add_task(label, total=1.0)
             yield lambda share: bar.update(task, completed=share)

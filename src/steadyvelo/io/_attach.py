@@ -16,11 +16,14 @@ from steadyvelo._adata._checks import check_adata, check_counts, check_key, list
 from steadyvelo._arguments import public
 from steadyvelo._log import say
 
+from ._barcode_map import read_barcode_map
 from ._layers import TOTALS, cell_totals, placed
 from ._match_cells import CellMatch, match_by_map, match_cells
 from ._match_genes import match_genes
 
 if TYPE_CHECKING:
+    import os
+
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -81,7 +84,7 @@ def attach_counts(
     adata: AnnData,
     counts: AnnData | Mapping[str, AnnData],
     *,
-    barcode_map: Mapping[str, str] | None = None,
+    barcode_map: Mapping[str, str] | str | os.PathLike[str] | None = None,
     sample_key: str | None = None,
     min_overlap: float = 0.9,
 ) -> AttachReport:
@@ -100,7 +103,8 @@ def attach_counts(
     counts
         What a reader of :mod:`steadyvelo.io` returned, or one such table per sample.
     barcode_map
-        From cell names of `adata` to cell names of the counts, where names cannot be matched.
+        From cell names of `adata` to cell names of the counts, where names cannot be matched: a
+        mapping, or a csv or tsv file of two columns without a header.
     sample_key
         Column of ``adata.obs`` that holds the sample of each cell. The counts' samples are the
         names of the mapping, or ``counts.obs["sample"]``.
@@ -148,6 +152,8 @@ def attach_counts(
     counts = _as_one(counts)
     for name in TOTALS:
         check_counts(counts, name)
+    if barcode_map is not None and not isinstance(barcode_map, Mapping):
+        barcode_map = read_barcode_map(barcode_map)
     cells, cells_by = _match(adata, counts, barcode_map, sample_key)
     matched = cells >= 0
     _check_overlap(adata, counts, matched, cells_by, min_overlap)

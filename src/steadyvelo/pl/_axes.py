@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ._legend import make_room
+from ._style import MAP_SIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-__all__ = ["as_text", "finished", "given_axes", "new_axes", "panels"]
+__all__ = ["as_text", "finished", "given_axes", "map_size", "new_axes", "panels", "show_map"]
 
 Drawn = TypeVar("Drawn")
+
+# of a map: space around the cells as share of their larger side, and the narrowest figure, inches
+_MARGIN, _NARROWEST = 0.04, 3.0
 
 
 def as_text(name: object) -> str:
@@ -29,6 +33,27 @@ def as_text(name: object) -> str:
 def new_axes(width: float, height: float) -> Axes:
     """Return the axes of a new figure of this size, inches."""
     return panels(1, 1, (width, height))[0]
+
+
+def map_size(points: NDArray[np.float64], side: float = MAP_SIDE) -> tuple[float, float]:
+    """Return width and height, inches, of a map of cells whose larger side is given."""
+    sides = np.ptp(points, axis=0) + 2 * _MARGIN * _larger_side(points)
+    width, height = np.maximum(side * sides / sides.max(), min(_NARROWEST, side))
+    return float(width), float(height)
+
+
+def show_map(ax: Axes, points: NDArray[np.float64]) -> None:
+    """Make axes a map of cells: equal scales, limits at the cells with a margin, no frame."""
+    margin = _MARGIN * _larger_side(points)
+    (left, lower), (right, upper) = points.min(axis=0) - margin, points.max(axis=0) + margin
+    ax.set_xlim(left, right)
+    ax.set_ylim(lower, upper)
+    ax.set_aspect("equal", adjustable="box")
+    ax.set_axis_off()
+
+
+def _larger_side(points: NDArray[np.float64]) -> float:
+    return float(np.ptp(points, axis=0).max()) or 1.0
 
 
 def panels(

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib import patheffects
 from matplotlib.lines import Line2D
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import listed, warn
 
 from ._axes import as_text
+from ._found import AUTO, found_color
 from ._legend import explain_categories, side_by_side
+from ._names_on_data import write_names
+from ._style import STRONG, tone_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +27,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["CellColors", "cell_colors", "color_column"]
+__all__ = ["MANY_POINTS", "CellColors", "cell_colors", "color_column"]
+
+# more points are pixels in vector files
+MANY_POINTS = 5_000
 
 _PLAIN = "#b8b8b8"
 _MISSING = "#d9d9d9"
+# what the points of all cells take together, points² an inch² of the larger side, and the size of
+# one at least and at most, points²
+_AREA, _SIZES = 4_500, (4.0, 150.0)
 
 
 @dataclass(frozen=True)
@@ -46,10 +54,53 @@ class CellColors:
     def scatter(self, ax: Axes, x: Any, y: Any, *, size: float, alpha: float = 1.0) -> Any:
         """Draw the cells as points, those above as pixels where they are many."""
         style: dict[str, Any] = {"s": size, "alpha": alpha, "linewidths": 0, "zorder": 1}
-        style["rasterized"] = len(x) > 5000
+        style["rasterized"] = len(x) > MANY_POINTS
         if self.values.ndim == 1:
-            return ax.scatter(x, y, c=self.values, cmap="viridis", **style)
+            return ax.scatter(x, y, c=self.values, cmap=_color_map(1.0, "white"), **style)
         return ax.scatter(x, y, c=self.values, **style)
+
+    def shade(
+        self, ax: Axes, points: NDArray[np.float64], *, size: float | None, strength: float
+    ) -> Any:
+        """Draw the cells as areas: points that touch, in colours mixed with the background.
+
+        Opaque points keep areas equally pale wherever cells are many; their order is random, so
+        that where clusters mix all are seen. `size` is their area, points².
+        """
+        if size is None:
+            inches = ax.get_window_extent().size / ax.figure.dpi
+            size = float(np.clip(_AREA * inches.max() ** 2 / len(points), *_SIZES))
+        order = np.random.default_rng(0).permutation(len(points))
+        # cells of no category below
+        order = order[np.argsort(self._known[order], kind="stable")]
+        style: dict[str, Any] = {"s": size, "linewidths": 0, "zorder": 1}
+        style["rasterized"] = len(points) > MANY_POINTS
+        behind = _background(ax)
+        if self.values.ndim == 1:
+            style |= {"cmap": _color_map(strength, behind), "plotnonfinite": True}
+            return ax.scatter(*points[order].T, c=self.values[order], **style)
+        return ax.scatter(*points[order].T, c=_mixed(self.values[order], strength, behind), **style)
+
+    @property
+    def _known(self) -> NDArray[np.bool_]:
+        """Which cells have a value or a category; all where nothing is coloured."""
+        if self.values.ndim == 1:
+            return np.isfinite(self.values)
+        return self.codes >= 0 if self.categories else np.ones(len(self.codes), dtype=bool)
+
+    def of_cells(self) -> NDArray[np.float64]:
+        """Return the colour of every cell, RGBA, shape (cells, 4); dark where all are alike."""
+        if not self.title:
+            return np.tile(mpl.colors.to_rgba(STRONG), (len(self.codes), 1))
+        if self.values.ndim == 2:
+            return self.values
+        shown = mpl.cm.ScalarMappable(cmap=_color_map(1.0, "white"))
+        return np.asarray(shown.to_rgba(np.ma.masked_invalid(self.values)))
+
+    def tone_apart(self, ax: Axes, strength: float) -> str:
+        """Return a pale tone that is no colour of a cluster, as named and as drawn."""
+        named = np.array([mpl.colors.to_rgba(c) for c in self.categories.values()]).reshape(-1, 4)
+        return tone_apart([*named, *_mixed(named, strength, _background(ax))])
 
     def explain(
         self,
@@ -57,8 +108,13 @@ class CellColors:
         points: Any,
         legend_loc: str | None,
         places: NDArray[np.float64] | None = None,
+        *,
+        strength: float = 1.0,
     ) -> None:
-        """Add a legend of categories, or a colour bar; `places` of cells are for ``"on data"``."""
+        """Add a legend of categories, or a colour bar; `places` of cells are for names on them.
+
+        With ``"auto"`` names stand on the cells where they fit, else in the right margin.
+        """
         if legend_loc is None or not self.title:
             return
         if not self.categories:
@@ -67,44 +123,54 @@ class CellColors:
             # colours as they are named, not as thin as the points
             bar.solids.set_alpha(1.0)
             return
-        if legend_loc == "on data" and places is not None:
-            self._name_on_data(axes[-1], places)
-            return
+        names = {as_text(name): color for name, color in self.categories.items()}
+        if legend_loc in {AUTO, "on data"}:
+            if places is not None:
+                fits = write_names(
+                    axes[-1], names, self.codes, places, only_if_they_fit=legend_loc == AUTO
+                )
+                if fits or legend_loc == "on data":
+                    return
+            legend_loc = "right margin"
+        behind = _background(axes[-1])
         handles = [
-            Line2D([], [], marker="o", ls="", color=color, label=as_text(name))
-            for name, color in self.categories.items()
+            Line2D([], [], marker="o", ls="", color=_mixed(color, strength, behind), label=name)
+            for name, color in names.items()
         ]
         explain_categories(axes, handles, as_text(self.title), legend_loc)
 
-    def _name_on_data(self, ax: Axes, places: NDArray[np.float64]) -> None:
-        """Write each category in the middle of its cells."""
-        outline = [patheffects.withStroke(linewidth=2.5, foreground="white")]
-        for number, name in enumerate(self.categories):
-            inside = self.codes == number
-            if inside.any():
-                middle = np.median(places[inside], axis=0)
-                text = ax.text(
-                    *middle,
-                    as_text(name),
-                    ha="center",
-                    va="center",
-                    fontsize="small",
-                    weight="bold",
-                    zorder=4,
-                )
-                text.set_path_effects(outline)
+
+def _mixed(colors: Any, strength: float, background: Any) -> NDArray[np.float64]:
+    """Return opaque colours that look like these with some opacity on a background."""
+    rgb = np.asarray(mpl.colors.to_rgba_array(colors))[:, :3]
+    mixed = strength * rgb + (1 - strength) * np.array(mpl.colors.to_rgb(background))
+    opaque = np.column_stack([mixed, np.ones(len(mixed))])
+    return opaque if np.ndim(colors) == 2 else opaque[0]
+
+
+def _background(ax: Axes) -> Any:
+    """Return the colour behind the cells; white where there is none."""
+    shade = ax.get_facecolor()
+    return shade[:3] if len(shade) < 4 or shade[3] > 0 else "white"
+
+
+def _color_map(strength: float, background: Any) -> mpl.colors.Colormap:
+    """Return the colour map of numbers, mixed with the background."""
+    table = _mixed(mpl.colormaps["viridis"](np.linspace(0, 1, 256)), strength, background)
+    return mpl.colors.ListedColormap(table).with_extremes(bad=_MISSING)
 
 
 def cell_colors(
     adata: AnnData, color: str | None, palette: Mapping[str, Any] | None = None
 ) -> CellColors:
-    """Return the colour of every cell: by a column of `obs`, or grey.
+    """Return the colour of every cell: by a column of `obs`, or grey; ``"auto"`` finds clusters.
 
     Without a `palette` categories have the colours in ``uns["{color}_colors"]``, where scanpy keeps
     them, and where there are none, those of a palette of matplotlib. A column that is missing, or
     a category that the palette misses, is refused.
     """
     none = np.full(adata.n_obs, -1, dtype=np.intp)
+    color = found_color(adata, color)
     if color is None:
         return CellColors("", np.tile(mpl.colors.to_rgba(_PLAIN), (adata.n_obs, 1)), {}, none)
     column = color_column(adata, color)

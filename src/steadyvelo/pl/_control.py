@@ -1,4 +1,4 @@
-"""The velocity field beside one that points nowhere."""
+"""The velocity field beside that of velocities with random signs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_key
+from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo._arguments import picture
 
-from ._axes import finished, given_axes, panels
+from ._axes import finished, given_axes, map_size, panels
+from ._found import found_basis
 from ._velocity_stream import velocity_stream
 
 if TYPE_CHECKING:
@@ -20,40 +23,44 @@ if TYPE_CHECKING:
 
 __all__ = ["control"]
 
+# larger side of a panel, inches
+_SIDE = 5.5
 
+
+@picture
 def control(
     adata: AnnData,
     *,
-    basis: str = "umap",
-    color: str | None = None,
+    basis: str = "auto",
+    color: str | None = "auto",
     velocity_key: str = "velocity",
     ax: Sequence[Axes] | None = None,
     components: tuple[int, int] = (0, 1),
-    n_grid: int = 50,
-    smoothing: float = 1.0,
-    min_mass: float = 0.05,
-    density: float = 1.2,
+    smoothing: float = 0.02,
+    min_cells: int = 3,
+    density: float = 1.0,
     palette: Mapping[str, Any] | None = None,
     size: float | None = None,
-    alpha: float = 0.5,
-    legend_loc: str | None = "right margin",
+    alpha: float = 0.55,
+    legend_loc: str | None = "auto",
     show: bool = False,
 ) -> NDArray[np.object_]:
     """Draw the streamlines of the data beside those of randomised velocities.
 
-    Both panels are made alike. Order that the right one shows as well, smoothing and projection
-    have made: only what the left shows and the right does not is in the velocities.
+    Both are made in the same way. Order that the right panel shows, too, comes from smoothing and
+    projection: only what the left shows and the right does not is in the velocities. Directions
+    of the control are not tested cell by cell, so that its lines are all alike.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.randomized_velocity`; any part of its cells.
-    basis, color, velocity_key, components, n_grid, smoothing, min_mass, density, show
+    basis, color, velocity_key, components, smoothing, min_cells, density, show
         As in :func:`steadyvelo.pl.velocity_stream`.
     ax
         Two axes to draw on; None makes new ones.
     palette, size, alpha, legend_loc
-        As there; the legend stands at the right panel.
+        As there; a legend stands at the right panel, names on the data in both.
 
     Returns
     -------
@@ -76,16 +83,16 @@ def control(
     ['data', 'randomised']
     """
     check_adata(adata)
-    basis = basis.removeprefix("X_")
+    basis = found_basis(adata, basis, velocity_key)
     name = _keys.RANDOMIZED.of(velocity_key, basis)
     check_key(adata, "obsm", name, f"run tl.randomized_velocity(adata, basis={basis!r}) first.")
     if ax is None:
-        axes = panels(2, 2, (5.25, 4.6))
+        points = check_finite_embedding(adata, basis)[:, list(components)]
+        axes = panels(2, 2, map_size(points, _SIDE))
     else:
         axes = given_axes(ax, 2, "two axes, for the data and the control")
-    # the name of the control's arrows is that of a fit of its own
-    keys = velocity_key, name.removesuffix(f"_{basis}")
-    for panel, key, title in zip(axes, keys, ("data", "randomised"), strict=True):
+
+    def draw(panel: Axes, key: str, legend_loc: str | None, title: str) -> None:
         velocity_stream(
             adata,
             basis=basis,
@@ -93,14 +100,19 @@ def control(
             velocity_key=key,
             ax=panel,
             components=components,
-            n_grid=n_grid,
             smoothing=smoothing,
-            min_mass=min_mass,
+            min_cells=min_cells,
             density=density,
             palette=palette,
             size=size,
             alpha=alpha,
-            legend_loc=legend_loc if title == "randomised" or legend_loc == "on data" else None,
+            legend_loc=legend_loc,
             title=title,
         )
+
+    # the name of the control's arrows is that of a fit of its own
+    draw(axes[1], name.removesuffix(f"_{basis}"), legend_loc, "randomised")
+    # what a legend at the right panel explains the left need not
+    named = "on data" if len(axes[1].texts) else None
+    draw(axes[0], velocity_key, named, "data")
     return finished(axes, own=ax is None, show=show)

@@ -10,8 +10,11 @@ from matplotlib.colors import TwoSlopeNorm
 from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._fit import Fit
+from steadyvelo._arguments import picture
 
-from ._axes import as_text, finished, given_axes, panels
+from ._axes import as_text, finished, given_axes, panels, show_map
+from ._colors import MANY_POINTS
+from ._found import found_basis
 from ._gene_values import gene_names, moments_of_genes
 from ._phase_portrait import phase_portrait
 
@@ -25,12 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["gene_velocity"]
 
 
+@picture
 def gene_velocity(
     adata: AnnData,
     genes: str | Sequence[str],
     *,
-    basis: str = "umap",
-    color: str | None = None,
+    basis: str = "auto",
+    color: str | None = "auto",
     velocity_key: str = "velocity",
     ax: Sequence[Axes] | None = None,
     components: tuple[int, int] = (0, 1),
@@ -79,7 +83,8 @@ def gene_velocity(
     """
     check_adata(adata)
     names = gene_names(adata, genes)
-    points = check_finite_embedding(adata, basis.removeprefix("X_"))[:, list(components)]
+    basis = found_basis(adata, basis, velocity_key)
+    points = check_finite_embedding(adata, basis)[:, list(components)]
     fit = Fit.read(adata, velocity_key)
     places = adata.var_names.get_indexer(names)
     abundances = zip(*moments_of_genes(fit, names), strict=True)
@@ -129,12 +134,10 @@ def _on_embedding(
         c=values[order],
         s=size,
         linewidths=0,
-        rasterized=len(points) > 5000,
+        rasterized=len(points) > MANY_POINTS,
         plotnonfinite=False,
         **style,
     )
     ax.figure.colorbar(drawn, ax=ax, shrink=0.8)
-    ax.set_aspect("equal", adjustable="datalim")
-    ax.set_xticks([])
-    ax.set_yticks([])
+    show_map(ax, points)
     ax.set_title(as_text(title))

@@ -9,13 +9,16 @@ import matplotlib as mpl
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_whole_number
+from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
+from steadyvelo._arguments import picture
 
 from ._axes import as_text, finished, new_axes
 from ._colors import cell_colors, color_column
+from ._found import found_color
 from ._gene_values import gene_names, moments_of_genes
 from ._legend import explain_above
+from ._style import LEGEND_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,12 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["heatmap"]
 
 
+@picture
 def heatmap(
     adata: AnnData,
     genes: Sequence[str],
     *,
     sortby: str | None = None,
-    color: str | None = None,
+    color: str | None = "auto",
     velocity_key: str = "velocity",
     n_bins: int = 100,
     sort_genes: bool = True,
@@ -57,7 +61,8 @@ def heatmap(
         Numeric column of ``obs``; None means ``"velocity_pseudotime"`` for
         ``velocity_key="velocity"``. Cells where it is unknown are left out.
     color
-        Column of ``obs`` with categories for the strip; None draws none.
+        Column of ``obs`` with categories for the strip; ``"auto"`` takes clusters where there are
+        some, None draws no strip.
     velocity_key
         Prefix of the fit whose smoothed counts are drawn.
     n_bins
@@ -78,7 +83,7 @@ def heatmap(
     KeyError
         If there is no fit, or a gene or column is unknown.
     ValueError
-        If the column is not numeric, or nowhere known.
+        If the column is not numeric, or has no non-missing values.
 
     Examples
     --------
@@ -106,10 +111,11 @@ def heatmap(
     drawn = ax.imshow(
         scaled[rows], aspect="auto", interpolation="nearest", cmap=cmap, vmin=0, vmax=1
     )
-    ax.set_yticks(range(len(names)), [as_text(names[row]) for row in rows], fontsize="small")
+    ax.set_yticks(range(len(names)), [as_text(names[row]) for row in rows], fontsize=LEGEND_TEXT)
     ax.set_xticks([])
     ax.set_xlabel(sortby or _keys.PSEUDOTIME.of(velocity_key))
     ax.figure.colorbar(drawn, ax=ax, label="expression, scaled", shrink=0.7)
+    color = found_color(adata, color)
     if color is not None:
         _strip(ax, adata, color, palette, order, edges)
     return finished(ax, own=own, show=show)
@@ -117,7 +123,6 @@ def heatmap(
 
 def _bins(adata: AnnData, sortby: str, n_bins: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the cells in order, and where bins begin and end among them."""
-    check_whole_number("n_bins", n_bins, least=1)
     if sortby not in adata.obs and sortby.endswith("_pseudotime"):
         msg = f"obs[{sortby!r}] is not there; run tl.velocity_pseudotime first, or name sortby=."
         raise KeyError(msg)
@@ -128,7 +133,7 @@ def _bins(adata: AnnData, sortby: str, n_bins: int) -> tuple[NDArray[np.intp], N
     values = column.to_numpy(dtype=np.float64)
     known = int(np.isfinite(values).sum())
     if known == 0:
-        msg = f"obs[{sortby!r}] is nowhere known."
+        msg = f"obs[{sortby!r}] has no non-missing values."
         raise ValueError(msg)
     values = np.where(np.isfinite(values), values, np.inf)
     order = np.argsort(values, kind="stable")[:known]

@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
 
+from ._style import LEGEND_TEXT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -20,7 +22,7 @@ __all__ = ["explain_above", "explain_categories", "make_room", "side_by_side"]
 
 _STYLE: dict[str, Any] = {
     "frameon": False,
-    "fontsize": "small",
+    "fontsize": LEGEND_TEXT,
     "columnspacing": 1.0,
     "handletextpad": 0.4,
 }

@@ -11,10 +11,13 @@ from scipy.stats import t as student_t
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
+from steadyvelo._arguments import picture
 
 from ._axes import as_text, finished, given_axes, panels
-from ._colors import cell_colors
+from ._colors import MANY_POINTS, cell_colors
+from ._found import found_color
 from ._gene_values import gene_names, moments_of_genes
+from ._style import NOTE_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,11 +36,12 @@ _MOST_POINTS = 20_000
 _IN_FIT, _MARK = "#e08214", "cells of the fit"
 
 
+@picture
 def phase_portrait(
     adata: AnnData,
     genes: str | Sequence[str],
     *,
-    color: str | None = None,
+    color: str | None = "auto",
     velocity_key: str = "velocity",
     ax: Axes | Sequence[Axes] | None = None,
     n_columns: int = 4,
@@ -45,7 +49,7 @@ def phase_portrait(
     palette: Mapping[str, Any] | None = None,
     size: float | None = None,
     alpha: float = 0.7,
-    density: bool | None = None,
+    hexagons: bool | None = None,
     legend_loc: str | None = "right margin",
     show: bool = False,
 ) -> Axes | NDArray[np.object_]:
@@ -72,9 +76,9 @@ def phase_portrait(
     show_fit_cells
         Ring the cells of the fit. On a part of the cells of the fit, whose quantiles
         are others, none are ringed and the title says so.
-    density
-        Draw how many cells lie where, in hexagons, in the place of points; cells of the fit
-        are points then. None means for more than 20,000 cells that have no `color`.
+    hexagons
+        Draw how many cells lie where, as hexagons instead of points; cells of the fit
+        are points then. None means for more than 20,000 cells unless a `color` is named.
     legend_loc
         Where matplotlib puts the legend, ``"right margin"``, or None for no legend.
 
@@ -87,7 +91,7 @@ def phase_portrait(
     KeyError
         If there is no fit, or a gene or column is unknown.
     ValueError
-        If there are not as many axes as genes, `density` is asked for with a `color`, or counts
+        If there are not as many axes as genes, `hexagons` are asked for with a `color`, or counts
         have changed since the fit.
 
     Examples
@@ -101,11 +105,14 @@ def phase_portrait(
     """
     check_adata(adata)
     names = gene_names(adata, genes)
-    if density and color is not None:
-        msg = f"a density shows no colours; leave out density=True or color={color!r}."
+    named = found_color(adata, color)
+    found = named != color
+    if hexagons and named is not None and not found:
+        msg = f"hexagons show no colours; leave out hexagons=True or color={color!r}."
         raise ValueError(msg)
-    many = color is None and adata.n_obs > _MOST_POINTS
-    density = many if density is None else density
+    many = (named is None or found) and adata.n_obs > _MOST_POINTS
+    hexagons = many if hexagons is None else hexagons
+    color = None if hexagons else named
     fit = Fit.read(adata, velocity_key)
     colors = cell_colors(adata, color, palette)
     places = adata.var_names.get_indexer(names)
@@ -120,14 +127,15 @@ def phase_portrait(
     for k, (panel, name) in enumerate(zip(axes, names, strict=True)):
         # when every cell is in the fit, marks would only hide them
         marked = None if in_fit is None or in_fit[k].all() else in_fit[k]
-        if density:
-            _draw_density(panel, spliced[k], unspliced[k], marked)
+        if hexagons:
+            _draw_hexagons(panel, spliced[k], unspliced[k], marked)
         else:
             _draw_points(panel, spliced[k], unspliced[k], marked, colors, size, alpha)
         _draw_line(panel, spliced[k], fit, adata.var.iloc[places[k]])
         panel.set_title(as_text(_line_title(adata, name, fit)))
         panel.set_xlabel("spliced")
         panel.set_ylabel("unspliced")
+        panel.spines[["top", "right"]].set_visible(False)
     _explain_marks(axes[0])
     colors.explain(axes, axes[-1].collections[0], legend_loc)
     return finished(axes[0] if len(names) == 1 else axes, own=ax is None, show=show)
@@ -164,12 +172,12 @@ def _draw_points(
             edgecolors="black",
             linewidths=0.4,
             zorder=0.9,
-            rasterized=len(spliced) > 5000,
+            rasterized=len(spliced) > MANY_POINTS,
             label=_MARK,
         )
 
 
-def _draw_density(
+def _draw_hexagons(
     ax: Axes,
     spliced: NDArray[np.float64],
     unspliced: NDArray[np.float64],
@@ -249,6 +257,6 @@ def _explain_marks(ax: Axes) -> None:
     """Say on one panel what the line and the rings are."""
     handles, labels = ax.get_legend_handles_labels()
     if handles:
-        legend = ax.legend(handles, labels, frameon=False, fontsize="x-small", loc="upper left")
+        legend = ax.legend(handles, labels, frameon=False, fontsize=NOTE_TEXT, loc="upper left")
         # an artist of its own, or the legend of the colours would replace it
         ax.add_artist(legend)

@@ -8,9 +8,11 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts
+from steadyvelo._arguments import picture
 
 from ._axes import as_text, finished, new_axes
 from ._colors import color_column
+from ._found import found_color
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -21,8 +23,9 @@ __all__ = ["proportions"]
 _KINDS = {_keys.SPLICED: "#4c72b0", _keys.UNSPLICED: "#dd8452", _keys.AMBIGUOUS: "#b0b0b0"}
 
 
+@picture
 def proportions(
-    adata: AnnData, groupby: str | None = None, *, ax: Axes | None = None, show: bool = False
+    adata: AnnData, groupby: str | None = "auto", *, ax: Axes | None = None, show: bool = False
 ) -> Axes:
     """Draw the shares of spliced, unspliced and ambiguous molecules, per group of cells.
 
@@ -35,7 +38,8 @@ def proportions(
     adata
         With layers ``spliced`` and ``unspliced``, and ``ambiguous`` where there are such.
     groupby
-        Column of ``obs``; None means all cells together.
+        Column of ``obs``; ``"auto"`` takes clusters where there are some, None means all cells
+        together.
     ax, show
         As in :func:`steadyvelo.pl.velocity_stream`.
 
@@ -52,7 +56,7 @@ def proportions(
     --------
     >>> import steadyvelo as sv
     >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
-    >>> ax = sv.pl.proportions(adata, "clusters")
+    >>> ax = sv.pl.proportions(adata)
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['spliced', 'unspliced']
     """
@@ -64,6 +68,7 @@ def proportions(
             for kind in kinds
         ]
     )
+    groupby = found_color(adata, groupby)
     if groupby is None:
         names, codes = ["all cells"], np.zeros(adata.n_obs, dtype=np.intp)
     else:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import norm
 
-from steadyvelo._adata._checks import check_level
 from steadyvelo._arguments import picture
 from steadyvelo.get import ranked_genes
 
 from ._axes import as_text, finished, panels
+from ._style import LEGEND_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,6 @@ def rank_genes(
     >>> [ax.get_title() for ax in sv.pl.rank_genes(adata)]
     ['branch 1', 'branch 2', 'trunk']
     """
-    check_level(level)
     table = ranked_genes(adata, groups, velocity_key=velocity_key)
     names = list(table["group"].unique())
     if ax is not None and len(names) > 1:
@@ -114,7 +113,7 @@ def _draw(ax: Axes, rows: pd.DataFrame, level: float, fdr: float) -> None:
     ax.hlines(places, effect - half, effect + half, colors=colors, lw=1.5)
     ax.scatter(effect, places, c=colors, s=18, zorder=3)
     ax.axvline(0, color="0.8", lw=0.8, zorder=0)
-    ax.set_yticks(places, map(as_text, rows["gene"]), fontsize="small")
+    ax.set_yticks(places, map(as_text, rows["gene"]), fontsize=LEGEND_TEXT)
     ax.invert_yaxis()
     ax.set_xlabel("velocity, group less rest")
     ax.spines[["top", "right"]].set_visible(False)

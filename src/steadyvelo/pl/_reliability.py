@@ -1,4 +1,4 @@
-"""Which clusters have a direction that the data support."""
+"""Verdicts of the clusters, and how many of their cells have a significant direction."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
+from steadyvelo._arguments import picture
 
 from ._axes import as_text, finished, new_axes
+from ._style import LEGEND_TEXT
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -23,13 +25,14 @@ _COLORS = {"supported": "#1b7837", "weak": "#e08214", "not supported": "#9e9e9e"
 _OTHER = "#9e9e9e"
 
 
+@picture
 def reliability(
     adata: AnnData, *, velocity_key: str = "velocity", ax: Axes | None = None, show: bool = False
 ) -> Axes:
-    """Draw for each cluster its verdict and the share of its cells with a determined direction.
+    """Draw for each cluster its verdict and the share of its cells with a significant direction.
 
-    A line marks the share that is determined in controls which go nowhere, where there are some:
-    a bar that does not reach beyond it is what noise gives.
+    A line marks the share in sign-flipped controls, where there are some: a bar that does not reach
+    beyond it is what noise gives.
 
     Parameters
     ----------
@@ -56,7 +59,7 @@ def reliability(
     >>> adata = sv.run(adata, basis="pca", uncertainty="crossfit", groupby="clusters")
     >>> ax = sv.pl.reliability(adata)
     >>> ax.get_xlabel()
-    'share of cells whose direction is determined'
+    'share of cells with a significant direction'
     """
     check_adata(adata)
     remedy = f"run tl.reliability(adata, velocity_key={velocity_key!r}, groupby=...) first."
@@ -80,9 +83,11 @@ def reliability(
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlim(0, 1.25)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
-    ax.set_xlabel("share of cells whose direction is determined")
+    ax.set_xlabel("share of cells with a significant direction")
     ax.spines[["top", "right"]].set_visible(False)
     if controls.notna().any():
-        ax.plot([], [], color="black", lw=1.5, label="in controls that go nowhere")
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, fontsize="small")
+        ax.plot([], [], color="black", lw=1.5, label="in sign-flipped controls")
+        ax.legend(
+            loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, fontsize=LEGEND_TEXT
+        )
     return finished(ax, show=show)

@@ -6,43 +6,56 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from steadyvelo._adata._checks import check_positive
+
+from steadyvelo._arguments import picture
+
+from ._axes import finished
 from ._colors import cell_colors
-from ._plane import FAINT, STRONG, Plane
+from ._field import thinned
+from ._plane import Plane
+from ._style import STRONG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 __all__ = ["velocity_arrows"]
 
 _MANY_ARROWS = 2_000
+# the quantile of lengths from which arrows are equally long, and how long short ones are drawn
+_LONG, _SHORTEST = 0.9, 0.33
 
 
+@picture
 def velocity_arrows(
     adata: AnnData,
     *,
-    basis: str = "umap",
-    color: str | None = None,
+    basis: str = "auto",
+    color: str | None = "auto",
     velocity_key: str = "velocity",
     ax: Axes | None = None,
     components: tuple[int, int] = (0, 1),
-    arrow_length: float = 0.06,
+    spacing: float = 0.013,
+    arrow_length: float = 0.04,
     palette: Mapping[str, Any] | None = None,
     size: float | None = None,
-    alpha: float = 0.5,
-    legend_loc: str | None = "right margin",
+    alpha: float = 0.3,
+    legend_loc: str | None = "auto",
     title: str | None = None,
     show: bool = False,
 ) -> Axes:
-    """Draw cells on an embedding and the arrow of each.
+    """Draw cells on an embedding and arrows of cells, in their colours.
 
-    The longest arrow (99th percentile) is `arrow_length` of the larger side of the picture, the
-    others in proportion: an arrow's length says how well the edges of a cell agree. After
-    :func:`steadyvelo.tl.direction` arrows that cannot be told from noise are faint. A cell without
-    an arrow has a point alone. Many cells are easier to read on a part of them, as
-    ``adata[::10]``; more than 2,000 arrows are drawn as pixels in vector files.
+    Arrows are thinned evenly: no two start nearer to each other than `spacing`, and as many are
+    drawn as fit. They are drawn in proportion up to the 90th percentile of their
+    lengths and alike beyond, and no shorter than a third of it; an arrow's length says how well
+    the edges of a cell agree. After :func:`steadyvelo.tl.direction` arrows that are not
+    significant, by ``obs["velocity_umap_determined"]``, are thin and pale. A cell without an arrow
+    has a point alone. More than 2,000 arrows are drawn as pixels in vector files.
 
     Parameters
     ----------
@@ -50,8 +63,11 @@ def velocity_arrows(
         Result of :func:`steadyvelo.tl.velocity_embedding`; any part of its cells.
     basis, color, velocity_key, ax, components
         As in :func:`steadyvelo.pl.velocity_stream`.
+    spacing
+        Least distance between the cells whose arrows are drawn, as share of the larger side of the
+        picture; 0 draws the arrow of every cell.
     arrow_length
-        Length of a long arrow, as share of the larger side of the picture.
+        Length of the longest arrows, as share of that side.
     palette, size, alpha, legend_loc, title, show
         As in :func:`steadyvelo.pl.velocity_stream`.
 
@@ -69,28 +85,60 @@ def velocity_arrows(
     >>> import steadyvelo as sv
     >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
     >>> adata = sv.run(adata, basis="pca", uncertainty=None)
-    >>> ax = sv.pl.velocity_arrows(adata, basis="pca", color="clusters")
-    >>> ax.get_title()
-    'pca'
+    >>> ax = sv.pl.velocity_arrows(adata)
+    >>> len(ax.texts) == adata.obs["clusters"].nunique()
+    True
     """
+    check_positive("arrow_length", arrow_length)
+    if not 0 <= spacing < np.inf:
+        msg = f"spacing is a share of the larger side, 0 for every cell; it is {spacing}."
+        raise ValueError(msg)
     plane = Plane.of(adata, basis, velocity_key, components)
     colors = cell_colors(adata, color, palette)
-    ax = plane.draw_cells(ax, colors, size=size, alpha=alpha, legend_loc=legend_loc)
-    some = np.isfinite(plane.arrows).all(axis=1)
-    points, arrows = plane.points[some], plane.arrows[some]
-    long = np.percentile(np.linalg.norm(arrows, axis=1), 99)
-    side = np.ptp(plane.points, axis=0).max()
-    sure = np.ones(len(points), dtype=bool) if plane.determined is None else plane.determined[some]
-    ax.quiver(
-        *points.T,
-        *arrows.T,
-        color=np.where(sure, STRONG, FAINT),
-        angles="xy",
-        scale_units="xy",
-        scale=(long or 1.0) / (arrow_length * (side or 1.0)),
-        width=0.002,
-        rasterized=len(points) > _MANY_ARROWS,
-        zorder=2,
-    )
-    plane.explain_arrows(ax)
-    return plane.finish(ax, title, show=show)
+    ax = plane.draw_cells(ax, colors, size=size, alpha=alpha, legend_loc=legend_loc, title=title)
+    pale = colors.tone_apart(ax, alpha)
+    length = np.linalg.norm(plane.arrows, axis=1)
+    side = float(np.ptp(plane.points, axis=0).max()) or 1.0
+    # NaN is not above 0
+    some = np.flatnonzero(length > 0)
+    longest = np.quantile(length[some], _LONG) if len(some) else 1.0
+    some = some[_evenly(plane.points[some], spacing * side)]
+    sure = np.ones(len(some), dtype=bool) if plane.determined is None else plane.determined[some]
+    drawn = np.clip(length[some] / longest, _SHORTEST, 1.0) / length[some]
+    shades = colors.of_cells()[some]
+    for chosen, color_of, width, outline in (
+        (~sure, pale, 0.007, 0.0),
+        (sure, shades[sure], 0.013, 0.3),
+    ):
+        ax.quiver(
+            *plane.points[some[chosen]].T,
+            *(plane.arrows[some] * drawn[:, None])[chosen].T,
+            color=color_of,
+            edgecolor=STRONG if outline else "none",
+            linewidth=outline,
+            angles="xy",
+            scale_units="xy",
+            scale=1 / (arrow_length * side),
+            units="inches",
+            width=width,
+            headwidth=4.5,
+            headlength=4.5,
+            headaxislength=4,
+            minlength=0,
+            rasterized=len(some) > _MANY_ARROWS,
+            zorder=3 if outline else 2,
+        )
+    plane.explain_arrows(ax, pale)
+    return finished(ax, show=show)
+
+
+def _evenly(points: NDArray[np.float64], distance: float) -> NDArray[np.intp]:
+    """Return some of the points, no two nearer to each other than a distance, as many as fit."""
+    if distance <= 0:
+        return np.arange(len(points))
+    order = np.random.default_rng(0).permutation(len(points))
+    # one of the points of every small square, so that the next step sees few
+    squares = np.floor(points[order] / (0.25 * distance)).astype(np.int64)
+    _, first = np.unique(squares, axis=0, return_index=True)
+    order = order[np.sort(first)]
+    return np.sort(order[thinned(points[order], distance)])

@@ -11,7 +11,9 @@ from matplotlib.colors import TwoSlopeNorm
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import listed
+from steadyvelo._arguments import picture
 
+from ._axes import finished
 from ._colors import cell_colors
 from ._plane import Plane
 
@@ -28,12 +30,13 @@ _CHOSEN = 5
 _MANY_EDGES = 2_000
 
 
+@picture
 def velocity_graph(
     adata: AnnData,
     cells: str | Sequence[str] | None = None,
     *,
-    basis: str = "umap",
-    color: str | None = None,
+    basis: str = "auto",
+    color: str | None = "auto",
     velocity_key: str = "velocity",
     ax: Axes | None = None,
     components: tuple[int, int] = (0, 1),
@@ -42,7 +45,7 @@ def velocity_graph(
     palette: Mapping[str, Any] | None = None,
     size: float | None = None,
     alpha: float = 0.3,
-    legend_loc: str | None = "right margin",
+    legend_loc: str | None = "auto",
     title: str | None = None,
     show: bool = False,
 ) -> Axes:
@@ -82,9 +85,9 @@ def velocity_graph(
     >>> import steadyvelo as sv
     >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
     >>> adata = sv.run(adata, basis="pca", uncertainty=None)
-    >>> ax = sv.pl.velocity_graph(adata, ["cell 1", "cell 7"], basis="pca")
-    >>> ax.get_title()
-    'pca'
+    >>> ax = sv.pl.velocity_graph(adata, ["cell 1", "cell 7"])
+    >>> ax.figure.axes[1].get_ylabel()
+    'correlation with the velocity'
     """
     plane = Plane.of(adata, basis, velocity_key, components)
     remedy = f"run tl.velocity_graph(adata, velocity_key={velocity_key!r}) first."
@@ -100,7 +103,7 @@ def velocity_graph(
     # those along the velocity on top
     order = np.argsort(value)
     most = float(np.abs(value).max(initial=0.0)) or 1.0
-    ax = plane.draw_cells(ax, colors, size=size, alpha=alpha, legend_loc=legend_loc)
+    ax = plane.draw_cells(ax, colors, size=size, alpha=alpha, legend_loc=legend_loc, title=title)
     lines = LineCollection(
         np.stack([plane.points[start[order]], plane.points[end[order]]], axis=1).tolist(),
         array=value[order],
@@ -111,10 +114,10 @@ def velocity_graph(
         zorder=2,
         rasterized=len(value) > _MANY_EDGES,
     )
-    ax.add_collection(lines)
+    ax.add_collection(lines, autolim=False)
     ax.figure.colorbar(lines, ax=ax, label="correlation with the velocity", shrink=0.7)
     ax.scatter(*plane.points[places].T, s=45, facecolors="none", edgecolors="black", zorder=3)
-    return plane.finish(ax, title, show=show)
+    return finished(ax, show=show)
 
 
 def _places(adata: AnnData, cells: str | Sequence[str] | None, rng: int) -> NDArray[np.intp]:

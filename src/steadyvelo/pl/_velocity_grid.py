@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from steadyvelo._arguments import picture
+
+from ._axes import finished
 from ._colors import cell_colors
-from ._plane import FAINT, STRONG, Plane
+from ._plane import Plane
+from ._style import STRONG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,41 +21,48 @@ if TYPE_CHECKING:
 
 __all__ = ["velocity_grid"]
 
+# the quantile of lengths from which arrows are equally long, and how long short ones are drawn
+_LONG, _SHORTEST = 0.9, 0.4
 
+
+@picture
 def velocity_grid(
     adata: AnnData,
     *,
-    basis: str = "umap",
-    color: str | None = None,
+    basis: str = "auto",
+    color: str | None = "auto",
     velocity_key: str = "velocity",
     ax: Axes | None = None,
     components: tuple[int, int] = (0, 1),
-    n_grid: int = 35,
-    smoothing: float = 1.0,
-    min_mass: float = 0.05,
-    arrow_length: float = 2.0,
+    n_grid: int = 45,
+    smoothing: float = 0.02,
+    min_cells: int = 3,
+    arrow_length: float = 1.2,
     palette: Mapping[str, Any] | None = None,
     size: float | None = None,
-    alpha: float = 0.5,
-    legend_loc: str | None = "right margin",
+    alpha: float = 0.55,
+    legend_loc: str | None = "auto",
     title: str | None = None,
     show: bool = False,
 ) -> Axes:
     """Draw cells on an embedding and their mean arrows on a grid.
 
-    The field is that of :func:`steadyvelo.pl.velocity_stream`. The longest mean arrow is
-    `arrow_length` steps of the grid, the others in proportion. After
-    :func:`steadyvelo.tl.direction` arrows are faint where most cells around have no direction that
-    can be told from noise.
+    The field is that of :func:`steadyvelo.pl.velocity_stream`, drawn where cells are near: on
+    square places, and in branches that pass between them on others. Mean
+    arrows are drawn in proportion up to the 90th percentile of their lengths and alike beyond, and
+    no shorter than two fifths of it, so that each can be read. Arrows are thin and pale where a
+    stream's lines are: where fewer than half of the cells around have a significant direction.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.velocity_embedding`; any part of its cells.
-    basis, color, velocity_key, ax, components, n_grid, smoothing, min_mass
+    basis, color, velocity_key, ax, components, smoothing, min_cells
         As in :func:`steadyvelo.pl.velocity_stream`.
+    n_grid
+        Places of the grid along the larger side; steps are the same along the other.
     arrow_length
-        Length of the longest arrow, in steps of the grid.
+        Length of the longest arrows, in steps of the grid.
     palette, size, alpha, legend_loc, title, show
         As in :func:`steadyvelo.pl.velocity_stream`.
 
@@ -69,32 +80,38 @@ def velocity_grid(
     >>> import steadyvelo as sv
     >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
     >>> adata = sv.run(adata, basis="pca", uncertainty=None)
-    >>> ax = sv.pl.velocity_grid(adata, basis="pca", color="clusters")
-    >>> ax.get_title()
-    'pca'
+    >>> ax = sv.pl.velocity_grid(adata)
+    >>> len(ax.texts) == adata.obs["clusters"].nunique()
+    True
     """
     plane = Plane.of(adata, basis, velocity_key, components)
     colors = cell_colors(adata, color, palette)
-    field = plane.field(n_grid, smoothing, min_mass)
-    ax = plane.draw_cells(ax, colors, size=size, alpha=alpha, legend_loc=legend_loc)
-    there = ~np.ma.getmaskarray(field.u)
-    x, y = (grid[there] for grid in np.meshgrid(field.x, field.y))
-    step = min(np.diff(field.x)[0], np.diff(field.y)[0])
-    longest = float(field.length.max()) if there.any() else 0.0
-    ax.quiver(
-        x,
-        y,
-        field.u[there].filled(),
-        field.v[there].filled(),
-        color=np.where(field.determined[there] >= 0.5, STRONG, FAINT),
-        angles="xy",
-        scale_units="xy",
-        scale=(longest or 1.0) / (arrow_length * step),
-        width=0.003,
-        headwidth=4,
-        headlength=5,
-        headaxislength=4.5,
-        zorder=2,
-    )
-    plane.explain_arrows(ax)
-    return plane.finish(ax, title, show=show)
+    field = plane.field(smoothing, min_cells, coarse_step=1 / n_grid)
+    rows, columns = field.every(round(field.side / n_grid / field.step))
+    ax = plane.draw_cells(ax, colors, size=size, alpha=alpha, legend_loc=legend_loc, title=title)
+    pale = colors.tone_apart(ax, alpha)
+    places = np.stack([field.x[columns], field.y[rows]])
+    arrows = np.stack([field.u.data[rows, columns], field.v.data[rows, columns]])
+    length = np.linalg.norm(arrows, axis=0)
+    if len(length):
+        arrows *= np.clip(length / np.quantile(length, _LONG), _SHORTEST, 1.0) / length
+    strong = field.determined[rows, columns] >= 0.5
+    for chosen, shade, width in ((~strong, pale, 0.009), (strong, STRONG, 0.013)):
+        ax.quiver(
+            *places[:, chosen],
+            *arrows[:, chosen],
+            color=shade,
+            angles="xy",
+            scale_units="xy",
+            scale=n_grid / (arrow_length * field.side),
+            units="inches",
+            width=width,
+            headwidth=4.2,
+            headlength=4.2,
+            headaxislength=3.8,
+            minlength=0,
+            pivot="mid",
+            zorder=2,
+        )
+    plane.explain_arrows(ax, pale)
+    return finished(ax, show=show)

@@ -2,77 +2,106 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.collections import LineCollection
 
+from steadyvelo._arguments import picture
+
+from ._axes import finished
 from ._colors import cell_colors
-from ._plane import FAINT, STRONG, Plane
+from ._plane import Plane
+from ._streamlines import streamlines
+from ._style import STRONG
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from ._field import Field
 
 __all__ = ["velocity_stream"]
 
+# lines between neighbours of which there is this share of the larger side, at density 1
+_DISTANCE = 1 / 72
+# width of lines where arrows are short, what long ones add, and of lines that are not significant
+_THIN, _ADDED, _PALE = 0.7, 0.8, 0.6
+# widths that are told apart, and the quantile of lengths from which they are the same
+_LEVELS, _LONG = 5, 0.95
+# share of the larger side between arrow heads of a line
+_BETWEEN_HEADS = 0.2
+# of an arrow head: width of the shaft, inches, and its own length in these
+_SHAFT, _HEAD = 0.016, 6.0
 
+
+@picture
 def velocity_stream(
     adata: AnnData,
     *,
-    basis: str = "umap",
-    color: str | None = None,
+    basis: str = "auto",
+    color: str | None = "auto",
     velocity_key: str = "velocity",
     ax: Axes | None = None,
     components: tuple[int, int] = (0, 1),
-    n_grid: int = 50,
-    smoothing: float = 1.0,
-    min_mass: float = 0.05,
-    density: float = 1.2,
+    smoothing: float = 0.02,
+    min_cells: int = 3,
+    density: float = 1.0,
     palette: Mapping[str, Any] | None = None,
     size: float | None = None,
-    alpha: float = 0.5,
-    legend_loc: str | None = "right margin",
+    alpha: float = 0.55,
+    legend_loc: str | None = "auto",
     title: str | None = None,
     show: bool = False,
 ) -> Axes:
     """Draw cells on an embedding and streamlines along their arrows.
 
-    Arrows are averaged on a grid with a Gaussian kernel; where there are few cells nothing is
-    drawn. Lines are thicker where arrows are longer, which says how well the edges of a cell
-    agree, not how fast it changes. After :func:`steadyvelo.tl.direction` they are faint where most
-    cells around have no direction that can be told from noise. Steps and averages are float64.
+    Arrows are averaged around the places of a grid with a Gaussian kernel; lines follow these
+    means, evenly spaced, and end where no cells are near. They are thicker where arrows are longer,
+    which says how well the edges of a cell agree, not how fast it changes. After
+    :func:`steadyvelo.tl.direction` (which :func:`steadyvelo.tl.reliability` calls) lines are thin
+    and pale where fewer than half of the cells around, weighted by the kernel, have a significant
+    direction, ``obs["velocity_umap_determined"]``; where nothing was tested all lines are alike.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.velocity_embedding`; any part of its cells.
     basis
-        Name of the embedding.
+        Name of the embedding; ``"auto"`` takes the one that got its arrows last.
     color
-        Column of ``obs`` to colour cells by; None means grey.
+        Column of ``obs`` to colour cells by; ``"auto"`` takes clusters, the first column with a
+        usual name (``clusters``, ``leiden``, ``cell_type`` …), and None means grey.
     velocity_key
         Prefix of the result.
     ax
         Axes to draw on; None makes new ones.
     components
         Which two dimensions of the embedding, counted from 0.
-    n_grid, smoothing, min_mass
-        Points of the grid along each axis, width of the kernel in steps of it, and the density,
-        as share of its 99th percentile, below which nothing is drawn.
+    smoothing
+        Width of the kernel (its standard deviation), as share of the larger side of the picture;
+        where cells are few it is at least the usual distance between neighbours.
+    min_cells
+        Cells that must be near a cell, itself included, so that lines are drawn around it: within
+        twice the width of the kernel. Lines are drawn within 1.2 of that width of such a
+        cell, wherever cells are dense or sparse.
     density
-        Closeness of streamlines, as in :meth:`matplotlib.axes.Axes.streamplot`.
+        Closeness of streamlines: at 1, neighbours are a 72nd of the larger side apart.
     palette
         Colours of categories; None means scanpy's in ``uns``, else matplotlib's.
     size, alpha
-        Area (points²; None chooses by the number of cells) and opacity of the points.
+        Area (points²; None chooses by the number of cells) and strength of the colours of the
+        points, from 0 for that of the background to 1 for those of the categories.
     legend_loc
-        Where matplotlib puts the legend, ``"right margin"``, ``"on data"`` for names in the
-        middle of each category, or None for no legend.
+        ``"auto"`` writes the names of up to 25 categories on their cells if they fit, else in a
+        legend in the right margin; ``"on data"``, ``"right margin"``, a place of matplotlib's
+        legends, or None for no names. Numbers get a colour bar.
     title
-        Title of the axes; None means the basis.
+        Title of the axes; None means none.
     show
         Open the picture in a window.
 
@@ -92,30 +121,80 @@ def velocity_stream(
     >>> import steadyvelo as sv
     >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
     >>> adata = sv.run(adata, basis="pca", uncertainty=None)
-    >>> ax = sv.pl.velocity_stream(adata, basis="pca", color="clusters")
-    >>> ax.get_title()
-    'pca'
+    >>> ax = sv.pl.velocity_stream(adata)
+    >>> len(ax.texts) == adata.obs["clusters"].nunique()
+    True
     """
     plane = Plane.of(adata, basis, velocity_key, components)
     colors = cell_colors(adata, color, palette)
-    field = plane.field(n_grid, smoothing, min_mass)
-    ax = plane.draw_cells(ax, colors, size=size, alpha=alpha, legend_loc=legend_loc)
-    length = field.length
-    longest = length.max()
-    if np.ma.is_masked(longest) or longest == 0:
-        longest = 1.0
-    ax.streamplot(
-        field.x,
-        field.y,
-        field.u,
-        field.v,
-        density=density,
-        color=field.determined,
-        cmap=ListedColormap([FAINT, STRONG]),
-        norm=Normalize(0, 1),
-        linewidth=np.ma.filled(0.4 + 1.2 * length / longest, 0.4),
-        arrowsize=1.1,
-        zorder=2,
-    )
-    plane.explain_arrows(ax)
-    return plane.finish(ax, title, show=show)
+    field = plane.field(smoothing, min_cells)
+    ax = plane.draw_cells(ax, colors, size=size, alpha=alpha, legend_loc=legend_loc, title=title)
+    pale = colors.tone_apart(ax, alpha)
+    _draw_lines(ax, field, streamlines(field, _DISTANCE * field.side / density), pale)
+    plane.explain_arrows(ax, pale)
+    return finished(ax, show=show)
+
+
+def _draw_lines(ax: Axes, field: Field, lines: list[NDArray[np.float64]], pale: str) -> None:
+    """Draw lines with their heads, those that are not significant under the others."""
+    length = field.length.filled(0.0)
+    longest = np.quantile(length[length > 0], _LONG) if (length > 0).any() else 1.0
+    pieces: list[NDArray[np.float64]] = []
+    levels: list[int] = []
+    heads: list[NDArray[np.float64]] = []
+    for line in lines:
+        middles = 0.5 * (line[1:] + line[:-1])
+        share = np.clip(field.at(length, middles) / longest, 0, 1)
+        level = np.rint(share * (_LEVELS - 1)).astype(int)
+        level[field.at(field.determined, middles) < 0.5] = -1
+        for first, end in _runs(level):
+            pieces.append(line[first : end + 1])
+            levels.append(int(level[first]))
+        n_heads = max(1, round(_extent(line) / (_BETWEEN_HEADS * field.side)))
+        at = ((np.arange(n_heads) + 0.5) / n_heads * len(level)).astype(int)
+        heads.append(np.column_stack([middles[at], (line[1:] - line[:-1])[at], level[at]]))
+    if not lines:
+        return
+    of_piece, head = np.array(levels), np.concatenate(heads)
+    widths = np.where(of_piece < 0, _PALE, _THIN + _ADDED * of_piece / (_LEVELS - 1))
+    for strong, shade in ((False, pale), (True, STRONG)):
+        chosen = np.flatnonzero((of_piece >= 0) == strong)
+        ax.add_collection(
+            LineCollection(
+                [pieces[k] for k in chosen],
+                linewidths=widths[chosen],
+                colors=shade,
+                capstyle="round",
+                zorder=3 if strong else 2,
+            ),
+            autolim=False,
+        )
+        x, y, *way = head[(head[:, 4] >= 0) == strong, :4].T
+        shaft = _SHAFT if strong else 0.7 * _SHAFT
+        size = np.hypot(*way)
+        ax.quiver(
+            x,
+            y,
+            *(_HEAD * shaft * np.array(way) / size),
+            color=shade,
+            angles="xy",
+            pivot="mid",
+            units="inches",
+            scale_units="inches",
+            scale=1.0,
+            width=shaft,
+            headwidth=4.5,
+            headlength=_HEAD,
+            headaxislength=0.85 * _HEAD,
+            zorder=3 if strong else 2,
+        )
+
+
+def _runs(values: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
+    """Yield beginning and end of every run of equal values."""
+    changes = np.flatnonzero(np.diff(values)) + 1
+    yield from pairwise([0, *changes.tolist(), len(values)])
+
+
+def _extent(line: NDArray[np.float64]) -> float:
+    return float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())

@@ -11,6 +11,7 @@ from steadyvelo import _keys
 from steadyvelo._adata._embeddings import check_arrows
 from steadyvelo._adata._fit import Fit
 from steadyvelo._arguments import public
+from steadyvelo.pl._found import found_basis
 
 from ._text import joined, number, percent
 
@@ -104,17 +105,17 @@ class Verdicts:
 
 
 @public
-def headline(adata: AnnData, velocity_key: str = "velocity", basis: str = "umap") -> list[str]:
+def headline(adata: AnnData, *, basis: str = "auto", velocity_key: str = "velocity") -> list[str]:
     """Return what the data support in a few sentences, as the report begins.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.run`, or of :func:`steadyvelo.tl.velocity_embedding`.
+    basis
+        Name of the embedding; ``"auto"`` takes the one that got its arrows last.
     velocity_key
         Prefix of the result.
-    basis
-        Name of the embedding.
 
     Returns
     -------
@@ -130,11 +131,11 @@ def headline(adata: AnnData, velocity_key: str = "velocity", basis: str = "umap"
     >>> import steadyvelo as sv
     >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
     >>> adata = sv.run(adata, basis="pca", uncertainty=None)
-    >>> sv.report.headline(adata, basis="pca")[1]
+    >>> sv.report.headline(adata)[1]
     'The counts were not checked: run pp.qc, or steadyvelo inspect.'
     """
-    basis = basis.removeprefix("X_")
     Fit.read(adata, velocity_key)
+    basis = found_basis(adata, basis, velocity_key)
     check_arrows(adata, basis, velocity_key)
     return section(adata, Judged.read(adata, velocity_key, basis)).headline
 

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from steadyvelo import _keys, tl
-from steadyvelo._adata._checks import check_adata, check_whole_number
+from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._embeddings import check_arrows
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import check_clusters, cluster_column
 from steadyvelo._adata._light_copy import light_copy
+from steadyvelo._arguments import public
 from steadyvelo._run._steps import shown_steps
 from steadyvelo._version import __version__
 from steadyvelo.io._files import check_target, replacing
+from steadyvelo.pl._found import AUTO, found_basis
 
 from . import _clusters, _figures, _fit, _genes, _methods, _verdicts
 from ._verdicts import Judged
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
+    import numpy as np
     from anndata import AnnData
 
     from steadyvelo._run._steps import Steps
@@ -34,22 +37,23 @@ if TYPE_CHECKING:
 
 __all__ = ["write"]
 
-# how long the steps usually take, in per cent of all
-_SHARES = {"confidence": 20, "control": 20, "transitions": 5, "pictures": 50, "page": 5}
+# how long the steps take, in per cent of all
+_SHARES = {"confidence": 15, "control": 25, "transitions": 5, "pictures": 50, "page": 5}
 _CONFIDENCE = (_keys.LENGTH, _keys.CONFIDENCE, _keys.CONFIDENCE_TRANSITION)
 
 
+@public
 def write(
     adata: AnnData,
     path: str | os.PathLike[str],
     *,
-    groupby: str | None = None,
-    basis: str = "umap",
+    groupby: str | None = "auto",
+    basis: str = "auto",
     velocity_key: str = "velocity",
     title: str = "RNA velocity",
     n_portraits: int = 8,
-    rng: int = 0,
-    max_memory: float | None = None,
+    rng: int | np.random.Generator | None = 0,
+    max_memory: float | str | None = None,
     n_threads: int | None = None,
     progress: ShowProgress | None = None,
 ) -> Path:
@@ -69,10 +73,11 @@ def write(
     path
         File to write; its name ends in ``.html``.
     groupby
-        Column of ``obs`` with clusters. None means that of the verdicts, where there are some, or
-        the first column with a usual name (``"clusters"``, ``"leiden"``, ``"cell_type"`` …).
+        Column of ``obs`` with clusters. ``"auto"`` takes that of the verdicts, where there are
+        some, or the first column with a usual name (``"clusters"``, ``"leiden"``, ``"cell_type"``
+        …); None takes none.
     basis
-        Name of the embedding.
+        Name of the embedding; ``"auto"`` takes the one that got its arrows last.
     velocity_key
         Prefix of the result.
     title
@@ -80,11 +85,13 @@ def write(
     n_portraits
         Genes that fit best, and as many that fit worst, that are drawn.
     rng
-        Seed of the control where there is none yet.
+        Seed of the control where there is none yet: a whole number, a `numpy.random.Generator` that
+        gives one, or None for one from the system.
     max_memory
-        Bytes that gene blocks may take; None means a quarter of what is available, at most 1.5 GB.
+        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
+        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
     n_threads
-        Number of threads; None means all processors.
+        Number of threads; None means ``settings.n_threads``, or all processors.
     progress
         True shows a bar, None follows ``settings.progress``; a function is called with the share
         done, in (0, 1].
@@ -108,24 +115,22 @@ def write(
     >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
     >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     page = sv.report.write(adata, f"{folder}/report.html", basis="pca", n_portraits=2)
+    ...     page = sv.report.write(adata, f"{folder}/report.html", n_portraits=2)
     ...     "Nothing here says whether an arrow can be trusted" in page.read_text(encoding="utf-8")
     True
     """
     check_adata(adata)
     target = _page_file(path)
-    check_whole_number("n_portraits", n_portraits, least=1)
-    basis = basis.removeprefix("X_")
     fit = Fit.read(adata, velocity_key)
+    basis = found_basis(adata, basis, velocity_key)
     check_arrows(adata, basis, velocity_key)
     _check_genes(fit)
     judged = Judged.read(adata, velocity_key, basis)
     groupby = _clusters_column(adata, groupby, judged)
 
-    work = light_copy(adata)
-    limits = {"max_memory": max_memory, "n_threads": n_threads}
     with shown_steps("report", _SHARES, progress) as steps:
-        _compute_missing(work, fit, basis, rng, steps, **limits)
+        work = light_copy(adata)
+        _compute_missing(work, fit, basis, rng, steps, max_memory=max_memory, n_threads=n_threads)
         with steps("transitions"):
             clusters = _clusters.section(work, groupby, velocity_key, n_threads)
         with steps("pictures"):
@@ -158,7 +163,7 @@ def _page_file(path: str | os.PathLike[str]) -> Path:
 
 def _clusters_column(adata: AnnData, groupby: str | None, judged: Judged) -> str | None:
     """Return the column of clusters: the one given, the one judged, one with a usual name."""
-    if groupby is None:
+    if groupby == AUTO and AUTO not in adata.obs:
         groupby = judged.groupby if judged.groupby in adata.obs else cluster_column(adata)
     if groupby is not None:
         check_clusters(adata, groupby)
