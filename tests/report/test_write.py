@@ -185,10 +185,9 @@ def test_methods_of_a_run(judged):
     text = found.text
     assert f"{judged.n_vars} of 70 genes (at least 20 molecules, spliced and unspliced" in text
     assert "each cell, its 14 nearest neighbours in 10 principal components" in text
-    assert "through the origin from cells at the extremes" in text
-    assert "(beyond the 95th percentile)" in text
+    assert "through the origin from cells above the 95th percentile of s / max(s)" in text
     assert "over one repeat, a random split of genes and cells into two folds (seed 0)" in text
-    assert "The 95% intervals of γ follow Fieller" in text
+    assert "The 95% intervals of γ were computed by Fieller's method" in text
     assert f"of the {judged.var['velocity_genes'].sum()} genes with R² > 0.01" in text
     assert "(exponential kernel, λ = 10)" in text
     assert "at the level of 5% by Hotelling's test" in text
@@ -210,16 +209,20 @@ FITS = {
     ),
     "sandwich": (
         {"uncertainty": "sandwich", "level": 0.9},
-        ["Standard errors (sandwich) and 90% intervals (Fieller 1954) account"],
+        ["Standard errors (sandwich) account for", "90% intervals of γ were computed by"],
         ["random split"],
     ),
     "batches": (
         {"uncertainty": "sandwich", "batch_key": "batch"},
-        ["with batch as unit of replication."],
-        [],
+        ["± t standard errors, with batch as the unit of replication (CR3)."],
+        ["Fieller"],
     ),
     "groups": ({"groups": ["root", "fork"], "groupby": "clusters"}, ["of the groups"], []),
-    "quantiles": ({"quantiles": (0.02, 0.91)}, ["2nd and 91st percentiles"], []),
+    "quantiles": (
+        {"quantiles": (0.02, 0.91)},
+        ["cells below the 2nd and above the 91st percentile of"],
+        [],
+    ),
     "r2": ({"r2": "all_cells"}, ["with R² of an unweighted fit > 0.01"], []),
 }
 

@@ -74,7 +74,7 @@ def all_figures(
 
 
 def _field(adata: AnnData, basis: str, judged: Judged, common: dict[str, Any]) -> Figure:
-    """Draw the field, beside its control where there is one."""
+    """Draw the velocity field, beside its control if there is one."""
     where = f"{adata.n_obs:,} cells on {basis}"
     faint = "Directions were not tested."
     if judged.directions is not None:

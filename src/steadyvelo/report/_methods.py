@@ -36,7 +36,6 @@ _REFERENCES = {
     "expression data analysis. Genome Biology 19, 15 (2018). doi:10.1186/s13059-017-1382-0",
 }
 _RULES = {
-    "extremes": "cells at the extremes of s / max(s) + u / max(u)",
     "all": "all cells",
     "given": "cells with weights chosen by the authors",
 }
@@ -134,8 +133,12 @@ def _ratio(options: FitOptions) -> str:
     rule = options.weights
     cells = _RULES.get(rule, f"cells weighted by velocyto's rule “{rule}”")
     if rule == "extremes":
-        ends = [_ordinal(100 * q) for q in options.quantiles if q is not None]
-        cells += f" (beyond the {' and '.join(ends)} percentile{'s' * (len(ends) > 1)})"
+        ends = [
+            f"{side} the {_ordinal(100 * q)}"
+            for side, q in zip(("below", "above"), options.quantiles, strict=True)
+            if q is not None
+        ]
+        cells = f"cells {' and '.join(ends)} percentile of s / max(s) + u / max(u)"
     if options.groups:
         cells += f" of the groups {', '.join(options.groups)}"
     start = (
@@ -150,14 +153,14 @@ def _ratio(options: FitOptions) -> str:
 def _errors(fit: Fit) -> list[str]:
     choice = fit.options.errors
     level = f"{100 * choice.level:g}%"
-    over = "" if choice.batch_key is None else f", with {choice.batch_key} as unit of replication"
+    how = f"The {level} intervals of γ were computed by Fieller's method (Fieller 1954)."
+    if choice.batch_key is not None:
+        how = (
+            f"The {level} intervals of γ are the estimate ± t standard errors, with "
+            f"{choice.batch_key} as the unit of replication (CR3)."
+        )
     if choice.method == "sandwich":
-        return [
-            (
-                f"Standard errors (sandwich) and {level} intervals (Fieller 1954) account for the "
-                f"smoothing{over}."
-            )
-        ]
+        return [f"Standard errors (sandwich) account for the smoothing. {how}"]
     if choice.method != "crossfit":
         return []
     one_graph = external(neighbor_params(fit.adata, fit.options.neighbors_key))
@@ -169,8 +172,7 @@ def _errors(fit: Fit) -> list[str]:
     repeats = "one repeat, a random split" if n == 1 else f"{n} repeats, each a random split"
     text = (
         f"In cross-fitting, the weight of a cell's counts came from other {cut}. It was averaged "
-        f"over {repeats} of {cut} into two folds (seed {choice.rng}{kept}). The {level} "
-        f"intervals of γ follow Fieller (Fieller 1954){over}."
+        f"over {repeats} of {cut} into two folds (seed {choice.rng}{kept}). {how}"
     )
     if fit.options.weights == "extremes":
         text += " They refer to the ratio over the extreme cells."
@@ -203,8 +205,8 @@ def _velocities(fit: Fit, basis: str) -> str:
         how = f" (exponential kernel, λ = {float(drawn['scale']):g}{stay})"
     return text + (
         " Transition probabilities of each cell were computed from the correlations between its "
-        f"velocity and the differences in expression to {reach}{root}{how}. They give the arrow of "
-        f"the cell on {basis}{umap}."
+        f"velocity and the differences in expression to {reach}{root}{how}. The arrow "
+        f"of a cell on {basis} is its mean step under these probabilities{umap}."
     )
 
 
