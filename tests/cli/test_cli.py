@@ -79,7 +79,7 @@ def test_run_writes_result_and_pictures_and_says_what_it_did(invoke, counts_file
     }
     for line in (
         "supported",
-        "in sign-flipped controls",
+        "in sign-flipped controls)",
         "cells           240",
         "genes           60 of 60 used",
         "velocity genes",

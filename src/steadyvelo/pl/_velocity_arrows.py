@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steadyvelo._adata._checks import check_positive
-
 from steadyvelo._arguments import picture
 
 from ._axes import finished
