@@ -392,7 +392,7 @@ def test_checks_that_need_attention_are_named_and_one_alone_says_why():
 
     said = [
         _verdicts._of_counts([check("depth", first), check("nuclei", "ok"), check("groups", last)])
-        for first, last in (("ok", "ok"), ("look", "ok"), ("look", "look"))
+        for first, last in (("ok", "ok"), ("attention", "ok"), ("attention", "attention"))
     ]
     assert said == [
         "The counts pass all 3 checks.",

@@ -29,7 +29,7 @@ _SIGNS = {
     "weak": "~",
     "not supported": "✗",
     "ok": "✓",
-    "look": "~",
+    "attention": "~",
     "stop": "✗",
 }
 _UNTESTED = (
@@ -96,7 +96,7 @@ class Verdict:
     @property
     def label(self) -> str:
         """The verdict in words."""
-        return "needs attention" if self.verdict == "look" else self.verdict
+        return "needs attention" if self.verdict == "attention" else self.verdict
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,8 @@ def write(
         File to write; its name ends in ``.html``.
     groupby
         Column of ``obs`` with clusters. ``"auto"`` takes the column that the verdicts used or,
-        without verdicts, the first column with a usual name (``"clusters"``, ``"leiden"``, ``"cell_type"``
-        …); None takes none.
+        without verdicts, the first column with a usual name (``"clusters"``, ``"leiden"``,
+        ``"cell_type"`` …); None takes none.
     basis
         Name of the embedding; ``"auto"`` takes the one that got its arrows last.
     velocity_key

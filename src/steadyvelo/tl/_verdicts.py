@@ -116,7 +116,7 @@ def checks_of_data(adata: AnnData, key: str, basis: str, table: pd.DataFrame) ->
     return pd.DataFrame(
         {
             "value": [value for value, _, _ in rows.values()],
-            "verdict": ["ok" if good else "look" for _, good, _ in rows.values()],
+            "verdict": ["ok" if good else "attention" for _, good, _ in rows.values()],
             "reason": [reason for _, _, reason in rows.values()],
         },
         index=pd.Index(list(rows), name="check"),
