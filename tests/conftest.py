@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import steadyvelo as sv
+from steadyvelo._log import heard_by
 
 mpl.use("agg")
 
@@ -53,6 +54,14 @@ def reference(shared):
             return dict(table)
 
     return load
+
+
+@pytest.fixture
+def said():
+    """What is said while a test runs, line by line."""
+    lines = []
+    with heard_by(lines.append, lines.append):
+        yield lines
 
 
 @pytest.fixture(scope="session")

@@ -130,7 +130,9 @@ RELIABILITY_CHECKS = _table(
     "{key}_reliability_checks", "verdict and reason of every check of the data"
 )
 SENSITIVITY = _table("{key}_sensitivity", "cosines of arrows under other choices")
-RANKED_GENES = _table("{key}_ranked_genes", "velocity genes of each group, ranked by their velocity")
+RANKED_GENES = _table(
+    "{key}_ranked_genes", "velocity genes of each group, ranked by their velocity"
+)
 RATIO_DIFFERENCES = _table("{key}_ratio_differences", "tests of ratios between conditions")
 
 TRUE_GAMMA = _var("true_gamma", "ratio γ/β of simulated data")

@@ -79,7 +79,7 @@ def test_run_writes_result_and_pictures_and_says_what_it_did(invoke, counts_file
     }
     for line in (
         "supported",
-        "in controls that go nowhere",
+        "in sign-flipped controls",
         "cells           240",
         "genes           60 of 60 used",
         "velocity genes",
@@ -290,7 +290,7 @@ def call_of_run(invoke, counts_file, monkeypatch):
         msg = "stopped by the test"
         raise ValueError(msg)
 
-    monkeypatch.setattr("steadyvelo._run._run.run", stop)
+    monkeypatch.setattr("steadyvelo.cli._analysis.run", stop)
 
     def call(*options):
         done = invoke("run", counts_file, "--out", "r.h5ad", *options)
@@ -303,25 +303,61 @@ def call_of_run(invoke, counts_file, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "name", "value"),
     [
+        ([], "offset", False),
         (["--offset", "free"], "offset", True),
         (["--offset", "nonnegative"], "offset", "nonnegative"),
-        ([], "offset", False),
-        (["--size-factors", "common"], "size_factor_method", "common"),
-        (["--spliced-size", "library_size"], "spliced_size", "library_size"),
-        (["--unspliced-size", "true_time"], "unspliced_size", "true_time"),
-        (["--seed", "7"], "rng", 7),
-        (["--threads", "1"], "n_threads", 1),
-        (["--max-memory", "0.5"], "max_memory", 5e8),
-        (["--n-neighbors", "9"], "n_neighbors", 9),
-        (["--n-pcs", "8"], "n_pcs", 8),
+        ([], "size_factors", sv.SizeFactors()),
+        (["--size-factors", "common"], "size_factors", sv.SizeFactors(method="common")),
+        (["--spliced-size", "size"], "size_factors", sv.SizeFactors(spliced_size="size")),
+        (["--unspliced-size", "size"], "size_factors", sv.SizeFactors(unspliced_size="size")),
+        (["--rng", "7"], "rng", 7),
+        (["--n-threads", "1"], "n_threads", 1),
+        (["--max-memory", "0.5GB"], "max_memory", "0.5GB"),
+        ([], "neighbors", None),
+        (["--neighbors-key", "few"], "neighbors", "few"),
+        (["--n-neighbors", "9"], "neighbors", sv.Neighbors(n_neighbors=9)),
+        (["--n-pcs", "8"], "neighbors", sv.Neighbors(n_pcs=8)),
+        (["--use-rep", "X_scVI"], "neighbors", sv.Neighbors(use_rep="X_scVI")),
+        (["--new-neighbors"], "neighbors", sv.Neighbors()),
+        (
+            ["--new-neighbors", "--neighbors-key", "few"],
+            "neighbors",
+            sv.Neighbors(key_added="few"),
+        ),
         (["--min-shared-counts", "3"], "min_shared_counts", 3.0),
+        (["--retain", "gene 3", "--retain", "gene 4"], "retain", ["gene 3", "gene 4"]),
+        ([], "groupby", "auto"),
+        (["--groupby", "none"], "groupby", None),
+        (["--groupby", "branch"], "groupby", "branch"),
+        ([], "basis", "auto"),
         (["--basis", "tsne"], "basis", "tsne"),
+        ([], "weights", "extremes"),
+        (["--weights", "all"], "weights", "all"),
+        (["--high", "0.9"], "weights", sv.Extremes(None, 0.9)),
+        (["--low", "0.1", "--high", "0.9"], "weights", sv.Extremes(0.1, 0.9)),
+        ([], "uncertainty", sv.CrossFit()),
+        (["--uncertainty", "none"], "uncertainty", None),
+        (["--uncertainty", "sandwich", "--level", "0.9"], "uncertainty", sv.Sandwich(level=0.9)),
+        (["--n-repeats", "2"], "uncertainty", sv.CrossFit(n_repeats=2)),
+        (["--gene-clusters", "module"], "uncertainty", sv.CrossFit(gene_clusters="module")),
+        (["--sample-key", "donor"], "sample_key", "donor"),
         (["--no-dense"], "dense", False),
-        (["--new-neighbors"], "new_neighbors", True),
+        (["--force"], "force", True),
     ],
 )
 def test_every_option_reaches_the_steps(call_of_run, options, name, value):
     assert call_of_run(*options)[name] == value
+
+
+def test_options_that_a_method_does_not_have_are_refused(invoke, counts_file):
+    for options, name in (
+        (["--uncertainty", "sandwich", "--n-repeats", "3"], "--n-repeats"),
+        (["--uncertainty", "none", "--level", "0.9"], "--level"),
+        (["--weights", "all", "--high", "0.9"], "--high"),
+    ):
+        done = invoke("run", counts_file, "--out", "r.h5ad", *options)
+        assert done.exit_code == 3
+        assert name in done.stderr
 
 
 def test_a_picture_that_fails_leaves_the_result(invoke, prepared, tmp_path):

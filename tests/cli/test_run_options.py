@@ -25,14 +25,14 @@ def counts_file(counts, tmp_path):
 def run(counts_file):
     def call(*arguments, source=counts_file):
         target = counts_file.parent / "result.h5ad"
-        command = ["run", str(source), "--out", str(target), "--basis", "pca", "--splits", "1"]
+        command = ["run", str(source), "--out", str(target), "--basis", "pca", "--n-repeats", "1"]
         return CliRunner().invoke(app, [*command, *map(str, arguments)]), target
 
     return call
 
 
 def test_a_summary_for_programs_is_all_that_is_printed(run, counts):
-    done, target = run("--json", "--quiet", "--clusters", "clusters", "--n-neighbors", 15)
+    done, target = run("--json", "--quiet", "--groupby", "clusters", "--n-neighbors", 15)
     assert done.exit_code == 0, done.output
     assert done.stderr == ""
     found = json.loads(done.stdout)
@@ -90,7 +90,7 @@ def test_the_command_is_written_into_the_result(run, counts_file):
     command = sv.io.read_h5ad(target).uns["velocity_run"]["command"]
     assert shlex.split(command) == [
         *["steadyvelo", "run", str(counts_file), "--out", str(target), "--n-neighbors", "15"],
-        *["--uncertainty", "none", "--splits", "1", "--basis", "pca", "--no-dense", "--quiet"],
+        *["--uncertainty", "none", "--n-repeats", "1", "--basis", "pca", "--no-dense", "--quiet"],
     ]
 
 
@@ -128,7 +128,7 @@ def test_a_picture_that_fails_loses_no_result(run, monkeypatch, tmp_path):
 def test_too_many_clusters_for_a_page_are_refused_at_once(run, counts, tmp_path):
     counts.obs["each"] = counts.obs_names
     counts.write_h5ad(tmp_path / "counts.h5ad")
-    done, target = run("--report", "--clusters", "each", "--n-neighbors", 15)
+    done, target = run("--report", "--groupby", "each", "--n-neighbors", 15)
     assert done.exit_code == 3
     assert "240 different values" in done.output
     assert "neighbours …" not in done.output

@@ -1,4 +1,4 @@
-"""Random draws keyed by names: a cell or gene draws the same, wherever it is and whatever is beside it.
+"""Random draws keyed by names: a cell or gene draws the same, whatever the others are.
 
 A draw is the hash of a name, mixed with that of the seed and of the purpose. So the order of cells
 and genes does not matter, and leaving one out changes no draw of another.

@@ -253,7 +253,7 @@ def _find_neighbors(
     if isinstance(neighbors, str):
         neighbor_graph(result, _keys.CONNECTIVITIES, neighbors)
     elif neighbors is None and has_neighbors(result):
-        say(f"neighbours: the graph in adata; sv.Neighbors (--new-neighbors) finds others")
+        say("neighbours: the graph in adata; sv.Neighbors (--new-neighbors) finds others")
     else:
         with steps("neighbours"):
             options = asdict(neighbors or Neighbors())

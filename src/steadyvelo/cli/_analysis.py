@@ -10,7 +10,7 @@ import matplotlib as mpl
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._adata._groups import check_clusters
+from steadyvelo._adata._groups import check_clusters, cluster_column
 from steadyvelo._log import remark
 from steadyvelo._run._chosen_genes import plan_of_run
 from steadyvelo._run._run import run
@@ -93,7 +93,9 @@ def _write_beside(
 ) -> None:
     """Write pictures and, where its name is among the paths, the page: all of them or none."""
     basis = str(_keys.RUN.read(result)["basis"])
-    judged = _keys.PARAMS.read(result).get("reliability", {})
+    judged = _keys.PARAMS.read(result).get("reliability", {}).get("groupby")
+    if color == "auto" and color not in result.obs:
+        color = judged or cluster_column(result)
     with ExitStack() as files:
         # they get their names together, when all are complete
         temporary = [files.enter_context(replacing(path)) for path in paths]
@@ -105,7 +107,7 @@ def _write_beside(
             write(
                 result,
                 path,
-                groupby=judged.get("groupby"),
+                groupby=judged,
                 basis=basis,
                 title=f"RNA velocity of {named.stem.removesuffix('_report')}",
                 max_memory=options.get("max_memory"),

@@ -10,6 +10,7 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, listed
 from steadyvelo._adata._fit_params import made_entry
+from steadyvelo._arguments import public
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,7 @@ class DirectionSupport:
     genes: pd.DataFrame
 
 
+@public
 def direction_support(
     adata: AnnData, cluster: str, *, basis: str = "umap", velocity_key: str = "velocity"
 ) -> DirectionSupport:
@@ -88,9 +90,7 @@ def direction_support(
     basis = basis.removeprefix("X_")
     rerun = f"tl.direction(adata, basis={basis!r}, groupby=...)"
     made_entry(adata, velocity_key, "directions", rerun, under=basis)
-    table = _keys.GENE_CONTRIBUTIONS.read(
-        adata, velocity_key, basis, remedy=f"run {rerun} first."
-    )
+    table = _keys.GENE_CONTRIBUTIONS.read(adata, velocity_key, basis, remedy=f"run {rerun} first.")
     there = [str(name) for name in table["cluster"].astype(str).unique()]
     if str(cluster) not in there:
         msg = f"{cluster!r} is none of the clusters with a direction: {listed(there)}."

@@ -9,6 +9,7 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, listed
 from steadyvelo._adata._fit_params import made_entry
+from steadyvelo._arguments import public
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 
+@public
 def verdicts(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFrame:
     """Return the verdict on the direction of every cluster, with the reason.
 
@@ -56,9 +58,12 @@ def verdicts(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFrame:
     >>> list(sv.get.verdicts(adata).index)
     ['branch 1', 'branch 2', 'trunk']
     """
-    return _read(adata, _keys.RELIABILITY, "reliability", velocity_key, "tl.reliability(adata, ...)")
+    return _read(
+        adata, _keys.RELIABILITY, "reliability", velocity_key, "tl.reliability(adata, ...)"
+    )
 
 
+@public
 def reliability_checks(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFrame:
     """Return the checks of the data set as a whole, each with value, verdict and reason.
 
@@ -92,6 +97,7 @@ def reliability_checks(adata: AnnData, *, velocity_key: str = "velocity") -> pd.
     return _read(adata, field, "reliability", velocity_key, "tl.reliability(adata, ...)")
 
 
+@public
 def sensitivity(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFrame:
     """Return how the arrows change with choices that the data do not make.
 
@@ -126,6 +132,7 @@ def sensitivity(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFra
     return _read(adata, _keys.SENSITIVITY, "sensitivity", velocity_key, "tl.sensitivity(adata)")
 
 
+@public
 def ranked_genes(
     adata: AnnData,
     groups: str | Sequence[str] | None = None,
@@ -176,6 +183,7 @@ def ranked_genes(
     return table.reset_index(drop=True)
 
 
+@public
 def ratio_differences(
     adata: AnnData,
     genes: str | Sequence[str] | None = None,
@@ -222,6 +230,7 @@ def ratio_differences(
     return table.reset_index(drop=True)
 
 
+@public
 def cluster_directions(
     adata: AnnData, *, basis: str = "umap", velocity_key: str = "velocity"
 ) -> pd.DataFrame:

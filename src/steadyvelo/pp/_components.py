@@ -32,11 +32,13 @@ def components(values: sp.csr_matrix[Any], n_components: int, *, rng: int = 0) -
         import scanpy as sc  # noqa: PLC0415 (slow to import)
 
         return np.asarray(sc.pp.pca(values, n_comps=n_components, random_state=rng))
-    products = np.zeros((n_genes, n_genes), order="F")
+    products, sums = np.zeros((n_genes, n_genes), order="F"), np.zeros(n_genes)
     for start in range(0, n_cells, _CELLS_AT_ONCE):
         part = values[start : start + _CELLS_AT_ONCE].toarray().astype(np.float64)
         products = dsyrk(1.0, part.T, beta=1.0, c=products, overwrite_c=1)
-    mean = np.asarray(values.mean(axis=0, dtype=np.float64)).ravel()
+        # scipy sums float32 in float32, whatever dtype it is asked for
+        sums += part.sum(axis=0)
+    mean = sums / n_cells
     products -= n_cells * np.outer(mean, mean)
     # only the upper half was filled
     first = n_genes - n_components

@@ -12,6 +12,7 @@ import pandas as pd
 from steadyvelo import _keys
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import cluster_codes
+from steadyvelo._arguments import public
 from steadyvelo.engine import check_genes
 from steadyvelo.model import FEWEST_MOLECULES
 
@@ -40,6 +41,7 @@ _NEARLY_ALL = 0.9
 _FDR = 0.05
 
 
+@public
 def check_model(
     adata: AnnData,
     groupby: str | None = None,

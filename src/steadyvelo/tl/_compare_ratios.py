@@ -14,6 +14,7 @@ from steadyvelo._adata._checks import warn
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import GIVEN, ErrorChoice, note_made
 from steadyvelo._adata._groups import group_masks, sample_codes
+from steadyvelo._arguments import public
 
 from ._limits import Limits
 from ._multiple_tests import benjamini_hochberg
@@ -34,6 +35,7 @@ __all__ = ["compare_ratios"]
 _REST = "rest"
 
 
+@public
 def compare_ratios(
     adata: AnnData,
     condition_key: str,
@@ -80,7 +82,8 @@ def compare_ratios(
     sample_key
         Column of ``obs`` with samples (donors, replicates): they are the units then, scores are
         summed over the cells of each (CR3), with as many degrees of freedom as the condition with
-        fewer samples has samples, less one. None takes cells as units, which says nothing about other samples.
+        fewer samples has samples, less one. None takes cells as units, which says nothing about
+        other samples.
     uncertainty, rng
         As in :func:`steadyvelo.tl.velocity`.
     velocity_key
@@ -179,7 +182,11 @@ def compare_ratios(
         )
         raise ValueError(msg)
     _keys.RATIO_DIFFERENCES.write(adata, pd.concat(tables, ignore_index=True), velocity_key)
-    made = {"condition_key": condition_key, "groupby": groupby or "", "sample_key": sample_key or ""}
+    made = {
+        "condition_key": condition_key,
+        "groupby": groupby or "",
+        "sample_key": sample_key or "",
+    }
     note_made(adata, velocity_key, "ratio_differences", {**made, **choice.encode()})
 
 

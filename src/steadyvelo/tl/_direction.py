@@ -9,11 +9,12 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_level, check_whole_number
-from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._draws import Names
+from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._adata._groups import cluster_codes
+from steadyvelo._arguments import public
 from steadyvelo.engine import Lines, bytes_per_direction_value, find_directions
 from steadyvelo.model import angle_interval, hotelling_p
 
@@ -35,6 +36,7 @@ _PLANE = 2
 _MOST_DIMENSIONS = 3
 
 
+@public
 def direction(
     adata: AnnData,
     *,

@@ -8,10 +8,11 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_positive
-from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._draws import Names
+from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
+from steadyvelo._arguments import public
 from steadyvelo.engine import BYTES_PER_VALUE
 
 from ._limits import Limits
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["randomized_velocity"]
 
 
+@public
 def randomized_velocity(
     adata: AnnData,
     *,

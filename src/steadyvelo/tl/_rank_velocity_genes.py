@@ -12,6 +12,7 @@ from steadyvelo import _keys
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._adata._groups import group_masks, sample_codes
+from steadyvelo._arguments import public
 from steadyvelo.engine import BYTES_PER_VALUE
 from steadyvelo.model import GroupMoments, group_sums
 
@@ -32,6 +33,7 @@ __all__ = ["rank_velocity_genes"]
 _BYTES_PER_VALUE = 2 * BYTES_PER_VALUE + 16
 
 
+@public
 def rank_velocity_genes(
     adata: AnnData,
     groupby: str,

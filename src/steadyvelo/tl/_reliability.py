@@ -10,6 +10,7 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
+from steadyvelo._arguments import public
 from steadyvelo.get import direction_support
 
 from ._check_model import make_checks
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["reliability"]
 
 
+@public
 def reliability(
     adata: AnnData,
     groupby: str,

@@ -15,6 +15,7 @@ from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import ErrorChoice, note_made
 from steadyvelo._adata._groups import cluster_codes
 from steadyvelo._adata._neighbor_graph import external, neighbor_params
+from steadyvelo._arguments import public
 from steadyvelo._warnings import SteadyveloWarning
 from steadyvelo.model import resolve_quantiles
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["compare_variants", "sensitivity", "store_variants"]
 
 
+@public
 def sensitivity(
     adata: AnnData,
     groupby: str | None = None,

@@ -14,6 +14,7 @@ from steadyvelo._adata._checks import check_positive
 from steadyvelo._adata._draws import Names
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
+from steadyvelo._arguments import public
 from steadyvelo.engine import (
     CellOrder,
     SmoothingOperator,
@@ -35,6 +36,7 @@ __all__ = ["TerminalScores", "terminal_scores", "terminal_states"]
 _FEWEST_CELLS = 20
 
 
+@public
 def terminal_states(
     adata: AnnData,
     *,

@@ -8,6 +8,7 @@ from steadyvelo import _keys
 from steadyvelo._adata._checks import writable
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
+from steadyvelo._arguments import public
 from steadyvelo.engine import count_threads
 
 from ._stored_graph import StoredGraph
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["transition_matrix"]
 
 
+@public
 def transition_matrix(
     adata: AnnData,
     *,

@@ -44,8 +44,8 @@ __all__ = ["Errors", "bytes_per_value", "check_crossfit", "folds_hash"]
 class Errors:
     """How errors are found, for any genes of one AnnData: its folds are the same for all of them.
 
-    `samples` are numbers of each cell's sample, None where cells are independent; `splits` are folds
-    of all genes and of the cells with their graphs, none for the sandwich.
+    `samples` are numbers of each cell's sample, None where cells are independent; `splits` are
+    folds of all genes and of the cells with their graphs, none for the sandwich.
     """
 
     choice: ErrorChoice
@@ -140,9 +140,7 @@ def folds_hash(adata: AnnData, gene_clusters: str | None) -> str:
     return hash_values(*columns)
 
 
-def _split(
-    inputs: Inputs, choice: ErrorChoice, repeat: int, options: FitOptions
-) -> Split:
+def _split(inputs: Inputs, choice: ErrorChoice, repeat: int, options: FitOptions) -> Split:
     """Divide genes and cells into two folds and find the neighbours for each fold of genes."""
     adata, cells, seed = inputs.adata, inputs.cells, choice.rng
     cell_fold = Names(inputs.cell_hashes, seed).halves(f"cells of repeat {repeat}")

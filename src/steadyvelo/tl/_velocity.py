@@ -9,6 +9,7 @@ import numpy as np
 from steadyvelo._adata._field import check_key_added
 from steadyvelo._adata._fit_params import GIVEN, ErrorChoice, FitOptions
 from steadyvelo._adata._inputs import Inputs
+from steadyvelo._arguments import public
 from steadyvelo._choices import Extremes
 from steadyvelo.model import resolve_quantiles
 from steadyvelo.model._ratio import resolve_offset
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["velocity"]
 
 
+@public
 def velocity(
     adata: AnnData,
     *,

@@ -8,6 +8,7 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._fit import Fit
+from steadyvelo._arguments import public
 from steadyvelo.engine import velocity_agreement
 
 from ._limits import Limits
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["velocity_confidence"]
 
 
+@public
 def velocity_confidence(
     adata: AnnData,
     *,

@@ -11,6 +11,7 @@ from steadyvelo._adata._checks import warn
 from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
+from steadyvelo._arguments import public
 from steadyvelo.engine import count_threads
 
 from ._stored_graph import StoredGraph
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["make_arrows", "velocity_embedding"]
 
 
+@public
 def velocity_embedding(
     adata: AnnData,
     *,

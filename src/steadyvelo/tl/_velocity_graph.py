@@ -8,6 +8,7 @@ from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_whole_number
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import GraphParams
+from steadyvelo._arguments import public
 from steadyvelo.engine import EdgeCorrelation, recursive_neighbors, split_signs
 
 from ._limits import Limits
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["correlated", "make_graph", "velocity_graph"]
 
 
+@public
 def velocity_graph(
     adata: AnnData,
     *,

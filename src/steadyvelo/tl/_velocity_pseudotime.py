@@ -18,6 +18,7 @@ from steadyvelo._adata._checks import (
 from steadyvelo._adata._draws import Names
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
+from steadyvelo._arguments import public
 from steadyvelo.engine import (
     CellOrder,
     SmoothingOperator,
@@ -40,6 +41,7 @@ __all__ = ["velocity_pseudotime"]
 _FOUND = "auto"
 
 
+@public
 def velocity_pseudotime(
     adata: AnnData,
     *,
