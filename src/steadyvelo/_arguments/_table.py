@@ -152,7 +152,7 @@ _NUMBERS: dict[str, Check] = {
     "scale": number(above=0),
     "size": number(above=0),
     "smoothing": number(above=0),
-    "spacing": number(above=0),
+    "spacing": number(least=0),
     "threshold": number(least=-1, most=1),
     "tolerance": number(above=0),
 }
