@@ -1,4 +1,4 @@
-"""Agreement with velocyto's estimator on simulated counts, with the numbers that travel with the tests.
+"""Agreement with velocyto's estimator on simulated counts; its numbers travel with the tests.
 
 `tests/data/velocyto` holds the numbers and the script that made them from scVelo's moments of the
 same simulated counts. velocyto fits with iterative optimisers within γ in [0, 20] and an offset in

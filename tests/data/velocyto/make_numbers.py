@@ -1,7 +1,7 @@
-"""Write velocyto's numbers on scVelo's moments: python make_numbers.py, in an environment with velocyto.
+"""Write velocyto's numbers on scVelo's moments: python make_numbers.py, with velocyto installed.
 
-velocyto 0.17.17 runs on Python 3.9 with numpy 1.23, scipy 1.10, numba 0.57 and Cython 0.29, which must
-be there before it is built: pip install --no-build-isolation velocyto==0.17.17.
+velocyto 0.17.17 runs on Python 3.9 with numpy 1.23, scipy 1.10, numba 0.57 and Cython 0.29, which
+must be there before it is built: pip install --no-build-isolation velocyto==0.17.17.
 """
 
 from __future__ import annotations
