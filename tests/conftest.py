@@ -30,7 +30,6 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.compat)
 
 
-
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data and other packages' numbers that lies beside the project."""
