@@ -81,7 +81,8 @@ def velocity_graph(
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> ax = sv.pl.velocity_graph(adata, ["cell 1", "cell 7"])
     >>> ax.figure.axes[1].get_ylabel()
     'correlation with the velocity'

@@ -118,7 +118,8 @@ def velocity_stream(
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> adata = sv.run(sv.datasets.simulate(n_cells=300, n_genes=60, rng=0), basis="pca")
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> ax = sv.pl.velocity_stream(adata)
     >>> len(ax.texts) == adata.obs["clusters"].nunique()
     True
