@@ -145,7 +145,6 @@ def draw_stream(
     note: bool = True,
 ) -> Axes:
     """Draw cells, as `cells` says, and streamlines; `note` says which are significant."""
-    check_positive("density", density)
     field = plane.field(smoothing, min_cells)
     ax = plane.draw_cells(ax, colors, **cells)
     pale = colors.tone_apart(ax, cells["alpha"])
