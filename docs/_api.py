@@ -5,16 +5,16 @@ from __future__ import annotations
 import importlib
 
 PAGES = {
-    "io": "Files to AnnData and back",
+    "io": "Read and write files",
     "pp": "Before the fit",
     "tl": "The fit, the graph and what follows from them",
     "get": "Values as tables",
-    "pl": "Pictures",
-    "report": "One page about a result",
-    "metrics": "Against known truth or order",
-    "interop": "Other packages' forms",
+    "pl": "Figures",
+    "report": "The report page",
+    "metrics": "Comparison with known truth or order",
+    "interop": "Formats of other packages",
     "datasets": "Simulated data",
-    "model": "The mathematics, on arrays",
+    "model": "The model, on arrays",
     "engine": "Gene blocks and graphs, on arrays",
 }
 

@@ -6,7 +6,7 @@ from steadyvelo import _keys
 
 
 def table() -> str:
-    """Return every field that is read or written, as a Markdown table."""
+    """Return a Markdown table of every field that is read or written."""
     rows = ["| field | shape | dtype | meaning |", "|---|---|---|---|"]
     rows += [
         f'| `{f.slot}["{f.of("velocity", "umap")}"]` | {f.shape} | {f.dtype} | {f.meaning} |'

@@ -19,6 +19,17 @@ collect_ignore_glob = ["data/*/make_*.py", "interop/*_reads.py"]
 
 SHARED = Path(__file__).parents[2] / "shared"
 
+# what other Pythons and older dependencies may break; `make test-compat` runs these
+COMPAT = {"interop", "io", "pl", "pp", "run"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark the tests of some folders before tests are chosen by their marks."""
+    for item in items:
+        if item.path.parent.name in COMPAT:
+            item.add_marker(pytest.mark.compat)
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

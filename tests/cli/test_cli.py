@@ -79,7 +79,7 @@ def test_run_writes_result_and_pictures_and_says_what_it_did(invoke, counts_file
     }
     for line in (
         "supported",
-        "in sign-flipped controls",
+        "in sign-flipped controls)",
         "cells           240",
         "genes           60 of 60 used",
         "velocity genes",
@@ -251,7 +251,7 @@ def test_run_says_that_the_genes_are_a_selection(invoke, counts, tmp_path):
     said = invoke(*options)
     asked = "--spliced-size nCount_spliced --unspliced-size nCount_unspliced"
     assert said.stderr.count(asked) == 1
-    assert "look library sizes" in invoke("inspect", "chosen.h5ad").stdout
+    assert "attention library sizes" in invoke("inspect", "chosen.h5ad").stdout
     done = invoke(*options, *asked.split())
     assert done.exit_code == 0, done.output
     assert "selection" not in done.output
@@ -266,7 +266,7 @@ def test_what_cannot_be_fitted_is_not_run(invoke, counts, tmp_path):
     counts.write_h5ad(tmp_path / "same.h5ad")
     inspected = invoke("inspect", "same.h5ad")
     assert inspected.exit_code == 3
-    assert "stop same matrix" in inspected.stdout
+    assert "stop      same matrix" in inspected.stdout
     options = ("--out", "r.h5ad", "--basis", "pca", "--n-neighbors", 15)
     refused = invoke("run", "same.h5ad", *options)
     assert refused.exit_code == 3

@@ -38,7 +38,7 @@ def test_a_summary_for_programs(result, tmp_path):
     found = json.loads(done.stdout)
     assert found["files"] == [str(out)]
     assert found["bytes"] == out.stat().st_size
-    assert found["headline"][0].startswith("Nothing here says whether")
+    assert found["headline"][0].startswith("Directions were not tested")
 
 
 def test_without_arrows_there_is_no_page(result, tmp_path):

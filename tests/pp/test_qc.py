@@ -130,18 +130,18 @@ def one_odd_group(adata):
     [
         (same, "same matrix", "stop", "the same numbers"),
         (swap, "swapped layers", "stop", "layers are swapped"),
-        (swap_unknown_genes, "swapped layers", "look", "may be swapped"),
-        (swap, "proportions", "look", "82.*% of molecules are unspliced"),
+        (swap_unknown_genes, "swapped layers", "attention", "may be swapped"),
+        (swap, "proportions", "attention", "82.*% of molecules are unspliced"),
         (log_transform, "raw counts", "stop", "looks log-transformed"),
         (log_only, "raw counts", "stop", "looks log-transformed"),
-        (normalise, "raw counts", "look", "not whole numbers"),
-        (few_unspliced, "proportions", "look", "% of molecules are unspliced; 5%"),
-        (nuclei, "nuclei", "look", "as nuclei have"),
-        (copies, "duplicated cells", "look", "3 cells have exactly the counts"),
-        (empty, "empty cells", "look", "100 of 3,696 cells"),
+        (normalise, "raw counts", "attention", "not whole numbers"),
+        (few_unspliced, "proportions", "attention", "% of molecules are unspliced; 5%"),
+        (nuclei, "nuclei", "attention", "as nuclei have"),
+        (copies, "duplicated cells", "attention", "3 cells have exactly the counts"),
+        (empty, "empty cells", "attention", "100 of 3,696 cells"),
         (other_genes, "one layer only", "stop", "of one kind only"),
         (other_genes, "usable genes", "stop", "0 at 20"),
-        (shallow, "depth", "look", "the median cell has 9 unspliced"),
+        (shallow, "depth", "attention", "the median cell has 9 unspliced"),
     ],
 )
 def test_data_made_to_trip_a_check(pancreas, spoil, check, verdict, reason):
@@ -156,12 +156,12 @@ def test_large_normalised_values_do_not_overflow(counts):
     for name in ("spliced", "unspliced"):
         counts.layers[name] = (counts.layers[name] * 70.5).astype(np.float32)
     with np.errstate(all="raise"):
-        assert checked(counts).loc["raw counts", "verdict"] == "look"
+        assert checked(counts).loc["raw counts", "verdict"] == "attention"
 
 
 def test_a_selection_of_genes_is_seen_by_totals_of_other_tools(pancreas):
     row = checked(pancreas).loc["library sizes"]
-    assert row["verdict"] == "look"
+    assert row["verdict"] == "attention"
     shares = [
         np.asarray(pancreas.layers[kind].sum(axis=1)).ravel() / pancreas.obs[f"nCount_{kind}"]
         for kind in ("spliced", "unspliced")
@@ -173,7 +173,7 @@ def test_a_selection_of_genes_is_seen_by_totals_of_other_tools(pancreas):
 def test_a_selection_of_genes_is_seen_after_its_sums_were_kept(pancreas):
     with pytest.warns(UserWarning, match=r"by obs\['nCount_spliced'\].*spliced_size='nCount_spl"):
         sv.pp.size_factors(pancreas)
-    assert checked(pancreas).loc["library sizes", "verdict"] == "look"
+    assert checked(pancreas).loc["library sizes", "verdict"] == "attention"
     with pytest.warns(UserWarning, match="sizes are of a selection"):
         sv.pp.size_factors(pancreas)
 
@@ -194,7 +194,7 @@ def test_genes_that_are_all_highly_variable_are_a_selection():
     assert checked(adata).loc["library sizes", "verdict"] == "ok"
     chosen = adata[:, adata.var["highly_variable"]].copy()
     row = checked(chosen).loc["library sizes"]
-    assert row["verdict"] == "look"
+    assert row["verdict"] == "attention"
     assert "var['highly_variable']" in row["reason"]
 
 
@@ -222,7 +222,7 @@ def test_totals_that_do_not_fit_the_counts_stop_no_check(spoil, check):
         spoil(adata)
     table = checked(adata)
     assert (table.loc[check, "verdict"] == "ok") == (spoil is None)
-    assert table.loc["library sizes", "verdict"] == "look"
+    assert table.loc["library sizes", "verdict"] == "attention"
     assert "n_counts_" in table.loc["library sizes", "reason"]
 
 
@@ -239,7 +239,7 @@ def test_nuclei_are_not_taken_for_swapped_layers(pancreas):
 def test_a_group_that_stands_apart(pancreas):
     one_odd_group(pancreas)
     table = checked(pancreas, groupby="kit")
-    assert table.loc["groups", "verdict"] == "look"
+    assert table.loc["groups", "verdict"] == "attention"
     assert "odd (" in table.loc["groups", "reason"]
     shares = pancreas.uns["qc_proportions"]["unspliced_share"]
     assert shares["odd"] > 2 * shares["usual"]
@@ -272,7 +272,7 @@ def test_fractional_counts_are_no_logarithms(pancreas):
         x = pancreas.layers[name].astype(float)
         x.data = np.minimum(x.data, 12) * rng.uniform(0.3, 1.0, x.nnz)
         pancreas.layers[name] = x
-    assert checked(pancreas).loc["raw counts", "verdict"] == "look"
+    assert checked(pancreas).loc["raw counts", "verdict"] == "attention"
 
 
 def test_one_logged_layer_is_enough(pancreas):
@@ -287,7 +287,7 @@ def test_rounded_normalised_values_are_noticed(pancreas):
     normalise(pancreas)
     for name in ("spliced", "unspliced"):
         pancreas.layers[name] = sp.csr_matrix(np.round(100 * pancreas.layers[name]).astype(int))
-    assert checked(pancreas).loc["raw counts", "verdict"] == "look"
+    assert checked(pancreas).loc["raw counts", "verdict"] == "attention"
 
 
 def test_shallow_cells_that_are_equal_by_chance_are_no_copies():
@@ -309,7 +309,7 @@ def test_few_cells_and_unfiltered_genes_are_not_taken_for_shallow(pancreas):
 
 def test_few_genes():
     adata = sv.datasets.simulate(n_cells=200, n_genes=30)
-    assert checked(adata).loc["usable genes", "verdict"] == "look"
+    assert checked(adata).loc["usable genes", "verdict"] == "attention"
 
 
 def test_all_cells_empty_in_one_layer_or_the_other(counts):

@@ -49,8 +49,8 @@ def test_clusters_that_move_are_supported(moving):
     assert table["reason"].str.endswith(".").all()
     assert (table["reversal_se"] > 2).all()
     checks = moving.uns["velocity_reliability_checks"]
-    assert checks.loc["cells with a direction", "verdict"] == "good"
-    assert "drawn arrows agree with linear ones" in checks.index
+    assert checks.loc["significant cells", "verdict"] == "ok"
+    assert "drawn and tested arrows" in checks.index
     assert {"all", *table.index} == set(moving.uns["velocity_sensitivity"].columns)
 
 
@@ -63,7 +63,7 @@ def test_clusters_that_stand_are_not():
         called += list(table["verdict"] != "not supported")
         assert "velocity_sensitivity" not in adata.uns
         without = table["p_holm"] > 0.05
-        assert table.loc[without, "reason"].str.contains("no direction").all()
+        assert table.loc[without, "reason"].str.startswith("No common direction detected").all()
     assert sum(called) <= 1
 
 
@@ -197,23 +197,50 @@ def test_the_smallest_change_turns_the_arrow_round(moving):
         sv.get.direction_support(moving, "nowhere", basis="plane")
 
 
+SHARED = "Its 1,100 cells share a direction on umap (p = 1e-06)"
+OTHER, SETTING = "common size factors", "15 neighbours (median cosine 0.10)"
+SIZES = "it depends on how library sizes are corrected"
+
+
 @pytest.mark.parametrize(
-    ("change", "verdict", "words"),
+    ("change", "verdict", "reason"),
     [
-        ({}, "supported", "40% of the cells"),
-        ({"p_holm": 0.2}, "not supported", "no direction"),
-        ({"p_holm": np.nan}, "not supported", "fewer cells"),
-        ({"other_sizes_p_holm": 0.3}, "weak", "library sizes"),
-        ({"other_sizes_p_holm": np.nan}, "weak", "none can be told"),
-        ({"other_sizes_cosine": -0.4}, "weak", "another"),
-        ({"least_cosine": 0.1}, "weak", "15 neighbours"),
-        ({"determined": 0.02}, "weak", "only 2%"),
-        ({"control_called": 0.5}, "weak", "50% of the controls"),
+        ({}, "supported", f"{SHARED}; 40% are also significant individually."),
+        ({"p_holm": 0.0}, "supported", SHARED.replace("p = 1e-06", "p < 1e-300") + "; 40%"),
+        ({"p_holm": 0.2}, "not supported", "No common direction detected among its 1,100 cells"),
+        ({"p_holm": np.nan}, "not supported", "Not tested: too few of its 1,100 cells contribute."),
+        ({"p_holm": np.nan, "cells": 1}, "not supported", "Not tested: it has only one cell."),
+        (
+            {"other_sizes_p_holm": 0.3},
+            "weak",
+            f"{SHARED}, but it is no longer significant with {OTHER} (p = 0.3): {SIZES}.",
+        ),
+        (
+            {"other_sizes_p_holm": np.nan},
+            "weak",
+            f"{SHARED}, but it could not be tested with {OTHER}.",
+        ),
+        (
+            {"other_sizes_cosine": -0.4},
+            "weak",
+            f"{SHARED}, but it changes by more than 60° with {OTHER}: {SIZES}.",
+        ),
+        (
+            {"least_cosine": 0.1},
+            "weak",
+            f"{SHARED}, but its arrows change direction under another setting: {SETTING}.",
+        ),
+        ({"determined": 0.02}, "weak", f"{SHARED}, but only 2% are also significant individually."),
+        (
+            {"control_called": 0.5},
+            "weak",
+            f"{SHARED}, but so do they in 50% of the sign-flipped controls.",
+        ),
     ],
 )
-def test_every_doubt_has_its_sentence(change, verdict, words):
+def test_every_doubt_has_its_sentence(change, verdict, reason):
     row = {
-        "cells": 100,
+        "cells": 1100,
         "p_holm": 1e-6,
         "determined": 0.4,
         "control_called": 0.02,
@@ -222,9 +249,9 @@ def test_every_doubt_has_its_sentence(change, verdict, words):
         "most_sensitive_to": "15 neighbours",
         "least_cosine": 0.95,
     }
-    found, reason = verdict_of(pd.Series({**row, **change}), "umap")
+    found, said = verdict_of(pd.Series({**row, **change}), "umap", OTHER)
     assert found == verdict
-    assert words in reason
+    assert said.startswith(reason)
 
 
 def test_what_cannot_be_judged_is_refused(moving):

@@ -37,7 +37,7 @@ def summary_lines(result: AnnData) -> list[str]:
 def check_lines(table: pd.DataFrame) -> list[str]:
     """Return a line per quality check: verdict, what was found and, after a dash, the remedy."""
     return [
-        f"{row.verdict:<5}{row.Index:<18}{row.reason}" + (f" — {row.remedy}" if row.remedy else "")
+        f"{row.verdict:<10}{row.Index:<18}{row.reason}" + (f" — {row.remedy}" if row.remedy else "")
         for row in table.itertuples()
     ]
 

@@ -28,7 +28,7 @@ def quality_checks(adata: AnnData) -> pd.DataFrame:
 
     Returns
     -------
-    A row per check: ``verdict`` (``"ok"``; ``"look"``: go on, knowing this; ``"stop"``: a fit
+    A row per check: ``verdict`` (``"ok"``; ``"attention"``: go on, knowing this; ``"stop"``: a fit
     would mean nothing), the ``value`` that decides, the ``reason`` and the ``remedy``.
 
     Raises

@@ -55,14 +55,14 @@ def normalised(counts: Counts) -> Finding:
         remedy = (
             "normalised? raw counts are better: these are taken as they are, with size factor 1"
         )
-        return Finding("look", float(len(fractional)), reason, remedy)
+        return Finding("attention", float(len(fractional)), reason, remedy)
     for name, total in zip(counts.layers, counts.per_cell(), strict=True):
         if len(total) > 10 and total.min() > 0 and total.std() < 0.01 * total.mean():
             reason = (
                 f"all cells have about {total.mean():,.0f} {name} molecules: normalised, rounded?"
             )
             remedy = "take the counts from the counter's output"
-            return Finding("look", float(total.mean()), reason, remedy)
+            return Finding("attention", float(total.mean()), reason, remedy)
     return Finding("ok", 0.0, "both layers hold whole numbers")
 
 
@@ -94,11 +94,11 @@ def proportions(counts: Counts) -> Finding:
     if share < low:
         reason = f"{said}; {low:.0%} to {high:.0%} are usual"
         remedy = "was the counter given introns? A 3' kit with poly-A priming gives 10 to 30 %"
-        return Finding("look", share, reason, remedy)
+        return Finding("attention", share, reason, remedy)
     if share > high:
         reason = f"{said}; {low:.0%} to {high:.0%} are usual in whole cells"
         remedy = "nuclei have more; else see whether the layers are swapped"
-        return Finding("look", share, reason, remedy)
+        return Finding("attention", share, reason, remedy)
     return Finding("ok", share, f"{said}; {low:.0%} to {high:.0%} are usual")
 
 
@@ -120,7 +120,7 @@ def swapped(counts: Counts) -> Finding:
     if share > 0.5:
         reason = f"{share:.0%} of molecules are unspliced: layers may be swapped"
         remedy = "compare with the counter's log; in whole cells most molecules are spliced"
-        return Finding("look", share, reason, remedy)
+        return Finding("attention", share, reason, remedy)
     return Finding("ok", share, "more molecules are spliced than unspliced")
 
 
@@ -132,7 +132,7 @@ def nuclei(counts: Counts) -> Finding:
     if share > 0.5:
         reason = f"the median cell has {share:.0%} unspliced molecules, as nuclei have"
         remedy = "in nuclei spliced mRNA is lost by export, not only by decay: read gamma with care"
-        return Finding("look", float(share), reason, remedy)
+        return Finding("attention", float(share), reason, remedy)
     return Finding("ok", float(share), f"the median cell has {share:.0%} unspliced molecules")
 
 
@@ -146,7 +146,9 @@ def one_layer_genes(counts: Counts) -> Finding:
         remedy = "the layers share no genes; do they belong to one reference and one run?"
         return Finding("stop", share, said, remedy)
     if share > 0.8:
-        return Finding("look", share, said, "did both layers come from one run of the counter?")
+        return Finding(
+            "attention", share, said, "did both layers come from one run of the counter?"
+        )
     return Finding("ok", share, said)
 
 
@@ -163,7 +165,7 @@ def duplicated_cells(counts: Counts) -> Finding:
     if doubled:
         reason = f"{len(doubled):,} cells have exactly the counts of another ({listed(doubled, 3)})"
         remedy = "were samples joined twice? Remove the copies: they are their own neighbours"
-        return Finding("look", float(len(doubled)), reason, remedy)
+        return Finding("attention", float(len(doubled)), reason, remedy)
     return Finding("ok", 0.0, "no two cells have the same counts")
 
 
@@ -180,7 +182,9 @@ def empty_cells(counts: Counts) -> Finding:
     if n == len(counts.cells):
         return Finding("stop", 1.0, said, "the layers belong to different cells; join them anew")
     if n > 0.01 * len(counts.cells):
-        return Finding("look", n / len(counts.cells), said, "they get no arrow; filter cells first")
+        return Finding(
+            "attention", n / len(counts.cells), said, "they get no arrow; filter cells first"
+        )
     return Finding("ok", n / len(counts.cells), said)
 
 
@@ -196,7 +200,7 @@ def usable_genes(counts: Counts) -> Finding:
         )
     if n < 50:
         return Finding(
-            "look", float(n), said, "few genes make unsteady arrows; lower min_shared_counts"
+            "attention", float(n), said, "few genes make unsteady arrows; lower min_shared_counts"
         )
     return Finding("ok", float(n), said)
 
@@ -212,7 +216,10 @@ def depth(counts: Counts) -> Finding:
         )
     if median < _DEPTH:
         return Finding(
-            "look", median, said, "ratios of most genes will be unsure; sequence deeper or pool"
+            "attention",
+            median,
+            said,
+            "ratios of most genes will be unsure; sequence deeper or pool",
         )
     return Finding("ok", median, said)
 
@@ -220,7 +227,7 @@ def depth(counts: Counts) -> Finding:
 def library_sizes(counts: Counts) -> Finding:
     """Sizes of cells must be of these counts and not depend on which genes were selected."""
     if counts.doubt is not None:
-        return Finding("look", *counts.doubt)
+        return Finding("attention", *counts.doubt)
     return Finding("ok", np.nan, "nothing says that sizes of cells are of a selection of genes")
 
 
@@ -239,7 +246,7 @@ def groups_alike(counts: Counts) -> Finding:
             f"the unspliced share of {', '.join(apart[:5])} is far from the {overall:.0%} overall"
         )
         remedy = "samples of another kit or of nuclei? Fit them apart, or use common size factors"
-        return Finding("look", float(len(apart)), reason, remedy)
+        return Finding("attention", float(len(apart)), reason, remedy)
     return Finding("ok", 0.0, f"all groups are near the {overall:.0%} unspliced overall")
 
 

@@ -23,8 +23,8 @@ __all__ = ["Counts", "Finding"]
 class Finding:
     """What a check says: the number that decides, what was found and what to do."""
 
-    # "look": go on, knowing this; "stop": a fit would mean nothing
-    verdict: Literal["ok", "look", "stop"]
+    # "attention": go on, knowing this; "stop": a fit would mean nothing
+    verdict: Literal["ok", "attention", "stop"]
     value: float
     reason: str
     remedy: str = ""

@@ -1,4 +1,4 @@
-"""One page that says what the data support."""
+"""A page that says which directions the data support."""
 
 from ._verdicts import headline
 from ._write import write

@@ -1,4 +1,4 @@
-"""Clusters: how sure their velocities are of themselves, and where their cells would go."""
+"""Clusters: the confidence of their velocities, and transitions between them."""
 
 from __future__ import annotations
 

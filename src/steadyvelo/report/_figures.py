@@ -1,4 +1,4 @@
-"""The pictures of the page, as data in its text, each with words for those who cannot see it."""
+"""The figures of the page as data URIs, each with a description in words."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _DPI = 130
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture as a data URI, what it shows in words, its caption, and its size in pixels."""
+    """A figure as a data URI, its description in words, its caption and its size in pixels."""
 
     source: str
     alt: str
@@ -44,7 +44,7 @@ class Figure:
 def all_figures(
     adata: AnnData, groupby: str | None, basis: str, fit: Fit, genes: Genes, judged: Judged
 ) -> dict[str, Figure]:
-    """Draw the field beside its control, verdicts, proportions and phase portraits."""
+    """Draw the velocity field beside its control, verdicts, proportions and phase portraits."""
     common: dict[str, Any] = {"color": groupby, "velocity_key": fit.key}
     found = {"field": _field(adata, basis, judged, common)}
     if judged.clusters is not None:
@@ -56,28 +56,31 @@ def all_figures(
     for name, chosen, how in (("best", genes.best, "highest"), ("worst", genes.worst, "lowest")):
         if chosen:
             low, high = (f(adata.var.loc[chosen, _keys.R2.of(fit.key)]) for f in (min, max))
+            shown, r2 = "Genes", f"{number(low, 2)} to {number(high, 2)}"
+            if len(chosen) == 1:
+                shown, r2 = "Gene", number(low, 2)
             axes = panels(len(chosen), 4, (2.8, 2.7), margin=1.4, new_figure=Canvas)
             pl.phase_portrait(adata, chosen, ax=axes, **common)
             found[name] = _figure(
                 axes[0].figure,
-                alt=f"Phase portraits, unspliced against spliced, of the genes with the {how} R²: "
+                alt=f"Phase portraits, unspliced against spliced abundance. {how.capitalize()} R²: "
                 f"{joined(chosen)}.",
-                caption=f"Genes with the {how} R²{counted}: {number(low, 2)} to {number(high, 2)}. "
-                "The line is the steady state; cells above it have positive velocity, cells below "
-                "it negative velocity."
-                + (" Where R² is negative, the line describes less than a mean." * (low < 0)),
+                caption=f"{shown} with the {how} R²{counted}: {r2}. "
+                "The line is the steady state. Cells above it have positive velocity, cells below "
+                "it have negative velocity."
+                + (" A negative R² means that the line fits worse than a constant." * (low < 0)),
             )
     return found
 
 
 def _field(adata: AnnData, basis: str, judged: Judged, common: dict[str, Any]) -> Figure:
-    """Draw the field, beside its control where there is one."""
+    """Draw the velocity field, beside its control if there is one."""
     where = f"{adata.n_obs:,} cells on {basis}"
     faint = "Directions were not tested."
     if judged.directions is not None:
         faint = (
-            f"{percent(judged.directions['determined'])} of the cells have a direction that can be "
-            "told from noise; lines are faint where most cells around have none."
+            f"{percent(judged.directions['determined'])} of the cells have a significant "
+            "direction. Lines are pale where most nearby cells do not have one."
         )
     if not _keys.RANDOMIZED.is_in(adata, common["velocity_key"], basis):
         canvas = Canvas(figsize=(7.0, 4.8), layout="constrained")
@@ -85,18 +88,18 @@ def _field(adata: AnnData, basis: str, judged: Judged, common: dict[str, Any]) -
         return _figure(
             canvas,
             alt=f"Streamlines over {where}. {faint}",
-            caption=f"{faint} There is no control: the fit took layers that were smoothed before, "
-            "and signs would have to be turned in counts.",
+            caption=f"{faint} No control is shown: a sign-flipped control needs counts, and this "
+            "fit used layers that were already smoothed.",
         )
     canvas = Canvas(figsize=(11.5, 4.6), layout="constrained")
     pl.control(adata, basis=basis, ax=canvas.subplots(1, 2), **common)
     return _figure(
         canvas,
-        alt=f"Two maps of {where}. Left: streamlines of the data. Right: streamlines of velocities "
-        f"whose signs are random, made in the same way. {faint}",
-        caption="Left: streamlines of the data. Right: the same of velocities whose sign is random "
-        "in every cell; they go nowhere. What both show, smoothing and projection have made. "
-        + faint,
+        alt=f"Two maps of {where}. Left: streamlines of the data. Right: streamlines of a "
+        f"sign-flipped control, computed in the same way. {faint}",
+        caption="Left: streamlines of the data. Right: streamlines of a sign-flipped control, in "
+        "which the sign of each cell's velocities is random, so that cells share no direction. A "
+        f"pattern in both panels comes from smoothing and projection. {faint}",
     )
 
 
@@ -107,14 +110,14 @@ def _reliability(adata: AnnData, key: str, table: pd.DataFrame) -> Figure:
         f"{name} {percent(row['determined'])}, {row['verdict']}" for name, row in table.iterrows()
     ]
     line = (
-        " The line marks what controls reach that go nowhere."
+        " Black lines mark the share in sign-flipped controls."
         if "control_determined" in table
         else ""
     )
     return _figure(
         canvas,
-        alt=f"Share of cells with a determined direction: {joined(shares, 100)}.",
-        caption="Share of the cells of each cluster whose direction can be told from noise." + line,
+        alt=f"Share of cells with a significant direction: {joined(shares, 100)}.",
+        caption="Share of cells in each cluster that have a significant direction." + line,
     )
 
 
@@ -122,7 +125,7 @@ def _proportions(adata: AnnData, groupby: str | None) -> Figure:
     n_groups = 1 if groupby is None else adata.obs[groupby].nunique()
     canvas = Canvas(figsize=(7.5, 0.9 + 0.34 * n_groups), layout="constrained")
     ax = pl.proportions(adata, groupby, ax=canvas.subplots())
-    # the second kind's bars, and whose they are
+    # the bars of unspliced molecules, and the names of their groups
     names = [label.get_text() for label in ax.get_yticklabels()]
     shares = [
         f"{name} {percent(bar.get_width())}"
@@ -131,8 +134,8 @@ def _proportions(adata: AnnData, groupby: str | None) -> Figure:
     return _figure(
         canvas,
         alt=f"Shares of unspliced molecules: {joined(shares, 100)}.",
-        caption="Shares of the molecules of the genes in this file. 10 to 30 % unspliced are usual "
-        "in whole cells, more in nuclei.",
+        caption="Shares of molecules over the genes in this file. In whole cells usually 10 to 30% "
+        "of the molecules are unspliced, in nuclei more.",
     )
 
 

@@ -1,4 +1,4 @@
-"""How the model was fitted: data, parameters, versions, seconds."""
+"""How the model was fitted: data, parameters, versions and run times."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Fit", "section"]
 
 _PACKAGES = ("numpy", "scipy", "numba", "pandas", "anndata", "scanpy", "scikit-learn", "umap-learn")
-# of `uns`: what repeats other entries or other sections
+# parameters that other entries or other sections show already
 _LEFT_OUT = {"embeddings", "version", "n_cells", "n_graph_genes", "terminal_states", "pseudotime"}
 
 
@@ -29,24 +29,24 @@ _LEFT_OUT = {"embeddings", "version", "n_cells", "n_graph_genes", "terminal_stat
 class Fit:
     """A section of the page; every table is a list of names and values."""
 
-    # cells and genes, and why some were left out
+    # numbers of cells and genes, and the reasons why some were not used
     data: list[tuple[str, str]]
     parameters: list[tuple[str, str]]
-    # time of each step; empty where nobody has timed them
+    # run time of each step; empty where it was not measured
     seconds: list[tuple[str, str]]
     versions: list[tuple[str, str]]
-    # what was run, or the empty string
+    # the command that made the result, or the empty string
     command: str
 
 
 def section(adata: AnnData, key: str) -> Fit:
-    """Read it from what the steps have left."""
+    """Read it from what the steps stored in the AnnData."""
     params = dict(_keys.PARAMS.read(adata, key))
     run = dict(_keys.RUN.read(adata, key, default={}))
     spent = {step: float(value) for step, value in dict(run.get("seconds", {})).items()}
     seconds = [(step, f"{value:.1f}") for step, value in spent.items()]
     if seconds:
-        seconds.append(("together", f"{sum(spent.values()):.1f}"))
+        seconds.append(("total", f"{sum(spent.values()):.1f}"))
     parameters = [
         (name, _value(value))
         for name, value in sorted(params.items())
@@ -64,10 +64,10 @@ def section(adata: AnnData, key: str) -> Fit:
             if not name.endswith("_hash") and name not in {"version", "n_cells"}
         ]
     versions = [
-        ("steadyvelo, the fit", str(params.get("version", "unknown"))),
-        ("steadyvelo, this page", __version__),
-        ("Python, this page", platform.python_version()),
-        *((f"{name}, this page", version(name)) for name in _PACKAGES),
+        ("steadyvelo (fit)", str(params.get("version", "unknown"))),
+        ("steadyvelo (this page)", __version__),
+        ("Python (this page)", platform.python_version()),
+        *((f"{name} (this page)", version(name)) for name in _PACKAGES),
     ]
     return Fit(_data(adata, key), parameters, seconds, versions, str(run.get("command", "")))
 
@@ -76,18 +76,18 @@ def _data(adata: AnnData, key: str) -> list[tuple[str, str]]:
     rows = [("cells", f"{adata.n_obs:,}")]
     if _keys.CELLS_USED.is_in(adata):
         out = ~_keys.CELLS_USED.values(adata)
-        rows += _reasons(_keys.CELLS_REASON.read(adata)[out], "cells left out")
+        rows += _reasons(_keys.CELLS_REASON.read(adata)[out], "cells not used")
     genes = _keys.ALL_GENES.read(adata, key, default=None)
     if genes is not None:
         used = genes[_keys.GENES_USED.of()].to_numpy(dtype=bool)
         rows.append(("genes used", f"{used.sum():,} of {len(genes):,}"))
-        rows += _reasons(genes.loc[~used, _keys.GENES_REASON.of()], "not used")
+        rows += _reasons(genes.loc[~used, _keys.GENES_REASON.of()], "genes not used")
     elif _keys.GENES_USED.is_in(adata):
         used = _keys.GENES_USED.values(adata)
         rows.append(("genes used", f"{used.sum():,} of {adata.n_vars:,}"))
     chosen = _keys.VELOCITY_GENES.values(adata, key)
     rows.append(("velocity genes", f"{chosen.sum():,} of {adata.n_vars:,}"))
-    return rows + _reasons(_keys.REASON.read(adata, key)[~chosen], "no velocity gene")
+    return rows + _reasons(_keys.REASON.read(adata, key)[~chosen], "not a velocity gene")
 
 
 def _reasons(reasons: Any, what: str) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The table of genes, and which of them are drawn."""
+"""The table of genes, and the genes whose phase portraits are drawn."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Genes", "section"]
 
-# column of the page's table, field, significant digits
+# column of the page's table, and its field
 _NUMBERS = (
     ("γ", _keys.GAMMA),
     ("SE of γ", _keys.GAMMA_SE),
-    ("γ, low", _keys.GAMMA_LOW),
-    ("γ, high", _keys.GAMMA_HIGH),
+    ("γ, lower bound", _keys.GAMMA_LOW),
+    ("γ, upper bound", _keys.GAMMA_HIGH),
     ("offset", _keys.OFFSET),
     ("R²", _keys.R2),
-    ("molecules behind γ", _keys.GAMMA_MOLECULES),
+    ("effective molecules", _keys.GAMMA_MOLECULES),
     ("curvature", _keys.CURVATURE),
 )
 
@@ -34,15 +34,15 @@ class Genes:
 
     # names of the columns of the table, and whether they hold numbers
     columns: list[tuple[str, bool]]
-    # text and numbers of each gene, None where there is none
+    # text and numbers of each gene, None for a missing value
     rows: list[list[Any]]
-    # well-counted genes that fit best, and worst
+    # among genes with many counts, those with the highest and with the lowest R²
     best: list[str]
     worst: list[str]
 
 
 def section(adata: AnnData, key: str, n_portraits: int) -> Genes:
-    """Collect what is known of every gene, of those that were not used, too."""
+    """Collect the rows of all genes, including genes that were not used."""
     chosen = _keys.VELOCITY_GENES.values(adata, key)
     status = np.where(chosen, "velocity gene", "fitted")
     status = np.where(_keys.GAMMA.read(adata, key).isna(), "no fit", status)
@@ -58,7 +58,7 @@ def section(adata: AnnData, key: str, n_portraits: int) -> Genes:
             texts = field.read(adata, key).astype(object).fillna("")
             columns[name] = texts.astype(str).to_numpy()
     table = pd.DataFrame(columns, index=adata.var_names)
-    # what the arrows are made of stands first, the best fit before the others
+    # velocity genes first, and genes with a high R² before genes with a low one
     fit = pd.Series(np.nan_to_num(_keys.R2.values(adata, key), nan=-np.inf))
     table = table.iloc[np.lexsort([-fit, ~chosen])]
     others = _not_used(adata, key, table.columns)
@@ -74,7 +74,7 @@ def section(adata: AnnData, key: str, n_portraits: int) -> Genes:
 
 
 def _not_used(adata: AnnData, key: str, columns: pd.Index) -> pd.DataFrame | None:
-    """Return rows for the genes of the input that are not here; None where there are none."""
+    """Return rows for the genes of the input that `adata` lacks; None if it lacks none."""
     genes = _keys.ALL_GENES.read(adata, key, default=None)
     if genes is None:
         return None
@@ -107,11 +107,11 @@ def _plain(value: Any) -> Any:
 
 
 def _extremes(adata: AnnData, key: str, n: int) -> tuple[list[str], list[str]]:
-    """Return well-counted genes with the highest and with the lowest R²."""
+    """Return the genes with the highest and with the lowest R² among those with many counts."""
     r2 = _keys.R2.read(adata, key)
     fitted = _keys.GAMMA.read(adata, key).notna() & r2.notna()
     if _keys.SHARED_COUNTS.is_in(adata):
-        # a gene seen in a handful of cells can fit best of all, and shows nothing
+        # a gene detected in a few cells can have the highest R² by chance
         counts = _keys.SHARED_COUNTS.read(adata)
         fitted &= counts >= counts[fitted].median()
     ranked = r2[fitted].sort_values(ascending=False, kind="stable").index

@@ -1,4 +1,4 @@
-"""A paragraph of methods that can be pasted into a paper, with what it cites."""
+"""A paragraph of methods for a paper, with its references."""
 
 from __future__ import annotations
 
@@ -36,23 +36,22 @@ _REFERENCES = {
     "expression data analysis. Genome Biology 19, 15 (2018). doi:10.1186/s13059-017-1382-0",
 }
 _RULES = {
-    "extremes": "cells at the extremes of s / max(s) + u / max(u)",
     "all": "all cells",
-    "given": "cells weighted as the authors chose",
+    "given": "cells with weights chosen by the authors",
 }
 _ENDS = {1: "st", 2: "nd", 3: "rd"}
 
 
 @dataclass(frozen=True)
 class Methods:
-    """The paragraph and its references, in the order of names."""
+    """The paragraph and its references, in alphabetical order."""
 
     text: str
     references: list[str]
 
 
 def section(fit: Fit, basis: str, judged: Judged) -> Methods:
-    """Say what was done, and nothing that was not."""
+    """Describe the steps that were done, and only those."""
     sentences = [
         _counts(fit),
         _smoothing(fit),
@@ -83,7 +82,7 @@ def _counts(fit: Fit) -> str:
     if "min_shared_counts" in run and n_used < n_genes:
         rule = (
             f"at least {float(run['min_shared_counts']):g} molecules, spliced and unspliced "
-            "together, in cells that hold both"
+            "together, in cells that contain both"
         )
         kept = [str(name) for name in run.get("retain", ())]
         genes += f" ({rule}{', or chosen by name' if kept else ''})"
@@ -95,10 +94,10 @@ def _counts(fit: Fit) -> str:
     taken = [made.get(f"{kind}_taken_as_normalised", True) for kind in ("spliced", "unspliced")]
     start = f"Spliced (s) and unspliced (u) counts of {cells} and {genes}"
     if all(taken):
-        return start.replace("counts", "abundances") + ", normalised before, were used."
+        return start.replace("counts", "normalised abundances") + " were used."
     sizes = {
-        "per_layer": "size factors of each kind of molecule",
-        "common": "one size factor per cell for both kinds of molecules",
+        "per_layer": "per-layer size factors (one for spliced and one for unspliced counts)",
+        "common": "common size factors (one per cell for spliced and unspliced counts)",
     }[str(made["method"])]
     return f"{start} were divided by {sizes}."
 
@@ -108,9 +107,9 @@ def _smoothing(fit: Fit) -> str:
         return ""
     found = neighbor_params(fit.adata, fit.options.neighbors_key)
     ours = "cells_hash" in found
-    text = "They were averaged over each cell and its neighbours in a given graph."
+    text = "They were averaged over each cell and its neighbours in a given neighbour graph."
     if "n_neighbors" in found:
-        # the number counts the cell itself, and neighbourhood goes both ways
+        # the number includes the cell itself, and smoothing uses neighbours in both directions
         text = (
             "They were averaged over each cell, its "
             f"{int(found['n_neighbors']) - 1} nearest neighbours"
@@ -120,7 +119,7 @@ def _smoothing(fit: Fit) -> str:
             text += f" in {rep}"
         elif pcs is not None and int(pcs) > 0:
             text += f" in {int(pcs)} principal components"
-        text += " and the cells whose neighbour it is"
+        text += " and the cells that have it as a neighbour"
         text += "." if ours else " (Wolf et al. 2018)."
     return text
 
@@ -132,46 +131,51 @@ def _ratio(options: FitOptions) -> str:
         "nonnegative": "with an offset (o) that is not negative",
     }[options.offset]
     rule = options.weights
-    cells = _RULES.get(rule, f"cells weighted by the rule “{rule}” of velocyto")
+    cells = _RULES.get(rule, f"cells weighted by velocyto's rule “{rule}”")
     if rule == "extremes":
-        ends = [_ordinal(100 * q) for q in options.quantiles if q is not None]
-        cells += f" (beyond the {' and '.join(ends)} percentile{'s' * (len(ends) > 1)})"
+        ends = [
+            f"{side} the {_ordinal(100 * q)}"
+            for side, q in zip(("below", "above"), options.quantiles, strict=True)
+            if q is not None
+        ]
+        cells = f"cells {' and '.join(ends)} percentile of s / max(s) + u / max(u)"
     if options.groups:
         cells += f" of the groups {', '.join(options.groups)}"
     start = (
-        "For every gene the ratio γ of unspliced to spliced abundance at steady state was found by "
-        f"least squares {how} on {cells} (La Manno et al. 2018; Bergen et al. 2020)"
+        "For every gene the ratio γ of unspliced to spliced abundance at steady state was "
+        f"estimated by least squares {how} from {cells} (La Manno et al. 2018; Bergen et al. 2020)"
     )
     if options.errors.method == "crossfit":
-        start += ", with instruments from other cells (cross-fitting)"
+        start += ", with cross-fitting"
     return start + "."
 
 
 def _errors(fit: Fit) -> list[str]:
     choice = fit.options.errors
-    level = f"{100 * choice.level:g} %"
-    over = "" if choice.sample_key is None else f", over the batches of {choice.sample_key}"
+    level = f"{100 * choice.level:g}%"
+    how = f"The {level} intervals of γ were computed by Fieller's method (Fieller 1954)."
+    if choice.sample_key is not None:
+        how = (
+            f"The {level} intervals of γ are the estimate ± t standard errors, with "
+            f"{choice.sample_key} as the unit of replication (CR3)."
+        )
     if choice.method == "sandwich":
-        return [
-            (
-                f"Standard errors and intervals at {level} take the smoothing into account "
-                f"(sandwich, Fieller 1954){over}."
-            )
-        ]
+        return [f"Standard errors (sandwich) account for the smoothing. {how}"]
     if choice.method != "crossfit":
         return []
     one_graph = external(neighbor_params(fit.adata, fit.options.neighbors_key))
     cut = "cells" if one_graph else "genes and cells"
     kept = ""
     if choice.gene_clusters is not None and not one_graph:
-        kept = f", the genes of each of {choice.gene_clusters} together"
-    splits = f"{choice.n_repeats} random split" + "s" * (choice.n_repeats > 1)
+        kept = f"; genes with the same value of {choice.gene_clusters} stay in one fold"
+    n = choice.n_repeats
+    repeats = "one repeat, a random split" if n == 1 else f"{n} repeats, each a random split"
     text = (
-        f"The estimate averages instruments over {splits} of {cut} (seed {choice.rng}{kept}); "
-        f"intervals are at {level} (Fieller 1954){over}."
+        f"In cross-fitting, the weight of a cell's counts came from other {cut}. It was averaged "
+        f"over {repeats} of {cut} into two folds (seed {choice.rng}{kept}). {how}"
     )
     if fit.options.weights == "extremes":
-        text += " They are about the ratio over the extreme cells."
+        text += " They refer to the ratio over the extreme cells."
     return [text]
 
 
@@ -186,13 +190,13 @@ def _velocities(fit: Fit, basis: str) -> str:
         f"{options.min_r2:g} and γ > {options.min_gamma:g} were used."
     )
     steps = 2 if graph is None else graph.n_recurse_neighbors
-    reach = {1: "its neighbours", 2: "its neighbours and theirs"}.get(
+    reach = {1: "its neighbours", 2: "its neighbours and their neighbours"}.get(
         steps, f"the cells within {steps} steps"
     )
     other = None if graph is None else graph.neighbors_key
     if other is not None and other != options.neighbors_key:
-        reach += f" (graph {other})"
-    root = ", of square roots on both sides," if graph is not None and graph.sqrt_transform else ""
+        reach += f" (neighbour graph {other})"
+    root = ", both as square roots" if graph is not None and graph.sqrt_transform else ""
     umap = " (McInnes et al. 2018)" if basis == "umap" else ""
     drawn = dict(fit.params.made.get("arrows", {}).get(basis, {}))
     how = ""
@@ -200,8 +204,9 @@ def _velocities(fit: Fit, basis: str) -> str:
         stay = "" if drawn["self_transitions"] else " without self-transitions"
         how = f" (exponential kernel, λ = {float(drawn['scale']):g}{stay})"
     return text + (
-        f" The correlation{root} of a cell's velocity with the differences to {reach} gives "
-        f"transition probabilities{how}, and these its arrow on {basis}{umap}."
+        " Transition probabilities of each cell were computed from the correlations between its "
+        f"velocity and the differences in expression to {reach}{root}{how}. The arrow "
+        f"of a cell on {basis} is its mean step under these probabilities{umap}."
     )
 
 
@@ -209,26 +214,30 @@ def _directions(basis: str, judged: Judged) -> list[str]:
     made = judged.directions
     if made is None:
         return []
-    level = f"{100 * (1 - float(made['level'])):.3g} %"
+    level = f"{100 * (1 - float(made['level'])):.3g}%"
     text = (
-        "Whether a direction can be told from noise was tested for each cell by Hotelling's test "
-        f"on what its neighbours' raw counts say, at {level}"
+        "For each cell, the hypothesis of no direction was tested at the level of "
+        f"{level} by Hotelling's test on the contributions of its neighbours' raw counts"
     )
     n = int(made["n_controls"])
     if n > 0:
-        text += f", beside {n} controls with one random sign per cell (seed {int(made['rng'])})"
+        controls = "one sign-flipped control" if n == 1 else f"{n} sign-flipped controls"
+        text += f", and compared with {controls} (seed {int(made['rng'])})"
     text += "."
     table = judged.clusters
     if table is None:
         return [text]
     good = int((table["verdict"].astype(str) == "supported").sum())
-    kept = " that is also found with other size factors and other choices"
+    same = ", and similar with other size factors and other settings"
+    clusters = "cluster" if len(table) == 1 else "clusters"
+    have = "has" if good == 1 else "have"
     return [
         text,
         (
-            f"Directions of clusters were tested on their summed votes (Holm 1979); {good} of "
-            f"{len(table)} clusters ({judged.groupby}) have a direction on {basis}"
-            f"{kept * (judged.sensitivity is not None)}."
+            "Directions of clusters were tested on the summed contributions of their cells, and "
+            f"p-values adjusted (Holm 1979); {good} of {len(table)} {clusters} ({judged.groupby}) "
+            f"{have} a supported direction on {basis}: significant for the cluster and for at "
+            f"least a tenth of its cells{same * (judged.sensitivity is not None)}."
         ),
     ]
 

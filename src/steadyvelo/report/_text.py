@@ -1,4 +1,4 @@
-"""Numbers and lists as a reader wants them."""
+"""Numbers and lists as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["joined", "number", "percent"]
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Return a number with some significant digits; a dash where there is none."""
+    """Return a number with `digits` significant digits; a dash for NaN."""
     if np.isnan(value):
         return "–"
     if np.isinf(value):
@@ -22,14 +22,14 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def percent(value: float) -> str:
-    """Return a share in percent, small ones with a digit more."""
+    """Return a share in percent; shares below 10% get one decimal."""
     if np.isnan(value):
         return "–"
     return f"{value:.1%}" if 0 < value < 0.1 else f"{value:.0%}"
 
 
 def joined(names: Sequence[str], most: int = 12) -> str:
-    """Return names as an enumeration, the first of them if there are many."""
+    """Return names as a list in words; only the first `most` if there are more."""
     shown = list(names[:most])
     if len(names) > most:
         shown.append(f"{len(names) - most} more")

@@ -1,4 +1,4 @@
-"""What the data support, in plain words."""
+"""Which directions the data support, in sentences."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from steadyvelo._adata._embeddings import check_arrows
 from steadyvelo._adata._fit import Fit
 from steadyvelo._arguments import public
 from steadyvelo.pl._found import found_basis
+from steadyvelo.tl._variant import other_size_factors
+from steadyvelo.tl._verdicts import SIZES_IN_WORDS
 
 from ._text import joined, number, percent
 
@@ -21,28 +23,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Judged", "Verdict", "Verdicts", "headline", "section"]
 
-# what stands for a verdict beside its colour
+# a sign beside the colour of a verdict, for readers who do not see the colour
 _SIGNS = {
     "supported": "✓",
     "weak": "~",
     "not supported": "✗",
     "ok": "✓",
-    "good": "✓",
-    "look": "~",
+    "attention": "~",
     "stop": "✗",
 }
 _UNTESTED = (
-    "Nothing here says whether an arrow can be trusted: directions were not tested. Fit with "
+    "Directions were not tested, so it is not known which arrows can be trusted. Fit with "
     'uncertainty="crossfit" and run tl.reliability, or use steadyvelo run, which does both.'
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What was tested of the directions on an embedding, read in one place.
+    """The results of the tests of directions on one embedding.
 
-    None where nothing was. `directions` says how :func:`steadyvelo.tl.direction` tested, the tables
-    are those of :func:`steadyvelo.tl.reliability`, and `groupby` is its column, or empty.
+    A field is None if its test was not done. `directions` has the settings and results of
+    :func:`steadyvelo.tl.direction`; the tables are those of :func:`steadyvelo.tl.reliability`.
+    `groupby` is its column of clusters, or empty, and `other_sizes` names the size factors that the
+    fit did not use.
     """
 
     directions: dict[str, Any] | None
@@ -50,10 +53,11 @@ class Judged:
     checks: pd.DataFrame | None
     sensitivity: pd.DataFrame | None
     groupby: str
+    other_sizes: str = ""
 
     @classmethod
     def read(cls, adata: AnnData, key: str, basis: str) -> Self:
-        """Read what is about this embedding, and nothing that is about another."""
+        """Read the results for this embedding; results for another embedding are not read."""
         params = _keys.PARAMS.read(adata, key)
         directions = params.get("directions", {}).get(basis)
         about = params.get("reliability", {})
@@ -61,19 +65,20 @@ class Judged:
             return cls(directions, None, None, None, "")
         fields = (_keys.RELIABILITY, _keys.RELIABILITY_CHECKS, _keys.SENSITIVITY)
         tables = [field.read(adata, key, default=None) for field in fields]
-        return cls(directions, *tables, str(about["groupby"]))
+        sizes = SIZES_IN_WORDS[other_size_factors(Fit.read(adata, key))]
+        return cls(directions, *tables, str(about["groupby"]), sizes)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One judgement: about a cluster or a check of the data."""
+    """A verdict on a cluster, or of a check."""
 
     what: str
     verdict: str
     sign: str
     reason: str
     remedy: str = ""
-    # what it rests on, name and value as text
+    # the numbers behind the verdict: name and value as text
     numbers: tuple[tuple[str, str], ...] = ()
 
     @classmethod
@@ -86,8 +91,12 @@ class Verdict:
     @property
     def kind(self) -> str:
         """The verdict as a class of the style sheet."""
-        good = {"supported", "ok", "good"}
-        return "good" if self.verdict in good else {"✗": "bad"}.get(self.sign, "doubt")
+        return {"✓": "good", "✗": "bad"}.get(_SIGNS.get(self.verdict, ""), "doubt")
+
+    @property
+    def label(self) -> str:
+        """The verdict in words."""
+        return "needs attention" if self.verdict == "attention" else self.verdict
 
 
 @dataclass(frozen=True)
@@ -96,17 +105,17 @@ class Verdicts:
 
     headline: list[str]
     groupby: str
-    # of each cluster, the supported ones first, of the directions as a whole, and of the counts
+    # verdicts on clusters (supported first), on the whole data set and on the quality of counts
     clusters: list[Verdict]
     checks: list[Verdict]
     quality: list[Verdict]
-    # header and rows of the cosines under other choices: a column each, a row per cluster
+    # cosines under other settings: header with one column per setting, one row per cluster
     sensitivity: tuple[list[str], list[list[str]]] | None
 
 
 @public
 def headline(adata: AnnData, *, basis: str = "auto", velocity_key: str = "velocity") -> list[str]:
-    """Return what the data support in a few sentences, as the report begins.
+    """Return the first sentences of the report: which directions the data support.
 
     Parameters
     ----------
@@ -119,12 +128,12 @@ def headline(adata: AnnData, *, basis: str = "auto", velocity_key: str = "veloci
 
     Returns
     -------
-    One text about directions, one about the counts.
+    A list of two texts: one about directions, one about the quality of the counts.
 
     Raises
     ------
     KeyError
-        If there is no fit, or no arrows on the embedding.
+        If `adata` has no fit, or no arrows on the embedding.
 
     Examples
     --------
@@ -132,7 +141,7 @@ def headline(adata: AnnData, *, basis: str = "auto", velocity_key: str = "veloci
     >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
     >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> sv.report.headline(adata)[1]
-    'The counts were not checked: run pp.qc, or steadyvelo inspect.'
+    'The counts were not checked: run pp.qc or steadyvelo inspect.'
     """
     Fit.read(adata, velocity_key)
     basis = found_basis(adata, basis, velocity_key)
@@ -141,8 +150,8 @@ def headline(adata: AnnData, *, basis: str = "auto", velocity_key: str = "veloci
 
 
 def section(adata: AnnData, judged: Judged) -> Verdicts:
-    """Collect what was found before; compute nothing."""
-    clusters = [] if judged.clusters is None else _clusters(judged.clusters)
+    """Collect the stored results; compute nothing."""
+    clusters = [] if judged.clusters is None else _clusters(judged.clusters, judged.other_sizes)
     quality = _rows(_keys.QC.read(adata, default=None))
     sentence = _of_clusters(clusters, judged.groupby) if clusters else _without(judged)
     return Verdicts(
@@ -155,28 +164,31 @@ def section(adata: AnnData, judged: Judged) -> Verdicts:
     )
 
 
-def _clusters(table: pd.DataFrame) -> list[Verdict]:
+def _clusters(table: pd.DataFrame, other_sizes: str) -> list[Verdict]:
     order = table["verdict"].astype(str).map({"supported": 0, "weak": 1}).fillna(2)
     rows = table.assign(_order=order).sort_values(["_order", "p_holm"], kind="stable")
-    return [Verdict.of(name, row, tuple(_numbers(row))) for name, row in rows.iterrows()]
+    return [
+        Verdict.of(name, row, tuple(_numbers(row, other_sizes))) for name, row in rows.iterrows()
+    ]
 
 
-def _numbers(row: pd.Series) -> list[tuple[str, str]]:
-    """Return what a verdict rests on; what was not computed is left out."""
+def _numbers(row: pd.Series, other_sizes: str) -> list[tuple[str, str]]:
+    """Return the numbers behind a verdict, except those that were not computed."""
     found = [
         ("cells", f"{int(row['cells']):,}"),
-        ("p (Holm)", number(row["p_holm"], 2)),
-        ("cells with a direction", percent(row["determined"])),
+        ("p-value (Holm)", number(row["p_holm"], 2)),
+        ("significant cells", percent(row["determined"])),
     ]
     if "control_determined" in row:
-        found.append(("the same in controls", percent(row["control_determined"])))
+        share = percent(row["control_determined"])
+        found.append(("significant cells in sign-flipped controls", share))
     reversal = f"{number(row['reversal_se'], 2)} standard errors"
-    found.append(("change of γ that reverses it", reversal))
+    found.append(("smallest change of γ that reverses the direction", reversal))
     if "other_sizes_p_holm" in row:
-        found.append(("p with the other size factors", number(row["other_sizes_p_holm"], 2)))
+        found.append((f"p-value with {other_sizes}", number(row["other_sizes_p_holm"], 2)))
     if row.get("most_sensitive_to"):
-        turned = f"{row['most_sensitive_to']} (cosine {number(row['least_cosine'], 2)})"
-        found.append(("turned most by", turned))
+        changed = f"{row['most_sensitive_to']} (median cosine {number(row['least_cosine'], 2)})"
+        found.append(("setting that changes the direction most", changed))
     return found
 
 
@@ -192,26 +204,34 @@ def _of_clusters(clusters: list[Verdict], groupby: str) -> str:
         for verdict in ("supported", "weak", "not supported")
     }
     n = len(clusters)
-    # "of clusters" would be said twice
-    column = "" if groupby == "clusters" else f" of {groupby}"
-    among = f"{n} clusters{column}" if n > 1 else f"the one cluster{column}"
-    good = by["supported"]
-    if not good:
-        said = [f"The data support the direction of none of the {among}."]
-        if n == 1:
-            said = [f"The data do not support the direction of {among}."]
+    # "clusters (clusters)" would say the same twice
+    column = "" if groupby == "clusters" else f" ({groupby})"
+    good, weak, without = by["supported"], by["weak"], by["not supported"]
+    if n == 1:
+        support = "support" if good else "do not support"
+        said = [
+            f"The data {support} the direction of the only cluster{column}, {clusters[0].what}."
+        ]
+    elif not good:
+        said = [f"The data do not support the direction of any of the {n} clusters{column}."]
     elif len(good) == n:
-        said = [f"The data support the direction of all {among}: {joined(good)}."]
-        if n == 1:
-            said = [f"The data support the direction of {among}, {good[0]}."]
+        every = f"{'both' if n == 2 else f'all {n}'} clusters{column}"
+        said = [f"The data support the direction of {every}: {joined(good)}."]
     else:
-        said = [f"The data support the direction of {len(good)} of {among}: {joined(good)}."]
-    if by["weak"]:
-        said.append(f"Weak, since it rests on a choice or on few cells: {joined(by['weak'])}.")
-    if by["not supported"]:
-        said.append(f"The cells of {joined(by['not supported'])} have no common direction.")
-    if good and len(good) < n:
-        said.append("Arrows of the others are no finding, however clear they look.")
+        some = f"{len(good)} of {n} clusters{column}"
+        said = [f"The data support the direction of {some}: {joined(good)}."]
+    if weak:
+        said.append(
+            f"Evidence is weak for {joined(weak)}: a common direction was detected, but a further "
+            "check fails."
+        )
+    if without:
+        said.append(f"No common direction was detected within {joined(without)}.")
+    if len(good) < n:
+        others = ""
+        if good:
+            others = " of the other cluster" + "s" * (n - len(good) > 1)
+        said.append(f"Do not interpret the arrows{others}, however clear they look.")
     return " ".join(said)
 
 
@@ -220,26 +240,25 @@ def _without(judged: Judged) -> str:
     if made is None:
         return _UNTESTED
     beside = made["determined_in_controls"]
-    controls = "" if not np.isfinite(beside) else f", {percent(beside)} in controls that go nowhere"
+    controls = "" if not np.isfinite(beside) else f" ({percent(beside)} in sign-flipped controls)"
     return (
-        f"{percent(made['determined'])} of the cells have a direction that can be told from "
-        f"noise{controls}. No clusters were judged: tl.reliability does, with the column that "
-        "holds them."
+        f"{percent(made['determined'])} of the cells have a significant direction{controls}. "
+        "Clusters were not tested: run tl.reliability with their column of obs."
     )
 
 
 def _of_counts(quality: list[Verdict]) -> str:
     if not quality:
-        return "The counts were not checked: run pp.qc, or steadyvelo inspect."
+        return "The counts were not checked: run pp.qc or steadyvelo inspect."
     doubtful = [check for check in quality if check.kind != "good"]
     if not doubtful:
         return f"The counts pass all {len(quality)} checks."
     n = len(quality)
     if len(doubtful) == 1:
         one = doubtful[0]
-        return f"Of {n} checks of the counts, one wants a look, {one.what}: {one.reason}."
+        return f"Of {n} checks of the counts, one needs attention: {one.what} ({one.reason})."
     names = joined([check.what for check in doubtful])
-    return f"Of {n} checks of the counts, {len(doubtful)} want a look: {names}."
+    return f"Of {n} checks of the counts, {len(doubtful)} need attention: {names}."
 
 
 def _sensitivity(variants: pd.DataFrame | None) -> tuple[list[str], list[list[str]]] | None:

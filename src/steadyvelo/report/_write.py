@@ -57,14 +57,14 @@ def write(
     n_threads: int | None = None,
     progress: ShowProgress | None = None,
 ) -> Path:
-    """Write a page about a result: what the data support first, arrows second.
+    """Write a page about a result: the verdicts first, then the arrows.
 
-    One HTML file that needs no other and asks for none: verdicts in plain words, the field beside
-    its control, how the model was fit, shares of molecules, genes as phase portraits and in a
-    table that can be sorted and searched, clusters with their confidence and transitions, and a
-    paragraph of methods with its references. What was not computed before (confidence, control,
-    transitions) is, for the page alone: `adata` is left as it is. Everything that comes from
-    the data stands in the page as text.
+    The page is one HTML file that loads no other file. It contains the verdicts, the velocity field
+    beside a sign-flipped control, how the model was fitted, shares of spliced and unspliced
+    molecules, phase portraits, a table of genes that can be sorted and searched, the confidence of
+    clusters and the transitions between them, and a paragraph of methods with its references.
+    Confidence, control and transitions that `adata` lacks are computed for the page and not written
+    to `adata`. Names of cells, genes and clusters are shown as text and never run as code.
 
     Parameters
     ----------
@@ -73,17 +73,17 @@ def write(
     path
         File to write; its name ends in ``.html``.
     groupby
-        Column of ``obs`` with clusters. ``"auto"`` takes that of the verdicts, where there are
-        some, or the first column with a usual name (``"clusters"``, ``"leiden"``, ``"cell_type"``
-        …); None takes none.
+        Column of ``obs`` with clusters. ``"auto"`` takes the column that the verdicts used or,
+        without verdicts, the first column with a usual name (``"clusters"``, ``"leiden"``,
+        ``"cell_type"`` …); None takes none.
     basis
         Name of the embedding; ``"auto"`` takes the one that got its arrows last.
     velocity_key
         Prefix of the result.
     title
-        What stands at the top.
+        Title of the page.
     n_portraits
-        Genes that fit best, and as many that fit worst, that are drawn.
+        Number of phase portraits of genes with the highest R², and of genes with the lowest.
     rng
         Seed of the control where there is none yet: a whole number, a `numpy.random.Generator` that
         gives one, or None for one from the system.
@@ -105,8 +105,8 @@ def write(
     KeyError
         If there is no fit, no arrows on the embedding, or no such column.
     ValueError
-        If the name does not end in ``.html``, cells or counts have changed since the fit, or a part
-        of the genes is gone that the graph was made from.
+        If the name does not end in ``.html``, if cells or counts have changed since the fit, or if
+        `adata` lacks genes that the velocity graph was made from.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def write(
     >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     page = sv.report.write(adata, f"{folder}/report.html", n_portraits=2)
-    ...     "Nothing here says whether an arrow can be trusted" in page.read_text(encoding="utf-8")
+    ...     "Directions were not tested" in page.read_text(encoding="utf-8")
     True
     """
     check_adata(adata)
@@ -153,7 +153,7 @@ def write(
 
 
 def _page_file(path: str | os.PathLike[str]) -> Path:
-    """Return the file to write; refuse one that is no page, or cannot be written."""
+    """Return the file to write; refuse another file type or a path that cannot be written."""
     target = check_target(path)
     if target.suffix.lower() not in {".html", ".htm"}:
         msg = f"path must end in .html; it is {target.name!r}."
@@ -162,7 +162,7 @@ def _page_file(path: str | os.PathLike[str]) -> Path:
 
 
 def _clusters_column(adata: AnnData, groupby: str | None, judged: Judged) -> str | None:
-    """Return the column of clusters: the one given, the one judged, one with a usual name."""
+    """Return the column of clusters: as given, as in the verdicts, or one with a usual name."""
     if groupby == AUTO and AUTO not in adata.obs:
         groupby = judged.groupby if judged.groupby in adata.obs else cluster_column(adata)
     if groupby is not None:
@@ -171,12 +171,12 @@ def _clusters_column(adata: AnnData, groupby: str | None, judged: Judged) -> str
 
 
 def _check_genes(fit: Fit) -> None:
-    """Refuse a part of the genes that the graph was made from: the page would speak of others."""
+    """Refuse a subset of the velocity genes: the page would describe other genes than the graph."""
     graph, there = fit.params.graph, int(fit.velocity_genes.sum())
     if graph is not None and graph.n_genes != there:
         msg = (
-            f"adata holds {there:,} of the {graph.n_genes:,} genes that the velocity graph was "
-            "made from; write the report before taking a part of the genes."
+            f"adata has {there:,} of the {graph.n_genes:,} genes that the velocity graph was made "
+            "from; write the report before subsetting genes."
         )
         raise ValueError(msg)
 
@@ -184,11 +184,11 @@ def _check_genes(fit: Fit) -> None:
 def _compute_missing(
     work: AnnData, fit: Fit, basis: str, rng: int, steps: Steps, **limits: Any
 ) -> None:
-    """Compute confidence and a control as the arrows of the data were made, unless they are."""
+    """Compute confidence and a control if missing, with the settings of the data's arrows."""
     if not all(field.is_in(work, fit.key) for field in _CONFIDENCE):
         with steps("confidence") as progress:
             tl.velocity_confidence(work, velocity_key=fit.key, progress=progress, **limits)
-    # of layers that another tool has smoothed no signs can be turned before smoothing
+    # a sign-flipped control needs counts; layers smoothed by another tool come without them
     if not fit.params.made_from.counts_known:
         return
     made = fit.params.made.get("arrows", {}).get(basis, {})
@@ -212,7 +212,7 @@ def _render(**contents: Any) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    # the browser runs the page's own script and style and nothing else, whatever the data hold
+    # the browser runs only the script and style of the page, whatever the data contain
     hashes = {
         kind: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         for kind, text in (("style", style), ("script", script))

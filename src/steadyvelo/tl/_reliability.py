@@ -18,8 +18,8 @@ from ._direction import DirectionChoice, cosines, make_directions
 from ._limits import Limits
 from ._sensitivity import compare_variants, store_variants
 from ._uncertainty import Errors
-from ._variant import Variant, fit_variant
-from ._verdicts import LEVEL, checks_of_data, judge
+from ._variant import Variant, fit_variant, other_size_factors
+from ._verdicts import LEVEL, SIZES_IN_WORDS, checks_of_data, judge
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,7 +142,7 @@ def reliability(
             limits.tell(0.75)
             variants = compare_variants(fit, groupby, choice.basis, limits.part(0.75, 1.0))
             _with_variants(table, variants)
-    judge(table, choice.basis)
+    judge(table, choice.basis, SIZES_IN_WORDS[other_size_factors(fit)])
     _keys.RELIABILITY.write(adata, table, velocity_key)
     checks = checks_of_data(adata, velocity_key, choice.basis, table)
     _keys.RELIABILITY_CHECKS.write(adata, checks, velocity_key)

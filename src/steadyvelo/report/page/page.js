@@ -16,7 +16,7 @@
     return value === "-∞" ? -Infinity : value;
   };
 
-  // what is missing stands last, whichever way is up
+  // missing values come last in both sort orders
   const compare = (a, b, column, numeric, ascending) => {
     const x = numeric ? asNumber(a[column]) : a[column];
     const y = numeric ? asNumber(b[column]) : b[column];
@@ -103,7 +103,7 @@
   element("gene-pages").hidden = data.rows.length <= PAGE;
   draw();
 
-  // what is folded on a screen is not lost on paper
+  // folded parts are opened for printing
   const folded = document.querySelectorAll("details");
   window.addEventListener("beforeprint", () => { for (const part of folded) part.open = true; });
 
@@ -115,7 +115,7 @@
     const selection = window.getSelection();
     selection.removeAllRanges();
     selection.addRange(range);
-    // the clipboard's own interface is not there for pages opened from a disk
+    // navigator.clipboard does not exist in pages opened from a disk
     const done = document.execCommand("copy");
     element("copied").textContent = done ? "copied" : "selected: press Ctrl-C";
   });
