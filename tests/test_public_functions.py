@@ -19,6 +19,7 @@ FUNCTIONS = {
     for name in importlib.import_module(f"steadyvelo.{module}").__all__
 } | {"run": sv.run}
 FUNCTIONS = {name: f for name, f in FUNCTIONS.items() if inspect.isfunction(f)}
+CHOICES = ["CrossFit", "Extremes", "Neighbors", "Sandwich", "SizeFactors"]
 # functions of arrays, whose arguments are not those of AnnData
 NOT_CHECKED = {"engine", "model"}
 
@@ -34,6 +35,7 @@ WRONG = {
     "threads": {"NaN": NAN, "none": 0, "fraction": 2.0, "flag": True, "text": "2"},
     "memory": {"few": 8, "NaN": NAN, "text": "much", "list": [8], "flag": True},
     "seed": {"state": np.random.RandomState(0), "fraction": 0.0, "negative": -1, "text": "0"},
+    "progress": {"number": 1, "text": "bar", "array": ARRAY},
     "other": {"number": HALF, "flag": True},
 }
 KINDS = {
@@ -46,14 +48,23 @@ KINDS = {
     "memory": ["max_memory"],
     "names": ["cells", "conditions", "genes", "groups", "retain"],
     "number": [
-        *("alpha", "arrow_length", "density", "depth", "dispersion", "fdr", "level"),
-        *("library_size_sd", "min_gamma", "min_overlap", "min_r2", "min_shared_counts", "scale"),
+        *("alpha", "arrow_length", "density", "depth", "dispersion", "fdr", "high", "level"),
+        *(
+            "low",
+            "library_size_sd",
+            "min_gamma",
+            "min_overlap",
+            "min_r2",
+            "min_shared_counts",
+            "scale",
+        ),
         *("size", "smoothing", "spacing", "threshold", "tolerance"),
     ],
     "other": [
         *("adata", "ax", "barcode_map", "components", "counts", "edges", "palette", "path"),
-        *("progress", "weights"),
+        "weights",
     ],
+    "progress": ["progress"],
     "seed": ["rng"],
     "threads": ["n_threads"],
     "whole": [name for name in ARGUMENTS if name.startswith("n_") and name != "n_threads"]
@@ -64,7 +75,8 @@ KIND_OF = {name: kind for kind, names in KINDS.items() for name in names}
 
 def cases():
     """Function, argument and wrong value, of all of them."""
-    for function, f in FUNCTIONS.items():
+    choices = {name: getattr(sv, name) for name in CHOICES}
+    for function, f in (FUNCTIONS | choices).items():
         for name in inspect.signature(f).parameters:
             for what, value in WRONG[KIND_OF.get(name, "text")].items():
                 yield pytest.param(function, name, value, id=f"{function}-{name}-{what}")
@@ -81,7 +93,8 @@ def test_every_module_of_functions_is_compared():
 
 
 def test_the_table_has_no_argument_that_no_function_takes():
-    taken = {name for f in FUNCTIONS.values() for name in inspect.signature(f).parameters}
+    callables = [*FUNCTIONS.values(), *(getattr(sv, name) for name in CHOICES)]
+    taken = {name for each in callables for name in inspect.signature(each).parameters}
     assert taken == set(ARGUMENTS)
 
 
@@ -100,6 +113,8 @@ def needed(tmp_path_factory):
         "edges": [("root", "fork")],
         "genes": ["gene 1"],
         "groupby": "branch",
+        "high": 0.9,
+        "low": None,
         "path": tmp_path_factory.mktemp("files") / "absent",
     }
 
@@ -114,12 +129,20 @@ def held(adata):
 def test_a_wrong_argument_is_refused_by_name_before_anything_is_written(
     needed, function, name, value
 ):
-    parameters = inspect.signature(FUNCTIONS[function]).parameters
+    call = FUNCTIONS[function] if function in FUNCTIONS else getattr(sv, function)
+    parameters = inspect.signature(call).parameters
     given = {n: needed[n] for n, p in parameters.items() if p.default is p.empty}
     before = held(needed["adata"])
     with pytest.raises((TypeError, ValueError), match=rf"^{name}\b"):
-        FUNCTIONS[function](**given | {name: value})
+        call(**given | {name: value})
     assert held(needed["adata"]) == before
+
+
+def test_choices_hold_plain_values():
+    assert sv.CrossFit(n_repeats=np.int64(3), level=np.float32(0.5)) == sv.CrossFit(
+        n_repeats=3, level=0.5
+    )
+    assert type(sv.Neighbors(n_pcs=np.int16(4)).n_pcs) is int
 
 
 def public_modules():

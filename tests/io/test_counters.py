@@ -294,12 +294,15 @@ def test_counts_that_are_not_whole_stay_float32(counts, tmp_path):
     assert adata.layers["unspliced"].dtype == np.int32
 
 
-def test_a_run_starts_from_what_was_read(counters):
+def test_the_steps_start_from_what_was_read(counters):
     adata = sv.io.read(counters / "starsolo" / "Solo.out")
-    result = sv.run(
-        adata, basis="pca", neighbors=sv.Neighbors(n_neighbors=8, n_pcs=5), uncertainty=None
-    )
-    assert np.isfinite(result.obsm["velocity_pca"]).all()
+    sv.pp.size_factors(adata)
+    sv.pp.neighbors(adata, n_neighbors=8, n_pcs=5)
+    # these molecules were drawn without kinetics, so that no line fits well
+    sv.tl.velocity(adata, min_r2=-10)
+    sv.tl.velocity_graph(adata)
+    sv.tl.velocity_embedding(adata, basis="pca")
+    assert np.isfinite(adata.obsm["velocity_pca"]).all()
 
 
 def test_small_integers_do_not_overflow_when_ambiguous_is_added(counts, tmp_path):

@@ -1,7 +1,5 @@
 """The fit, the velocities, the graph and the arrows."""
 
-from __future__ import annotations
-
 from ._check_model import check_model
 from ._compare_ratios import compare_ratios
 from ._direction import direction
