@@ -236,7 +236,9 @@ def checked_counts(
     sizes = choice.sizes
     columns = {"spliced_size": sizes.spliced_size, "unspliced_size": sizes.unspliced_size}
     pp.qc(copy, **columns, **choice.layers)
-    tables = {field: field.read(copy) for field in (_keys.QC, _keys.QC_PROPORTIONS)}
+    tables = {
+        field: field.read(copy) for field in (_keys.QC_PARAMS, _keys.QC, _keys.QC_PROPORTIONS)
+    }
     table = tables[_keys.QC]
     # sizes of a selection of genes are warned of where they are taken
     for line in check_lines(table[(table["verdict"] != "ok") & (table.index != "library sizes")]):
