@@ -146,7 +146,7 @@ def test_choices_hold_plain_values():
 
 
 def public_modules():
-    return ["steadyvelo", *(f"steadyvelo.{name}" for name in (*MODULES, *NOT_CHECKED))]
+    return ["steadyvelo", *(f"steadyvelo.{name}" for name in (*MODULES, *sorted(NOT_CHECKED)))]
 
 
 @pytest.mark.parametrize("name", public_modules())
