@@ -195,7 +195,7 @@ def test_results_do_not_take_the_place_of_anything(prepared, key):
         lambda a: sv.tl.velocity(a, key_added=key),
         prepared,
         ValueError,
-        "would overwrite|is no name for results|is an empty text",
+        "would overwrite|is no name for results|is an empty string",
     )
 
 

@@ -87,6 +87,12 @@ def test_every_public_function_is_checked(function):
     assert FUNCTIONS[function].__code__.co_filename == _public.__file__
 
 
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_pictures_and_nothing_else_are_drawn_in_the_figure_style(function):
+    context = inspect.getclosurevars(FUNCTIONS[function]).nonlocals["context"]
+    assert (context is _public._figure_style) == function.startswith("pl.")
+
+
 def test_every_module_of_functions_is_compared():
     modules = {name for name in sv.__all__ if inspect.ismodule(getattr(sv, name))}
     assert modules == {*MODULES, *NOT_CHECKED}

@@ -72,8 +72,8 @@ def test_the_ending_decides_the_format(draw, ending, begins):
         (["graph", "--basis", "pca", "--cell", "no"], "picture.png", "cells 'no' are not in"),
         (["stream", "--velocity-key", "other"], "picture.png", "no 'other_pca'"),
         (["rank", "--groupby", "none"], "picture.png", "name their column as --groupby"),
-        (["stream", "--n-bins", "3"], "picture.png", "--n-bins means nothing for stream"),
-        (["stream", "--gene", "gene 1"], "picture.png", "--gene means nothing for stream"),
+        (["stream", "--n-bins", "3"], "picture.png", "--n-bins does not apply to stream"),
+        (["stream", "--gene", "gene 1"], "picture.png", "--gene does not apply to stream"),
         (["stream", "--alpha", "2"], "picture.png", "alpha must be from 0 to 1; it is 2.0"),
     ],
 )

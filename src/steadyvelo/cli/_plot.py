@@ -173,7 +173,7 @@ def _check_given(picture: Picture, given: dict[str, Any], takes: set[str]) -> No
     unknown = [name for name in given if name not in takes | more | {"velocity_key"}]
     if unknown:
         option = _WRITTEN.get(unknown[0], "--" + unknown[0].replace("_", "-"))
-        msg = f"{option} means nothing for {picture.value}; leave it out."
+        msg = f"{option} does not apply to {picture.value}; leave it out."
         raise ValueError(msg)
     if "genes" in takes and not given.get("genes"):
         msg = f"{picture.value} needs genes: name them as --gene NAME, several times for several."
