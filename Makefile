@@ -69,7 +69,7 @@ full: test-full test-browser .venv-neighbours/.installed .venv-3.13/.installed .
 
 # the documentation; a warning is an error
 docs: $(VENV)/.installed-docs
-	rm -rf docs/_build docs/generated
+	rm -rf docs/_build docs/generated docs/api docs/api.md
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 # the package as it will be installed: built, installed alone, and run outside this folder
@@ -116,4 +116,4 @@ $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml
 	touch $@
 
 clean:
-	rm -rf .venv .venv-* demo build dist docs/_build docs/generated docs/api.md htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* demo build dist docs/_build docs/generated docs/api docs/api.md htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache

@@ -58,7 +58,7 @@ def of(gene, cells=slice(None)):
 def merged(draw, gene):
     """Draw parts of the cells and the order and nesting in which they are merged."""
     order = draw(permutations(len(gene[0])))
-    cuts = draw(st.lists(st.integers(0, len(order)), min_size=1, max_size=8).map(sorted))
+    cuts = draw(st.lists(st.integers(0, len(order)), min_size=1, max_size=49).map(sorted))
     parts = [of(gene, cells) for cells in np.split(order, cuts)]
     while len(parts) > 1:
         first = parts.pop(draw(st.integers(0, len(parts) - 1)))
