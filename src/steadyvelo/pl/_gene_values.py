@@ -24,9 +24,12 @@ __all__ = ["gene_names", "moments_of_genes"]
 def gene_names(adata: AnnData, genes: str | Sequence[str]) -> list[str]:
     """Return the names as a list; refuse those that are not there, and none."""
     names = [genes] if isinstance(genes, str) else list(genes)
+    if not names:
+        msg = "genes is empty; name at least one gene."
+        raise KeyError(msg)
     unknown = [name for name in names if name not in adata.var_names]
-    if unknown or not names:
-        msg = f"genes {listed(unknown)} not in adata.var_names; check the spelling."
+    if unknown:
+        msg = f"adata.var_names has no {listed(unknown)}; check the spelling."
         raise KeyError(msg)
     return names
 

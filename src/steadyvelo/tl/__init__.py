@@ -1,4 +1,4 @@
-"""The fit, the velocities, the graph and the arrows."""
+"""Steady-state fits, velocities, velocity graphs, arrows and their tests."""
 
 from __future__ import annotations
 
