@@ -295,7 +295,7 @@ def test_options_that_cannot_be_used(prepared, options, error, message):
 
 def test_marked_genes_must_leave_some(prepared):
     prepared.var["genes_used"] = False
-    refuses(sv.tl.velocity, prepared, ValueError, "marks no gene")
+    refuses(sv.tl.velocity, prepared, ValueError, "has no True value")
 
 
 def test_smoothed_layers_must_be_finite(prepared):

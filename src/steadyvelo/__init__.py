@@ -1,9 +1,9 @@
-"""Steady-state RNA velocity: from spliced and unspliced counts to arrows that can be defended.
+"""Steady-state RNA velocity: from spliced and unspliced counts to arrows and tests of them.
 
-The steps are functions on an AnnData: :mod:`steadyvelo.pp` before the fit, :mod:`steadyvelo.tl`
-the fit, the graph and the arrows, :mod:`steadyvelo.get` their tables, :mod:`steadyvelo.pl`
-pictures, :mod:`steadyvelo.report` a page; :func:`steadyvelo.run` does them in order. Nothing heavy
-is imported before it is needed.
+Every step is a function on an AnnData: :mod:`steadyvelo.pp` prepares the fit, :mod:`steadyvelo.tl`
+computes fit, velocity graph, arrows and tests, :mod:`steadyvelo.get` returns tables,
+:mod:`steadyvelo.pl` draws pictures, and :mod:`steadyvelo.report` writes a page.
+:func:`steadyvelo.run` runs all steps in order. Modules are imported when they are first used.
 """
 
 import importlib
@@ -41,7 +41,7 @@ __all__ = [
     "tl",
 ]
 
-# where names lie that are imported when they are first asked for
+# modules of the names that are imported when they are first used
 _LAZY = {
     "CrossFit": "._choices",
     "Extremes": "._choices",

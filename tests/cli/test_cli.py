@@ -118,7 +118,7 @@ def test_the_table_of_all_genes_says_why_each_is_missing(invoke, counts_file, tm
         (["absent.h5ad", "--out", "r.h5ad"], "there is no file absent.h5ad"),
         (["counts.h5ad", "--out", "none/r.h5ad"], "the folder none does not exist"),
         (["counts.h5ad", "--out", "."], "is a folder"),
-        (["counts.h5ad", "--out", "counts.h5ad"], "is the input"),
+        (["counts.h5ad", "--out", "counts.h5ad"], "is also the input"),
         (["text.h5ad", "--out", "r.h5ad"], "is not an HDF5 file"),
         (["counts.h5ad", "--out", "r.h5ad", "--spliced", "mature"], "no 'mature'"),
         (["counts.h5ad", "--out", "r.h5ad", "--basis", "tsne"], "basis='tsne'"),
@@ -270,7 +270,7 @@ def test_what_cannot_be_fitted_is_not_run(invoke, counts, tmp_path):
     options = ("--out", "r.h5ad", "--basis", "pca", "--n-neighbors", 15)
     refused = invoke("run", "same.h5ad", *options)
     assert refused.exit_code == 3
-    assert "cannot be fitted (same matrix); --force" in refused.stderr
+    assert "fail quality checks (same matrix); to run nevertheless, use" in refused.stderr
     assert not (tmp_path / "r.h5ad").exists()
     for name in ("spliced", "unspliced"):
         counts.layers[name] = sv.datasets.simulate(n_cells=240, n_genes=60, rng=5).layers[name]
@@ -365,7 +365,7 @@ def test_a_picture_that_fails_leaves_the_result(invoke, prepared, tmp_path):
     prepared.write_h5ad(tmp_path / "a.h5ad")
     done = invoke("run", "a.h5ad", "--out", "r.h5ad", "--basis", "pca")
     assert done.exit_code == 3, done.output
-    assert "r.h5ad is written, but what belongs beside it is not: " in done.stderr
+    assert "r.h5ad was written, but its pictures and report were not: " in done.stderr
     assert "Traceback" not in done.output
     assert {p.name for p in tmp_path.iterdir()} == {"a.h5ad", "r.h5ad"}
 

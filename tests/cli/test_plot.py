@@ -64,16 +64,16 @@ def test_the_ending_decides_the_format(draw, ending, begins):
 @pytest.mark.parametrize(
     ("arguments", "out", "message"),
     [
-        (["stream", "--basis", "pca"], "picture.docx", "picture.docx ends in no format"),
+        (["stream", "--basis", "pca"], "picture.docx", "picture.docx has no ending of"),
         (["stream", "--basis", "umap"], "picture.png", "'umap' is not in"),
         (["phase"], "picture.png", "phase needs genes"),
-        (["phase", "--gene", "Actb"], "picture.png", "'Actb' not in adata.var_names"),
+        (["phase", "--gene", "Actb"], "picture.png", "adata.var_names has no 'Actb'"),
         (["stream", "--basis", "pca", "--color", "no"], "picture.png", "color='no' is not in"),
         (["graph", "--basis", "pca", "--cell", "no"], "picture.png", "cells 'no' are not in"),
         (["stream", "--velocity-key", "other"], "picture.png", "no 'other_pca'"),
         (["rank", "--groupby", "none"], "picture.png", "name their column as --groupby"),
-        (["stream", "--n-bins", "3"], "picture.png", "--n-bins does not apply to stream"),
-        (["stream", "--gene", "gene 1"], "picture.png", "--gene does not apply to stream"),
+        (["stream", "--n-bins", "3"], "picture.png", "stream has no option --n-bins"),
+        (["stream", "--gene", "gene 1"], "picture.png", "stream has no option --gene"),
         (["stream", "--alpha", "2"], "picture.png", "alpha must be from 0 to 1; it is 2.0"),
     ],
 )

@@ -63,7 +63,7 @@ def test_a_dry_run_prints_the_plan_and_computes_nothing(run, tmp_path):
     done, _ = run("--dry-run", "--n-neighbors", 15)
     assert done.exit_code == 0, done.output
     assert "plan: 240 cells × " in done.stdout
-    assert "at a time" in done.stdout
+    assert " each)" in done.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"counts.h5ad"}
     planned = next(line for line in done.stdout.splitlines() if line.startswith("plan:"))
     real, _ = run("--uncertainty", "none", "--n-neighbors", 15)
@@ -122,7 +122,7 @@ def test_a_picture_that_fails_loses_no_result(run, monkeypatch, tmp_path):
     monkeypatch.setattr(sv.pl, "phase_portrait", fail)
     done, target = run("--uncertainty", "none", "--n-neighbors", 15)
     assert done.exit_code == 3
-    assert f"{target} is written, but what belongs beside it is not: no ink" in done.stderr
+    assert f"{target} was written, but its pictures and report were not: no ink" in done.stderr
     assert "velocity_graph" in sv.io.read_h5ad(target).obsp
     assert {path.name for path in tmp_path.iterdir()} == {"counts.h5ad", "result.h5ad"}
 

@@ -44,7 +44,7 @@ def test_fits_on_layers_of_another_tool_are_recomputed_from_them(prepared):
 
 
 def test_unknown_names_are_refused(fitted):
-    with pytest.raises(KeyError, match=r"'Gene 1' not in adata.var_names"):
+    with pytest.raises(KeyError, match=r"adata.var_names has no 'Gene 1'"):
         sv.get.velocity(fitted, genes="Gene 1")
-    with pytest.raises(KeyError, match=r"'x' not in adata.obs_names"):
+    with pytest.raises(KeyError, match=r"adata.obs_names has no 'x'"):
         sv.get.velocity(fitted, cells=["cell 1", "x"])

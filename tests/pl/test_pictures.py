@@ -198,8 +198,8 @@ def test_cells_without_an_arrow_do_not_pull_the_field_to_zero():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda a: sv.pl.phase_portrait(a, "Actb"), KeyError, r"'Actb' not in adata.var_names"),
-        (lambda a: sv.pl.phase_portrait(a, []), KeyError, "genes none"),
+        (lambda a: sv.pl.phase_portrait(a, "Actb"), KeyError, r"adata.var_names has no 'Actb'"),
+        (lambda a: sv.pl.phase_portrait(a, []), KeyError, "genes is empty"),
         (
             lambda a: sv.pl.phase_portrait(a, ["gene 1", "gene 2"], ax=plt.gca()),
             ValueError,

@@ -11,13 +11,13 @@ from steadyvelo._run._plan import Plan
 def test_the_plan_names_blocks_memory_layers_and_threads():
     plan = Plan.make((30_000, 1_000), dense=True, max_memory=2e9, n_threads=4)
     assert str(plan) == (
-        "30,000 cells × 1,000 genes in 2 blocks of up to 512 genes (0.18 GB at a time); "
-        "3 dense layers (0.36 GB); 2.00 GB allowed; 4 threads"
+        "30,000 cells × 1,000 genes in 2 blocks of up to 512 genes (0.18 GB each); "
+        "3 dense layers (0.36 GB); memory limit 2.00 GB; 4 threads"
     )
     small = Plan.make((500, 40), dense=False, max_memory=1e6, n_threads=1)
     assert str(small) == (
-        "500 cells × 40 genes in 1 block of up to 40 genes (0.2 MB at a time); no dense layers; "
-        "1.0 MB allowed; 1 thread"
+        "500 cells × 40 genes in 1 block of up to 40 genes (0.2 MB each); no dense layers; "
+        "memory limit 1.0 MB; 1 thread"
     )
 
 
@@ -26,7 +26,7 @@ def test_a_run_says_the_plan_that_it_follows(counts, said):
     plan = next(line for line in said if line.startswith("plan: "))
     assert plan.startswith("plan: 240 cells × ")
     assert "3 dense layers" in plan
-    assert plan.endswith("3.0 MB allowed; 1 thread")
+    assert plan.endswith("memory limit 3.0 MB; 1 thread")
 
 
 def test_a_budget_that_holds_no_gene_is_refused():

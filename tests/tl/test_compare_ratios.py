@@ -144,5 +144,5 @@ def test_what_cannot_be_compared_is_refused(fitted, options, error, match):
 
 def test_given_weights_have_no_groups(fitted):
     sv.tl.velocity(fitted, weights=np.ones(600), dense=False)
-    with pytest.raises(ValueError, match="fit with a rule"):
+    with pytest.raises(ValueError, match="weights='extremes' or another rule"):
         sv.tl.compare_ratios(fitted, "mixed")

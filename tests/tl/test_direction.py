@@ -79,7 +79,7 @@ def test_the_control_has_no_direction(moving):
     assert (table["control_determined"] < table["determined"]).all()
 
 
-def test_the_control_is_what_turned_counts_give(moving):
+def test_the_control_equals_the_arrows_of_sign_flipped_counts(moving):
     """One sign a cell, the line fitted again to what it makes of u: the same summed p-values."""
     fitted = moving.var["velocity_gamma"].to_numpy()
     genes = moving.var["velocity_genes"].to_numpy()

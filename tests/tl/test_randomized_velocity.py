@@ -30,7 +30,7 @@ def moving():
 
 
 @pytest.mark.parametrize("memory", [None, 400 * 24 * 7])
-def test_the_arrows_of_turned_deviations(moving, memory):
+def test_the_arrows_of_sign_flipped_deviations(moving, memory):
     adata = moving.copy()
     sv.tl.randomized_velocity(adata, basis="pca", rng=3, max_memory=memory, n_threads=2)
     genes = adata.var["velocity_genes"].to_numpy()
@@ -76,7 +76,7 @@ def test_a_seed_is_a_field_and_the_data_are_left_alone(moving):
     assert "randomized" not in adata.uns["velocity_params"]
 
 
-def test_turned_velocities_do_not_follow_the_truth(moving):
+def test_sign_flipped_velocities_do_not_follow_the_truth(moving):
     adata = moving.copy()
     time = adata.obs["true_time"].to_numpy()
     weights = np.stack([adata.obsm["X_pca"][:, d] for d in range(2)], axis=1)

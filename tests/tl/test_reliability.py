@@ -109,7 +109,7 @@ def test_sensitivity_changes_no_result_and_names_every_choice(moving):
         "quantile 0.9",
         "quantile 0.99",
         "with an offset",
-        "size factors of each layer",
+        "per-layer size factors",
     ]
     assert (table["all"] > 0.5).all()
     assert (table["all"] < 1).all()

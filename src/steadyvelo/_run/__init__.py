@@ -1,1 +1,1 @@
-"""All steps in order, what they will hold in memory, and how long each takes."""
+"""All steps in order, their memory, and the time of each."""

@@ -1,4 +1,4 @@
-"""Which genes a run takes, and what it will hold: known before anything is smoothed."""
+"""The genes that a run uses, and the memory that it will need."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["GeneChoice", "plan_of_run"]
 
 @dataclass(frozen=True, kw_only=True)
 class GeneChoice:
-    """How genes are chosen, in the words of :func:`steadyvelo.run`."""
+    """Arguments of :func:`steadyvelo.run` by which genes are chosen."""
 
     min_shared_counts: float = 20
     retain: Sequence[str] = ()
@@ -33,24 +33,24 @@ class GeneChoice:
 
     @property
     def sizes(self) -> SizeFactors:
-        """How size factors are computed."""
+        """Method and columns of size factors."""
         asked = self.size_factors
         return asked if isinstance(asked, SizeFactors) else SizeFactors(method=asked)
 
     @property
     def layers(self) -> dict[str, str]:
-        """Layers of counts by the names of arguments."""
+        """Names of the layers of counts, by argument."""
         return {"spliced": self.spliced, "unspliced": self.unspliced}
 
     def check(self, adata: AnnData) -> None:
-        """Refuse data without such counts."""
+        """Raise an error if the layers of counts are missing or wrong."""
         check_adata(adata)
         for name in self.layers.values():
             check_counts(adata, name)
 
     def marked(self, adata: AnnData, steps: Steps) -> AnnData:
-        """Return a light copy with size factors and marked genes; the input stays as it is."""
-        # which layers the sizes in obs are of
+        """Return a light copy with size factors and marked genes; the input is not changed."""
+        # the record of the layers from which sizes in obs were computed
         kept = [_keys.SIZE_PARAMS.of()]
         layers = self.layers
         with steps("size factors"):
@@ -70,7 +70,7 @@ def plan_of_run(
     n_threads: int | None = None,
     **arguments: Any,
 ) -> Plan:
-    """Return what :func:`steadyvelo.run` would hold with the same arguments; nothing is fitted."""
+    """Return the memory that :func:`steadyvelo.run` needs with the same arguments."""
     of_genes = {f.name for f in fields(GeneChoice)} & set(arguments)
     choice = GeneChoice(**{name: arguments[name] for name in of_genes})
     choice.check(adata)

@@ -1,4 +1,4 @@
-"""What a run will hold in memory, worked out before it starts."""
+"""The memory that a run will need, estimated before it starts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Plan"]
 
 @dataclass(frozen=True)
 class Plan:
-    """How the genes are cut into blocks, and what that and the dense layers take, in bytes."""
+    """Blocks of genes, and the memory of blocks and dense layers, in bytes."""
 
     n_cells: int
     n_genes: int
@@ -31,7 +31,7 @@ class Plan:
     def make(
         cls, shape: tuple[int, int], *, dense: bool, max_memory: float | None, n_threads: int | None
     ) -> Self:
-        """Plan the fit and the graph of cells × genes, as :func:`steadyvelo.run` is asked for."""
+        """Plan the fit and the velocity graph of cells × genes."""
         allowed = available_memory() if max_memory is None else max_memory
         size = min(genes_per_block(shape[0], max_memory), max(shape[1], 1))
         return cls(*shape, size, count_threads(n_threads), 3 if dense else 0, allowed)
@@ -43,9 +43,9 @@ class Plan:
         size = _size(dense_bytes(self.n_layers, (self.n_cells, self.n_genes)))
         layers = f"{_number(self.n_layers, 'dense layer')} ({size})"
         parts = [
-            f"{self.n_cells:,} cells × {self.n_genes:,} genes in {cut} ({_size(held)} at a time)",
+            f"{self.n_cells:,} cells × {self.n_genes:,} genes in {cut} ({_size(held)} each)",
             layers if self.n_layers else "no dense layers",
-            f"{_size(self.allowed)} allowed",
+            f"memory limit {_size(self.allowed)}",
             _number(self.n_threads, "thread"),
         ]
         return "; ".join(parts)

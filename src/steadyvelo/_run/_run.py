@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-# how long the steps take of a usual run, in per cent of all
+# usual share of each step in the time of a run, in per cent
 _SHARES = {
     "size factors": 1,
     "genes": 1,
@@ -72,32 +72,33 @@ def run(
     n_threads: int | None = None,
     progress: ShowProgress | None = None,
 ) -> AnnData:
-    """Go from counts to arrows and verdicts: all that ``steadyvelo run`` does, and as it does it.
+    """Run all steps from counts to arrows and verdicts, as the command ``steadyvelo run`` does.
 
-    Quality checks, size factors, choice of genes, neighbours and embedding where there are none,
-    steady-state fit with cross-fitted errors, velocities, velocity graph, arrows, and the verdict
-    on the direction of every cluster. The input is left as it is. What was found and done is said
-    (``settings.verbosity``).
+    The steps are quality checks, size factors, choice of genes, neighbours and embedding (if they
+    are missing), steady-state fit with cross-fitted errors, velocities, velocity graph, arrows, and
+    a verdict on the direction of every cluster. The input is not changed. Messages report what was
+    found and done; ``settings.verbosity`` sets how many.
 
     Parameters
     ----------
     adata
         Cells × genes with spliced and unspliced counts.
     groupby
-        Column of ``obs`` with the clusters that get a verdict. ``"auto"`` takes the first column
-        with a usual name (``"clusters"``, ``"leiden"``, ``"cell_type"`` …); None takes none.
+        Column of ``obs`` with the clusters that get a verdict. ``"auto"`` uses the first column
+        with a usual name (``"clusters"``, ``"leiden"``, ``"cell_type"`` …); with None there are no
+        verdicts.
     basis
-        Embedding for the arrows. ``"auto"`` takes the first usual one in ``obsm`` (``"umap"``,
-        ``"tsne"`` …). ``"umap"`` is computed, by scanpy, where there is none.
+        Embedding for the arrows. ``"auto"`` uses the first usual one in ``obsm`` (``"umap"``,
+        ``"tsne"`` …). If there is none, a UMAP is computed by scanpy.
     min_shared_counts, retain
         Choice of genes; see :func:`steadyvelo.pp.filter_genes`.
     size_factors
         ``"per_layer"``, ``"common"``, or :class:`steadyvelo.SizeFactors`; see
         :func:`steadyvelo.pp.size_factors`.
     neighbors
-        None takes the neighbour graph in `adata`, and finds neighbours where there is none. A name
-        takes the graph of this name in ``uns``. :class:`steadyvelo.Neighbors` finds neighbours
-        anew, as it says.
+        None uses the neighbour graph in `adata`, and finds neighbours if there is none. A name
+        selects the graph with this name in ``uns``. :class:`steadyvelo.Neighbors` finds new
+        neighbours with its options.
     weights, offset, uncertainty, sample_key, dense
         See :func:`steadyvelo.tl.velocity`. Directions and verdicts need ``"crossfit"``, or
         :class:`steadyvelo.CrossFit`.
@@ -105,32 +106,34 @@ def run(
         Names of the layers of counts.
     rng
         Seed of neighbours, embedding, folds and sign-flipped controls: a whole number, a
-        `numpy.random.Generator` that gives one, or None for one from the system. It is recorded.
+        `numpy.random.Generator` that draws one, or None to let the system draw one. The seed is
+        recorded.
     force
-        Go on although a quality check says ``"stop"``.
+        Continue even if the verdict of a quality check is ``"stop"``.
     max_memory
-        Memory that dense layers and gene blocks may take, in bytes or as ``"8GB"``; None means
-        ``settings.max_memory``, or what is available.
+        Memory for dense layers and gene blocks, in bytes or as ``"8GB"``; None means
+        ``settings.max_memory``, or the available memory.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar, None follows ``settings.progress``; a function is called with the share
-        done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share of
+        the work that is done, in (0, 1].
 
     Returns
     -------
-    A new AnnData of the genes that were used, with everything the steps write, and
+    A new AnnData with the genes that were used, all results of the steps, and
 
     ``uns["velocity_all_genes"]``
-        A table of all genes of the input: used or not, the reason, shared counts, and for
-        used genes whether they are velocity genes and why not.
+        One row for every gene of the input: whether it was used and the reason if not, shared
+        counts, and whether it is a velocity gene and the reason if not.
     ``uns["velocity_run"]``
-        Seconds per step, `min_shared_counts` and `retain`.
+        Seconds of each step, `min_shared_counts` and `retain`.
 
     Raises
     ------
     KeyError, ValueError, MemoryError
-        As the steps do. ValueError also where a quality check says ``"stop"``.
+        As in the functions of the steps. ValueError also if the verdict of a quality check is
+        ``"stop"``.
 
     Examples
     --------
@@ -150,7 +153,7 @@ def run(
         unspliced=unspliced,
     )
     choice.check(adata)
-    # refused before anything is computed
+    # wrong arguments raise an error before anything is computed
     errors = ErrorChoice.asked(uncertainty, sample_key, rng)
     sample_codes(adata, sample_key)
     groupby, basis = _found(adata, groupby, basis)
@@ -202,27 +205,30 @@ def run(
 
 
 def _found(adata: AnnData, groupby: str | None, basis: str) -> tuple[str | None, str]:
-    """Return the column of clusters and the embedding, and say which were found."""
+    """Return the column of clusters and the embedding, and report which were found."""
     if groupby == "auto" and "auto" not in adata.obs:
         groupby = cluster_column(adata)
         if groupby is None:
             usual = listed(_keys.CLUSTER_COLUMNS)
-            say(f"clusters: none (obs has none of {usual}); groupby= names a column")
+            say(f"clusters: none found (obs has none of {usual}); name a column with groupby=")
         else:
             n = adata.obs[groupby].nunique()
-            say(f"clusters: obs[{groupby!r}], {n} clusters; groupby= names another column")
+            say(f"clusters: obs[{groupby!r}], {n} clusters; name another column with groupby=")
     cluster_codes(adata, groupby, np.ones(adata.n_obs, dtype=bool))
     basis = basis.removeprefix("X_")
     if basis == "auto" and not _keys.EMBEDDING.is_in(adata, basis=basis):
         found = find_basis(adata)
         basis = found or "umap"
         if found is None:
-            say("embedding: none in obsm; a UMAP will be computed")
+            say("embedding: none found in obsm; a UMAP will be computed")
         else:
-            say(f"embedding: obsm[{_keys.EMBEDDING.of(basis=basis)!r}]; basis= names another")
+            say(f"embedding: obsm[{_keys.EMBEDDING.of(basis=basis)!r}]; name another with basis=")
     if basis not in {"umap", "pca"} and not _keys.EMBEDDING.is_in(adata, basis=basis):
         there = [key.removeprefix("X_") for key in adata.obsm]
-        msg = f"basis={basis!r} is not in adata.obsm ({listed(there)}); only 'umap' is computed."
+        msg = (
+            f"basis={basis!r} is not in adata.obsm, which has {listed(there)}; name one of these, "
+            "or 'umap', which is computed."
+        )
         raise KeyError(msg)
     return groupby, basis
 
@@ -230,7 +236,7 @@ def _found(adata: AnnData, groupby: str | None, basis: str) -> tuple[str | None,
 def checked_counts(
     adata: AnnData, choice: GeneChoice, *, force: bool
 ) -> dict[_keys.Field, pd.DataFrame]:
-    """Return the tables of the quality checks; say what they found, and refuse where one stops."""
+    """Return the tables of the quality checks, report them, and raise an error for a "stop"."""
     kept = [*choice.layers.values(), _keys.AMBIGUOUS.of()]
     copy = light_copy(adata, layers=kept, obsm=[], varm=[], obsp=[], uns=[])
     sizes = choice.sizes
@@ -240,22 +246,22 @@ def checked_counts(
         field: field.read(copy) for field in (_keys.QC_PARAMS, _keys.QC, _keys.QC_PROPORTIONS)
     }
     table = tables[_keys.QC]
-    # sizes of a selection of genes are warned of where they are taken
+    # the step of size factors itself warns about library sizes
     for line in check_lines(table[(table["verdict"] != "ok") & (table.index != "library sizes")]):
         remark(line)
     if not force:
-        refuse_stop(table, remedy="; force=True (--force) runs all the same")
+        refuse_stop(table, remedy="; to run nevertheless, use force=True (--force)")
     return tables
 
 
 def _find_neighbors(
     result: AnnData, neighbors: str | Neighbors | None, spliced: str, rng: int, steps: Steps
 ) -> None:
-    """Find neighbours where that is asked for, or there are none; say which are taken."""
+    """Find neighbours if this is asked for or there are none; report which are used."""
     if isinstance(neighbors, str):
         neighbor_graph(result, _keys.CONNECTIVITIES, neighbors)
     elif neighbors is None and has_neighbors(result):
-        say("neighbours: the graph in adata; sv.Neighbors (--new-neighbors) finds others")
+        say("neighbours: the graph in adata; find others with sv.Neighbors (--new-neighbors)")
     else:
         with steps("neighbours"):
             options = asdict(neighbors or Neighbors())
@@ -263,12 +269,12 @@ def _find_neighbors(
 
 
 def _used_part(adata: AnnData, marked: AnnData) -> AnnData:
-    """Return the data of the genes that are used, with what was found of cells and genes."""
+    """Return the data of the genes that are used, with the columns of `marked`."""
     used = _keys.GENES_USED.values(marked)
     result = adata[:, used].copy()
     result.obs, result.var = marked.obs, marked.var[used].copy()
     _keys.SIZE_PARAMS.write(result, _keys.SIZE_PARAMS.read(marked))
-    # smoothed layers of an earlier run go; those of another tool are kept and used
+    # smoothed layers of an earlier run are removed; those of another tool are used
     if _keys.MOMENTS_PARAMS.is_in(result):
         for field in (_keys.MOMENTS_PARAMS, _keys.MS, _keys.MU):
             field.drop(result)
@@ -279,7 +285,7 @@ def _compute_umap(adata: AnnData, neighbors_key: str | None, rng: int) -> None:
     import scanpy as sc  # noqa: PLC0415 (slow to import)
 
     if (neighbors_key or _keys.NEIGHBORS.of()) not in adata.uns:
-        # a graph alone in obsp: scanpy wants to know where it lies
+        # for a graph without an entry in uns, scanpy needs one with the names in obsp
         stored = int(np.diff(neighbor_graph(adata, _keys.DISTANCES, neighbors_key).indptr).max())
         entry = {
             "connectivities_key": _keys.CONNECTIVITIES.of(),
@@ -288,13 +294,13 @@ def _compute_umap(adata: AnnData, neighbors_key: str | None, rng: int) -> None:
         }
         _keys.NEIGHBORS.write(adata, entry)
     with warnings.catch_warnings():
-        # umap's remark that a seed turns its parallelism off
+        # umap warns that it uses one thread because of the seed
         warnings.filterwarnings("ignore", message="n_jobs value", category=UserWarning)
         sc.tl.umap(adata, random_state=rng, neighbors_key=neighbors_key)
 
 
 def _gene_table(marked: AnnData, result: AnnData) -> pd.DataFrame:
-    """Return one row per gene of the input with what became of it."""
+    """Return a table with one row per gene of the input: used or not, velocity gene or not."""
     columns = (_keys.GENES_USED, _keys.GENES_REASON, _keys.SHARED_COUNTS)
     table = marked.var[[column.of() for column in columns]].copy()
     good = result.var_names[_keys.VELOCITY_GENES.values(result)]

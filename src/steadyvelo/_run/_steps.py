@@ -1,4 +1,4 @@
-"""The steps of a run: timed, and shown while they go on."""
+"""Time and progress of the steps of a run."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["Steps", "shown_steps"]
 
 
 class Steps:
-    """Times steps, says which one begins, and tells which share of all of them is done.
+    """Measures the time of steps, and reports which step begins and the share of all that is done.
 
-    `shares` are how long steps usually take, by their names; a step that is not named takes none.
+    `shares` are the usual shares of steps in the time of the run, by name; other steps count as 0.
     """
 
     def __init__(self, shares: Mapping[str, float], tell: Callable[[float], None] | None) -> None:
@@ -32,10 +32,10 @@ class Steps:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[Callable[[float], None]]:
-        """Time a step, and give a function that takes the share of it that is done."""
+        """Time a step; yields a function to report the share of the step that is done."""
         remark(f"{name} …")
         started, before, share = time.perf_counter(), self._done, self._shares.get(name, 0.0)
-        # all is done when the last result is written
+        # 1 is reported only after the last result is written
         yield lambda done: self._tell(min(before + share * done, 0.999))
         self._done = before + share
         self._tell(min(self._done, 0.999))
@@ -46,7 +46,7 @@ class Steps:
 def shown_steps(
     label: str, shares: Mapping[str, float], progress: ShowProgress | None
 ) -> Iterator[Steps]:
-    """Show how far some steps are as a user asks for it: by a bar, or by a function of theirs."""
+    """Show the progress of steps by a bar or a function, as the user chose."""
     with shown(progress or False, label) as tell:
         yield Steps(shares, tell)
         if tell is not None:

@@ -1,4 +1,4 @@
-"""What a run did and found, as lines for people."""
+"""The results of a run as lines of text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["check_lines", "refuse_stop", "reliability_lines", "summary_lines"]
 
 
 def summary_lines(result: AnnData) -> list[str]:
-    """Return cells and genes that were used and why others were not, and the time of each step."""
+    """Return lines on the cells and genes that were used, why others were not, and times."""
     genes = _keys.ALL_GENES.read(result)
     used = genes[_keys.GENES_USED.of()].to_numpy(dtype=bool)
     good = _keys.VELOCITY_GENES.values(result)
@@ -29,13 +29,13 @@ def summary_lines(result: AnnData) -> list[str]:
         f"genes           {used.sum():,} of {len(genes):,} used"
         + _reasons(genes.loc[~used, _keys.GENES_REASON.of()], "not used"),
         f"velocity genes  {good.sum():,} of {used.sum():,}"
-        + _reasons(_keys.REASON.read(result)[~good], "not"),
+        + _reasons(_keys.REASON.read(result)[~good], "others"),
         f"seconds         {total:.1f} ({timed})",
     ]
 
 
 def check_lines(table: pd.DataFrame) -> list[str]:
-    """Return a line per quality check: verdict, what was found and, after a dash, the remedy."""
+    """Return a line per quality check: verdict, reason and, after a dash, the remedy."""
     return [
         f"{row.verdict:<10}{row.Index:<18}{row.reason}" + (f" — {row.remedy}" if row.remedy else "")
         for row in table.itertuples()
@@ -43,7 +43,7 @@ def check_lines(table: pd.DataFrame) -> list[str]:
 
 
 def reliability_lines(result: AnnData, basis: str) -> list[str]:
-    """Return a line per cluster: verdict and reason; without clusters one of all cells."""
+    """Return a line per cluster with verdict and reason, or without clusters one for all cells."""
     table = _keys.RELIABILITY.read(result, default=None)
     if table is not None:
         width = max(len(str(name)) for name in table.index) + 2
@@ -65,10 +65,10 @@ def reliability_lines(result: AnnData, basis: str) -> list[str]:
 
 
 def refuse_stop(table: pd.DataFrame, remedy: str = "") -> None:
-    """Refuse to go on where a quality check says stop."""
+    """Raise an error if the verdict of a quality check is "stop"."""
     stopped = list(table.index[table["verdict"] == "stop"])
     if stopped:
-        msg = f"the data cannot be fitted ({', '.join(stopped)}){remedy}."
+        msg = f"the data fail quality checks ({', '.join(stopped)}){remedy}."
         raise ValueError(msg)
 
 

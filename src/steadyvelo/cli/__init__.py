@@ -1,4 +1,4 @@
-"""The command line. Commands import what they need when they are called."""
+"""The command line. Commands import modules when they are called."""
 
 from __future__ import annotations
 

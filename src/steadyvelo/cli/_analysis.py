@@ -1,4 +1,4 @@
-"""What `run` and `demo` do with an AnnData: all steps, result and pictures."""
+"""The work of the commands `run` and `demo`: all steps, the result file and pictures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["analyse"]
 
-# the pictures beside a result, by the end of their names
+# ends of the file names of pictures
 _PICTURES = ("stream", "phase_portraits")
 _N_PORTRAITS = 8
 
@@ -46,10 +46,10 @@ def analyse(
     page: bool = False,
     **options: Any,
 ) -> AnnData | None:
-    """Run every step, write result and pictures, and print what is supported and the summary.
+    """Run every step, write result and pictures, and print verdicts and a summary.
 
-    The command of the context is written into the result; `page` asks for a report as well. With
-    `dry_run` the plan is printed and nothing else is done.
+    The command line of `context` is recorded in the result. `page` also writes a report. `dry_run`
+    only prints the plan.
     """
     _check_columns(adata, color, groupby, page=page)
     beside = [target.with_name(f"{target.stem}_{name}.png") for name in _PICTURES]
@@ -69,8 +69,8 @@ def analyse(
         try:
             _write_beside(result, beside, color=color, speech=speech, **options)
         except (ValueError, KeyError, TypeError, OSError, MemoryError) as error:
-            # hours of work are not lost for a picture
-            msg = f"{target} is written, but what belongs beside it is not: {error}"
+            # the result stays if a picture fails: it may have taken hours
+            msg = f"{target} was written, but its pictures and report were not: {error}"
             raise ValueError(msg) from error
     for path in written:
         speech.say(f"wrote {path}")
@@ -79,7 +79,7 @@ def analyse(
 
 
 def _check_columns(adata: AnnData, color: str | None, groupby: str | None, *, page: bool) -> None:
-    """Refuse, before anything is computed, columns that are not there or are no clusters."""
+    """Raise an error, before anything is computed, for columns that are missing or no clusters."""
     if color not in {None, "auto"}:
         from steadyvelo.pl._colors import color_column  # noqa: PLC0415
 
@@ -91,13 +91,13 @@ def _check_columns(adata: AnnData, color: str | None, groupby: str | None, *, pa
 def _write_beside(
     result: AnnData, paths: list[Path], *, color: str | None, speech: Speech, **options: Any
 ) -> None:
-    """Write pictures and, where its name is among the paths, the page: all of them or none."""
+    """Write pictures and, if `paths` has one more name, the report: all files or none."""
     basis = str(_keys.RUN.read(result)["basis"])
     judged = _keys.PARAMS.read(result).get("reliability", {}).get("groupby")
     if color == "auto" and color not in result.obs:
         color = judged or cluster_column(result)
     with ExitStack() as files:
-        # they get their names together, when all are complete
+        # files are renamed to `paths` when all are complete
         temporary = [files.enter_context(replacing(path)) for path in paths]
         remark("pictures …")
         _write_pictures(result, temporary[: len(_PICTURES)], color=color, basis=basis)
@@ -117,12 +117,12 @@ def _write_beside(
 
 
 def _write_pictures(result: AnnData, paths: list[Path], *, color: str | None, basis: str) -> None:
-    """Write the stream, and phase portraits of the well-counted genes that fit best."""
+    """Write the stream, and phase portraits of genes with many counts and the largest R²."""
     mpl.use("agg")
     from steadyvelo import pl  # noqa: PLC0415 (after the backend is chosen)
 
     good = result.var[_keys.VELOCITY_GENES.values(result)]
-    # a gene seen in a handful of cells can fit best of all, and shows nothing
+    # genes with counts in only a few cells can have the largest R², but show nothing
     seen = good[_keys.SHARED_COUNTS.of()] >= good[_keys.SHARED_COUNTS.of()].median()
     best = good[seen].sort_values(_keys.R2.of(), ascending=False).index[:_N_PORTRAITS]
     drawings = (
@@ -136,7 +136,7 @@ def _write_pictures(result: AnnData, paths: list[Path], *, color: str | None, ba
 
 
 def _command_line(context: typer.Context) -> str:
-    """Return the command as it can be pasted: all that was named, options by their long names."""
+    """Return the command line for a shell: all given arguments, options by their long names."""
     words = ["steadyvelo", str(context.info_name)]
     for parameter in context.command.params:
         name = str(parameter.name)

@@ -22,7 +22,7 @@ __all__ = ["main"]
 
 
 app = typer.Typer(
-    help="Steady-state RNA velocity: from spliced and unspliced counts to arrows.",
+    help="Steady-state RNA velocity: from spliced and unspliced counts to arrows and tests.",
     no_args_is_help=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -35,7 +35,7 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt:
-        # before or after a command's own handling: while modules are imported, say
+        # outside the handling of a command, for example while modules are imported
         typer.echo("interrupted", err=True)
         _leave_interrupted()
     except SystemExit as left:
@@ -45,8 +45,8 @@ def main() -> None:
 
 
 def _leave_interrupted() -> NoReturn:
-    """Leave at once: freeing what numba had half compiled can fail, or crash the program."""
-    with suppress(OSError):  # a pipe that nobody reads any more
+    """Exit immediately: freeing memory during a compilation by numba can fail or crash."""
+    with suppress(OSError):  # a pipe that is no longer read
         sys.stdout.flush()
     os._exit(INTERRUPTED)
 

@@ -1,4 +1,4 @@
-"""Commands on counts: check them, import them, attach them to analysed cells."""
+"""Commands that check counts, import them, and attach them to analysed cells."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ __all__ = ["attach", "import_counts", "inspect"]
 
 
 def inspect(
-    counts: Annotated[Path, typer.Argument(help="h5ad file, or what a counter wrote.")],
-    groupby: Annotated[str | None, typer.Option(help="Column of obs to compare.")] = None,
+    counts: Annotated[Path, typer.Argument(help="h5ad file, or output of a counting program.")],
+    groupby: Annotated[
+        str | None, typer.Option(help="Column of obs with groups to compare.")
+    ] = None,
     spliced_size: Annotated[
-        str | None, typer.Option(help="Column of obs with a cell's spliced molecules.")
+        str | None, typer.Option(help="Column of obs with spliced library sizes.")
     ] = None,
     unspliced_size: Annotated[
-        str | None, typer.Option(help="Column of obs with a cell's unspliced molecules.")
+        str | None, typer.Option(help="Column of obs with unspliced library sizes.")
     ] = None,
     ambiguous: AmbiguousOption = AmbiguousChoice.default,
     spliced: SplicedLayer = None,
@@ -44,9 +46,9 @@ def inspect(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check the counts before anything is fitted, a verdict a line.
+    """Check the counts and print one verdict per line.
 
-    Ends with 3 where a verdict is "stop".
+    The exit code is 3 if a verdict is "stop".
 
     Example: steadyvelo inspect counts.h5ad --groupby sample
 
@@ -79,7 +81,7 @@ def inspect(
 
 
 def import_counts(
-    path: Annotated[Path, typer.Argument(help="File or folder that a counter wrote.")],
+    path: Annotated[Path, typer.Argument(help="File or folder written by a counting program.")],
     out: Out,
     ambiguous: AmbiguousOption = AmbiguousChoice.default,
     spliced: SplicedLayer = None,
@@ -90,10 +92,10 @@ def import_counts(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read the counts at PATH, whichever tool wrote them, and write them as h5ad.
+    """Read the counts at PATH and write them to an h5ad file.
 
-    STARsolo (Velocyto), kb-python (nac, lamanno), alevin-fry (USA mode), velocyto's loom, h5ad
-    and zarr are recognised by their content.
+    Output of STARsolo (Velocyto), kb-python (nac, lamanno), alevin-fry (USA mode) and velocyto
+    (loom), and h5ad and zarr files are recognised by their content.
 
     Example: steadyvelo import Solo.out --out counts.h5ad
     """
@@ -123,17 +125,21 @@ def attach(
     analysed: Annotated[Path, typer.Argument(help="h5ad file that was analysed without counts.")],
     counts: Annotated[
         list[str],
-        typer.Argument(help="What a counter wrote; for several samples SAMPLE=PATH of each."),
+        typer.Argument(
+            help="Output of a counting program; SAMPLE=PATH for each of several samples."
+        ),
     ],
     out: Out,
     sample_key: Annotated[
-        str | None, typer.Option(help="Column of obs that holds the sample of each cell.")
+        str | None, typer.Option(help="Column of obs with the sample of each cell.")
     ] = None,
     barcode_map: Annotated[
         Path | None,
-        typer.Option(help="csv or tsv file: names of cells, and their names in the counts."),
+        typer.Option(help="csv or tsv file: names of cells in ANALYSED, names in the counts."),
     ] = None,
-    min_overlap: Annotated[float, typer.Option(help="Share of cells that must be found.")] = 0.9,
+    min_overlap: Annotated[
+        float, typer.Option(help="Share of cells that must be found in the counts.")
+    ] = 0.9,
     ambiguous: AmbiguousOption = AmbiguousChoice.default,
     spliced: SplicedLayer = None,
     unspliced: UnsplicedLayer = None,
@@ -143,7 +149,7 @@ def attach(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring spliced and unspliced counts to the cells of ANALYSED.
+    """Add spliced and unspliced counts to the cells of ANALYSED.
 
     Example: steadyvelo attach cells.h5ad lung=run1/Solo.out liver=run2/Solo.out --sample-key organ
     --out counts.h5ad
@@ -189,12 +195,12 @@ def _read(path: Path | str, ambiguous: AmbiguousChoice, **options: Any) -> AnnDa
 
 
 def _paths(counts: list[str]) -> str | dict[str, str]:
-    """Return the one path, or those of the samples by their names."""
+    """Return the one path, or the paths by sample."""
     named = [entry.partition("=") for entry in counts]
     if len(counts) > 1 and not all(separator for _, separator, _ in named):
-        msg = f"several counts need names, as in SAMPLE=PATH; got {' '.join(counts)}."
+        msg = f"name each of several counts as SAMPLE=PATH; they are {' '.join(counts)}."
         raise ValueError(msg)
-    # a path may hold "=" itself
+    # a path may contain "="
     if len(counts) == 1 and (Path(counts[0]).exists() or not named[0][1]):
         return counts[0]
     return {name: path for name, _, path in named}

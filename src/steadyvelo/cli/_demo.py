@@ -1,4 +1,4 @@
-"""Simulated data, and how close the results come to their truth."""
+"""Simulated data, and the agreement of results with their truth."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["demo"]
 def demo(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("demo"),
-    n_cells: Annotated[int, typer.Option(min=100, help="Cells to simulate.")] = 2000,
-    n_genes: Annotated[int, typer.Option(min=50, help="Genes to simulate.")] = 400,
-    rng: Annotated[int, typer.Option(help="Seed.")] = 0,
+    n_cells: Annotated[int, typer.Option(min=100, help="Number of cells to simulate.")] = 2000,
+    n_genes: Annotated[int, typer.Option(min=50, help="Number of genes to simulate.")] = 400,
+    rng: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate data with known truth, run everything on them, and compare.
+    """Simulate data with known truth, analyse them, and compare the results with the truth.
 
     Example: steadyvelo demo --out demo
     """
@@ -48,21 +48,21 @@ def demo(
             groupby="clusters",
             context=context,
             page=True,
-            # with --json what is printed is the agreement
+            # with --json only the agreement is printed
             speech=Speech(quiet=quiet or as_json),
             rng=rng,
-            # simulated counts are never refused; the report says what the checks found
+            # simulated counts are always analysed; the report has the results of the checks
             force=True,
         )
         agreement = _agreement(result)
-        speech.say("\nagreement with the truth (1 is perfect)")
+        speech.say("\nagreement with the simulated truth (1 is perfect)")
         for what, value in agreement.items():
             speech.say(f"  {what:<38} {value:.3f}")
         speech.sum_up({what: round(float(value), 6) for what, value in agreement.items()})
 
 
 def _agreement(result: AnnData) -> dict[str, float]:
-    """Return how close results come to the truth, by what is compared."""
+    """Return the agreement of results with the truth, by name of the result."""
     from steadyvelo import _keys  # noqa: PLC0415
     from steadyvelo.metrics import agreement_with_truth, cross_boundary_direction  # noqa: PLC0415
 

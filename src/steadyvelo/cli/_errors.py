@@ -1,4 +1,4 @@
-"""Errors as one plain line, and the exit codes that say what kind they are."""
+"""Errors as one line of text, and exit codes for kinds of errors."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BAD_INPUT", "INTERRUPTED", "NO_VELOCITIES", "plain_errors"]
 
-# exit codes: 0 done, 2 wrong usage (typer's), 3 input that cannot be used, 4 data without the
-# signal that velocities need, 130 Ctrl-C
+# exit codes: 0 success, 2 wrong usage (from typer), 3 wrong input, 4 too little splicing signal for
+# velocities, 130 Ctrl-C
 BAD_INPUT = 3
 NO_VELOCITIES = 4
 INTERRUPTED = 130
@@ -28,15 +28,15 @@ INTERRUPTED = 130
 
 @contextmanager
 def plain_errors(*, quiet: bool = False) -> Iterator[None]:
-    """Print what is wrong with the input without a traceback, and say so by the exit code.
+    """Print errors of the input without a traceback, and exit with the code of the error.
 
-    Warnings are lines, too; with `quiet` (verbosity 0) there are none, and functions say nothing.
+    Warnings are also printed as lines; with `quiet` neither warnings nor messages are printed.
     """
     verbosity = {"verbosity": 0} if quiet else {}
 
     def one_line(message: Any, *_: Any, **__: Any) -> None:
         if not quiet:
-            # not by typer, which would write through bars that move
+            # not with typer, which would disturb progress bars
             print(f"warning: {message}", file=sys.stderr)
 
     try:
@@ -44,21 +44,21 @@ def plain_errors(*, quiet: bool = False) -> Iterator[None]:
             warnings.showwarning = one_line
             yield
     except (ValueError, KeyError, TypeError, OSError, MemoryError) as error:
-        # KeyError puts its message in quotes
+        # str of a KeyError has quotes
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         typer.echo(f"error: {text}", err=True)
         sys.exit(NO_VELOCITIES if isinstance(error, NoVelocityGenesError) else BAD_INPUT)
     except KeyboardInterrupt:
-        typer.echo("interrupted; nothing half-written is left", err=True)
+        typer.echo("interrupted; no incomplete file was written", err=True)
         sys.exit(INTERRUPTED)
 
 
 @contextmanager
 def _interrupts_kept() -> Iterator[None]:
-    """Repeat an interrupt that came where Python can only report it, as while numba compiles.
+    """Repeat interrupts that Python can only report, such as those while numba compiles.
 
-    What was called goes on without its result then, and may fail for that before the interrupt
-    comes again: such an error is the interrupt.
+    The interrupted code then continues without its result and may fail before the interrupt is
+    repeated; such an error counts as the interrupt.
     """
     report = sys.unraisablehook
     main = threading.main_thread().ident
@@ -66,7 +66,7 @@ def _interrupts_kept() -> Iterator[None]:
 
     def repeat(lost: sys.UnraisableHookArgs) -> None:
         if issubclass(lost.exc_type, KeyboardInterrupt):
-            # later and from another thread: in here it would be lost again
+            # later and from another thread: raised here, it would be lost again
             repeats.append(threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)))
             repeats[-1].start()
         else:
@@ -80,7 +80,7 @@ def _interrupts_kept() -> Iterator[None]:
             raise KeyboardInterrupt from None
         raise
     else:
-        if repeats:  # nor is it lost where all ends before it comes again
+        if repeats:  # the work ended before the interrupt was repeated
             raise KeyboardInterrupt
     finally:
         sys.unraisablehook = report

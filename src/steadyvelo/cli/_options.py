@@ -1,4 +1,4 @@
-"""Options that several commands have: named, explained and defaulted as in Python."""
+"""Options of several commands, with the names and defaults of the Python functions."""
 
 from __future__ import annotations
 
@@ -24,25 +24,26 @@ __all__ = [
 
 AmbiguousChoice = StrEnum("AmbiguousChoice", ["default", "drop", "spliced", "unspliced", "keep"])
 
-# what io.read takes
+# values of the argument of io.read
 AmbiguousOption = Annotated[
     AmbiguousChoice,
     typer.Option(
-        "--ambiguous", help="What becomes of ambiguous molecules; default is what the tool means."
+        "--ambiguous",
+        help="Use of ambiguous molecules; the default is that of the counting program.",
     ),
 ]
 SplicedLayer = Annotated[
-    str | None, typer.Option("--spliced", help="Layer of spliced counts, where layers are named.")
+    str | None, typer.Option("--spliced", help="Layer of spliced counts in h5ad, zarr or loom.")
 ]
 UnsplicedLayer = Annotated[
     str | None,
-    typer.Option("--unspliced", help="Layer of unspliced counts, where layers are named."),
+    typer.Option("--unspliced", help="Layer of unspliced counts in h5ad, zarr or loom."),
 ]
 Filtered = Annotated[
     bool | None,
     typer.Option(
         "--filtered/--no-filtered",
-        help="Of STARsolo's output, the cells that it called (the default), or all barcodes.",
+        help="For output of STARsolo: the cells it called (default), or all barcodes.",
     ),
 ]
 CellAttribute = Annotated[
@@ -55,8 +56,10 @@ GeneAttribute = Annotated[
 ]
 
 Out = Annotated[Path, typer.Option("--out", help="h5ad file to write.")]
-VelocityKey = Annotated[str, typer.Option("--velocity-key", help="Prefix of the result.")]
+VelocityKey = Annotated[str, typer.Option("--velocity-key", help="Prefix of the fit.")]
 MaxMemory = Annotated[
-    str | None, typer.Option("--max-memory", help="Memory for blocks of genes, as 8GB.")
+    str | None, typer.Option("--max-memory", help="Memory for blocks of genes, such as 8GB.")
 ]
-NThreads = Annotated[int | None, typer.Option("--n-threads", help="Threads (all processors).")]
+NThreads = Annotated[
+    int | None, typer.Option("--n-threads", help="Number of threads (default: all processors).")
+]

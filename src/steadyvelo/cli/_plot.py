@@ -1,4 +1,4 @@
-"""One picture of a result."""
+"""The command that draws one picture of a result."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _FUNCTIONS = {
 }
 Picture = StrEnum("Picture", list(_FUNCTIONS))
 
-# how options of lists are written
+# names of options that can be repeated
 _WRITTEN = {"genes": "--gene", "cells": "--cell", "groups": "--group"}
-# what only what is computed for a picture takes
+# options of tl.rank_velocity_genes, which pl.rank_genes does not have
 _OF_RANKING = ("groupby", "sample_key")
 
 _CELLS, _ARROWS, _GENES = "Cells and names", "Arrows and lines", "Genes"
@@ -53,63 +53,65 @@ def plot(
     context: typer.Context,
     result: Annotated[Path, typer.Argument(help="h5ad file that `steadyvelo run` wrote.")],
     picture: Annotated[Picture, typer.Argument(help="What to draw.")],
-    out: Annotated[Path, typer.Option(help="File to write; its ending decides the format.")],
+    out: Annotated[Path, typer.Option(help="File to write; its ending is the format.")],
     basis: Annotated[
-        str | None, typer.Option(help="Embedding (found if not given).", show_default=False)
+        str | None, typer.Option(help="Embedding (default: found in obsm).", show_default=False)
     ] = None,
     color: Annotated[
         str | None,
-        typer.Option(help="Column of obs to colour by (found if not given), or none for grey."),
+        typer.Option(help="Column of obs for colours (default: clusters); none for grey."),
     ] = None,
     groupby: Annotated[
         str | None,
-        typer.Option(help="Column of obs with groups, for proportions and rank (found)."),
+        typer.Option(help="Column of obs with groups, for proportions and rank."),
     ] = None,
     genes: Annotated[
-        list[str] | None, typer.Option("--gene", help="A gene; may be given several times.")
+        list[str] | None, typer.Option("--gene", help="A gene to draw; can be repeated.")
     ] = None,
     cells: Annotated[
-        list[str] | None, typer.Option("--cell", help="A cell whose edges are drawn.")
+        list[str] | None,
+        typer.Option("--cell", help="A cell whose edges are drawn; can be repeated."),
     ] = None,
     groups: Annotated[
-        list[str] | None, typer.Option("--group", help="A group whose genes are drawn.")
+        list[str] | None,
+        typer.Option("--group", help="A group whose genes are drawn; can be repeated."),
     ] = None,
     sample_key: Annotated[
         str | None, typer.Option(help="Column of obs with samples, for rank.")
     ] = None,
     velocity_key: VelocityKey = "velocity",
-    title: Annotated[str | None, _option("Title of the axes.", _CELLS)] = None,
+    title: Annotated[str | None, _option("Title of the picture.", _CELLS)] = None,
     components: Annotated[
-        tuple[int, int] | None, _option("Dimensions of the embedding, from 0.", _CELLS)
+        tuple[int, int] | None, _option("Dimensions to draw, from 0.", _CELLS)
     ] = None,
-    size: Annotated[float | None, _option("Area of a point.", _CELLS)] = None,
+    size: Annotated[float | None, _option("Area of a point, points².", _CELLS)] = None,
     alpha: Annotated[float | None, _option("Strength of colours, 0 to 1.", _CELLS)] = None,
-    legend_loc: Annotated[str | None, _option("Place of the names.", _CELLS)] = None,
-    smoothing: Annotated[float | None, _option("Width of the smoothing.", _ARROWS)] = None,
-    min_cells: Annotated[int | None, _option("Cells near an arrow.", _ARROWS)] = None,
-    density: Annotated[float | None, _option("Closeness of lines.", _ARROWS)] = None,
-    n_grid: Annotated[int | None, _option("Arrows along a side.", _ARROWS)] = None,
-    spacing: Annotated[float | None, _option("Distance between arrows.", _ARROWS)] = None,
-    arrow_length: Annotated[float | None, _option("Length of a long arrow.", _ARROWS)] = None,
-    threshold: Annotated[float | None, _option("Least cosine of an edge.", _ARROWS)] = None,
+    legend_loc: Annotated[str | None, _option("Place of the legend.", _CELLS)] = None,
+    smoothing: Annotated[float | None, _option("Width of the kernel.", _ARROWS)] = None,
+    min_cells: Annotated[int | None, _option("Least cells near an arrow.", _ARROWS)] = None,
+    density: Annotated[float | None, _option("Density of lines.", _ARROWS)] = None,
+    n_grid: Annotated[int | None, _option("Arrows along the larger side.", _ARROWS)] = None,
+    spacing: Annotated[float | None, _option("Least distance of arrows.", _ARROWS)] = None,
+    arrow_length: Annotated[float | None, _option("Length of long arrows.", _ARROWS)] = None,
+    threshold: Annotated[float | None, _option("Least correlation of an edge.", _ARROWS)] = None,
     rng: Annotated[int | None, _option("Seed, for control and graph.", _ARROWS)] = None,
     n_columns: Annotated[int | None, _option("Columns of the figure.", _GENES)] = None,
-    show_fit_cells: Annotated[bool | None, _option("Mark the cells of the fit.", _GENES)] = None,
+    show_fit_cells: Annotated[bool | None, _option("Mark extreme cells.", _GENES)] = None,
     hexagons: Annotated[bool | None, _option("Hexagons instead of points.", _GENES)] = None,
-    sortby: Annotated[str | None, _option("Column of obs that orders cells.", _GENES)] = None,
-    n_bins: Annotated[int | None, _option("Bins of cells in a heatmap.", _GENES)] = None,
+    sortby: Annotated[str | None, _option("Column of obs to sort cells by.", _GENES)] = None,
+    n_bins: Annotated[int | None, _option("Number of bins of a heatmap.", _GENES)] = None,
     sort_genes: Annotated[bool | None, _option("Order genes by their peaks.", _GENES)] = None,
     cmap: Annotated[str | None, _option("Colour map of a heatmap.", _GENES)] = None,
-    n_genes: Annotated[int | None, _option("Genes of each group.", _GENES)] = None,
+    n_genes: Annotated[int | None, _option("Number of genes per group.", _GENES)] = None,
     level: Annotated[float | None, _option("Coverage of intervals.", _GENES)] = None,
-    fdr: Annotated[float | None, _option("False discovery rate.", _GENES)] = None,
+    fdr: Annotated[float | None, _option("False discovery rate for colours.", _GENES)] = None,
     dpi: Annotated[float, typer.Option(min=20, help="Pixels per inch.")] = 150,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a picture of RESULT and write it to a png, svg, pdf or any other format of matplotlib.
+    """Draw a picture of RESULT and write it as png, svg, pdf or any other format of matplotlib.
 
-    Options that are not given are as in the functions of steadyvelo.pl.
+    The defaults of options are those of the functions of steadyvelo.pl.
 
     Example: steadyvelo plot result.h5ad stream --out stream.pdf --color clusters
 
@@ -141,7 +143,7 @@ def plot(
 
 
 def _given(context: typer.Context) -> dict[str, Any]:
-    """Return the options of pictures that were named, as functions take them."""
+    """Return the given options of pictures, as arguments of functions."""
     others = {"result", "picture", "out", "dpi", "quiet", "as_json"}
     given = {}
     for name, value in context.params.items():
@@ -154,17 +156,17 @@ def _given(context: typer.Context) -> dict[str, Any]:
 
 
 def _check_format(target: Path) -> None:
-    """Refuse a file whose ending names no format, before anything is read."""
+    """Raise an error, before anything is read, if the ending of a file is no format."""
     from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415
 
     formats = FigureCanvasBase.get_supported_filetypes()
     if target.suffix.removeprefix(".").lower() not in formats:
-        msg = f"{target.name} ends in no format of a picture; choose from {', '.join(formats)}."
+        msg = f"{target.name} has no ending of a picture format; use one of {', '.join(formats)}."
         raise ValueError(msg)
 
 
 def _check_given(picture: Picture, given: dict[str, Any], takes: set[str]) -> None:
-    """Refuse options that a picture does not have, and a picture of genes where none are named."""
+    """Raise an error for options that a picture does not have, and for missing genes."""
     more = {
         Picture.rank: set(_OF_RANKING),
         Picture.control: {"rng"},
@@ -173,17 +175,17 @@ def _check_given(picture: Picture, given: dict[str, Any], takes: set[str]) -> No
     unknown = [name for name in given if name not in takes | more | {"velocity_key"}]
     if unknown:
         option = _WRITTEN.get(unknown[0], "--" + unknown[0].replace("_", "-"))
-        msg = f"{option} does not apply to {picture.value}; leave it out."
+        msg = f"the picture {picture.value} has no option {option}; leave it out."
         raise ValueError(msg)
     if "genes" in takes and not given.get("genes"):
-        msg = f"{picture.value} needs genes: name them as --gene NAME, several times for several."
+        msg = f"the picture {picture.value} needs genes; name each with --gene NAME."
         raise ValueError(msg)
 
 
 def _compute_missing(
     adata: AnnData, picture: Picture, given: dict[str, Any], *, velocity_key: str
 ) -> None:
-    """Compute what a picture shows and `run` did not."""
+    """Compute results that a picture needs and `run` did not compute."""
     from steadyvelo import _keys, tl  # noqa: PLC0415
     from steadyvelo._adata._groups import cluster_column  # noqa: PLC0415
     from steadyvelo.pl._found import AUTO, found_basis  # noqa: PLC0415
@@ -193,7 +195,7 @@ def _compute_missing(
     if picture is Picture.control:
         basis = found_basis(adata, given.get("basis", AUTO), velocity_key)
         if not _keys.RANDOMIZED.is_in(adata, velocity_key, basis):
-            remark("randomised velocities …")
+            remark("sign-flipped control …")
             tl.randomized_velocity(adata, basis=basis, **key, **seed)
     if picture is Picture.heatmap and not _keys.PSEUDOTIME.is_in(adata, velocity_key):
         remark("pseudotime …")
@@ -202,7 +204,7 @@ def _compute_missing(
     if picture is Picture.rank and not ranked:
         groupby = given["groupby"] if "groupby" in given else cluster_column(adata)
         if groupby is None:
-            msg = "rank needs groups: name their column as --groupby."
+            msg = "the picture rank needs groups; name their column of obs with --groupby."
             raise ValueError(msg)
         remark("ranking genes …")
         tl.rank_velocity_genes(adata, groupby, sample_key=given.get("sample_key"), **key)

@@ -1,4 +1,4 @@
-"""A page about a result."""
+"""The command that writes a report."""
 
 from __future__ import annotations
 
@@ -20,25 +20,29 @@ def report(
     result: Annotated[Path, typer.Argument(help="h5ad file that `steadyvelo run` wrote.")],
     out: Annotated[Path, typer.Option(help="html file to write.")],
     groupby: Annotated[
-        str, typer.Option(help="Column of obs with clusters; auto finds one, none takes none.")
+        str, typer.Option(help="Column of obs with clusters; auto finds one, none uses none.")
     ] = "auto",
     basis: Annotated[
-        str, typer.Option(help="Embedding of the arrows; auto finds the one that has some.")
+        str, typer.Option(help="Embedding of the arrows; auto finds one with arrows.")
     ] = "auto",
     velocity_key: VelocityKey = "velocity",
     title: Annotated[
-        str | None, typer.Option(help="Title of the page (names the file if not given).")
+        str | None, typer.Option(help="Title of the page (default: contains the file name).")
     ] = None,
-    n_portraits: Annotated[int, typer.Option(help="Best and worst genes that are drawn.")] = 8,
-    rng: Annotated[int, typer.Option(help="Seed of the control, where there is none.")] = 0,
+    n_portraits: Annotated[
+        int, typer.Option(help="Number of best and of worst genes to draw.")
+    ] = 8,
+    rng: Annotated[
+        int, typer.Option(help="Seed of the sign-flipped control, if RESULT has none.")
+    ] = 0,
     max_memory: MaxMemory = None,
     n_threads: NThreads = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write one page about RESULT: what the data support first, arrows second.
+    """Write a report on RESULT: first the verdicts, then the arrows.
 
-    The page needs no other file and asks for none. RESULT stays as it is.
+    The page is one html file and needs no internet connection. RESULT is not changed.
 
     Example: steadyvelo report result.h5ad --out report.html --title "Mouse pancreas"
     """

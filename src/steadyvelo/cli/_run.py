@@ -1,4 +1,4 @@
-"""From counts to arrows."""
+"""The command that runs all steps from counts to arrows."""
 
 from __future__ import annotations
 
@@ -26,97 +26,97 @@ def run(
     context: typer.Context,
     counts: Annotated[Path, typer.Argument(help="h5ad file with spliced and unspliced counts.")],
     out: Annotated[
-        Path, typer.Option(help="h5ad file to write; pictures and report go beside it.")
+        Path, typer.Option(help="h5ad file to write; pictures and report go to its folder.")
     ],
     groupby: Annotated[
         str,
-        typer.Option(help="Column of obs with clusters to judge; auto finds one, none takes none."),
+        typer.Option(help="Column of obs with clusters; auto finds one, none uses none."),
     ] = "auto",
     basis: Annotated[
         str, typer.Option(help="Embedding for the arrows; auto finds one or computes a UMAP.")
     ] = "auto",
     min_shared_counts: Annotated[
         float,
-        typer.Option(help="Use genes with this many molecules in cells that have both kinds."),
+        typer.Option(help="Least shared counts (spliced and unspliced) of a gene."),
     ] = 20,
     retain: Annotated[
-        list[str] | None, typer.Option(help="A gene to use in any case; may be repeated.")
+        list[str] | None, typer.Option(help="A gene to use in any case; can be repeated.")
     ] = None,
     size_factors: Annotated[
-        SizeFactorMethod, typer.Option(help="A size factor for each layer, or one for both.")
+        SizeFactorMethod, typer.Option(help="Per-layer size factors, or one for both layers.")
     ] = SizeFactorMethod.per_layer,
     spliced_size: Annotated[
-        str | None, typer.Option(help="Column of obs with a cell's spliced molecules.")
+        str | None, typer.Option(help="Column of obs with spliced library sizes.")
     ] = None,
     unspliced_size: Annotated[
-        str | None, typer.Option(help="Column of obs with a cell's unspliced molecules.")
+        str | None, typer.Option(help="Column of obs with unspliced library sizes.")
     ] = None,
     neighbors_key: Annotated[
-        str | None, typer.Option(help="Neighbour graph in uns to use, or the name of a new one.")
+        str | None, typer.Option(help="Name of the neighbour graph in uns, used or new.")
     ] = None,
     new_neighbors: Annotated[
-        bool, typer.Option("--new-neighbors", help="Find neighbours even where a graph exists.")
+        bool, typer.Option("--new-neighbors", help="Find neighbours even if a graph exists.")
     ] = False,
-    n_neighbors: Annotated[
-        int, typer.Option(help="Number of neighbours, where they are found anew.")
-    ] = 30,
+    n_neighbors: Annotated[int, typer.Option(help="Number of neighbours of a new graph.")] = 30,
     n_pcs: Annotated[
-        int, typer.Option(help="Principal components, where neighbours are found anew.")
+        int, typer.Option(help="Number of principal components for a new graph.")
     ] = 30,
     use_rep: Annotated[
-        str | None, typer.Option(help="Representation in obsm to find neighbours in.")
+        str | None, typer.Option(help="Array in obsm in which a new graph is found.")
     ] = None,
     weights: Annotated[
-        str, typer.Option(help="Rule for the cells that are taken to be at steady state.")
+        str, typer.Option(help="Rule for the cells that are assumed to be at steady state.")
     ] = "extremes",
-    low: Annotated[float | None, typer.Option(help="Low quantile of the extremes.")] = None,
-    high: Annotated[float | None, typer.Option(help="High quantile of the extremes.")] = None,
-    offset: Annotated[Offset, typer.Option(help="Fit with an offset.")] = Offset.none,
+    low: Annotated[float | None, typer.Option(help="Quantile of the lower extreme cells.")] = None,
+    high: Annotated[float | None, typer.Option(help="Quantile of the upper extreme cells.")] = None,
+    offset: Annotated[
+        Offset, typer.Option(help="Fit an offset: free, or nonnegative.")
+    ] = Offset.none,
     uncertainty: Annotated[
-        Uncertainty, typer.Option(help="Errors of the ratios; crossfit also of the directions.")
+        Uncertainty, typer.Option(help="Method of standard errors; directions need crossfit.")
     ] = Uncertainty.crossfit,
     n_repeats: Annotated[
-        int, typer.Option(help="Random divisions into folds that crossfit averages over.")
+        int, typer.Option(help="Number of repeats that crossfit averages over.")
     ] = 5,
     gene_clusters: Annotated[
-        str | None, typer.Option(help="Column of var whose clusters of genes stay in one fold.")
+        str | None, typer.Option(help="Column of var with gene clusters, to keep in one fold.")
     ] = None,
     level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
     sample_key: Annotated[
-        str | None, typer.Option(help="Column of obs with samples, between which errors are.")
+        str | None, typer.Option(help="Column of obs with samples, the units of standard errors.")
     ] = None,
     color: Annotated[
-        str, typer.Option(help="Column of obs to colour pictures by; auto takes the clusters.")
+        str, typer.Option(help="Column of obs for colours of pictures; auto uses clusters.")
     ] = "auto",
     dense: Annotated[
         bool, typer.Option(help="Write the layers velocity, Ms and Mu, which scVelo reads.")
     ] = True,
     spliced: Annotated[str, typer.Option(help="Layer of spliced counts.")] = "spliced",
     unspliced: Annotated[str, typer.Option(help="Layer of unspliced counts.")] = "unspliced",
-    rng: Annotated[
-        int, typer.Option(help="Seed of neighbours, embedding, folds and controls.")
-    ] = 0,
+    rng: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     max_memory: Annotated[
-        str | None, typer.Option(help="Memory for layers and blocks of genes, as 8GB.")
+        str | None, typer.Option(help="Memory for layers and blocks of genes, such as 8GB.")
     ] = None,
-    n_threads: Annotated[int | None, typer.Option(help="Threads (all processors).")] = None,
+    n_threads: Annotated[
+        int | None, typer.Option(help="Number of threads (default: all processors).")
+    ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Run although a quality check says stop.")
+        bool, typer.Option("--force", help="Run even if the verdict of a quality check is stop.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan with its memory; compute nothing.")
+        bool, typer.Option("--dry-run", help="Print the plan and its memory; compute nothing.")
     ] = False,
     report: Annotated[
-        bool, typer.Option("--report", help="Write a page about the result beside it, too.")
+        bool, typer.Option("--report", help="Also write a report next to the result.")
     ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compute velocities and arrows from COUNTS, and say which of them the data support.
+    """Compute velocities and arrows from COUNTS, and test which of them the data support.
 
-    Does what the function steadyvelo.run does, with the same options and defaults. Ends with 0
-    when all is done, 2 for wrong usage, 3 for input that cannot be used, 4 where the data contain
-    too little splicing signal for velocities, 130 after Ctrl-C.
+    The options and defaults are those of the Python function steadyvelo.run. The exit code is 0
+    after success, 2 for wrong usage, 3 for wrong input, 4 if the data have too little splicing
+    signal for velocities, and 130 after Ctrl-C.
 
     Example: steadyvelo run counts.h5ad --out result.h5ad --report
 
@@ -128,7 +128,7 @@ def run(
 
         target = check_target(out)
         if target.exists() and counts.exists() and target.samefile(counts):
-            msg = f"{out} is the input, whose unused genes would be lost; name another file."
+            msg = f"{out} is also the input, whose unused genes would be lost; name another file."
             raise ValueError(msg)
         speech = Speech(quiet, as_json)
         given = {name for name in context.params if _is_given(context, name)}
@@ -195,13 +195,13 @@ def _neighbors(**options: Any) -> Neighbors:
 
 
 def _weights(rule: str, low: float | None, high: float | None) -> str | Extremes:
-    """Return the rule, or the extremes with quantiles."""
+    """Return the rule, or extreme cells with quantiles."""
     if low is None and high is None:
         return rule
     from steadyvelo._choices import Extremes  # noqa: PLC0415
 
     if rule != "extremes":
-        msg = f"--low and --high are quantiles of --weights extremes; it is {rule!r}."
+        msg = f"--low and --high need --weights extremes; it is {rule!r}."
         raise ValueError(msg)
     return Extremes(low, high)
 
@@ -209,7 +209,7 @@ def _weights(rule: str, low: float | None, high: float | None) -> str | Extremes
 def _errors(
     method: Uncertainty, level: float, of_folds: dict[str, Any], given: set[str]
 ) -> CrossFit | Sandwich | None:
-    """Return how errors are found; refuse options that the method does not have."""
+    """Return the method of errors; raise an error for options that it does not have."""
     from steadyvelo._choices import CrossFit, Sandwich  # noqa: PLC0415
 
     if method is Uncertainty.crossfit:

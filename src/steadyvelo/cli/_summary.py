@@ -1,4 +1,4 @@
-"""What was found: lines for people, a summary for programs."""
+"""Results as lines of text and as JSON summaries."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def checks_summary(adata: AnnData, table: pd.DataFrame) -> dict[str, Any]:
         "genes": adata.n_vars,
         "checks": _verdicts(table),
         "proportions": {
-            # JSON holds no NaN
+            # JSON has no NaN
             str(name): {column: x if np.isfinite(x) else None for column, x in row.items()}
             for name, row in proportions.iterrows()
         },
@@ -60,7 +60,7 @@ def checks_summary(adata: AnnData, table: pd.DataFrame) -> dict[str, Any]:
 
 
 def counts_summary(adata: AnnData, files: list[Path]) -> dict[str, Any]:
-    """Return how many cells, genes and molecules were written."""
+    """Return the numbers of cells, genes and molecules in a file."""
     layers = (_keys.SPLICED, _keys.UNSPLICED, _keys.AMBIGUOUS)
     found: dict[str, Any] = {"version": __version__, "cells": adata.n_obs, "genes": adata.n_vars}
     if _keys.COUNTS_ATTACHED.is_in(adata):
@@ -75,7 +75,7 @@ def counts_summary(adata: AnnData, files: list[Path]) -> dict[str, Any]:
 
 
 def _verdicts(table: Any) -> dict[str, dict[str, str]]:
-    """Return verdict and reason of every row; nothing where there is no table."""
+    """Return verdict and reason of every row; empty without a table."""
     if table is None:
         return {}
     return {

@@ -1,4 +1,4 @@
-"""Results as tables: what is stored, and what is recomputed from counts."""
+"""Results as tables, either stored or recomputed from counts."""
 
 from ._direction_support import DirectionSupport, direction_support
 from ._quality_checks import proportions, quality_checks

@@ -1,4 +1,4 @@
-"""Which genes speak for the arrow of a cluster, and what would turn it round."""
+"""Contributions of genes to the arrow of a cluster, and changes of γ that would reverse it."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ __all__ = ["DirectionSupport", "direction_support"]
 
 @dataclass(frozen=True, eq=False)
 class DirectionSupport:
-    """What the arrow of a cluster rests on.
+    """Contributions of genes to the arrow of a cluster, and changes of γ that would reverse it.
 
     Attributes
     ----------
     cluster
-        The cluster.
+        Name of the cluster.
     standard_errors
-        Length of the smallest change of all γ together, in standard errors of each, that turns
-        the arrow round.
+        Size of the smallest joint change of all γ that reverses the arrow; each γ is in units of
+        its standard error.
     genes
-        A row per gene, those first that speak loudest: share of the arrow's length
-        (``share``, negative for genes that speak against it), the change of its γ within that
-        smallest change (``change``), and the change of its γ alone that turns the arrow round
-        (``alone``), both in standard errors.
+        One row per gene, sorted by the size of the contribution: its share of the arrow's length
+        (``share``, negative for genes with the opposite direction), the change of its γ in the
+        smallest joint change (``change``), and the change of only this γ that would reverse the
+        arrow (``alone``), both in standard errors.
     """
 
     cluster: str
@@ -46,13 +46,14 @@ class DirectionSupport:
 def direction_support(
     adata: AnnData, cluster: str, *, basis: str = "umap", velocity_key: str = "velocity"
 ) -> DirectionSupport:
-    r"""Return which genes speak for and against the arrow of a cluster.
+    r"""Return the contributions of genes to the arrow of a cluster.
 
-    The summed arrow A of a cluster is linear in counts and in γ: along its own direction
-    :math:`\lvert A \rvert = \sum_g A_g`, and a change of γ by :math:`x_g` standard errors adds
-    :math:`\sum_g D_g \sigma_g x_g`. The smallest change that turns it round,
-    :math:`\lvert A \rvert / \sqrt{\sum_g (D_g \sigma_g)^2}` long, is shared among genes as
-    :math:`D_g \sigma_g`.
+    The summed arrow A of a cluster is linear in counts and in γ. Its length is the sum of the
+    contributions of genes along its direction, :math:`\lvert A \rvert = \sum_g A_g`, and a change
+    of γ by :math:`x_g` standard errors adds :math:`\sum_g D_g \sigma_g x_g` to it. The smallest
+    change that reverses the arrow has the size
+    :math:`\lvert A \rvert / \sqrt{\sum_g (D_g \sigma_g)^2}`; the change of each gene is
+    proportional to :math:`D_g \sigma_g`.
 
     Parameters
     ----------
@@ -67,12 +68,12 @@ def direction_support(
 
     Returns
     -------
-    Length of the smallest change and a table of genes; see :class:`DirectionSupport`.
+    The smallest change and a table of genes; see :class:`DirectionSupport`.
 
     Raises
     ------
     KeyError
-        If there are no directions of clusters, or none of this name.
+        If directions of clusters were not computed, or `cluster` is none of the clusters.
 
     Examples
     --------
@@ -93,7 +94,7 @@ def direction_support(
     table = _keys.GENE_CONTRIBUTIONS.read(adata, velocity_key, basis, remedy=f"run {rerun} first.")
     there = [str(name) for name in table["cluster"].astype(str).unique()]
     if str(cluster) not in there:
-        msg = f"{cluster!r} is none of the clusters with a direction: {listed(there)}."
+        msg = f"cluster={cluster!r} is not in the table of directions, which has {listed(there)}."
         raise KeyError(msg)
     rows = table[table["cluster"].astype(str) == str(cluster)].set_index("gene")
     step = (rows["share_per_gamma"] * rows["gamma_se"]).to_numpy()

@@ -1,4 +1,4 @@
-"""What the quality checks found."""
+"""Results of the quality checks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REMEDY = "run pp.qc(adata) first."
 
 @public
 def quality_checks(adata: AnnData) -> pd.DataFrame:
-    """Return what the quality checks of the counts found.
+    """Return the results of the quality checks of the counts.
 
     Parameters
     ----------
@@ -29,13 +29,14 @@ def quality_checks(adata: AnnData) -> pd.DataFrame:
 
     Returns
     -------
-    A row per check: ``verdict`` (``"ok"``; ``"attention"``: go on, knowing this; ``"stop"``: a fit
-    would mean nothing), the ``value`` that decides, the ``reason`` and the ``remedy``.
+    One row per check: ``verdict`` (``"ok"``; ``"attention"``: consider the reason when you
+    interpret the results; ``"stop"``: results would be meaningless), the ``value`` that determines
+    the verdict, the ``reason`` and the ``remedy``.
 
     Raises
     ------
     KeyError
-        If the counts were not checked.
+        If the counts were not checked by :func:`steadyvelo.pp.qc`.
 
     Examples
     --------
@@ -50,22 +51,22 @@ def quality_checks(adata: AnnData) -> pd.DataFrame:
 
 @public
 def proportions(adata: AnnData) -> pd.DataFrame:
-    """Return the molecules of each kind and the share of unspliced ones, for all cells and groups.
+    """Return numbers of molecules and the share of unspliced ones, for all cells and for groups.
 
     Parameters
     ----------
     adata
-        Result of :func:`steadyvelo.pp.qc`, whose `groupby` names the groups.
+        Result of :func:`steadyvelo.pp.qc`; groups are given by its `groupby`.
 
     Returns
     -------
-    A row for all cells and one per group: ``n_cells``, the molecules ``spliced``, ``unspliced`` and
-    ``ambiguous``, and the ``unspliced_share``.
+    One row for all cells and one per group: the number of cells ``n_cells``, the numbers of
+    molecules ``spliced``, ``unspliced`` and ``ambiguous``, and ``unspliced_share``.
 
     Raises
     ------
     KeyError
-        If the counts were not checked.
+        If the counts were not checked by :func:`steadyvelo.pp.qc`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Tables that the functions of `tl` have stored, read and checked."""
+"""Tables that functions of `tl` have stored."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 @public
 def verdicts(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFrame:
-    """Return the verdict on the direction of every cluster, with the reason.
+    """Return the verdict on the direction of every cluster, with its reason.
 
     Parameters
     ----------
@@ -40,15 +40,15 @@ def verdicts(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFrame:
 
     Returns
     -------
-    A row per cluster: ``verdict`` (``"supported"``, ``"weak"`` or ``"not supported"``), ``reason``,
-    and the numbers that :func:`steadyvelo.tl.reliability` names.
+    One row per cluster: ``verdict`` (``"supported"``, ``"weak"`` or ``"not supported"``),
+    ``reason``, and the numbers that :func:`steadyvelo.tl.reliability` describes.
 
     Raises
     ------
     KeyError
-        If there are no verdicts.
+        If verdicts were not computed.
     ValueError
-        If another version of steadyvelo has stored them in another form.
+        If another version of steadyvelo stored the table in a different format.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def verdicts(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFrame:
 
 @public
 def reliability_checks(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFrame:
-    """Return the checks of the data set as a whole, each with value, verdict and reason.
+    """Return the checks of the whole data set.
 
     Parameters
     ----------
@@ -76,14 +76,14 @@ def reliability_checks(adata: AnnData, *, velocity_key: str = "velocity") -> pd.
 
     Returns
     -------
-    A row per check, with columns ``value``, ``verdict`` and ``reason``.
+    One row per check, with columns ``value``, ``verdict`` and ``reason``.
 
     Raises
     ------
     KeyError
-        If there are no verdicts.
+        If verdicts were not computed.
     ValueError
-        If another version of steadyvelo has stored them in another form.
+        If another version of steadyvelo stored the table in a different format.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def reliability_checks(adata: AnnData, *, velocity_key: str = "velocity") -> pd.
 
 @public
 def sensitivity(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFrame:
-    """Return how the arrows change with choices that the data do not make.
+    """Return how much arrows change under other settings.
 
     Parameters
     ----------
@@ -110,15 +110,15 @@ def sensitivity(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFra
 
     Returns
     -------
-    A row per choice, with the median cosine of the arrows to those of the fit: of all cells
-    (``"all"``) and of each cluster.
+    One row per setting, with the median cosine between its arrows and those of the fit: over all
+    cells (``"all"``) and in each cluster.
 
     Raises
     ------
     KeyError
-        If there is no such table.
+        If sensitivity was not computed.
     ValueError
-        If another version of steadyvelo has stored it in another form.
+        If another version of steadyvelo stored the table in a different format.
 
     Examples
     --------
@@ -147,23 +147,23 @@ def ranked_genes(
     adata
         Result of :func:`steadyvelo.tl.rank_velocity_genes`.
     groups
-        Which groups; None means all that were ranked.
+        Names of groups; None means all groups for which genes were ranked.
     n_genes
-        How many genes of each group, those with the largest statistic; None means all.
+        Number of genes of each group, those with the largest statistic; None means all.
     velocity_key
         Prefix of the fit.
 
     Returns
     -------
-    A row for every group and gene, with the columns that
-    :func:`steadyvelo.tl.rank_velocity_genes` names.
+    One row for every group and gene, with the columns that
+    :func:`steadyvelo.tl.rank_velocity_genes` describes.
 
     Raises
     ------
     KeyError
-        If genes were not ranked, or not for such a group.
+        If genes were not ranked, or not for one of `groups`.
     ValueError
-        If another version of steadyvelo has stored the table in another form.
+        If another version of steadyvelo stored the table in a different format.
 
     Examples
     --------
@@ -190,28 +190,28 @@ def ratio_differences(
     *,
     velocity_key: str = "velocity",
 ) -> pd.DataFrame:
-    """Return the tests whether the steady-state ratios of conditions differ.
+    """Return the tests of differences between the steady-state ratios of conditions.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.compare_ratios`.
     genes
-        Which genes; None means all that were compared.
+        Names of genes; None means all genes that were compared.
     velocity_key
         Prefix of the fit.
 
     Returns
     -------
-    A row for every gene and comparison, with the columns that
-    :func:`steadyvelo.tl.compare_ratios` names.
+    One row for every gene and comparison, with the columns that
+    :func:`steadyvelo.tl.compare_ratios` describes.
 
     Raises
     ------
     KeyError
-        If nothing was compared, or not such a gene.
+        If conditions were not compared, or not for one of `genes`.
     ValueError
-        If another version of steadyvelo has stored the table in another form.
+        If another version of steadyvelo stored the table in a different format.
 
     Examples
     --------
@@ -234,7 +234,7 @@ def ratio_differences(
 def cluster_directions(
     adata: AnnData, *, basis: str = "umap", velocity_key: str = "velocity"
 ) -> pd.DataFrame:
-    """Return the summed arrow of every cluster, with the test that it has a direction.
+    """Return the summed arrow of every cluster, with the test of its direction.
 
     Parameters
     ----------
@@ -247,14 +247,14 @@ def cluster_directions(
 
     Returns
     -------
-    A row per cluster; see :func:`steadyvelo.tl.direction` for the columns.
+    One row per cluster; :func:`steadyvelo.tl.direction` describes the columns.
 
     Raises
     ------
     KeyError
         If no directions of clusters were computed on this embedding.
     ValueError
-        If another version of steadyvelo has stored them in another form.
+        If another version of steadyvelo stored the table in a different format.
 
     Examples
     --------
@@ -278,7 +278,7 @@ def _read(
     rerun: str,
     basis: str | None = None,
 ) -> pd.DataFrame:
-    """Return a copy of a stored table whose record in the parameters can be read."""
+    """Return a copy of a stored table, if the version of its record can be read."""
     check_adata(adata)
     made_entry(adata, velocity_key, what, rerun, under=basis)
     remedy = f"run {rerun} first."
@@ -287,7 +287,7 @@ def _read(
 
 
 def _asked(column: pd.Series[str], names: str | Sequence[str], what: str) -> list[str]:
-    """Return names as a list; refuse those that are not in the column."""
+    """Return names as a list; raise an error if some are not in the column."""
     asked = [str(name) for name in np.atleast_1d(np.asarray(names, dtype=object))]
     there = [str(name) for name in column.unique()]
     unknown = sorted(set(asked) - set(there))

@@ -36,33 +36,33 @@ def velocity(
 
     .. math:: v = W (F_u^{-1} U - \gamma F_s^{-1} S) - o
 
-    from the counts, the neighbours and the fitted lines, so that no dense layer is needed. Where
-    the fit was made on layers ``Ms`` and ``Mu`` of another tool, from these; where `adata` holds a
-    part of the fitted cells, from the layer ``velocity``.
+    from counts, neighbours and fitted lines, so that no dense layer is necessary. If the fit used
+    layers ``Ms`` and ``Mu`` of another tool, velocities are computed from these layers. If `adata`
+    has only a part of the fitted cells, velocities are read from the layer ``velocity``.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.velocity`.
     genes, cells
-        Names; None means all.
+        Names of genes and of cells; None means all.
     velocity_key
-        Prefix of the result.
+        Prefix of the fit.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
 
     Returns
     -------
-    Cells × genes in the order asked for, float32, in molecules per splicing time; NaN for genes
-    without a fit.
+    Table of cells × genes in the given order, float32, in molecules per splicing time; NaN for
+    genes without a fit.
 
     Raises
     ------
     KeyError
         If there is no fit, or a name is unknown.
     ValueError
-        If counts, size factors or neighbours have changed since the fit, or cells have and there
-        is no layer of velocities.
+        If counts, size factors or neighbours have changed since the fit, or if cells have changed
+        and the layer ``velocity`` is missing.
 
     Examples
     --------
@@ -77,12 +77,12 @@ def velocity(
     fit = Fit.read(adata, velocity_key)
     columns = places(adata.var_names, genes, "var_names")
     rows = places(adata.obs_names, cells, "obs_names")
-    # a source yields genes in their order in adata
+    # a source returns genes in the order of adata
     wanted, back = np.unique(columns, return_inverse=True)
     layer = _keys.VELOCITY.read(adata, velocity_key, default=None)
     if not fit.has_its_cells and layer is not None:
-        # a part of the cells: nothing can be recomputed from its neighbours, but what is
-        # stored can be read
+        # for a part of the cells velocities cannot be recomputed, because neighbours are missing,
+        # but stored velocities can be read
         out = block_of_columns(readable(layer), wanted)[rows]
     else:
         source = fit.moments(wanted)
@@ -95,13 +95,13 @@ def velocity(
 
 
 def places(names: pd.Index, wanted: str | Sequence[str] | None, where: str) -> NDArray[np.intp]:
-    """Return the places of names; refuse unknown ones."""
+    """Return the positions of names; raise an error for unknown names."""
     if wanted is None:
         return np.arange(len(names))
     wanted = [wanted] if isinstance(wanted, str) else list(wanted)
     places = names.get_indexer(wanted)
     if (places < 0).any():
         unknown = [name for name in wanted if name not in names]
-        msg = f"{listed(unknown)} not in adata.{where}; check the spelling."
+        msg = f"adata.{where} has no {listed(unknown)}; check the spelling."
         raise KeyError(msg)
     return places

@@ -36,39 +36,40 @@ def velocity_se(
 ) -> pd.DataFrame:
     r"""Return standard errors of velocities of chosen genes and cells.
 
-    A velocity is the mean of the deviations :math:`r_c = d_c (u_c - \gamma s_c) - o` of the counts
-    of a cell's K neighbours (itself among them); its error has a part from these counts and one
+    A velocity is the mean of the deviations :math:`r_c = d_c (u_c - \gamma s_c) - o` of a cell's K
+    neighbours (including itself). Its variance has one part from the counts of these cells and one
     from the fitted line,
 
     .. math::
         \operatorname{SE}^2(v_i) = \frac{\operatorname{mean}_c (r_c - v_i)^2}{K - 1}
         + \sigma_o^2 + 2 \bar s_i \sigma_{o\gamma} + \bar s_i^2 \sigma_\gamma^2
 
-    Neighbours are taken as given: they are found from the same counts, so the first part is
-    somewhat too small. Errors of neighbouring cells are not independent, since they share counts
-    and the line; for directions of cells and clusters use :func:`steadyvelo.tl.direction`.
+    Neighbours are treated as known although they are found from the same counts, so the first part
+    is somewhat too small. Errors of neighbouring cells are not independent, because these cells
+    share counts and the line. For directions of cells and clusters use
+    :func:`steadyvelo.tl.direction`.
 
     Parameters
     ----------
     adata
-        Result of ``tl.velocity(uncertainty=...)`` with counts.
+        Result of ``tl.velocity(uncertainty=...)``, with counts.
     genes, cells
-        Names; None means all.
+        Names of genes and of cells; None means all.
     velocity_key
-        Prefix of the result.
+        Prefix of the fit.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
 
     Returns
     -------
-    Cells × genes in the order asked for, float32, in molecules per splicing time. NaN for genes
-    without a standard error of γ, for cells without neighbours, and for lines with an offset whose
-    errors are over batches.
+    Table of cells × genes in the given order, float32, in molecules per splicing time. NaN for
+    genes without a standard error of γ, for cells without neighbours, and for fits with an offset
+    and a `sample_key`.
 
     Raises
     ------
     KeyError
-        If there is no fit or no errors, or a name is unknown.
+        If there is no fit, the fit has no standard errors, or a name is unknown.
     ValueError
         If cells, counts, size factors or neighbours have changed since the fit.
 
@@ -90,7 +91,7 @@ def velocity_se(
     ]
     columns = places(adata.var_names, genes, "var_names")
     rows = places(adata.obs_names, cells, "obs_names")
-    # a source yields genes in their order in adata
+    # a source returns genes in the order of adata
     wanted, back = np.unique(columns, return_inverse=True)
     source = fit.counts(wanted)
     threads = count_threads(n_threads)
@@ -99,7 +100,7 @@ def velocity_se(
     out = np.empty((len(rows), len(wanted)), dtype=np.float32)
     where = source.order.row_of_cell[rows]
     others = (np.diff(source.smoothing.indptr)[where] - 1.0)[:, None]
-    # one cell alone says nothing about its error
+    # one cell has no variance
     others = np.where(others > 0, others, np.nan)
     for block in source.blocks(genes_per_block(adata.n_obs), threads):
         g = block.genes
@@ -117,7 +118,7 @@ def _spread(
     offset: NDArray[np.float64],
     n_threads: int,
 ) -> NDArray[np.float64]:
-    """Return the mean square of the deviations of the neighbours from the velocity of each row."""
+    """Return the variance of the deviations of the neighbours of each row around its velocity."""
     spliced, unspliced = block.kept_counts
     residuals = (unspliced - gamma * spliced - offset).astype(np.float32)
     mean = smoothing.apply(residuals, n_threads).astype(np.float64)

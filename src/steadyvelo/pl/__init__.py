@@ -1,4 +1,4 @@
-"""Pictures. Every function takes and returns matplotlib axes and shows nothing unless asked."""
+"""Pictures. Every function accepts and returns matplotlib axes; ``show=True`` opens a window."""
 
 from ._control import control
 from ._gene_velocity import gene_velocity

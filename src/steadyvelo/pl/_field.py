@@ -1,4 +1,4 @@
-"""Mean arrows on a regular grid, and the places of it that have cells nearby."""
+"""Mean arrows on a regular grid, masked where no cells are near."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Field", "field_on_grid", "thinned"]
 
-# widths of the kernel that are a picture, as share of the larger side
+# smallest and largest width of the kernel, as share of the larger side
 _NARROWEST, _WIDEST = 0.002, 0.2
-# steps of the grid in one width of the kernel
+# number of steps of the grid in one width of the kernel
 _STEPS_PER_WIDTH = 6
-# how near a cell must be to a place, in widths of the kernel, and from there inwards the edge
+# largest distance of a place from a cell, and width of the edge that is removed again, both in
+# widths of the kernel
 _REACH, _EDGE = 1.2, 0.6
-# how near others must be to a cell that counts, in the same
+# largest distance of the other cells that a cell needs near it, in widths of the kernel
 _COMPANY = 2.0
-# cells from which the distance between neighbours is estimated
+# number of cells from which the distance between neighbours is estimated
 _SAMPLE = 5_000
 
 
@@ -30,25 +31,25 @@ _SAMPLE = 5_000
 class Field:
     """Mean arrows on a square grid, shape (rows, columns), masked where no cells are near."""
 
-    # coordinates of columns, and of rows, whose steps are equal
+    # coordinates of columns and of rows, with equal steps
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     u: np.ma.MaskedArray
     v: np.ma.MaskedArray
-    # share of the cells around each place whose direction is significant; 1 where nothing is
-    # known of them
+    # share of the cells around each place whose direction is significant; 1 if directions were not
+    # tested
     determined: NDArray[np.float64]
     # larger side of the rectangle around the cells
     side: float
 
     @property
     def length(self) -> np.ma.MaskedArray:
-        """Lengths of the arrows, shape (rows, columns)."""
+        """Length of each arrow, shape (rows, columns)."""
         return np.ma.sqrt(self.u**2 + self.v**2)
 
     @property
     def step(self) -> float:
-        """Distance between neighbouring places."""
+        """Distance between neighbouring places of the grid."""
         return float(self.x[1] - self.x[0])
 
     def at(self, values: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -58,9 +59,10 @@ class Field:
         return np.asarray(map_coordinates(values, rows_columns, order=1, mode="nearest"))
 
     def every(self, n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return rows and columns of places with an arrow: the middle one of n × n places.
+        """Return rows and columns of places with an arrow: the middle of each n × n places.
 
-        In branches that pass between these middles, other places, not much nearer to each other.
+        In branches that do not contain such a middle, other places are chosen, with nearly the same
+        distances.
         """
         there = ~np.ma.getmaskarray(self.u) & (self.length.filled(0.0) > 0)
         middles = np.zeros_like(there)
@@ -69,7 +71,7 @@ class Field:
         left = np.argwhere(there)
         if len(kept):
             left = left[KDTree(kept).query(left)[0] > n]
-        # those that are nearest to a middle first
+        # places near a middle come first
         off = np.abs(left % n - n // 2).sum(axis=1)
         left = left[np.argsort(off, kind="stable")]
         apart = thinned(left, 0.9 * n)
@@ -77,7 +79,7 @@ class Field:
 
 
 def thinned(points: NDArray[Any], distance: float) -> NDArray[np.intp]:
-    """Return which points stay if each drops all later ones that are nearer than a distance."""
+    """Return the points that remain if each point removes later points nearer than `distance`."""
     free = np.ones(len(points), dtype=bool)
     if len(points) == 0 or distance <= 0:
         return np.flatnonzero(free)
@@ -98,23 +100,23 @@ def field_on_grid(
     min_cells: int = 3,
     coarse_step: float | None = None,
 ) -> Field:
-    r"""Average the arrows of cells around the places of a square grid.
+    r"""Average the arrows of cells around each place of a square grid.
 
     A Gaussian kernel average (Nadaraya and Watson) on binned cells,
 
     .. math:: a(g) = \sum_i K(g - e_i) a_i / \textstyle\sum_i K(g - e_i)
 
-    which costs the same for any number of cells. Cells without an arrow do not count. `smoothing`
-    is the standard deviation of the kernel as share of the larger side of the rectangle around the
-    cells; where cells are few, it is at least the usual distance between neighbours. A place is
-    masked unless a cell lies within 1.2 of this width, one that has `min_cells` cells, itself
-    included, within twice the width. The grid has six steps in a width; with a
-    `coarse_step` (share of the side) a whole number of its steps makes one of those.
+    whose time does not depend on the number of cells. Cells without an arrow are left out.
+    `smoothing` is the standard deviation of the kernel, as share of the larger side of the
+    rectangle around the cells. If there are few cells, it is at least the usual distance between
+    neighbours. A place is masked unless there is a cell within 1.2 widths of the kernel that has at
+    least `min_cells` cells, including itself, within two widths. The grid has six steps in a width;
+    with `coarse_step` (share of the side), a whole number of steps of the grid is one coarse step.
     """
     if not _NARROWEST <= smoothing <= _WIDEST:
         msg = (
-            f"smoothing is the width of the kernel as share of the larger side of the cells, "
-            f"{_NARROWEST} to {_WIDEST}; it is {smoothing}."
+            f"smoothing={smoothing} must be between {_NARROWEST} and {_WIDEST}; it is the width of "
+            "the kernel as share of the larger side of the picture."
         )
         raise ValueError(msg)
     some = np.isfinite(arrows).all(axis=1)
@@ -125,7 +127,7 @@ def field_on_grid(
     step = width / _STEPS_PER_WIDTH
     if coarse_step is not None:
         step = coarse_step * side / np.ceil(coarse_step * side / step)
-    # room for all places that a cell can support, on both sides of the rectangle
+    # a margin on both sides of the rectangle for places near its outermost cells
     n_beyond = int(np.ceil(width / step)) + 1
     n_x, n_y = (np.ceil((high - low) / step).astype(int) + 2 * n_beyond + 1).tolist()
     corner = 0.5 * (low + high) - 0.5 * step * np.array([n_x - 1, n_y - 1])
@@ -150,28 +152,28 @@ def field_on_grid(
 
 
 def _usual_distance(points: NDArray[np.float64], min_cells: int) -> float:
-    """Return how far most cells are from their `min_cells` nearest."""
+    """Return the distance within which most cells have `min_cells` neighbours."""
     sample = points[:: -(-len(points) // _SAMPLE)]
     if len(sample) <= min_cells:
         return 0.0
     distances = KDTree(sample, balanced_tree=False).query(sample, k=[min_cells + 1])[0]
-    # of a part of the cells distances are larger, as the root of their number
+    # distances are larger in a sample, by the root of its share of the cells
     return float(np.quantile(distances, 0.9) * np.sqrt(len(sample) / len(points)))
 
 
 def _supported(counts: NDArray[np.float64], width: float, min_cells: int) -> NDArray[np.bool_]:
-    """Return the places near enough to cells that have others nearby; `width` in steps.
+    """Return the places near cells that have others nearby; `width` is in steps.
 
-    The discs around these cells, less their common edge: holes between cells are closed, and the
-    outline is nearer to the cells than their discs reach.
+    The places are the union of discs around these cells, without its edge. This closes holes
+    between cells, while the outline stays near the cells.
     """
     radius = int(_COMPANY * width)
     away = np.hypot(*np.mgrid[-radius : radius + 1, -radius : radius + 1])
     around = convolve(counts, (away <= _COMPANY * width).astype(np.float64), mode="constant")
     counting = (counts > 0) & (around >= min_cells - 0.5)
     if not counting.any():
-        # all cells lie apart from each other: each speaks for itself
+        # if no cell has others nearby, all cells count
         counting = counts > 0
-    # cells lie up to half a diagonal from the places that count them, lines as far from places
+    # the distance of a cell or line from its place on the grid is up to half a diagonal of a step
     near = distance_transform_edt(~counting) <= _REACH * width - np.sqrt(2)
     return np.asarray(distance_transform_edt(near) > _EDGE * width)

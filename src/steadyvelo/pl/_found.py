@@ -1,4 +1,4 @@
-"""What a picture shows where nothing is named: the clusters, and the embedding with arrows."""
+"""Defaults of pictures: the column of clusters, and the embedding with arrows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AUTO = "auto"
 
 
 def found_color(adata: AnnData, color: str | None) -> str | None:
-    """Return the column to colour by: the one named, or with ``"auto"`` the clusters, or None."""
+    """Return the column for colours: the given one, or with ``"auto"`` the clusters, or None."""
     if color != AUTO or AUTO in adata.obs:
         return color
     return cluster_column(adata)
@@ -26,8 +26,8 @@ def found_color(adata: AnnData, color: str | None) -> str | None:
 def found_basis(adata: AnnData, basis: str, velocity_key: str) -> str:
     """Return the embedding to draw on, without ``"X_"``.
 
-    With ``"auto"`` the one that got its arrows last, or where none has arrows the one embedding
-    there is (principal components count where nothing else is there).
+    With ``"auto"``, this is the embedding whose arrows were computed last. If no embedding has
+    arrows, it is the only embedding (principal components are ignored if there is another one).
     """
     if basis != AUTO or _keys.EMBEDDING.is_in(adata, basis=AUTO):
         return basis.removeprefix("X_")
@@ -44,7 +44,7 @@ def found_basis(adata: AnnData, basis: str, velocity_key: str) -> str:
     if len(maps) == 1:
         return maps[0]
     msg = (
-        f"no embedding has arrows of {velocity_key!r}, and adata.obsm has {listed(maps)}: name one "
-        f"as basis=, after tl.velocity_embedding(adata, basis=...)."
+        f"no embedding has arrows of {velocity_key!r}, and adata.obsm has {listed(maps)}; name an "
+        "embedding with basis=, after tl.velocity_embedding(adata, basis=...)."
     )
     raise KeyError(msg)

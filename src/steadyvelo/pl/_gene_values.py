@@ -1,4 +1,4 @@
-"""Smoothed abundances of the genes that are drawn."""
+"""Smoothed abundances of the genes in a picture."""
 
 from __future__ import annotations
 
@@ -22,26 +22,29 @@ __all__ = ["gene_names", "moments_of_genes"]
 
 
 def gene_names(adata: AnnData, genes: str | Sequence[str]) -> list[str]:
-    """Return the names as a list; refuse those that are not there, and none."""
+    """Return the names as a list; raise an error for unknown names or an empty list."""
     names = [genes] if isinstance(genes, str) else list(genes)
+    if not names:
+        msg = "genes is empty; name at least one gene."
+        raise KeyError(msg)
     unknown = [name for name in names if name not in adata.var_names]
-    if unknown or not names:
-        msg = f"genes {listed(unknown)} not in adata.var_names; check the spelling."
+    if unknown:
+        msg = f"adata.var_names has no {listed(unknown)}; check the spelling."
         raise KeyError(msg)
     return names
 
 
 def moments_of_genes(fit: Fit, names: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return smoothed abundances of the genes named, shape (names, cells)."""
+    """Return smoothed abundances of genes, shape (names, cells)."""
     adata = fit.adata
     genes, places = np.unique(adata.var_names.get_indexer(names), return_inverse=True)
     if fit.used_layers:
-        # of a part of the cells, too
+        # layers can be read also for a part of the cells
         source = layer_source(adata, genes)
     elif not fit.has_its_cells:
         msg = (
-            "adata holds a part of the fitted cells and no layers Ms and Mu of that fit: their "
-            "neighbours are gone. Draw before taking the part, or fit with dense=True."
+            "adata has only a part of the fitted cells and no layers Ms and Mu, and abundances "
+            "cannot be smoothed without all neighbours; draw all cells, or fit with dense=True."
         )
         raise ValueError(msg)
     else:

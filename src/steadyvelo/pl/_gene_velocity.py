@@ -1,4 +1,4 @@
-"""A gene's portrait, velocity and expression side by side."""
+"""Phase portrait, velocity and expression of a gene, side by side."""
 
 from __future__ import annotations
 
@@ -42,24 +42,25 @@ def gene_velocity(
     size: float | None = None,
     show: bool = False,
 ) -> NDArray[np.object_]:
-    """Draw for each gene its phase portrait, and velocity and expression on an embedding.
+    """Draw the phase portrait of each gene, and its velocity and expression on an embedding.
 
-    Velocity is u − γs − o in molecules per splicing time, red where the gene is being induced and
-    blue where it is being repressed; expression is the smoothed spliced abundance. Colours end at
-    the 98th percentile of their size, so that a few cells do not set the scale.
+    Velocity is u − γs − o in molecules per splicing time; it is red in cells in which the gene is
+    induced and blue in cells in which it is repressed. Expression is the smoothed spliced
+    abundance. Colour scales end at the 98th percentile of absolute values, so that they do not
+    depend on a few cells.
 
     Parameters
     ----------
     adata
-        Result of :func:`steadyvelo.tl.velocity` with an embedding.
+        Result of :func:`steadyvelo.tl.velocity`, with an embedding.
     genes
-        One name or several; a row of panels each.
+        One name or several; each gene has a row of panels.
     basis, components
         As in :func:`steadyvelo.pl.velocity_stream`.
     color, velocity_key, palette, size, show
-        As in :func:`steadyvelo.pl.phase_portrait`; the colour is that of the portrait.
+        As in :func:`steadyvelo.pl.phase_portrait`; `color` is for the phase portrait.
     ax
-        Three axes for each gene; None makes new ones.
+        Three axes for each gene; None makes a new figure.
 
     Returns
     -------
@@ -70,7 +71,7 @@ def gene_velocity(
     KeyError
         If there is no fit or embedding, or a gene or column is unknown.
     ValueError
-        If `ax` does not hold three axes a gene, or counts have changed since the fit.
+        If `ax` does not have three axes for each gene, or counts have changed since the fit.
 
     Examples
     --------
@@ -127,7 +128,7 @@ def _on_embedding(
     style: dict[str, Any] = {"cmap": "viridis", "vmin": 0.0, "vmax": high}
     if signed:
         style = {"cmap": "coolwarm", "norm": TwoSlopeNorm(0.0, -high, high)}
-    # cells with much of it on top
+    # cells with large values on top
     order = np.argsort(np.abs(np.nan_to_num(values)))
     drawn = ax.scatter(
         *points[order].T,

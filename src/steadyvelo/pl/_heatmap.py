@@ -47,28 +47,28 @@ def heatmap(
 ) -> Axes:
     """Draw smoothed expression of genes along pseudotime.
 
-    Cells are sorted by pseudotime and averaged in bins with equally many cells; each gene is scaled
-    from 0 at its lowest bin to 1 at its highest. Genes stand in the order of their highest bins. A
-    strip above shows what most cells of each bin are.
+    Cells are sorted by pseudotime and averaged in bins with equal numbers of cells. Each gene is
+    scaled from 0 in its lowest bin to 1 in its highest bin, and genes are sorted by their highest
+    bins. A strip above shows the most frequent category of each bin.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.velocity_pseudotime`.
     genes
-        Names.
+        Names of genes.
     sortby
-        Numeric column of ``obs``; None means ``"velocity_pseudotime"`` for
-        ``velocity_key="velocity"``. Cells where it is unknown are left out.
+        Numeric column of ``obs`` by which cells are sorted; None means ``"velocity_pseudotime"``
+        for ``velocity_key="velocity"``. Cells with missing values are left out.
     color
-        Column of ``obs`` with categories for the strip; ``"auto"`` takes clusters where there are
-        some, None draws no strip.
+        Column of ``obs`` with categories for the strip; ``"auto"`` uses clusters if there are any,
+        None draws no strip.
     velocity_key
-        Prefix of the fit whose smoothed counts are drawn.
+        Prefix of the fit whose smoothed abundances are drawn.
     n_bins
-        Bins along the axis, at most as many as there are cells.
+        Number of bins, at most the number of cells.
     sort_genes
-        Order genes by their highest bin; False leaves them as they are given.
+        Sort genes by their highest bins; False keeps the given order.
     cmap
         Colour map of matplotlib.
     palette, ax, show
@@ -114,7 +114,7 @@ def heatmap(
     ax.set_yticks(range(len(names)), [as_text(names[row]) for row in rows], fontsize=LEGEND_TEXT)
     ax.set_xticks([])
     ax.set_xlabel(sortby or _keys.PSEUDOTIME.of(velocity_key))
-    ax.figure.colorbar(drawn, ax=ax, label="expression, scaled", shrink=0.7)
+    ax.figure.colorbar(drawn, ax=ax, label="scaled expression", shrink=0.7)
     color = found_color(adata, color)
     if color is not None:
         _strip(ax, adata, color, palette, order, edges)
@@ -122,18 +122,18 @@ def heatmap(
 
 
 def _bins(adata: AnnData, sortby: str, n_bins: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the cells in order, and where bins begin and end among them."""
+    """Return the sorted cells, and the limits of the bins."""
     if sortby not in adata.obs and sortby.endswith("_pseudotime"):
-        msg = f"obs[{sortby!r}] is not there; run tl.velocity_pseudotime first, or name sortby=."
+        msg = f"adata.obs has no {sortby!r}; run tl.velocity_pseudotime first, or name sortby=."
         raise KeyError(msg)
     column = color_column(adata, sortby)
     if column.dtype.kind not in "fiu":
-        msg = f"obs[{sortby!r}] is {column.dtype}; cells are sorted by numbers."
+        msg = f"obs[{sortby!r}] has the type {column.dtype}; name a column of numbers as sortby=."
         raise ValueError(msg)
     values = column.to_numpy(dtype=np.float64)
     known = int(np.isfinite(values).sum())
     if known == 0:
-        msg = f"obs[{sortby!r}] has no non-missing values."
+        msg = f"obs[{sortby!r}] has no non-missing values; name another column as sortby=."
         raise ValueError(msg)
     values = np.where(np.isfinite(values), values, np.inf)
     order = np.argsort(values, kind="stable")[:known]
@@ -148,10 +148,12 @@ def _strip(
     order: NDArray[np.intp],
     edges: NDArray[np.intp],
 ) -> None:
-    """Draw above the axes what most cells of each bin are."""
+    """Draw the most frequent category of each bin above the axes."""
     colors = cell_colors(adata, color, palette)
     if not colors.categories:
-        msg = f"obs[{color!r}] holds numbers; the strip shows categories."
+        msg = (
+            f"obs[{color!r}] has numbers; name a column of categories as color=, or use color=None."
+        )
         raise ValueError(msg)
     codes = colors.codes[order]
     most = [

@@ -1,4 +1,4 @@
-"""Names of clusters written on their cells, moved apart where they would overlap."""
+"""Names of clusters that are written on their cells, and moved apart if they overlap."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["moved_apart", "write_names"]
 
-# more names hide the cells
+# more names would hide the cells
 _MOST_NAMES = 25
-# longer names have two lines
+# longer names are broken into lines
 _LINE = 18
-# between names, points; and how far a name may be moved, as share of the axes' diagonal
+# gap between names, points; largest move of a name, as share of the diagonal of the axes
 _GAP, _FARTHEST = 2.0, 0.12
 _ROUNDS = 300
-# pixels beyond what would just do, or boxes at an edge would come apart ever more slowly
+# additional pixels per push, without which boxes at an edge separate too slowly
 _MORE = 0.5
 
 
@@ -37,10 +37,11 @@ def write_names(
     *,
     only_if_they_fit: bool,
 ) -> bool:
-    """Write each name at the cell of its cluster that is nearest to the median.
+    """Write each name at the cell of its cluster that is nearest to the median cell.
 
-    `names` are texts by category and `codes` the number of each cell's. Names that would overlap
-    are moved apart; returns whether all fit, and with `only_if_they_fit` leaves none if not.
+    `names` has the texts of categories, and `codes` the number of the category of each cell. Names
+    that would overlap are moved apart. Returns whether all names fit; if not, with
+    `only_if_they_fit` none is written.
     """
     there = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(names)))
     if only_if_they_fit and len(there) > _MOST_NAMES:
@@ -87,7 +88,7 @@ def write_names(
 
 
 def _middle(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the place nearest to the median: the median of a bent cluster may lie beside it."""
+    """Return the cell nearest to the median, which can be outside of a curved cluster."""
     away = places - np.median(places, axis=0)
     return np.asarray(places[(away**2).sum(axis=1).argmin()])
 
@@ -98,10 +99,10 @@ def moved_apart(
     low: NDArray[np.float64],
     high: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return centres of boxes moved, as little as need be, until none overlaps another.
+    """Return the centres of boxes after moving them apart as little as possible.
 
-    Every overlapping pair is pushed apart along the side on which they overlap least, half by half,
-    within the corners `low` and `high`; where there is no room for all, some still overlap.
+    Both boxes of an overlapping pair are moved along the axis on which they overlap least, within
+    the corners `low` and `high`. If there is not enough room, some boxes still overlap.
     """
     found = np.clip(centres, low + sizes / 2, np.maximum(high - sizes / 2, low + sizes / 2))
     for _ in range(_ROUNDS):
@@ -120,6 +121,6 @@ def moved_apart(
 
 
 def _overlaps(centres: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which boxes overlap, shape (boxes, boxes), each pair once."""
+    """Return which pairs of boxes overlap, shape (boxes, boxes); each pair is marked once."""
     away = np.abs(centres[:, None] - centres[None])
     return np.triu((away < (sizes[:, None] + sizes[None]) / 2 - 1e-9).all(axis=2), k=1)

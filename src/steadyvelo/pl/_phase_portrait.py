@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["phase_portrait"]
 
-# beyond, points hide each other
+# more points hide each other
 _MOST_POINTS = 20_000
-_IN_FIT, _MARK = "#e08214", "cells of the fit"
+_IN_FIT, _MARK = "#e08214", "extreme cells"
 
 
 @picture
@@ -53,13 +53,14 @@ def phase_portrait(
     legend_loc: str | None = "right margin",
     show: bool = False,
 ) -> Axes | NDArray[np.object_]:
-    """Draw unspliced against spliced abundance, the fitted line, and the cells of the fit.
+    """Draw unspliced against spliced abundance, the fitted line, and the extreme cells.
 
-    Cells above the line have more unspliced mRNA than at steady state and positive velocity, cells
-    below it negative velocity. Cells with weight in the fit are ringed. Where the fit has errors
-    the line stands in its interval: lines through the origin with every γ of
-    ``var["velocity_gamma_low"]`` to ``var["velocity_gamma_high"]``; with an offset the line ± t
-    standard errors at each s, from those of γ and offset and their covariance.
+    Cells above the line have more unspliced mRNA than at steady state and positive velocity; cells
+    below it have negative velocity. The extreme cells, to which the line is fitted, have a black
+    outline. If the fit has standard errors, the interval of the line is shaded: without an offset,
+    all lines with γ from ``var["velocity_gamma_low"]`` to ``var["velocity_gamma_high"]``; with an
+    offset, the line ± t standard errors at each s, computed from the standard errors of γ and
+    offset and their covariance.
 
     Parameters
     ----------
@@ -70,29 +71,29 @@ def phase_portrait(
     color, velocity_key, palette, size, alpha, show
         As in :func:`steadyvelo.pl.velocity_stream`.
     ax
-        Axes to draw on, one for each gene; None makes new ones.
+        Axes to draw on, one for each gene; None makes a new figure.
     n_columns
-        Columns of the figure, for several genes.
+        Number of columns of the figure, for several genes.
     show_fit_cells
-        Ring the cells of the fit. On a part of the cells of the fit, whose quantiles
-        are others, none are ringed and the title says so.
+        Outline the extreme cells. They are not outlined if `adata` has only a part of the fitted
+        cells, because quantiles of a part differ; the title then mentions this.
     hexagons
-        Draw how many cells lie where, as hexagons instead of points; cells of the fit
-        are points then. None means for more than 20,000 cells unless a `color` is named.
+        Draw the density of cells as hexagons instead of points, grey for all cells and orange for
+        extreme cells. None uses hexagons for more than 20,000 cells, unless `color` names a column.
     legend_loc
-        Where matplotlib puts the legend, ``"right margin"``, or None for no legend.
+        Place of the legend in matplotlib's words, ``"right margin"``, or None for no legend.
 
     Returns
     -------
-    The axes, an array of axes for several genes.
+    The axes, or an array of axes for several genes.
 
     Raises
     ------
     KeyError
         If there is no fit, or a gene or column is unknown.
     ValueError
-        If there are not as many axes as genes, `hexagons` are asked for with a `color`, or counts
-        have changed since the fit.
+        If the number of axes is not the number of genes, `hexagons` and `color` are both given, or
+        counts have changed since the fit.
 
     Examples
     --------
@@ -108,7 +109,7 @@ def phase_portrait(
     named = found_color(adata, color)
     found = named != color
     if hexagons and named is not None and not found:
-        msg = f"hexagons show no colours; leave out hexagons=True or color={color!r}."
+        msg = f"hexagons show no colours; leave out hexagons=True, or color={color!r}."
         raise ValueError(msg)
     many = (named is None or found) and adata.n_obs > _MOST_POINTS
     hexagons = many if hexagons is None else hexagons
@@ -125,7 +126,7 @@ def phase_portrait(
     else:
         axes = given_axes(ax, len(names), f"an axes for each of {len(names)} genes")
     for k, (panel, name) in enumerate(zip(axes, names, strict=True)):
-        # when every cell is in the fit, marks would only hide them
+        # if all cells are in the fit, outlines are not useful
         marked = None if in_fit is None or in_fit[k].all() else in_fit[k]
         if hexagons:
             _draw_hexagons(panel, spliced[k], unspliced[k], marked)
@@ -144,7 +145,7 @@ def phase_portrait(
 def _in_fit(
     spliced: NDArray[np.float64], unspliced: NDArray[np.float64], genes: NDArray[np.int64], fit: Fit
 ) -> NDArray[np.bool_] | None:
-    """Return which cells are in the fit, shape (genes, cells); None on other cells than its."""
+    """Return which cells are in the fit, shape (genes, cells); None if `adata` has other cells."""
     if not fit.has_its_cells:
         return None
     weights = fit.rule(genes).weigh(spliced, unspliced, np.arange(len(genes)))
@@ -160,10 +161,10 @@ def _draw_points(
     size: float,
     alpha: float,
 ) -> None:
-    """Draw the cells as points with rings around those of the fit."""
+    """Draw the cells as points, with outlines around the extreme cells."""
     colors.scatter(ax, spliced, unspliced, size=size, alpha=alpha)
     if marked is not None:
-        # under the points: where cells are dense, rings would cover their colours
+        # below the points, because outlines would cover the colours of dense cells
         ax.scatter(
             spliced[marked],
             unspliced[marked],
@@ -183,7 +184,7 @@ def _draw_hexagons(
     unspliced: NDArray[np.float64],
     marked: NDArray[np.bool_] | None,
 ) -> None:
-    """Shade how many cells lie where, and on the same hexagons how many of the fit."""
+    """Draw the density of all cells and, on the same hexagons, of the extreme cells."""
     for cmap, cells in (("Greys", np.s_[:]), ("Oranges", marked)):
         if cells is not None:
             ax.hexbin(
@@ -191,7 +192,7 @@ def _draw_hexagons(
                 unspliced[cells],
                 gridsize=50,
                 extent=(spliced.min(), spliced.max(), unspliced.min(), unspliced.max()),
-                # from under one on, or a single cell would be white
+                # below 1, because a single cell would otherwise be white
                 norm=LogNorm(vmin=0.3),
                 mincnt=1,
                 cmap=cmap,
@@ -202,7 +203,7 @@ def _draw_hexagons(
 
 
 def _draw_line(ax: Axes, spliced: NDArray[np.float64], fit: Fit, gene: pd.Series) -> None:
-    """Draw the line of a gene with its interval; nothing where it was not fit."""
+    """Draw the line of a gene with its interval; draw nothing for a gene without a fit."""
     gamma, offset = (gene[field.of(fit.key)] for field in (_keys.GAMMA, _keys.OFFSET))
     if np.isnan(gamma):
         return
@@ -216,14 +217,14 @@ def _draw_line(ax: Axes, spliced: NDArray[np.float64], fit: Fit, gene: pd.Series
         ax.fill_between(s, low, high, color="crimson", alpha=0.2, lw=0, zorder=3, label=label)
     ax.plot(ends, gamma * ends + offset, color="crimson", lw=1.5, zorder=3, label="steady state")
     ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
-    # a wide interval would make the cells small
+    # a wide interval does not extend the axis
     ax.set_ylim(top=max(top, 1.05 * (gamma * ends[1] + offset)))
 
 
 def _interval(
     s: NDArray[np.float64], gene: pd.Series, fit: Fit
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return the lower and the upper line of the interval; None where the fit has no errors."""
+    """Return the lower and the upper line of the interval; None if the fit has no errors."""
     if _keys.GAMMA_LOW.of(fit.key) not in gene or fit.options.errors.method is None:
         return None
     low, high = (gene[field.of(fit.key)] for field in (_keys.GAMMA_LOW, _keys.GAMMA_HIGH))
@@ -232,19 +233,19 @@ def _interval(
     if offset_se > 0 and np.isfinite(gamma_se):
         line = gene[_keys.GAMMA.of(fit.key)] * s + gene[_keys.OFFSET.of(fit.key)]
         variance = offset_se**2 + 2 * s * covariance + (s * gamma_se) ** 2
-        # the t of γ's own interval is that of its degrees of freedom
+        # the t distribution of the interval of γ has the same degrees of freedom
         df = max(float(gene[_keys.EFFECTIVE_CELLS.of(fit.key)]) - 1.0, 1.0)
         t = student_t.ppf(0.5 + fit.options.errors.level / 2, df)
         half = t * np.sqrt(np.maximum(variance, 0.0))
         return line - half, line + half
     if np.isnan(low) or offset_se > 0:
         return None
-    # an open interval goes up without end
+    # an interval without an upper bound covers the whole axis
     return low * s, np.minimum(high, 1e6) * s
 
 
 def _line_title(adata: AnnData, name: str, fit: Fit) -> str:
-    """Return the name of a gene with its ratio and fit, or the reason why there are none."""
+    """Return the name of a gene with γ and R², or with the reason why it has no fit."""
     gene = adata.var.loc[name]
     if np.isnan(gene[_keys.GAMMA.of(fit.key)]):
         return f"{name}\nno fit: {gene[_keys.REASON.of(fit.key)]}"
@@ -254,9 +255,9 @@ def _line_title(adata: AnnData, name: str, fit: Fit) -> str:
 
 
 def _explain_marks(ax: Axes) -> None:
-    """Say on one panel what the line and the rings are."""
+    """Add a legend of the line and the outlines to one panel."""
     handles, labels = ax.get_legend_handles_labels()
     if handles:
         legend = ax.legend(handles, labels, frameon=False, fontsize=NOTE_TEXT, loc="upper left")
-        # an artist of its own, or the legend of the colours would replace it
+        # as a separate artist, because the legend of colours would replace it
         ax.add_artist(legend)

@@ -1,4 +1,4 @@
-"""Shares of spliced and unspliced molecules."""
+"""Shares of spliced, unspliced and ambiguous molecules."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _KINDS = {_keys.SPLICED: "#4c72b0", _keys.UNSPLICED: "#dd8452", _keys.AMBIGUOUS:
 def proportions(
     adata: AnnData, groupby: str | None = "auto", *, ax: Axes | None = None, show: bool = False
 ) -> Axes:
-    """Draw the shares of spliced, unspliced and ambiguous molecules, per group of cells.
+    """Draw the shares of spliced, unspliced and ambiguous molecules of groups of cells.
 
-    Shares are of all molecules of a group, not means over its cells, in which cells with few
-    molecules count as much as those with many. 10 to 30 % unspliced are usual in whole cells,
-    more in nuclei; a group that differs from its neighbours in nothing else is worth a look.
+    Shares are computed from the summed molecules of a group, not as means over its cells. Unspliced
+    shares of 10 to 30 % are usual in whole cells; nuclei have more. Check a group whose share
+    differs from that of similar groups.
 
     Parameters
     ----------
     adata
-        With layers ``spliced`` and ``unspliced``, and ``ambiguous`` where there are such.
+        Cells × genes with layers ``spliced``, ``unspliced`` and, optionally, ``ambiguous``.
     groupby
-        Column of ``obs``; ``"auto"`` takes clusters where there are some, None means all cells
-        together.
+        Column of ``obs`` with groups; ``"auto"`` uses clusters if there are any, None uses all
+        cells together.
     ax, show
         As in :func:`steadyvelo.pl.velocity_stream`.
 
@@ -50,7 +50,7 @@ def proportions(
     Raises
     ------
     KeyError
-        If there is no such column, or no counts.
+        If the column or a layer of counts is missing.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The genes whose velocity in a group differs most from that in all others."""
+"""The genes whose velocity differs most between a group and all other cells."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["rank_genes"]
 
-# width and height of a panel without genes, and height of a gene, inches
+# width and height of a panel without genes, and height per gene, inches
 _PANEL = (3.0, 0.9, 0.2)
 
 
@@ -40,43 +40,42 @@ def rank_genes(
     ax: Axes | None = None,
     show: bool = False,
 ) -> Axes | NDArray[np.object_]:
-    """Draw the first genes of each group with their effects and intervals.
+    """Draw the effects of the top genes of each group, with intervals.
 
-    What :func:`steadyvelo.tl.rank_velocity_genes` has stored: a point is the difference of a gene's
-    velocity in a group from that in all other cells, the bar its interval (normal quantiles); genes
-    whose false discovery rate is above `fdr` are grey.
+    A point is the difference of a gene's mean velocity between a group and all other cells, and the
+    bar is its interval (normal quantiles). Genes with a false discovery rate above `fdr` are grey.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.rank_velocity_genes`.
     groups
-        Which groups; None means all that were ranked.
+        Names of groups; None means all groups for which genes were ranked.
     velocity_key
         Prefix of the fit.
     n_genes
-        Genes of each group, those with the largest absolute statistic.
+        Number of genes per group, those with the largest absolute statistic.
     level
-        Coverage of the bars.
+        Coverage of the intervals.
     fdr
-        False discovery rate up to which genes are coloured.
+        Largest false discovery rate of genes that are coloured.
     n_columns
-        Columns of the figure.
+        Number of columns of the figure.
     ax
-        Axes to draw on, for one group; None makes new ones.
+        Axes to draw on, for one group; None makes a new figure.
     show
         Open the picture in a window.
 
     Returns
     -------
-    The axes, an array of axes for several groups.
+    The axes, or an array of axes for several groups.
 
     Raises
     ------
     KeyError
-        If genes were not ranked, or not for such a group.
+        If genes were not ranked, or not for one of `groups`.
     ValueError
-        If axes are given for several groups, or `level` is not between 0 and 1.
+        If `ax` is given for several groups, or `level` is not between 0 and 1.
 
     Examples
     --------
@@ -90,7 +89,7 @@ def rank_genes(
     table = ranked_genes(adata, groups, velocity_key=velocity_key)
     names = list(table["group"].unique())
     if ax is not None and len(names) > 1:
-        msg = f"ax has room for one group and there are {len(names)}; name one as groups=."
+        msg = f"ax is for one group, and there are {len(names)}; name one with groups=."
         raise ValueError(msg)
     if ax is None:
         width, extra, each = _PANEL
@@ -115,5 +114,5 @@ def _draw(ax: Axes, rows: pd.DataFrame, level: float, fdr: float) -> None:
     ax.axvline(0, color="0.8", lw=0.8, zorder=0)
     ax.set_yticks(places, map(as_text, rows["gene"]), fontsize=LEGEND_TEXT)
     ax.invert_yaxis()
-    ax.set_xlabel("velocity, group less rest")
+    ax.set_xlabel("velocity, group − rest")
     ax.spines[["top", "right"]].set_visible(False)

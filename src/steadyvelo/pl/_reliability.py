@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["reliability"]
 
-# told apart without red and green, too
+# colours that do not rely on the difference of red and green
 _COLORS = {"supported": "#1b7837", "weak": "#e08214", "not supported": "#9e9e9e"}
 _OTHER = "#9e9e9e"
 
@@ -29,17 +29,17 @@ _OTHER = "#9e9e9e"
 def reliability(
     adata: AnnData, *, velocity_key: str = "velocity", ax: Axes | None = None, show: bool = False
 ) -> Axes:
-    """Draw for each cluster its verdict and the share of its cells with a significant direction.
+    """Draw the verdict of each cluster and the share of its cells with a significant direction.
 
-    A line marks the share in sign-flipped controls, where there are some: a bar that does not reach
-    beyond it is what noise gives.
+    A black line marks the share in sign-flipped controls, if they were computed. A bar that does
+    not exceed this line is as expected from noise.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.reliability`.
     velocity_key
-        Prefix of that result.
+        Prefix of the fit.
     ax, show
         As in :func:`steadyvelo.pl.velocity_stream`.
 

@@ -1,4 +1,4 @@
-"""Streamlines of a field that lie evenly, in every place that has cells."""
+"""Evenly spaced streamlines of a field, wherever there are cells."""
 
 from __future__ import annotations
 
@@ -18,25 +18,27 @@ __all__ = ["streamlines"]
 
 Place = tuple[float, float]
 
-# steps of a line in one distance between lines
+# number of steps of a line in one distance between lines
 _STEPS = 6
-# lines end where they come nearer to another than this share of that distance
+# a line ends where its distance from another line is below this share of the distance between lines
 _NEAREST = 0.6
-# the shortest line, and beside nothing else the shortest, in distances between lines
+# length of the shortest line, and of the shortest line far from others, in distances between lines
 _SHORTEST, _SHORTEST_ALONE = 3.0, 1.0
-# the longest, as share of the larger side
+# length of the longest line, as share of the larger side
 _LONGEST = 1.0
-# mean of four unit vectors under which they point apart: a line would jump
+# if the length of the mean of four unit vectors is below this, they point in different directions,
+# and a line ends
 _TURNING = 0.2
 
 
 def streamlines(field: Field, distance: float) -> list[NDArray[np.float64]]:
     """Return lines along the arrows of a field, each of shape (places, 2).
 
-    Each line starts `distance` beside another, or where there is none near, at the longest arrow;
-    it ends where no cells are near, where arrows point apart, or at 0.6 of the distance from
-    another line (Jobard and Lefer, 1997, https://doi.org/10.1007/978-3-7091-6876-9_5). Places that
-    lie farther than twice the distance from all lines get short ones.
+    Each line starts at `distance` from another line or, if no line is near, at the longest arrow.
+    It ends where no cells are near, where neighbouring arrows point in different directions, or at
+    0.6 of the distance from another line (Jobard and Lefer, 1997,
+    https://doi.org/10.1007/978-3-7091-6876-9_5). Places farther than twice the distance from all
+    lines get short lines.
     """
     drawn = _Lines(field, distance)
     there = ~np.ma.getmaskarray(field.u)
@@ -49,7 +51,7 @@ def streamlines(field: Field, distance: float) -> list[NDArray[np.float64]]:
 
 
 class _Lines:
-    """Lines that were drawn, and what lies near them."""
+    """Lines that were drawn, and a search for the lines near a place."""
 
     def __init__(self, field: Field, distance: float) -> None:
         self.lines: list[list[Place]] = []
@@ -60,14 +62,14 @@ class _Lines:
         there = ~np.ma.getmaskarray(field.u)
         length = np.where(there, field.length.filled(0.0), np.nan)
         length[length == 0] = np.nan
-        # unit vectors as lists, whose items Python reads faster than those of arrays
+        # unit vectors as lists, because Python reads their items faster than those of arrays
         self._u = (field.u.filled(0.0) / length).tolist()
         self._v = (field.v.filled(0.0) / length).tolist()
-        # places of lines by squares of that distance
+        # points of lines, by squares whose side is the distance between lines
         self._squares: dict[tuple[int, int], list[Place]] = defaultdict(list)
 
     def fill(self, starts: NDArray[np.float64], *, apart: float, shortest: float) -> None:
-        """Draw lines from places, shape (places, 2), as far as they are apart from all others."""
+        """Draw lines from those places, shape (places, 2), that are far enough from other lines."""
         left = self._far(starts, apart)
         while len(left):
             x, y = left[0].tolist()
@@ -75,16 +77,16 @@ class _Lines:
             left = self._far(left[1:], apart) if grown else left[1:]
 
     def _far(self, places: NDArray[np.float64], apart: float) -> NDArray[np.float64]:
-        """Return those of the places that are as far from all lines."""
+        """Return the places that are at least this far from all lines."""
         if not self.lines or len(places) == 0:
             return places
         nearest, _ = KDTree(np.concatenate(self.lines)).query(places)
         return places[nearest >= apart * self._distance]
 
     def _grow(self, start: Place, apart: float, shortest: float) -> bool:
-        """Draw a line through a place, then lines beside it, beside these, and so on.
+        """Draw a line through a place, then its neighbours on both sides, and theirs.
 
-        Returns whether there is a line through the place.
+        Returns whether a line was drawn through the place.
         """
         first = self._through(start, apart, shortest)
         waiting = deque([first] if first else [])
@@ -102,7 +104,7 @@ class _Lines:
         return bool(first)
 
     def _through(self, start: Place, apart: float, shortest: float) -> list[Place]:
-        """Return the line through a place, kept; empty where none of that length fits."""
+        """Draw the line through a place and return it; empty if no line of this length fits."""
         if self._way(start) is None or self._is_near(start, apart * self._distance):
             return []
         before = self._half(start, -1.0, [])
@@ -115,9 +117,9 @@ class _Lines:
         return line
 
     def _half(self, place: Place, sign: float, other: list[Place]) -> list[Place]:
-        """Follow the arrows, or with −1 go against them, by steps to the midpoint and on.
+        """Follow the arrows with `sign` 1, or go against them with −1, by the midpoint method.
 
-        `other` is the other half, from its start on.
+        `other` is the other half of the line, from its start.
         """
         step = sign * self._distance / _STEPS
         line: list[Place] = []
@@ -131,7 +133,7 @@ class _Lines:
             place = place[0] + step * way[0], place[1] + step * way[1]
             if self._is_near(place, _NEAREST * self._distance) or self._way(place) is None:
                 break
-            # turning back takes some steps, and need not be looked for at each
+            # a line needs several steps to return to itself, so not every step is checked
             passed = len(line) % (_STEPS // 2) == 0 and [*other[_STEPS:], *line[: -2 * _STEPS]]
             if passed and self._meets(place, passed):
                 break
@@ -139,19 +141,19 @@ class _Lines:
         return line
 
     def _meets(self, place: Place, line: list[Place]) -> bool:
-        """Tell whether a line comes near to where it was: it would run in circles."""
+        """Return whether a place is near an earlier part of its line, as in a circle."""
         x, y = place
         near = _NEAREST * self._distance
         return any((x - a) * (x - a) + (y - b) * (y - b) < near * near for a, b in line[::2])
 
     def _way(self, place: Place) -> Place | None:
-        """Return the unit vector at a place; None where no cells are near or arrows point apart."""
+        """Return the unit vector at a place; None where lines end."""
         x = (place[0] - self._corner[0]) / self._step
         y = (place[1] - self._corner[1]) / self._step
         i, j = int(x), int(y)
         if x < 0 or y < 0 or j + 1 >= len(self._u) or i + 1 >= len(self._u[0]):
             return None
-        # bilinear, written out: it is called at every step of every line
+        # bilinear interpolation, written out because it runs at every step of every line
         a, b = x - i, y - j
         low, high = self._u[j], self._u[j + 1]
         u = (1 - b) * ((1 - a) * low[i] + a * low[i + 1])
@@ -160,14 +162,14 @@ class _Lines:
         v = (1 - b) * ((1 - a) * low[i] + a * low[i + 1])
         v += b * ((1 - a) * high[i] + a * high[i + 1])
         length = hypot(u, v)
-        # false for NaN, too
+        # the comparison is also false for NaN
         return (u / length, v / length) if length > _TURNING else None
 
     def _square(self, place: Place) -> tuple[int, int]:
         return int(place[0] // self._distance), int(place[1] // self._distance)
 
     def _is_near(self, place: Place, distance: float) -> bool:
-        """Tell whether a line passes nearer than this, at most twice the distance of lines."""
+        """Return whether a line is nearer than `distance`, at most twice that between lines."""
         x, y = place
         squares, side = self._squares, self._distance
         for column in range(int((x - distance) // side), int((x + distance) // side) + 1):

@@ -1,4 +1,4 @@
-"""Sizes of text and figures, and the tones of lines: what all pictures have in common."""
+"""Sizes of text and figures, and colours of lines, for all pictures."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 __all__ = ["LEGEND_TEXT", "MAP_SIDE", "NAME_TEXT", "NOTE_TEXT", "STRONG", "tone_apart"]
 
-# of names of clusters on the data, legends, and notes inside a picture
+# sizes of names of clusters on the data, of legends, and of notes inside a picture
 NAME_TEXT, LEGEND_TEXT, NOTE_TEXT = "medium", "small", "x-small"
-# larger side of a map of cells, inches
+# larger side of a picture of cells on an embedding, inches
 MAP_SIDE = 7.0
-# lines and arrows that are significant, and of those that are not the first that is far enough
-# from the colours of the cells
+# colour of significant lines and arrows; for those that are not significant, the first of these
+# colours that differs enough from the colours of the cells
 STRONG = "#1a1a1a"
 _PALE = ("#8a8a8a", "#6c7a89", "#8a7a6a", "#7a6a8a", "#6a8a7a", "#b5b5b5", "#5f5f5f")
 _FAR_ENOUGH = 0.2
 
 
 def tone_apart(colors: Iterable[Any]) -> str:
-    """Return a pale tone that is none of these colours, as far as there is one."""
+    """Return a pale colour that differs from the given colours, if there is one."""
     taken = np.array([mpl.colors.to_rgb(color) for color in colors]).reshape(-1, 3)
     if len(taken) == 0:
         return _PALE[0]

@@ -126,9 +126,12 @@ def _places(adata: AnnData, cells: str | Sequence[str] | None, rng: int) -> NDAr
         generator = np.random.default_rng(rng)
         return generator.choice(adata.n_obs, min(_CHOSEN, adata.n_obs), replace=False)
     names = [cells] if isinstance(cells, str) else list(cells)
+    if not names:
+        msg = "cells is empty; name at least one cell, or use cells=None."
+        raise KeyError(msg)
     places = adata.obs_names.get_indexer(names)
     unknown = [name for name, place in zip(names, places, strict=True) if place < 0]
-    if unknown or not names:
-        msg = f"cells {listed(unknown)} are not in adata.obs_names; check the spelling."
+    if unknown:
+        msg = f"adata.obs_names has no {listed(unknown)}; check the spelling."
         raise KeyError(msg)
     return np.asarray(places, dtype=np.intp)

@@ -1,4 +1,4 @@
-"""The fit, the velocities, the graph and the arrows."""
+"""Steady-state fits, velocities, velocity graphs, arrows and their tests."""
 
 from ._check_model import check_model
 from ._compare_ratios import compare_ratios

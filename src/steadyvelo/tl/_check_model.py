@@ -1,4 +1,4 @@
-"""Whether the steady-state model holds for each gene."""
+"""Checks of the steady-state model for each gene."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["check_model", "make_checks"]
 
-# shares of the cells for the path of ratios
+# shares of cells that are called extreme, for each of which γ is computed
 _SHARES = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
-# over which of them the ratio should not change much, and by how much of itself it may
+# between these shares γ may change by this share of itself
 _STEADY = (_SHARES >= 0.02) & (_SHARES <= 0.2)
 _MOST_CHANGE = 0.5
 _NEARLY_ALL = 0.9
@@ -51,61 +51,64 @@ def check_model(
     n_threads: int | None = None,
     progress: ShowProgress | None = None,
 ) -> None:
-    r"""Say for each gene whether the steady-state model holds, as far as counts can tell.
+    r"""Check for each gene whether the counts contradict the steady-state model.
 
-    The model takes the cells at the extremes of expression to be at steady state and the line
-    through them to be straight. A gene for which a check fails may still have a velocity; the
-    verdict says what to look at in its phase portrait.
+    The model assumes that the cells with extreme expression are at steady state and that a straight
+    line passes through them. A gene that fails a check keeps its velocity; the verdict names the
+    part of its phase portrait to look at.
 
     Parameters
     ----------
     adata
-        Result of :func:`steadyvelo.tl.velocity` with counts.
+        Result of :func:`steadyvelo.tl.velocity`, with counts.
     groupby
-        Column of ``obs`` with clusters; None checks nothing about clusters.
+        Column of ``obs`` with clusters; with None, the check *one cluster* is left out.
     velocity_key
         Prefix of the fit.
     max_memory
-        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
-        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
+        Memory for gene blocks, in bytes or as ``"8GB"``; None means ``settings.max_memory``, or a
+        quarter of the available memory, at most 1.5 GB.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar, None follows ``settings.progress``; a function is called with the share
-        done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share of
+        the work that is done, in (0, 1].
 
     Returns
     -------
     None. Sets, for ``velocity_key="velocity"``, with NaN for genes without a fit:
 
     ``var["velocity_curvature"]``, and the same with ``_p`` and ``_fdr``
-        (γ of the more extreme half of the upper cells − γ of the other half) / γ, with the p-value
-        of the hypothesis that both are equal, by the errors of the fit (the sandwich's where it has
-        none), and the same adjusted over genes.
+        (γ of the more extreme half of the upper extreme cells − γ of the other half) / γ, the
+        p-value of the hypothesis that both are equal, and the p-value adjusted over genes. Standard
+        errors are computed as in the fit, or as a sandwich if the fit has none.
     ``var["velocity_path_change"]``, ``varm["velocity_gamma_path"]``
-        Largest difference of γ between 2, 5, 10 and 20 % of the cells at an end, divided by γ; and
-        γ over 1, 2, 5, 10, 20, 50 and 100 % of them.
+        γ if 1, 2, 5, 10, 20, 50 or 100 % of the cells at an end are called extreme
+        (``gamma_path``), and its largest difference between 2 and 20 %, divided by γ
+        (``path_change``).
     ``var["velocity_spliced_overdispersion"]``, ``var["velocity_unspliced_overdispersion"]``
-        φ of variance μ + φμ² around the mean of the neighbours; 0 for Poisson counts.
+        φ of the variance μ + φμ² around the mean of the neighbours; 0 for Poisson counts.
     ``var["velocity_upper_cluster"]``, ``var["velocity_upper_share"]``
-        With `groupby`: the cluster with most of the weight at the upper end, and its share; the
-        same with ``lower`` where the fit has a lower end.
+        With `groupby`: the cluster with the largest share of the weights at the upper end, and this
+        share. If the fit has a lower end, the same with ``lower``.
     ``var["velocity_model"]``
-        ``"holds"``, or what fails: ``"few molecules"`` (under 10 effective ones), ``"one cluster"``
-        (nine tenths of the upper end), ``"curved"`` (FDR under 5 %), ``"offset"`` (a line through
-        the origin, and the test of the offset at an FDR under 5 %), ``"depends on quantile"`` (γ
-        changes by more than half of itself); several are joined by ``"; "``. Empty without a fit.
+        ``"holds"`` if all checks pass, otherwise the checks that fail, joined by ``"; "``: ``"few
+        molecules"`` (fewer than 10 effective molecules), ``"one cluster"`` (one cluster has nine
+        tenths of the weights at the upper end), ``"curved"`` (false discovery rate below 5 %),
+        ``"offset"`` (the fit has no offset, and the test of the offset has a false discovery rate
+        below 5 %), ``"depends on quantile"`` (γ changes by more than half of itself). Empty for
+        genes without a fit.
 
     Raises
     ------
     KeyError
-        If there is no fit, or no such column.
+        If there is no fit, or `groupby` is no column of ``obs``.
     ValueError
-        If cells or counts have changed since the fit, or it was made on layers of another tool.
+        If cells or counts have changed since the fit, or the fit used layers of another tool.
 
     References
     ----------
-    ``docs/uncertainty.md`` says what each check can and cannot see.
+    ``docs/uncertainty.md`` describes what each check can and cannot detect.
 
     Examples
     --------
@@ -125,7 +128,7 @@ def check_model(
 
 
 def make_checks(fit: Fit, errors: Errors, groupby: str | None, limits: Limits) -> None:
-    """Do what :func:`check_model` says."""
+    """Do the work of :func:`check_model`."""
     adata, genes = fit.adata, fit.fitted_genes
     source, rule = fit.counts(genes), fit.rule(genes)
     names, clusters = cluster_codes(adata, groupby)
@@ -145,7 +148,7 @@ def make_checks(fit: Fit, errors: Errors, groupby: str | None, limits: Limits) -
 def _columns(
     fit: Fit, checks: GeneChecks, halves: Contrast, names: list[str]
 ) -> dict[_keys.Field, Any]:
-    """Return the columns of `var`, a row for every gene of the data."""
+    """Return the columns of `var`, with one row for every gene of `adata`."""
     adata, genes, key = fit.adata, fit.fitted_genes, fit.key
     everywhere = partial(over_all_genes, adata, genes)
     gamma = fit.gamma[genes]

@@ -1,4 +1,4 @@
-"""Summed directions of clusters, and what each gene contributes to them."""
+"""Directions of clusters, and the contribution of each gene to them."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ def cluster_directions(
     signs: NDArray[np.int8],
     level: float,
 ) -> pd.DataFrame:
-    """Return the table of clusters; `groups` are the numbers of the cells' among their names.
+    """Return the table of clusters; `groups` has the index in `names` of the cluster of each cell.
 
-    `determined` says whether a cell's direction is, in the data, shape (cells,), and `controls` in
-    each control, whose `signs` have shape (controls, cells); `level` is that of the intervals.
+    `determined`, of shape (cells,), is True for cells with a significant direction in the data, and
+    `controls`, of shape (controls, cells), for those with one in each sign-flipped control. `signs`
+    are the signs of the controls, of the same shape. `level` is the level of the intervals.
     """
     n_cells = np.bincount(groups[groups >= 0], minlength=len(names))
     scores = directions.group_scores
@@ -49,9 +50,9 @@ def cluster_directions(
         table["angle"], table["angle_low"], table["angle_high"] = ends
     table["determined"] = _share(determined, groups, len(names))
     if len(signs) > 0:
-        # one sign for every cell turns all it adds, in every gene
-        turned = np.einsum("kdc,rc->rkd", scores, signs.astype(np.float64), optimize=True)
-        null = np.array([_summed_test(arrows, scores)[0] for arrows in turned])
+        # the sign of a cell applies to its contributions in all genes
+        flipped = np.einsum("kdc,rc->rkd", scores, signs.astype(np.float64), optimize=True)
+        null = np.array([_summed_test(arrows, scores)[0] for arrows in flipped])
         called = np.array([holm(row) for row in null]) < 1 - level
         table["control_determined"] = _share(controls.mean(axis=0), groups, len(names))
         table["control_called"] = called.mean(axis=0)
@@ -62,7 +63,7 @@ def cluster_directions(
 def _summed_test(
     arrows: NDArray[np.float64], scores: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return p-values, covariances and effective numbers of cells of sums of scores."""
+    """Return the p-value, covariance and effective number of cells of each summed arrow."""
     covariance = np.einsum("kdc,kfc->kdf", scores, scores, optimize=True)
     size = (scores * scores).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -79,7 +80,7 @@ def _share(values: NDArray[np.generic], groups: NDArray[np.intp], n: int) -> NDA
 def contributions_by_gene(
     directions: Directions, names: list[str], genes: pd.Index[str]
 ) -> pd.DataFrame:
-    """Return what each gene contributes along the arrow of each cluster, and its change with γ."""
+    """Return each gene's contribution along the arrow of each cluster, and its change with γ."""
     length = np.linalg.norm(directions.group_arrows, axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         along = directions.group_arrows / length

@@ -1,4 +1,4 @@
-"""Tests whether the ratios of groups of cells differ."""
+"""Tests of differences between the steady-state ratios of conditions."""
 
 from __future__ import annotations
 
@@ -53,68 +53,68 @@ def compare_ratios(
 ) -> None:
     r"""Test whether the steady-state ratios of genes differ between conditions.
 
-    Every gene is fitted in each condition alone, by the rule of the fit, with the quantiles of that
-    condition; each pair of conditions is compared, and of more than two each with all others,
+    Every gene is fitted in each condition separately, with the options of the fit and the quantiles
+    of that condition. Each pair of conditions is compared, and with more than two conditions also
+    each condition with all others:
 
     .. math::
         z = (\gamma_1 - \gamma_2) \Big/
             \sqrt{\textstyle\sum_c (\psi_{1c} / D_1 - \psi_{2c} / D_2)^2}
 
-    with the scores ψ of all cells: cells of both conditions are neighbours, so the two ratios are
-    not independent. What differs is the slope over the extreme cells. Conditions with one kinetic γ
-    whose cells have not reached steady state differ as well, and so do those with an offset that
-    is not fitted. Where neighbours of a cell come from all conditions alike, smoothing mixes their
-    counts and the test detects hardly any difference.
+    with the scores ψ of all cells. Cells of different conditions can be neighbours, so the two
+    ratios are not independent. The test compares the slopes of the lines through the extreme cells.
+    These can also differ if the conditions have the same γ but their cells have not reached steady
+    state, or if an offset is not fitted. If the neighbours of a cell come from all conditions
+    equally, smoothing mixes their counts, and the test detects hardly any difference.
 
     Parameters
     ----------
     adata
-        Result of :func:`steadyvelo.tl.velocity` with counts.
+        Result of :func:`steadyvelo.tl.velocity`, with counts.
     condition_key
         Column of ``obs`` with the conditions.
     conditions
-        Which of them to compare; None means all. All others are in the rest.
+        Conditions to compare; None means all. The cells of all others belong to the rest.
     groupby
-        Column of ``obs`` with clusters: conditions are compared within each of them, and its cells
-        alone are fitted. None compares over all cells.
+        Column of ``obs`` with clusters. Conditions are compared within each cluster, and only its
+        cells are fitted. None compares conditions over all cells.
     groups
-        Clusters in which to compare; None means all.
+        Clusters in which conditions are compared; None means all.
     sample_key
-        Column of ``obs`` with samples (donors, replicates): they are the units then, scores are
-        summed over the cells of each (CR3), with as many degrees of freedom as the condition with
-        fewer samples has samples, less one. None takes cells as units, which says nothing about
-        other samples.
+        Column of ``obs`` with samples (donors, replicates). Samples are then the units of the test:
+        scores are summed over the cells of each sample (CR3), and the degrees of freedom are the
+        number of samples of the condition with fewer samples, minus one. With None, cells are the
+        units, and the result does not generalise to other samples.
     uncertainty, rng
         As in :func:`steadyvelo.tl.velocity`.
     velocity_key
         Prefix of the fit.
     max_memory
-        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
-        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
+        Memory for gene blocks, in bytes or as ``"8GB"``; None means ``settings.max_memory``, or a
+        quarter of the available memory, at most 1.5 GB.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar, None follows ``settings.progress``; a function is called with the share
-        done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share of
+        the work that is done, in (0, 1].
 
     Returns
     -------
-    None. Sets ``uns["velocity_ratio_differences"]``, which
-    :func:`steadyvelo.get.ratio_differences` reads: a row for every gene and comparison, with
-    columns
+    None. Sets ``uns["velocity_ratio_differences"]``, which :func:`steadyvelo.get.ratio_differences`
+    reads: one row for every gene and comparison, with columns
 
     ``group``
-        Cluster within which conditions are compared, where `groupby` names some.
+        With `groupby`: the cluster within which conditions are compared.
     ``gene``, ``condition``, ``reference``
-        What is compared; the reference of a condition may be ``"rest"``.
+        The gene and the two conditions that are compared; the reference may be ``"rest"``.
     ``gamma``, ``gamma_reference``, ``difference``, ``se``
-        Ratios, their difference and its standard error.
+        The two ratios, their difference and its standard error.
     ``statistic``, ``p``, ``fdr``
-        Wald statistic, two-sided p-value (t), and the same adjusted for false discoveries over the
+        Wald statistic, two-sided p-value (t distribution), and the false discovery rate over the
         genes of a comparison (Benjamini and Hochberg).
     ``molecules``
-        Effective number of unspliced molecules behind the ratio that has fewer; under 10 the test
-        is not to be trusted.
+        Effective number of unspliced molecules of the ratio with fewer of them. Below 10 the test
+        is not reliable.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def compare_ratios(
     Warns
     -----
     SteadyveloWarning
-        If a cluster has cells of fewer than two conditions: nothing is compared in it.
+        If a cluster has cells of fewer than two conditions; no ratios are compared in it.
 
     References
     ----------
@@ -146,12 +146,15 @@ def compare_ratios(
     """
     choice = ErrorChoice.asked(uncertainty, rng=rng)
     if choice.method is None:
-        msg = "uncertainty=None leaves nothing to test with; choose 'crossfit' or 'sandwich'."
+        msg = "uncertainty=None gives no standard errors for a test; use 'crossfit' or 'sandwich'."
         raise ValueError(msg)
     fit = Fit.read(adata, velocity_key)
     fit.check_counts_known()
     if fit.options.weights == GIVEN:
-        msg = "weights were given as an array, which has no rule for conditions; fit with a rule."
+        msg = (
+            "the weights of the fit were given as an array and cannot be computed for each "
+            "condition; rerun tl.velocity with weights='extremes' or another rule."
+        )
         raise ValueError(msg)
     masks = group_masks(adata, condition_key, conditions)
     every = {"": fit.inputs.cells}
@@ -192,7 +195,7 @@ def compare_ratios(
 
 @dataclass(frozen=True)
 class _Comparisons:
-    """Cells of every side, and the names and numbers of the two sides of each comparison."""
+    """Cells of all sides, and the names and indices of the two sides of each comparison."""
 
     cells: list[NDArray[np.bool_]]
     pairs: list[tuple[tuple[str, str], tuple[int, int]]]
@@ -201,7 +204,7 @@ class _Comparisons:
 def _comparisons(
     masks: dict[str, NDArray[np.bool_]], cells: NDArray[np.bool_]
 ) -> _Comparisons | None:
-    """Return which conditions are compared among some cells; None where fewer than two have any."""
+    """Return the comparisons among some cells; None if these have fewer than two conditions."""
     sides = {name: mask & cells for name, mask in masks.items() if (mask & cells).any()}
     if len(sides) < 2:
         return None

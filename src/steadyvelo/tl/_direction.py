@@ -1,4 +1,4 @@
-"""Directions of cells and clusters on an embedding, and whether they are determined."""
+"""Directions of cells and clusters on an embedding, and tests of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["DirectionChoice", "cosines", "direction", "make_directions"]
 
 _PLANE = 2
-# of an embedding, that can be looked at
+# an embedding with more dimensions cannot be drawn as a whole
 _MOST_DIMENSIONS = 3
 
 
@@ -50,54 +50,56 @@ def direction(
     n_threads: int | None = None,
     progress: ShowProgress | None = None,
 ) -> None:
-    r"""Say in which direction each cell goes on an embedding, and whether that is determined.
+    r"""Compute the direction of each cell and cluster on an embedding, and test it.
 
-    A linear arrow: neighbour c of cell i contributes, from the deviations of its own counts,
+    The linear arrow of cell i is the mean of the contributions of its neighbours c,
 
     .. math::
         y_{ic} = M_i\, d_c (u_c - \gamma s_c - o), \qquad
         M_i = \operatorname{mean}_j (d_{ij} - \bar d_i) \tilde\delta_{ij}^\top \Big/
               \sqrt{\operatorname{mean}_j \lVert \tilde\delta_{ij} \rVert^2}
 
-    with unit displacements :math:`d_{ij}` on the embedding and steps in expression
-    :math:`\tilde\delta_{ij}`, centred over genes. The arrow is the mean contribution, its error the
-    spread of the contributions and what the errors of γ and of the offset add. Genes and cells are
-    cut as ``tl.velocity(uncertainty="crossfit")`` cut them: neighbours come from the other genes,
-    steps from other cells than contributions, so that no count confirms itself. A direction is
-    determined if Hotelling's test refutes that there is none.
+    with unit displacements :math:`d_{ij}` on the embedding and differences in expression
+    :math:`\tilde\delta_{ij}`, centred over genes. The standard error of an arrow includes the
+    variation of the contributions and the errors of γ and of the offset. Genes and cells are in the
+    folds of ``tl.velocity(uncertainty="crossfit")``: neighbours are found from the genes of the
+    other fold, and differences in expression are computed from other cells than contributions. Thus
+    no count influences both a contribution and its projection. Hotelling's test tests the
+    hypothesis that the arrow is zero; if it is rejected, the direction is significant.
 
-    What is random are the counts given the state of the cells; the embedding is taken as it is.
-    Directions can be read, lengths cannot. Cells are taken as independent here also where the fit's
-    errors are over batches: what is determined are the directions of these cells in these batches.
+    The test considers the counts as random and the states of the cells and the embedding as given.
+    Interpret only the direction of an arrow, not its length. Cells are treated as independent even
+    if the fit has a `sample_key`: the result holds for these cells in these samples.
 
     Parameters
     ----------
     adata
-        Result of ``tl.velocity(uncertainty="crossfit")`` with an embedding.
+        Result of ``tl.velocity(uncertainty="crossfit")``, with an embedding.
     basis
-        Name of the embedding: ``obsm["X_umap"]`` for ``"umap"``. Of one with more than three
-        dimensions, such as principal components, the first two are taken, which pictures show.
+        Name of the embedding: ``obsm["X_umap"]`` for ``"umap"``. If it has more than three
+        dimensions, as principal components do, the first two are used.
     groupby
-        Column of ``obs`` with clusters whose summed arrows are tested; None for none.
+        Column of ``obs`` with clusters whose summed arrows are tested; None tests no clusters.
     velocity_key
         Prefix of the fit.
     level
-        Probability with which an interval covers the direction; a direction is determined at
-        1 − `level`.
+        Coverage of the intervals; directions are tested at 1 − `level`.
     n_controls
-        Controls that are made by turning the deviations of every cell by one random sign, for all
-        genes: they keep γ, the genes and what these share, and have no direction.
+        Number of sign-flipped controls. In each, the deviations of every cell from the fitted lines
+        are multiplied by one random sign for all genes. Controls have the same γ and the same
+        correlations between genes as the data, but their cells share no direction.
     rng
-        Seed of the signs: a whole number, a `numpy.random.Generator` that gives one, or None for
-        one from the system. It is recorded, and each cell draws its signs by its name.
+        Seed of the random signs: a whole number, a `numpy.random.Generator` that draws one, or None
+        to let the system draw one. The seed is recorded. The signs of a cell depend on its name,
+        not on the order of cells.
     max_memory
-        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
-        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
+        Memory for gene blocks, in bytes or as ``"8GB"``; None means ``settings.max_memory``, or a
+        quarter of the available memory, at most 1.5 GB.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar, None follows ``settings.progress``; a function is called with the share
-        done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share of
+        the work that is done, in (0, 1].
 
     Returns
     -------
@@ -106,33 +108,34 @@ def direction(
     ``obsm["velocity_direction_umap"]``
         Linear arrows, float64; NaN for cells without neighbours.
     ``obs["velocity_umap_p"]``, ``obs["velocity_umap_determined"]``
-        P-value of the hypothesis that there is no direction, and whether it is refuted.
+        P-value of the hypothesis that the arrow is zero, and whether it is rejected.
     ``obs["velocity_umap_angle"]``, and the same with ``_low`` and ``_high``
-        Direction against the first axis and its interval, in radians, low ≤ angle ≤ high; 2π wide
-        where no direction is refuted. For two dimensions.
+        Angle between the direction and the first axis, and its interval, in radians, low ≤ angle ≤
+        high. The interval is 2π wide if the data reject no direction. Only for two dimensions.
     ``obs["velocity_umap_agreement"]``
-        Cosine between this arrow and that of :func:`steadyvelo.tl.velocity_embedding`, where there
-        is one.
+        Cosine between this arrow and the arrow of :func:`steadyvelo.tl.velocity_embedding`, if that
+        was computed.
     ``uns["velocity_direction_umap"]``
-        With `groupby`, a table of clusters: arrow, p-value of the summed contributions, the same
-        adjusted over clusters (Holm), angle and interval, share of cells with a determined
-        direction, and that share and the share of clusters called moving among the controls.
+        With `groupby`: a table with one row per cluster: arrow, p-value, p-value adjusted over
+        clusters (Holm), angle and interval, share of cells with a significant direction, the same
+        share in the controls, and the share of controls in which the direction of the cluster is
+        significant.
     ``uns["velocity_direction_umap_genes"]``
-        With `groupby`, a row for each cluster and gene: what the gene says along the cluster's
-        arrow, and how that changes with its γ.
+        With `groupby`: a table with one row per cluster and gene: the contribution of the gene
+        along the cluster's arrow, and its change with γ.
     ``uns["velocity_params"]["directions"]``
-        Parameters per basis.
+        Parameters for each embedding.
 
     Raises
     ------
     KeyError
         If the embedding, the fit or the column is missing.
     ValueError
-        If the fit has no cross-fitted errors, or cells or counts have changed since.
+        If the fit has no cross-fitted errors, or cells or counts have changed since the fit.
 
     References
     ----------
-    ``docs/uncertainty.md`` derives and measures this.
+    ``docs/uncertainty.md`` derives the test and measures its error rates.
 
     Examples
     --------
@@ -155,7 +158,7 @@ def direction(
 
 @dataclass(frozen=True)
 class DirectionChoice:
-    """Which directions are asked for; see :func:`direction`."""
+    """The arguments of :func:`direction`."""
 
     basis: str
     groupby: str | None
@@ -164,7 +167,7 @@ class DirectionChoice:
     rng: int
 
     def check(self, fit: Fit) -> None:
-        """Refuse what cannot be made, before anything is."""
+        """Raise an error for wrong arguments before anything is computed."""
         check_crossfit(fit)
         check_level(self.level)
         check_whole_number("n_controls", self.n_controls, least=0)
@@ -176,7 +179,7 @@ class DirectionChoice:
 
 
 def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: Limits) -> None:
-    """Do what :func:`direction` says for the velocity genes of a fit."""
+    """Do the work of :func:`direction`."""
     adata, genes, cells = fit.adata, fit.graph_genes, fit.inputs.cells
     basis, level, n_controls = choice.basis, choice.level, choice.n_controls
     embedding = check_finite_embedding(adata, basis)
@@ -184,7 +187,7 @@ def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: L
         embedding = np.ascontiguousarray(embedding[:, :_PLANE])
     n_dims = embedding.shape[1]
     names, groups = cluster_codes(adata, choice.groupby)
-    # the same controls as those of the picture
+    # the picture of the control uses the same signs
     signs = Names(fit.inputs.cell_hashes, choice.rng).signs("sign-flipped control", n_controls)
     source, rule = fit.counts(genes), fit.rule(genes)
     lines = Lines(fit.gamma[genes], fit.offset[genes])
@@ -228,7 +231,7 @@ def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: L
 
 
 def cosines(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return cosines of arrows, NaN where one has no length."""
+    """Return the cosines between arrows; NaN if the length of one is zero."""
     length = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
     some = length > 0
     return np.where(some, (x * y).sum(axis=1) / np.where(some, length, 1.0), np.nan)

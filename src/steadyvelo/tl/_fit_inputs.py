@@ -1,4 +1,4 @@
-"""What a fit uses, as far as it must be checked: genes, weights, smoothed layers that are there."""
+"""Checked inputs of a fit: genes, weights, and smoothed layers that exist already."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = ["checked_weights", "genes_left_out", "record_of_layers"]
 
 
 def genes_left_out(adata: AnnData) -> NDArray[np.object_]:
-    """Return why filter_genes left a gene out; the empty string for used ones."""
+    """Return why pp.filter_genes left out each gene; an empty string for genes that are used."""
     if not _keys.GENES_USED.is_in(adata):
         return np.full(adata.n_vars, "", dtype=object)
     used = _keys.GENES_USED.values(adata)
     if not used.any():
-        msg = "var['genes_used'] marks no gene; rerun pp.filter_genes with a lower threshold."
+        msg = "var['genes_used'] has no True value; rerun pp.filter_genes with a lower threshold."
         raise ValueError(msg)
     reason = np.full(adata.n_vars, "not used", dtype=object)
     if _keys.GENES_REASON.is_in(adata):
@@ -41,7 +41,7 @@ def genes_left_out(adata: AnnData) -> NDArray[np.object_]:
 
 
 def checked_weights(adata: AnnData, weights: Any) -> Any:
-    """Return the name of a rule, or weights as an array of their own in the order of `adata`."""
+    """Return the name of a rule, or a copy of the weights in the order of `adata`."""
     if isinstance(weights, str):
         one_of("weights", weights, WEIGHT_RULES)
         return weights
@@ -58,12 +58,12 @@ def checked_weights(adata: AnnData, weights: Any) -> Any:
         raise ValueError(msg)
     values = np.asarray(array.data if sp.issparse(array) else array)
     if values.dtype.kind not in "iufb":
-        msg = f"weights hold {values.dtype}; they must be numbers."
+        msg = f"weights have the type {values.dtype}; they must be numbers."
         raise TypeError(msg)
     bad = ~np.isfinite(values) | (values < 0)
     if bad.any():
         msg = (
-            f"weights must be finite and not negative; {int(bad.sum()):,} are not, the first is "
+            f"weights must be finite and not negative; {int(bad.sum()):,} are not, such as "
             f"{values[bad].flat[0]:g}."
         )
         raise ValueError(msg)
@@ -71,16 +71,16 @@ def checked_weights(adata: AnnData, weights: Any) -> Any:
 
 
 def record_of_layers(inputs: Inputs, options: FitOptions) -> Mapping[str, Any] | None:
-    """Return what the layers Ms and Mu were made from; None for layers of another tool.
+    """Return the record of how the layers Ms and Mu were made; None for layers of another tool.
 
-    Refused if they belong to other cells, counts or neighbours than are asked for, or if errors are
-    asked for, which need counts.
+    Raises an error if they were made from other cells, counts or neighbours than the fit uses, or
+    if another tool made them and the fit needs counts for standard errors.
     """
     record = _keys.MOMENTS_PARAMS.read(inputs.adata, default=None)
     if record is None and options.errors.method is not None:
         msg = (
-            "layers Ms and Mu come from another tool, and errors need the counts that were "
-            "smoothed; delete the two layers, or leave uncertainty=None."
+            "layers Ms and Mu come from another tool, and standard errors need the counts that "
+            "were smoothed; delete the two layers, or use uncertainty=None."
         )
         raise ValueError(msg)
     if record is None:
@@ -90,8 +90,8 @@ def record_of_layers(inputs: Inputs, options: FitOptions) -> Mapping[str, Any] |
     differ = [f"{name}={record[name]!r}" for name in names if record[name] != asked[name]]
     if differ:
         msg = (
-            f"layers Ms and Mu were smoothed with {', '.join(differ)}, not with what is asked for; "
-            "run pp.moments with the new choice, or delete the two layers and use dense=False."
+            f"layers Ms and Mu were smoothed with {', '.join(differ)}, not with the arguments of "
+            "this call; run pp.moments with the new arguments, or delete the two layers."
         )
         raise ValueError(msg)
     check_record(inputs, record, MOMENTS, "pp.moments (or delete the layers Ms and Mu)")

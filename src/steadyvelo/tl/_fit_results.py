@@ -1,4 +1,4 @@
-"""What a fit writes: columns per gene, and dense layers filled block by block."""
+"""The results of a fit: columns of `var`, and dense layers that are filled block by block."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["DenseLayers", "gene_columns", "over_all_genes"]
 
 
 class DenseLayers:
-    """Velocity and, where they do not exist, smoothed layers, filled block by block."""
+    """The layer of velocities and, if they do not exist yet, the smoothed layers."""
 
     def __init__(self, shape: tuple[int, int], genes: NDArray[np.int64], *, moments: bool) -> None:
         self.genes = genes
@@ -34,7 +34,7 @@ class DenseLayers:
         self.moments = [np.empty(shape, dtype=np.float32) for _ in range(2 if moments else 0)]
 
     def take(self, block: MomentBlock, fit: FitResult) -> None:
-        """Keep what a block holds."""
+        """Copy the values of a block into the layers."""
         genes = self.genes[block.genes]
         block.write(self.velocity, genes, block.velocity(fit.gamma, fit.offset))
         for layer, values in zip(self.moments, (block.spliced, block.unspliced), strict=False):
@@ -43,7 +43,7 @@ class DenseLayers:
     def write(
         self, adata: AnnData, key: str, left_out: NDArray[np.bool_], record: SmoothingRecord | None
     ) -> None:
-        """Write the layers; genes that are left out have no velocity."""
+        """Write the layers; velocities of genes that are left out are NaN."""
         self.velocity[:, left_out] = np.nan
         _keys.VELOCITY.write(adata, self.velocity, key)
         if record is not None:
@@ -57,7 +57,7 @@ def gene_columns(
     left_out: NDArray[np.object_],
     options: FitOptions,
 ) -> dict[_keys.Field, Any]:
-    """Return the columns of `var`: lines and criteria, a row for every gene of `adata`."""
+    """Return the columns of `var` (lines and criteria), with one row for every gene of `adata`."""
 
     def everywhere(values: NDArray[Any], fill: Any) -> NDArray[Any]:
         out = np.full(adata.n_vars, fill, dtype=values.dtype)
@@ -66,7 +66,7 @@ def gene_columns(
 
     variable = None
     if options.highly_variable:
-        remedy = "run scanpy.pp.highly_variable_genes, or leave highly_variable=False."
+        remedy = "run scanpy.pp.highly_variable_genes, or use highly_variable=False."
         variable = _keys.HIGHLY_VARIABLE.read(adata, remedy=remedy).to_numpy(dtype=bool)
     gamma, r2 = everywhere(fit.gamma, np.nan), everywhere(fit.r2, np.nan)
     criteria = gene_criteria(
@@ -100,7 +100,7 @@ def gene_columns(
 
 
 def _of_errors(errors: RatioErrors) -> dict[_keys.Field, NDArray[np.float64]]:
-    """Return what is written of errors."""
+    """Return the columns of errors."""
     return {
         _keys.GAMMA_SE: errors.se,
         _keys.OFFSET_SE: errors.offset_se,
@@ -117,7 +117,7 @@ def _of_errors(errors: RatioErrors) -> dict[_keys.Field, NDArray[np.float64]]:
 def over_all_genes(
     adata: AnnData, genes: NDArray[np.int64], values: NDArray[Any]
 ) -> NDArray[np.float64]:
-    """Return values of some genes as values of all, NaN for the others."""
+    """Return an array for all genes with the values of some genes, and NaN for the others."""
     out = np.full((adata.n_vars, *values.shape[1:]), np.nan)
     out[genes] = values
     return out

@@ -1,4 +1,4 @@
-"""What a step may take of the machine, and whom it tells how far it is."""
+"""Memory and threads that a step may use, and the function that it reports progress to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Limits"]
 
 @dataclass(frozen=True)
 class Limits:
-    """Bytes that gene blocks may take (None: the default), threads, and who hears of progress."""
+    """Memory for gene blocks in bytes (None: the default), threads, and reporting of progress."""
 
     max_memory: float | None
     n_threads: int
@@ -31,29 +31,29 @@ class Limits:
     def of_call(
         cls, label: str, max_memory: float | None, n_threads: int | None, progress: ShowProgress
     ) -> Iterator[Self]:
-        """Check what a user asks for, and show progress under the label meanwhile."""
+        """Check the arguments of a user, and show progress under the label."""
         threads = count_threads(n_threads)
         with shown(progress, label) as report:
             yield cls(max_memory, threads, report)
 
     def genes_per_block(self, n_cells: int, bytes_per_value: int = BYTES_PER_VALUE) -> int:
-        """Return how many genes a block of all cells may hold."""
+        """Return the largest number of genes in a block of all cells."""
         return genes_per_block(n_cells, self.max_memory, bytes_per_value)
 
     def of_blocks(self, n_cells: int, bytes_per_value: int = BYTES_PER_VALUE) -> dict[str, Any]:
-        """Return the arguments of the engine's functions that work through blocks of genes."""
+        """Return the arguments for functions of `engine` that work on blocks of genes."""
         size = self.genes_per_block(n_cells, bytes_per_value)
         return {"genes_per_block": size, "n_threads": self.n_threads, "progress": self.report}
 
     def tell(self, done: float) -> None:
-        """Report the share that is done."""
+        """Report the share of the work that is done."""
         if self.report is not None:
             self.report(done)
 
     def part(self, start: float, stop: float) -> Limits:
-        """Return the limits of a step that takes the work from one share of it to another."""
+        """Return the limits of a step whose progress goes from `start` to `stop`."""
         return replace(self, report=lambda done: self.tell(start + (stop - start) * done))
 
     def silent(self) -> Limits:
-        """Return the limits of a step that tells nobody how far it is."""
+        """Return the limits of a step that does not report progress."""
         return replace(self, report=None)

@@ -1,4 +1,4 @@
-"""A fit of every gene, from options that were checked to columns, layers and parameters."""
+"""A fit of every gene: from checked options to columns, layers and parameters."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ __all__ = ["make_fit"]
 
 
 def make_fit(inputs: Inputs, options: FitOptions, weights: Any, key: str, limits: Limits) -> Fit:
-    """Do what :func:`steadyvelo.tl.velocity` says, and return the fit.
+    """Do the work of :func:`steadyvelo.tl.velocity`, and return the fit.
 
-    `weights` are the rule by name, or an array of shape (cells,) or (cells, genes); `key` is the
-    prefix of what is written.
+    `weights` is the name of a rule, or an array of shape (cells,) or (cells, genes); `key` is the
+    prefix of everything that is written.
     """
     adata, choice = inputs.adata, options.errors
     left_out = genes_left_out(adata)
@@ -43,7 +43,7 @@ def make_fit(inputs: Inputs, options: FitOptions, weights: Any, key: str, limits
     if options.dense:
         n_layers, remedy = 1 if from_layers else 3, "use tl.velocity(dense=False)"
         check_dense_fits(n_layers, adata.shape, limits.max_memory, remedy=remedy)
-    # smoothed layers are written for all genes, velocities only for the used ones
+    # smoothed layers are written for all genes, velocities only for genes that are used
     every = options.dense and not from_layers
     genes = np.arange(adata.n_vars) if every else np.flatnonzero(left_out == "")
     rule = fit_rule(inputs, options, weights, genes)
@@ -52,7 +52,7 @@ def make_fit(inputs: Inputs, options: FitOptions, weights: Any, key: str, limits
         source: MomentSource = layer_source(adata, genes)
     else:
         source = counts_source(inputs, genes, **options.smoothed, keep_counts=with_errors)
-    # the counts are known to be sound now
+    # after the counts were checked
     record = None if from_layers else smoothing_record(inputs, **options.smoothed)
     smoothed = smoothed if record is None else record.params
     layers = DenseLayers(adata.shape, genes, moments=not from_layers) if options.dense else None
@@ -82,8 +82,8 @@ def make_fit(inputs: Inputs, options: FitOptions, weights: Any, key: str, limits
     if found < 2:
         warn(
             f"{found} of {len(genes):,} genes meet min_r2={options.min_r2:g} and "
-            f"min_gamma={options.min_gamma:g}: the data hold little splicing signal. See "
-            f"var[{_keys.REASON.of(key)!r}]."
+            f"min_gamma={options.min_gamma:g}: the data have little splicing signal. See "
+            f"var[{_keys.REASON.of(key)!r}] for the reason of each gene."
         )
     return Fit.read(adata, key, inputs)
 
@@ -91,7 +91,7 @@ def make_fit(inputs: Inputs, options: FitOptions, weights: Any, key: str, limits
 def _made_from(
     inputs: Inputs, choice: ErrorChoice, smoothed: Mapping[str, Any] | None, *, from_layers: bool
 ) -> MadeFrom:
-    """Return what a fit is made from, given what is known of the smoothing."""
+    """Return the record of what a fit is made from, given the record of the smoothing."""
     names = () if smoothed is None else ("neighbors_hash", "factors_hash")
     hashes = {name: smoothed[name] for name in names}
     if choice.method == "crossfit":

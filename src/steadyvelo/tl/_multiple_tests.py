@@ -1,4 +1,4 @@
-"""P-values adjusted for many tests; NaN is no test and stays."""
+"""P-values adjusted for multiple tests; NaN marks what was not tested and stays NaN."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["benjamini_hochberg", "holm"]
 
 
 def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return p-values adjusted for false discoveries."""
+    """Return p-values adjusted for the false discovery rate."""
     adjusted = np.full(len(p), np.nan)
     tested = np.isfinite(p)
     adjusted[tested] = false_discovery_control(p[tested])
@@ -22,7 +22,7 @@ def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return p-values adjusted for any false call."""
+    """Return p-values adjusted for the family-wise error."""
     adjusted = np.full(len(p), np.nan)
     order = np.argsort(p)[: np.isfinite(p).sum()]
     left = len(order) - np.arange(len(order))

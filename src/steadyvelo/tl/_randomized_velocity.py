@@ -1,4 +1,4 @@
-"""Arrows of velocities that point nowhere, to look at beside the data's."""
+"""Arrows of a sign-flipped control, to compare with the arrows of the data."""
 
 from __future__ import annotations
 
@@ -44,39 +44,41 @@ def randomized_velocity(
     n_threads: int | None = None,
     progress: ShowProgress | None = None,
 ) -> None:
-    r"""Draw arrows of velocities whose direction is noise, as a control.
+    r"""Compute the arrows of a sign-flipped control.
 
-    Every cell's deviation from the fitted lines, before it is smoothed, is given one random sign
-    for all its genes,
+    The deviations of each cell from the fitted lines are multiplied, before smoothing, by one
+    random sign for all genes,
 
     .. math:: v^* = W \bigl(\varepsilon \circ (\tilde u - \gamma \tilde s - o)\bigr),
         \qquad \varepsilon_i = \pm 1
 
-    so that deviations are as large, as correlated between genes and as smooth between neighbours
-    as those of the data, and point nowhere. Graph and arrows are made from them as from the data's.
-    Whatever order the picture of this field shows, smoothing and projection have made.
+    The deviations are then as large, as correlated between genes and as smooth between neighbours
+    as those of the data, but cells share no direction. The velocity graph and the arrows are
+    computed as for the data. Any order in a picture of these arrows is an effect of smoothing and
+    projection.
 
     Parameters
     ----------
     adata
-        Result of :func:`steadyvelo.tl.velocity_graph` with counts.
+        Result of :func:`steadyvelo.tl.velocity_graph`, with counts.
     basis
         Name of the embedding: ``obsm["X_umap"]`` for ``"umap"``.
     velocity_key
-        Prefix of that result.
+        Prefix of the fit.
     scale, self_transitions
         As in :func:`steadyvelo.tl.velocity_embedding`.
     rng
-        Seed of the signs: a whole number, a `numpy.random.Generator` that gives one, or None for
-        one from the system. It is recorded, and each cell draws its signs by its name.
+        Seed of the random signs: a whole number, a `numpy.random.Generator` that draws one, or None
+        to let the system draw one. The seed is recorded. The signs of a cell depend on its name,
+        not on the order of cells.
     max_memory
-        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
-        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
+        Memory for gene blocks, in bytes or as ``"8GB"``; None means ``settings.max_memory``, or a
+        quarter of the available memory, at most 1.5 GB.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar, None follows ``settings.progress``; a function is called with the share
-        done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share of
+        the work that is done, in (0, 1].
 
     Returns
     -------
@@ -85,19 +87,19 @@ def randomized_velocity(
     ``obsm["velocity_randomized_umap"]``
         Arrows, float64, cells × dimensions of the embedding; NaN for cells without edges.
     ``uns["velocity_params"]["randomized"]``
-        How those of each embedding were made.
+        Parameters for each embedding.
 
     Raises
     ------
     KeyError
-        If there is no such embedding, or no velocity graph.
+        If the embedding or the velocity graph is missing.
     ValueError
-        If the fit was not made from counts that are there, or these, cells or neighbours have
-        changed since.
+        If the counts of the fit are missing, or cells, counts or neighbours have changed since the
+        fit.
 
     References
     ----------
-    ``docs/uncertainty.md`` tests directions against such controls.
+    ``docs/uncertainty.md`` uses such controls to test directions.
 
     Examples
     --------
@@ -117,10 +119,10 @@ def randomized_velocity(
     direct = fit.inputs.direct_neighbors(fit.graph.neighbors_key)
     names = Names(fit.inputs.cell_hashes, rng)
     signs = names.signs("sign-flipped control", 1)[0].astype(np.float32)
-    with Limits.of_call("randomised velocity", max_memory, n_threads, progress) as limits:
-        # counts and moments of a block are held at once
+    with Limits.of_call("sign-flipped control", max_memory, n_threads, progress) as limits:
+        # counts and moments of a block are in memory at the same time
         size = limits.genes_per_block(adata.n_obs, 2 * BYTES_PER_VALUE)
-        blocks = _turned(fit, source, signs, size, limits)
+        blocks = _sign_flipped(fit, source, signs, size, limits)
         graph = correlated(fit, fit.graph, blocks, direct, source.order, size, limits.n_threads)
     made = {"scale": scale, "self_transitions": self_transitions}
     arrows = graph.arrows(embedding, n_threads=limits.n_threads, **made)
@@ -128,10 +130,10 @@ def randomized_velocity(
     note_made(adata, velocity_key, "randomized", {**made, "rng": rng}, under=basis)
 
 
-def _turned(
+def _sign_flipped(
     fit: Fit, source: CountsSource, signs: NDArray[np.float32], size: int, limits: Limits
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield expression and velocities of blocks of genes, deviations turned by a sign per cell."""
+    """Yield expression and sign-flipped velocities of blocks of genes, with one sign per cell."""
     for block in source.blocks(size, limits.n_threads):
         genes = source.genes[block.genes]
         lines = fit.gamma[genes], fit.offset[genes]

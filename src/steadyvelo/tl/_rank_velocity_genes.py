@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["rank_velocity_genes"]
 
-# dense arrays of float64 beside those of a block
+# dense arrays of float64 in addition to those of a block
 _BYTES_PER_VALUE = 2 * BYTES_PER_VALUE + 16
 
 
@@ -45,62 +45,66 @@ def rank_velocity_genes(
     n_threads: int | None = None,
     progress: ShowProgress | None = None,
 ) -> None:
-    r"""Rank velocity genes by how far their velocity in a group is from that in all other cells.
+    r"""Rank velocity genes by the difference of their velocity between a group and all other cells.
 
-    A cell's deviation is taken from its own counts, divided by size factors and not smoothed,
-    :math:`r_i = \tilde u_i - \gamma \tilde s_i - o`: neighbours share most of the counts that
-    smoothed velocities are made of, and a test that counts them as many observations finds
-    differences everywhere. Of the means over a group and the rest,
+    The deviation of a cell is computed from its own counts, divided by size factors but not
+    smoothed, :math:`r_i = \tilde u_i - \gamma \tilde s_i - o`. Smoothed velocities of neighbours
+    share most of their counts, and a test that treats them as independent finds differences
+    everywhere. The means over a group and over the rest are compared by
 
     .. math::
         t = (\bar r_1 - \bar r_0) \Big/ \sqrt{\frac{\mathrm{Var}_1(r)}{n_1}
             + \frac{\mathrm{Var}_0(r)}{n_0}}
 
-    with Welch's degrees of freedom. γ is taken as known: its error follows the deviations it was
-    fitted to, and adding its variance makes the test reject 2 % where it should 5 % (4.8 to 6.2 %
-    without, steady state, 40 simulations). Groups that were found from the same counts (clusters)
-    make p-values too small, as they do for expression.
+    with Welch's degrees of freedom. γ is treated as known: its error is correlated with the
+    deviations it was fitted to, and with its variance added the test rejects 2 % of true hypotheses
+    instead of 5 % (without it 4.8 to 6.2 %; steady state, 40 simulations). If the groups are
+    clusters of the same counts, p-values are too small, as in tests of expression.
 
     Parameters
     ----------
     adata
-        Result of :func:`steadyvelo.tl.velocity` with counts.
+        Result of :func:`steadyvelo.tl.velocity`, with counts.
     groupby
         Column of ``obs`` with the groups.
     groups
-        Which of them to rank; None means all. All others are in the rest.
+        Groups for which genes are ranked; None means all.
     sample_key
-        Column of ``obs`` with samples (donors, replicates): differences are taken within each
-        sample that has two cells on both sides, and their mean is tested over samples.
+        Column of ``obs`` with samples (donors, replicates). Differences are then computed within
+        each sample with at least two cells in the group and two in the rest, and their mean is
+        tested over samples. With None, cells are the units of the test.
     velocity_key
         Prefix of the fit.
     max_memory
-        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
-        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
+        Memory for gene blocks, in bytes or as ``"8GB"``; None means ``settings.max_memory``, or a
+        quarter of the available memory, at most 1.5 GB.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar, None follows ``settings.progress``; a function is called with the share
-        done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share of
+        the work that is done, in (0, 1].
 
     Returns
     -------
-    None. Sets ``uns["velocity_ranked_genes"]``, which :func:`steadyvelo.get.ranked_genes` reads: a
-    row for every group and velocity gene, the largest statistic first in each group, with columns
+    None. Sets ``uns["velocity_ranked_genes"]``, which :func:`steadyvelo.get.ranked_genes` reads:
+    one row for every group and velocity gene, sorted by the statistic within each group, with
+    columns
 
     ``group``, ``gene``
-        What is compared with the rest.
+        The group that is compared with the rest, and the gene.
     ``velocity``
-        Mean deviation in the group, molecules per splicing time.
+        Mean deviation in the group, in molecules per splicing time.
     ``effect``, ``se``
-        Its difference from that of the rest, and the standard error.
+        Difference of the mean deviations of the group and the rest, and its standard error.
     ``statistic``, ``p``, ``fdr``
-        t, two-sided p-value, and the same adjusted for false discoveries over the genes of a group
-        (Benjamini and Hochberg). NaN where fewer than two cells or samples are on a side.
+        t, two-sided p-value, and false discovery rate over the genes of a group (Benjamini and
+        Hochberg). NaN if the group or the rest has fewer than two cells, or fewer than two samples
+        can be compared.
     ``fraction``
-        Share of the group's cells whose smoothed velocity has the sign of ``velocity``.
+        Share of the group's cells whose smoothed velocity has the same sign as ``velocity``.
     ``direction``
-        ``"induction"`` or ``"repression"``, by the sign of ``velocity``; empty where it is 0.
+        ``"induction"`` if ``velocity`` is positive, ``"repression"`` if it is negative; empty if it
+        is 0.
 
     Raises
     ------
@@ -112,7 +116,7 @@ def rank_velocity_genes(
     References
     ----------
     Welch (1947), https://doi.org/10.1093/biomet/34.1-2.28; Squair et al. (2021),
-    https://doi.org/10.1038/s41467-021-25960-2, on cells and samples as units.
+    https://doi.org/10.1038/s41467-021-25960-2, on cells and samples as units of a test.
 
     Examples
     --------
@@ -127,7 +131,7 @@ def rank_velocity_genes(
     genes = fit.graph_genes
     source = fit.counts(genes)
     masks = group_masks(adata, groupby, groups, against_rest=True)
-    # a number more for cells of no group
+    # one more number for cells that belong to no group
     groups_of = np.full(adata.n_obs, len(masks), dtype=np.intp)
     for number, mask in enumerate(masks.values()):
         groups_of[mask] = number
@@ -139,7 +143,7 @@ def rank_velocity_genes(
         size = limits.genes_per_block(adata.n_obs, _BYTES_PER_VALUE)
         for block in source.blocks(size, threads):
             gamma, offset = fit.gamma[genes[block.genes]], fit.offset[genes[block.genes]]
-            # rows in the cells' order
+            # rows in the order of the cells of `adata`
             place = block.order.row_of_cell
             spliced, unspliced = (counts[place].astype(np.float64) for counts in block.kept_counts)
             deviation = unspliced - gamma * spliced - offset
@@ -164,7 +168,7 @@ def _compared(
     n_groups: int,
     samples: NDArray[np.intp] | None,
 ) -> NDArray[np.float64]:
-    """Return mean, effect, standard error, freedom and fraction, each groups × genes of a block."""
+    """Return mean, effect, standard error, degrees of freedom and fraction, each groups × genes."""
     moments = GroupMoments.of(deviation, groups, n_groups)
     if samples is None:
         effect, se, freedom = _over_cells(moments)
@@ -207,7 +211,7 @@ def _table(
 
 
 def _over_cells(moments: GroupMoments) -> tuple[NDArray[np.float64], ...]:
-    """Return effect, standard error and Welch's degrees of freedom, with cells as units."""
+    """Return effects, standard errors and Welch's degrees of freedom, with cells as units."""
     rest = moments.others()
     few = np.minimum(moments.cells, rest.cells) < 2
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -230,7 +234,7 @@ def _over_samples(
     samples: NDArray[np.intp],
     n_groups: int,
 ) -> tuple[NDArray[np.float64], ...]:
-    """Return mean difference over samples, its standard error and degrees of freedom."""
+    """Return mean differences over samples, their standard errors and degrees of freedom."""
     n_samples = int(samples.max()) + 1
     differences = np.full((n_samples, n_groups, deviation.shape[1]), np.nan)
     numbers = np.where(groups >= 0, samples * n_groups + groups, -1)

@@ -1,4 +1,4 @@
-"""What the data support, cluster by cluster, with the reason."""
+"""Verdicts on the directions of clusters, with reasons."""
 
 from __future__ import annotations
 
@@ -44,28 +44,29 @@ def reliability(
     n_threads: int | None = None,
     progress: ShowProgress | None = None,
 ) -> None:
-    """Say for every cluster whether its direction is supported, and why not.
+    """Give a verdict on the direction of every cluster, with the reason.
 
-    Does :func:`steadyvelo.tl.check_model`, :func:`steadyvelo.tl.direction` with controls and
-    :func:`steadyvelo.tl.sensitivity`, fits again with the other size factors, and draws the
-    conclusions. A direction is
+    Runs :func:`steadyvelo.tl.check_model`, :func:`steadyvelo.tl.direction` with controls and
+    :func:`steadyvelo.tl.sensitivity`, repeats the fit with the other size factors, and summarises
+    the results. The direction of a cluster is
 
     ``"supported"``
-        if the summed contributions of the cluster have a direction (5 %, Holm over clusters), have
-        the same (within 60°) with size factors common to both layers and with those of each layer,
-        no other choice turns the arrows of most of its cells by more than 60°, and at least a tenth
-        of its cells have a direction of their own;
+        if it is significant (5 %, Holm over clusters) and so in at most 15 % of the sign-flipped
+        controls; if it is also significant, and within 60°, with the other size factors (common or
+        per-layer); if no other setting changes the arrows of most of its cells by more than 60°;
+        and if at least a tenth of its cells are significant individually;
     ``"weak"``
-        if they have one, but one of the others fails;
+        if it is significant, but another of these conditions is not met;
     ``"not supported"``
-        if they do not.
+        if it is not significant.
 
-    Clusters whose cells go apart have no summed direction, whatever their cells do.
+    If the cells of a cluster move in opposite directions, no common direction is detected, even if
+    single cells are significant.
 
     Parameters
     ----------
     adata
-        Result of ``tl.velocity(uncertainty="crossfit")`` with an embedding.
+        Result of ``tl.velocity(uncertainty="crossfit")``, with an embedding.
     groupby
         Column of ``obs`` with the clusters.
     basis
@@ -73,47 +74,48 @@ def reliability(
     velocity_key
         Prefix of the fit.
     n_controls
-        Controls with turned signs; see :func:`steadyvelo.tl.direction`.
+        Number of sign-flipped controls; see :func:`steadyvelo.tl.direction`.
     sensitivity
-        Ask what changes with other choices; without it a direction rests on the fit alone.
+        Test how arrows change under other settings. With False, verdicts depend on this fit only.
     rng
-        Seed of the signs: a whole number, a `numpy.random.Generator` that gives one, or None for
-        one from the system. It is recorded, and each cell draws its signs by its name.
+        Seed of the random signs: a whole number, a `numpy.random.Generator` that draws one, or None
+        to let the system draw one. The seed is recorded. The signs of a cell depend on its name,
+        not on the order of cells.
     max_memory
-        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
-        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
+        Memory for gene blocks, in bytes or as ``"8GB"``; None means ``settings.max_memory``, or a
+        quarter of the available memory, at most 1.5 GB.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar, None follows ``settings.progress``; a function is called with the share
-        done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share of
+        the work that is done, in (0, 1].
 
     Returns
     -------
-    None. Sets, besides what the functions named above do:
+    None. Sets, in addition to the results of the functions named above:
 
     ``uns["velocity_reliability"]``, which :func:`steadyvelo.get.verdicts` reads
-        A row per cluster: verdict, reason, cells, p-value (Holm), share of cells with a direction
-        in the data and in the controls, p-value and cosine with the other size factors, the choice
-        that turns it most and the median cosine under it, and the smallest change of all γ, in
-        standard errors, that reverses it.
+        One row per cluster: verdict, reason, number of cells, p-value (Holm), share of significant
+        cells in the data and in the controls, p-value and cosine with the other size factors, the
+        setting that changes the arrows most and the median cosine under it, and the smallest change
+        of all γ, in standard errors, that reverses the direction.
     ``uns["velocity_reliability_checks"]``
-        A row per check of the data set: value, verdict, reason.
+        One row per check of the whole data set: value, verdict, reason.
     ``uns["velocity_sensitivity"]``, which :func:`steadyvelo.get.sensitivity` reads
         The table of :func:`steadyvelo.tl.sensitivity`.
     ``uns["velocity_params"]["reliability"]``
-        Embedding and clusters that the verdicts are about, and whether other choices were asked.
+        Embedding and column of the clusters, and whether sensitivity was computed.
 
     Raises
     ------
     KeyError
         If the fit, the embedding or the column is missing.
     ValueError
-        If the fit has no cross-fitted errors, or cells or counts have changed since.
+        If the fit has no cross-fitted errors, or cells or counts have changed since the fit.
 
     References
     ----------
-    ``docs/uncertainty.md`` derives and measures what this rests on.
+    ``docs/uncertainty.md`` derives the tests and measures their error rates.
 
     Examples
     --------
@@ -129,7 +131,7 @@ def reliability(
     fit = Fit.read(adata, velocity_key)
     choice = DirectionChoice(basis.removeprefix("X_"), groupby, LEVEL, n_controls, rng)
     choice.check(fit)
-    # other choices take half of the time
+    # the fits under other settings take half of the time
     whole = 0.5 if sensitivity else 1.0
     with Limits.of_call("reliability", max_memory, n_threads, progress) as limits:
         errors = Errors.of_fit(fit)
@@ -154,7 +156,7 @@ def reliability(
 
 
 def _clusters(fit: Fit, basis: str) -> pd.DataFrame:
-    """Return the table of clusters with how much of a change of γ would turn each round."""
+    """Return the table of clusters, with the change of γ that would reverse each direction."""
     adata, where = fit.adata, {"basis": basis, "velocity_key": fit.key}
     table = _keys.CLUSTER_DIRECTIONS.read(adata, fit.key, basis).copy()
     table["reversal_se"] = [
@@ -166,7 +168,7 @@ def _clusters(fit: Fit, basis: str) -> pd.DataFrame:
 def _with_other_sizes(
     table: pd.DataFrame, fit: Fit, choice: DirectionChoice, limits: Limits
 ) -> None:
-    """Fit again with the other size factors and add what the clusters do then."""
+    """Repeat the fit with the other size factors, and add the results of the clusters."""
     other = fit_variant(fit, Variant(other_sizes=True), choice.basis, limits)
     table["other_sizes_p_holm"] = table["other_sizes_cosine"] = np.nan
     if other.velocity_genes.sum() < 2:
@@ -181,8 +183,8 @@ def _with_other_sizes(
 
 
 def _with_variants(table: pd.DataFrame, variants: pd.DataFrame) -> None:
-    """Add the choice that turns each cluster's arrows most."""
-    # a choice that leaves too few velocity genes, or a cluster without arrows, turns nothing
+    """Add the setting that changes the arrows of each cluster most."""
+    # a setting with too few velocity genes, or a cluster without arrows, has no cosine
     cosine = variants.iloc[:, 1:].to_numpy()
     known = np.where(np.isnan(cosine), np.inf, cosine)
     least = known.min(axis=0)

@@ -1,4 +1,4 @@
-"""How arrows change with choices that the data do not make."""
+"""How arrows change under other settings."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ def sensitivity(
     n_threads: int | None = None,
     progress: ShowProgress | None = None,
 ) -> None:
-    """Redraw the arrows with other choices and compare their directions.
+    """Compute the arrows under other settings, and compare their directions.
 
-    Half and twice the neighbours, other quantiles, with and without an offset, and size factors of
-    each layer or common to both: each changed alone, everything else as the fit had it. All are
-    ordinary fits, without cross-fitting, and compared with an ordinary fit of the same choices.
-    What changes the arrows of a cluster is a choice that they rest on.
+    The settings are half and twice the number of neighbours, other quantiles, with or without an
+    offset, and common or per-layer size factors. Each is changed alone; everything else is as in
+    the fit. The fits are ordinary fits, without cross-fitting, and are compared with an ordinary
+    fit with the settings of the fit.
 
     Parameters
     ----------
     adata
-        Result of :func:`steadyvelo.tl.velocity` with counts and an embedding.
+        Result of :func:`steadyvelo.tl.velocity`, with counts and an embedding.
     groupby
         Column of ``obs`` with clusters; None compares all cells together.
     basis
@@ -63,20 +63,21 @@ def sensitivity(
     velocity_key
         Prefix of the fit.
     max_memory
-        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
-        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
+        Memory for gene blocks, in bytes or as ``"8GB"``; None means ``settings.max_memory``, or a
+        quarter of the available memory, at most 1.5 GB.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar, None follows ``settings.progress``; a function is called with the share
-        done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share of
+        the work that is done, in (0, 1].
 
     Returns
     -------
-    None. Sets ``uns["velocity_sensitivity"]``, which :func:`steadyvelo.get.sensitivity` reads: a
-    row for every choice, with the median cosine of arrows to those of the fit, over all cells
-    (``"all"``) and in each cluster; NaN where a choice leaves too few velocity genes. Neighbours
-    are not changed where they were found in a representation that is not made of these counts.
+    None. Sets ``uns["velocity_sensitivity"]``, which :func:`steadyvelo.get.sensitivity` reads: one
+    row for every setting, with the median cosine between its arrows and those of the fit, over all
+    cells (``"all"``) and in each cluster. It is NaN if fewer than two genes meet the criteria for
+    velocity genes. Neighbours are not changed if they were found in a representation that was not
+    computed from these counts.
 
     Raises
     ------
@@ -103,13 +104,13 @@ def sensitivity(
 
 
 def store_variants(fit: Fit, groupby: str | None, basis: str, table: pd.DataFrame) -> None:
-    """Write the table of :func:`sensitivity`, and what it is about."""
+    """Write the table of :func:`sensitivity`, and its embedding and clusters."""
     _keys.SENSITIVITY.write(fit.adata, table, fit.key)
     note_made(fit.adata, fit.key, "sensitivity", {"basis": basis, "groupby": groupby or ""})
 
 
 def compare_variants(fit: Fit, groupby: str | None, basis: str, limits: Limits) -> pd.DataFrame:
-    """Do what :func:`sensitivity` says."""
+    """Do the work of :func:`sensitivity`."""
     fit.check_counts_known()
     names, groups = cluster_codes(fit.adata, groupby)
     usual = _arrows(fit, Variant(), basis, limits.silent())
@@ -125,7 +126,7 @@ def compare_variants(fit: Fit, groupby: str | None, basis: str, limits: Limits) 
             cosine = cosines(usual, other)
             rows[name] = [_median(cosine[part]) for part in parts]
         limits.tell((number + 1) / len(variants))
-    # the first column is that of all cells
+    # "all" is the column of all cells
     columns = [f"cluster {name}" if name == "all" else name for name in names]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["all", *columns])
     return table.rename_axis("choice")
@@ -137,7 +138,7 @@ def _median(values: NDArray[np.float64]) -> float:
 
 
 def _variants(fit: Fit) -> dict[str, Variant]:
-    """Return the other choices by the names under which they are shown."""
+    """Return the other settings, by the names that the table shows."""
     options = fit.options
     neighbors = neighbor_params(fit.adata, options.neighbors_key)
     made: dict[str, Variant] = {}
@@ -155,19 +156,19 @@ def _variants(fit: Fit) -> dict[str, Variant]:
     name = "with an offset" if offset else "through the origin"
     made[name] = Variant({"offset": offset, "quantiles": pair})
     common = other_size_factors(fit) == "common"
-    name = "common size factors" if common else "size factors of each layer"
+    name = "common size factors" if common else "per-layer size factors"
     made[name] = Variant(other_sizes=True)
     return made
 
 
 def _arrows(fit: Fit, variant: Variant, basis: str, limits: Limits) -> NDArray[np.float64] | None:
-    """Return the arrows of an ordinary fit; None where there are too few velocity genes."""
+    """Return the arrows of an ordinary fit; None if there are too few velocity genes."""
     ordinary = replace(variant, options={**variant.options, "errors": ErrorChoice()})
     other = fit_variant(fit, ordinary, basis, limits)
     if other.velocity_genes.sum() < 2:
         return None
     with warnings.catch_warnings():
-        # the fit itself has said so
+        # the fit of the user has given the same warnings
         warnings.simplefilter("ignore", SteadyveloWarning)
         make_graph(other, limits)
         make_arrows(other, basis, limits.n_threads)

@@ -1,4 +1,4 @@
-"""Removing results that no longer belong to the fit or the graph: nothing stale stays."""
+"""Removal of results that belong to an earlier fit or graph."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _OF_FIT = (
 
 
 def clear(fields: tuple[_keys.Field, ...], adata: AnnData, key: str, basis: str = "") -> None:
-    """Remove some fields where they are there."""
+    """Remove fields, if they exist."""
     for field in fields:
         field.drop(adata, key, basis)
 
 
 def clear_fit(adata: AnnData, key: str) -> None:
-    """Remove what an earlier fit left that another may not write."""
+    """Remove the results of an earlier fit that a new fit may not overwrite."""
     clear(_OF_FIT, adata, key)
     _clear_reliability(adata, key)
     _clear_run(adata, key)
@@ -43,7 +43,7 @@ def clear_fit(adata: AnnData, key: str) -> None:
 
 
 def clear_direction(adata: AnnData, key: str, basis: str) -> None:
-    """Remove the directions on an embedding, and verdicts that rest on them."""
+    """Remove the directions on an embedding, and the verdicts that were computed from them."""
     clear(_keys.DIRECTION_FIELDS, adata, key, basis)
     params = _keys.PARAMS.read(adata, key, default={})
     if params.get("reliability", {}).get("basis") == basis:
@@ -51,13 +51,13 @@ def clear_direction(adata: AnnData, key: str, basis: str) -> None:
 
 
 def clear_graph(adata: AnnData, key: str) -> None:
-    """Remove an earlier graph and what was made from it: transitions and arrows."""
+    """Remove an earlier graph, and the transitions and arrows that were computed from it."""
     clear(_keys.GRAPH_FIELDS, adata, key)
     for name in _keys.PARAMS.read(adata, key, default={}).get("transitions", {}):
         if name in adata.obsp:
             writable(adata)
             del adata.obsp[name]
-    # arrows of another tool under this name belong to another graph, too
+    # this includes arrows that another tool wrote under the same name
     for basis in [name.removeprefix("X_") for name in adata.obsm if name.startswith("X_")]:
         clear((_keys.VELOCITY_EMBEDDING, _keys.RANDOMIZED), adata, key, basis)
 
@@ -72,7 +72,7 @@ def _clear_reliability(adata: AnnData, key: str) -> None:
 
 
 def _clear_run(adata: AnnData, key: str) -> None:
-    """Remove what a run says of a fit that another has replaced; its choice of genes stays."""
+    """Remove the record of a run whose fit was replaced, except its choice of genes."""
     run = _keys.RUN.read(adata, key, default={})
     kept = {name: run[name] for name in ("min_shared_counts", "retain") if name in run}
     _keys.RUN.drop(adata, key)

@@ -1,4 +1,4 @@
-"""The velocity graph that lies in an AnnData."""
+"""The velocity graph that is stored in an AnnData."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["StoredGraph"]
 
 @dataclass(frozen=True, eq=False)
 class StoredGraph:
-    """Correlations of either sign, cells × cells, and the fit that they were made of."""
+    """Positive and negative correlations, cells × cells, and the fit that they belong to."""
 
     fit: Fit
     positive: sp.csr_matrix[Any]
@@ -34,7 +34,7 @@ class StoredGraph:
 
     @classmethod
     def read(cls, fit: Fit) -> StoredGraph:
-        """Read the graph of a fit; refuse where there is none, or one of other cells."""
+        """Read the graph of a fit; raise an error if it is missing or has other cells."""
         remedy = f"run tl.velocity_graph(adata, velocity_key={fit.key!r}) first."
         graphs = [
             sp.csr_matrix(field.read(fit.adata, fit.key, remedy=remedy))
@@ -44,13 +44,13 @@ class StoredGraph:
         return cls(fit, *graphs)
 
     def self_transition(self) -> NDArray[np.float64]:
-        """Return how much each cell stays, against the cells that are not flagged."""
+        """Return the self-transitions; their percentile is that of the cells that are used."""
         return self_transition_probability(self.positive, self.fit.inputs.cells)
 
     def transitions(
         self, scale: float, n_threads: int, *, self_transitions: bool = True, **form: Any
     ) -> sp.csr_matrix[Any]:
-        """Return transition probabilities with λ = `scale`, in a form that the engine knows."""
+        """Return transition probabilities with λ = `scale`; `form` are options of the engine."""
         check_positive("scale", scale)
         stay = self.self_transition() if self_transitions else None
         options = {"scale": scale, "self_transition": stay, "n_threads": n_threads, **form}

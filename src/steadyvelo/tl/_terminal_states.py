@@ -1,4 +1,4 @@
-"""Cells that walks along the arrows come from and end in."""
+"""Cells in which random walks along the velocity graph start and end."""
 
 from __future__ import annotations
 
@@ -48,36 +48,36 @@ def terminal_states(
 ) -> None:
     r"""Find root cells and end points of the velocity graph.
 
-    End points are where a walk with the transition probabilities
-    :math:`T_{ij} \propto e^{\lambda c_{ij}}` (no self-transitions) stays in the long run, root
-    cells where one against the arrows does, :math:`B_{ij} \propto e^{\lambda c_{ji}}`, each step of
-    which is followed by one to any cell of the neighbourhood, W: the left eigenvectors π of T and
-    of BW whose eigenvalues are within `tolerance` of the largest. Each is scaled to [0, 1] (1
-    from its 98th percentile on), they are added up, averaged over each cell and its neighbours, and
-    scaled again.
+    End points are the cells in which random walks with the transition probabilities
+    :math:`T_{ij} \propto e^{\lambda c_{ij}}` (without self-transitions) end. Root cells are those
+    in which random walks against the arrows end, :math:`B_{ij} \propto e^{\lambda c_{ji}}`, if each
+    step is followed by a step to any cell of the neighbourhood, W. Scores are computed from the
+    left eigenvectors π of T and of BW whose eigenvalues are within `tolerance` of the largest: each
+    is scaled to [0, 1] (1 from its 98th percentile on), and their sum is averaged over each cell
+    and its neighbours and scaled again.
 
-    Every cell has neighbours to go to, but some are a neighbour to hardly any: no edge leads there,
-    or only from a few others that are alike. A walk along B alone ends in such cells, or
-    never leaves them, and would call them roots; an eigenvalue of 1 then says nothing. The step
-    to the neighbourhood brings it out. Where no edge leads to a cell, walks end; the largest
-    eigenvalue is then below 1, and π the distribution of walks that are still under way.
+    The additional step W is necessary because every cell has neighbours, but some cells are
+    neighbours of hardly any other cell. A walk with B alone cannot leave such cells, and they would
+    be called roots. A walk against the arrows stops at a cell to which no edge leads; the largest
+    eigenvalue is then below 1, and π is the distribution of the walks that have not stopped.
 
-    A walk has an end on every graph, on one made of noise too: whether the arrows it follows can be
-    told from noise, :func:`steadyvelo.tl.reliability` says.
+    Every graph has end points and root cells, even a graph of noise.
+    :func:`steadyvelo.tl.reliability` tests whether the arrows differ from noise.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.velocity_graph`.
     velocity_key
-        Prefix of that result.
+        Prefix of the fit.
     scale
         λ of the transition probabilities.
     tolerance
-        How far below the largest eigenvalue that of another region may be.
+        Eigenvalues of further regions may be smaller than the largest one by this much.
     rng
-        Seed of the vectors from which eigenvectors are searched: a whole number, a
-        `numpy.random.Generator` that gives one, or None for one from the system. It is recorded.
+        Seed of the start vectors of the search for eigenvectors: a whole number, a
+        `numpy.random.Generator` that draws one, or None to let the system draw one. The seed is
+        recorded.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
 
@@ -88,15 +88,15 @@ def terminal_states(
     ``obs["velocity_root_cells"]``, ``obs["velocity_end_points"]``
         Scores in [0, 1]; NaN for cells without edges.
     ``uns["velocity_params"]["terminal_states"]``
-        Parameters, and how many regions of each kind there are.
+        Parameters, and the numbers of root regions and end regions.
 
     Raises
     ------
     KeyError
         If there is no velocity graph.
     ValueError
-        If cells were removed since it was computed, fewer than 20 have edges, or `scale` or
-        `tolerance` is not positive.
+        If cells were removed since the graph was computed, fewer than 20 cells have edges, or
+        `scale` or `tolerance` is not positive.
 
     References
     ----------
@@ -122,7 +122,7 @@ def terminal_states(
 
 @dataclass(frozen=True, eq=False)
 class TerminalScores:
-    """Scores of all cells, NaN without edges, and the number of regions of each kind."""
+    """Scores of all cells (NaN without edges), and the numbers of root and end regions."""
 
     roots: Float64Array
     ends: Float64Array
@@ -133,7 +133,7 @@ class TerminalScores:
 def terminal_scores(
     stored: StoredGraph, *, scale: float, tolerance: float = 1e-3, rng: int, n_threads: int
 ) -> TerminalScores:
-    """Return what :func:`terminal_states` writes."""
+    """Return the results of :func:`terminal_states`."""
     check_positive("tolerance", tolerance)
     check_positive("scale", scale)
     fit = stored.fit
@@ -142,19 +142,20 @@ def terminal_scores(
     connected = followed | (np.diff(edges.indptr) > 0)
     if connected.sum() < _FEWEST_CELLS:
         msg = (
-            f"{int(connected.sum())} cells have edges in the velocity graph; fewer than "
-            f"{_FEWEST_CELLS} have no root or end that could be told from the others."
+            f"{int(connected.sum())} cells have edges in the velocity graph, but at least "
+            f"{_FEWEST_CELLS} are needed to find roots and ends; rerun pp.neighbors, tl.velocity "
+            "and tl.velocity_graph with more cells."
         )
         raise ValueError(msg)
     neighbors = fit.inputs.distances(fit.graph.neighbors_key)
     around = SmoothingOperator.from_connectivities(neighbors).to_matrix()
     order = CellOrder.along(edges.indptr, edges.indices)
     edges = order.permuted(edges)
-    # where hardly any cell leads to a few, a walk against the arrows would never leave these
+    # without the step `around`, walks cannot leave cells to which hardly any edge leads
     walk = row_products(around, n_threads).T @ _against(edges, scale, n_threads, order)
     start = Names(fit.inputs.cell_hashes, rng).uniform("start of a walk")
     roots, n_roots = _regions(walk, around, connected, tolerance, start)
-    del edges, walk  # each as large as the graph
+    del edges, walk  # each takes as much memory as the graph
     forward = stored.transitions(scale, n_threads, self_transitions=False, order=order)
     walk = row_products(forward, n_threads, order).T
     ends, n_ends = _regions(walk, around, connected, tolerance, start)
@@ -164,7 +165,7 @@ def terminal_scores(
 def _against(
     edges: sp.csr_matrix[Any], scale: float, n_threads: int, order: CellOrder
 ) -> LinearOperator:
-    """Return the step of a distribution against the edges; where no edge leads, walks end."""
+    """Return one step of a walk against the edges; walks stop at cells to which no edge leads."""
     weights = weights_against(edges, scale, n_threads)
     chances = sp.csr_matrix((weights, edges.indices, edges.indptr), shape=edges.shape)
     back = row_products(chances, n_threads, order)
@@ -180,9 +181,9 @@ def _regions(
     tolerance: float,
     start: Float64Array,
 ) -> tuple[Float64Array, int]:
-    """Return a score per cell of where a walk stays, and the number of regions."""
+    """Return a score per cell for the end of walks, and the number of regions."""
     vectors, _ = lasting_distributions(walk, start, tolerance=tolerance)
-    # what is left of numbers that small is no share of a walk
+    # smaller values are rounding errors
     low = np.percentile(vectors, 2, axis=0)
     shares = share_of_largest(np.where(vectors < low, 0.0, vectors))
     score = share_of_largest((around @ shares).sum(axis=1))

@@ -30,26 +30,27 @@ def transition_matrix(
     key_added: str | None = None,
     n_threads: int | None = None,
 ) -> None:
-    r"""Turn the velocity graph into transition probabilities.
+    r"""Compute transition probabilities from the velocity graph.
 
     .. math:: T_{ij} = e^{\lambda c_{ij}} / \textstyle\sum_k e^{\lambda c_{ik}}
 
-    over the stored edges of both signs. The signed variant, which arrows are drawn from, is
-    :math:`\mathrm{sign}(c)\,(e^{\lambda |c|} - 1)`, rows divided by the sum of absolute values.
+    over the edges of the velocity graph. The signed variant, from which arrows are computed, is
+    :math:`\mathrm{sign}(c)\,(e^{\lambda |c|} - 1)`; each row is divided by the sum of its absolute
+    values.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.velocity_graph`.
     velocity_key
-        Prefix of that result.
+        Prefix of the fit.
     scale
-        λ, the inverse width of the kernel.
+        λ, the inverse width of the exponential kernel.
     self_transitions
-        Let a cell stay with clip(P98(c) − c, 0, 1), c its largest correlation, in the place
-        of a correlation on the diagonal.
+        Use clip(P98(c) − c, 0, 1) as the correlation of a cell with itself, where c is the largest
+        correlation of the cell and P98(c) the 98th percentile of c.
     signed
-        Which variant.
+        Compute the signed variant.
     key_added
         Name of the result; None means ``"velocity_transitions"`` for
         ``velocity_key="velocity"``.
@@ -61,10 +62,10 @@ def transition_matrix(
     None. Sets:
 
     ``obsp["velocity_transitions"]``
-        CSR float32, cells × cells. Rows of the unsigned variant sum to 1; a cell without edges
-        stays where it is, or has an empty row without self-transitions.
+        CSR float32, cells × cells. Rows of the unsigned variant sum to 1. A cell without edges has
+        a self-transition of 1 or, without self-transitions, an empty row.
     ``uns["velocity_params"]["transitions"]``
-        Scale and variant of every matrix that was made.
+        Scale and variant of every matrix.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def transition_matrix(
         If there is no velocity graph.
     ValueError
         If `scale` is not positive, cells were removed since the graph was computed, or `key_added`
-        is the name of something else.
+        is already the name of another matrix in ``obsp``.
 
     References
     ----------

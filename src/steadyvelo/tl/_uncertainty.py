@@ -1,4 +1,4 @@
-"""How errors of a fit's ratios are found: folds of genes and cells, and the graphs of these."""
+"""How standard errors are computed: folds of genes and cells, and their neighbour graphs."""
 
 from __future__ import annotations
 
@@ -42,10 +42,11 @@ __all__ = ["Errors", "bytes_per_value", "check_crossfit", "folds_hash"]
 
 @dataclass(frozen=True, eq=False)
 class Errors:
-    """How errors are found, for any genes of one AnnData: its folds are the same for all of them.
+    """How standard errors are computed, with the same folds for all genes of one AnnData.
 
-    `samples` are numbers of each cell's sample, None where cells are independent; `splits` are
-    folds of all genes and of the cells with their graphs, none for the sandwich.
+    `samples` has the number of each cell's sample, or is None if cells are independent. `splits`
+    are the folds of all genes and cells with their graphs, one per repeat, and empty for the
+    sandwich.
     """
 
     choice: ErrorChoice
@@ -54,7 +55,7 @@ class Errors:
 
     @classmethod
     def make(cls, inputs: Inputs, choice: ErrorChoice, options: FitOptions) -> Errors:
-        """Cut genes and cells as often as is asked for, and find neighbours for each fold."""
+        """Split genes and cells into folds for each repeat, and find neighbours for each fold."""
         samples = sample_codes(inputs.adata, choice.sample_key)
         n_repeats = choice.n_repeats if choice.method == "crossfit" else 0
         splits = [_split(inputs, choice, repeat, options) for repeat in range(n_repeats)]
@@ -62,9 +63,9 @@ class Errors:
 
     @classmethod
     def of_fit(cls, fit: Fit, choice: ErrorChoice | None = None) -> Errors:
-        """Return how a fit found errors, or another choice does; the sandwich where it found none.
+        """Return the errors of a fit, or of another choice; the sandwich if the fit has no errors.
 
-        Refused if the folds of the fit cannot be made again.
+        Raises an error if the folds of the fit cannot be made again.
         """
         made = fit.params.made_from.folds_hash
         if choice is None:
@@ -73,14 +74,15 @@ class Errors:
                 choice = replace(choice, method="sandwich")
             if made is not None and made != folds_hash(fit.adata, choice.gene_clusters):
                 msg = (
-                    "genes, or which are used or highly variable, have changed since the fit: its "
-                    f"folds cannot be made again. Rerun tl.velocity(key_added={fit.key!r})."
+                    "the folds of the fit cannot be made again, because genes, or the columns of "
+                    "var that mark used or highly variable genes, have changed since the fit; "
+                    f"rerun tl.velocity(adata, uncertainty='crossfit', key_added={fit.key!r})."
                 )
                 raise ValueError(msg)
         return cls.make(fit.inputs, choice, fit.options)
 
     def of(self, source: CountsSource) -> Uncertainty:
-        """Return how errors of the genes of a source are found."""
+        """Return the errors for the genes of a source."""
         shared: dict[str, Any] = {
             "scales": np.stack([source.spliced_scale, source.unspliced_scale]),
             "level": self.choice.level,
@@ -98,42 +100,41 @@ class Errors:
         limits: Limits,
         samples: NDArray[np.intp] | None = None,
     ) -> GroupRatios:
-        """Return the ratios under several rules with what tells them apart; scores by sample."""
+        """Return the ratios under several rules, with their scores summed by sample."""
         n_cells, bytes_each = len(source.spliced_scale), bytes_per_value(self.choice, len(rules))
         blocks = limits.of_blocks(n_cells, bytes_each)
         return fit_groups(source, rules, self.of(source), samples=samples, **blocks)
 
 
 def check_crossfit(fit: Fit) -> None:
-    """Refuse a fit without cross-fitted errors."""
+    """Raise an error if a fit has no cross-fitted errors."""
     method = fit.options.errors.method
     if method != "crossfit":
         msg = (
-            f"the fit was made with uncertainty={method!r}; directions need neighbours from other "
-            "genes: run tl.velocity(adata, uncertainty='crossfit', "
-            f"key_added={fit.key!r})."
+            f"the fit was made with uncertainty={method!r}, but directions need cross-fitting; run "
+            f"tl.velocity(adata, uncertainty='crossfit', key_added={fit.key!r})."
         )
         raise ValueError(msg)
 
 
 def bytes_per_value(choice: ErrorChoice, n_rules: int | None = None) -> int:
-    """Return what a value of a block takes with everything that is made of it.
+    """Return the bytes of memory per value of a block, with all arrays computed from it.
 
-    Genes are fitted under `n_rules`; None means those of one fit, with cross-fitting that of the
-    test of its offset as well.
+    `n_rules` is the number of fits per gene; None means one fit, with cross-fitting also the fit
+    that tests its offset.
     """
     if choice.method is None:
         return BYTES_PER_VALUE
     if choice.method == "sandwich":
-        # counts of the second layer, weights, what cells give; for every rule the instruments
+        # counts of the second layer, weights and scores; instruments for every rule
         return BYTES_PER_VALUE + 16 + 8 * (n_rules or 1)
-    # counts of the second layer; counts of a fold and their moments; for every rule what cells
-    # give and the instruments
+    # counts of the second layer; counts of a fold and their moments; scores and instruments for
+    # every rule
     return BYTES_PER_VALUE + 12 + 12 * (n_rules or 2)
 
 
 def folds_hash(adata: AnnData, gene_clusters: str | None) -> str:
-    """Return a short hash of what folds of genes are made from."""
+    """Return a short hash of the columns from which folds of genes are made."""
     columns = [component_genes(adata)]
     if gene_clusters is not None:
         columns.append(pd.factorize(adata.var[gene_clusters])[0])
@@ -141,12 +142,12 @@ def folds_hash(adata: AnnData, gene_clusters: str | None) -> str:
 
 
 def _split(inputs: Inputs, choice: ErrorChoice, repeat: int, options: FitOptions) -> Split:
-    """Divide genes and cells into two folds and find the neighbours for each fold of genes."""
+    """Split genes and cells into two folds, and find the neighbours for each fold of genes."""
     adata, cells, seed = inputs.adata, inputs.cells, choice.rng
     cell_fold = Names(inputs.cell_hashes, seed).halves(f"cells of repeat {repeat}")
     params = neighbor_params(adata, options.neighbors_key)
     if external(params):
-        # these neighbours do not come from these counts: they are the same for all genes
+        # neighbours that were not found from these counts are used for all genes
         stored = inputs.connectivities(options.neighbors_key)
         graph = SmoothingOperator.from_connectivities(stored, cells).without_self()
         return Split(np.zeros(adata.n_vars, dtype=np.int8), cell_fold, (graph, graph))
@@ -162,12 +163,12 @@ def _split(inputs: Inputs, choice: ErrorChoice, repeat: int, options: FitOptions
 def _graph(
     adata: AnnData, spliced: str, genes: NDArray[np.bool_], params: dict[str, Any], seed: int
 ) -> SmoothingOperator:
-    """Return means over the nearest neighbours by some genes, each cell itself left out."""
+    """Return the smoothing over nearest neighbours from some genes, without each cell itself."""
     n_neighbors = min(int(params.get("n_neighbors", 30)), adata.n_obs - 1)
-    # half of the genes may not have as many; one more says how large components of noise are
+    # half of the genes may have fewer components; one more measures the variance of noise
     most = min(adata.n_obs, int(genes.sum())) - 1
     n_pcs = min(int(params.get("n_pcs", 30) or 30) + 1, most)
-    # sizes over all genes would carry counts of the other fold into the neighbours of this one
+    # library sizes over all genes would include counts of the other fold
     components = principal_components(adata, spliced, genes, n_pcs, seed, alone=True)
     signal = _signal(np.asarray(components, dtype=np.float32))
     indices, _ = nearest_neighbors(signal, n_neighbors, rng=seed)
@@ -177,12 +178,12 @@ def _graph(
 
 
 def _signal(components: NDArray[np.float32]) -> NDArray[np.float32]:
-    r"""Return all components but the last, each as far as its variance is above that of the last.
+    r"""Return all components except the last, scaled down by the variance of the last.
 
     .. math:: p_k \sqrt{1 - \lambda_K / \lambda_k}
 
-    Components of noise alone have almost equal variances: which of them are among the first K, and
-    with them the neighbours, would change with every gene.
+    Components that contain only noise have almost equal variances. Without scaling, small changes
+    of the genes would decide which of them are among the first K, and would change the neighbours.
     """
     if components.shape[1] < 2:
         return components
@@ -192,26 +193,26 @@ def _signal(components: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _gene_halves(inputs: Inputs, choice: ErrorChoice, purpose: str) -> NDArray[np.int8]:
-    """Divide the genes into two folds; those of one cluster stay together."""
+    """Split the genes into two folds; genes of one cluster are in the same fold."""
     fold = Names(inputs.gene_hashes, choice.rng).halves(purpose)
     if choice.gene_clusters is None:
         return fold
     column = check_key(
-        inputs.adata, "var", choice.gene_clusters, "name the column that holds gene clusters."
+        inputs.adata, "var", choice.gene_clusters, "name a column with clusters of genes."
     )
-    # a gene without a cluster is one of its own
+    # a gene without a cluster counts as a cluster of one gene
     codes, names = pd.factorize(column)
     if len(names) + int((codes < 0).sum()) < 2:
         msg = (
-            f"var[{choice.gene_clusters!r}] has one cluster; folds of genes need at least two: "
-            "name another column, or leave gene_clusters=None."
+            f"var[{choice.gene_clusters!r}] has one cluster, but folds of genes need at least two; "
+            "name another column, or use gene_clusters=None."
         )
         raise ValueError(msg)
     clusters = Names(hash_names(names), choice.rng)
     sizes = np.bincount(codes[codes >= 0], minlength=len(names))
     order = np.lexsort([clusters.numbers("order"), -sizes])
     of_cluster = clusters.halves(purpose)
-    # of two clusters of like size each goes to another fold, so that folds are of like size
+    # two clusters of similar size go to different folds, so that folds have similar sizes
     first, second = order[: len(order) // 2 * 2].reshape(-1, 2).T
     of_cluster[second] = 1 - of_cluster[first]
     return np.where(codes < 0, fold, of_cluster[codes]).astype(np.int8)

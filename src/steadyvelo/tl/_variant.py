@@ -1,4 +1,4 @@
-"""A fit made again under another choice, on a copy that shares the counts."""
+"""A fit repeated under another setting, on a copy that shares the counts."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Variant", "fit_variant", "other_size_factors"]
 
-# under which a variant is written on its copy
+# prefix of the variant on its copy
 KEY = "velocity"
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What is done otherwise than a fit did it: its options, the neighbours, the size factors.
+    """A change of a fit: of its options, its neighbours or its size factors.
 
-    `n_neighbors` are found anew, None keeps the graph; `other_sizes` takes the size factors that
-    the fit did not use.
+    With `n_neighbors`, this number of neighbours is found anew; None keeps the graph. `other_sizes`
+    uses the size factors (common or per-layer) that the fit did not use.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -42,15 +42,16 @@ class Variant:
 
 
 def other_size_factors(fit: Fit) -> Literal["per_layer", "common"]:
-    """Return the method of size factors that was not used."""
+    """Return the method of size factors that the fit did not use."""
     made = _keys.SIZE_PARAMS.read(fit.adata, default={}).get("method", "per_layer")
     return "per_layer" if made == "common" else "common"
 
 
 def fit_variant(fit: Fit, variant: Variant, basis: str, limits: Limits) -> Fit:
-    """Fit again, on an AnnData with the counts, neighbours and embedding of another.
+    """Repeat a fit with a change, on a copy that shares counts, neighbours and embedding.
 
-    Nothing is said that the fit itself has said: cells that are left out, few velocity genes.
+    Warnings that the fit of the user has already given, such as few velocity genes, are not
+    repeated.
     """
     adata, options = fit.adata, fit.options
     key, clusters = options.neighbors_key, options.errors.gene_clusters
@@ -77,7 +78,7 @@ def fit_variant(fit: Fit, variant: Variant, basis: str, limits: Limits) -> Fit:
 
 
 def _change_sizes(copy: AnnData, fit: Fit) -> None:
-    """Give a copy the size factors that were not used, from the same sizes and cells."""
+    """Compute the size factors that the fit did not use, from the same library sizes and cells."""
     made = _keys.SIZE_PARAMS.read(fit.adata, default={})
     sizes = {name: str(made.get(name, "layer")) for name in ("spliced_size", "unspliced_size")}
     pp.size_factors(
@@ -91,7 +92,7 @@ def _change_sizes(copy: AnnData, fit: Fit) -> None:
 
 
 def _change_neighbors(copy: AnnData, fit: Fit, n_neighbors: int) -> None:
-    """Find another number of neighbours, as the graph's were found."""
+    """Find another number of neighbours, with the parameters of the neighbour graph."""
     key = fit.options.neighbors_key
     n_pcs = int(neighbor_params(fit.adata, key).get("n_pcs", 30) or 30)
     spliced = fit.options.spliced

@@ -1,4 +1,4 @@
-"""The steady-state fit of every gene, and the velocities that follow from it."""
+"""The steady-state fit of every gene, and velocities."""
 
 from __future__ import annotations
 
@@ -59,51 +59,52 @@ def velocity(
 
     .. math:: v = u - \gamma s - o
 
-    on smoothed, size-normalised abundances u and s, with γ (in units of the splicing rate) and
-    o from least squares over the cells that are taken to be at steady state. Layers ``Ms``
-    and ``Mu`` are used where they exist, else counts are smoothed on the fly.
+    with the smoothed, normalised abundances u and s, and γ (in units of the splicing rate) and o
+    from least squares over the extreme cells, which are assumed to be at steady state. The layers
+    ``Ms`` and ``Mu`` are used if they exist; otherwise counts are smoothed during the fit.
 
     Parameters
     ----------
     adata
         Cells × genes with counts, size factors and neighbours, or with ``Ms`` and ``Mu``.
     weights
-        Which cells are taken to be at steady state: a rule by name (see
-        :func:`steadyvelo.model.steady_state_weights`), or weights of shape (cells,) or (cells,
-        genes), not negative. ``"extremes"`` takes the cells at or above the 95 % quantile, and
-        with an offset those at or below the 5 % quantile as well; :class:`steadyvelo.Extremes`
-        takes other quantiles.
+        Weights of cells in the fit: the name of a rule (see
+        :func:`steadyvelo.model.steady_state_weights`), or an array of shape (cells,) or (cells,
+        genes) without negative values. ``"extremes"`` uses the cells at or above the 95 % quantile
+        of expression and, with an offset, also those at or below the 5 % quantile;
+        :class:`steadyvelo.Extremes` sets other quantiles.
     offset
-        False fits through the origin, True fits a line; ``"nonnegative"`` fits a line and, where
-        its offset is negative, again through the origin. An offset stands for unspliced
-        signal unrelated to the spliced transcript, not for basal transcription.
+        False fits a line through the origin, True a line with an offset; ``"nonnegative"`` fits an
+        offset and, if it is negative, a line through the origin. The offset describes unspliced
+        signal that is unrelated to the spliced transcript, not basal transcription.
     groups, groupby
-        Categories of ``obs[groupby]`` to which the fit is restricted; None means all cells.
+        Clusters (values of ``obs[groupby]``) to whose cells the fit is restricted; None means all
+        cells.
     min_r2, min_gamma
-        Velocity genes have larger R² and γ than these.
+        R² and γ of velocity genes are larger than these values.
     r2
-        R² of the fit itself (``"fit"``) or of an unweighted fit to all cells
-        (``"all_cells"``); in either case over all cells, and not adjusted for degrees of freedom.
+        R² of the fit (``"fit"``) or of an unweighted fit to all cells (``"all_cells"``). Both are
+        computed over all cells and not adjusted for degrees of freedom.
     highly_variable
-        Ask velocity genes to be marked in ``var["highly_variable"]``.
+        Require that velocity genes are True in ``var["highly_variable"]``.
     uncertainty
-        How to find standard errors and intervals of γ. ``"sandwich"`` keeps the fit; its standard
-        errors take into account how counts were smoothed, and are somewhat too small.
-        ``"crossfit"`` fits with instruments from other cells and neighbours from other genes: its
-        intervals cover as often as they say, and velocities use its γ.
-        :class:`steadyvelo.Sandwich` and :class:`steadyvelo.CrossFit` are the same with options
-        (level, repeats, clusters of genes). None computes no errors. ``docs/uncertainty.md``
-        derives and measures both.
+        How standard errors and intervals of γ are computed. ``"sandwich"`` does not change the fit;
+        its standard errors take into account which cells share counts, and are somewhat too small.
+        ``"crossfit"`` uses weights from other cells and neighbours from other genes; its intervals
+        have the stated coverage, and velocities use its γ. :class:`steadyvelo.Sandwich` and
+        :class:`steadyvelo.CrossFit` set options (level, repeats, clusters of genes). None computes
+        no errors. ``docs/uncertainty.md`` derives both methods and measures their coverage.
     sample_key
-        Column of ``obs`` with samples (donors, replicates): errors are then between samples, with
-        one degree of freedom less than there are samples. None takes cells as independent.
+        Column of ``obs`` with samples (donors, replicates). Standard errors are then computed from
+        differences between samples, with one degree of freedom less than there are samples. None
+        treats cells as independent.
     rng
-        Seed of the folds of cells and genes: a whole number, a `numpy.random.Generator` that gives
-        one, or None for one from the system. It is recorded. Each cell and gene draws its fold by
-        its name, so that the order of cells and genes does not matter.
+        Seed of the folds of cells and genes: a whole number, a `numpy.random.Generator` that draws
+        one, or None to let the system draw one. The seed is recorded. The fold of a cell or gene
+        depends on its name, not on the order of cells and genes.
     dense
-        Write the layers ``velocity``, ``Ms`` and ``Mu``, which scVelo and CellRank read.
-        Without them any gene is recomputed from counts when it is needed.
+        Write the layers ``velocity``, ``Ms`` and ``Mu``, which scVelo and CellRank read. Without
+        these layers, a gene is recomputed from counts when it is needed.
     key_added
         Prefix of everything that is written.
     spliced, unspliced
@@ -111,58 +112,59 @@ def velocity(
     neighbors_key
         Name of the neighbour graph in ``uns``; None means scanpy's default.
     max_memory
-        Memory that dense layers and gene blocks may take, in bytes or as ``"8GB"``; None means
-        ``settings.max_memory``, or what is available for layers, and a quarter of it, at most
-        1.5 GB, for blocks.
+        Memory for dense layers and gene blocks, in bytes or as ``"8GB"``; None means
+        ``settings.max_memory``, or the available memory for layers and a quarter of it, at most 1.5
+        GB, for blocks.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar, None follows ``settings.progress``; a function is called with the share
-        done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share of
+        the work that is done, in (0, 1].
 
     Returns
     -------
     None. Sets, for ``key_added="velocity"``:
 
     ``var["velocity_gamma"]``, ``var["velocity_offset"]``, ``var["velocity_r2"]``
-        The fit; NaN for a gene that has none.
+        γ, offset and R² of the fit; NaN for a gene without a fit.
     ``var["velocity_genes"]``, ``var["velocity_reason"]``
-        Genes that meet all criteria, and the first criterion another gene fails.
-    ``var["velocity_r2_passes"]`` and one such column per criterion
-        Whether it is met.
+        Genes that meet all criteria; for other genes, the first criterion that they fail.
+    ``var["velocity_r2_passes"]`` and one column for every other criterion
+        Whether the criterion is met.
     ``var["velocity_fit_cells"]``
-        Number of cells with weight in the fit.
+        Number of cells whose weight in the fit is not zero.
     ``var["velocity_gamma_se"]``, ``var["velocity_gamma_low"]``, ``var["velocity_gamma_high"]``
-        With `uncertainty`: the standard error of γ (NaN where fewer than 10 molecules stand behind
-        it) and its interval, infinite where nothing bounds γ.
+        With `uncertainty`: the standard error of γ (NaN below 10 effective molecules) and its
+        interval, which is infinite if the data give no bound for γ.
     ``var["velocity_offset_se"]``, ``var["velocity_gamma_offset_covariance"]``
-        With `uncertainty`: standard error of the offset and its covariance with γ; 0 without one.
+        With `uncertainty`: standard error of the offset and its covariance with γ; 0 without an
+        offset.
     ``var["velocity_gamma_molecules"]``, ``var["velocity_effective_cells"]``
-        Effective number of unspliced molecules and of cells (or samples) behind γ.
+        Effective numbers of unspliced molecules and of cells (or samples) that determine γ.
     ``var["velocity_offset_p"]``, ``var["velocity_offset_fdr"]``
-        Test of the hypothesis that the offset is 0, and the same adjusted for false discoveries
-        (Benjamini and Hochberg). Of a fit through the origin to the upper cells it takes the lower
-        ones as well, and needs ``"crossfit"``: instruments of the fit itself reject far too often.
+        P-value of the hypothesis that the offset is 0, and its false discovery rate (Benjamini and
+        Hochberg). For a fit through the origin, the test uses also the cells at the lower end, and
+        needs ``"crossfit"``: with the weights of the fit itself it would reject far too often.
     ``layers["velocity"]``, ``layers["Ms"]``, ``layers["Mu"]``
         With ``dense=True``: float32; velocities are NaN for genes without a fit.
     ``obs["velocity_weights"]`` or ``layers["velocity_weights"]``
-        Weights that were given as an array.
+        The weights, if they were given as an array.
     ``uns["velocity_params"]``
-        Every parameter, the version, and hashes of what went in.
+        Every parameter, the version, and hashes of the inputs.
 
     Raises
     ------
     KeyError
         If counts, size factors, neighbours or groups are missing.
     ValueError
-        If counts are negative or not finite, weights have another shape, or a choice is unknown.
+        If counts are negative or not finite, weights have a wrong shape, or an option is unknown.
     MemoryError
-        If dense layers would not fit; nothing is computed then.
+        If dense layers need more memory than is allowed; nothing is computed then.
 
     Warns
     -----
     SteadyveloWarning
-        If fewer than two genes meet the criteria; thresholds are not lowered.
+        If fewer than two genes meet the criteria for velocity genes.
 
     References
     ----------

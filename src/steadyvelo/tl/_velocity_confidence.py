@@ -42,39 +42,39 @@ def velocity_confidence(
         \operatorname{mean}_{j \in N(i)} \rho(v_i, v_j)\Bigr), \\
         \text{confidence of transitions} = \rho\Bigl(v_i, \textstyle\sum_j T_{ij} (x_j - x_i)\Bigr)
 
-    N(i) are the nearest neighbours the velocity graph was made with, T its transition
-    probabilities with self-transitions, x smoothed spliced abundances. Neighbours share most of the
-    counts they are smoothed from: a high confidence says that velocities vary smoothly, not
-    that they are right. The result depends on counts, neighbours and fit alone.
+    N(i) are the nearest neighbours from which the velocity graph was computed, T are its transition
+    probabilities with self-transitions, and x are smoothed spliced abundances. Smoothed values of
+    neighbours share most of their counts: high confidence means that velocities vary smoothly, not
+    that they are correct.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.velocity_graph`.
     velocity_key
-        Prefix of that result.
+        Prefix of the fit.
     scale
         λ of the transition probabilities; see :func:`steadyvelo.tl.transition_matrix`.
     max_memory
-        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
-        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
+        Memory for gene blocks, in bytes or as ``"8GB"``; None means ``settings.max_memory``, or a
+        quarter of the available memory, at most 1.5 GB.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar, None follows ``settings.progress``; a function is called with the share
-        done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share of
+        the work that is done, in (0, 1].
 
     Returns
     -------
     None. Sets, for ``velocity_key="velocity"``:
 
     ``obs["velocity_length"]``
-        In molecules per splicing time.
+        Length, in molecules per splicing time.
     ``obs["velocity_confidence"]``
-        In [0, 1]; NaN for a cell without neighbours, or next to one whose velocity is the same
-        in all genes.
+        Confidence, in [0, 1]; NaN if a cell has no neighbours, or if the velocity of one of them is
+        the same in all genes.
     ``obs["velocity_confidence_transition"]``
-        In [−1, 1]; NaN for a cell without transitions.
+        Confidence of transitions, in [−1, 1]; NaN for a cell without transitions.
 
     Raises
     ------
@@ -114,6 +114,6 @@ def velocity_confidence(
         )
     length, confidence, along = (values[velocities.order.row_of_cell] for values in rows)
     _keys.LENGTH.write(adata, length, velocity_key)
-    # a mean of correlations under 0 says no more than none
+    # the definition sets negative means to 0
     _keys.CONFIDENCE.write(adata, np.maximum(confidence, 0.0), velocity_key)
     _keys.CONFIDENCE_TRANSITION.write(adata, along, velocity_key)

@@ -32,25 +32,25 @@ def velocity_embedding(
     self_transitions: bool = True,
     n_threads: int | None = None,
 ) -> None:
-    r"""Draw velocities as arrows on an embedding.
+    r"""Compute the arrow of each cell on an embedding.
 
     .. math::
         a_i = \sum_j T_{ij} d_{ij} - \bar T_i \sum_j d_{ij},
         \quad d_{ij} = (e_j - e_i) / \lVert e_j - e_i \rVert
 
-    with the signed transition probabilities T of :func:`steadyvelo.tl.transition_matrix` and j
-    over the stored edges. An arrow is a mean of unit displacements: its direction can be read,
-    its length (at most 1, however the embedding is scaled) says how much the edges agree, not how
-    fast a cell changes.
+    with the signed transition probabilities T of :func:`steadyvelo.tl.transition_matrix` and the
+    edges j of cell i. An arrow is a mean of unit displacements. Its length (at most 1, for any
+    scale of the embedding) measures the agreement between the edges of a cell, not how fast the
+    cell changes.
 
     Parameters
     ----------
     adata
-        Result of :func:`steadyvelo.tl.velocity_graph` with an embedding.
+        Result of :func:`steadyvelo.tl.velocity_graph`, with an embedding.
     basis
         Name of the embedding: ``obsm["X_umap"]`` for ``"umap"``.
     velocity_key
-        Prefix of that result.
+        Prefix of the fit.
     scale, self_transitions
         As in :func:`steadyvelo.tl.transition_matrix`.
     n_threads
@@ -63,14 +63,15 @@ def velocity_embedding(
     ``obsm["velocity_umap"]``
         Arrows, float64, cells × dimensions of the embedding; NaN for cells without edges.
     ``uns["velocity_params"]["embeddings"]``, ``uns["velocity_params"]["arrows"]``
-        Names of the embeddings that have arrows, and how they were made.
+        Names of the embeddings that have arrows, and their parameters.
 
     Raises
     ------
     KeyError
-        If there is no such embedding, or no velocity graph.
+        If the embedding or the velocity graph is missing.
     ValueError
-        If the embedding is not finite, or cells were removed since the graph was computed.
+        If the embedding has values that are not finite, or cells were removed since the graph was
+        computed.
 
     Warns
     -----
@@ -106,7 +107,7 @@ def velocity_embedding(
 def make_arrows(
     fit: Fit, basis: str, n_threads: int, *, scale: float = 10.0, self_transitions: bool = True
 ) -> None:
-    """Do what :func:`velocity_embedding` says."""
+    """Do the work of :func:`velocity_embedding`."""
     adata, embedding = fit.adata, check_finite_embedding(fit.adata, basis)
     made = {"scale": scale, "self_transitions": self_transitions}
     arrows = StoredGraph.read(fit).arrows(embedding, n_threads=n_threads, **made)

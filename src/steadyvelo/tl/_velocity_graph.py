@@ -1,4 +1,4 @@
-"""Correlations between velocities and the differences to other cells."""
+"""Correlations between velocities and differences in expression to other cells."""
 
 from __future__ import annotations
 
@@ -40,34 +40,34 @@ def velocity_graph(
     n_threads: int | None = None,
     progress: ShowProgress | None = None,
 ) -> None:
-    r"""Correlate every cell's velocity with the differences to its neighbours and theirs.
+    r"""Correlate each cell's velocity with its differences in expression to cells near it.
 
     .. math:: c_{ij} = \operatorname{corr}_g(x_{jg} - x_{ig},\; v_{ig})
 
-    over the velocity genes g, for the edges i → j of two steps on the graph of nearest
-    neighbours. x are smoothed spliced abundances.
+    over the velocity genes g, for the neighbours j of cell i and their neighbours. x are smoothed
+    spliced abundances.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.velocity`.
     velocity_key
-        Prefix of that result.
+        Prefix of the fit.
     n_recurse_neighbors
-        Steps on the neighbour graph: 1 for neighbours, 2 for neighbours and theirs.
+        Steps on the neighbour graph: 1 for neighbours, 2 also for the neighbours of neighbours.
     sqrt_transform
-        Correlate :math:`\mathrm{sign}(y)\sqrt{|y|}` of differences and velocities in their
-        place, which gives genes of high expression less weight.
+        Correlate :math:`\mathrm{sign}(y)\sqrt{|y|}` instead of the differences and velocities y,
+        which gives highly expressed genes less weight.
     neighbors_key
-        Name of the neighbour graph in ``uns``; None means the one the fit was smoothed with.
+        Name of the neighbour graph in ``uns``; None means the neighbour graph of the fit.
     max_memory
-        Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
-        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
+        Memory for gene blocks, in bytes or as ``"8GB"``; None means ``settings.max_memory``, or a
+        quarter of the available memory, at most 1.5 GB.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress
-        True shows a bar, None follows ``settings.progress``; a function is called with the share
-        done, in (0, 1].
+        True shows a bar, None follows ``settings.progress``; a function is called with the share of
+        the work that is done, in (0, 1].
 
     Returns
     -------
@@ -76,12 +76,13 @@ def velocity_graph(
     ``obsp["velocity_graph"]``, ``obsp["velocity_graph_neg"]``
         Positive and negative correlations, CSR float32, cells × cells.
     ``obs["velocity_self_transition"]``
-        clip(P98(c) − c, 0, 1), c a cell's largest correlation, P98 its 98th percentile.
+        clip(P98(c) − c, 0, 1) for each cell, where c is its largest correlation and P98(c) the 98th
+        percentile of c.
 
     Raises
     ------
     KeyError
-        If there are no velocities or no neighbours.
+        If the fit or the neighbour graph is missing.
     ValueError
         If cells, counts or neighbours have changed since the fit, or there are fewer than two
         velocity genes.
@@ -89,7 +90,7 @@ def velocity_graph(
     Warns
     -----
     SteadyveloWarning
-        If cells have no neighbours: they get no edges and no arrow.
+        If cells have no neighbours, and therefore no edges and no arrow.
 
     References
     ----------
@@ -127,7 +128,7 @@ def make_graph(
     sqrt_transform: bool = False,
     neighbors_key: str | None = None,
 ) -> None:
-    """Do what :func:`velocity_graph` says."""
+    """Do the work of :func:`velocity_graph`."""
     adata, key, genes = fit.adata, fit.key, fit.graph_genes
     if neighbors_key is None:
         neighbors_key = fit.options.neighbors_key
@@ -153,9 +154,10 @@ def correlated(
     size: int,
     n_threads: int,
 ) -> StoredGraph:
-    """Return the graph along `direct`, a CSR pattern, and as many steps further as `made` says.
+    """Return the velocity graph for the neighbours `direct` and the parameters `made`.
 
-    Blocks hold expression and velocities of up to `size` genes, their rows in the order given.
+    `direct` is the pattern of a CSR matrix. Blocks have the expression and velocities of up to
+    `size` genes, with rows in the order `order`.
     """
     indptr, indices = recursive_neighbors(
         *order.relabel(*direct), n_steps=made.n_recurse_neighbors, n_threads=n_threads

@@ -55,30 +55,32 @@ def velocity_pseudotime(
 ) -> None:
     r"""Order cells by their distance from a root along the velocity graph.
 
-    Diffusion pseudotime d on the graph of absolute correlations
-    :math:`|c_{ij}| + |c_{ji}|`, from a root r and back from an end e,
+    The pseudotime is computed from diffusion distances d on the graph of absolute correlations
+    :math:`|c_{ij}| + |c_{ji}|`, to a root r and to an end e,
 
     .. math:: t_i = \tfrac12 \bigl(d_{ri} / \max d_r + 1 - d_{ei} / \max d_e\bigr)
 
-    scaled to [0, 1]. Root and end are found as :func:`steadyvelo.tl.terminal_states` does, whether
-    it ran or not. The arrows choose the two cells; the order between them follows from which
-    cells are alike, so that a pseudotime exists where no arrow is determined.
+    and scaled to [0, 1]. By default, root and end are the cells with the highest mean scores of
+    :func:`steadyvelo.tl.terminal_states` in their neighbourhoods. Velocities decide only which two
+    cells are root and end; the order between them depends on the similarity of cells. A pseudotime
+    can therefore be computed even if no direction is significant.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.velocity_graph`.
     root, end
-        Names of cells; ``"auto"`` finds them, None leaves one of the two out.
+        Names of cells; ``"auto"`` finds them. One of the two can be None and is then not used.
     velocity_key
-        Prefix of the graph.
+        Prefix of the fit.
     scale
-        λ of the transition probabilities by which roots and ends are found.
+        λ of the transition probabilities from which root and end are found.
     n_components
-        Eigenvectors of the diffusion.
+        Number of eigenvectors of the diffusion.
     rng
-        Seed of the vectors from which eigenvectors are searched: a whole number, a
-        `numpy.random.Generator` that gives one, or None for one from the system. It is recorded.
+        Seed of the start vectors of the search for eigenvectors: a whole number, a
+        `numpy.random.Generator` that draws one, or None to let the system draw one. The seed is
+        recorded.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
 
@@ -87,22 +89,22 @@ def velocity_pseudotime(
     None. Sets, for ``velocity_key="velocity"``:
 
     ``obs["velocity_pseudotime"]``
-        In [0, 1]; NaN for cells that nothing connects with root and end.
+        Pseudotime, in [0, 1]; NaN for cells that are not connected with root and end.
     ``uns["velocity_params"]["pseudotime"]``
-        Parameters, and the two cells.
+        Parameters, and the names of root and end.
 
     Raises
     ------
     KeyError
-        If there is no velocity graph, or no cell of that name.
+        If there is no velocity graph, or `root` or `end` is no name of a cell.
     ValueError
-        If both ends are left out or nothing connects them, or cells were removed since the graph
-        was computed.
+        If `root` and `end` are both None or are not connected, or cells were removed since the
+        graph was computed.
 
     Warns
     -----
     SteadyveloWarning
-        If cells get no pseudotime.
+        If some cells get no pseudotime.
 
     References
     ----------
@@ -122,13 +124,13 @@ def velocity_pseudotime(
     check_adata(adata)
     threads = count_threads(n_threads)
     if root is None and end is None:
-        msg = "root and end are both None; a pseudotime needs one of them."
+        msg = "root and end are both None; name a cell for one of them, or use 'auto'."
         raise ValueError(msg)
     check_whole_number("n_components", n_components, least=2)
     check_positive("scale", scale)
     unknown = [name for name in (root, end) if name not in (_FOUND, None, *adata.obs_names)]
     if unknown:
-        msg = f"cells {listed(unknown)} are not in adata.obs_names; check the spelling."
+        msg = f"adata.obs_names has no {listed(unknown)}; check the spelling of root and end."
         raise KeyError(msg)
     graph = StoredGraph.read(Fit.read(adata, velocity_key))
     places = _ends(graph, (root, end), scale=scale, rng=rng, n_threads=threads)
@@ -137,8 +139,8 @@ def velocity_pseudotime(
     without = int(np.isnan(time).sum())
     if without == adata.n_obs:
         msg = (
-            f"root {names[0]!r} and end {names[1]!r} lie in parts of the graph that nothing "
-            "connects; leave one of them out (root=None or end=None), or name cells of one part."
+            f"root {names[0]!r} and end {names[1]!r} are in parts of the velocity graph that are "
+            "not connected; use root=None or end=None, or name two cells of one part."
         )
         raise ValueError(msg)
     time = (time - np.nanmin(time)) / max(np.nanmax(time) - np.nanmin(time), np.finfo(float).tiny)
@@ -152,7 +154,7 @@ def velocity_pseudotime(
 def _time_between(
     graph: StoredGraph, places: list[int | None], n_components: int, rng: int, n_threads: int
 ) -> Float64Array:
-    """Return the mean of the times from the root and back from the end, where there are both."""
+    """Return the time from the root or back from the end, or the mean of both."""
     absolute = sp.csr_matrix(graph.positive - graph.negative)
     order = CellOrder.along(absolute.indptr, absolute.indices)
     absolute = order.permuted(absolute)
@@ -176,7 +178,7 @@ def _ends(
     rng: int,
     n_threads: int,
 ) -> list[int | None]:
-    """Return the places of root and end."""
+    """Return the positions of root and end among the cells."""
     fit = graph.fit
     names = list(fit.adata.obs_names)
     if _FOUND not in wanted:
@@ -187,7 +189,7 @@ def _ends(
     places: list[int | None] = []
     for name, score in zip(wanted, (scores.roots, scores.ends), strict=True):
         if name == _FOUND:
-            # a cell among many that are alike
+            # the mean over the neighbourhood prefers a cell among similar cells
             places.append(int(np.argmax(around @ np.nan_to_num(score))))
         else:
             places.append(None if name is None else names.index(name))
