@@ -20,13 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BAD_INPUT", "INTERRUPTED", "NO_VELOCITIES", "PIPE_CLOSED", "plain_errors"]
 
-<<<<<<< HEAD
 # exit codes: 0 success, 2 wrong usage (from typer), 3 wrong input, 4 too little splicing signal for
-# velocities, 130 Ctrl-C
-=======
-# exit codes: 0 done, 2 wrong usage (typer's), 3 input that cannot be used, 4 data without the
-# signal that velocities need, 130 Ctrl-C, 141 nobody reads the output any more
->>>>>>> wt_args
+# velocities, 130 Ctrl-C, 141 the reader of the output has closed it
 BAD_INPUT = 3
 NO_VELOCITIES = 4
 INTERRUPTED = 130
