@@ -14,15 +14,15 @@ from steadyvelo.model import Instruments
 
 
 @st.composite
-def instruments(draw, *, batches=False):
-    """Instruments and counts of some cells and genes, each cell of a batch where asked."""
+def instruments(draw, *, samples=False):
+    """Instruments and counts of some cells and genes, each cell of a sample where asked."""
     shape = draw(st.tuples(st.integers(2, 12), st.integers(1, 40)))
     h, h0 = (draw(hnp.arrays(np.float32, shape, elements=st.floats(0, 8, width=32))) for _ in "ab")
     s, u = (draw(hnp.arrays(np.int8, shape, elements=st.integers(0, 9))) for _ in "su")
     scales = draw(hnp.arrays(np.float64, (shape[0], 2), elements=st.floats(0.25, 4)))
     counts = (np.float32(x * d[:, None]) for x, d in zip((s, u), scales.T, strict=True))
     numbers = None
-    if batches:
+    if samples:
         numbers = draw(hnp.arrays(np.intp, shape[:1], elements=st.integers(0, 3)))
     return Instruments(h, h0, *counts, scales, numbers)
 
@@ -31,7 +31,7 @@ def of_cells(made, rows):
     """Instruments of some of the rows."""
     return Instruments(
         *(x[rows] for x in (made.h, made.h0, made.spliced, made.unspliced, made.scales)),
-        None if made.batches is None else made.batches[rows],
+        None if made.samples is None else made.samples[rows],
     )
 
 
@@ -48,9 +48,9 @@ ROUNDING = 1e-4
 
 
 @settings(max_examples=60, deadline=None)
-@given(data=st.data(), centred=st.booleans(), batches=st.booleans())
-def test_sums_over_parts_of_the_cells_add_to_the_whole(data, centred, batches):
-    made = data.draw(instruments(batches=batches))
+@given(data=st.data(), centred=st.booleans(), samples=st.booleans())
+def test_sums_over_parts_of_the_cells_add_to_the_whole(data, centred, samples):
+    made = data.draw(instruments(samples=samples))
     cut = data.draw(st.integers(1, len(made.h) - 1))
     parts = of_cells(made, slice(cut)), of_cells(made, slice(cut, None))
     whole, means = made.means(), parts[0].means() + parts[1].means()
@@ -59,21 +59,21 @@ def test_sums_over_parts_of_the_cells_add_to_the_whole(data, centred, batches):
     for by in (centring, None):
         added = parts[0].scores(by) + parts[1].scores(by)
         assert added.centring is by
-        if batches:
-            # the sums of a batch are those of its cells, whichever part has them
-            n_batches = made.batches.max() + 1
-            assert added.n_batches == n_batches
-            members = (made.batches == np.arange(n_batches)[:, None]).astype(float)
+        if samples:
+            # the sums of a sample are those of its cells, whichever part has them
+            n_samples = made.samples.max() + 1
+            assert added.n_samples == n_samples
+            members = (made.samples == np.arange(n_samples)[:, None]).astype(float)
             if by is None:
                 expected = members @ (made.h.astype(float) * made.spliced)
-                np.testing.assert_allclose(added.batch_spliced, expected, atol=1e-9)
+                np.testing.assert_allclose(added.sample_spliced, expected, atol=1e-9)
         assert_equal_sums(added, made.scores(by), ROUNDING)
 
 
 @settings(max_examples=40, deadline=None)
-@given(data=st.data(), centred=st.booleans(), batches=st.booleans())
-def test_no_order_of_the_cells_matters(data, centred, batches):
-    made = data.draw(instruments(batches=batches))
+@given(data=st.data(), centred=st.booleans(), samples=st.booleans())
+def test_no_order_of_the_cells_matters(data, centred, samples):
+    made = data.draw(instruments(samples=samples))
     order = np.array(data.draw(st.permutations(range(len(made.h)))))
     turned = of_cells(made, order)
     assert_equal_sums(turned.sums(centred=centred), made.sums(centred=centred), ROUNDING)
@@ -88,11 +88,11 @@ def test_no_order_of_the_cells_matters(data, centred, batches):
 
 
 @settings(max_examples=60, deadline=None)
-@given(data=st.data(), centred=st.booleans(), batches=st.booleans(), power=st.integers(-3, 3))
-def test_in_another_unit_of_u_ratios_and_errors_are_in_that_unit(data, centred, batches, power):
+@given(data=st.data(), centred=st.booleans(), samples=st.booleans(), power=st.integers(-3, 3))
+def test_in_another_unit_of_u_ratios_and_errors_are_in_that_unit(data, centred, samples, power):
     # by a power of two nothing is rounded otherwise
     unit = 2.0**power
-    made = data.draw(instruments(batches=batches))
+    made = data.draw(instruments(samples=samples))
     first = made.errors(centred=centred)
     other = replace(made, unspliced=made.unspliced * unit, scales=made.scales * [1, unit])
     second = other.errors(centred=centred)
