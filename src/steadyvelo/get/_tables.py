@@ -221,7 +221,7 @@ def ratio_differences(
     >>> sv.tl.compare_ratios(adata, "branch", uncertainty="sandwich")
     >>> table = sv.get.ratio_differences(adata, adata.var_names[0])
     >>> list(table["condition"].unique())
-    ['fork', 'middle 1', 'middle 2', 'root', 'tip 1', 'tip 2']
+    ['branch 1', 'branch 2', 'trunk']
     """
     rerun = "tl.compare_ratios(adata, condition_key)"
     table = _read(adata, _keys.RATIO_DIFFERENCES, "ratio_differences", velocity_key, rerun)
