@@ -91,8 +91,8 @@ def test_the_command_is_written_into_the_result(run, counts_file):
     _, target = run("--uncertainty", "none", "--n-neighbors", 15, "--no-dense", "-q")
     command = sv.io.read_h5ad(target).uns["velocity_run"]["command"]
     assert shlex.split(command) == [
-        *["steadyvelo", "run", str(counts_file), "--out", str(target), "--n-neighbors", "15"],
-        *["--uncertainty", "none", "--basis", "pca", "--no-dense", "--quiet"],
+        *["steadyvelo", "run", str(counts_file), "--out", str(target), "--basis", "pca"],
+        *["--n-neighbors", "15", "--uncertainty", "none", "--no-dense", "--quiet"],
     ]
 
 

@@ -43,9 +43,10 @@ def test_the_order_of_cells_and_genes_changes_nothing(offset):
     np.testing.assert_allclose(
         arrows / scale, first.obsm["velocity_direction_plane"] / scale, atol=1e-6
     )
-    for name in ("velocity_plane_p", "velocity_root_cells", "velocity_pseudotime"):
-        found = second.obs[name].reindex(first.obs_names)
-        np.testing.assert_allclose(found, first.obs[name], atol=1e-6, err_msg=name)
+    for name, within in (("plane_p", 5e-6), ("root_cells", 1e-6), ("pseudotime", 1e-6)):
+        # contributions to the direction of a cell are summed in float32
+        found = second.obs[f"velocity_{name}"].reindex(first.obs_names)
+        np.testing.assert_allclose(found, first.obs[f"velocity_{name}"], atol=within, err_msg=name)
     tables = [sv.get.cluster_directions(x, basis="plane") for x in both]
     for name in ("p", "determined_in_controls"):
         np.testing.assert_allclose(tables[1][name], tables[0][name], atol=1e-6, err_msg=name)

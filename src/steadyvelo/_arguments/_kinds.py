@@ -64,12 +64,12 @@ def name(what: str) -> Check:
 
 
 def names(what: str, *, numbers: bool = False) -> Check:
-    """Take one name or several, in any sequence; with `numbers` also whole numbers."""
+    """Take one name or several, in any sequence; with `numbers` also numbers."""
 
     def one(argument: str, value: Any) -> str:
         if isinstance(value, str):
             return str(value)
-        if numbers and isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        if numbers and isinstance(value, Real) and not isinstance(value, bool):
             return str(value)
         mask = isinstance(value, (bool, np.bool_))
         remedy = "For a mask give the names it selects, as adata.var_names[mask]." if mask else ""
