@@ -159,7 +159,8 @@ def test_a_contrast_turns_with_its_groups_and_is_computed_in_float64(drawn):
     ratios = GroupRatios.from_instruments(pair, centred=False, samples=samples)
     forth, back, itself = (ratios.contrast(*k) for k in ((0, 1), (1, 0), (1, 1)))
     np.testing.assert_array_equal(back.difference, -forth.difference)
-    np.testing.assert_array_equal(back.p, forth.p)
+    known = np.nan_to_num(forth.se) > 1e-6
+    np.testing.assert_allclose(back.p[known], forth.p[known], rtol=1e-6, atol=1e-12)
     assert (np.nan_to_num(itself.difference) == 0).all()
     names = ("h", "h0", "spliced", "unspliced")
     wide = [replace(x, **{name: getattr(x, name).astype(float) for name in names}) for x in pair]
