@@ -76,8 +76,16 @@ def test_a_truncated_matrix(starsolo, lost):
         ("coordinate", "array", "not a matrix of counts"),
         ("\n5 3 ", "\n5 3 99999999", "99.* entries, which do not fit into its"),
         ("\n5 3 ", "\n5 -3 ", "should be numbers of rows, columns and entries"),
-        ("\n5 3 ", "\n4 3 ", "the matrix is 3 cells × 4 genes, but there are 3 names of cells and 5 of genes"),
-        ("\n5 3 ", "\n5 7 ", "the matrix is 7 cells × 5 genes, but there are 3 names of cells and 5 of genes"),
+        (
+            "\n5 3 ",
+            "\n4 3 ",
+            "the matrix is 3 cells × 4 genes, but there are 3 names of cells and 5 of genes",
+        ),
+        (
+            "\n5 3 ",
+            "\n5 7 ",
+            "the matrix is 7 cells × 5 genes, but there are 3 names of cells and 5 of genes",
+        ),
         ("\n5 3 ", "\n99999999999 3 ", "too large to be read"),
         ("\n1 1 ", "\n1 a ", "cannot be read as MatrixMarket"),
     ],
@@ -154,7 +162,9 @@ def test_no_cells(starsolo):
 
 
 def test_empty_folders_and_folders_of_other_tools(tmp_path):
-    with pytest.raises(ValueError, match=r"is not recognised: .* STARsolo .* The folder contains nothing"):
+    with pytest.raises(
+        ValueError, match=r"is not recognised: .* STARsolo .* The folder contains nothing"
+    ):
         sv.io.read(tmp_path)
     (tmp_path / "abundance.tsv").write_text("target_id\n")
     for reader in (sv.io.read_starsolo, sv.io.read_kb, sv.io.read_alevin_fry):
@@ -206,7 +216,9 @@ def test_loom_layers_and_names_of_other_size(loom):
     with h5py.File(loom, "a") as file:
         del file["layers/spliced"]
         file["layers/spliced"] = np.ones((5, 2))
-    with pytest.raises(ValueError, match=r"layer 'spliced' is \(5, 2\), but the file names 5 genes and 3 cells"):
+    with pytest.raises(
+        ValueError, match=r"layer 'spliced' is \(5, 2\), but the file names 5 genes and 3 cells"
+    ):
         sv.io.read(loom)
 
 
@@ -347,7 +359,9 @@ def test_an_entry_that_stands_twice(starsolo):
 
 def test_a_claimed_size_takes_no_memory(starsolo):
     replace_in(starsolo / "spliced.mtx", "\n5 3 ", "\n5 2000000000 ")
-    with pytest.raises(ValueError, match="2,000,000,000 cells × 5 genes, but there are 3 names of cells"):
+    with pytest.raises(
+        ValueError, match="2,000,000,000 cells × 5 genes, but there are 3 names of cells"
+    ):
         sv.io.read(starsolo)
 
 

@@ -59,7 +59,9 @@ def test_a_cell_without_molecules_is_flagged_and_left_out(counts):
     layer = counts.layers["unspliced"].tolil()
     layer[5] = 0
     counts.layers["unspliced"] = layer.tocsr()
-    with pytest.warns(sv.SteadyveloWarning, match=r"1 cells have no spliced or no unspliced molecules .*'cell 6'"):
+    with pytest.warns(
+        sv.SteadyveloWarning, match=r"1 cells have no spliced or no unspliced molecules .*'cell 6'"
+    ):
         sv.pp.size_factors(counts)
     assert counts.obs["cells_reason"].iloc[5] == "no molecules in a layer"
     assert counts.obs["cells_used"].sum() == 239
@@ -151,5 +153,7 @@ def test_the_median_is_that_of_cells_with_molecules(counts):
 
 def test_bad_sizes_are_named_with_their_cells(counts):
     counts.obs["size"] = np.where(np.arange(240) == 7, np.nan, 100.0)
-    with pytest.raises(ValueError, match=r"negative or non-finite values in 1 cells \('cell 8', nan\)"):
+    with pytest.raises(
+        ValueError, match=r"negative or non-finite values in 1 cells \('cell 8', nan\)"
+    ):
         sv.pp.size_factors(counts, spliced_size="size")
