@@ -34,8 +34,13 @@ def _as_before():
         ("max_memory", float("nan"), ValueError, "positive number of bytes"),
         ("max_memory", [8], TypeError, "not an amount of memory"),
         ("progress", 1, TypeError, "settings.progress must be True or False; it is 1"),
-        ("figure_style", "no such style", ValueError, "'no such style' is no style of matplotlib"),
-        ("figure_style", {"no.such": 1}, ValueError, "no mapping of its parameters"),
+        (
+            "figure_style",
+            "no such style",
+            ValueError,
+            "'no such style' is not a style of matplotlib",
+        ),
+        ("figure_style", {"no.such": 1}, ValueError, "or a mapping of its parameters"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name_and_changes_nothing(name, value, error, message):
@@ -79,7 +84,7 @@ def test_all_settings_are_shown_with_what_they_mean():
     assert len(lines) == 6
     assert lines[1].split()[:3] == ["verbosity", "=", "1"]
     assert "1.61061 GB" in lines[3]
-    assert "bytes a call may take" in lines[3]
+    assert "bytes that a call may use" in lines[3]
 
 
 @pytest.mark.parametrize(

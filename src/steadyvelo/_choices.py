@@ -1,4 +1,4 @@
-"""Choices that have options of their own: each is asked for by its name, or as one of these."""
+"""Choices with options: each can be given by its name, or as an object of a class here."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["CrossFit", "Extremes", "Neighbors", "Sandwich", "SizeFactors", "Unce
 
 @dataclass(frozen=True, kw_only=True)
 class Sandwich:
-    """Standard errors of the ordinary fit that take into account how counts were smoothed.
+    """Standard errors of the ordinary fit that take smoothing into account.
 
-    Fast, and somewhat too small: the cells and neighbours of the fit are chosen from the same
-    counts. ``docs/uncertainty.md`` derives and measures them.
+    This is fast, but errors are slightly too small, because cells and neighbours of the fit are
+    chosen from the same counts. ``docs/uncertainty.md`` explains and evaluates them.
 
     Parameters
     ----------
     level
-        Probability with which the interval contains the ratio over the extreme cells.
+        Probability that the interval contains the ratio of the extreme cells.
 
     Examples
     --------
@@ -37,21 +37,21 @@ class Sandwich:
 
 @dataclass(frozen=True, kw_only=True)
 class CrossFit:
-    """A fit whose instruments come from other cells and whose neighbours come from other genes.
+    """A fit with instruments from other cells and neighbours from other genes.
 
-    Its intervals contain the ratio over the extreme cells as often as `level` says, and velocities
-    use its ratios. ``docs/uncertainty.md`` derives and measures it.
+    Its intervals contain the ratio of the extreme cells with probability `level`, and velocities
+    use its ratios. ``docs/uncertainty.md`` explains and evaluates it.
 
     Parameters
     ----------
     n_repeats
-        How many times genes and cells are divided at random into two folds; instruments are
-        averaged over the repeats. Each repeat takes two neighbour graphs.
+        Number of repeats. In each, genes and cells are split at random into two folds, and two
+        neighbour graphs are computed. Instruments are averaged over the repeats.
     gene_clusters
-        Column of ``var`` with clusters of genes that share noise; all genes of a cluster go into
-        the same fold. None divides the genes one by one.
+        Column of ``var`` with clusters of genes that share noise; all genes of a cluster are in the
+        same fold. None assigns each gene independently.
     level
-        Probability with which the interval contains the ratio over the extreme cells.
+        Probability that the interval contains the ratio of the extreme cells.
 
     Examples
     --------
@@ -70,15 +70,15 @@ class CrossFit:
 
 @dataclass(frozen=True)
 class Extremes:
-    """Fit on the cells at the extremes of expression, with quantiles of your own.
+    """A fit to the extreme cells, with chosen quantiles.
 
-    With z = s / max(s) + u / max(u), the cells with z at or below the low quantile and at or above
-    the high one.
+    With z = s / max(s) + u / max(u), these are the cells with z at or below the low quantile and at
+    or above the high quantile.
 
     Parameters
     ----------
     low, high
-        Quantiles in [0, 1]; None takes no cells at that end.
+        Quantiles in [0, 1]; None takes no cells at this end.
 
     Examples
     --------
@@ -104,10 +104,11 @@ class SizeFactors:
     Parameters
     ----------
     method
-        ``"per_layer"`` gives each layer a size factor of its own, as scVelo does; ``"common"``
-        gives both layers one, from the sum of their molecules.
+        ``"per_layer"`` computes separate size factors for spliced and unspliced counts, as scVelo
+        does; ``"common"`` computes one for both, from the sum of their molecules.
     spliced_size, unspliced_size
-        Columns of ``obs`` with the molecules of each cell over all genes; None finds them.
+        Columns of ``obs`` with library sizes over all genes; None uses those of the reader, or sums
+        of the layers.
 
     Examples
     --------
@@ -126,18 +127,18 @@ class SizeFactors:
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbors:
-    """Neighbours that are to be found anew; see :func:`steadyvelo.pp.neighbors`.
+    """Neighbours that are computed again; see :func:`steadyvelo.pp.neighbors`.
 
     Parameters
     ----------
     n_neighbors
-        Neighbours of a cell, the cell itself included.
+        Number of neighbours, including the cell itself.
     n_pcs
         Number of principal components.
     use_rep
         Name of a representation in ``obsm``; None means principal components.
     key_added
-        Name for the graph; None means scanpy's, ``uns["neighbors"]``.
+        Name of the graph; None means scanpy's ``uns["neighbors"]``.
 
     Examples
     --------

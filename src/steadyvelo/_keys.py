@@ -1,7 +1,7 @@
-"""Every AnnData field that is read or written: the only place with key strings.
+"""All fields of an AnnData that are read or written; key strings occur only here.
 
-A name may hold ``{key}`` (the velocity key, ``"velocity"`` unless the user names another) or
-``{basis}``; every field reads, writes and drops itself, and refuses what is not as declared.
+A name may contain ``{key}`` (the velocity key, ``"velocity"`` by default) or ``{basis}``. Every
+field reads, writes and removes itself, and refuses values without the declared form.
 """
 
 from __future__ import annotations
@@ -22,145 +22,161 @@ _table = partial(Field, "uns", "table", dtype="")
 
 SPLICED = _layer("spliced", "spliced molecules; read only", dtype="counts")
 UNSPLICED = _layer("unspliced", "unspliced molecules; read only", dtype="counts")
-MS = _layer("Ms", "smoothed, size-normalised spliced counts")
-AMBIGUOUS = _layer("ambiguous", "ambiguous molecules, where kept", dtype="counts")
-MU = _layer("Mu", "smoothed, size-normalised unspliced counts")
+MS = _layer("Ms", "smoothed spliced counts, divided by size factors")
+AMBIGUOUS = _layer("ambiguous", "ambiguous molecules, if they are kept", dtype="counts")
+MU = _layer("Mu", "smoothed unspliced counts, divided by size factors")
 VELOCITY = _layer("{key}", "u − γs − o, molecules per splicing time")
-WEIGHTS_LAYER = _layer(
-    "{key}_weights", "weights in the fit, where the user gave them", dtype="as given"
-)
+WEIGHTS_LAYER = _layer("{key}_weights", "weights in the fit, if they were given", dtype="as given")
 
-SPLICED_TOTAL = _obs("n_counts_spliced", "spliced molecules of the cell over all genes")
-UNSPLICED_TOTAL = _obs("n_counts_unspliced", "unspliced molecules of the cell over all genes")
-SPLICED_FACTOR = _obs("size_factor_spliced", "divisor of the cell's spliced counts")
-UNSPLICED_FACTOR = _obs("size_factor_unspliced", "divisor of the cell's unspliced counts")
-COUNTS_ATTACHED = _obs("counts_attached", "the cell was found by attach_counts", "bool")
-CELLS_USED = _obs("cells_used", "the cell enters smoothing and fits", "bool")
-CELLS_REASON = _obs("cells_reason", "why not; empty where it does", "category")
-SELF_TRANSITION = _obs("{key}_self_transition", "clip(P98(c) − c, 0, 1), c largest cosine")
-LENGTH = _obs("{key}_length", "‖v − v̄‖, molecules per splicing time")
-CONFIDENCE = _obs("{key}_confidence", "mean correlation with neighbours' velocities")
+SPLICED_TOTAL = _obs("n_counts_spliced", "spliced library size, over all genes")
+UNSPLICED_TOTAL = _obs("n_counts_unspliced", "unspliced library size, over all genes")
+SPLICED_FACTOR = _obs("size_factor_spliced", "size factor by which spliced counts are divided")
+UNSPLICED_FACTOR = _obs(
+    "size_factor_unspliced", "size factor by which unspliced counts are divided"
+)
+COUNTS_ATTACHED = _obs("counts_attached", "whether attach_counts found counts of the cell", "bool")
+CELLS_USED = _obs("cells_used", "whether the cell is used in smoothing and fits", "bool")
+CELLS_REASON = _obs("cells_reason", "the reason if it is not used, otherwise empty", "category")
+SELF_TRANSITION = _obs(
+    "{key}_self_transition", "clip(P98(c) − c, 0, 1), c the cell's largest correlation"
+)
+LENGTH = _obs("{key}_length", "length of the velocity, ‖v − v̄‖, molecules per splicing time")
+CONFIDENCE = _obs("{key}_confidence", "mean correlation with the velocities of neighbours")
 CONFIDENCE_TRANSITION = _obs(
-    "{key}_confidence_transition", "correlation with the expected change under the transitions"
+    "{key}_confidence_transition", "correlation with the expected change under transitions"
 )
-ROOT_CELLS = _obs("{key}_root_cells", "how long walks against the arrows stay, 0 to 1")
-END_POINTS = _obs("{key}_end_points", "how long walks along the arrows stay, 0 to 1")
-PSEUDOTIME = _obs("{key}_pseudotime", "distance from the root along the graph, 0 to 1")
-WEIGHTS_COLUMN = _obs("{key}_weights", "weights in the fit, where the user gave them")
+ROOT_CELLS = _obs("{key}_root_cells", "how much the cell is a start of random walks, 0 to 1")
+END_POINTS = _obs("{key}_end_points", "how much the cell is an end of random walks, 0 to 1")
+PSEUDOTIME = _obs("{key}_pseudotime", "distance from the root cells along the graph, 0 to 1")
+WEIGHTS_COLUMN = _obs("{key}_weights", "weights in the fit, if they were given")
 
-GENES_USED = _var("genes_used", "the gene passed filter_genes", "bool")
-GENES_REASON = _var("genes_reason", "why not; empty where it did", "category")
-SHARED_COUNTS = _var("shared_counts", "molecules in cells that hold both kinds")
-HIGHLY_VARIABLE = _var("highly_variable", "marked by scanpy; read only", "bool")
+GENES_USED = _var("genes_used", "whether the gene is used", "bool")
+GENES_REASON = _var("genes_reason", "the reason if it is not used, otherwise empty", "category")
+SHARED_COUNTS = _var("shared_counts", "molecules in cells with spliced and unspliced ones")
+HIGHLY_VARIABLE = _var("highly_variable", "whether scanpy marked the gene; read only", "bool")
 GAMMA = _var("{key}_gamma", "steady-state ratio γ; NaN without a fit")
 OFFSET = _var("{key}_offset", "offset o of the steady-state line")
 R2 = _var("{key}_r2", "1 − Σ(u − γs − o)² / Σ(u − ū)² over all cells")
-VELOCITY_GENES = _var("{key}_genes", "all criteria are met", "bool")
-REASON = _var("{key}_reason", "first criterion that failed, or empty", "category")
-R2_PASSES = _var("{key}_r2_passes", "R² is above min_r2", "bool")
-GAMMA_PASSES = _var("{key}_gamma_passes", "γ is above min_gamma", "bool")
-SPLICED_SEEN = _var("{key}_spliced_seen", "some Ms is above 0", "bool")
-UNSPLICED_SEEN = _var("{key}_unspliced_seen", "some Mu is above 0", "bool")
-VARIABLE_PASSES = _var("{key}_highly_variable", "highly variable, where that was asked for", "bool")
-FIT_CELLS = _var("{key}_fit_cells", "cells with weight in the fit", "int64")
-GAMMA_SE = _var("{key}_gamma_se", "standard error of γ; NaN under 10 molecules")
-OFFSET_SE = _var("{key}_offset_se", "standard error of the offset; 0 without one")
+VELOCITY_GENES = _var("{key}_genes", "whether the gene meets all criteria", "bool")
+REASON = _var(
+    "{key}_reason", "the first criterion that the gene does not meet, or empty", "category"
+)
+R2_PASSES = _var("{key}_r2_passes", "whether R² is above min_r2", "bool")
+GAMMA_PASSES = _var("{key}_gamma_passes", "whether γ is above min_gamma", "bool")
+SPLICED_SEEN = _var("{key}_spliced_seen", "whether some Ms are above 0", "bool")
+UNSPLICED_SEEN = _var("{key}_unspliced_seen", "whether some Mu are above 0", "bool")
+VARIABLE_PASSES = _var(
+    "{key}_highly_variable", "whether the gene is highly variable, if required", "bool"
+)
+FIT_CELLS = _var("{key}_fit_cells", "number of cells with a weight above 0 in the fit", "int64")
+GAMMA_SE = _var("{key}_gamma_se", "standard error of γ; NaN below 10 effective molecules")
+OFFSET_SE = _var("{key}_offset_se", "standard error of the offset; 0 without an offset")
 LINE_COVARIANCE = _var("{key}_gamma_offset_covariance", "covariance of γ and offset")
 GAMMA_LOW = _var("{key}_gamma_low", "lower end of the interval of γ")
-GAMMA_HIGH = _var("{key}_gamma_high", "upper end; infinite where nothing bounds γ")
+GAMMA_HIGH = _var("{key}_gamma_high", "upper end of the interval of γ; infinite if unbounded")
 GAMMA_MOLECULES = _var(
-    "{key}_gamma_molecules", "effective number of unspliced molecules behind γ, (Σhu)² / Σh²u"
+    "{key}_gamma_molecules", "effective number of unspliced molecules, (Σhu)² / Σh²u"
 )
 EFFECTIVE_CELLS = _var(
-    "{key}_effective_cells", "effective number of cells behind γ, (Σh²)² / Σh⁴, or of batches"
+    "{key}_effective_cells", "effective number of cells, (Σh²)² / Σh⁴, or number of samples"
 )
 OFFSET_P = _var("{key}_offset_p", "p-value of the test that o is 0")
-OFFSET_FDR = _var("{key}_offset_fdr", "the same, adjusted for false discoveries")
-CURVATURE = _var("{key}_curvature", "γ of the upper less γ of the lower half / γ")
-CURVATURE_P = _var("{key}_curvature_p", "p-value of their equality")
-CURVATURE_FDR = _var("{key}_curvature_fdr", "the same, adjusted")
-PATH_CHANGE = _var("{key}_path_change", "range of γ over 2 to 20 % of the cells / γ")
-SPLICED_DISPERSION = _var("{key}_spliced_overdispersion", "φ of variance μ + φμ²")
-UNSPLICED_DISPERSION = _var("{key}_unspliced_overdispersion", "the same of unspliced counts")
+OFFSET_FDR = _var("{key}_offset_fdr", "the same, adjusted for the false discovery rate")
+CURVATURE = _var("{key}_curvature", "(γ of the upper half − γ of the lower half) / γ")
+CURVATURE_P = _var("{key}_curvature_p", "p-value of the test that the two are equal")
+CURVATURE_FDR = _var("{key}_curvature_fdr", "the same, adjusted for the false discovery rate")
+PATH_CHANGE = _var("{key}_path_change", "range of γ from 2 to 20 % extreme cells, divided by γ")
+SPLICED_DISPERSION = _var(
+    "{key}_spliced_overdispersion", "φ in the variance μ + φμ² of spliced counts"
+)
+UNSPLICED_DISPERSION = _var("{key}_unspliced_overdispersion", "the same for unspliced counts")
 UPPER_CLUSTER = _var("{key}_upper_cluster", "cluster with most weight at the upper end", "category")
-UPPER_SHARE = _var("{key}_upper_share", "its share of that weight")
-LOWER_CLUSTER = _var("{key}_lower_cluster", "at the lower end", "category")
-LOWER_SHARE = _var("{key}_lower_share", "its share of that weight")
-MODEL = _var("{key}_model", "the model holds, or which checks fail", "category")
-GAMMA_PATH = Field("varm", "genes × 7", "{key}_gamma_path", "γ over shares of the cells at an end")
+UPPER_SHARE = _var("{key}_upper_share", "share of this cluster in the weight there")
+LOWER_CLUSTER = _var("{key}_lower_cluster", "cluster with most weight at the lower end", "category")
+LOWER_SHARE = _var("{key}_lower_share", "share of this cluster in the weight there")
+MODEL = _var("{key}_model", "the model checks that fail; `holds` if none fails", "category")
+GAMMA_PATH = Field(
+    "varm", "genes × 7", "{key}_gamma_path", "γ from different shares of extreme cells"
+)
 
-SPLICED_CHECKSUM = _var("{key}_spliced_checksum", "weighted sum of the layer when it was smoothed")
-UNSPLICED_CHECKSUM = _var("{key}_unspliced_checksum", "the same of the other layer")
+SPLICED_CHECKSUM = _var(
+    "{key}_spliced_checksum", "checksum of the spliced layer at the time of smoothing"
+)
+UNSPLICED_CHECKSUM = _var("{key}_unspliced_checksum", "the same for the unspliced layer")
 
 PCA = Field("obsm", "cells × components", "X_pca", "principal components", "float32")
 EMBEDDING = _obsm("X_{basis}", "an embedding; read only", "float")
-VELOCITY_EMBEDDING = _obsm("{key}_{basis}", "arrows; NaN for cells without one")
-RANDOMIZED = _obsm("{key}_randomized_{basis}", "arrows of a control")
+VELOCITY_EMBEDDING = _obsm("{key}_{basis}", "arrows; NaN for cells without an arrow")
+RANDOMIZED = _obsm("{key}_randomized_{basis}", "arrows of a sign-flipped control")
 
 DIRECTION = _obsm("{key}_direction_{basis}", "linear arrows")
-DIRECTION_P = _obs("{key}_{basis}_p", "p-value of the test that there is no direction")
-DETERMINED = _obs("{key}_{basis}_determined", "the direction is determined", "bool")
-ANGLE = _obs("{key}_{basis}_angle", "direction, radians")
-ANGLE_LOW = _obs("{key}_{basis}_angle_low", "lower end of its interval")
-ANGLE_HIGH = _obs("{key}_{basis}_angle_high", "upper end")
-AGREEMENT = _obs("{key}_{basis}_agreement", "cosine of linear and drawn arrow")
+DIRECTION_P = _obs("{key}_{basis}_p", "p-value of the test that the linear arrow is zero")
+DETERMINED = _obs("{key}_{basis}_determined", "whether the direction is significant", "bool")
+ANGLE = _obs("{key}_{basis}_angle", "angle of the linear arrow, radians")
+ANGLE_LOW = _obs("{key}_{basis}_angle_low", "lower end of the interval of the angle")
+ANGLE_HIGH = _obs("{key}_{basis}_angle_high", "upper end of the interval of the angle")
+AGREEMENT = _obs("{key}_{basis}_agreement", "cosine between linear and drawn arrow")
 
-CONNECTIVITIES = _obsp("connectivities", "neighbour weights")
+CONNECTIVITIES = _obsp("connectivities", "weights of neighbours")
 DISTANCES = _obsp("distances", "distances to neighbours", dtype="float64")
-GRAPH = _obsp("{key}_graph", "positive cosines of the edges")
-GRAPH_NEG = _obsp("{key}_graph_neg", "negative cosines")
+GRAPH = _obsp("{key}_graph", "positive correlations of edges")
+GRAPH_NEG = _obsp("{key}_graph_neg", "negative correlations of edges")
 TRANSITIONS = _obsp("{key}_transitions", "transition probabilities")
 
-NEIGHBORS = _mapping("neighbors", "scanpy's: keys and parameters of the graph")
-SIZE_PARAMS = _mapping("size_factor_params", "how size factors were made")
-MOMENTS_PARAMS = _mapping("moments_params", "what Ms and Mu were smoothed from")
-PARAMS = _mapping("{key}_params", "every parameter, version, hashes of inputs")
-IMPORT = _mapping("import", "tool, source and ambiguous molecules of a reader")
-ATTACHED = _mapping("attached_counts", "what attach_counts matched")
-QC_PARAMS = _mapping("qc_params", "how the quality checks were made")
+NEIGHBORS = _mapping("neighbors", "keys and parameters of the neighbour graph, as in scanpy")
+SIZE_PARAMS = _mapping("size_factor_params", "options and sources of size factors")
+MOMENTS_PARAMS = _mapping("moments_params", "record of what Ms and Mu were smoothed from")
+PARAMS = _mapping("{key}_params", "all parameters, version, hashes of inputs")
+IMPORT = _mapping("import", "counting program, source and ambiguous molecules")
+ATTACHED = _mapping("attached_counts", "numbers of cells and genes that attach_counts matched")
+QC_PARAMS = _mapping("qc_params", "column of groups, version and cells of the quality checks")
 QC = _table("qc", "verdict, reason and remedy of every quality check")
-QC_PROPORTIONS = _table("qc_proportions", "molecules per group and kind")
-ALL_GENES = _table("{key}_all_genes", "every gene of the input of `run` and why it was left")
+QC_PROPORTIONS = _table("qc_proportions", "spliced, unspliced and ambiguous molecules per group")
+ALL_GENES = _table("{key}_all_genes", "all genes of the input of `run`, and why some were left out")
 RUN = _mapping("{key}_run", "seconds per step of `run`, its choice of genes, the command")
-CLUSTER_DIRECTIONS = _table("{key}_direction_{basis}", "summed arrow of every cluster and its test")
+CLUSTER_DIRECTIONS = _table(
+    "{key}_direction_{basis}", "summed arrow of every cluster, with its test"
+)
 GENE_CONTRIBUTIONS = _table(
-    "{key}_direction_{basis}_genes", "what each gene says along these arrows"
+    "{key}_direction_{basis}_genes", "contribution of each gene to these arrows"
 )
 RELIABILITY = _table("{key}_reliability", "verdict and reason of every cluster")
 RELIABILITY_CHECKS = _table(
-    "{key}_reliability_checks", "verdict and reason of every check of the data"
+    "{key}_reliability_checks", "verdict and reason of every check of all cells"
 )
-SENSITIVITY = _table("{key}_sensitivity", "cosines of arrows under other choices")
+SENSITIVITY = _table("{key}_sensitivity", "cosines between arrows under other settings")
 RANKED_GENES = _table(
     "{key}_ranked_genes", "velocity genes of each group, ranked by their velocity"
 )
 RATIO_DIFFERENCES = _table("{key}_ratio_differences", "tests of ratios between conditions")
 
 TRUE_GAMMA = _var("true_gamma", "ratio γ/β of simulated data")
-TRUE_VELOCITY = _layer("true_velocity", "noiseless u − (γ/β) s")
-TRUE_SPLICED = _layer("true_spliced", "noiseless s, library size 1")
-TRUE_UNSPLICED = _layer("true_unspliced", "noiseless u, library size 1")
-TRUE_EDGES = Field("uns", "edges × 2", "true_edges", "clusters that follow each other", "str")
+TRUE_VELOCITY = _layer("true_velocity", "true u − (γ/β) s of simulated data")
+TRUE_SPLICED = _layer("true_spliced", "true s of simulated data at library size 1")
+TRUE_UNSPLICED = _layer("true_unspliced", "true u of simulated data at library size 1")
+TRUE_EDGES = Field(
+    "uns", "edges × 2", "true_edges", "pairs of consecutive clusters of simulated data", "str"
+)
 
 
 def _span(first: Field, last: Field) -> tuple[Field, ...]:
     return tuple(FIELDS[FIELDS.index(first) : FIELDS.index(last) + 1])
 
 
-# what is removed together when what it follows from is made anew
+# fields that are removed together when their inputs are computed again
 ERROR_FIELDS = _span(GAMMA_SE, OFFSET_FDR)
 CHECK_FIELDS = _span(CURVATURE, GAMMA_PATH)
 GRAPH_FIELDS = (*_span(SELF_TRANSITION, PSEUDOTIME), *_span(GRAPH, TRANSITIONS))
 DIRECTION_FIELDS = (*_span(DIRECTION, AGREEMENT), CLUSTER_DIRECTIONS, GENE_CONTRIBUTIONS)
 RELIABILITY_FIELDS = _span(RELIABILITY, SENSITIVITY)
 
-# columns of `obs` in which clusters usually are
+# usual names of columns of `obs` with clusters
 CLUSTER_COLUMNS = ("clusters", "leiden", "louvain", "cell_type", "celltype", "cell_types")
 
-# names of embeddings that pictures are usually drawn on, the first choice first
+# usual names of embeddings, in order of preference
 EMBEDDINGS = ("umap", "tsne", "draw_graph_fa", "draw_graph_fr", "phate", "pacmap", "mde")
 
-# columns of `var` in which readers and other tools keep names of genes
+# names of columns of `var` with names of genes, as readers and other tools write them
 GENE_NAME_COLUMNS = ("gene_name", "gene_names", "gene_symbols", "feature_name")
 
 

@@ -1,7 +1,7 @@
-"""What the package says of its work: plain lines of the logger "steadyvelo".
+"""What the package reports: plain lines of the logger "steadyvelo".
 
-They are shown on standard error as far as ``settings.verbosity`` allows. Whoever adds a handler to
-the logger gets them instead.
+They are shown on standard error, depending on ``settings.verbosity``. If a handler is added to the
+logger, it gets the lines instead.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ logger = logging.getLogger("steadyvelo")
 
 
 class _Lines(logging.Handler):
-    """Shows plain lines on standard error, unless others were asked to handle them."""
+    """Shows plain lines on standard error, unless the logger has other handlers."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if [handler for handler in logger.handlers if handler is not self]:
             return
-        # looked up now: a notebook or a bar that moves may have put its own in place
+        # sys.stderr is read now, because a notebook or a progress bar may have replaced it
         print(record.getMessage(), file=sys.stderr)
 
 
 class _Hearer(logging.Handler):
-    """Gives results to one function and everything else to another."""
+    """Passes results to one function and all other lines to another."""
 
     def __init__(self, result: Callable[[str], None], other: Callable[[str], None]) -> None:
         super().__init__()
@@ -44,27 +44,27 @@ class _Hearer(logging.Handler):
 
 
 def say(text: str) -> None:
-    """Say what was found or done: the result of a command."""
+    """Report a result: what was found or done."""
     if settings.verbosity >= 1:
-        # text may hold percent signs
+        # text may contain percent signs
         logger.info("%s", text, extra={"is_result": True})
 
 
 def remark(text: str) -> None:
-    """Say something in passing, as the step that begins."""
+    """Report something else, such as the beginning of a step."""
     if settings.verbosity >= 1:
         logger.info("%s", text)
 
 
 def detail(text: str) -> None:
-    """Say what only someone who looks closely wants to know."""
+    """Report a detail, which is shown with verbosity 2."""
     if settings.verbosity >= 2:
         logger.debug("%s", text)
 
 
 @contextmanager
 def heard_by(result: Callable[[str], None], other: Callable[[str], None]) -> Iterator[None]:
-    """Give every line to a function for a while: what :func:`say` says, and everything else."""
+    """Pass lines of :func:`say` to one function and all other lines to another for a while."""
     handler = _Hearer(result, other)
     logger.addHandler(handler)
     try:
@@ -74,6 +74,6 @@ def heard_by(result: Callable[[str], None], other: Callable[[str], None]) -> Ite
 
 
 logger.setLevel(logging.DEBUG)
-# a line is not shown a second time by a program that has set up the root logger
+# without this, lines would be shown twice in programs that configure the root logger
 logger.propagate = False
 logger.addHandler(_Lines())

@@ -1,4 +1,4 @@
-"""Amounts of memory as a person writes them: a number of bytes, or text such as "8GB"."""
+"""Amounts of memory as numbers of bytes or as text such as "8GB"."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _UNITS = {
     "TIB": 2**40,
 }
 _WRITTEN = re.compile(r"\s*(?P<number>\d+(\.\d*)?|\.\d+)\s*(?P<unit>[A-Za-z]*)\s*")
-# whoever gives fewer bytes means gigabytes or megabytes
+# fewer bytes are probably meant as megabytes or gigabytes
 _FEWEST = 10_000
 
 
 def parse_memory(name: str, value: object) -> int:
-    """Return bytes; refuse by the name of the argument what is no amount of memory.
+    """Return bytes; refuse other values with the name of the argument.
 
     Examples
     --------
@@ -46,16 +46,19 @@ def parse_memory(name: str, value: object) -> int:
         msg = f"{name}={value!r} is not an amount of memory; {how}."
         raise TypeError(msg)
     if not 0 < n_bytes < float("inf"):
-        msg = f"{name} must be a positive number of bytes; it is {value!r}: {how}."
+        msg = f"{name} must be a positive number of bytes; it is {value!r}; {how}."
         raise ValueError(msg)
     if n_bytes < _FEWEST:
-        msg = f"{name}={value!r} means {n_bytes:g} bytes; for gigabytes write '{n_bytes:g}GB'."
+        msg = (
+            f"{name}={value!r} means {n_bytes:g} bytes, which is too little; for gigabytes write "
+            f"'{n_bytes:g}GB'."
+        )
         raise ValueError(msg)
     return int(n_bytes)
 
 
 def memory_text(n_bytes: int | None) -> str:
-    """Return an amount in the unit that reads best."""
+    """Return an amount as text in a suitable unit."""
     if n_bytes is None:
         return "None"
     unit = next((u for u in ("TB", "GB", "MB", "KB") if n_bytes >= _UNITS[u]), "B")

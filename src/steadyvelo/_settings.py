@@ -1,4 +1,4 @@
-"""What holds for every call unless a call says otherwise."""
+"""Settings for all calls, unless an argument of a call differs."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "settings"]
 
 _MEANINGS = {
-    "verbosity": "0: errors alone; 1: what was done, and warnings; 2: details as well",
+    "verbosity": "0: errors only; 1: also results and warnings; 2: also details",
     "n_threads": "threads of a computation; None: all processors of this process",
-    "max_memory": "bytes a call may take, or text such as '8GB'; None: what is available",
+    "max_memory": "bytes that a call may use, or text such as '8GB'; None: available memory",
     "progress": "show a progress bar",
-    "figure_style": "style of pictures, as matplotlib.style.context takes it; None: yours",
+    "figure_style": "matplotlib style of figures; None: the current style",
 }
 
 
 class Settings:
-    """What holds for every call: an argument comes first, then these settings.
+    """Settings for all calls; an argument of a call takes precedence.
 
     Attributes
     ----------
     verbosity
-        0: errors alone, without warnings of this package. 1: what was done, and warnings. 2:
-        details as well.
+        0: errors only, without warnings of this package. 1: also results and warnings. 2: also
+        details.
     n_threads
-        Threads of a computation. None means all processors that this process may use.
+        Number of threads. None means all processors that this process may use.
     max_memory
-        Bytes that one call may take, or text such as ``"8GB"``. None means what is available.
+        Memory that one call may use, in bytes or as text such as ``"8GB"``. None means the
+        available memory.
     progress
-        Show a progress bar during long computations.
+        Whether to show a progress bar during long computations.
     figure_style
-        Style of pictures: name of a matplotlib style, mapping of parameters such as
-        ``{"figure.dpi": 200}``, or a list of these. None means the style that is in use.
+        Style of figures: the name of a matplotlib style, a mapping of parameters such as
+        ``{"figure.dpi": 200}``, or a list of these. None means the current style.
 
     Examples
     --------
@@ -63,7 +64,7 @@ class Settings:
 
     @property
     def verbosity(self) -> int:
-        """How much is said: 0, 1 or 2."""
+        """How much is reported: 0, 1 or 2."""
         return self._verbosity
 
     @verbosity.setter
@@ -75,7 +76,7 @@ class Settings:
 
     @property
     def n_threads(self) -> int | None:
-        """Threads of a computation, or None."""
+        """Number of threads, or None."""
         return self._n_threads
 
     @n_threads.setter
@@ -84,7 +85,7 @@ class Settings:
 
     @property
     def max_memory(self) -> int | None:
-        """Bytes that a call may take, or None."""
+        """Bytes that a call may use, or None."""
         return self._max_memory
 
     @max_memory.setter
@@ -93,7 +94,7 @@ class Settings:
 
     @property
     def progress(self) -> bool:
-        """Whether bars are shown."""
+        """Whether progress bars are shown."""
         return self._progress
 
     @progress.setter
@@ -105,7 +106,7 @@ class Settings:
 
     @property
     def figure_style(self) -> Any:
-        """Style of pictures, or None."""
+        """Style of figures, or None."""
         return self._figure_style
 
     @figure_style.setter
@@ -117,17 +118,17 @@ class Settings:
                 with style.context(value):
                     pass
             except Exception as error:
-                # matplotlib refuses what is no style in several ways
+                # matplotlib raises several kinds of errors for unknown styles
                 msg = (
-                    f"settings.figure_style={value!r} is no style of matplotlib "
-                    "(matplotlib.style.available lists them) and no mapping of its parameters."
+                    f"settings.figure_style={value!r} is not a style of matplotlib (see "
+                    "matplotlib.style.available) or a mapping of its parameters."
                 )
                 raise ValueError(msg) from error
         self._figure_style = value
 
     @contextmanager
     def override(self, **values: Any) -> Iterator[Settings]:
-        """Set some values for the calls of a ``with`` block alone."""
+        """Change settings within a ``with`` block only."""
         unknown = sorted(set(values) - set(_MEANINGS))
         if unknown:
             msg = f"there is no setting {unknown[0]!r}; the settings are {', '.join(_MEANINGS)}."
@@ -157,10 +158,10 @@ class Settings:
 
 
 def thread_number(name: str, value: object) -> int:
-    """Return a number of threads; refuse by name what is none."""
+    """Return a number of threads; refuse other values with the name of the argument."""
     try:
         if isinstance(value, bool):
-            raise TypeError  # noqa: TRY301 (refused as all that is no whole number)
+            raise TypeError  # noqa: TRY301 (gets the same message as other wrong types)
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         msg = f"{name} must be a whole number of threads, or None for all; it is {value!r}."

@@ -1,14 +1,14 @@
-"""The category of every warning this package gives, and the error that is no mistake."""
+"""The category of all warnings of this package, and the error for data without velocity genes."""
 
 __all__ = ["NoVelocityGenesError", "SteadyveloWarning"]
 
 
 class SteadyveloWarning(UserWarning):
-    """Something about the data or the result that the user should know.
+    """A warning about the data or the result.
 
-    Filter it with :func:`warnings.simplefilter` to silence or to raise.
+    Use :func:`warnings.simplefilter` to silence it or to turn it into an error.
     """
 
 
 class NoVelocityGenesError(ValueError):
-    """The data hold too little splicing signal for velocities; no other call would mend that."""
+    """The data have too little splicing signal for velocities."""

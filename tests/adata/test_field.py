@@ -12,14 +12,14 @@ from steadyvelo import _keys
 @pytest.mark.parametrize(
     ("field", "value", "text"),
     [
-        (_keys.GAMMA, np.zeros(7), "var.'velocity_gamma'.* genes float64, not 7 float64"),
-        (_keys.GAMMA, np.zeros(60, np.float32), "genes float64, not 60 float32"),
-        (_keys.VELOCITY_GENES, np.zeros(60), "genes bool, not 60 float64"),
+        (_keys.GAMMA, np.zeros(7), "var.'velocity_gamma'.* genes float64; the value is 7 float64"),
+        (_keys.GAMMA, np.zeros(60, np.float32), "genes float64; the value is 60 float32"),
+        (_keys.VELOCITY_GENES, np.zeros(60), "genes bool; the value is 60 float64"),
         (_keys.REASON, np.zeros(60), "genes category"),
-        (_keys.MS, np.zeros((60, 240), np.float32), "cells × genes float32, not 60 × 240 float32"),
+        (_keys.MS, np.zeros((60, 240), np.float32), "cells × genes float32; the value is 60 × 240"),
         (_keys.GRAPH, np.zeros((240, 240)), "cells × cells float32"),
-        (_keys.PARAMS, [1], "mapping .*not list"),
-        (_keys.RELIABILITY, {}, "table .*not dict"),
+        (_keys.PARAMS, [1], "mapping .*value is list"),
+        (_keys.RELIABILITY, {}, "table .*value is dict"),
     ],
 )
 def test_what_is_not_as_declared_is_refused(counts, field, value, text):

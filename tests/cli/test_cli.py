@@ -149,7 +149,7 @@ def test_warnings_are_one_line(invoke, counts, tmp_path):
     counts.write_h5ad(tmp_path / "half.h5ad")
     done = invoke("run", "half.h5ad", "--out", "r.h5ad", "--basis", "pca", "--n-neighbors", 15)
     assert done.exit_code == 0, done.output
-    assert "warning: layer 'spliced' holds values that are not whole numbers" in done.stderr
+    assert "warning: layer 'spliced' has values that are not whole numbers" in done.stderr
 
 
 def test_a_result_can_be_run_again(invoke, counts_file, tmp_path):

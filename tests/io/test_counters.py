@@ -189,15 +189,11 @@ def test_what_was_done_is_said(counters):
     [
         ("starsolo/Solo.out", {"spliced": "S"}, "is output of STARsolo, to which spliced='S'"),
         ("starsolo/Solo.out", {"cell_attribute": "CellID"}, "to which cell_attribute='CellID'"),
-        (
-            "velocyto_loom/synth.loom",
-            {"filtered": False},
-            "is a loom file, to which filtered=False",
-        ),
+        ("velocyto_loom/synth.loom", {"filtered": False}, "is a loom file, to which filtered=Fal"),
     ],
 )
 def test_what_a_format_does_not_have_is_refused(counters, output, asked, message):
-    with pytest.raises(ValueError, match=f"{message} does not apply; leave it out"):
+    with pytest.raises(ValueError, match=f"{message}.*does not apply; remove"):
         sv.io.read(counters / output, **asked)
 
 
@@ -281,7 +277,7 @@ def test_layers_of_any_name(counts, tmp_path, store):
     counts.layers["intronic"] = counts.layers.pop("unspliced").astype(float)
     path = tmp_path / f"a.{store}"
     counts.write_h5ad(path) if store == "h5ad" else counts.write_zarr(path)
-    with pytest.raises(ValueError, match=r"has layers .*'exonic'.*as spliced= and unspliced="):
+    with pytest.raises(ValueError, match=r"has layers .*'exonic'.*by spliced= and unspliced="):
         sv.io.read(path)
     adata = sv.io.read(path, spliced="exonic", unspliced="intronic")
     assert abs(adata.layers["spliced"] - counts.layers["exonic"]).nnz == 0

@@ -27,7 +27,7 @@ def test_what_is_no_file_or_no_anndata_is_refused(tmp_path, counts):
         sv.io.read_h5ad(text)
     with h5py.File(tmp_path / "other.h5ad", "w") as file:
         file["matrix"] = np.ones(3)
-    with pytest.raises(ValueError, match="without obs and var: no AnnData"):
+    with pytest.raises(ValueError, match="without obs and var, not an AnnData"):
         sv.io.read_h5ad(tmp_path / "other.h5ad")
 
 
@@ -68,9 +68,9 @@ def test_a_complete_file_replaces_the_old_one(tmp_path):
 
 
 def test_targets_that_cannot_be_written_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"folder .*none does not exist; make it first"):
+    with pytest.raises(FileNotFoundError, match=r"folder .*none does not exist; create it first"):
         check_target(tmp_path / "none" / "a.h5ad")
-    with pytest.raises(IsADirectoryError, match="is a folder; name a file in it"):
+    with pytest.raises(IsADirectoryError, match="is a folder; give a file in it"):
         check_target(tmp_path)
 
 
@@ -79,5 +79,5 @@ def test_a_folder_without_permission_is_refused(monkeypatch, tmp_path):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
-    with pytest.raises(PermissionError, match="nothing can be written to the folder"):
+    with pytest.raises(PermissionError, match="is not writable"):
         check_target(tmp_path / "a.h5ad")

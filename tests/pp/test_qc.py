@@ -128,7 +128,7 @@ def one_odd_group(adata):
 @pytest.mark.parametrize(
     ("spoil", "check", "verdict", "reason"),
     [
-        (same, "same matrix", "stop", "the same numbers"),
+        (same, "same matrix", "stop", "the same values"),
         (swap, "swapped layers", "stop", "layers are swapped"),
         (swap_unknown_genes, "swapped layers", "attention", "may be swapped"),
         (swap, "proportions", "attention", "82.*% of molecules are unspliced"),
@@ -136,10 +136,10 @@ def one_odd_group(adata):
         (log_only, "raw counts", "stop", "looks log-transformed"),
         (normalise, "raw counts", "attention", "not whole numbers"),
         (few_unspliced, "proportions", "attention", "% of molecules are unspliced; 5%"),
-        (nuclei, "nuclei", "attention", "as nuclei have"),
-        (copies, "duplicated cells", "attention", "3 cells have exactly the counts"),
+        (nuclei, "nuclei", "attention", "as in nuclei"),
+        (copies, "duplicated cells", "attention", "3 cells have exactly the same counts"),
         (empty, "empty cells", "attention", "100 of 3,696 cells"),
-        (other_genes, "one layer only", "stop", "of one kind only"),
+        (other_genes, "one layer only", "stop", "only spliced or only unspliced"),
         (other_genes, "usable genes", "stop", "0 at 20"),
         (shallow, "depth", "attention", "the median cell has 9 unspliced"),
     ],
@@ -171,10 +171,10 @@ def test_a_selection_of_genes_is_seen_by_totals_of_other_tools(pancreas):
 
 
 def test_a_selection_of_genes_is_seen_after_its_sums_were_kept(pancreas):
-    with pytest.warns(UserWarning, match=r"by obs\['nCount_spliced'\].*spliced_size='nCount_spl"):
+    with pytest.warns(UserWarning, match=r"in obs\['nCount_spliced'\].*spliced_size='nCount_spl"):
         sv.pp.size_factors(pancreas)
     assert checked(pancreas).loc["library sizes", "verdict"] == "attention"
-    with pytest.warns(UserWarning, match="sizes are of a selection"):
+    with pytest.warns(UserWarning, match="library sizes are those of selected genes"):
         sv.pp.size_factors(pancreas)
 
 

@@ -347,7 +347,7 @@ def test_another_graph_or_layer_is_not_silently_replaced_by_smoothed_layers(prep
 
 def test_one_smoothed_layer_without_the_other_is_refused(prepared):
     prepared.layers["Ms"] = np.ones(prepared.shape, dtype=np.float32)
-    with pytest.raises(ValueError, match="'Ms' is there without its partner"):
+    with pytest.raises(ValueError, match="layers has 'Ms' but not 'Mu'"):
         sv.tl.velocity(prepared)
 
 

@@ -1,1 +1,1 @@
-"""What knows an AnnData and is not public: checks, groups of cells, a fit and its blocks."""
+"""Private code that works on an AnnData: checks, groups of cells, a fit and its blocks."""

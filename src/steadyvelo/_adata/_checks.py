@@ -1,4 +1,4 @@
-"""Checks of what the user hands in; each refusal names the value, the field and the remedy."""
+"""Checks of the user's input; each error names the value, the field and the remedy."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ __all__ = [
 
 
 _PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
-# what the compiled kernels take: native byte order, up to eight bytes
+# data types of compiled kernels: native byte order, up to eight bytes
 _DTYPES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"}
 
 
 def warn(message: str) -> None:
-    """Warn where the package was called: at the first line that is none of its own."""
+    """Warn at the line that called the package: the first line outside of it."""
     if settings.verbosity == 0:
         return
-    level, frame = 2, sys._getframe(1)  # noqa: SLF001 (what warnings use themselves)
+    level, frame = 2, sys._getframe(1)  # noqa: SLF001 (as the module warnings does)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, SteadyveloWarning, stacklevel=level)
 
 
 def listed(names: Iterable[object], limit: int = 8) -> str:
-    """Return names in quotes, the first few of them."""
+    """Return the first few names in quotes."""
     texts = [repr(str(name)) for name in names]
     if not texts:
         return "none"
@@ -57,14 +57,14 @@ def listed(names: Iterable[object], limit: int = 8) -> str:
 
 
 def one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
-    """Refuse a value that is none of the choices."""
+    """Refuse a value that is not one of the choices."""
     if not any(value is choice or value == choice for choice in choices):
         msg = f"{name} must be one of {', '.join(map(repr, choices))}; it is {value!r}."
         raise ValueError(msg)
 
 
 def check_adata(adata: AnnData) -> None:
-    """Refuse what is not an AnnData with cells, genes and unique names."""
+    """Refuse anything but an AnnData with cells, genes and unique names."""
     if not isinstance(adata, AnnData):
         msg = f"adata must be an AnnData; it is a {type(adata).__name__}."
         raise TypeError(msg)
@@ -72,31 +72,35 @@ def check_adata(adata: AnnData) -> None:
         msg = "adata is backed by its file; call adata = adata.to_memory() first."
         raise TypeError(msg)
     if adata.n_obs == 0 or adata.n_vars == 0:
-        msg = f"adata holds {adata.n_obs} cells and {adata.n_vars} genes; both must be there."
+        msg = (
+            f"adata has {adata.n_obs} cells and {adata.n_vars} genes; at least one of each is "
+            "needed."
+        )
         raise ValueError(msg)
     for axis, names in (("obs", adata.obs_names), ("var", adata.var_names)):
         if not names.is_unique:
             doubled = names[names.duplicated()].unique()
             msg = (
-                f"adata.{axis}_names holds {len(doubled)} names more than once "
-                f"({listed(doubled, 3)}): make them unique, by adata.{axis}_names_make_unique() "
-                "or by a prefix per sample."
+                f"adata.{axis}_names has {len(doubled)} names more than once "
+                f"({listed(doubled, 3)}); "
+                f"make them unique by adata.{axis}_names_make_unique(), or by a prefix for each "
+                "sample."
             )
             raise ValueError(msg)
 
 
 def writable(adata: AnnData) -> None:
-    """Make a view an AnnData of its own before results are written, and say so."""
+    """Convert a view to an AnnData with its own data before results are written, and warn."""
     if adata.is_view:
         warn(
-            "adata is a view of another AnnData; it is copied so that results can be stored. "
-            "Call adata = adata.copy() to do so yourself."
+            "adata is a view of another AnnData, so it was copied to store results. Call "
+            "adata = adata.copy() to avoid this warning."
         )
-        adata._init_as_actual(adata.copy())  # noqa: SLF001 (what anndata does on assignment)
+        adata._init_as_actual(adata.copy())  # noqa: SLF001 (as anndata does on assignment)
 
 
 def check_key(adata: AnnData, slot: str, key: str, remedy: str) -> Any:
-    """Return an entry of a slot of `adata`; refuse with what there is and the remedy."""
+    """Return an entry of a slot of `adata`; if it is missing, refuse with the remedy."""
     mapping = getattr(adata, slot)
     if key not in mapping:
         there = [name for name in mapping if name is not None]
@@ -106,48 +110,50 @@ def check_key(adata: AnnData, slot: str, key: str, remedy: str) -> Any:
 
 
 def check_counts(adata: AnnData, name: str) -> Any:
-    """Return a layer of counts, whatever its format, after checking its values."""
+    """Return a layer of counts in any format, after checking its values."""
     x = check_key(
         adata,
         "layers",
         name,
-        "spliced and unspliced counts are needed, and the names of their layers can be given as "
-        "spliced= and unspliced=.",
+        "spliced and unspliced counts are needed; give the names of their layers as spliced= "
+        "and unspliced=.",
     )
     if not (sp.issparse(x) or isinstance(x, np.ndarray)):
         msg = (
-            f"layer {name!r} is a {type(x).__name__}; it must be in memory, as a numpy array or a "
-            "scipy sparse matrix (adata = adata.to_memory())."
+            f"layer {name!r} is a {type(x).__name__}, but must be a numpy array or a scipy sparse "
+            "matrix in memory; call adata = adata.to_memory()."
         )
         raise TypeError(msg)
     values = _values(x)
     if values.dtype.kind not in "iufb":
-        msg = f"layer {name!r} holds {values.dtype}; counts must be numbers."
+        msg = f"layer {name!r} has values of type {values.dtype}; counts must be numbers."
         raise TypeError(msg)
     if values.dtype.str.lstrip("<|=") not in _DTYPES:
-        msg = f"layer {name!r} holds {values.dtype}; convert it, for example to int32 or float32."
+        msg = (
+            f"layer {name!r} has type {values.dtype}; convert it, for example to int32 or float32."
+        )
         raise TypeError(msg)
     if sp.issparse(x):
         check_sparse(x, f"layer {name!r}")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         n_bad = int((~np.isfinite(values)).sum())
-        msg = f"layer {name!r} holds {n_bad:,} NaN or infinite values; counts must be finite."
+        msg = f"layer {name!r} has {n_bad:,} NaN or infinite values; counts must be finite."
         raise ValueError(msg)
     if values.size and values.min() < 0:
         n_bad = int((values < 0).sum())
         msg = (
-            f"layer {name!r} holds {n_bad:,} negative values, the smallest {values.min():g}; "
-            "counts are needed, not scaled or regressed values."
+            f"layer {name!r} has {n_bad:,} negative values, the smallest is {values.min():g}; use "
+            "counts, not scaled or regressed values."
         )
         raise ValueError(msg)
     if not values.any():
-        msg = f"layer {name!r} holds only zeros; the steady-state ratio needs both kinds of counts."
+        msg = f"layer {name!r} has only zeros; spliced and unspliced counts are needed."
         raise ValueError(msg)
     return x
 
 
 def check_sparse(x: Any, what: str) -> None:
-    """Refuse a sparse matrix that is neither CSR nor CSC, or whose indices point outside it."""
+    """Refuse a sparse matrix that is not CSR or CSC, or has indices outside its shape."""
     if x.format not in {"csr", "csc"}:
         msg = f"{what} is sparse in {x.format.upper()} format; convert it with .tocsr()."
         raise TypeError(msg)
@@ -161,7 +167,9 @@ def check_sparse(x: Any, what: str) -> None:
         and (len(indices) == 0 or (indices.min() >= 0 and indices.max() < minor))
     )
     if not sound:
-        msg = f"{what} is corrupt: its indices do not fit its shape {x.shape}; read it again."
+        msg = (
+            f"{what} is corrupt, because its indices do not fit its shape {x.shape}; read it again."
+        )
         raise ValueError(msg)
 
 

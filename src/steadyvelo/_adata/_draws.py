@@ -1,7 +1,7 @@
-"""Random draws keyed by names: a cell or gene draws the same, whatever the others are.
+"""Random draws by names: a cell or gene gets the same draw, whatever other names there are.
 
-A draw is the hash of a name, mixed with that of the seed and of the purpose. So the order of cells
-and genes does not matter, and leaving one out changes no draw of another.
+A draw is computed from the hash of a name, the seed and the purpose. So it does not depend on the
+order of cells and genes, and removing one does not change the draws of others.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Names", "hash_names"]
 
-# fewer names are divided exactly in half, since chance could leave one half empty
+# fewer names are split exactly in half, because one half could be empty by chance
 _FEW = 64
 _BITS = 64
 
 
 def hash_names(names: Iterable[object]) -> NDArray[np.uint64]:
-    """Return a number of 64 bits for every name, the same on every machine."""
+    """Return a 64-bit number for every name, the same on every machine."""
     digests = b"".join(_digest(str(name)) for name in names)
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
 class Names:
-    """Names of cells, genes or clusters, which draw at random with a seed.
+    """Names of cells, genes or clusters with a seed, for random draws.
 
-    `hashes` are those of :func:`hash_names`, shape (names,).
+    `hashes` are from :func:`hash_names`, shape (names,).
     """
 
     def __init__(self, hashes: NDArray[np.uint64], seed: int) -> None:
@@ -40,7 +40,7 @@ class Names:
         self.seed = seed
 
     def numbers(self, purpose: str) -> NDArray[np.uint64]:
-        """Return uniform numbers of 64 bits; independent ones for each purpose."""
+        """Return uniform 64-bit numbers, independent for each purpose."""
         word = np.frombuffer(_digest(f"{self.seed} {purpose}"), dtype="<u8").astype(np.uint64)
         # the finalizer of splitmix64 (Steele, Lea and Flood 2014, doi:10.1145/2660193.2660195)
         mixed = self.hashes ^ word
@@ -49,7 +49,7 @@ class Names:
         return mixed ^ (mixed >> np.uint64(31))
 
     def halves(self, purpose: str) -> NDArray[np.int8]:
-        """Return 0 or 1 for each name, with equal chances."""
+        """Return 0 or 1 for each name, with equal probabilities."""
         numbers = self.numbers(purpose)
         if len(numbers) >= _FEW:
             return (numbers >> np.uint64(63)).astype(np.int8)
@@ -58,7 +58,7 @@ class Names:
         return fold
 
     def signs(self, purpose: str, n: int) -> NDArray[np.int8]:
-        """Return −1 or 1 for every name, n times, shape (n, names)."""
+        """Return n independent signs, −1 or 1, for every name, shape (n, names)."""
         signs = np.empty((n, len(self.hashes)), dtype=np.int8)
         for row in range(n):
             if row % _BITS == 0:
@@ -68,8 +68,8 @@ class Names:
         return signs
 
     def uniform(self, purpose: str) -> NDArray[np.float64]:
-        """Return numbers in (0, 1), shape (names,)."""
-        # the 53 bits that a float64 holds, in the middle of each step
+        """Return uniform numbers in (0, 1), shape (names,)."""
+        # 53 bits, as many as a float64 has, plus half a step so that 0 is excluded
         return ((self.numbers(purpose) >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
 
 

@@ -1,4 +1,4 @@
-"""One field of an AnnData: where it lies, what it holds, and how it is read and written."""
+"""One field of an AnnData: its slot and form, and how it is read and written."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ Slot = Literal["layers", "obs", "var", "obsm", "varm", "obsp", "uns"]
 
 FIELDS: list[Field] = []
 
-# no value that a caller could give as a default
+# different from every default that a caller could give
 _REFUSE = object()
 _EXACT = {"bool", "int64", "float32", "float64"}
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of AnnData: where it lies, its form, its key and what it holds, with the unit.
+    """One field of an AnnData: its slot, form and key, and its meaning with the unit.
 
-    The key may hold ``{key}`` (the velocity key) or ``{basis}``; what is written has the form that
-    is declared, what is read may differ in precision.
+    The key may contain ``{key}`` (the velocity key) or ``{basis}``. A written value must have the
+    declared form; a value that is read may have another precision.
     """
 
     slot: Slot
@@ -43,7 +43,7 @@ class Field:
         FIELDS.append(self)
 
     def of(self, key: str = "velocity", basis: str = "") -> str:
-        """Return the name for a velocity key and a basis."""
+        """Return the name of the field for a velocity key and a basis."""
         return self.name.format(key=key, basis=basis)
 
     def is_in(self, adata: AnnData, key: str = "velocity", basis: str = "") -> bool:
@@ -59,35 +59,35 @@ class Field:
         remedy: str = "run the step that writes it first.",
         default: Any = _REFUSE,
     ) -> Any:
-        """Return what the field holds, or the default; without one, refuse with the remedy."""
+        """Return the value of the field, or the default; refuse if there is neither."""
         name = self.of(key, basis)
         if default is not _REFUSE:
             return getattr(adata, self.slot).get(name, default)
         return check_key(adata, self.slot, name, remedy)
 
     def values(self, adata: AnnData, key: str = "velocity", basis: str = "") -> np.ndarray:
-        """Return a column as an array: of flags where it is one, else as it was stored."""
+        """Return a column as an array: bool for columns of flags, otherwise as stored."""
         column = self.read(adata, key, basis)
         return np.asarray(column.to_numpy(dtype=bool if self.dtype == "bool" else None))
 
     def write(self, adata: AnnData, value: Any, key: str = "velocity", basis: str = "") -> None:
-        """Store a value, in a view after it was copied; refuse other than the declared form."""
+        """Store a value, after copying a view; refuse a value without the declared form."""
         name = self.of(key, basis)
         found = self._differs(adata, value)
         if found:
-            msg = f"{self.slot}[{name!r}] is declared as {self.shape} {self.dtype}, not {found}."
+            msg = f"{self.slot}[{name!r}] must be {self.shape} {self.dtype}; the value is {found}."
             raise TypeError(msg)
         writable(adata)
         getattr(adata, self.slot)[name] = value
 
     def drop(self, adata: AnnData, key: str = "velocity", basis: str = "") -> None:
-        """Remove the field where it is there."""
+        """Remove the field if it exists."""
         if self.is_in(adata, key, basis):
             writable(adata)
             del getattr(adata, self.slot)[self.of(key, basis)]
 
     def _differs(self, adata: AnnData, value: Any) -> str:
-        """Return what a value is if it is not what was declared; else the empty string."""
+        """Return the form of a value if it is not the declared one, otherwise the empty string."""
         if self.shape in {"mapping", "table"}:
             kind = Mapping if self.shape == "mapping" else pd.DataFrame
             return "" if isinstance(value, kind) else type(value).__name__
@@ -106,7 +106,7 @@ class Field:
 
 
 def check_key_added(key: str, *layers: str) -> None:
-    """Refuse a prefix under which results would take the place of something else."""
+    """Refuse a prefix under which results would overwrite other data."""
     taken = {(f.slot, f.name) for f in FIELDS if "{" not in f.name}
     taken |= {("layers", name) for name in layers}
     for field in FIELDS:
@@ -116,7 +116,7 @@ def check_key_added(key: str, *layers: str) -> None:
                 "another name."
             )
             raise ValueError(msg)
-    # arrows lie in obsm["{key}_{basis}"], embeddings in obsm["X_{basis}"]
+    # arrows are stored in obsm["{key}_{basis}"], embeddings in obsm["X_{basis}"]
     if key in {"", "X"}:
-        msg = f"key_added={key!r} is no name for results; choose another."
+        msg = f"key_added={key!r} cannot be used as a name of results; choose another one."
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""A fit that lies in an AnnData, and what it was made from."""
+"""A fit that is stored in an AnnData, and its inputs."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ __all__ = ["Fit", "fit_rule"]
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """Lines of all genes, how they were made, and the data that they were made from.
+    """Lines of all genes, the options of the fit, and its inputs.
 
-    Whether cells, counts, sizes and neighbours are still those of the fit is found when something
-    new is to be made from them, and once. `key` is the velocity key; lines and `velocity_genes`
-    (those that meet all criteria) are per gene of the data, NaN where there is no fit.
+    Whether cells, counts, size factors and neighbours have changed since the fit is checked once,
+    when a new result is computed. `key` is the velocity key. Lines and `velocity_genes` have one
+    value per gene of the data, NaN without a fit.
     """
 
     inputs: Inputs
@@ -47,7 +47,7 @@ class Fit:
 
     @classmethod
     def read(cls, adata: AnnData, key: str, inputs: Inputs | None = None) -> Fit:
-        """Read a fit; refuse with the remedy where there is none."""
+        """Read a fit; refuse with the remedy if there is none."""
         inputs = inputs or Inputs(adata)
         remedy = f"run tl.velocity(adata, key_added={key!r}) first, or steadyvelo run on its file."
         gamma, offset, velocity_genes = (
@@ -65,15 +65,15 @@ class Fit:
 
     @property
     def options(self) -> FitOptions:
-        """What the fit was asked for."""
+        """The options of the fit."""
         return self.params.options
 
     @property
     def graph(self) -> GraphParams:
-        """How the velocity graph was made; refused where there is none."""
+        """The options of the velocity graph; an error if there is none."""
         if self.params.graph is None:
             msg = (
-                f"uns[{_keys.PARAMS.of(self.key)!r}] says nothing of a velocity graph; run "
+                f"uns[{_keys.PARAMS.of(self.key)!r}] contains no velocity graph; run "
                 f"tl.velocity_graph(adata, velocity_key={self.key!r}) first."
             )
             raise KeyError(msg)
@@ -81,40 +81,41 @@ class Fit:
 
     @property
     def fitted_genes(self) -> NDArray[np.int64]:
-        """Places of the genes that have a line."""
+        """Indices of the genes with a line."""
         return np.flatnonzero(~np.isnan(self.gamma))
 
     @cached_property
     def graph_genes(self) -> NDArray[np.int64]:
-        """Places of the velocity genes; refused if they are too few or no longer used."""
+        """Indices of the velocity genes; an error if there are too few, or some are not used."""
         genes = np.flatnonzero(self.velocity_genes & ~np.isnan(self.gamma))
         if len(genes) < 2:
             reasons = _keys.REASON.read(self.adata, self.key).astype(str).value_counts()
             why = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items() if reason)
             msg = (
-                f"{len(genes)} velocity genes are too few for a correlation over genes (the "
-                f"others: {why}). The data hold little splicing signal; min_r2 and min_gamma set "
-                "the bar."
+                f"there are {len(genes)} velocity genes, too few for a correlation over genes "
+                f"(reasons for the others: {why}). The data have little splicing signal; lower "
+                "min_r2 or min_gamma in tl.velocity to include more genes."
             )
             raise NoVelocityGenesError(msg)
         if _keys.GENES_USED.is_in(self.adata):
             unused = int((~_keys.GENES_USED.values(self.adata)[genes]).sum())
             if unused:
                 msg = (
-                    f"{unused:,} velocity genes are no longer marked in "
-                    f"var[{_keys.GENES_USED.of()!r}]; rerun tl.velocity."
+                    f"{unused:,} velocity genes are not used according to "
+                    f"var[{_keys.GENES_USED.of()!r}], which has changed since the fit; rerun "
+                    "tl.velocity."
                 )
                 raise ValueError(msg)
         return genes
 
     @property
     def has_its_cells(self) -> bool:
-        """Whether the data hold the cells of the fit, in their order."""
+        """Whether the data have the cells of the fit, in the same order."""
         return self.params.made_from.cells_hash == self.inputs.cells_hash
 
     @cached_property
     def used_layers(self) -> bool:
-        """Whether the layers Ms and Mu in the data are those the fit has seen."""
+        """Whether the layers Ms and Mu are those that the fit used."""
         if not has_moments(self.adata):
             return False
         made_from = self.params.made_from
@@ -127,12 +128,12 @@ class Fit:
         )
 
     def check_cells(self, what: str, rerun: str) -> None:
-        """Refuse to go on from what was made with the fit if cells have changed since."""
+        """Refuse to use a result of the fit if cells have changed since."""
         made_from = self.params.made_from.encode()
         check_cells(self.adata, made_from, what, rerun, self.inputs.cells_hash)
 
     def check_unchanged(self) -> None:
-        """Refuse to go on if cells, counts, sizes or neighbours have changed since the fit."""
+        """Refuse a fit whose cells, counts, size factors or neighbours have changed since."""
         _ = self._unchanged
 
     @cached_property
@@ -146,18 +147,18 @@ class Fit:
         return True
 
     def check_counts_known(self) -> None:
-        """Refuse a fit whose counts, cells, sizes or neighbours are not there as they were."""
+        """Refuse a fit whose inputs have changed, or whose counts are not known."""
         self.check_unchanged()
         if not self.params.made_from.counts_known:
             msg = (
-                "the fit used layers Ms and Mu of another tool, and this needs the counts: delete "
+                "the fit used layers Ms and Mu of another tool, but counts are needed here; delete "
                 "the two layers and rerun tl.velocity."
             )
             raise ValueError(msg)
 
     @property
     def weights(self) -> Any:
-        """The rule of the fit, or the weights it was given for all genes."""
+        """The name of the weight rule, or the given weights of all genes."""
         if self.options.weights != GIVEN:
             return self.options.weights
         if _keys.WEIGHTS_COLUMN.is_in(self.adata, self.key):
@@ -165,12 +166,12 @@ class Fit:
         return _keys.WEIGHTS_LAYER.read(self.adata, self.key)
 
     def rule(self, genes: NDArray[np.int64]) -> FitRule:
-        """Return how some genes were fitted; an offset is fitted to all or to none of them."""
+        """Return the rule of a fit of some genes, which all have an offset or all have none."""
         rule = fit_rule(self.inputs, self.options, self.weights, genes)
         return replace(rule, offset=self.options.offset is not False, r2="fit")
 
     def counts(self, genes: NDArray[np.int64]) -> CountsSource:
-        """Return blocks that are smoothed from the counts the fit has seen, and hold these."""
+        """Return blocks that are smoothed from the counts of the fit, and contain these counts."""
         return replace(self._counts, genes=genes)
 
     @cached_property
@@ -179,15 +180,15 @@ class Fit:
         return self._smoothed(np.arange(self.adata.n_vars), keep_counts=True)
 
     def moments(self, genes: NDArray[np.int64], order: CellOrder | None = None) -> MomentSource:
-        """Return the blocks the fit has seen; refuse if what they were made from has changed.
+        """Return blocks with the moments of the fit; refuse if their inputs have changed.
 
-        Rows of layers stand in the `order` given, blocks from counts have their own.
+        Rows of layers are in the given `order`; blocks from counts have their own order.
         """
         self.check_unchanged()
         if self.used_layers:
             return layer_source(self.adata, genes, order)
         if not self.params.made_from.counts_known:
-            msg = "the layers Ms and Mu that the fit used are gone or replaced; rerun tl.velocity."
+            msg = "the layers Ms and Mu of the fit were deleted or replaced; rerun tl.velocity."
             raise ValueError(msg)
         return self._smoothed(genes)
 
@@ -198,12 +199,12 @@ class Fit:
     ) -> Velocities:
         """Return expression and velocities of some genes, ascending.
 
-        Blocks from layers have their rows along `neighbors`, a CSR pattern, where it is given.
+        Rows of blocks from layers are sorted along `neighbors`, a CSR pattern, if it is given.
         """
         order = None
         if self.used_layers and neighbors is not None:
             order = CellOrder.along(*neighbors)
-            # both layers of one fit, or both made anew from what it was made of
+            # both from layers of one fit, or both computed again from its inputs
             if _keys.VELOCITY.is_in(self.adata, self.key):
                 self.check_unchanged()
                 layers = _keys.MS.read(self.adata), _keys.VELOCITY.read(self.adata, self.key)
@@ -219,7 +220,7 @@ class Fit:
 def fit_rule(
     inputs: Inputs, options: FitOptions, weights: Any, genes: NDArray[np.int64]
 ) -> FitRule:
-    """Return how some genes are fitted, with a rule by name or weights of all genes."""
+    """Return the rule of a fit of some genes, by name or with weights of all genes."""
     by_gene = not isinstance(weights, str) and weights.ndim > 1
     fit_cells = inputs.cells & in_groups(inputs.adata, options.groups, options.groupby)
     weights = weights[:, genes] if by_gene else weights

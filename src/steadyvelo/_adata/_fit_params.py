@@ -1,6 +1,6 @@
-"""How a fit was asked for and made: the only code that reads and writes it in `uns`.
+"""The options of a fit and the record of its inputs: the only code that reads and writes them.
 
-Files of AnnData hold neither None nor an empty entry: None is written as the empty string (of a
+Files of AnnData cannot store None or an empty entry. None is written as the empty string (a
 quantile as NaN), or the entry is left out.
 """
 
@@ -38,24 +38,24 @@ __all__ = [
     "note_made",
 ]
 
-# the rule of a fit whose weights were given as an array
+# name of the rule of a fit whose weights were given as an array
 GIVEN = "given"
 _METHODS: dict[str, type[Sandwich | CrossFit]] = {"sandwich": Sandwich, "crossfit": CrossFit}
 _OFFSETS: dict[str, OffsetMode] = {"False": False, "True": True, "nonnegative": "nonnegative"}
-# entries without which another tool has written the parameters
+# if one of these is missing, another tool wrote the parameters
 _REQUIRED = ("moments", "weights", "quantiles", "cells_hash", "n_cells")
-# how results that follow from a graph were made; what else follows from a fit
+# records of results that are computed from a graph; the others are computed from a fit
 _OF_GRAPH = ("arrows", "embeddings", "transitions", "terminal_states", "pseudotime", "randomized")
 _OF_FIT = ("directions", "reliability", "sensitivity", "ranked_genes", "ratio_differences")
 
-# by the type of a field: how a value that no file can hold is written
+# how values that files cannot store are written, by the type of the field
 _WRITE: dict[str, Callable[[Any], Any]] = {
     "str | None": lambda text: text or "",
     "OffsetMode": str,
     "Quantiles": lambda pair: np.array([np.nan if q is None else q for q in pair]),
     "tuple[str, ...] | None": lambda names: np.asarray(names, dtype=object),
 }
-# and how a value is read, where it is not text or one of several words
+# how values are read, unless they are text or one of several words
 _READ: dict[str, Callable[[Any], Any]] = {
     "bool": bool,
     "int": int,
@@ -68,9 +68,9 @@ _READ: dict[str, Callable[[Any], Any]] = {
 
 
 class _Record:
-    """Fields of a dataclass as entries of `uns`, under their names."""
+    """A dataclass that is stored as entries of `uns`, named like its fields."""
 
-    # names of entries that are not those of their fields; what is left out where it is None
+    # names of entries that differ from the field's name; fields that are left out if they are None
     _NAMED: ClassVar[dict[str, str]] = {}
     _LEFT_OUT: ClassVar[tuple[str, ...]] = ()
 
@@ -86,7 +86,7 @@ class _Record:
 
     @classmethod
     def decode(cls, entries: Mapping[str, Any]) -> Self:
-        """Read what :meth:`encode` wrote; what is not there has its default."""
+        """Read the entries of :meth:`encode`; missing entries get their defaults."""
         found = {}
         for f in fields(cls):  # type: ignore[arg-type]
             name = cls._NAMED.get(f.name, f.name)
@@ -97,7 +97,7 @@ class _Record:
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorChoice(_Record):
-    """How errors of ratios are found; see :func:`steadyvelo.tl.velocity`. None finds none."""
+    """Method for errors of ratios; see :func:`steadyvelo.tl.velocity`. None means no errors."""
 
     _NAMED: ClassVar = {"method": "uncertainty"}
 
@@ -110,7 +110,7 @@ class ErrorChoice(_Record):
 
     @classmethod
     def asked(cls, uncertainty: Any, sample_key: str | None = None, rng: int = 0) -> ErrorChoice:
-        """Return the choice that a user asks for by its name, or as one of the public choices."""
+        """Return the choice that a user makes by name, or by an object such as CrossFit."""
         if isinstance(uncertainty, str) and uncertainty in _METHODS:
             uncertainty = _METHODS[uncertainty]()
         if uncertainty is None:
@@ -126,7 +126,7 @@ class ErrorChoice(_Record):
         raise ValueError(msg)
 
     def encode(self) -> dict[str, Any]:
-        """Return the entries; none without a method, those of folds where there are some."""
+        """Return the entries: none without a method, and those of folds only for cross-fitting."""
         of_folds = () if self.method == "crossfit" else ("n_repeats", "gene_clusters", "rng")
         entries = {} if self.method is None else super().encode()
         return {name: value for name, value in entries.items() if name not in of_folds}
@@ -134,10 +134,10 @@ class ErrorChoice(_Record):
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions(_Record):
-    """What a fit was asked for, in the words of :func:`steadyvelo.tl.velocity`.
+    """Options of a fit; see :func:`steadyvelo.tl.velocity`.
 
-    `weights` is the name of a rule, or :data:`GIVEN`; `quantiles` are those that were used;
-    `groups` are those that the fit was restricted to, None for all cells.
+    `weights` is the name of a rule, or :data:`GIVEN`; `quantiles` are the values that were used;
+    `groups` are the groups to which the fit was restricted, None for all cells.
     """
 
     _LEFT_OUT = ("groups", "groupby")
@@ -158,7 +158,7 @@ class FitOptions(_Record):
     groupby: str | None = None
 
     def check(self) -> None:
-        """Refuse what cannot be asked for."""
+        """Refuse values that cannot be used."""
         for name, threshold in (("min_r2", self.min_r2), ("min_gamma", self.min_gamma)):
             if np.isnan(threshold):
                 msg = f"{name} is NaN; give a number (-inf for no threshold)."
@@ -167,7 +167,7 @@ class FitOptions(_Record):
 
     @property
     def smoothed(self) -> dict[str, Any]:
-        """What is smoothed, by the names of arguments: layers of counts and neighbour graph."""
+        """Arguments that determine what is smoothed: layers of counts and the neighbour graph."""
         return {
             "spliced": self.spliced,
             "unspliced": self.unspliced,
@@ -180,17 +180,17 @@ class FitOptions(_Record):
 
     @classmethod
     def decode(cls, entries: Mapping[str, Any]) -> Self:
-        """Read what :meth:`encode` wrote."""
+        """Read the entries of :meth:`encode`."""
         return replace(super().decode(entries), errors=ErrorChoice.decode(entries))
 
 
 @dataclass(frozen=True, kw_only=True)
 class MadeFrom(_Record):
-    """What a fit was made from.
+    """Record of the inputs of a fit.
 
-    `moments` says whether counts were smoothed or the layers ``Ms`` and ``Mu`` taken; the hashes of
-    what smoothed them are None for layers of another tool, that of the folds of genes for a fit
-    without folds. `version` is that of this package.
+    `moments` says whether counts were smoothed or the layers ``Ms`` and ``Mu`` were used. The
+    hashes of counts, size factors and neighbours are None for layers of another tool, and the hash
+    of the folds of genes is None for a fit without folds. `version` is the version of this package.
     """
 
     _LEFT_OUT = ("neighbors_hash", "factors_hash", "folds_hash")
@@ -206,13 +206,13 @@ class MadeFrom(_Record):
 
     @property
     def counts_known(self) -> bool:
-        """Whether it is known which counts were smoothed, and how."""
+        """Whether the record contains which counts were smoothed, and how."""
         return self.neighbors_hash is not None
 
 
 @dataclass(frozen=True)
 class GraphParams(_Record):
-    """How a velocity graph was made; `n_genes` velocity genes entered."""
+    """Options of a velocity graph; `n_genes` is the number of its velocity genes."""
 
     _NAMED: ClassVar = {"n_genes": "n_graph_genes", "neighbors_key": "graph_neighbors_key"}
 
@@ -224,9 +224,9 @@ class GraphParams(_Record):
 
 @dataclass(frozen=True)
 class FitParams:
-    """Everything that is recorded of a fit and of its graph, where it has one.
+    """All that is recorded of a fit and, if there is one, of its velocity graph.
 
-    `made` says how each result (``"arrows"``, ``"directions"`` ...) was made.
+    `made` contains the options of each result (``"arrows"``, ``"directions"`` ...).
     """
 
     options: FitOptions
@@ -236,14 +236,14 @@ class FitParams:
 
     @classmethod
     def read(cls, adata: AnnData, key: str, remedy: str) -> Self:
-        """Read the parameters of a fit; refuse with the remedy where there are none."""
+        """Read the parameters of a fit; refuse with the remedy if there are none."""
         entries = dict(_keys.PARAMS.read(adata, key, remedy=remedy))
         rerun = f"tl.velocity(adata, key_added={key!r})"
         missing = [name for name in _REQUIRED if name not in entries]
         if missing:
             msg = (
-                f"uns[{_keys.PARAMS.of(key)!r}] lacks {listed(missing)}: another tool has written "
-                f"it. Rerun {rerun}."
+                f"uns[{_keys.PARAMS.of(key)!r}] lacks {listed(missing)}, so it was written by "
+                f"another tool. Rerun {rerun}."
             )
             raise ValueError(msg)
         check_schema(entries, f"uns[{_keys.PARAMS.of(key)!r}]", rerun)
@@ -258,7 +258,7 @@ class FitParams:
         _keys.PARAMS.write(adata, entries, key)
 
     def with_graph(self, graph: GraphParams) -> FitParams:
-        """Return the same with another graph, and nothing that was made from an earlier one."""
+        """Return the same with another graph, without records of results of an earlier graph."""
         made = {name: entry for name, entry in self.made.items() if name not in _OF_GRAPH}
         return replace(self, graph=graph, made=made)
 
@@ -266,12 +266,12 @@ class FitParams:
 def note_made(
     adata: AnnData, key: str, what: str, entry: Mapping[str, Any], *, under: str | None = None
 ) -> None:
-    """Record how a result was made, under a name (of an embedding, say) where it has several."""
+    """Record how a result was made, under a further name (such as an embedding) if it needs one."""
     params = dict(_keys.PARAMS.read(adata, key))
     entry = {"schema": SCHEMA, "version": __version__, **entry}
     params[what] = dict(entry) if under is None else {**params.get(what, {}), under: dict(entry)}
     if what == "arrows":
-        # scVelo's stream plot looks for this list
+        # scVelo's stream plot reads this list
         params["embeddings"] = list(params["arrows"])
     _keys.PARAMS.write(adata, params, key)
 
@@ -279,7 +279,7 @@ def note_made(
 def made_entry(
     adata: AnnData, key: str, what: str, rerun: str, *, under: str | None = None
 ) -> Mapping[str, Any]:
-    """Return how a stored result was made; refuse with what to rerun where it cannot be read."""
+    """Return how a stored result was made; refuse with what to rerun if there is no record."""
     entry = _keys.PARAMS.read(adata, key, remedy=f"run {rerun} first.").get(what, {})
     if under is not None:
         entry = entry.get(under, {})
@@ -293,7 +293,7 @@ def made_entry(
 
 
 def neighbors_of_graph(adata: AnnData, key: str) -> str | None:
-    """Return the neighbour graph that the velocity graph was made with; None for the default."""
+    """Return the key of the velocity graph's neighbour graph; None means the default."""
     entries = _keys.PARAMS.read(adata, key, default={})
     names = (str(entries.get(name, "")) for name in ("graph_neighbors_key", "neighbors_key"))
     return next(filter(None, names), None)

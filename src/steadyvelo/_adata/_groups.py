@@ -1,4 +1,4 @@
-"""Groups of cells by a column of `obs`: cells that are used, clusters, samples."""
+"""Groups of cells from columns of `obs`: used cells, clusters, samples."""
 
 from __future__ import annotations
 
@@ -28,18 +28,20 @@ __all__ = [
     "used_cells",
 ]
 
-# more are not clusters, and no page or legend has room for them
+# columns with more values do not contain clusters, and would not fit into a page or a legend
 MOST_CLUSTERS = 100
 
 
 def used_cells(adata: AnnData) -> NDArray[np.bool_]:
-    """Return the cells that are not flagged, shape (cells,)."""
+    """Return the cells that are used, shape (cells,)."""
     column = _keys.CELLS_USED.read(adata, default=None)
     if column is None:
         return np.ones(adata.n_obs, dtype=bool)
     unknown = int(column.isna().sum())
     if unknown:
-        msg = f"adata.obs[{column.name!r}] is unknown for {unknown:,} cells; set it."
+        msg = (
+            f"adata.obs[{column.name!r}] has {unknown:,} missing values; set them to True or False."
+        )
         raise ValueError(msg)
     return column.to_numpy(dtype=bool)
 
@@ -47,34 +49,34 @@ def used_cells(adata: AnnData) -> NDArray[np.bool_]:
 def cluster_codes(
     adata: AnnData, groupby: str | None, cells: NDArray[np.bool_] | None = None
 ) -> tuple[list[str], NDArray[np.intp]]:
-    """Return names of clusters and the number of each cell's, −1 for none.
+    """Return the names of clusters and the number of each cell's cluster, −1 for none.
 
-    Without a column all cells have none; `cells` are those that may have one, None for the used.
+    Without a column, no cell has a cluster. Only `cells` can have a cluster; None means used cells.
     """
     if groupby is None:
         return [], np.full(adata.n_obs, -1, dtype=np.intp)
-    column = check_key(adata, "obs", groupby, "name the column that holds the clusters.")
+    column = check_key(adata, "obs", groupby, "give a column of clusters.")
     kept = pd.Series(used_cells(adata) if cells is None else cells, index=column.index)
     labels = pd.Categorical(column.astype("category").where(kept)).remove_unused_categories()
     if len(labels.categories) == 0:
-        msg = f"obs[{groupby!r}] has a label for no cell that is used; name another column."
+        msg = f"obs[{groupby!r}] has no value for any used cell; give another column."
         raise ValueError(msg)
     return [str(name) for name in labels.categories], labels.codes.astype(np.intp)
 
 
 def cluster_column(adata: AnnData) -> str | None:
-    """Return the first column of `obs` with a usual name that holds some clusters, or None."""
+    """Return the first usual column of `obs` that contains clusters, or None."""
     there = [name for name in _keys.CLUSTER_COLUMNS if name in adata.obs]
     return next((name for name in there if 0 < adata.obs[name].nunique() <= MOST_CLUSTERS), None)
 
 
 def check_clusters(adata: AnnData, groupby: str) -> None:
-    """Refuse a column that is not there, labels no cell, or holds too many values for clusters."""
+    """Refuse a column that is missing, or has no values or too many values for clusters."""
     names, _ = cluster_codes(adata, groupby)
     if len(names) > MOST_CLUSTERS:
         msg = (
-            f"obs[{groupby!r}] holds {len(names):,} different values; a page has room for "
-            f"{MOST_CLUSTERS} clusters. Name a column of clusters (groupby=, --groupby)."
+            f"obs[{groupby!r}] has {len(names):,} different values, more than the "
+            f"{MOST_CLUSTERS} that are possible; give a column of clusters (groupby=, --groupby)."
         )
         raise ValueError(msg)
 
@@ -82,11 +84,11 @@ def check_clusters(adata: AnnData, groupby: str) -> None:
 def in_groups(
     adata: AnnData, groups: str | Sequence[str] | None, groupby: str | None
 ) -> NDArray[np.bool_]:
-    """Return the cells that belong to some groups, shape (cells,); all cells without groups."""
+    """Return the cells that belong to some groups, shape (cells,); all cells if groups is None."""
     if groups is None:
         return np.ones(adata.n_obs, dtype=bool)
     if groupby is None:
-        msg = f"groups={groups!r} needs groupby=, the column of obs that holds the groups."
+        msg = f"groups={groups!r} needs groupby=, the column of obs with the groups."
         raise ValueError(msg)
     labels = _labels(adata, groupby)
     return labels.isin(_asked(labels, groupby, groups)).to_numpy()
@@ -100,42 +102,52 @@ def group_masks(
     against_rest: bool = False,
     least: int = 2,
 ) -> dict[str, NDArray[np.bool_]]:
-    """Return the cells of each group; refuse groups that are not there, and fewer than `least`.
+    """Return the cells of each group; refuse unknown groups, and fewer groups than `least`.
 
-    Where groups are compared with all other cells, one is enough if there are others.
+    With `against_rest`, groups are compared with all other cells, so one group is enough if there
+    are other groups.
     """
     labels = _labels(adata, groupby)
     there = [str(name) for name in pd.Categorical(labels).categories]
     names = there if groups is None else _asked(labels, groupby, groups)
     if len(there if against_rest else names) < least:
-        msg = f"{len(names)} group of obs[{groupby!r}] cannot be compared; name two or more."
+        msg = (
+            f"a comparison needs two groups of obs[{groupby!r}], but there is {len(names)}; give "
+            "another column or more groups."
+        )
         raise ValueError(msg)
     return {name: (labels == name).to_numpy() for name in names}
 
 
 def sample_codes(adata: AnnData, sample_key: str | None) -> NDArray[np.intp] | None:
-    """Return the number of each cell's sample (or batch); None where no column is named."""
+    """Return the number of each cell's sample; None if no column is given."""
     if sample_key is None:
         return None
-    column = check_key(adata, "obs", sample_key, "name the column that holds the batches.")
+    column = check_key(adata, "obs", sample_key, "give a column of samples.")
     if column.isna().any():
-        msg = f"obs[{sample_key!r}] is unknown for {int(column.isna().sum()):,} cells; set it."
+        msg = (
+            f"obs[{sample_key!r}] has no sample for {int(column.isna().sum()):,} cells; give every "
+            "cell a sample, or leave these cells out."
+        )
         raise ValueError(msg)
     codes, names = pd.factorize(column)
     if len(names) < 2:
-        msg = f"obs[{sample_key!r}] holds one batch, {names[0]!r}; errors over batches need two."
+        msg = (
+            f"obs[{sample_key!r}] has one sample only, {names[0]!r}; errors between samples need "
+            "at least two."
+        )
         raise ValueError(msg)
     return np.asarray(codes, dtype=np.intp)
 
 
 def _labels(adata: AnnData, groupby: str) -> pd.Series[str]:
-    """Return the label of every cell as text, missing for a cell that belongs to no group."""
-    column = check_key(adata, "obs", groupby, "name the column that holds the groups.")
+    """Return the group of every cell as text, missing for cells without a group."""
+    column = check_key(adata, "obs", groupby, "give a column of groups.")
     return column[column.notna()].astype(str).reindex(adata.obs_names)
 
 
 def _asked(labels: pd.Series[str], groupby: str, groups: str | Sequence[str]) -> list[str]:
-    """Return the names of groups, each once; refuse those that are not there, and none."""
+    """Return the names of groups, each once; refuse unknown groups and an empty list."""
     names = [str(name) for name in np.atleast_1d(np.asarray(groups, dtype=object))]
     there = [str(name) for name in pd.Categorical(labels).categories]
     unknown = [name for name in names if name not in there]

@@ -1,4 +1,4 @@
-"""What a call reads of an AnnData, each checked and hashed once, however often it is asked for."""
+"""The data that a call reads from an AnnData, checked and hashed once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OF_GRAPH = ("connectivities", "distances", "pattern")
 
 
 class Inputs:
-    """Counts, sizes and neighbours of an AnnData that does not change meanwhile."""
+    """Counts, size factors and neighbours of an AnnData, which must not change meanwhile."""
 
     def __init__(self, adata: AnnData) -> None:
         check_adata(adata)
@@ -38,7 +38,8 @@ class Inputs:
     def of_copy(self, copy: AnnData, *, new_neighbors: bool) -> Inputs:
         """Return the inputs of a copy with the same cells, genes and counts.
 
-        What is known of these is not found again; sizes, and neighbours where they are new, are.
+        What is known of cells and counts is kept; size factors are read again, and so are
+        neighbours if they are new.
         """
         inputs = Inputs(copy)
         inputs.cells_hash = self.cells_hash
@@ -49,12 +50,12 @@ class Inputs:
 
     @cached_property
     def cells_hash(self) -> str:
-        """Hash of the cells' names in their order."""
+        """Hash of the names of cells in their order."""
         return hash_cells(self.adata)
 
     @cached_property
     def cell_hashes(self) -> NDArray[np.uint64]:
-        """A number for each cell's name, which draws at random start from."""
+        """A number for each cell's name, from which random draws are computed."""
         return hash_names(self.adata.obs_names)
 
     @cached_property
@@ -64,35 +65,35 @@ class Inputs:
 
     @cached_property
     def cells(self) -> NDArray[np.bool_]:
-        """Cells that are not flagged, shape (cells,)."""
+        """Cells that are used, shape (cells,)."""
         return used_cells(self.adata)
 
     @cached_property
     def factors_hash(self) -> str:
-        """Hash of size factors and flagged cells."""
+        """Hash of size factors and used cells."""
         fields = (_keys.SPLICED_FACTOR, _keys.UNSPLICED_FACTOR, _keys.CELLS_USED)
         return hash_values(*(f.read(self.adata) for f in fields if f.is_in(self.adata)))
 
     def counts(self, layer: str) -> Any:
-        """Return a layer of counts, in whatever format, after its values were checked."""
+        """Return a layer of counts in any format, after its values were checked."""
         return self._once("counts", layer, check_counts, self.adata, layer)
 
     def checksums(self, layer: str) -> NDArray[np.float64]:
-        """Return a weighted sum of a layer over cells, per gene."""
+        """Return a weighted sum of a layer over cells, for each gene."""
         return self._once("sums", layer, gene_checksums, self.adata.layers[layer])
 
     def connectivities(self, neighbors_key: str | None) -> sp.csr_array[Any]:
-        """Return the symmetric neighbour graph whose pattern smooths."""
+        """Return the symmetric neighbour graph that is used for smoothing."""
         return self._graph(_keys.CONNECTIVITIES, neighbors_key)
 
     def distances(self, neighbors_key: str | None) -> sp.csr_array[Any]:
-        """Return the directed graph of nearest neighbours."""
+        """Return the directed graph of distances."""
         return self._graph(_keys.DISTANCES, neighbors_key)
 
     def direct_neighbors(
         self, neighbors_key: str | None
     ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return the pattern of nearest neighbours, CSR, without cells that are flagged."""
+        """Return the pattern of nearest neighbours, CSR, without cells that are not used."""
         graph, cells = self.distances(neighbors_key), self.cells
         indptr, indices = graph.indptr, graph.indices
         if not cells.all():
@@ -106,12 +107,12 @@ class Inputs:
         if isolated.any():
             warn(
                 f"{int(isolated.sum()):,} cells have no neighbours "
-                f"({listed(self.adata.obs_names[isolated], 3)}): they get no edges and no arrow."
+                f"({listed(self.adata.obs_names[isolated], 3)}), so they get no arrows."
             )
         return indptr.astype(np.int64), indices.astype(np.int32)
 
     def neighbors_hash(self, neighbors_key: str | None) -> str:
-        """Return a hash of the pattern that smooths."""
+        """Return a hash of the pattern of the graph that is used for smoothing."""
         graph = self.connectivities(neighbors_key)
         return self._once("pattern", neighbors_key, hash_pattern, graph)
 

@@ -1,4 +1,4 @@
-"""An AnnData that can be written to while the one it shares arrays with stays as it is."""
+"""A copy of an AnnData that shares the arrays of the original."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ __all__ = ["light_copy"]
 def light_copy(
     adata: AnnData, *, var: Iterable[str] | None = None, **chosen: Iterable[str]
 ) -> AnnData:
-    """Return an AnnData with the same arrays and annotations of its own.
+    """Return an AnnData that shares the arrays, but has its own annotations.
 
-    Nothing large is copied; what is added to the copy is not in the original. It has the named
-    columns of genes (None means all), and of ``layers``, ``obsm``, ``varm``, ``obsp`` and ``uns``
-    the entries that are named, where they are there; all of a slot that is not given.
+    Large arrays are not copied, and what is added to the copy is not added to the original. The
+    copy has the given columns of genes (None means all). Of ``layers``, ``obsm``, ``varm``,
+    ``obsp`` and ``uns`` it has the given entries as far as they exist; a slot that is not given is
+    kept as a whole.
     """
 
     def entries(slot: str) -> dict[str, Any]:
         mapping = getattr(adata, slot)
         names = chosen.get(slot, mapping)
-        # anndata 0.13 keeps X among the layers, under None
+        # anndata 0.13 stores X as the layer None
         return {name: mapping[name] for name in names if name is not None and name in mapping}
 
     slots = ("layers", "obsm", "varm", "obsp", "uns")

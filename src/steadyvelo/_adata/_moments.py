@@ -1,4 +1,4 @@
-"""Gene blocks of an AnnData, smoothed on the fly or from layers, and what was smoothed."""
+"""Gene blocks of an AnnData, from counts or from layers, and the record of what was smoothed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
     "write_moments",
 ]
 
-# under which the sums of smoothed counts are kept for the layers Ms and Mu
+# key of the checksums of counts that were smoothed for the layers Ms and Mu
 MOMENTS = "moments"
 _KINDS = ("spliced", "unspliced")
 _CHECKSUMS = (_keys.SPLICED_CHECKSUM, _keys.UNSPLICED_CHECKSUM)
@@ -41,7 +41,11 @@ def has_moments(adata: AnnData) -> bool:
     """Tell whether smoothed layers exist; refuse one without the other."""
     there = [field.of() for field in (_keys.MS, _keys.MU) if field.is_in(adata)]
     if len(there) == 1:
-        msg = f"layer {there[0]!r} is there without its partner; delete it, or run pp.moments."
+        missing = _keys.MU if there == [_keys.MS.of()] else _keys.MS
+        msg = (
+            f"adata.layers has {there[0]!r} but not {missing.of()!r}; delete {there[0]!r}, or run "
+            "pp.moments."
+        )
         raise ValueError(msg)
     return len(there) == 2
 
@@ -49,13 +53,13 @@ def has_moments(adata: AnnData) -> bool:
 def layer_source(
     adata: AnnData, genes: NDArray[np.int64], order: CellOrder | None = None
 ) -> LayerSource:
-    """Return blocks of the layers Ms and Mu, their rows in an order (None: that of the cells)."""
+    """Return blocks of the layers Ms and Mu; None as order means the order of the cells."""
     layers = []
     for field in (_keys.MS, _keys.MU):
         layer = field.read(adata)
         values = layer.data if hasattr(layer, "indptr") else layer
         if not np.isfinite(values).all() or (values.size and values.min() < 0):
-            msg = f"layer {field.of()!r} holds NaN, infinite or negative values; rerun pp.moments."
+            msg = f"layer {field.of()!r} has NaN, infinite or negative values; rerun pp.moments."
             raise ValueError(msg)
         layers.append(layer)
     return LayerSource(*layers, genes, order or CellOrder.identity(adata.n_obs))
@@ -70,10 +74,10 @@ def counts_source(
     neighbors_key: str | None = None,
     keep_counts: bool = False,
 ) -> CountsSource:
-    """Return blocks that are smoothed from counts when they are asked for.
+    """Return blocks that are smoothed from counts when they are needed.
 
-    Their rows stand in an order along the neighbour graph; with `keep_counts` they hold the counts
-    as well.
+    Their rows are sorted along the neighbour graph; with `keep_counts` they also contain the
+    counts.
     """
     counts = inputs.counts(spliced), inputs.counts(unspliced)
     spliced_scale = _inverse_factor(inputs, "spliced", spliced)
@@ -89,9 +93,9 @@ def counts_source(
 
 @dataclass(frozen=True)
 class SmoothingRecord:
-    """What counts were smoothed with, kept so that a later change is noticed.
+    """Record of what was smoothed and how, by which later changes are detected.
 
-    `params` are names and hashes, for ``uns``; `sums` are checksums of the spliced and the
+    `params` are names and hashes for ``uns``; `sums` are checksums of the spliced and of the
     unspliced layer per gene, for ``var``.
     """
 
@@ -99,7 +103,7 @@ class SmoothingRecord:
     sums: tuple[NDArray[np.float64], NDArray[np.float64]]
 
     def write_sums(self, adata: AnnData, key: str = MOMENTS) -> None:
-        """Write the sums to ``var``."""
+        """Write the checksums to ``var``."""
         for field, column in zip(_CHECKSUMS, self.sums, strict=True):
             field.write(adata, column, key)
 
@@ -107,7 +111,7 @@ class SmoothingRecord:
 def smoothing_record(
     inputs: Inputs, spliced: str, unspliced: str, neighbors_key: str | None
 ) -> SmoothingRecord:
-    """Return what smoothing uses now."""
+    """Return the record of what would be smoothed now."""
     params = {
         "spliced": spliced,
         "unspliced": unspliced,
@@ -125,7 +129,7 @@ def write_moments(
     unspliced: NDArray[np.float32],
     record: SmoothingRecord,
 ) -> None:
-    """Write the layers Ms and Mu and what they were made from."""
+    """Write the layers Ms and Mu and the record of what was smoothed."""
     _keys.MS.write(adata, spliced)
     _keys.MU.write(adata, unspliced)
     _keys.MOMENTS_PARAMS.write(adata, record.params)
@@ -133,9 +137,9 @@ def write_moments(
 
 
 def check_record(inputs: Inputs, record: Mapping[str, Any], key: str, rerun: str) -> None:
-    """Refuse to go on from smoothed counts whose cells, neighbours, sizes or counts have changed.
+    """Refuse smoothed counts if their cells, neighbours, size factors or counts have changed.
 
-    `record` are the parameters of a :class:`SmoothingRecord`; its sums lie in ``var`` under `key`.
+    `record` are the parameters of a :class:`SmoothingRecord`; its sums are in ``var`` under `key`.
     """
     rerun_all = f"pp.neighbors and {rerun}"
     check_cells(inputs.adata, record, "the smoothing", rerun_all, inputs.cells_hash)
@@ -143,13 +147,11 @@ def check_record(inputs: Inputs, record: Mapping[str, Any], key: str, rerun: str
         msg = f"the neighbour graph has changed since counts were smoothed; rerun {rerun}."
         raise ValueError(msg)
     if record["factors_hash"] != inputs.factors_hash:
-        msg = (
-            f"size factors or flagged cells have changed since counts were smoothed; rerun {rerun}."
-        )
+        msg = f"size factors or used cells have changed since counts were smoothed; rerun {rerun}."
         raise ValueError(msg)
     for kind, field in zip(_KINDS, _CHECKSUMS, strict=True):
         adata, layer = inputs.adata, record[kind]
-        check_key(adata, "layers", layer, f"it was smoothed; rerun {rerun}.")
+        check_key(adata, "layers", layer, f"restore it, because it was smoothed, or rerun {rerun}.")
         if not field.is_in(adata, key):
             continue
         same = np.isclose(inputs.checksums(layer), field.values(adata, key), rtol=1e-6, atol=1e-9)
@@ -162,7 +164,7 @@ def check_record(inputs: Inputs, record: Mapping[str, Any], key: str, rerun: str
 
 
 def _inverse_factor(inputs: Inputs, kind: str, layer_name: str) -> NDArray[np.float64]:
-    """Return 1 / size factor; 0 for a cell without counts, which then adds nothing."""
+    """Return 1 / size factor; 0 for a cell without counts, which then has no influence."""
     adata, layer = inputs.adata, inputs.counts(layer_name)
     field = _keys.SPLICED_FACTOR if kind == "spliced" else _keys.UNSPLICED_FACTOR
     if not field.is_in(adata):
@@ -170,8 +172,8 @@ def _inverse_factor(inputs: Inputs, kind: str, layer_name: str) -> NDArray[np.fl
             msg = f"adata.obs has no {field.of()!r}; run pp.size_factors(adata) first."
             raise KeyError(msg)
         warn(
-            f"layer {layer_name!r} holds values that are not whole numbers: they are taken as "
-            "normalised already, with a size factor of 1."
+            f"layer {layer_name!r} has values that are not whole numbers; they are taken as "
+            "normalised, with a size factor of 1. Use raw counts if possible."
         )
         return np.ones(adata.n_obs)
     made = _keys.SIZE_PARAMS.read(adata, default={})
@@ -179,13 +181,13 @@ def _inverse_factor(inputs: Inputs, kind: str, layer_name: str) -> NDArray[np.fl
         check_schema(made, f"uns[{_keys.SIZE_PARAMS.of()!r}]", "pp.size_factors")
     if not made.get(f"{kind}_taken_as_normalised", True) and not is_integer(layer):
         msg = (
-            f"layer {layer_name!r} held whole numbers when size factors were computed and does not "
-            "now: was it normalised since? Restore the counts, or rerun pp.size_factors."
+            f"layer {layer_name!r} had whole numbers when size factors were computed, but has not "
+            "now. If it was normalised since, restore the counts; otherwise rerun pp.size_factors."
         )
         raise ValueError(msg)
     factor = field.read(adata).to_numpy(dtype=np.float64)
     if not (np.isfinite(factor).all() and (factor >= 0).all()):
-        msg = f"adata.obs[{field.of()!r}] must be finite and not negative; rerun pp.size_factors."
+        msg = f"adata.obs[{field.of()!r}] has negative or non-finite values; rerun pp.size_factors."
         raise ValueError(msg)
     some = factor > 0
     return np.where(some, 1.0 / np.where(some, factor, 1.0), 0.0)

@@ -1,4 +1,4 @@
-"""The neighbour graph of an AnnData, as scanpy writes it, whoever made it."""
+"""The neighbour graph of an AnnData in scanpy's format, from any tool."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["external", "graph_keys", "has_neighbors", "neighbor_graph", "neighbor_params"]
 
-_REMEDY = "run pp.neighbors, or name the graph with neighbors_key=."
+_REMEDY = "run pp.neighbors, or give the name of a graph as neighbors_key=."
 
 
 def has_neighbors(adata: AnnData, neighbors_key: str | None = None) -> bool:
-    """Tell whether there is a complete graph."""
+    """Tell whether an AnnData has a complete graph."""
     entry = _entry(adata, neighbors_key)
     return all(
         _obsp_key(adata, field, neighbors_key) in adata.obsp or field.name in entry
@@ -35,23 +35,23 @@ def neighbor_graph(
     neighbors_key: str | None = None,
     cells_hash: str | None = None,
 ) -> sp.csr_array[Any]:
-    """Return the symmetric graph whose pattern smooths, or the directed one of nearest neighbours.
+    """Return the symmetric graph that is used for smoothing, or the directed graph of distances.
 
-    `field` says which; in distances a stored zero is a neighbour too. `cells_hash` is that of
-    `adata`, where it is known.
+    `field` says which graph; in distances a stored zero is a neighbour, too. `cells_hash` is the
+    hash of the cells of `adata`, if it was computed already.
     """
     if neighbors_key is not None:
-        check_key(adata, "uns", neighbors_key, "name a graph of scanpy's pp.neighbors.")
+        check_key(adata, "uns", neighbors_key, "give the name of a graph of scanpy's pp.neighbors.")
     name = _obsp_key(adata, field, neighbors_key)
     entry = _entry(adata, neighbors_key)
     stored = entry.get(field.name) if name not in adata.obsp else None
     if stored is None:
         stored = check_key(adata, "obsp", name, _REMEDY)
     elif stored.shape != (adata.n_obs, adata.n_obs):
-        # graphs of early scanpy lie in uns, where they are not sliced with the cells
+        # early versions of scanpy stored graphs in uns, where they are not subset with the cells
         msg = (
-            f"the neighbour graph in uns is {stored.shape[0]:,} × {stored.shape[1]:,} and adata "
-            f"holds {adata.n_obs:,} cells; rerun pp.neighbors."
+            f"the neighbour graph in uns is {stored.shape[0]:,} × {stored.shape[1]:,}, but adata "
+            f"has {adata.n_obs:,} cells; rerun pp.neighbors."
         )
         raise ValueError(msg)
     if sp.issparse(stored) and stored.format in {"csr", "csc"}:
@@ -61,7 +61,7 @@ def neighbor_graph(
     if "cells_hash" in params:
         check_cells(adata, params, "the neighbour graph", "pp.neighbors", cells_hash)
     if graph.data.size and not np.isfinite(graph.data).all():
-        msg = f"obsp[{name!r}] holds NaN or infinite values; rerun pp.neighbors."
+        msg = f"obsp[{name!r}] has NaN or infinite values; rerun pp.neighbors."
         raise ValueError(msg)
     if field is _keys.DISTANCES:
         _look_sliced(graph, params, name)
@@ -69,22 +69,22 @@ def neighbor_graph(
 
 
 def graph_keys(adata: AnnData, neighbors_key: str | None) -> list[str]:
-    """Return the names in `obsp` of both graphs."""
+    """Return the names of both graphs in `obsp`."""
     return [_obsp_key(adata, f, neighbors_key) for f in (_keys.CONNECTIVITIES, _keys.DISTANCES)]
 
 
 def neighbor_params(adata: AnnData, neighbors_key: str | None) -> dict[str, Any]:
-    """Return the parameters the neighbour graph was made with, where they are known."""
+    """Return the parameters of the neighbour graph, as far as they are stored."""
     return dict(_entry(adata, neighbors_key).get("params", {}))
 
 
 def external(params: dict[str, Any]) -> bool:
-    """Tell whether neighbours come from a representation that is not made of these counts."""
+    """Tell whether neighbours come from a representation of other data than these counts."""
     return params.get("use_rep") not in {None, _keys.PCA.of(), "X"}
 
 
 def _entry(adata: AnnData, neighbors_key: str | None) -> Any:
-    """Return scanpy's entry of a graph in `uns`; an empty one where there is none."""
+    """Return scanpy's entry of a graph in `uns`, or an empty mapping."""
     return adata.uns.get(neighbors_key or _keys.NEIGHBORS.of(), {})
 
 
@@ -96,17 +96,17 @@ def _obsp_key(adata: AnnData, field: _keys.Field, neighbors_key: str | None) -> 
 
 
 def _look_sliced(graph: sp.csr_array[Any], params: dict[str, Any], name: str) -> None:
-    """Warn of a graph of another tool that looks as if cells were removed after it was made."""
+    """Warn of a graph of another tool from which cells seem to have been removed."""
     k = params.get("n_neighbors")
     stored = np.diff(graph.indptr)
-    # scanpy stores k or k − 1 neighbours in every row; unequal rows with none above that are
-    # what slicing leaves. (A batch-balanced graph has rows above its k.)
+    # scanpy stores k or k − 1 neighbours in every row. If some rows have fewer and none has more,
+    # cells were removed. (A batch-balanced graph has rows with more than k.)
     if "cells_hash" in params or k is None or stored.max(initial=0) > int(k):
         return
     short = stored < int(k) - 1
     if short.mean() > 0.05:
         warn(
-            f"obsp[{name!r}] was made for {int(k)} neighbours a cell and {int(short.sum()):,} of "
-            f"{len(short):,} cells have fewer: were cells removed after it was computed? If so, "
-            "rerun pp.neighbors."
+            f"obsp[{name!r}] was computed with {int(k)} neighbours per cell, but "
+            f"{int(short.sum()):,} of {len(short):,} cells have fewer. If cells were removed after "
+            "it was computed, rerun pp.neighbors."
         )

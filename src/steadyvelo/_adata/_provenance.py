@@ -1,4 +1,4 @@
-"""What a result was computed from, so that later steps can tell when it no longer is there."""
+"""Records of what a result was computed from, by which later steps detect changes."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ __all__ = [
     "stamp",
 ]
 
-# the form in which results are stored; one more whenever a name, shape or meaning changes
+# version of the format of stored results; raised whenever a name, shape or meaning changes
 SCHEMA = 1
 
 
 def stamp(adata: AnnData, cells_hash: str | None = None) -> dict[str, Any]:
-    """Return version and identity of the cells, to be kept with a result."""
+    """Return the version and a hash of the cells, which are stored with a result."""
     hashed = cells_hash or hash_cells(adata)
     made = {"schema": SCHEMA, "version": __version__}
     return {**made, "n_cells": adata.n_obs, "cells_hash": hashed}
 
 
 def check_schema(made: Mapping[str, Any], what: str, rerun: str) -> None:
-    """Refuse a result that another version of this package stored in another form."""
+    """Refuse a result that another version of this package stored in another format."""
     found = made.get("schema", "unknown")
     if str(found) != str(SCHEMA):
         msg = (
@@ -52,7 +52,7 @@ def check_schema(made: Mapping[str, Any], what: str, rerun: str) -> None:
 
 
 def hash_cells(adata: AnnData) -> str:
-    """Return a short hash of the cell names in their order."""
+    """Return a short hash of the names of cells in their order."""
     return _hash("\n".join(map(str, adata.obs_names)).encode())
 
 
@@ -70,10 +70,10 @@ def hash_values(*columns: Any) -> str:
 
 
 def gene_checksums(x: Any) -> NDArray[np.float64]:
-    """Return a weighted sum of a layer over cells, per gene.
+    """Return a weighted sum of a layer over cells, for each gene.
 
-    Weights are drawn once and for all, so that counts which are moved between cells are noticed;
-    unlike a hash of the layer it is sliced with the genes.
+    The weights are fixed, so that counts that are moved between cells are detected. Unlike a hash
+    of the layer, the sums can be subset with the genes.
     """
     weights = np.random.default_rng(0).uniform(1.0, 2.0, x.shape[0])
     return weighted_column_sums(x, weights, count_threads())
@@ -82,16 +82,16 @@ def gene_checksums(x: Any) -> NDArray[np.float64]:
 def check_cells(
     adata: AnnData, made: Mapping[str, Any], what: str, rerun: str, cells_hash: str | None = None
 ) -> None:
-    """Refuse to go on from a result that was computed on other cells than those of its stamp.
+    """Refuse to continue with a result that was computed on other cells.
 
-    `what` was computed and `rerun` makes it again; `cells_hash` is that of `adata`, where known.
+    `what` was computed, and `rerun` computes it again; `cells_hash` is that of `adata`, if known.
     """
     check_schema(made, what, rerun)
     if str(made["cells_hash"]) != (cells_hash or hash_cells(adata)):
         msg = (
-            f"{what} was computed on {int(made['n_cells']):,} cells and adata now holds "
-            f"{adata.n_obs:,} or has them in another order: what is stored can be plotted and "
-            f"read, but nothing new computed from it. Rerun {rerun}."
+            f"{what} was computed on {int(made['n_cells']):,} cells, but adata now has "
+            f"{adata.n_obs:,} cells or another order of cells. Stored results can be plotted and "
+            f"read, but new results need a rerun of {rerun}."
         )
         raise ValueError(msg)
 

@@ -1,4 +1,4 @@
-"""The one place that checks the arguments of public functions, each by its name."""
+"""Checks of the arguments of public functions, by their names."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Kinds of arguments: each refuses, by name and value and with a remedy, what is not of it.
+"""Kinds of arguments; each refuses other values with the argument's name and a remedy.
 
-A check is a function of an argument's name and value that returns the value as functions use it:
-plain numbers, flags and lists in place of NumPy's and pandas'.
+A check is a function of an argument's name and value. It returns the value in the form that
+functions use: plain numbers, flags and lists instead of NumPy's and pandas'.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 
 Check: TypeAlias = Callable[[str, Any], Any]
 
-# what other libraries take as a seed, too
+# the largest seed that other libraries accept
 _MOST_SEED = 2**32 - 1
 
 
@@ -50,11 +50,11 @@ def refuse(argument: str, must_be: str, value: object, remedy: str = "") -> NoRe
 
 
 def name(what: str) -> Check:
-    """Take one name, as a string."""
+    """Take one name, as text."""
 
     def check(argument: str, value: Any) -> str:
         if not isinstance(value, str):
-            refuse(argument, f"{what}, as a string", value)
+            refuse(argument, f"{what} (one string)", value)
         if not value:
             msg = f"{argument} must be {what}; it is an empty string."
             raise ValueError(msg)
@@ -64,7 +64,7 @@ def name(what: str) -> Check:
 
 
 def names(what: str, *, numbers: bool = False) -> Check:
-    """Take one name or several, in any sequence; with `numbers` also numbers."""
+    """Take one name or several in any sequence; with `numbers`, numbers become text."""
 
     def one(argument: str, value: Any) -> str:
         if isinstance(value, str):
@@ -72,15 +72,15 @@ def names(what: str, *, numbers: bool = False) -> Check:
         if numbers and isinstance(value, Real) and not isinstance(value, bool):
             return str(value)
         mask = isinstance(value, (bool, np.bool_))
-        remedy = "For a mask give the names it selects, as adata.var_names[mask]." if mask else ""
-        return refuse(argument, f"{what}, as strings", value, remedy)
+        remedy = "Give names instead of a mask, such as adata.var_names[mask]." if mask else ""
+        return refuse(argument, f"{what} (strings)", value, remedy)
 
     def check(argument: str, value: Any) -> str | list[str]:
         if isinstance(value, str):
             return str(value)
         is_list = isinstance(value, Iterable) and not isinstance(value, (Mapping, bytes))
         if not is_list or getattr(value, "ndim", 1) != 1:
-            refuse(argument, f"{what}: a string or a list of strings", value)
+            refuse(argument, f"{what}: one string or a list of strings", value)
         return [one(argument, each) for each in value]
 
     return check
@@ -94,7 +94,7 @@ def flag(argument: str, value: Any) -> bool:
 
 
 def whole_number(least: int) -> Check:
-    """Take a whole number that is not under the least."""
+    """Take a whole number that is not below `least`."""
 
     def check(argument: str, value: Any) -> int:
         found = _index(value)
@@ -109,7 +109,7 @@ def whole_number(least: int) -> Check:
 
 
 def number(*, least: float = -math.inf, above: float = -math.inf, most: float = math.inf) -> Check:
-    """Take a finite number in a range; `above` itself is not in it."""
+    """Take a finite number in a range that excludes `above`."""
 
     def check(argument: str, value: Any) -> float:
         found = _real(argument, value)
@@ -122,10 +122,10 @@ def number(*, least: float = -math.inf, above: float = -math.inf, most: float = 
 
 
 def share(argument: str, value: Any) -> float:
-    """Take a probability between 0 and 1, as of an interval."""
+    """Take a probability between 0 and 1, such as the level of an interval."""
     found = _real(argument, value)
     if not 0 < found < 1:
-        msg = f"{argument} must lie between 0 and 1, as 0.95 for 95 %; it is {value}."
+        msg = f"{argument} must be between 0 and 1, such as 0.95 for 95 %; it is {value}."
         raise ValueError(msg)
     return found
 
@@ -145,7 +145,7 @@ def choice(*choices: Any) -> Check:
 
 
 def instance(what: str, *class_names: str) -> Check:
-    """Take an object of a class of one of these names, which need not be imported for it."""
+    """Take an object of a class with one of these names, without importing the class."""
 
     def check(argument: str, value: Any) -> Any:
         if not {each.__name__ for each in type(value).__mro__} & set(class_names):
@@ -156,7 +156,7 @@ def instance(what: str, *class_names: str) -> Check:
 
 
 def any_of(what: str, *checks: Check) -> Check:
-    """Take what one of the checks takes; the error of a right type and wrong value is its own."""
+    """Take a value that one of the checks takes; a wrong value of a right type gets its error."""
 
     def check(argument: str, value: Any) -> Any:
         wrong_value = None
@@ -186,8 +186,8 @@ def mapping(what: str) -> Check:
 
 
 def pairs(argument: str, value: Any) -> list[tuple[str, str]]:
-    """Take a list of pairs of names, an array of two columns among them."""
-    refusal = "a list of pairs of clusters, as [('first', 'second')]"
+    """Take a list of pairs of names, or an array with two columns."""
+    refusal = "a list of pairs of clusters, such as [('first', 'second')]"
     if not isinstance(value, (Sequence, np.ndarray)) or isinstance(value, (str, bytes)):
         refuse(argument, refusal, value)
     for pair in value:
@@ -198,24 +198,24 @@ def pairs(argument: str, value: Any) -> list[tuple[str, str]]:
 
 
 def whole_pair(argument: str, value: Any) -> tuple[int, int]:
-    """Take two whole numbers from 0."""
+    """Take two whole numbers that are not negative."""
     two = isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
     found = [_index(each) for each in value] if two else []
     if len(found) != 2 or None in found:
-        refuse(argument, "two whole numbers, as (0, 1)", value)
+        refuse(argument, "two whole numbers, such as (0, 1)", value)
     first, second = (-1 if each is None else each for each in found)
     if min(first, second) < 0:
-        msg = f"{argument} counts from 0; it is {value}."
+        msg = f"{argument} must not be negative; it is {value}."
         raise ValueError(msg)
     return first, second
 
 
 def axes(argument: str, value: Any) -> Any:
-    """Take axes of matplotlib, or several."""
+    """Take one or several axes of matplotlib."""
     several = value if isinstance(value, (Sequence, np.ndarray)) else [value]
     each_draws = [hasattr(each, "get_figure") for each in np.ravel(np.asarray(several, object))]
     if isinstance(value, str) or not each_draws or not all(each_draws):
-        refuse(argument, "axes of matplotlib, or None for new ones", value)
+        refuse(argument, "axes of matplotlib, or None for new axes", value)
     return value
 
 
@@ -224,7 +224,7 @@ def file_path(argument: str, value: Any) -> Any:
     if not isinstance(value, (str, os.PathLike)):
         refuse(argument, "the path of a file or folder", value)
     if not os.fspath(value):
-        msg = f"{argument} is an empty string; name a file or folder."
+        msg = f"{argument} is an empty string; give a file or folder."
         raise ValueError(msg)
     return value
 
@@ -235,20 +235,20 @@ def an_adata(argument: str, value: Any) -> Any:
 
     if not isinstance(value, AnnData):
         path = isinstance(value, (str, os.PathLike))
-        remedy = "Read the file first, as adata = steadyvelo.io.read(path)." if path else ""
+        remedy = "Read the file first, with adata = steadyvelo.io.read(path)." if path else ""
         refuse(argument, "an AnnData", value, remedy)
     return value
 
 
 def seed(argument: str, value: Any) -> int:
-    """Return an integer seed: the one given, one drawn by a generator, or for None a fresh one."""
+    """Return an integer seed: the given one, one from a generator, or a random one for None."""
     if value is None:
         return int(np.random.default_rng().integers(2**31))
     if isinstance(value, np.random.Generator):
         return int(value.integers(2**31))
     found = _index(value)
     if found is None:
-        how = "a whole number, a numpy.random.Generator, or None for a new number at each call"
+        how = "a whole number, a numpy.random.Generator, or None for a random seed"
         refuse(argument, how, value)
     if not 0 <= found <= _MOST_SEED:
         msg = f"{argument} must be a whole number from 0 to {_MOST_SEED:,}; it is {found}."
@@ -257,7 +257,7 @@ def seed(argument: str, value: Any) -> int:
 
 
 def _index(value: Any) -> int | None:
-    """Return a whole number as int, None for everything else."""
+    """Return a whole number as int, and None for other values."""
     if isinstance(value, (bool, np.bool_, np.ndarray)):
         return None
     try:
@@ -267,14 +267,14 @@ def _index(value: Any) -> int | None:
 
 
 def _real(argument: str, value: Any) -> float:
-    """Return a number of Python for one of NumPy; refuse everything else."""
+    """Return a number as a plain Python number; refuse other values."""
     if not isinstance(value, Real) or isinstance(value, bool):
         refuse(argument, "a number", value)
     return value.item() if isinstance(value, np.generic) else value  # type: ignore[return-value]
 
 
 def _range(least: float, above: float, most: float) -> str:
-    """Return a range in words."""
+    """Return the text for a range."""
     if most < math.inf:
         return f"from {least:g} to {most:g}"
     if above == 0:

@@ -1,4 +1,4 @@
-"""What stands around every public function: its arguments are checked before it begins."""
+"""Wrappers of public functions, which check their arguments before the function begins."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["check_fields", "picture", "public"]
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
-# None means what the settings say
+# None means the value in the settings
 _OF_SETTINGS = ("n_threads", "max_memory", "progress")
-# what an argument is called elsewhere
+# names of arguments in other packages
 _MEANT = {
     "n_jobs": "n_threads",
     "random_state": "rng",
@@ -33,17 +33,17 @@ _MEANT = {
 
 
 def public(function: Callable[P, Result]) -> Callable[P, Result]:
-    """Check the arguments of a function by their names, and fill in what the settings say.
+    """Check the arguments of a function by their names, and fill in values from the settings.
 
     Wrong types and values are refused before the function begins, so before anything is written.
-    ``n_threads``, ``max_memory`` and ``progress`` are taken from the settings where they are None;
-    ``rng`` becomes the integer that is recorded.
+    ``n_threads``, ``max_memory`` and ``progress`` are taken from the settings if they are None.
+    ``rng`` is replaced by the integer that is recorded.
     """
     return _checked(function, nullcontext)
 
 
 def picture(function: Callable[P, Result]) -> Callable[P, Result]:
-    """Do the same for a function that draws, in the figure style of the settings."""
+    """Do the same for a function that draws, and use the figure style of the settings."""
     return _checked(function, _figure_style)
 
 
@@ -70,7 +70,7 @@ def _checked(
     signature = inspect.signature(function)
     parameters = signature.parameters
     checks = {name: ARGUMENTS[name] for name in parameters}
-    # taken as they are
+    # values that need no check
     allowed = {name: [each.default, *_none(each)] for name, each in parameters.items()}
 
     @wraps(function)
@@ -79,7 +79,7 @@ def _checked(
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
-            # Python's own message names the function
+            # Python's own message contains the name of the function
             return function(*args, **kwargs)
         values = bound.arguments
         try:
@@ -90,7 +90,7 @@ def _checked(
                 seed = values.get("rng", parameters["rng"].default)
                 values["rng"] = checks["rng"]("rng", seed)
         except (TypeError, ValueError) as error:
-            # what was wrong is in the call, not in the checks
+            # the error is in the call, so the traceback of the checks is left out
             raise error.with_traceback(None) from None
         for name in _OF_SETTINGS:
             if name in checks and values.get(name) is None:
@@ -102,12 +102,12 @@ def _checked(
 
 
 def _none(parameter: inspect.Parameter) -> tuple[None] | tuple[()]:
-    """Return None where the annotation of an argument allows it."""
+    """Return None if the annotation of an argument allows it."""
     return (None,) if "None" in str(parameter.annotation) else ()
 
 
 def _refuse_unknown(function: str, known: Mapping[str, Any], given: dict[str, Any]) -> None:
-    """Refuse an argument that the function does not have, with the name that was meant."""
+    """Refuse an unknown argument, and suggest the name that was probably meant."""
     unknown = next((name for name in given if name not in known), None)
     if unknown is None:
         return

@@ -1,4 +1,4 @@
-"""A value in a message: short, and with its kind where the value alone does not say it."""
+"""Values in messages: short, with their type if it is not clear from the value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PLAIN = (str, bool, int, float, type(None))
 
 
 def shown(value: object) -> str:
-    """Return how a value is written in a message.
+    """Return the text of a value in a message.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""What every argument of a public function takes, by its name.
+"""The values that each argument of public functions takes, by its name.
 
-A name means the same in every function. Defaults are taken as they are, and None wherever the
-annotation of the argument says so.
+A name means the same in every function. Defaults need no check, and None is allowed if the
+annotation of the argument allows it.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ __all__ = ["ARGUMENTS"]
 
 
 def _progress(argument: str, value: Any) -> Any:
-    """Take True or False, or a function of the share that is done."""
+    """Take True or False, or a function of the share of the work that is done."""
     return value if callable(value) else _FLAG_OR_FUNCTION(argument, value)
 
 
-_FLAG_OR_FUNCTION = any_of("True, False, or a function of the share that is done", flag)
+_FLAG_OR_FUNCTION = any_of("True, False, or a function of the share of the work done", flag)
 _COLUMN = "the name of a column of obs"
 _LAYER = name("the name of a layer")
 _AMBIGUOUS = choice("default", "drop", "spliced", "unspliced", "keep")
@@ -89,7 +89,7 @@ _LISTS: dict[str, Check] = {
     "edges": pairs,
     "components": whole_pair,
     "barcode_map": any_of(
-        "a mapping from names of cells to names of the counts' cells, or the path of a file",
+        "a mapping from cell names of adata to cell names of the counts, or the path of a file",
         mapping("a mapping"),
         file_path,
     ),
@@ -178,7 +178,7 @@ _CHOICES: dict[str, Check] = {
         choice("crossfit", "sandwich"),
         instance("CrossFit(...) or Sandwich(...)", "CrossFit", "Sandwich"),
     ),
-    # a rule's name and its options, or numbers per cell, or per cell and gene
+    # the name of a rule, a rule with options, or numbers per cell or per cell and gene
     "weights": any_of(
         "'extremes', 'all', Extremes(...), or an array of numbers per cell, or per cell and gene",
         name("the name of a rule"),

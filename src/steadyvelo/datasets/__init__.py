@@ -1,4 +1,4 @@
-"""Data with known truth."""
+"""Simulated data with known truth."""
 
 from ._simulate import simulate
 

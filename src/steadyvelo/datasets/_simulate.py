@@ -1,4 +1,4 @@
-"""Simulated counts along a branching trajectory, with the noiseless truth."""
+"""Simulation of counts along a branching trajectory, with the true abundances."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["simulate"]
 
-# in units of the median splicing time: where the trunk ends and where the branches end. Genes
-# that switch early come close to their new steady state, late ones do not.
+# in median splicing times: the end of the trunk and the end of the branches. Genes that switch
+# early nearly reach their new steady state, genes that switch late do not.
 _TRUNK_END = 12.0
 _END = 30.0
-# cells drawn at a time: noiseless abundances of more are never held at once
+# cells that are simulated at a time, which limits the memory for noiseless abundances
 _CELLS_AT_ONCE = 10_000
 _TRUE_LAYERS = (_keys.TRUE_SPLICED, _keys.TRUE_UNSPLICED, _keys.TRUE_VELOCITY)
 
@@ -42,12 +42,12 @@ def simulate(
 ) -> AnnData:
     r"""Simulate spliced and unspliced counts of cells on a trunk that splits into branches.
 
-    Cells lie at uniformly drawn times. Every gene has splicing rate β and ratio γ/β drawn from
-    log-normal distributions, and up to two switches of its transcription rate, at uniformly
-    drawn times, on the trunk or in one branch: induction, repression or a transient pulse. Between
-    switches u and s follow the closed form of :func:`steadyvelo.model.evolve`. Counts are Poisson
-    with means (depth × library size of the cell × abundance), library sizes log-normal, or negative
-    binomial where transcription comes in bursts.
+    The times of cells are uniformly distributed. Every gene has a splicing rate β and a ratio γ/β
+    from log-normal distributions. Its transcription rate is switched up to twice, at uniformly
+    distributed times, on the trunk or in one branch: induction, repression or a transient pulse.
+    Between switches, u and s follow the closed form of :func:`steadyvelo.model.evolve`. Counts are
+    Poisson with means depth × library size of the cell × abundance, or negative binomial if
+    transcription comes in bursts. Library sizes are log-normal.
 
     Parameters
     ----------
@@ -56,21 +56,22 @@ def simulate(
     n_branches
         Number of branches after the trunk.
     depth
-        Factor on all abundances: at 1 the median gene has about 4 spliced molecules a cell
-        where it is on.
+        Factor of all abundances. At 1, the median gene has about 4 spliced molecules per cell while
+        it is transcribed.
     library_size_sd
         Standard deviation of the logarithm of library sizes, which have median 1.
     dispersion
-        φ in the variance μ + φμ² of counts with mean μ, drawn for every cell, gene and layer on its
-        own; 0 for Poisson counts.
+        φ in the variance μ + φμ² of counts with mean μ, which are independent for every cell, gene
+        and layer; 0 for Poisson counts.
     steady_state
-        Put every cell at steady state: spliced abundances as else, unspliced ones γ/β times
-        them, so that no cell moves in any gene.
+        Whether every cell is at steady state. Spliced abundances are the same as without this
+        option; unspliced abundances are γ/β times them, so that all true velocities are 0.
     truth
-        Keep the noiseless layers, which are dense; without them memory grows with the counts.
+        Whether to store the true layers, which are dense. Without them, memory grows with the
+        number of molecules.
     rng
-        Seed: a whole number, a `numpy.random.Generator` that gives one, or None for one from the
-        system.
+        Seed: a whole number, a `numpy.random.Generator` from which one is drawn, or None for one
+        from the system.
 
     Returns
     -------
@@ -79,15 +80,15 @@ def simulate(
     ``X``, ``layers["spliced"]``, ``layers["unspliced"]``
         Counts, CSR int32; X is the spliced layer.
     ``layers["true_spliced"]``, ``layers["true_unspliced"]``, ``layers["true_velocity"]``
-        Noiseless abundances at library size 1 and u − (γ/β) s, the change of s per splicing time;
-        with ``truth=True``.
+        True abundances at library size 1, and true velocities u − (γ/β) s, the change of s per
+        splicing time; if ``truth=True``.
     ``var["true_gamma"]``
-        Steady-state ratio γ/β; also ``splicing_rate``, ``degradation_rate`` and the highest
-        ``transcription_rate``, ``program``.
+        Steady-state ratio γ/β. Other columns are ``splicing_rate``, ``degradation_rate``,
+        ``transcription_rate`` (the highest) and ``program``.
     ``obs["true_time"]``, ``obs["branch"]``, ``obs["clusters"]``, ``obs["library_size"]``
-        Time in median splicing times, and where on the tree a cell lies.
+        Time in median splicing times, the branch and cluster of a cell, and its library size.
     ``uns["true_edges"]``
-        Pairs of clusters that follow each other, shape (edges, 2).
+        Pairs of consecutive clusters, shape (edges, 2).
 
     Raises
     ------
@@ -140,7 +141,7 @@ def _counts(
 
 
 def _stacked(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the layers of all cells; those of the parts are let go one after the other."""
+    """Join the layers of all cells; each part is freed after it is joined."""
     layers = {}
     for name in list(parts[0]):
         column = [part.pop(name) for part in parts]
@@ -172,7 +173,7 @@ class _Genes:
     # α before, between and after the switches, shape (3, branches, genes), and their times, (2, …)
     levels: NDArray[np.float64]
     switches: NDArray[np.float64]
-    # what a gene does, in words
+    # what a gene does: induction, repression or a pulse, and where
     program: NDArray[np.object_]
 
 
@@ -183,7 +184,7 @@ def _draw_genes(generator: np.random.Generator, n_genes: int, n_branches: int) -
     on = splicing * ratio * spliced_on
     off = on * generator.beta(1, 12, n_genes)
     kind = generator.choice(["induced", "repressed", "pulsed"], n_genes, p=[0.45, 0.35, 0.2])
-    # −1 for genes that switch on the trunk, and so in every branch
+    # −1 for genes that switch on the trunk, and so in all branches
     where = np.where(
         generator.random(n_genes) < 0.4, -1, generator.integers(0, n_branches, n_genes)
     )
@@ -207,7 +208,7 @@ def _draw_genes(generator: np.random.Generator, n_genes: int, n_branches: int) -
 def _abundances(
     genes: _Genes, time: NDArray[np.float64], branch: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return noiseless unspliced and spliced abundances, shape (cells, genes)."""
+    """Return true unspliced and spliced abundances, shape (cells, genes)."""
     splicing, degradation = genes.splicing, genes.splicing * genes.ratio
     before, between, after = (level[branch] for level in genes.levels)
     first, second = (switch[branch] for switch in genes.switches)
@@ -226,7 +227,7 @@ def _abundances(
 
 
 def _places(time: NDArray[np.float64], branch: NDArray[np.int64]) -> pd.DataFrame:
-    """Return where on the tree each cell lies."""
+    """Return the branch and the cluster of each cell, with its time."""
     on_trunk = time < _TRUNK_END
     first_half = time < np.where(on_trunk, _TRUNK_END / 2, (_TRUNK_END + _END) / 2)
     number = (branch + 1).astype(str).astype(object)

@@ -1,4 +1,4 @@
-"""Handing results to other packages."""
+"""Formats of other packages."""
 
 from ._scvelo import to_scvelo
 

@@ -1,4 +1,4 @@
-"""A result in the form that scVelo reads."""
+"""The format of scVelo."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["to_scvelo"]
 
-# columns of cells under scVelo's names
+# columns of `obs` with scVelo's names
 _COLUMNS = {
     "initial_size_spliced": _keys.SPLICED_TOTAL,
     "initial_size_unspliced": _keys.UNSPLICED_TOTAL,
@@ -32,42 +32,42 @@ _COLUMNS = {
 def to_scvelo(
     adata: AnnData, *, velocity_key: str = "velocity", n_threads: int | None = None
 ) -> AnnData:
-    r"""Return a copy in the form that scVelo reads.
+    r"""Return a copy in the format of scVelo.
 
-    scVelo keeps graphs in ``uns``, normalised counts in the layers ``spliced`` and ``unspliced``,
-    and needs the dense layers ``Ms``, ``Mu`` and ``velocity``. Its stream plots, confidence and
-    pseudotime then run on the result.
+    scVelo reads graphs from ``uns``, normalised counts from the layers ``spliced`` and
+    ``unspliced``, and the dense layers ``Ms``, ``Mu`` and ``velocity``. Its stream plots,
+    confidence and pseudotime work on the copy.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.velocity_graph`, or of :func:`steadyvelo.run`.
     velocity_key
-        Prefix of that result, which is the ``vkey`` of scVelo's functions.
+        Prefix of the result, which is called ``vkey`` in scVelo.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
 
     Returns
     -------
-    A new AnnData with, besides what `adata` holds,
+    A new AnnData with all fields of `adata` and with
 
     ``layers["spliced"]``, ``layers["unspliced"]``
         Counts divided by their size factors, CSR float32.
     ``layers["Ms"]``, ``layers["Mu"]``, ``layers["velocity"]``
-        Computed where the fit wrote none; genes without a fit have velocity 0 there, as in scVelo.
+        Computed if they are not stored. Genes without a fit have velocity 0, as in scVelo.
     ``uns["velocity_graph"]``, ``uns["velocity_graph_neg"]``
-        Copies of those in ``obsp``.
+        Copies of the graphs in ``obsp``.
     ``obs["initial_size_spliced"]``, ``obs["initial_size_unspliced"]``
-        Molecules over all genes.
+        Library sizes over all genes.
     ``obs["root_cells"]``, ``obs["end_points"]``
-        Those of :func:`steadyvelo.tl.terminal_states`, where there are some.
+        Results of :func:`steadyvelo.tl.terminal_states`, if they exist.
 
     Raises
     ------
     KeyError
         If there is no velocity graph.
     MemoryError
-        If the dense layers would not fit.
+        If the dense layers do not fit into memory.
     ValueError
         If cells, counts, size factors or neighbours have changed since the fit.
 
@@ -90,7 +90,7 @@ def to_scvelo(
         field.of(velocity_key): field.read(adata, velocity_key, remedy=remedy)
         for field in (_keys.GRAPH, _keys.GRAPH_NEG)
     }
-    check_dense_fits(3, adata.shape, None, remedy="take some genes, adata[:, genes].copy(), first")
+    check_dense_fits(3, adata.shape, None, remedy="select genes first, with adata[:, genes].copy()")
     dense = _dense_layers(fit, count_threads(n_threads))
     spliced, unspliced = fit.options.spliced, fit.options.unspliced
     normalised = {
@@ -128,7 +128,9 @@ def _dense_layers(fit: Fit, n_threads: int) -> dict[str, NDArray[np.float32]]:
 
 def _normalised(adata: AnnData, layer: str, field: _keys.Field) -> Any:
     """Return counts divided by size factors, CSR float32."""
-    counts = sp.csr_matrix(check_key(adata, "layers", layer, "the fit used it."), dtype=np.float32)
+    counts = sp.csr_matrix(
+        check_key(adata, "layers", layer, "restore it, because the fit used it."), dtype=np.float32
+    )
     if not field.is_in(adata):
         return counts
     factor = field.read(adata).to_numpy(dtype=np.float64)

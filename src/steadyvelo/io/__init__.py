@@ -1,4 +1,4 @@
-"""Files to AnnData and back: one reader per counter, and `read`, which recognises them."""
+"""Files to AnnData and back: one reader per counting program, and `read`, which chooses it."""
 
 from ._alevin_fry import read_alevin_fry
 from ._anndata_files import read_h5ad, read_zarr, write_h5ad

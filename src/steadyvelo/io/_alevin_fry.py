@@ -1,4 +1,4 @@
-"""alevin-fry's USA mode: spliced, unspliced and ambiguous columns side by side."""
+"""Output of alevin-fry in USA mode: spliced, unspliced and ambiguous counts in one matrix."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def read_alevin_fry(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "def
     Parameters
     ----------
     path
-        The folder that holds `alevin/quants_mat.mtx`, or that file's folder.
+        The folder that contains `alevin/quants_mat.mtx`, or the folder `alevin`.
     ambiguous
-        As in :func:`read`. ``"default"`` means spliced, as alevin-fry's documentation advises for
-        single cells.
+        See :func:`read`. ``"default"`` counts ambiguous molecules as spliced, as alevin-fry's
+        documentation recommends for single cells.
 
     Returns
     -------
-    As :func:`read_starsolo`.
+    The same as from :func:`read_starsolo`.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        As in :func:`read`, and if it is not in USA mode.
+        See :func:`read`; also if the output is not in USA mode.
 
     References
     ----------
@@ -54,12 +54,13 @@ def read_alevin_fry(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "def
     """
     folder = alevin_fry_folder(Path(path))
     if folder is None:
-        msg = f"{path} holds no quants_mat.mtx of alevin-fry."
+        msg = f"{path} contains no quants_mat.mtx of alevin-fry."
         raise FileNotFoundError(msg)
     usa = _usa_mode(folder)
     names = read_names(folder, "quants_mat_cols.txt", what="list of genes")
     cells = read_barcodes(folder, "quants_mat_rows.txt")
-    # the list holds every gene once, or all columns, those of introns ending in -U and -A
+    # the list contains every gene once, or all columns, where unspliced genes end in -U and
+    # ambiguous in -A
     third = len(names) // 3
     genes = names[:third]
     marked = names == [gene + end for end in ("", "-U", "-A") for gene in genes]
@@ -68,7 +69,8 @@ def read_alevin_fry(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "def
     if not marked and not usa:
         msg = (
             f"{folder} does not say that it was made in USA mode (usa_mode in quant.json or "
-            "meta_info.json): spliced and unspliced cannot be told apart."
+            "meta_info.json), so spliced and unspliced counts cannot be distinguished; copy the "
+            "missing file there."
         )
         raise ValueError(msg)
     n_genes = len(genes)
@@ -87,23 +89,26 @@ def read_alevin_fry(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "def
 
 
 def alevin_fry_folder(path: Path) -> Path | None:
-    """Return the folder that holds alevin-fry's matrix, or None."""
+    """Return the folder that contains alevin-fry's matrix, or None."""
     check_folder(path)
     folders = (path, path / "alevin")
     return next((folder for folder in folders if has_file(folder, "quants_mat.mtx")), None)
 
 
 def _usa_mode(folder: Path) -> bool:
-    """Tell whether a run says it was in USA mode; refuse one that says it was not."""
+    """Tell whether a run was in USA mode; refuse a run that was not."""
     for name in ("quant.json", "meta_info.json"):
         for candidate in (folder / name, folder.parent / name):
             if not candidate.is_file():
                 continue
-            said = f"{candidate} is not the JSON that alevin-fry writes:"
+            said = f"{candidate} is not JSON as alevin-fry writes it:"
             with refusing(said, ValueError, AttributeError):
                 usa: Any = json.loads(candidate.read_text(encoding="utf-8")).get("usa_mode")
             if usa in (False, [False]):
-                msg = f"{candidate} says usa_mode is off: spliced and unspliced are one."
+                msg = (
+                    f"{candidate} says usa_mode is off, so there are no unspliced counts; rerun "
+                    "alevin-fry with a splici index and its map with three columns."
+                )
                 raise ValueError(msg)
             if usa in (True, [True]):
                 return True

@@ -1,4 +1,4 @@
-"""AnnData files, whose layers may have any names when they are read."""
+"""AnnData files, whose layers of counts may have any names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load_h5ad", "read_h5ad", "read_zarr", "write_h5ad"]
 
-# bytes up to which a data set may have been left empty
+# smaller data sets may be empty, because zeros need not be written
 _SMALL = 64_000_000
 
 
@@ -43,24 +43,26 @@ def read_h5ad(
     path
         The file.
     spliced, unspliced
-        Names of the layers; None means spliced and unspliced, or mature and nascent.
+        Names of the layers. None means ``spliced`` and ``unspliced``, or ``mature`` and
+        ``nascent``.
     ambiguous
-        What becomes of a layer ``ambiguous``: ``"drop"``, ``"spliced"``, ``"unspliced"`` (added to
-        that layer) or ``"keep"``. ``"default"`` means spliced where the layers are called mature
-        and nascent (kb-python), and keep for other files.
+        What to do with a layer ``ambiguous``: ``"drop"`` it, add it to ``"spliced"`` or to
+        ``"unspliced"``, or ``"keep"`` it. ``"default"`` counts it as spliced if the layers are
+        named mature and nascent (kb-python), and keeps it otherwise.
 
     Returns
     -------
-    What the file holds, the layers called ``spliced`` and ``unspliced`` and, where their
-    values are whole numbers, CSR int32. In a file without embeddings, which no one has analysed,
-    X becomes spliced and totals over its genes are written to ``obs``; else both stay as they are.
+    The content of the file, with the two layers named ``spliced`` and ``unspliced``, in CSR int32
+    if their values are whole numbers. A file without embeddings is taken as not analysed: X becomes
+    spliced, and totals over its genes are written to ``obs``. Otherwise X and ``obs`` are not
+    changed.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If it is truncated, not an AnnData file, or the layers are missing.
+        If the file is truncated, is not an AnnData file, or lacks the layers.
 
     Examples
     --------
@@ -86,18 +88,18 @@ def read_zarr(
     path
         The folder.
     spliced, unspliced, ambiguous
-        As in :func:`read_h5ad`.
+        See :func:`read_h5ad`.
 
     Returns
     -------
-    As :func:`read_h5ad`.
+    The same as from :func:`read_h5ad`.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such folder.
+        If the folder does not exist.
     ValueError
-        If it is not a zarr store of AnnData, or the layers are missing.
+        If the folder is not a zarr store of AnnData, or lacks the layers.
 
     Examples
     --------
@@ -107,7 +109,7 @@ def read_zarr(
     """
     source = Path(path)
     check_folder(source)
-    # zarr and its codecs raise errors of many kinds
+    # zarr and its codecs raise many kinds of errors
     with refusing(f"{source} cannot be read as a zarr store of AnnData:", Exception):
         adata = anndata.read_zarr(source)
     return _with_layers(adata, source, spliced, unspliced, ambiguous)
@@ -115,21 +117,21 @@ def read_zarr(
 
 @public
 def write_h5ad(adata: AnnData, path: str | os.PathLike[str]) -> None:
-    """Write an AnnData to a file that is there whole or not at all.
+    """Write an AnnData to a file, which is never incomplete.
 
     Parameters
     ----------
     adata
-        What to write.
+        The data to write.
     path
-        The file; one that exists is replaced when the new one is complete.
+        The file. An existing file is replaced when the new one is complete.
 
     Raises
     ------
     FileNotFoundError
-        If its folder does not exist.
+        If the folder of the file does not exist.
     PermissionError
-        If nothing can be written there.
+        If the folder is not writable.
 
     Examples
     --------
@@ -145,7 +147,7 @@ def write_h5ad(adata: AnnData, path: str | os.PathLike[str]) -> None:
 
 
 def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
-    """Read an h5ad file as it is; refuse one that is truncated, or no AnnData."""
+    """Read an h5ad file without changes; refuse one that is truncated or not an AnnData."""
     source = Path(path)
     check_hdf5(source, "an h5ad")
 
@@ -158,9 +160,9 @@ def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
         missing = {"obs", "var"} - set(file)
         file.visititems(check)
     if missing:
-        msg = f"{source} is an HDF5 file without {' and '.join(sorted(missing))}: no AnnData."
+        msg = f"{source} is an HDF5 file without {' and '.join(sorted(missing))}, not an AnnData."
         raise ValueError(msg)
-    # a corrupt file makes anndata fail in many ways
+    # anndata raises many kinds of errors for corrupt files
     with refusing(
         f"{source} cannot be read as AnnData; it may be truncated or corrupt:", Exception
     ):
@@ -170,7 +172,7 @@ def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
 def _with_layers(
     adata: AnnData, source: Path, spliced: str | None, unspliced: str | None, ambiguous: Ambiguous
 ) -> AnnData:
-    """Give the two layers their names and formats."""
+    """Give the two layers their standard names and formats."""
     there = [name for name in adata.layers if name is not None]
     pair = layer_names(there, source, spliced, unspliced)
     _check_names(adata, source)
@@ -183,7 +185,7 @@ def _with_layers(
         del adata.layers[name]
     for name, matrix in layers.items():
         adata.layers[name] = matrix
-    # a file without embeddings was not analysed: its X and its genes are the counter's
+    # without embeddings it was not analysed: X and genes are those of the counting program
     fresh = kb or len(adata.obsm) == 0
     if fresh or adata.X is None:
         adata.X = layers["spliced"].copy()
@@ -195,9 +197,9 @@ def _with_layers(
 
 
 def _check_names(adata: AnnData, source: Path) -> None:
-    """Refuse doubled cells and an empty table; tell doubled genes apart."""
+    """Refuse repeated cells and an empty table; make names of genes unique."""
     if adata.n_obs == 0 or adata.n_vars == 0:
-        msg = f"{source} holds {adata.n_obs} cells and {adata.n_vars} genes; nothing to read."
+        msg = f"{source} has {adata.n_obs} cells and {adata.n_vars} genes, so there are no counts."
         raise ValueError(msg)
     checked_names(list(adata.obs_names), "cells", source)
     if not adata.var_names.is_unique:

@@ -1,4 +1,4 @@
-"""Counts joined to an AnnData that was analysed without them."""
+"""Join counts to an AnnData that was analysed without them."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ if TYPE_CHECKING:
 __all__ = ["AttachReport", "attach_counts"]
 
 _SAMPLE = "sample"
-# below this share of genes with counts the user is told
+# the user is warned if a smaller share of genes has counts
 _FEW_GENES = 0.5
-# the name of a cell in the table of its sample
+# column with each cell's name in the table of its sample
 _OWN_NAME = "name_in_sample"
 
 
 @dataclass(frozen=True)
 class AttachReport:
-    """What :func:`attach_counts` found.
+    """Result of :func:`attach_counts`.
 
     Attributes
     ----------
     n_cells, n_matched
-        Cells of the AnnData, and those with counts.
+        Number of cells of the AnnData, and of those with counts.
     n_counts
-        Cells of the counts.
+        Number of cells in the counts.
     cells_by, genes_by
-        What was compared.
+        The labels that were compared.
     unmatched_cells, unmatched_counts
-        Names without a partner on either side.
+        Names of cells that were not matched, in the AnnData and in the counts.
     n_genes, n_genes_matched
-        Genes of the AnnData, and those with counts.
+        Number of genes of the AnnData, and of those with counts.
     """
 
     n_cells: int
@@ -65,7 +65,7 @@ class AttachReport:
     n_genes_matched: int
 
     def __str__(self) -> str:
-        """Return the report in lines."""
+        """Return the report as lines of text."""
         without, over = self.unmatched_cells, self.unmatched_counts
         lines = (
             ("cells with counts", f"{self.n_matched:,} of {self.n_cells:,}, by {self.cells_by}"),
@@ -88,49 +88,48 @@ def attach_counts(
     sample_key: str | None = None,
     min_overlap: float = 0.9,
 ) -> AttachReport:
-    """Bring spliced and unspliced counts to an AnnData that was analysed without them.
+    """Add spliced and unspliced counts to an AnnData that was analysed without them.
 
-    Every cell and gene of `adata` stays, with its embeddings, clusters and colours. Cells are
-    matched by name or else by barcode, whatever stands around it (``sample:BARCODEx``,
-    ``BARCODE-1``, ``BARCODE-1-batch``, prefixes); where samples share barcodes, each sample is
-    matched with the counts that share most of its barcodes, and the call is refused where that
-    is not clear.
+    All cells and genes of `adata` are kept, with embeddings, clusters and colours. Cells are
+    matched by name, or otherwise by barcode (``sample:BARCODEx``, ``BARCODE-1``,
+    ``BARCODE-1-batch``, prefixes). If samples share barcodes, each sample is matched with the
+    counts that have most of its barcodes; if this is not clear, the call is refused.
 
     Parameters
     ----------
     adata
-        Cells × genes, analysed; also the result of :func:`anndata.concat` over samples.
+        An analysed table, cells × genes; it may be the result of :func:`anndata.concat` of samples.
     counts
-        What a reader of :mod:`steadyvelo.io` returned, or one such table per sample.
+        The result of a reader of :mod:`steadyvelo.io`, or a mapping from samples to such results.
     barcode_map
-        From cell names of `adata` to cell names of the counts, where names cannot be matched: a
-        mapping, or a csv or tsv file of two columns without a header.
+        The name in the counts of each cell name of `adata`, if names cannot be matched. A mapping,
+        or a csv or tsv file with two columns and without a header.
     sample_key
-        Column of ``adata.obs`` that holds the sample of each cell. The counts' samples are the
-        names of the mapping, or ``counts.obs["sample"]``.
+        Column of ``adata.obs`` with the sample of each cell. In the counts, samples are the names
+        of the mapping, or ``counts.obs["sample"]``.
     min_overlap
-        Share of the cells of `adata` that must be found.
+        Smallest share of the cells of `adata` that must be found in the counts.
 
     Returns
     -------
-    What was matched and what was not. Sets:
+    The numbers and names of cells and genes that were matched. Sets:
 
     ``layers["spliced"]``, ``layers["unspliced"]``, ``layers["ambiguous"]`` if there is one
         CSR, cells × genes of `adata`; empty rows for cells without counts.
     ``obs["n_counts_spliced"]``, ``obs["n_counts_unspliced"]``
         Totals over all genes of the counts.
     ``obs["counts_attached"]``
-        Which cells have counts. The others are left out of fits and drawn without an arrow.
+        Which cells have counts. The other cells are left out of fits and drawn without arrows.
     ``uns["attached_counts"]``
-        The report in numbers.
+        The numbers of the report.
 
     Raises
     ------
     KeyError
         If `sample_key` or a name in `barcode_map` is missing.
     ValueError
-        If too few cells are found, no gene is, samples cannot be told apart, or `adata` holds
-        counts already.
+        If too few cells are found, no gene is found, the samples of cells are not clear, or `adata`
+        already has counts.
 
     Examples
     --------
@@ -147,7 +146,7 @@ def attach_counts(
     check_adata(adata)
     present = [name for name in TOTALS if name in adata.layers]
     if present:
-        msg = f"adata holds layers {listed(present)} already; delete them first to replace them."
+        msg = f"adata already has layers {listed(present)}; delete them first to replace them."
         raise ValueError(msg)
     counts = _as_one(counts)
     for name in TOTALS:
@@ -185,7 +184,7 @@ def attach_counts(
 
 
 def _in_numbers(report: AttachReport, min_overlap: float) -> dict[str, float | str]:
-    """Return what is kept of the report with the AnnData."""
+    """Return the part of the report that is stored with the AnnData."""
     return {
         "cells_matched": report.n_matched,
         "cells_by": report.cells_by,
@@ -196,13 +195,13 @@ def _in_numbers(report: AttachReport, min_overlap: float) -> dict[str, float | s
 
 
 def _layers(counts: AnnData) -> dict[str, Any]:
-    """Return the layers that are joined."""
+    """Return the layers to join."""
     names = (*TOTALS, _keys.AMBIGUOUS.of())
     return {name: counts.layers[name] for name in names if name in counts.layers}
 
 
 def _as_one(counts: AnnData | Mapping[str, AnnData]) -> AnnData:
-    """Return counts of several samples as one table with a column of samples."""
+    """Return the counts of several samples as one table, with a column of samples."""
     if not isinstance(counts, Mapping):
         check_adata(counts)
         return counts
@@ -227,7 +226,10 @@ def _as_one(counts: AnnData | Mapping[str, AnnData]) -> AnnData:
         if set(table.var_names) == set(first.var_names):
             tables[name] = table[:, first.var_names]
         else:
-            msg = f"the counts of sample {name!r} have other genes than those of the first sample."
+            msg = (
+                f"sample {name!r} and the first sample have different genes; count both with the "
+                "same annotation."
+            )
             raise ValueError(msg)
     return anndata.concat(tables, label=_SAMPLE, merge="same")
 
@@ -235,12 +237,12 @@ def _as_one(counts: AnnData | Mapping[str, AnnData]) -> AnnData:
 def _match(
     adata: AnnData, counts: AnnData, barcode_map: Mapping[str, str] | None, sample_key: str | None
 ) -> CellMatch:
-    """Return the place of each cell in the counts, and how it was found."""
+    """Return each cell's place in the counts, and the labels that were compared."""
     if barcode_map is not None:
         return match_by_map(adata.obs_names, counts.obs_names, barcode_map)
     groups = None
     if sample_key is not None:
-        remedy = "name the column of samples as sample_key=."
+        remedy = "give the name of the column with samples as sample_key=."
         column = check_key(adata, "obs", sample_key, remedy)
         groups = np.array([None if pd.isna(g) else str(g) for g in column], dtype=object)
     other_groups = None
@@ -253,30 +255,32 @@ def _match(
 def _check_overlap(
     adata: AnnData, counts: AnnData, matched: NDArray[np.bool_], by: str, min_overlap: float
 ) -> None:
-    """Refuse counts in which too few cells were found."""
+    """Refuse counts in which too few cells are found."""
     if matched.mean() < min_overlap:
         msg = (
             f"{matched.sum():,} of {adata.n_obs:,} cells ({matched.mean():.0%}) were found in the "
-            f"counts by {by}, fewer than min_overlap={min_overlap:g}: adata has "
-            f"{listed(adata.obs_names[~matched], 3)}, the counts {listed(counts.obs_names, 3)}. "
-            "Are these the counts of these cells? If so, give barcode_map= or sample_key=."
+            f"counts by {by}, fewer than min_overlap={min_overlap:g}. Unmatched cells of adata are "
+            f"{listed(adata.obs_names[~matched], 3)}; cells of the counts are "
+            f"{listed(counts.obs_names, 3)}. If these are the same cells, give barcode_map= or "
+            "sample_key=."
         )
         raise ValueError(msg)
 
 
 def _check_genes(adata: AnnData, counts: AnnData, genes: NDArray[np.int64], by: str) -> None:
-    """Refuse counts in which no gene was found; warn of few."""
+    """Refuse counts in which no gene is found, and warn if few are found."""
     found = genes >= 0
     if not found.any():
         msg = (
-            f"no gene was found in the counts: adata has {listed(adata.var_names, 3)}, the counts "
-            f"{listed(counts.var_names, 3)}. Put matching ids into adata.var['gene_id']."
+            f"no gene was found in the counts: genes of adata are {listed(adata.var_names, 3)}, "
+            f"genes of the counts are {listed(counts.var_names, 3)}. Store the ids of the genes in "
+            "var['gene_id'] of both."
         )
         raise ValueError(msg)
     if found.mean() < _FEW_GENES:
         warn(
             f"only {int(found.sum()):,} of {adata.n_vars:,} genes were found in the counts, by "
-            f"{by}; are ids of one kind in var['gene_id'] of both?"
+            f"{by}; check that var['gene_id'] has the same kind of ids in both."
         )
 
 

@@ -1,4 +1,4 @@
-"""A table of two columns: names of cells, and what the counts call them."""
+"""Tables of two columns: names of cells, and their names in the counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["read_barcode_map"]
 
 
 def read_barcode_map(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Read two columns without a header, separated by commas in csv files, else by tabs."""
+    """Read two columns without a header, separated by commas in csv files, otherwise by tabs."""
     source = Path(path)
     if not source.is_file():
         msg = f"there is no file {source}."
@@ -37,6 +37,6 @@ def read_barcode_map(path: str | os.PathLike[str]) -> dict[str, str]:
         raise ValueError(msg)
     name, times = Counter(first for first, _ in rows).most_common(1)[0]
     if times > 1:
-        msg = f"{source} names {name!r} {times} times; each cell can have one line."
+        msg = f"{source} contains the cell {name!r} {times} times; each cell may occur once."
         raise ValueError(msg)
     return dict(rows)

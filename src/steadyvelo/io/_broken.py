@@ -1,4 +1,4 @@
-"""Files that are broken, or not of their kind, refused in plain words."""
+"""Refuse files that are broken or of another kind, in plain words."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 __all__ = ["check_hdf5", "check_stored", "refusing"]
 
-# gzip, which most files use, packs no more than about 1,032 bytes into one
+# gzip, which most files use, compresses at most about 1,032 bytes into one
 _MOST_PACKED = 2000
 
 
 @contextmanager
 def refusing(said: str, *errors: type[Exception]) -> Iterator[None]:
-    """Refuse a file in the words given where a library raises one of the errors over it."""
+    """Refuse a file with the given words if a library raises one of the errors."""
     try:
         yield
-    except MemoryError:  # no fault of the file
+    except MemoryError:  # the file is not the cause
         raise
     except errors as error:
         msg = f"{said} {error}"
@@ -30,24 +30,24 @@ def refusing(said: str, *errors: type[Exception]) -> Iterator[None]:
 
 
 def check_hdf5(source: Path, kind: str) -> None:
-    """Refuse what is no file, or no HDF5 file and so none of the kind."""
+    """Refuse a path that is not an HDF5 file."""
     if not source.is_file():
         msg = f"there is no file {source}."
         raise FileNotFoundError(msg)
     if not h5py.is_hdf5(source):
-        msg = f"{source} is not an HDF5 file, so not {kind} file."
+        msg = f"{source} is not an HDF5 file, so it is not {kind} file."
         raise ValueError(msg)
 
 
 def check_stored(source: Path, name: str, data: h5py.Dataset, *, may_be_empty: int = 0) -> None:
-    """Refuse a data set that claims far more bytes than are stored for it.
+    """Refuse a data set whose shape needs far more bytes than are stored.
 
-    One that claims up to `may_be_empty` need not have been written at all.
+    Data sets of up to `may_be_empty` bytes need not be written at all.
     """
     stored = data.id.get_storage_size()
     if data.size * data.dtype.itemsize > max(may_be_empty, _MOST_PACKED * max(stored, 1)):
         msg = (
-            f"{source}: {name} claims {data.shape}, which does not fit into the {stored:,} bytes "
-            "stored for it; the file is corrupt."
+            f"{source}: {name} has the shape {data.shape}, which does not fit into the {stored:,} "
+            "bytes that are stored; the file is corrupt."
         )
         raise ValueError(msg)

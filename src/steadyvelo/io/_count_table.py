@@ -1,4 +1,4 @@
-"""What every counter's output comes down to, and the AnnData made of it."""
+"""The common table of all readers, and the AnnData that is made from it."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ if TYPE_CHECKING:
 __all__ = ["Ambiguous", "CountTable", "record_import", "split_cell_ids"]
 
 Ambiguous: TypeAlias = Literal["default", "drop", "spliced", "unspliced", "keep"]
-# names of cells as velocyto writes them
+# velocyto's names of cells
 _VELOCYTO = re.compile(r"(?P<sample>.+):(?P<barcode>[ACGTN]{6,})x?")
 
 
 @dataclass(frozen=True, eq=False)
 class CountTable:
-    """Counts of one file or folder, cells × genes, with names as the tool writes them.
+    """Counts of one file or folder, cells × genes, with the names that the file contains.
 
-    Ids or names of genes may be None, not both. By default ambiguous molecules are dropped, or
+    Ids or names of genes may be None, but not both. `ambiguous_default` is what happens to
+    ambiguous molecules by default: they are dropped, or spliced if those within a single exon are
+    ambiguous.
     spliced where those of a single exon are among them.
     """
 
@@ -48,10 +50,12 @@ class CountTable:
     ambiguous_default: Literal["drop", "spliced"] = "drop"
 
     def to_anndata(self, ambiguous: Ambiguous = "default") -> AnnData:
-        """Return the AnnData: X is spliced, counts are CSR int32 or float32."""
+        """Return the AnnData: X is spliced, and counts are CSR int32 or float32."""
         shape = (len(self.cells), len(self.gene_ids or self.gene_names or []))
         if 0 in shape:
-            msg = f"{self.source} holds {shape[0]} cells and {shape[1]} genes; nothing to read."
+            msg = (
+                f"{self.source} has {shape[0]} cells and {shape[1]} genes, so there are no counts."
+            )
             raise ValueError(msg)
         choice = self.ambiguous_default if ambiguous == "default" else ambiguous
         pair = {"spliced": self.spliced, "unspliced": self.unspliced}
@@ -75,9 +79,9 @@ class CountTable:
 
 
 def split_cell_ids(cells: list[str], source: str) -> pd.DataFrame:
-    """Return `obs` with barcodes as index, and the sample where names hold one.
+    """Return `obs` with barcodes as index, and with the sample if names contain one.
 
-    Barcodes that several samples share keep the sample in their name.
+    If samples share barcodes, names keep the sample.
     """
     matches = [_VELOCYTO.fullmatch(cell) for cell in cells]
     if not all(matches):
@@ -94,9 +98,9 @@ def split_cell_ids(cells: list[str], source: str) -> pd.DataFrame:
 def record_import(
     adata: AnnData, tool: str, source: Path, choice: str, ambiguous: Any | None, **more: Any
 ) -> None:
-    """Write into `uns` and say what was read and what became of ambiguous molecules.
+    """Record in `uns` what was read, and report it with the number of ambiguous molecules.
 
-    What a reader wrote when the counts left their counter is kept.
+    An existing record is kept.
     """
     n_ambiguous = 0 if ambiguous is None else int(ambiguous.sum())
     if not _keys.IMPORT.is_in(adata):

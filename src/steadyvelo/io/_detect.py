@@ -1,4 +1,4 @@
-"""Recognising a counter's output by what is in it."""
+"""Recognise which counting program wrote a file or folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read(
     cell_attribute: str | None = None,
     gene_attribute: str | None = None,
 ) -> AnnData:
-    """Read spliced and unspliced counts, whichever tool wrote them.
+    """Read spliced and unspliced counts of any supported counting program.
 
     The format is recognised by content: a loom file (velocyto, kb-python), STARsolo's Velocyto
     output, kb-python's nac or lamanno matrices, alevin-fry's USA mode, an h5ad file or zarr store.
@@ -48,17 +48,17 @@ def read(
     path
         File or folder.
     ambiguous
-        What becomes of ambiguous molecules: ``"drop"``, ``"spliced"``, ``"unspliced"`` (added to
-        that layer), ``"keep"`` (a layer of their own), or ``"default"``: what the tool means by
-        them, see each reader.
+        What to do with ambiguous molecules: ``"drop"`` them, count them as ``"spliced"`` or as
+        ``"unspliced"``, or ``"keep"`` them in a separate layer. ``"default"`` depends on the
+        counting program; see each reader.
     spliced, unspliced
-        Names of the layers, in formats that have named layers (loom, h5ad, zarr).
+        Names of the layers, for formats with named layers (loom, h5ad, zarr).
     filtered
-        Of STARsolo's output, whether to read the cells that it called, or all barcodes. None reads
-        the cells.
+        For STARsolo: whether to read the cells that it called, or all barcodes. None reads the
+        cells.
     cell_attribute, gene_attribute
-        Column and row attributes that contain the names in a loom file. None looks for the usual
-        ones.
+        Column and row attributes of a loom file that contain the names of cells and genes. None
+        looks for the usual attributes.
 
     Returns
     -------
@@ -67,10 +67,10 @@ def read(
     Raises
     ------
     FileNotFoundError
-        If there is nothing at `path`, or a file of a recognised folder is missing.
+        If `path` does not exist, or a file of a recognised folder is missing.
     ValueError
-        If no format is recognised, a file is truncated or corrupt, files do not belong together, or
-        the format that was found does not have what an argument names.
+        If the format is not recognised, a file is truncated or corrupt, the files do not match, or
+        an argument does not apply to the format.
 
     Examples
     --------
@@ -98,26 +98,27 @@ def read(
         asked_of = asked.of("output of STARsolo", "filtered")
         return read_starsolo(source, ambiguous=ambiguous, **asked_of)
     msg = (
-        f"{source} is no output of STARsolo (Velocyto), kb-python (nac, lamanno) or alevin-fry "
-        f"(USA mode), and no zarr store; it holds {contents(source)}."
+        f"the format of {source} is not recognised: it is not the output of STARsolo "
+        "(--soloFeatures Gene Velocyto), kb-python (nac, lamanno) or alevin-fry (USA mode), and "
+        f"not a zarr store. The folder contains {contents(source)}."
     )
     raise ValueError(msg)
 
 
 class _Asked(NamedTuple):
-    """Arguments that only some formats have."""
+    """Arguments that apply to some formats only."""
 
     source: Path
     values: dict[str, Any]
 
     def of(self, what: str, *known: str) -> dict[str, Any]:
-        """Return those that were given; refuse one that the format found does not have."""
+        """Return the arguments that were given; refuse one that does not apply to the format."""
         given = {name: value for name, value in self.values.items() if value is not None}
         unknown = [name for name in given if name not in known]
         if unknown:
             msg = (
                 f"{self.source} is {what}, to which {unknown[0]}={given[unknown[0]]!r} does not "
-                "apply; leave it out."
+                f"apply; remove {unknown[0]}=."
             )
             raise ValueError(msg)
         return given
@@ -126,9 +127,9 @@ class _Asked(NamedTuple):
 def _read_file(source: Path, ambiguous: Ambiguous, asked: _Asked) -> AnnData:
     if not h5py.is_hdf5(source):
         if source.name.removesuffix(".gz").endswith(".mtx"):
-            msg = f"{source} is one matrix; give the folder that holds it and its names."
+            msg = f"{source} is one matrix; give the folder that contains it, with cells and genes."
         else:
-            msg = f"{source} is neither loom nor h5ad, and no folder; it cannot be read."
+            msg = f"{source} is not a loom file, an h5ad file or a folder, so it cannot be read."
         raise ValueError(msg)
     said = f"{source} cannot be read; it may be truncated:"
     with refusing(said, OSError), h5py.File(source, "r") as file:

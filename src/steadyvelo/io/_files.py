@@ -1,4 +1,4 @@
-"""Writing files so that none is ever half-written."""
+"""Write files so that they are complete or do not exist."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ __all__ = ["check_target", "replacing"]
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
-    """Return a path that can be written; refuse others before anything is computed."""
+    """Return a path that can be written; refuse other paths before anything is computed."""
     target = Path(path)
     if target.is_dir():
-        msg = f"{target} is a folder; name a file in it."
+        msg = f"{target} is a folder; give a file in it."
         raise IsADirectoryError(msg)
     if not target.parent.is_dir():
-        msg = f"the folder {target.parent} does not exist; make it first (mkdir -p)."
+        msg = f"the folder {target.parent} does not exist; create it first (mkdir -p)."
         raise FileNotFoundError(msg)
     try:
         with tempfile.TemporaryFile(dir=target.parent):
             pass
     except OSError as error:
-        msg = f"nothing can be written to the folder {target.parent}: {error.strerror}."
+        msg = (
+            f"the folder {target.parent} is not writable ({error.strerror}); choose another folder."
+        )
         raise PermissionError(msg) from error
     return target
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary name beside the target, and rename it when all was written.
+    """Yield a temporary path beside the target, and rename it when it is written.
 
-    After an error or Ctrl-C the target is as it was and the temporary file gone.
+    After an error or Ctrl-C, the target is unchanged and the temporary file is removed.
     """
     target = check_target(path)
     handle, name = tempfile.mkstemp(
@@ -46,7 +48,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes files only their owner can read
+        # files from mkstemp are readable for their owner only
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)

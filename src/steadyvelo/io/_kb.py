@@ -1,4 +1,4 @@
-"""kb-python's nac and lamanno workflows: folders of matrices."""
+"""Folders of matrices from kb-python's nac and lamanno workflows."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def read_kb(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "default") -
     Parameters
     ----------
     path
-        The folder of the matrices (`counts_unfiltered`, `counts_filtered`), or the one that
-        holds it. Files h5ad and loom of kb-python are read by :func:`read_h5ad` and
-        :func:`read_loom`.
+        The folder of the matrices (`counts_unfiltered` or `counts_filtered`), or its parent folder.
+        :func:`read_h5ad` and :func:`read_loom` read the h5ad and loom files of kb-python.
     ambiguous
-        As in :func:`read`. ``"default"`` means spliced: mature counts only molecules that span a
-        junction, and those of a single exon are among the ambiguous.
+        See :func:`read`. ``"default"`` counts ambiguous molecules as spliced, because kb-python's
+        mature molecules are only those that span a junction, and molecules within a single exon are
+        ambiguous.
 
     Returns
     -------
-    As :func:`read_starsolo`.
+    The same as from :func:`read_starsolo`.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        As in :func:`read`.
+        See :func:`read`.
 
     References
     ----------
@@ -60,14 +60,14 @@ def read_kb(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "default") -
     """
     folder = kb_folder(Path(path))
     if folder is None:
-        msg = f"{path} holds no matrices of kb-python's nac or lamanno workflow."
+        msg = f"{path} contains no matrices of kb-python's nac or lamanno workflow."
         raise FileNotFoundError(msg)
     table = _nac(folder) if _is_nac(folder) else _lamanno(folder)
     return table.to_anndata(ambiguous)
 
 
 def kb_folder(path: Path) -> Path | None:
-    """Return the folder that holds kb-python's matrices, or None."""
+    """Return the folder that contains kb-python's matrices, or None."""
     check_folder(path)
     folders = (path, path / "counts_filtered", path / "counts_unfiltered")
     return next((folder for folder in folders if _is_nac(folder) or _is_lamanno(folder)), None)
@@ -101,20 +101,21 @@ def _nac(folder: Path) -> CountTable:
 
 
 def _lamanno(folder: Path) -> CountTable:
-    """Each matrix has barcodes of its own; a barcode that one lacks has no molecules there."""
+    """Read matrices with separate lists of barcodes; a cell may be missing in one list."""
     kinds = ("spliced", "unspliced")
     genes, others = (
         read_names(folder, f"{kind}.genes.txt", what="list of genes") for kind in kinds
     )
     if genes != others:
-        msg = f"{folder}: spliced.genes.txt and unspliced.genes.txt differ; they are of two runs."
+        msg = f"{folder}: spliced.genes.txt and unspliced.genes.txt differ; use files of one run."
         raise ValueError(msg)
     cells = {kind: read_barcodes(folder, f"{kind}.barcodes.txt") for kind in kinds}
     n_shared = len(set(cells["spliced"]) & set(cells["unspliced"]))
     if 2 * n_shared < min(map(len, cells.values())):
         msg = (
-            f"{folder}: spliced and unspliced share {n_shared:,} of {len(cells['spliced']):,} and "
-            f"{len(cells['unspliced']):,} barcodes; they are of two samples."
+            f"{folder}: of {len(cells['spliced']):,} barcodes with spliced counts and "
+            f"{len(cells['unspliced']):,} with unspliced counts, only {n_shared:,} are in both "
+            "files; use files of the same sample."
         )
         raise ValueError(msg)
     union = list(dict.fromkeys(cells["spliced"] + cells["unspliced"]))
@@ -134,12 +135,15 @@ def _lamanno(folder: Path) -> CountTable:
 
 
 def _gene_names(folder: Path, name: str, ids: list[str]) -> list[str] | None:
-    """Return names of genes, or None where there are none; one without a name keeps its id."""
+    """Return names of genes, with the id for genes without a name; None if there is no file."""
     if not has_file(folder, name):
         return None
     path = find_file(folder, name, what="list of names")
     names = read_lines(path, may_be_empty=True)
     if len(names) != len(ids):
-        msg = f"{path} has {len(names):,} names for {len(ids):,} genes; one of the files is cut."
+        msg = (
+            f"{path} has {len(names):,} names for {len(ids):,} genes; one of the files is "
+            "truncated."
+        )
         raise ValueError(msg)
     return [name or gene for name, gene in zip(names, ids, strict=True)]

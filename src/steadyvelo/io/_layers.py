@@ -1,4 +1,4 @@
-"""Layers of counts: which they are, their format, and the molecules of each cell."""
+"""Layers of counts: their names, their format, and the molecules of each cell."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
     "write_totals",
 ]
 
-# as kb-python calls them
+# kb-python's names
 KB_LAYERS = ("mature", "nascent")
 _USUAL = (("spliced", "unspliced"), KB_LAYERS)
 TOTALS = {"spliced": _keys.SPLICED_TOTAL, "unspliced": _keys.UNSPLICED_TOTAL}
@@ -36,7 +36,7 @@ TOTALS = {"spliced": _keys.SPLICED_TOTAL, "unspliced": _keys.UNSPLICED_TOTAL}
 def layer_names(
     there: Collection[str], source: Path, spliced: str | None, unspliced: str | None
 ) -> tuple[str, str]:
-    """Return the names of the two layers; refuse where they are not clear."""
+    """Return the names of the two layers; refuse if they are not clear."""
     if spliced is not None and spliced == unspliced:
         msg = f"spliced and unspliced are both {spliced!r}; they must be two layers."
         raise ValueError(msg)
@@ -45,7 +45,10 @@ def layer_names(
         pairs = ((spliced or "spliced", unspliced or "unspliced"),)
     pair = next((p for p in pairs if set(p) <= set(there)), None)
     if pair is None:
-        msg = f"{source} has layers {listed(there)}; give two of them as spliced= and unspliced=."
+        msg = (
+            f"{source} has layers {listed(there)}; name the two of counts by spliced= and "
+            "unspliced=."
+        )
         raise ValueError(msg)
     return pair
 
@@ -53,10 +56,10 @@ def layer_names(
 def counts_of_kinds(
     layers: dict[str, Any], ambiguous: Any | None, choice: str, source: str
 ) -> dict[str, sp.csr_matrix[Any]]:
-    """Return layers as counts, ambiguous molecules where the choice says that they belong."""
+    """Return layers as counts, with ambiguous molecules added to the layer of the user's choice."""
     if ambiguous is not None and choice != "drop":
         layers = {**layers, "ambiguous": ambiguous}
-    # as counts first: a sum in the stored type could overflow
+    # converted first, because a sum in the stored type could overflow
     counts = {name: _as_counts(matrix, f"{source}: {name}") for name, matrix in layers.items()}
     if choice in TOTALS and "ambiguous" in counts:
         counts[choice] = counts[choice] + counts.pop("ambiguous")
@@ -64,7 +67,7 @@ def counts_of_kinds(
 
 
 def cell_totals(adata: AnnData, kind: str) -> NDArray[np.float64]:
-    """Return the molecules of each cell over all genes: by `obs` where they are, or the layer."""
+    """Return the molecules of each cell over all genes, from `obs` if stored, or from the layer."""
     name = TOTALS[kind].of()
     if name in adata.obs:
         return adata.obs[name].to_numpy(dtype=np.float64)
@@ -72,14 +75,14 @@ def cell_totals(adata: AnnData, kind: str) -> NDArray[np.float64]:
 
 
 def write_totals(adata: AnnData) -> None:
-    """Write the molecules of each cell over all genes, unless they are there."""
+    """Write the molecules of each cell over all genes, unless they are stored."""
     for kind, field in TOTALS.items():
         if not field.is_in(adata):
             field.write(adata, cell_totals(adata, kind))
 
 
 def placed(layer: Any, cells: NDArray[np.int64], genes: NDArray[np.int64]) -> sp.csr_matrix[Any]:
-    """Return the rows and columns of a layer at their places, empty where there are none."""
+    """Return the given rows and columns of a layer; those at −1 are empty."""
     csr = sp.csr_matrix(layer)
     rows, columns = np.flatnonzero(cells >= 0), np.flatnonzero(genes >= 0)
     coo = csr[cells[rows]].tocsc()[:, genes[columns]].tocoo()
@@ -91,23 +94,27 @@ def placed(layer: Any, cells: NDArray[np.int64], genes: NDArray[np.int64]) -> sp
 
 
 def _as_counts(matrix: Any, what: str) -> sp.csr_matrix[Any]:
-    """Return CSR without stored zeros, int32 where values are whole numbers, else float32."""
+    """Return CSR without stored zeros, int32 if values are whole numbers, otherwise float32."""
     if sp.issparse(matrix) and matrix.format in ("csr", "csc"):
         check_sparse(matrix, what)
     if matrix.dtype.kind not in "iufb":
-        msg = f"{what} holds {matrix.dtype}; counts must be numbers."
+        msg = f"{what} has values of type {matrix.dtype}; counts must be numbers."
         raise ValueError(msg)
     csr = sp.csr_matrix(matrix)
     values = csr.data
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        msg = f"{what} holds NaN or infinite values."
+        msg = f"{what} has NaN or infinite values; counts must be finite."
         raise ValueError(msg)
     if values.size and values.min() < 0:
-        msg = f"{what} holds negative values, the smallest {values.min():g}; counts are needed."
+        msg = (
+            f"{what} has negative values, the smallest is {values.min():g}; raw counts are needed."
+        )
         raise ValueError(msg)
     whole = values.dtype.kind in "iub" or bool((values == np.floor(values)).all())
     if whole and values.size and values.max() > np.iinfo(np.int32).max:
-        msg = f"{what} holds {values.max():g}, more than a cell has molecules; is it corrupt?"
+        msg = (
+            f"{what} has the value {values.max():g}, which is too large for a count; is it corrupt?"
+        )
         raise ValueError(msg)
     csr = sp.csr_matrix(
         (values.astype(np.int32 if whole else np.float32, copy=False), csr.indices, csr.indptr),

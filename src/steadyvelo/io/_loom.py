@@ -1,4 +1,4 @@
-"""Loom files, of velocyto and others, read with h5py."""
+"""Loom files from velocyto and other tools, read with h5py."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["read_loom"]
 _CELL_NAMES = ("CellID", "cell_id", "obs_names", "barcode", "barcodes", "cell_names", "cell")
 _GENE_NAMES = ("Gene", "gene_name", "GeneName", "gene_names", "var_names", "Symbol", "gene_symbol")
 _GENE_IDS = ("Accession", "gene_id", "GeneID", "gene_ids", "EnsemblID", "ensembl_id", "target_name")
-# rows turned sparse at a time
+# bytes of rows that are converted to sparse at a time
 _ROW_BYTES = 64_000_000
 
 
@@ -40,29 +40,32 @@ def read_loom(
     cell_attribute: str | None = None,
     gene_attribute: str | None = None,
 ) -> AnnData:
-    """Read a loom file of velocyto, kb-python or another tool.
+    """Read a loom file from velocyto, kb-python or another tool.
 
     Parameters
     ----------
     path
         The file.
     ambiguous
-        As in :func:`read`. ``"default"`` means drop for velocyto, and spliced where the layers are
-        called mature and nascent (kb-python).
+        See :func:`read`. ``"default"`` drops ambiguous molecules, but counts them as spliced if the
+        layers are named mature and nascent (kb-python).
     spliced, unspliced
-        Names of the layers; None means spliced and unspliced, or mature and nascent.
+        Names of the layers. None means ``spliced`` and ``unspliced``, or ``mature`` and
+        ``nascent``.
     cell_attribute, gene_attribute
-        Column and row attributes that hold the names; None looks for the usual ones.
+        Column and row attributes that contain the names of cells and genes. None looks for the
+        usual attributes.
 
     Returns
     -------
-    As :func:`read_starsolo`. Of velocyto's cell names ``sample:BARCODEx`` the barcode becomes the
-    name, and ``obs["sample"]`` and ``obs["cell_id"]`` hold the rest.
+    The same as from :func:`read_starsolo`. If cells have velocyto's names ``sample:BARCODEx``, the
+    barcode becomes the name, ``obs["sample"]`` contains the sample and ``obs["cell_id"]`` the
+    original name.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        As in :func:`read`, and if layers or attributes are missing.
+        See :func:`read`; also if layers or attributes are missing.
 
     References
     ----------
@@ -90,15 +93,15 @@ def _read(
 ) -> CountTable:
     missing = [name for name in ("matrix", "row_attrs", "col_attrs") if name not in file]
     if missing:
-        msg = f"{source} has no {' and no '.join(missing)}: not a loom file."
+        msg = f"{source} has no {' and no '.join(missing)}, so it is not a loom file."
         raise ValueError(msg)
     there = list(file["layers"]) if "layers" in file else []
     pair = layer_names(there, source, *layers)
     cells = _attribute(file["col_attrs"], source, "column", attributes[0], _CELL_NAMES)
     if cells is None:
         msg = (
-            f"{source} has column attributes {listed(file['col_attrs'])}; name the one with the "
-            "cells as cell_attribute=."
+            f"{source} has column attributes {listed(file['col_attrs'])}; give the one that "
+            "contains the names of the cells as cell_attribute=."
         )
         raise ValueError(msg)
     ids, names = _genes(file["row_attrs"], source, attributes[1])
@@ -122,29 +125,32 @@ def _read(
 def _genes(
     attributes: Any, source: Path, wanted: str | None
 ) -> tuple[list[str] | None, list[str] | None]:
-    """Return ids and names of genes; one of them may be None."""
+    """Return the ids and the names of genes; one of them may be None."""
     names = _attribute(attributes, source, "row", wanted, _GENE_NAMES)
     ids = _attribute(attributes, source, "row", None, _GENE_IDS)
     if names is None and ids is None:
         msg = (
-            f"{source} has row attributes {listed(attributes)}; name the one with the genes as "
-            "gene_attribute=."
+            f"{source} has row attributes {listed(attributes)}; give the one that contains the "
+            "names of the genes as gene_attribute=."
         )
         raise ValueError(msg)
     if ids is not None and names is not None and len(ids) != len(names):
-        msg = f"{source} has {len(ids):,} gene ids and {len(names):,} gene names; it is corrupt."
+        msg = (
+            f"{source} has {len(ids):,} gene ids but {len(names):,} gene names; the file is "
+            "corrupt."
+        )
         raise ValueError(msg)
     return ids, names
 
 
 def _check_shapes(layers: Any, kinds: list[str], source: Path, shape: tuple[int, int]) -> None:
-    """Refuse layers of another size than is named, before memory is taken for them."""
+    """Refuse layers of a wrong shape before they are read into memory."""
     for kind in kinds:
         found = getattr(layers[kind], "shape", "a group")
         if found != shape:
             msg = (
-                f"{source}: layer {kind!r} is {found}, but {shape[0]:,} genes and {shape[1]:,} "
-                "cells are named; the file is corrupt."
+                f"{source}: layer {kind!r} is {found}, but the file names {shape[0]:,} genes and "
+                f"{shape[1]:,} cells; the file is corrupt."
             )
             raise ValueError(msg)
 
@@ -171,7 +177,7 @@ def _attribute(
 
 
 def _sparse(layer: Any) -> sp.csr_matrix[Any]:
-    """Return a genes × cells data set as cells × genes, some rows at a time."""
+    """Return a genes × cells data set as a sparse matrix of cells × genes."""
     n_rows, n_columns = layer.shape
     if layer.id.get_storage_size() == 0:  # never written: all zero
         return sp.csr_matrix((n_columns, n_rows), dtype=np.int32)

@@ -1,4 +1,4 @@
-"""Which cell of one table is which of another, by barcodes and what stands around them."""
+"""Match the cells of two tables by their barcodes and the text around the barcodes."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ if TYPE_CHECKING:
 
 __all__ = ["CellMatch", "core_barcode", "match_by_map", "match_cells"]
 
-# velocyto writes sample:BARCODEx, 10x BARCODE-1; what else is around them is a sample, too
+# velocyto writes sample:BARCODEx, 10x BARCODE-1; other text around a barcode is a sample, too
 _BARCODE = re.compile(r"[ACGTN]{6,}")
-# a sample's best partner must share at least twice as many barcodes as its second best
+# a sample is matched if the best counts share at least this many times more barcodes than the
+# second best
 _CLEAR = 2.0
-# from this share on, cells are matched by their names as they are
+# cells are matched by unchanged names if at least this share is found
 _MOST_DIRECT = 0.5
 
 
 class CellMatch(NamedTuple):
-    """For every cell of the first table its place in the second, or −1; and what was compared."""
+    """For every cell its place in the second table, or −1; and the labels that were compared."""
 
     place: NDArray[np.int64]
     how: str
 
 
 def match_by_map(names: pd.Index, others: pd.Index, barcode_map: Mapping[str, str]) -> CellMatch:
-    """Match by a mapping that the user gives."""
+    """Match cells by a mapping of the user."""
     unknown = [name for name in barcode_map if name not in names]
     if unknown:
-        msg = f"barcode_map names {listed(unknown, 3)}, which adata does not hold."
+        msg = f"barcode_map has cells that are not in adata: {listed(unknown, 3)}; remove them."
         raise KeyError(msg)
     wanted = [barcode_map.get(name) for name in names]
     place = others.get_indexer(pd.Index(wanted, dtype=object))
@@ -44,8 +45,8 @@ def match_by_map(names: pd.Index, others: pd.Index, barcode_map: Mapping[str, st
     if not used.is_unique:
         doubled = others[used[used.duplicated()].unique()]
         msg = (
-            f"barcode_map sends several cells to one ({listed(doubled, 3)}); each cell of the "
-            "counts can be used once."
+            f"barcode_map assigns several cells of adata to the same cell of the counts "
+            f"({listed(doubled, 3)}); assign each cell of the counts once."
         )
         raise ValueError(msg)
     return CellMatch(np.where(pd.isna(wanted), -1, place), "the given map")
@@ -60,9 +61,9 @@ def match_cells(
 ) -> CellMatch:
     """Match cells by name, by barcode, or by barcode within samples.
 
-    `groups` and `other_groups` are the sample of each cell; None takes what stands around the
-    barcode. Barcodes that several samples share are refused where it is not clear which samples
-    belong together.
+    `groups` and `other_groups` are the sample of each cell; None takes the text around the barcode
+    as the sample. If several samples share barcodes and their matching is not clear, the call is
+    refused.
     """
     barcodes, around = _split(names)
     other_barcodes, other_around = _split(others)
@@ -78,8 +79,8 @@ def match_cells(
     if groups is None and len(set(around)) > 1 and len(set(other_groups)) == 1:
         shown = listed(pd.unique(around), 4)
         msg = (
-            f"the names of adata's cells look like those of several samples ({shown}) and those of "
-            "the counts like one: give the counts of each sample, or barcode_map=."
+            f"the names of adata's cells look like those of several samples ({shown}), and those "
+            "of the counts like those of one; give the counts of each sample, or barcode_map=."
         )
         raise ValueError(msg)
     return _match_groups(
@@ -94,7 +95,7 @@ def match_cells(
 def _samples_in(
     around: NDArray[np.object_], groups: NDArray[np.object_] | None
 ) -> NDArray[np.object_]:
-    """Return the sample of each cell of the counts from what stands around its barcode."""
+    """Return the sample of each cell of the counts from the text around its barcode."""
     if groups is None:
         return around
     plain = {_letters(group): group for group in pd.unique(groups) if group is not None}
@@ -107,10 +108,10 @@ def _letters(text: str) -> str:
 
 
 def core_barcode(name: str) -> tuple[str, str, str]:
-    """Return what stands before the barcode, the barcode, and what stands after it.
+    """Return the text before the barcode, the barcode, and the text after it.
 
-    The longest run of bases is the barcode, with others that are at least half as long
-    (combinatorial indices); a name without one is its own barcode.
+    The barcode is the longest run of bases, together with runs at least half as long (combinatorial
+    indices). A name without bases is its own barcode.
 
     Examples
     --------
@@ -131,7 +132,7 @@ def core_barcode(name: str) -> tuple[str, str, str]:
 
 
 def _split(names: pd.Index) -> tuple[pd.Index, NDArray[np.object_]]:
-    """Return barcodes, and what stands around each as the name of its sample."""
+    """Return barcodes, and the text around each as the name of its sample."""
     parts = [core_barcode(str(name)) for name in names]
     around = np.array([f"{before}…{after}" for before, _, after in parts], dtype=object)
     return pd.Index([barcode for _, barcode, _ in parts], dtype=object), around
@@ -145,14 +146,14 @@ def _match_groups(
     *,
     named: bool,
 ) -> CellMatch:
-    """Find for each sample the one whose barcodes it shares, and match within the pair."""
+    """Find the counts whose barcodes each sample shares, and match cells within each pair."""
     place = np.full(len(barcodes), -1)
     sets = {g: pd.Index(other_barcodes[other_groups == g]) for g in pd.unique(other_groups)}
     doubled = [g for g, index in sets.items() if not index.is_unique]
     if doubled:
         msg = (
-            f"the counts hold barcodes more than once within {listed(doubled, 3)}: tell samples "
-            "apart in their cell names, or give a table per sample."
+            f"barcodes occur more than once in the counts of {listed(doubled, 3)}; add the sample "
+            "to the names of the counts' cells, or give one table per sample."
         )
         raise ValueError(msg)
     pairs = {}
@@ -162,8 +163,8 @@ def _match_groups(
         own = barcodes[groups == group]
         if not own.is_unique:
             msg = (
-                f"adata holds barcodes more than once within sample {group!r}: name the column of "
-                "samples as sample_key=."
+                f"barcodes occur more than once in sample {group!r} of adata; give the name of the "
+                "column with samples as sample_key=."
             )
             raise ValueError(msg)
         shared = pd.Series({g: int(own.isin(index).sum()) for g, index in sets.items()})
@@ -175,7 +176,7 @@ def _match_groups(
         twice = partners[partners.duplicated(keep=False)]
         msg = (
             f"samples {listed(twice.index, 4)} of adata share barcodes with the same counts "
-            f"({listed(twice.unique(), 2)}); say which belong together by sample_key= or "
+            f"({listed(twice.unique(), 2)}); define which cells match by sample_key= or "
             "barcode_map=."
         )
         raise ValueError(msg)
@@ -189,15 +190,15 @@ def _match_groups(
 
 
 def _clear_partner(group: object, shared: pd.Series, n_cells: int) -> object | None:
-    """Return the sample that shares most barcodes; refuse where a second is close."""
+    """Return the counts that share most barcodes with a sample; refuse if a second is close."""
     ranked = shared.sort_values(ascending=False)
     if ranked.iloc[0] == 0:
         return None
     if len(ranked) > 1 and ranked.iloc[0] < _CLEAR * ranked.iloc[1]:
         counted = ", ".join(f"{name!r} {n:,}" for name, n in ranked.iloc[:3].items())
         msg = (
-            f"of the {n_cells:,} cells of sample {group!r}, several counts share barcodes "
-            f"({counted}): it is not clear which belong together. Give sample_key= or barcode_map=."
+            f"the {n_cells:,} cells of sample {group!r} share barcodes with several counts "
+            f"({counted}), so the match is not clear; give sample_key= or barcode_map=."
         )
         raise ValueError(msg)
     return ranked.index[0]

@@ -1,4 +1,4 @@
-"""Which gene of one table is which of another, by id or by name."""
+"""Match the genes of two tables by id or by name."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ __all__ = ["match_genes"]
 _ID_COLUMNS = ("gene_id", "gene_ids", "ensembl_id", "Accession", "ids in var_names")
 _IDS = (*_ID_COLUMNS, *(f"{name} without version" for name in _ID_COLUMNS))
 _NAMES = ("gene_name", "gene_names", "Gene")
-# so many times more genes must be found by name than by id
+# names are used instead of ids if they match this many times more genes
 _CLEARLY = 1.2
 _VERSION = re.compile(r"\.\d+$")
 
 
 def match_genes(adata: AnnData, counts: AnnData) -> tuple[NDArray[np.int64], str]:
-    """Return for every gene of the first its place in the second or −1, and what was compared.
+    """Return each gene's place in the second table, or −1, and the labels that were compared.
 
-    Ids are preferred to names, with and without their version: names are taken only where
-    they find clearly more genes. A label that stands twice on either side is not used: it
-    does not say which gene is meant.
+    Ids, with or without their version, are preferred to names; names are used only if they match
+    clearly more genes. A label that occurs twice in either table is not used, because it is
+    ambiguous.
     """
     found = {}
     for own_name, own in _labels(adata).items():
@@ -47,7 +47,7 @@ def match_genes(adata: AnnData, counts: AnnData) -> tuple[NDArray[np.int64], str
 
 
 def _labels(adata: AnnData) -> dict[str, pd.Series]:
-    """Return what genes are called, by kind; labels that are absent or doubled are left out."""
+    """Return the labels of genes by kind; missing and repeated labels are left out."""
     labels = {"var_names": pd.Series(adata.var_names)}
     for column in (*_IDS, *_NAMES):
         if column in adata.var:

@@ -1,4 +1,4 @@
-"""MatrixMarket files, checked against what their header claims before memory is taken."""
+"""MatrixMarket files; the sizes in the header are checked before memory is allocated."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_layer", "read_matrix", "read_triple", "values_per_line"]
 
-# the shortest line is "1 1 1\n"; gzip packs no more than about 1,032 bytes into one
+# the shortest line is "1 1 1\n"; gzip compresses at most about 1,032 bytes into one
 _SHORTEST_LINE = 6
 _MOST_PACKED = 1032
 
@@ -29,8 +29,8 @@ _MOST_PACKED = 1032
 def read_matrix(path: Path, *, transpose: bool, shape: tuple[int, int]) -> sp.csr_matrix[Any]:
     """Read a matrix of non-negative numbers as cells × genes, CSR, without stored zeros.
 
-    With `transpose` the file, plain or gzip, holds genes × cells. It must have the `shape`, cells
-    and genes, that is named elsewhere.
+    With `transpose` the file, plain or gzip, contains genes × cells. It must have the given `shape`
+    (cells, genes), which follows from the lists of names.
     """
     _checked_sizes(path, shape, transpose=transpose)
     said = f"{path} cannot be read as MatrixMarket; is it truncated or corrupt?"
@@ -42,7 +42,7 @@ def read_matrix(path: Path, *, transpose: bool, shape: tuple[int, int]) -> sp.cs
 def read_layer(
     folder: Path, kind: str, *, transpose: bool, shape: tuple[int, int], prefix: str = ""
 ) -> sp.csr_matrix[Any]:
-    """Read the matrix of one kind of molecules from a folder, as :func:`read_matrix`."""
+    """Read the matrix of one kind of molecules from a folder; see :func:`read_matrix`."""
     path = find_file(folder, f"{prefix}{kind}.mtx", what=f"{kind} matrix")
     return read_matrix(path, transpose=transpose, shape=shape)
 
@@ -50,11 +50,11 @@ def read_layer(
 def read_triple(
     path: Path, *, transpose: bool, shape: tuple[int, int]
 ) -> tuple[sp.csr_matrix[Any], ...]:
-    """Read a file of early STARsolo: spliced, unspliced and ambiguous counts in each line."""
+    """Read a file of early STARsolo, with spliced, unspliced and ambiguous counts in each line."""
     n_rows, n_columns, n_entries = _checked_sizes(path, shape, transpose=transpose)
     skipped, _ = _size_line(path)
     table = pd.DataFrame(np.empty((0, 5), dtype=np.int64))
-    said = f"{path} is not five whole numbers a line; is it truncated?"
+    said = f"{path} does not have five whole numbers in each line; is it truncated?"
     with (
         refusing(said, ValueError, EOFError, OSError, zlib.error),
         suppress(pd.errors.EmptyDataError),
@@ -63,14 +63,14 @@ def read_triple(
     entries = table.to_numpy()
     if entries.shape != (n_entries, 5):
         msg = (
-            f"{path} claims {n_entries:,} lines of five numbers and has {entries.shape[0]:,} of "
-            f"{entries.shape[1]}; it may be truncated."
+            f"{path} should have {n_entries:,} lines of five numbers, but has "
+            f"{entries.shape[0]:,} lines of {entries.shape[1]}; it may be truncated."
         )
         raise ValueError(msg)
     place = entries[:, :2] - 1
     if (place < 0).any() or (place >= [n_rows, n_columns]).any():
         line = int(np.flatnonzero((place < 0).any(1) | (place >= [n_rows, n_columns]).any(1))[0])
-        msg = f"{path}: entry {line + 1} lies outside the {n_rows:,} × {n_columns:,} of the header."
+        msg = f"{path}: entry {line + 1} is outside the {n_rows:,} × {n_columns:,} of the header."
         raise ValueError(msg)
     return tuple(
         _to_csr(
@@ -83,7 +83,7 @@ def read_triple(
 
 
 def values_per_line(path: Path) -> int:
-    """Return how many values follow the two indices in the first entry."""
+    """Return the number of values after the two indices in the first entry."""
     skipped, _ = _size_line(path)
     with _open(path) as file:
         first = next(islice(file, skipped, None), "")
@@ -97,64 +97,65 @@ def _open(path: Path) -> Any:
 
 
 def _size_line(path: Path) -> tuple[int, str]:
-    """Return the number of the line of sizes, counted from 1, and the line."""
+    """Return the number of the line with the sizes, counted from 1, and the line."""
     with _open(path) as file:
         for number, line in enumerate(file, 1):
             if not line.startswith("%") and line.strip():
                 return number, line
-    msg = f"{path} ends before its sizes; it is truncated."
+    msg = f"{path} ends before the line with its sizes; it is truncated."
     raise ValueError(msg)
 
 
 def _check_banner(path: Path) -> None:
-    """Refuse a file that does not begin as a matrix of counts."""
+    """Refuse a file that does not begin like a matrix of counts."""
     with _open(path) as file:
         banner = file.readline(200)
     words = banner.lower().split()
     kinds = [["%%matrixmarket", "matrix", "coordinate", x, "general"] for x in ("integer", "real")]
     if words not in kinds:
         msg = (
-            f"{path} does not begin with '%%MatrixMarket matrix coordinate integer (or "
-            f"real) general' but with {banner[:60].strip()!r}: no matrix of counts."
+            f"{path} is not a matrix of counts: it should begin with '%%MatrixMarket matrix "
+            f"coordinate integer (or real) general', but begins with {banner[:60].strip()!r}."
         )
         raise ValueError(msg)
 
 
 def _checked_sizes(path: Path, shape: tuple[int, int], *, transpose: bool) -> tuple[int, int, int]:
-    """Return rows, columns and entries; refuse, before memory is taken for them, what is not so.
+    """Return rows, columns and entries; refuse wrong sizes before memory is allocated.
 
-    That is sizes that the file cannot hold, other ones than are named, and a file that is cut.
+    Sizes are wrong if the file is too small for them, or if they differ from the lists of names.
     """
     with decompressing(path):
         _check_banner(path)
         _, line = _size_line(path)
     parts = line.split()
     if len(parts) != 3 or not all(part.isdigit() for part in parts):
-        msg = f"{path}: {line.strip()[:60]!r} should be rows, columns and entries."
+        msg = f"{path}: {line.strip()[:60]!r} should be numbers of rows, columns and entries."
         raise ValueError(msg)
     n_rows, n_columns, n_entries = map(int, parts)
     size = path.stat().st_size * (_MOST_PACKED if gzipped(path) else 1)
     if n_entries * _SHORTEST_LINE > size:
         msg = (
-            f"{path} claims {n_entries:,} entries, which do not fit into its "
+            f"{path} should have {n_entries:,} entries, which do not fit into its "
             f"{path.stat().st_size:,} bytes; it is truncated or corrupt."
         )
         raise ValueError(msg)
     if max(n_rows, n_columns) > np.iinfo(np.int32).max:
-        msg = f"{path} claims {n_rows:,} × {n_columns:,}; no such matrix can be read."
+        msg = f"{path} has {n_rows:,} × {n_columns:,} as its size, which is too large to be read."
         raise ValueError(msg)
     cells, genes = (n_columns, n_rows) if transpose else (n_rows, n_columns)
     if (cells, genes) != shape:
         msg = (
-            f"{path}: the matrix is {cells:,} cells × {genes:,} genes, but {shape[0]:,} cells and "
-            f"{shape[1]:,} genes are named: the files do not belong together, or one is cut."
+            f"{path}: the matrix is {cells:,} cells × {genes:,} genes, but there are {shape[0]:,} "
+            f"names of cells and {shape[1]:,} of genes: the files do not match, or one is "
+            "truncated."
         )
         raise ValueError(msg)
     with path.open("rb") as file:
         file.seek(-1, 2)
         cut = file.read() != b"\n"
     if cut and not gzipped(path):  # gzip has a checksum
-        msg = f"{path} does not end with a line end; it is truncated."
+        msg = f"{path} does not end with a line break; it is truncated."
         raise ValueError(msg)
     return n_rows, n_columns, n_entries
 
@@ -169,6 +170,6 @@ def _to_csr(path: Path, matrix: Any, *, transpose: bool) -> sp.csr_matrix[Any]:
     n_entries = matrix.nnz
     csr = (matrix.T if transpose else matrix).tocsr()
     if csr.nnz != n_entries:
-        msg = f"{path} holds {n_entries - csr.nnz:,} entries more than once; it is corrupt."
+        msg = f"{path} has {n_entries - csr.nnz:,} entries more than once; it is corrupt."
         raise ValueError(msg)
     return csr

@@ -1,4 +1,4 @@
-"""STARsolo's Velocyto output."""
+"""Output of STARsolo with --soloFeatures Velocyto."""
 
 from __future__ import annotations
 
@@ -35,29 +35,30 @@ def read_starsolo(
 ) -> AnnData:
     """Read the Velocyto counts of STARsolo.
 
-    Three files `spliced.mtx`, `unspliced.mtx` and `ambiguous.mtx`, plain or gzip, or the one
-    `matrix.mtx` with three values a line of early versions.
+    These are three files `spliced.mtx`, `unspliced.mtx` and `ambiguous.mtx`, plain or gzip, or,
+    from early versions, one file `matrix.mtx` with three values in each line.
 
     Parameters
     ----------
     path
-        `Solo.out`, its `Velocyto`, or `raw` or `filtered` in that.
+        The folder `Solo.out`, its folder `Velocyto`, or the folder `raw` or `filtered` inside.
     filtered
-        Of a folder that holds both, whether to read the cells that STARsolo called, or all
-        barcodes. Where there is only one of them, that is read.
+        Whether to read the cells that STARsolo called (`filtered`) or all barcodes (`raw`), if both
+        folders exist. If only one exists, it is read.
     ambiguous
-        As in :func:`read`. ``"default"`` means drop: ambiguous molecules overlap both an intron and
-        an exon, and those of a single exon are counted as spliced.
+        See :func:`read`. ``"default"`` drops ambiguous molecules, because they overlap both an
+        intron and an exon; STARsolo counts molecules within a single exon as spliced.
 
     Returns
     -------
-    Cells × genes with layers ``spliced`` and ``unspliced``, CSR int32, X = spliced, totals over
-    all genes in ``obs``, ``var["gene_id"]``, and where it came from in ``uns["import"]``.
+    Cells × genes with layers ``spliced`` and ``unspliced``, CSR int32, and X = spliced. ``obs`` has
+    the totals over all genes, ``var["gene_id"]`` the ids of genes, and ``uns["import"]`` the source
+    of the counts.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        As in :func:`read`.
+        See :func:`read`.
 
     References
     ----------
@@ -91,28 +92,28 @@ def read_starsolo(
 
 
 def starsolo_folder(path: Path, *, filtered: bool) -> Path:
-    """Return the folder that holds the matrices."""
+    """Return the folder that contains the matrices."""
     check_folder(path)
     if is_starsolo_leaf(path):
         return path
     velocyto = path / "Velocyto" if (path / "Velocyto").is_dir() else path
     order = ("filtered", "raw") if filtered else ("raw", "filtered")
     for name in order:
-        # a folder that is there but incomplete is an error, not a reason to read the other
+        # if the preferred folder is incomplete, it is an error, not a reason to read the other one
         folder = velocyto / name
         if is_starsolo_leaf(folder) or (folder.is_dir() and velocyto.name == "Velocyto"):
             return folder
     msg = (
-        f"{path} holds no Velocyto counts ({contents(path)}); run STARsolo with "
+        f"{path} contains no Velocyto counts (it contains {contents(path)}); run STARsolo with "
         "--soloFeatures Gene Velocyto."
     )
     raise FileNotFoundError(msg)
 
 
 def is_starsolo_leaf(folder: Path) -> bool:
-    """Tell whether a folder holds STARsolo's Velocyto matrices, or some of them."""
+    """Tell whether a folder contains at least one of STARsolo's Velocyto matrices."""
     if any(has_file(folder, f"{kind}.mtx") for kind in _KINDS):
-        # kb-python's lamanno matrices have lists of their own
+        # kb-python's lamanno matrices have separate lists of barcodes
         return not has_file(folder, "spliced.barcodes.txt")
     if not has_file(folder, "matrix.mtx"):
         return False

@@ -1,4 +1,4 @@
-"""How good a velocity field is, against known order or known truth."""
+"""Comparison of velocities with a known order of clusters or with known truth."""
 
 from ._cross_boundary import cross_boundary_direction
 from ._truth import agreement_with_truth

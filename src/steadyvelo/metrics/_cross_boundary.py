@@ -1,4 +1,4 @@
-"""Whether arrows at the border of a cluster point into the next one."""
+"""Test whether arrows at the border of a cluster point to the next cluster."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def cross_boundary_direction(
     velocity_key: str = "velocity",
     neighbors_key: str | None = None,
 ) -> pd.DataFrame:
-    r"""Mean cosine of arrows with the way to neighbours in the next cluster.
+    r"""Return the mean cosine between arrows and the directions to neighbours in the next cluster.
 
-    For a pair of clusters A → B, every cell i of A with neighbours :math:`N_i` in B counts with
+    For a pair of clusters A → B, every cell i of A with neighbours :math:`N_i` in B has the value
 
     .. math:: \frac{1}{|N_i|} \sum_{j \in N_i} \cos\angle(a_i,\; e_j - e_i)
 
-    where a are its arrows and e positions on the embedding.
+    where :math:`a_i` is its arrow and :math:`e` are coordinates on the embedding.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def cross_boundary_direction(
     edges
         Pairs (cluster, next cluster).
     groupby
-        Column of ``obs`` that holds the clusters.
+        Column of ``obs`` with the clusters.
     basis
         Name of the embedding.
     velocity_key
@@ -57,8 +57,8 @@ def cross_boundary_direction(
 
     Returns
     -------
-    One row per pair: ``source``, ``target``, ``n_cells`` that count, and their mean
-    ``cosine`` (NaN where no cell counts).
+    One row per pair: ``source``, ``target``, ``n_cells`` with a value, and their mean ``cosine``
+    (NaN without such cells).
 
     Raises
     ------
@@ -79,12 +79,12 @@ def cross_boundary_direction(
     True
     """
     check_adata(adata)
-    labels = check_key(adata, "obs", groupby, "name the column of clusters as groupby=.")
+    labels = check_key(adata, "obs", groupby, "give the column of clusters as groupby=.")
     labels = labels.astype(str).to_numpy()
     unknown = sorted({str(name) for edge in edges for name in edge} - set(labels))
     if unknown:
         msg = (
-            f"clusters {listed(unknown)} are not in obs[{groupby!r}], which has "
+            f"clusters {listed(unknown)} are not in obs[{groupby!r}], which has the values "
             f"{listed(np.unique(labels))}."
         )
         raise KeyError(msg)
@@ -97,7 +97,7 @@ def cross_boundary_direction(
     source = np.repeat(np.arange(adata.n_obs), np.diff(graph.indptr))
     way = positions[graph.indices] - positions[source]
     lengths = np.linalg.norm(way, axis=1) * np.linalg.norm(arrows, axis=1)[source]
-    # no direction: the same point, or a cell without an arrow
+    # pairs with equal coordinates and cells without an arrow have no direction
     counts = lengths > 0
     cosine = np.einsum("ij,ij->i", way[counts], arrows[source[counts]]) / lengths[counts]
     table = pd.DataFrame(

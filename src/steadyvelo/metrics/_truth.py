@@ -1,4 +1,4 @@
-"""How close a fit comes to the truth of simulated data."""
+"""Comparison of a fit with the truth of simulated data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["agreement_with_truth"]
 
-_REMEDY = "datasets.simulate writes it."
+_REMEDY = "use data from datasets.simulate, which stores the truth."
 
 
 @public
@@ -37,13 +37,13 @@ def agreement_with_truth(adata: AnnData, *, velocity_key: str = "velocity") -> p
     ``gamma_rank_correlation``
         Spearman correlation of fitted with true ratios, over genes with a fit.
     ``velocity_correlation``
-        Pearson correlation of velocities with noiseless ones over cells, the median of genes.
+        Pearson correlation of velocities with true velocities over cells; median over genes.
     ``cell_cosine``
-        Cosine of a cell's velocity with the noiseless one over genes, the mean of cells.
+        Cosine between a cell's velocity and its true velocity over genes; mean over cells.
 
     Raises
     ------
-    KeyError
+    If `adata` has no truth or no fit.
         If there is no truth or no fit.
 
     Examples
@@ -85,7 +85,7 @@ def compare(
 
 
 def _cosine(x: NDArray[np.float64], y: NDArray[np.float64], *, axis: int) -> NDArray[np.float64]:
-    """Cosine along an axis; NaN where one side is zero."""
+    """Return the cosine along an axis; NaN if one side is zero."""
     length = np.linalg.norm(x, axis=axis) * np.linalg.norm(y, axis=axis)
     some = length > 0
     return np.where(some, (x * y).sum(axis=axis) / np.where(some, length, 1.0), np.nan)

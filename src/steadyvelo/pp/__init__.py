@@ -1,4 +1,4 @@
-"""Before the fit: sizes of cells, choice of genes, neighbours, smoothing."""
+"""Steps before the fit: quality checks, size factors, choice of genes, neighbours, smoothing."""
 
 from ._filter_genes import filter_genes
 from ._moments import moments

@@ -1,4 +1,4 @@
-"""Molecules of each cell, and signs that they are of a selection of genes: no library sizes."""
+"""Library sizes of cells, and signs that they are those of selected genes only."""
 
 from __future__ import annotations
 
@@ -19,58 +19,61 @@ if TYPE_CHECKING:
 __all__ = ["TOTALS", "CellSizes", "Doubt", "cell_sizes", "selected_genes"]
 
 TOTALS = {"spliced": _keys.SPLICED_TOTAL, "unspliced": _keys.UNSPLICED_TOTAL}
-# where Seurat and scVelo keep a cell's molecules before genes are selected
+# names of library sizes that Seurat and scVelo compute before genes are selected
 _OTHER_TOTALS = ("nCount_{kind}", "initial_size_{kind}")
-# as scanpy and scVelo mark them
+# names by which scanpy and scVelo mark genes
 _MARKS = ("highly_variable", "highly_variable_genes")
-# of a cell's molecules; filters of rare genes drop less
+# largest share of a cell's molecules that a filter of rare genes removes
 _MOST_DROPPED = 0.05
 
 
 class CellSizes(NamedTuple):
-    """Molecules per cell: over all genes, as far as is known, and over the genes at hand."""
+    """Library sizes: over all genes as far as they are known, and over the genes of the layer."""
 
     size: NDArray[np.float64]
     sum: NDArray[np.float64]
-    # column of `obs` that sizes come from, or "layer"
+    # column of `obs` with the library sizes, or "layer"
     source: str
 
 
 def cell_sizes(
     adata: AnnData, kind: str, layer: Any, layer_name: str, column: str | None
 ) -> CellSizes:
-    """Return molecules per cell by the column named, by the reader's, or by the layer."""
+    """Return library sizes from the given column, from that of the reader, or from the layer."""
     own = np.asarray(layer.sum(axis=1, dtype=np.float64)).ravel()
     total = TOTALS[kind].of()
     written = _keys.SIZE_PARAMS.read(adata, default={}).get(f"{kind}_layer")
     if column is None and (total not in adata.obs or written not in (None, layer_name)):
         return CellSizes(own, own, "layer")
     name = total if column is None else column
-    values = check_key(adata, "obs", name, "name the column with the cell's molecules.")
+    values = check_key(adata, "obs", name, "give a column with library sizes.")
     if values.dtype.kind not in "iuf":
-        msg = f"adata.obs[{name!r}] holds {values.dtype}; sizes must be numbers."
+        msg = (
+            f"adata.obs[{name!r}] has values of type {values.dtype}; library sizes must be numbers."
+        )
         raise TypeError(msg)
     size = values.to_numpy(dtype=np.float64)
     bad = ~(np.isfinite(size) & (size >= 0))
     if bad.any():
         msg = (
-            f"adata.obs[{name!r}] must be finite and not negative to be used as sizes; it is not "
-            f"in {int(bad.sum()):,} cells ({listed(adata.obs_names[bad], 3)}, {size[bad][0]:g})."
+            f"adata.obs[{name!r}] has negative or non-finite values in {int(bad.sum()):,} cells "
+            f"({listed(adata.obs_names[bad], 3)}, {size[bad][0]:g}), so it cannot contain library "
+            f"sizes; correct it, or give another column as {kind}_size=."
         )
         raise ValueError(msg)
     short = own > size * (1 + 1e-6)
     if column is None and short.any() and is_integer(layer):
         msg = (
-            f"adata.obs[{name!r}] holds fewer molecules than layer {layer_name!r} in "
-            f"{int(short.sum()):,} cells ({listed(adata.obs_names[short], 3)}): it belongs to "
-            f"other counts. Delete it, or name a column as {kind}_size=."
+            f"adata.obs[{name!r}] has fewer molecules than layer {layer_name!r} in "
+            f"{int(short.sum()):,} cells ({listed(adata.obs_names[short], 3)}), so it belongs to "
+            f"other counts. Delete it, or give another column as {kind}_size=."
         )
         raise ValueError(msg)
     return CellSizes(size, own, name)
 
 
 class Doubt(NamedTuple):
-    """What is wrong with sizes of cells, and what to do."""
+    """A problem of library sizes, and its remedy."""
 
     share: float
     reason: str
@@ -78,9 +81,9 @@ class Doubt(NamedTuple):
 
 
 def selected_genes(adata: AnnData, found: Mapping[str, CellSizes]) -> Doubt | None:
-    """Return what says that sizes, by kind, are of a selection of genes, or None.
+    """Return a sign that library sizes are those of selected genes only, or None.
 
-    A total in `obs` counts where no cell's is smaller than its size.
+    A total in `obs` is such a sign only if no cell's total is below its library size.
     """
     if not found:
         return None
@@ -99,8 +102,8 @@ def selected_genes(adata: AnnData, found: Mapping[str, CellSizes]) -> Doubt | No
         arguments = ", ".join(f"{kind}_size={column!r}" for kind, (column, _) in shares.items())
         return Doubt(
             share,
-            f"the genes hold {share:.0%} of a cell's molecules by {columns}",
-            f"take sizes of cells from there: {options} (in Python {arguments})",
+            f"the genes of this table contain {share:.0%} of a cell's molecules in {columns}",
+            f"take library sizes from there: {options} (in Python {arguments})",
         )
     if any(np.any(sizes.size > sizes.sum) for sizes in found.values()):
         return None
@@ -109,15 +112,16 @@ def selected_genes(adata: AnnData, found: Mapping[str, CellSizes]) -> Doubt | No
         if mark in var and len(var) and var[mark].dtype.kind == "b" and var[mark].all():
             return Doubt(
                 np.nan,
-                f"all genes are marked in var[{mark!r}]: they are a selection",
-                "write each cell's molecules over all genes into obs before genes are selected, "
-                "and name the columns by --spliced-size and --unspliced-size",
+                f"all genes are marked in var[{mark!r}], so they are selected genes",
+                "store library sizes over all genes in obs before genes are selected, and give the "
+                "columns as --spliced-size and --unspliced-size (in Python spliced_size=, "
+                "unspliced_size=)",
             )
     return None
 
 
 def _share_kept(total: pd.Series, size: NDArray[np.float64]) -> float:
-    """Return the median share of a cell's total in its size; 1 where it is no total of it."""
+    """Return the median share of `size` in a cell's total; 1 if `total` is smaller than `size`."""
     if total.dtype.kind not in "iuf":
         return 1.0
     whole = total.to_numpy(dtype=np.float64)

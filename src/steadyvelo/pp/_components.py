@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["components"]
 
-# up to here the covariance of all genes is cheap: 200 MB, and faster than iterations
+# up to this number of genes their covariance is computed, in 200 MB: faster than iterations
 _MOST_GENES = 5_000
 _CELLS_AT_ONCE = 2_000
 
@@ -23,9 +23,10 @@ _CELLS_AT_ONCE = 2_000
 def components(values: sp.csr_matrix[Any], n_components: int, *, rng: int = 0) -> NDArray[Any]:
     """Return the first principal components of centred values.
 
-    Values are cells × genes, components float32, shape (cells, components), of largest variance
-    first: eigenvectors of the covariance of genes, summed in float64 over parts of the cells;
-    where there are too many genes for that, scanpy's iterative solver finds them.
+    Values are cells × genes. Components are float32, shape (cells, components), sorted by
+    decreasing variance. They are eigenvectors of the covariance of genes, which is summed in
+    float64 over parts of the cells; with too many genes for that, scanpy's iterative solver is
+    used.
     """
     n_cells, n_genes = values.shape
     if n_genes > _MOST_GENES:
@@ -36,11 +37,11 @@ def components(values: sp.csr_matrix[Any], n_components: int, *, rng: int = 0) -
     for start in range(0, n_cells, _CELLS_AT_ONCE):
         part = values[start : start + _CELLS_AT_ONCE].toarray().astype(np.float64)
         products = dsyrk(1.0, part.T, beta=1.0, c=products, overwrite_c=1)
-        # scipy sums float32 in float32, whatever dtype it is asked for
+        # scipy sums float32 arrays in float32, also if another dtype is requested
         sums += part.sum(axis=0)
     mean = sums / n_cells
     products -= n_cells * np.outer(mean, mean)
-    # only the upper half was filled
+    # only the upper triangle was computed
     first = n_genes - n_components
     _, vectors = eigh(products, lower=False, subset_by_index=(first, n_genes - 1))
     vectors = vectors[:, ::-1]

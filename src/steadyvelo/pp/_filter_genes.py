@@ -1,4 +1,4 @@
-"""Genes with enough counts of both kinds."""
+"""Choice of genes with enough shared counts."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def filter_genes(
     spliced: str = "spliced",
     unspliced: str = "unspliced",
 ) -> None:
-    r"""Mark the genes whose spliced and unspliced molecules are seen together often enough.
+    r"""Mark genes with enough shared counts.
 
-    The shared counts of a gene are its molecules of both kinds in the cells that hold both:
+    The shared counts of a gene are its spliced and unspliced molecules in cells that contain both:
 
     .. math:: \sum_{c:\, s_c > 0,\, u_c > 0} (s_c + u_c)
 
@@ -43,11 +43,11 @@ def filter_genes(
     adata
         Cells × genes with counts in two layers.
     min_shared_counts
-        Genes with at least so many are used.
+        Smallest number of shared counts of the genes that are used.
     retain
-        Names of genes to use however few counts they have.
+        Names of genes that are used regardless of their counts.
     subset
-        Remove the other genes from `adata` instead of only marking them.
+        Remove the other genes from `adata` instead of marking them as not used.
     spliced, unspliced
         Names of the layers.
 
@@ -56,22 +56,22 @@ def filter_genes(
     None. Sets:
 
     ``var["genes_used"]``
-        Which genes velocities are computed for.
+        Whether the gene is used.
     ``var["genes_reason"]``
-        Why a gene is not; the empty string where it is.
+        The reason if a gene is not used, otherwise the empty string.
     ``var["shared_counts"]``
-        The number that decides.
+        Number of shared counts.
 
     Raises
     ------
     KeyError
-        If a layer or a gene to retain is missing.
+        If a layer or a gene of `retain` is missing.
     ValueError
-        If counts are negative or not finite, or no gene is left.
+        If counts are negative or not finite, or no gene has enough shared counts.
 
     References
     ----------
-    Bergen et al. (2020), https://doi.org/10.1038/s41587-020-0591-3: scVelo's rule of this name.
+    Bergen et al. (2020), https://doi.org/10.1038/s41587-020-0591-3, for scVelo's rule of this name.
 
     Examples
     --------
@@ -87,14 +87,14 @@ def filter_genes(
     names = [retain] if isinstance(retain, str) else list(retain)
     unknown = [name for name in names if name not in adata.var_names]
     if unknown:
-        msg = f"retain holds {listed(unknown)}, not in adata.var_names; check the spelling."
+        msg = f"retain contains {listed(unknown)}, not in adata.var_names; check the spelling."
         raise KeyError(msg)
     shared = shared_counts(*layers)
     retained = adata.var_names.isin(names)
     used = (shared >= min_shared_counts) | retained
     if not used.any():
         msg = (
-            f"no gene has {min_shared_counts:g} shared counts (the most is {shared.max():g}): "
+            f"no gene has {min_shared_counts:g} shared counts (the maximum is {shared.max():g}); "
             "lower min_shared_counts, or check that both layers belong to the same cells."
         )
         raise ValueError(msg)
@@ -113,7 +113,7 @@ def filter_genes(
 
 
 def shared_counts(spliced: Any, unspliced: Any) -> NDArray[np.float64]:
-    """Return molecules of both kinds in the cells that hold both, per gene."""
+    """Return each gene's spliced and unspliced molecules in cells that contain both."""
     s, u = sp.csr_array(spliced), sp.csr_array(unspliced)
     both = s.astype(bool).multiply(u.astype(bool))
     total = s.multiply(both).sum(axis=0, dtype=np.float64) + u.multiply(both).sum(

@@ -28,13 +28,13 @@ def moments(
     max_memory: float | str | None = None,
     n_threads: int | None = None,
 ) -> None:
-    r"""Smooth size-normalised counts over neighbours and keep them as dense layers.
+    r"""Smooth normalised counts over neighbours and store them as dense layers.
 
     .. math:: M_s = W F_s^{-1} S, \qquad M_u = W F_u^{-1} U
 
-    W is the neighbour graph (every stored connectivity counts as 1) with the cell itself added,
-    its rows divided by their sums; F are the size factors. Velocities do not need these
-    layers: :func:`steadyvelo.tl.velocity` smooths on the fly where they are absent.
+    W is the neighbour graph plus the identity, with rows divided by their sums; every stored
+    connectivity counts as 1. F are the size factors. These layers are optional: without them,
+    :func:`steadyvelo.tl.velocity` smooths counts when they are needed.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ def moments(
     neighbors_key
         Name of the neighbour graph in ``uns``; None means scanpy's default.
     max_memory
-        Memory that the layers and the working space may take, in bytes or as ``"8GB"``; None means
-        ``settings.max_memory``, or what is available.
+        Memory for the layers and for temporary arrays, in bytes or as ``"8GB"``; None means
+        ``settings.max_memory``, or the available memory.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
 
@@ -57,14 +57,14 @@ def moments(
     ``layers["Ms"]``, ``layers["Mu"]``
         Smoothed abundances, float32, cells × genes.
     ``uns["moments_params"]`` and two columns of checksums in ``var``
-        What they were made from, so that a later change is noticed.
+        Record of the counts, size factors and neighbours, by which later changes are detected.
 
     Raises
     ------
     KeyError
         If counts, size factors or neighbours are missing.
     MemoryError
-        If the layers would not fit.
+        If the layers do not fit into memory.
 
     References
     ----------
@@ -86,7 +86,7 @@ def moments(
         2,
         adata.shape,
         max_memory,
-        remedy="leave pp.moments out: tl.velocity(dense=False) needs no layers",
+        remedy="do without pp.moments: tl.velocity(dense=False) needs no layers",
     )
     inputs = Inputs(adata)
     source = counts_source(

@@ -1,4 +1,4 @@
-"""Nearest neighbours of every cell in a representation, and graphs of them."""
+"""Nearest neighbours of every cell in a representation, and their graphs."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ if TYPE_CHECKING:
 
 __all__ = ["EXACT_CELLS", "distance_graph", "fuzzy_graph", "nearest_neighbors"]
 
-# up to here all distances are computed, in blocks. On two processors 100,000 cells take 27 s so,
-# and 9 s by an approximate search that compiles for 34 s in every process: they meet at 120,000
+# up to this number of cells all distances are computed, in blocks. On two processors 100,000 cells
+# take 27 s. An approximate search takes 9 s and compiles for 34 s in every process, so it is faster
+# from 120,000 cells on
 EXACT_CELLS = 100_000
 _BISECTIONS = 64
-# σ is at least this share of a mean distance, so that no weight collapses
+# σ is at least this share of a mean distance, so that no weight underflows
 _LEAST_WIDTH = 1e-3
 
 
 def nearest_neighbors(
     representation: NDArray[np.float32], n_neighbors: int, *, rng: int = 0
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Return indices of the nearest cells and Euclidean distances, shape (cells, n_neighbors).
+    """Return indices and Euclidean distances of the nearest cells, shape (cells, n_neighbors).
 
-    Each cell itself is the first, and counts as one of `n_neighbors`. The representation has shape
-    (cells, dimensions); the seed is that of the approximate search.
+    The first neighbour is the cell itself; it counts as one of `n_neighbors`. The representation
+    has the shape (cells, dimensions). The seed is used by the approximate search.
     """
     n_cells = len(representation)
     if n_cells <= EXACT_CELLS:
@@ -41,7 +42,8 @@ def nearest_neighbors(
             warnings.filterwarnings("ignore", message="Failed to correctly find n_neighbors")
             found = NNDescent(representation, n_neighbors=n_neighbors, random_state=rng)
             indices, distances = found.neighbor_graph
-    # a duplicate of a cell may have been found before the cell itself, or instead of it
+    # if cells have the same coordinates, the search may find another cell before the cell itself or
+    # instead of it
     own = np.arange(n_cells)[:, None]
     distances = np.where(indices == own, -1.0, distances.astype(np.float64))
     absent = distances.min(axis=1) >= 0
@@ -55,7 +57,7 @@ def nearest_neighbors(
 def distance_graph(
     indices: NDArray[np.int32], distances: NDArray[np.float64]
 ) -> sp.csr_matrix[Any]:
-    """Return what :func:`nearest_neighbors` found as cells × cells; zeros of copies are stored."""
+    """Return a cells × cells graph of distances; zero distances between copies are stored."""
     n_cells, k = indices.shape
     graph = sp.csr_matrix(
         (distances[:, 1:].ravel(), indices[:, 1:].ravel(), np.arange(n_cells + 1) * (k - 1)),
@@ -66,15 +68,15 @@ def distance_graph(
 
 
 def fuzzy_graph(indices: NDArray[np.int32], distances: NDArray[np.float64]) -> sp.csr_matrix[Any]:
-    r"""Return symmetric weights of what :func:`nearest_neighbors` found, cells × cells, float32.
+    r"""Return symmetric weights of the nearest neighbours, cells × cells, float32.
 
-    They are UMAP's fuzzy simplicial set,
+    These are UMAP's fuzzy simplicial set,
 
     .. math::
         a_{ij} = e^{-\max(0,\, d_{ij} - \rho_i) / \sigma_i}, \qquad
         w_{ij} = a_{ij} + a_{ji} - a_{ij} a_{ji}
 
-    :math:`\rho_i` is the distance to the nearest cell that is not a duplicate, and
+    where :math:`\rho_i` is the distance to the nearest cell with other coordinates, and
     :math:`\sigma_i` solves :math:`\sum_j a_{ij} = \log_2 k` (McInnes, Healy and Melville 2018,
     https://arxiv.org/abs/1802.03426, section 3.1).
     """
@@ -92,7 +94,7 @@ def fuzzy_graph(indices: NDArray[np.int32], distances: NDArray[np.float64]) -> s
         width = np.where(np.isinf(high), 2 * width, 0.5 * (low + high))
     mean = np.where(rho > 0, distances.mean(axis=1, keepdims=True), distances.mean())
     width = np.maximum(width, _LEAST_WIDTH * mean)
-    # all cells in one point leave no width at all, and beyond is 0 there
+    # the width is 0 if all cells have the same coordinates; `beyond` is then 0, too
     weights = np.exp(-beyond / np.where(width > 0, width, 1.0))
     one_way = distance_graph(indices, np.hstack([np.zeros((n_cells, 1)), weights]))
     other_way = one_way.T.tocsr()

@@ -1,4 +1,4 @@
-"""Nearest neighbours by expression of spliced mRNA."""
+"""Nearest neighbours by spliced expression."""
 
 from __future__ import annotations
 
@@ -42,53 +42,54 @@ def neighbors(
     key_added: str | None = None,
     rng: int | np.random.Generator | None = 0,
 ) -> None:
-    """Find every cell's nearest neighbours, and the graph that smoothing uses.
+    """Find every cell's nearest neighbours, and compute the neighbour graph.
 
-    Distances are Euclidean in a representation, all of them up to 100,000 cells and above that
-    by approximate search (pynndescent); connectivities are UMAP's fuzzy simplicial set. Both are
-    what scanpy's function of this name computes.
+    Distances are Euclidean in a representation of the cells. Up to 100,000 cells all distances are
+    computed; for more cells, the search is approximate (pynndescent). Connectivities are UMAP's
+    fuzzy simplicial set. Both equal those of scanpy's function with this name.
 
     Parameters
     ----------
     adata
         Cells × genes.
     n_neighbors
-        Neighbours of a cell, itself among them: the graph of distances stores one less.
+        Number of neighbours including the cell itself; the graph of distances stores one less.
     n_pcs
-        Number of principal components; of a stored ``X_pca`` that has fewer, all.
+        Number of principal components to use, at most those that ``X_pca`` has.
     use_rep
-        Name of a representation in ``obsm``, for example of Harmony or scVI. None means
-        ``obsm["X_pca"]`` where it exists; else principal components of log(1 + s / size factor)
-        are computed, of the used genes, of those the highly variable ones where
-        ``var["highly_variable"]`` marks some.
+        Name of a representation in ``obsm``, for example from Harmony or scVI. None means
+        ``obsm["X_pca"]`` if it exists. Otherwise principal components of log(1 + s / size factor)
+        are computed from the used genes, or from those of them that ``var["highly_variable"]``
+        marks.
     spliced
         Name of the layer of spliced counts.
     key_added
-        Name for the graph; None means scanpy's, ``uns["neighbors"]``.
+        Name of the graph; None means scanpy's ``uns["neighbors"]``.
     rng
         Seed of the principal components and of the approximate search: a whole number, a
-        `numpy.random.Generator` that gives one, or None for one from the system. It is recorded.
+        `numpy.random.Generator` from which one is drawn, or None for one from the system. It is
+        recorded.
 
     Returns
     -------
     None. Sets:
 
     ``obsp["distances"]``, ``obsp["connectivities"]``, ``uns["neighbors"]``
-        As scanpy does, under `key_added` where given.
+        In scanpy's format, with `key_added` as prefix if it is given.
     ``obsm["X_pca"]``
-        Where it was computed.
+        If it was computed.
 
     Raises
     ------
     KeyError
         If the representation or the size factors are missing.
     ValueError
-        If there are not more cells than neighbours, or a representation is not finite.
+        If there are not more cells than neighbours, or a representation has NaN or infinite values.
 
     Warns
     -----
     SteadyveloWarning
-        If fewer components than `n_pcs` can be computed. If cells are exact copies of others.
+        If fewer components than `n_pcs` can be computed, or cells are exact copies of other cells.
 
     References
     ----------
@@ -107,7 +108,7 @@ def neighbors(
     _check_cells(adata.n_obs, n_neighbors)
     computed = None
     if use_rep is not None:
-        representation = check_key(adata, "obsm", use_rep, "name one of these as use_rep=.")
+        representation = check_key(adata, "obsm", use_rep, "give one of these as use_rep=.")
     elif _keys.PCA.is_in(adata):
         representation = _keys.PCA.read(adata)[:, :n_pcs]
     else:
@@ -150,17 +151,17 @@ def neighbors(
 
 
 def _check_cells(n_cells: int, n_neighbors: int) -> None:
-    """Refuse more neighbours than there are cells."""
+    """Refuse more neighbours than cells."""
     if n_cells <= n_neighbors:
         msg = (
-            f"{n_cells} cells cannot have {n_neighbors} neighbours each; give a smaller "
+            f"n_neighbors={n_neighbors} is too large for {n_cells} cells; give a smaller "
             "n_neighbors= or more cells."
         )
         raise ValueError(msg)
 
 
 def _warn_of_copies(rows: Any) -> None:
-    """Warn of rows of a matrix that stand in it more than once."""
+    """Warn of rows that occur more than once in a matrix."""
     if sp.issparse(rows):
         csr = sp.csr_array(rows)
         if not csr.has_sorted_indices:
@@ -173,13 +174,13 @@ def _warn_of_copies(rows: Any) -> None:
     n_doubled = rows.shape[0] - n_distinct
     if n_doubled:
         warn(
-            f"{n_doubled:,} cells are exact copies of another cell: were samples joined twice? "
-            "They are neighbours at distance zero."
+            f"{n_doubled:,} cells are exact copies of another cell and become its neighbours; "
+            "remove them, samples may have been joined twice."
         )
 
 
 def component_genes(adata: AnnData) -> NDArray[np.bool_]:
-    """Return the genes principal components are made of: used ones, of them the variable ones."""
+    """Return the genes for principal components: the used genes, if marked only variable ones."""
     genes = np.ones(adata.n_vars, dtype=bool)
     for field in (_keys.GENES_USED, _keys.HIGHLY_VARIABLE):
         if field.is_in(adata) and (genes & field.values(adata)).any():
@@ -198,8 +199,8 @@ def principal_components(
 ) -> Any:
     """Return principal components of log-normalised spliced counts of some genes.
 
-    Counts are divided by the cells' size factors, or by sizes over these genes alone: then nothing
-    in the components depends on the counts of other genes.
+    Counts are divided by the cells' size factors. With `alone`, they are divided by library sizes
+    over these genes, so that components do not depend on the counts of other genes.
     """
     counts = sp.csr_matrix(check_counts(adata, spliced), dtype=np.float32)
     chosen = sp.csr_matrix(counts[:, genes])
@@ -214,11 +215,14 @@ def principal_components(
     log_counts = sp.csr_matrix(chosen, dtype=np.float32).log1p()
     most = min(log_counts.shape) - 1
     if most < 1:
-        msg = f"{log_counts.shape[1]} genes are too few for principal components; use use_rep=."
+        msg = (
+            f"principal components need two genes and two cells; there are {log_counts.shape[1]} "
+            f"genes and {log_counts.shape[0]} cells. Use a representation as use_rep=."
+        )
         raise ValueError(msg)
     if most < n_pcs:
         warn(
-            f"{n_pcs} principal components were asked for; {log_counts.shape[0]} cells and "
-            f"{log_counts.shape[1]} genes have {most}."
+            f"n_pcs={n_pcs} is larger than {most}, the number of principal components of "
+            f"{log_counts.shape[0]} cells and {log_counts.shape[1]} genes; {most} are used."
         )
     return components(log_counts, min(n_pcs, most), rng=rng)

@@ -1,4 +1,4 @@
-"""Quality of the counts, told before anything is fitted."""
+"""Quality checks of the counts."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ def qc(
     spliced: str = "spliced",
     unspliced: str = "unspliced",
 ) -> None:
-    """Check the counts before anything is fitted.
+    """Check the quality of the counts before the fit.
 
-    Are both layers there and two matrices, raw, the right way round; is it cells or nuclei; are
-    there copies and empty cells; how many genes can be used, are there molecules enough, and are
-    the genes a selection, whose sums are no sizes of cells.
+    The checks ask whether the two layers differ, whether counts are raw, whether layers are
+    swapped, whether cells are nuclei, whether cells are copies or empty, how many genes can be
+    used, whether there are enough molecules, and whether library sizes are those of selected genes
+    only.
 
     Parameters
     ----------
     adata
         Cells × genes with counts in two layers.
     groupby
-        Column of ``obs`` with clusters or samples, whose proportions are compared.
+        Column of ``obs`` with clusters or samples whose shares of unspliced molecules are compared.
     spliced_size, unspliced_size
-        Columns of ``obs`` that sizes of cells will be taken from, as in
-        :func:`steadyvelo.pp.size_factors`.
+        Columns of ``obs`` with library sizes, which :func:`steadyvelo.pp.size_factors` will use.
     spliced, unspliced
         Names of the layers.
 
@@ -60,15 +60,15 @@ def qc(
     ``uns["qc_params"]``
         `groupby`, the version and the cells.
     ``uns["qc_proportions"]``
-        Molecules and proportions of each kind, for all cells and per group, which
-        :func:`steadyvelo.get.proportions` reads.
+        Molecules and proportions, for all cells and per group; :func:`steadyvelo.get.proportions`
+        reads them.
 
     Raises
     ------
     KeyError
         If a layer or a column is missing.
     ValueError
-        If counts are negative or not finite, or a layer is all zero.
+        If counts are negative or not finite, or a layer has no counts.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def qc(
     layers = [_canonical(check_counts(adata, name)) for name in (spliced, unspliced)]
     groups = None
     if groupby is not None:
-        column = check_key(adata, "obs", groupby, "name the column of clusters or samples.")
+        column = check_key(adata, "obs", groupby, "give a column of clusters or samples.")
         groups = column.astype(str).astype("category")
     summed = {}
     for kind, name, layer, size in (
@@ -90,7 +90,7 @@ def qc(
         ("unspliced", unspliced, layers[1], unspliced_size),
     ):
         if size is not None:
-            check_key(adata, "obs", size, "name the column with the cell's molecules.")
+            check_key(adata, "obs", size, "give a column with library sizes.")
         elif is_integer(layer):
             summed[kind] = (name, layer)
     both = _keys.AMBIGUOUS.read(adata, default=None)
@@ -103,7 +103,7 @@ def qc(
         doubt=_doubtful_sizes(adata, summed),
     )
     if _keys.COUNTS_ATTACHED.is_in(adata):
-        # the others are known to have none
+        # cells without attached counts are known to be empty
         counts = counts.of_cells(_keys.COUNTS_ATTACHED.values(adata))
     findings = [check(counts) for check in CHECKS.values()]
     table = pd.DataFrame(findings, index=pd.Index(CHECKS, name="check"))
@@ -115,7 +115,7 @@ def qc(
 
 
 def _canonical(layer: Any) -> sp.csr_array[Any]:
-    """Return CSR in which every entry stands once; what is given stays as it is."""
+    """Return CSR without repeated entries; the argument is not changed."""
     csr = sp.csr_array(layer)
     if not csr.has_canonical_format:
         csr = csr.copy()
@@ -124,7 +124,7 @@ def _canonical(layer: Any) -> sp.csr_array[Any]:
 
 
 def _gene_names(adata: AnnData) -> pd.Index:
-    """Return names of genes, where the index holds ids those of a column."""
+    """Return names of genes, from a column of `var` if the index contains ids."""
     if adata.var_names.str.startswith("ENS").mean() > 0.5:
         for column in _keys.GENE_NAME_COLUMNS:
             if column in adata.var:
@@ -133,12 +133,12 @@ def _gene_names(adata: AnnData) -> pd.Index:
 
 
 def _doubtful_sizes(adata: AnnData, layers: dict[str, tuple[str, Any]]) -> Doubt | None:
-    """Return what is wrong with sizes of layers, name and counts by kind, or None."""
+    """Return a problem of the library sizes of layers, or None; `layers` are names and counts."""
     try:
         found = {kind: cell_sizes(adata, kind, x, name, None) for kind, (name, x) in layers.items()}
     except (TypeError, ValueError) as error:
-        # of which the other checks may know the cause
-        return Doubt(np.nan, str(error).rstrip("."), "see the other checks first")
+        # other checks may find the cause
+        return Doubt(np.nan, str(error).rstrip("."), "see the results of the other checks first")
     return selected_genes(adata, found)
 
 

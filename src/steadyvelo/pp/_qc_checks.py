@@ -1,4 +1,4 @@
-"""Quality checks before anything is fitted: each looks at one thing and gives a verdict."""
+"""Quality checks of the counts before the fit; each check gives one verdict."""
 
 from __future__ import annotations
 
@@ -17,57 +17,61 @@ if TYPE_CHECKING:
 
     import scipy.sparse as sp
     from numpy.typing import NDArray
-
+# usual shares of unspliced molecules in whole cells; nuclei have more
 __all__ = ["CHECKS"]
-
-# shares of unspliced molecules as usual for whole cells; nuclei have more
+# mitochondrial genes have no introns, and transcripts of ribosomal proteins are spliced fast
+# (kinases such as RPS6KA1 and pseudogenes are excluded)
 _USUAL_UNSPLICED = (0.05, 0.5)
 # mitochondrial genes have no introns and ribosomal proteins' transcripts are spliced at once
-# (of RPS6KA1 and its like the kinases are left out, and pseudogenes)
+# cells with fewer molecules can have equal counts by chance
 _SPLICED_GENES = r"(?i)^(?:mt-[a-z]+\d?[a-z]?\d?|rp[sl]p?\d+[axyl]?\d*)$"
 _FEWEST_GENES = 3
 # cells with fewer molecules can be equal by chance
 _FEWEST_MOLECULES = 50
-# unspliced molecules of a cell below which smoothing over neighbours leaves little
+# with fewer unspliced molecules per cell, smoothing over neighbours has little to average
 _DEPTH = 30
 
 
 def same_matrix(counts: Counts) -> Finding:
-    """Spliced and unspliced must be two matrices."""
+    """Spliced and unspliced counts must differ."""
     if not np.any((counts.spliced - counts.unspliced).data):
-        reason = "the spliced and the unspliced layer hold the same numbers"
-        remedy = "read the counts again; one layer was written twice"
+        reason = "the spliced and the unspliced layer have the same values"
+        remedy = "read the counts again; one layer was stored twice"
         return Finding("stop", 1.0, reason, remedy)
-    return Finding("ok", 0.0, "spliced and unspliced are two matrices")
+    return Finding("ok", 0.0, "the spliced and the unspliced layer differ")
 
 
 def normalised(counts: Counts) -> Finding:
-    """Tell whether counts are raw."""
+    """Check that counts are raw."""
     fractional = {name: x for name, x in counts.layers.items() if not is_integer(x)}
     logged = [name for name, x in fractional.items() if _looks_logged(x)]
     if logged:
         largest = max(float(fractional[name].data.max()) for name in logged)
         reason = f"layer {' and '.join(logged)} looks log-transformed (largest value {largest:.3g})"
-        remedy = "the model needs counts: take them from the counter's output, or from adata.raw"
+        remedy = (
+            "the model needs counts; take them from the counting program's output or from adata.raw"
+        )
         return Finding("stop", largest, reason, remedy)
     if fractional:
-        reason = f"layer {' and '.join(fractional)} holds values that are not whole numbers"
+        reason = f"layer {' and '.join(fractional)} has values that are not whole numbers"
         remedy = (
-            "normalised? raw counts are better: these are taken as they are, with size factor 1"
+            "use raw counts if possible; otherwise these values are taken as normalised, with a "
+            "size factor of 1"
         )
         return Finding("attention", float(len(fractional)), reason, remedy)
     for name, total in zip(counts.layers, counts.per_cell(), strict=True):
         if len(total) > 10 and total.min() > 0 and total.std() < 0.01 * total.mean():
             reason = (
-                f"all cells have about {total.mean():,.0f} {name} molecules: normalised, rounded?"
+                f"all cells have about {total.mean():,.0f} {name} molecules, so counts may be "
+                "normalised and rounded"
             )
-            remedy = "take the counts from the counter's output"
+            remedy = "take raw counts from the counting program's output"
             return Finding("attention", float(total.mean()), reason, remedy)
-    return Finding("ok", 0.0, "both layers hold whole numbers")
+    return Finding("ok", 0.0, "both layers have whole numbers only")
 
 
 def _looks_logged(x: sp.csr_array[Any]) -> bool:
-    """Tell whether values are whole multiples of a cell's smallest once a logarithm is undone."""
+    """Tell whether values are multiples of a cell's smallest value after undoing a logarithm."""
     plain, undone = [], []
     for i in np.linspace(0, x.shape[0] - 1, min(x.shape[0], 200)).astype(int):
         values = x.data[x.indptr[i] : x.indptr[i + 1]].astype(np.float64)
@@ -84,7 +88,7 @@ def _share_whole(values: NDArray[np.float64]) -> float:
 
 
 def proportions(counts: Counts) -> Finding:
-    """Compare the share of unspliced molecules with the usual one."""
+    """Compare the share of unspliced molecules with usual shares."""
     share = counts.unspliced_share()
     low, high = _USUAL_UNSPLICED
     said = f"{share:.1%} of molecules are unspliced"
@@ -93,67 +97,82 @@ def proportions(counts: Counts) -> Finding:
         said += f", {counts.ambiguous.sum() / total:.1%} of all are ambiguous"
     if share < low:
         reason = f"{said}; {low:.0%} to {high:.0%} are usual"
-        remedy = "was the counter given introns? A 3' kit with poly-A priming gives 10 to 30 %"
+        remedy = (
+            "check that the counting program used an annotation with introns; kits with poly-A "
+            "priming usually give 10% to 30%"
+        )
         return Finding("attention", share, reason, remedy)
     if share > high:
         reason = f"{said}; {low:.0%} to {high:.0%} are usual in whole cells"
-        remedy = "nuclei have more; else see whether the layers are swapped"
+        remedy = "this is usual for nuclei; for whole cells, check whether the layers are swapped"
         return Finding("attention", share, reason, remedy)
     return Finding("ok", share, f"{said}; {low:.0%} to {high:.0%} are usual")
 
 
 def swapped(counts: Counts) -> Finding:
-    """Genes that are always spliced must be found in the spliced layer."""
+    """Genes that are nearly always spliced must have their counts in the spliced layer."""
     always = np.flatnonzero(counts.genes.astype(str).str.contains(_SPLICED_GENES, regex=True))
     s, u = (float(x[:, always].sum()) for x in counts.layers.values())
     if s + u >= 100 and len(always) >= _FEWEST_GENES:
         share = u / (s + u)
         if share > 0.5:
             reason = (
-                f"{share:.0%} of the molecules of mitochondrial and ribosomal genes, which have "
-                "hardly any unspliced ones, lie in the unspliced layer: layers are swapped"
+                f"{share:.0%} of the molecules of mitochondrial and ribosomal genes are in the "
+                "unspliced layer, although these genes have hardly any: the layers are swapped"
             )
-            remedy = "exchange the two layers, or name them by spliced= and unspliced="
+            remedy = "exchange the two layers, or give their names as spliced= and unspliced="
             return Finding("stop", share, reason, remedy)
-        return Finding("ok", share, f"{share:.1%} of mitochondrial and ribosomal are unspliced")
+        return Finding(
+            "ok", share, f"{share:.1%} of mitochondrial and ribosomal molecules are unspliced"
+        )
     share = counts.unspliced_share()
     if share > 0.5:
-        reason = f"{share:.0%} of molecules are unspliced: layers may be swapped"
-        remedy = "compare with the counter's log; in whole cells most molecules are spliced"
+        reason = f"{share:.0%} of molecules are unspliced: the layers may be swapped"
+        remedy = (
+            "compare with the summary of the counting program; in whole cells most molecules are "
+            "spliced"
+        )
         return Finding("attention", share, reason, remedy)
     return Finding("ok", share, "more molecules are spliced than unspliced")
 
 
 def nuclei(counts: Counts) -> Finding:
-    """Nuclei hold mostly unspliced molecules, and the model's steady state is another."""
+    """Nuclei have mostly unspliced molecules, and another steady state."""
     s, u = counts.per_cell()
     some = s + u > 0
     share = np.median(u[some] / (s + u)[some]) if some.any() else 0.0
     if share > 0.5:
-        reason = f"the median cell has {share:.0%} unspliced molecules, as nuclei have"
-        remedy = "in nuclei spliced mRNA is lost by export, not only by decay: read gamma with care"
+        reason = f"{share:.0%} of the median cell's molecules are unspliced, as in nuclei"
+        remedy = "in nuclei, gamma includes the export of spliced mRNA, not only its degradation"
         return Finding("attention", float(share), reason, remedy)
-    return Finding("ok", float(share), f"the median cell has {share:.0%} unspliced molecules")
+    return Finding("ok", float(share), f"{share:.0%} of the median cell's molecules are unspliced")
 
 
 def one_layer_genes(counts: Counts) -> Finding:
-    """Genes need both kinds of molecules."""
+    """Genes must have spliced and unspliced molecules."""
     s, u = (total > 0 for total in counts.per_gene())
     one, both = int((s ^ u).sum()), int((s & u).sum())
     share = one / max(one + both, 1)
-    said = f"{one:,} of {one + both:,} genes seen have molecules of one kind only"
+    said = (
+        f"{one:,} of {one + both:,} genes with counts have only spliced or only unspliced molecules"
+    )
     if both < 2:
-        remedy = "the layers share no genes; do they belong to one reference and one run?"
+        remedy = (
+            "the layers have no genes in common; check that they come from one run and annotation"
+        )
         return Finding("stop", share, said, remedy)
     if share > 0.8:
         return Finding(
-            "attention", share, said, "did both layers come from one run of the counter?"
+            "attention",
+            share,
+            said,
+            "check that both layers come from one run of the counting program",
         )
     return Finding("ok", share, said)
 
 
 def duplicated_cells(counts: Counts) -> Finding:
-    """No cell may stand twice."""
+    """Each cell may occur only once."""
     seen: set[bytes] = set()
     doubled = []
     for i in np.flatnonzero(sum(counts.per_cell()) >= _FEWEST_MOLECULES):
@@ -163,8 +182,13 @@ def duplicated_cells(counts: Counts) -> Finding:
             doubled.append(counts.cells[i])
         seen.add(key.digest())
     if doubled:
-        reason = f"{len(doubled):,} cells have exactly the counts of another ({listed(doubled, 3)})"
-        remedy = "were samples joined twice? Remove the copies: they are their own neighbours"
+        reason = (
+            f"{len(doubled):,} cells have exactly the same counts as another cell "
+            f"({listed(doubled, 3)})"
+        )
+        remedy = (
+            "remove the copies, which would be each other's neighbours; samples may be joined twice"
+        )
         return Finding("attention", float(len(doubled)), reason, remedy)
     return Finding("ok", 0.0, "no two cells have the same counts")
 
@@ -175,66 +199,77 @@ def _row(x: sp.csr_array[Any], i: int) -> bytes:
 
 
 def empty_cells(counts: Counts) -> Finding:
-    """Cells need molecules of both kinds."""
+    """Cells must have spliced and unspliced molecules."""
     s, u = (total == 0 for total in counts.per_cell())
     n = int((s | u).sum())
-    said = f"{n:,} of {len(counts.cells):,} cells have no molecules in a layer"
+    said = f"{n:,} of {len(counts.cells):,} cells have no spliced or no unspliced molecules"
     if n == len(counts.cells):
-        return Finding("stop", 1.0, said, "the layers belong to different cells; join them anew")
+        remedy = "the layers belong to different cells; join them again by cell names"
+        return Finding("stop", 1.0, said, remedy)
     if n > 0.01 * len(counts.cells):
         return Finding(
-            "attention", n / len(counts.cells), said, "they get no arrow; filter cells first"
+            "attention",
+            n / len(counts.cells),
+            said,
+            "these cells get no arrows; filter cells first",
         )
     return Finding("ok", n / len(counts.cells), said)
 
 
 def usable_genes(counts: Counts) -> Finding:
-    """Enough genes must have both kinds in the same cells."""
+    """Enough genes must have spliced and unspliced molecules in the same cells."""
     shared = shared_counts(counts.spliced, counts.unspliced)
     table = ", ".join(f"{(shared >= t).sum():,} at {t}" for t in (5, 10, 20, 50, 100))
     n = int((shared >= 20).sum())
-    said = f"genes usable by min_shared_counts: {table}"
+    said = f"number of genes by min_shared_counts: {table}"
     if n < 2:
         return Finding(
-            "stop", float(n), said, "too few molecules of both kinds; are the layers of one run?"
+            "stop",
+            float(n),
+            said,
+            "too few shared counts; check that both layers come from one run",
         )
     if n < 50:
         return Finding(
-            "attention", float(n), said, "few genes make unsteady arrows; lower min_shared_counts"
+            "attention",
+            float(n),
+            said,
+            "arrows from few genes are imprecise; lower min_shared_counts",
         )
     return Finding("ok", float(n), said)
 
 
 def depth(counts: Counts) -> Finding:
-    """Ratios need unspliced molecules in the upper cells of a gene."""
+    """Ratios need enough unspliced molecules."""
     usable = shared_counts(counts.spliced, counts.unspliced) >= 20
     median = float(np.median(counts.per_cell()[1]))
     said = f"the median cell has {median:,.0f} unspliced molecules"
     if usable.any():
         said += (
-            f", the median usable gene {np.median(counts.per_gene()[1][usable]):,.0f} in all cells"
+            f", the median usable gene {np.median(counts.per_gene()[1][usable]):,.0f} in all cells "
+            "together"
         )
     if median < _DEPTH:
         return Finding(
             "attention",
             median,
             said,
-            "ratios of most genes will be unsure; sequence deeper or pool",
+            "most ratios will be imprecise; sequence deeper, or pool samples",
         )
     return Finding("ok", median, said)
 
 
 def library_sizes(counts: Counts) -> Finding:
-    """Sizes of cells must be of these counts and not depend on which genes were selected."""
+    """Library sizes must belong to these counts, and must not depend on a selection of genes."""
     if counts.doubt is not None:
         return Finding("attention", *counts.doubt)
-    return Finding("ok", np.nan, "nothing says that sizes of cells are of a selection of genes")
+    return Finding("ok", np.nan, "no sign that library sizes are those of selected genes only")
 
 
 def groups_alike(counts: Counts) -> Finding:
-    """Find groups whose share of unspliced molecules stands apart."""
+    """Compare the shares of unspliced molecules of groups."""
     if counts.groups is None:
-        return Finding("ok", np.nan, "no groups were given")
+        return Finding("ok", np.nan, "not checked, because groupby= was not given")
     overall = counts.unspliced_share()
     apart = []
     for name, part in counts.by_group():
@@ -243,11 +278,15 @@ def groups_alike(counts: Counts) -> Finding:
             apart.append(f"{name} ({share:.0%})")
     if apart:
         reason = (
-            f"the unspliced share of {', '.join(apart[:5])} is far from the {overall:.0%} overall"
+            f"the unspliced share of {', '.join(apart[:5])} differs much from the overall "
+            f"{overall:.0%}"
         )
-        remedy = "samples of another kit or of nuclei? Fit them apart, or use common size factors"
+        remedy = (
+            "if samples were made with another kit or from nuclei, fit them separately or use "
+            "common size factors"
+        )
         return Finding("attention", float(len(apart)), reason, remedy)
-    return Finding("ok", 0.0, f"all groups are near the {overall:.0%} unspliced overall")
+    return Finding("ok", 0.0, f"all groups have about the overall unspliced share of {overall:.0%}")
 
 
 CHECKS: dict[str, Callable[[Counts], Finding]] = {

@@ -1,4 +1,4 @@
-"""What the quality checks look at, and what each of them says."""
+"""The counts that quality checks read, and the result of a check."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["Counts", "Finding"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check says: the number that decides, what was found and what to do."""
+    """Result of a check: the verdict, the number on which it depends, the reason and a remedy."""
 
-    # "attention": go on, knowing this; "stop": a fit would mean nothing
+    # "attention": the fit is possible; "stop": a fit would be meaningless
     verdict: Literal["ok", "attention", "stop"]
     value: float
     reason: str
@@ -32,9 +32,9 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """The layers a check looks at, cells × genes, with names and the group of each cell.
+    """The layers that checks read, cells × genes, with names and the group of each cell.
 
-    `doubt` is what says that sizes of cells are of a selection of genes or of other counts.
+    `doubt` is a sign that library sizes belong to selected genes or to other counts, or None.
     """
 
     spliced: sp.csr_array[Any]
@@ -47,7 +47,7 @@ class Counts:
 
     @property
     def layers(self) -> dict[str, sp.csr_array[Any]]:
-        """The two layers, by their kind."""
+        """The two layers by name."""
         return {"spliced": self.spliced, "unspliced": self.unspliced}
 
     def per_cell(self) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -59,7 +59,7 @@ class Counts:
         return _sums(self.spliced, axis=0), _sums(self.unspliced, axis=0)
 
     def unspliced_share(self) -> float:
-        """Return unspliced molecules as share of spliced and unspliced ones."""
+        """Return the share of unspliced molecules in all spliced and unspliced molecules."""
         s, u = float(self.spliced.sum()), float(self.unspliced.sum())
         return u / (s + u) if s + u > 0 else np.nan
 
@@ -75,7 +75,7 @@ class Counts:
         )
 
     def by_group(self) -> Iterator[tuple[str, Counts]]:
-        """Yield the name and the counts of each group of cells; nothing without groups."""
+        """Yield the name and the counts of each group of cells; nothing if there are no groups."""
         if self.groups is not None:
             for name in self.groups.cat.categories:
                 yield name, self.of_cells((self.groups == name).to_numpy())

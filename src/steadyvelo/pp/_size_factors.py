@@ -1,4 +1,4 @@
-"""Size factors: how many molecules were caught in each cell."""
+"""Size factors, which correct for library sizes."""
 
 from __future__ import annotations
 
@@ -40,25 +40,26 @@ def size_factors(
     spliced: str = "spliced",
     unspliced: str = "unspliced",
 ) -> None:
-    r"""Compute one divisor per cell and layer from the cell's molecules.
+    r"""Compute the size factors of each cell for spliced and unspliced counts.
 
     .. math:: f_c = n_c / \operatorname{median}_{c: n_c > 0}(n_c)
 
-    with :math:`n_c` the molecules of the cell over **all** genes. Counts are not changed: the
-    factors are applied whenever counts are smoothed.
+    where :math:`n_c` is the number of molecules of the cell over **all** genes. Counts are not
+    changed; they are divided by the factors when they are smoothed.
 
     Parameters
     ----------
     adata
         Cells × genes with counts in two layers.
     method
-        ``"per_layer"``: spliced counts by spliced sizes and unspliced counts by unspliced sizes,
-        as scVelo does. ``"common"``: one factor per cell from the sum of both, which leaves
-        the proportion of unspliced molecules of a cell as it is.
+        ``"per_layer"``: spliced counts are divided by factors from spliced library sizes and
+        unspliced counts by factors from unspliced library sizes, as in scVelo. ``"common"``: both
+        are divided by one factor from the sum of both library sizes. This does not change a cell's
+        proportion of unspliced molecules.
     spliced_size, unspliced_size
-        Columns of ``obs`` that hold the molecules over all genes. None means
-        ``obs["n_counts_spliced"]`` and ``obs["n_counts_unspliced"]`` where they exist
-        (readers write them before genes are selected), else the sums of the layers.
+        Columns of ``obs`` with library sizes over all genes. None means ``obs["n_counts_spliced"]``
+        and ``obs["n_counts_unspliced"]`` if they exist (readers write them before genes are
+        selected), otherwise the sums of the layers.
     spliced, unspliced
         Names of the layers.
 
@@ -67,32 +68,33 @@ def size_factors(
     None. Sets:
 
     ``obs["size_factor_spliced"]``, ``obs["size_factor_unspliced"]``
-        Divisors; 0 for a cell without molecules.
+        Size factors; 0 for a cell without molecules.
     ``obs["n_counts_spliced"]``, ``obs["n_counts_unspliced"]``
-        Molecules, where sizes were taken from the layers.
+        Library sizes, if they were computed from the layers.
     ``obs["cells_used"]``, ``obs["cells_reason"]``
-        Cells without molecules are flagged with the reason and left out of smoothing and fits.
+        Cells without spliced or without unspliced molecules are marked as not used, with the
+        reason. They do not enter smoothing and fits.
     ``uns["size_factor_params"]``
-        What was used, and whether a layer was taken as normalised.
+        The method, the source of library sizes, and whether a layer was taken as normalised.
 
     Raises
     ------
     KeyError
         If a layer or column is missing.
     ValueError
-        If counts are negative or not finite, or all zero, or sizes are.
+        If counts or library sizes are negative, not finite or all zero.
 
     Warns
     -----
     SteadyveloWarning
-        If cells are flagged. If the genes are a selection and their sums are taken as sizes: totals
-        of ``obs`` as Seurat and scVelo name them hold more, or all genes are marked as highly
-        variable. If a layer holds values that are not whole numbers: it is taken as
-        normalised, with a factor of 1.
+        If cells are marked as not used. If library sizes are sums over selected genes only: other
+        totals in ``obs``, under the names of Seurat or scVelo, are larger, or all genes are marked
+        as highly variable. If a layer has values that are not whole numbers; these values are taken
+        as normalised, with a size factor of 1.
 
     References
     ----------
-    Bergen et al. (2020), https://doi.org/10.1038/s41587-020-0591-3, for one factor per layer.
+    Bergen et al. (2020), https://doi.org/10.1038/s41587-020-0591-3, for size factors per layer.
 
     Examples
     --------
@@ -114,7 +116,10 @@ def size_factors(
     not_given = {k: one for k, one in found.items() if columns[k] is None and not normalised[k]}
     selection = selected_genes(adata, not_given)
     if selection is not None:
-        warn(f"{selection.reason}: sizes are of a selection; {selection.remedy}.")
+        warn(
+            f"{selection.reason}, so library sizes are those of selected genes only; "
+            f"{selection.remedy}."
+        )
     sizes = {kind: one.size for kind, one in found.items()}
     if method == "common":
         sizes = dict.fromkeys(sizes, sizes["spliced"] + sizes["unspliced"])
@@ -142,26 +147,29 @@ def size_factors(
 
 
 def _taken_as_normalised(layers: dict[str, Any], names: dict[str, str]) -> dict[str, bool]:
-    """Tell which layers are taken as normalised already, and warn of those that are."""
+    """Return which layers are taken as normalised, and warn of them."""
     normalised = {kind: not is_integer(layer) for kind, layer in layers.items()}
     for kind, name in names.items():
         if normalised[kind]:
             warn(
-                f"layer {name!r} holds values that are not whole numbers: they are taken "
-                "as normalised already, with a size factor of 1."
+                f"layer {name!r} has values that are not whole numbers; they are taken as "
+                "normalised, with a size factor of 1. Use raw counts if possible."
             )
     return normalised
 
 
 def _reasons(adata: AnnData, empty: NDArray[np.bool_]) -> pd.Categorical:
-    """Return why each cell is left out, the empty string where it is not; warn if some are."""
+    """Return why each cell is not used, or the empty string; warn if cells are not used."""
     if empty.all():
-        msg = "every cell is without molecules in one layer; check that both layers hold counts."
+        msg = (
+            "every cell has no spliced or no unspliced molecules; check that both layers have "
+            "counts."
+        )
         raise ValueError(msg)
     if empty.any():
         warn(
-            f"{int(empty.sum()):,} cells have no molecules in a layer "
-            f"({listed(adata.obs_names[empty], 3)}): flagged in obs['cells_used'] and left out."
+            f"{int(empty.sum()):,} cells have no spliced or no unspliced molecules "
+            f"({listed(adata.obs_names[empty], 3)}); they are not used (obs['cells_used'])."
         )
     reasons = np.where(empty, "no molecules in a layer", "").astype(object)
     if _keys.COUNTS_ATTACHED.is_in(adata):
@@ -173,6 +181,6 @@ def _reasons(adata: AnnData, empty: NDArray[np.bool_]) -> pd.Categorical:
 def _relative(size: NDArray[np.float64], layer: str) -> NDArray[np.float64]:
     some = size > 0
     if not some.any():
-        msg = f"the sizes for layer {layer!r} are all zero; check the column they come from."
+        msg = f"library sizes for layer {layer!r} are all zero; check the column they come from."
         raise ValueError(msg)
     return size / np.median(size[some])
