@@ -2,19 +2,31 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-OTHER_PYTHONS ?= 3.12 3.13
+# how many tests run at once
+WORKERS ?= 2
+PYTEST_ARGS ?=
 
-.PHONY: demo test test-full test-browser test-pythons test-handover docs wheel lint format clean
+.PHONY: demo test test-slow test-full test-browser test-handover test-compat full docs wheel lint format clean
+
+# COVERAGE=yes: `make test` counts the lines that run, `make test-slow` adds to them and reports
+ifdef COVERAGE
+test: PYTEST_ARGS += --cov --cov-report= --cov-fail-under=0
+test-slow: PYTEST_ARGS += --cov --cov-append --cov-report=term:skip-covered
+endif
 
 demo: $(VENV)/.installed
 	$(BIN)/steadyvelo demo --out demo
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
-# slow tests too, with coverage
-test-full: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m "slow or not slow" --cov --cov-report=term:skip-covered
+test-slow: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m slow -n $(WORKERS) $(PYTEST_ARGS)
+
+# every test once, with coverage
+test-full:
+	$(MAKE) test COVERAGE=yes
+	$(MAKE) test-slow COVERAGE=yes
 
 # the report in a browser, which is installed where it is missing (Debian, as root)
 test-browser: $(VENV)/.installed-browser
@@ -22,26 +34,42 @@ test-browser: $(VENV)/.installed-browser
 	  (apt-get update -qq && apt-get install -y -qq chromium chromium-driver > /dev/null)
 	STEADYVELO_BROWSER=needed $(BIN)/python -m pytest tests/report/test_browser.py
 
-# the tests on each of the other Pythons that this machine has
-test-pythons:
-	@for version in $(OTHER_PYTHONS); do \
-	  python=$$(PYTHON_VERSION=$$version sh .ci/find-python) || { echo "no Python $$version here: not tested on it"; continue; }; \
-	  echo "== $$($$python --version)"; \
-	  $(MAKE) test PYTHON=$$python VENV=.venv-$$version || exit 1; \
-	done
-
-# scVelo and CellRank on our results, in one environment with this package
+# the default tests on Python 3.12 in one environment with scVelo and CellRank, which read our results
 test-handover: .venv-neighbours/.installed
-	.venv-neighbours/bin/python -m pytest tests/interop
+	.venv-neighbours/bin/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+# what other versions may break (files, steps, pictures, other packages): on the newest Python, and
+# with the oldest dependencies that pyproject.toml allows
+test-compat: .venv-3.13/.installed .venv-oldest/.installed
+	.venv-3.13/bin/python -m pytest -m "compat and not slow" -n $(WORKERS) $(PYTEST_ARGS)
+	.venv-oldest/bin/python -m pytest -m "compat and not slow" -n $(WORKERS) $(PYTEST_ARGS)
+
+# every test in every environment: longer than the checks of each change
+full: test-full test-browser .venv-neighbours/.installed .venv-3.13/.installed .venv-oldest/.installed
+	for folder in .venv-neighbours .venv-3.13 .venv-oldest; do \
+	  echo "== $$folder"; \
+	  $$folder/bin/python -m pytest -m "slow or not slow" -n $(WORKERS) $(PYTEST_ARGS) || exit 1; \
+	done
 
 .venv-neighbours/.installed: tests/interop/requirements.txt pyproject.toml
 	$$(PYTHON_VERSION=3.12 sh .ci/find-python) -m venv .venv-neighbours
 	.venv-neighbours/bin/python -m pip install --quiet -r tests/interop/requirements.txt -e ".[test]"
 	touch $@
 
+.venv-3.13/.installed: pyproject.toml
+	$$(PYTHON_VERSION=3.13 sh .ci/find-python) -m venv .venv-3.13
+	.venv-3.13/bin/python -m pip install --quiet -e ".[test]"
+	touch $@
+
+.venv-oldest/.installed: .ci/oldest.py pyproject.toml
+	$$(PYTHON_VERSION=3.11 sh .ci/find-python) -m venv .venv-oldest
+	.venv-oldest/bin/python .ci/oldest.py > .venv-oldest/constraints.txt
+	.venv-oldest/bin/python -m pip install --quiet -c .venv-oldest/constraints.txt -e ".[test]"
+	touch $@
+
 # the documentation; a warning is an error
 docs: $(VENV)/.installed-docs
-	rm -rf docs/_build docs/generated
+	rm -rf docs/_build docs/generated docs/api docs/api.md
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 # the package as it will be installed: built, installed alone, and run outside this folder
@@ -88,4 +116,4 @@ $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml
 	touch $@
 
 clean:
-	rm -rf .venv .venv-* demo build dist docs/_build docs/generated docs/api.md htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* demo build dist docs/_build docs/generated docs/api docs/api.md htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache

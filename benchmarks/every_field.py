@@ -77,27 +77,26 @@ def fits(adata: ad.AnnData) -> dict[str, dict]:
     adata.var["highly_variable"] = generator.random(adata.n_vars) < 0.7
     groups = adata.obs["clusters"].value_counts().index[:3].astype(str).tolist()
     rules = ("all", "maxmin", "maxmin_diag", "sum", "prod", "maxmin_weighted", "maxmin_double")
-    line = {"offset": True, "quantiles": (0.05, 0.95)}
+    line = {"offset": True, "weights": sv.Extremes(0.05, 0.95)}
     return {
         **{f"rule_{rule}": {"weights": rule} for rule in rules},
         "given": {"weights": generator.random(adata.n_obs)},
         "given_by_gene": {"weights": generator.random(adata.shape), "uncertainty": "sandwich"},
-        "both_ends": {"quantiles": (0.1, 0.9), "r2": "all_cells"},
+        "both_ends": {"weights": sv.Extremes(0.1, 0.9), "r2": "all_cells"},
         "line": {"offset": True},
         "nonnegative": {"offset": "nonnegative", "uncertainty": "sandwich"},
         "groups": {"groups": groups, "groupby": "clusters", "uncertainty": "sandwich"},
         "variable": {"highly_variable": True},
         "sandwich": {"uncertainty": "sandwich"},
-        "sandwich_line": {"uncertainty": "sandwich", "level": 0.9, **line},
+        "sandwich_line": {"uncertainty": sv.Sandwich(level=0.9), **line},
         "sandwich_batches": {"uncertainty": "sandwich", "sample_key": "batch"},
         "folds": {"uncertainty": sv.CrossFit(n_repeats=2), "rng": 3},
         "folds_line": {"uncertainty": sv.CrossFit(n_repeats=2), **line},
         "folds_nonnegative": {"uncertainty": sv.CrossFit(n_repeats=2), "offset": "nonnegative"},
         "folds_batches": {"uncertainty": sv.CrossFit(n_repeats=2), "sample_key": "batch"},
-        "folds_modules": {"uncertainty": sv.CrossFit(n_repeats=2), "gene_clusters": "module"},
+        "folds_modules": {"uncertainty": sv.CrossFit(n_repeats=2, gene_clusters="module")},
         "folds_given": {
-            "uncertainty": "crossfit",
-            "n_splits": 2,
+            "uncertainty": sv.CrossFit(n_repeats=2),
             "weights": generator.random(adata.shape),
         },
     }
@@ -126,8 +125,8 @@ def every_fit(store: Store, name: str, adata: ad.AnnData, basis: str) -> None:
         sv.tl.velocity_confidence(adata, velocity_key=key)
         sv.tl.randomized_velocity(adata, basis=basis, velocity_key=key)
     for key in ("sandwich_line", "given"):
-        table = sv.tl.sensitivity(adata, "clusters", basis=basis, velocity_key=key)
-        store.put(f"{name}/sensitivity/{key}", table)
+        sv.tl.sensitivity(adata, "clusters", basis=basis, velocity_key=key)
+        store.put(f"{name}/sensitivity/{key}", sv.get.sensitivity(adata, velocity_key=key))
 
 
 def every_step(store: Store, name: str, result: ad.AnnData, basis: str) -> None:
@@ -138,17 +137,19 @@ def every_step(store: Store, name: str, result: ad.AnnData, basis: str) -> None:
     sv.tl.transition_matrix(result)
     sv.tl.randomized_velocity(result, basis=basis)
     two = result.obs["clusters"].value_counts().index[:2].astype(str).tolist()
+    comparisons = {
+        "ratios": {"uncertainty": sv.CrossFit(n_repeats=2)},
+        "ratios, sandwich": {"uncertainty": "sandwich"},
+        "ratios by sample": {"uncertainty": sv.CrossFit(n_repeats=1), "sample_key": "sample"},
+    }
+    for what, options in comparisons.items():
+        sv.tl.compare_ratios(result, "clusters", conditions=two, **options)
+        store.put(f"{name}/{what}", sv.get.ratio_differences(result))
+    for what, sample_key in (("ranked", None), ("ranked by sample", "sample")):
+        sv.tl.rank_velocity_genes(result, "clusters", sample_key=sample_key)
+        store.put(f"{name}/{what}", sv.get.ranked_genes(result))
     tables = {
-        "ratios": sv.tl.compare_ratios(result, "clusters", groups=two, n_splits=2),
-        "ratios, sandwich": sv.tl.compare_ratios(
-            result, "clusters", groups=two, uncertainty="sandwich"
-        ),
-        "ratios by sample": sv.tl.compare_ratios(
-            result, "clusters", groups=two, sample_key="sample", n_splits=1
-        ),
-        "ranked": sv.tl.rank_velocity_genes(result, "clusters"),
-        "ranked by sample": sv.tl.rank_velocity_genes(result, "clusters", sample_key="sample"),
-        "support": sv.tl.direction_support(result, two[0], basis=basis).genes,
+        "support": sv.get.direction_support(result, two[0], basis=basis).genes,
         "for scVelo": sv.interop.to_scvelo(result),
     }
     for what, value in tables.items():
@@ -167,10 +168,13 @@ def analysed(store: Store, name: str, adata: ad.AnnData, basis: str, **options) 
     """Run everything on one data set."""
     generator = np.random.default_rng(8)
     adata.obs["sample"] = pd.Categorical(generator.choice(list("pqrstu"), adata.n_obs))
-    store.put(f"{name}/qc", sv.pp.qc(adata, groupby="clusters", **options))
-    result = sv.run(adata, groupby="clusters", basis=basis, uncertainty="crossfit", **options)
+    sv.pp.qc(adata, groupby="clusters", **options)
+    store.put(f"{name}/qc", sv.get.quality_checks(adata))
+    sizes = sv.SizeFactors(**options)
+    result = sv.run(adata, groupby="clusters", basis=basis, size_factors=sizes)
     every_step(store, name, result, basis)
-    plain = sv.run(adata, basis=basis, dense=False, size_factor_method="common", **options)
+    sizes = sv.SizeFactors(method="common", **options)
+    plain = sv.run(adata, basis=basis, dense=False, size_factors=sizes, uncertainty=None)
     every_fit(store, name, plain, basis)
     store.put(f"{name}/fits", plain)
 

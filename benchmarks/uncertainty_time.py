@@ -34,8 +34,8 @@ def compile_kernels(adata, methods) -> None:
 
 
 @contextmanager
-def parts_of_a_split(seconds: dict[str, list[float]]):
-    """Note how long each call of the functions takes that make a split's graphs."""
+def parts_of_a_repeat(seconds: dict[str, list[float]]):
+    """Note how long each call of the functions takes that make a repeat's graphs."""
     names = ("principal_components", "nearest_neighbors")
     functions = {name: getattr(_uncertainty, name) for name in names}
 
@@ -55,11 +55,11 @@ def parts_of_a_split(seconds: dict[str, list[float]]):
         setattr(_uncertainty, name, function)
 
 
-def fit(adata, method: str | None, **options) -> tuple[float, float]:
+def fit(adata, method) -> tuple[float, float]:
     """Return seconds, and gigabytes above what was held before."""
     step = Steps()
     with step("fit"):
-        sv.tl.velocity(adata, dense=False, uncertainty=method, **options)
+        sv.tl.velocity(adata, dense=False, uncertainty=method)
     return step.seconds["fit"], (step.peaks["fit"] - step.before) / 1000
 
 
@@ -76,15 +76,15 @@ def print_sandwich(adata, pairs: int) -> None:
     )
 
 
-def print_crossfit(adata, n_splits: int, runs: int) -> None:
+def print_crossfit(adata, n_repeats: int, runs: int) -> None:
     seconds, memory, parts = [], [], {}
     for _ in range(runs):
-        with parts_of_a_split(parts):
-            took, peak = fit(adata, "crossfit", n_splits=n_splits)
+        with parts_of_a_repeat(parts):
+            took, peak = fit(adata, sv.CrossFit(n_repeats=n_repeats))
         seconds.append(took)
         memory.append(peak)
     print(
-        f"crossfit, {n_splits} splits: median {statistics.median(seconds):.1f} s of {runs} runs, "
+        f"crossfit, {n_repeats} repeats: median {statistics.median(seconds):.1f} s of {runs} runs, "
         f"{max(memory):.2f} GB above the counts"
     )
     for name, took in parts.items():
@@ -93,8 +93,8 @@ def print_crossfit(adata, n_splits: int, runs: int) -> None:
     print(f"  {'instruments and fit':<22}{rest:6.1f} s")
 
 
-def print_reliability(adata, clusters: str, n_splits: int) -> None:
-    sv.tl.velocity(adata, dense=False, uncertainty=sv.CrossFit(n_repeats=n_splits))
+def print_reliability(adata, clusters: str, n_repeats: int) -> None:
+    sv.tl.velocity(adata, dense=False, uncertainty=sv.CrossFit(n_repeats=n_repeats))
     sv.tl.velocity_graph(adata)
     sv.tl.velocity_embedding(adata, basis="umap")
     step = Steps()
@@ -108,7 +108,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_data_options(parser)
     parser.add_argument("--pairs", type=int, default=12, help="of fits, plain and sandwich")
-    parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--runs", type=int, default=2, help="of the fit by folds")
     parser.add_argument("--reliability", action="store_true", help="as well")
     options = parser.parse_args()
@@ -123,9 +123,9 @@ def main():
     if options.pairs:
         print_sandwich(adata, options.pairs)
     if options.runs:
-        print_crossfit(adata, options.splits, options.runs)
+        print_crossfit(adata, options.repeats, options.runs)
     if options.reliability:
-        print_reliability(adata, "clusters", options.splits)
+        print_reliability(adata, "clusters", options.repeats)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import distribution
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parent))
 import _api
+import _pictures
 
 import steadyvelo
 
-(Path(__file__).parent / "api.md").write_text(_api.page(), encoding="utf-8")
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+_api.write(Path(__file__).parent)
 
 project = "steadyvelo"
 author = "The steadyvelo developers"
@@ -18,6 +24,7 @@ copyright = author  # noqa: A001 (Sphinx's name)
 version = release = steadyvelo.__version__
 
 extensions = [
+    "matplotlib.sphinxext.plot_directive",
     "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
@@ -48,4 +55,20 @@ nb_execution_mode = "off"
 
 html_theme = "sphinx_book_theme"
 html_title = "steadyvelo"
-html_theme_options = {"home_page_in_toc": True, "show_navbar_depth": 1}
+# the theme has a field for search at the side; this would be a second one at the top
+html_theme_options = {"home_page_in_toc": True, "show_navbar_depth": 1, "navbar_persistent": []}
+
+# formulas are drawn by a file that lies with the pages, which need no network then
+html_static_path = [
+    str(distribution("django-static-mathjax").locate_file("mathjax/static/mathjax/es5/tex-svg.js"))
+]
+mathjax_path = "tex-svg.js"
+
+plot_formats = ["png"]
+plot_html_show_formats = False
+plot_html_show_source_link = False
+
+
+def setup(app: Sphinx) -> None:
+    """Draw what the examples draw, before numpydoc reads the docstrings."""
+    app.connect("autodoc-process-docstring", _pictures.draw_examples, priority=100)

@@ -8,6 +8,7 @@ import anndata as ad
 import matplotlib as mpl
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import steadyvelo as sv
 from steadyvelo._log import heard_by
@@ -18,6 +19,17 @@ mpl.use("agg")
 collect_ignore_glob = ["data/*/make_*.py", "interop/*_reads.py"]
 
 SHARED = Path(__file__).parents[2] / "shared"
+
+# what other Pythons and older dependencies may break; `make test-compat` runs these
+COMPAT = {"interop", "io", "pl", "pp", "run"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark the tests of some folders before tests are chosen by their marks."""
+    for item in items:
+        if item.path.parent.name in COMPAT:
+            item.add_marker(pytest.mark.compat)
 
 
 @pytest.fixture(scope="session")
@@ -103,3 +115,29 @@ def _fitted(_prepared):
 def fitted(_fitted):
     """The same with velocities, graph and arrows on principal components."""
     return _fitted.copy()
+
+
+def _unsorted(matrix):
+    """The same matrix with the entries of every row backwards."""
+    rows = sp.csr_matrix(matrix, copy=True)
+    for start, stop in zip(rows.indptr[:-1], rows.indptr[1:], strict=True):
+        rows.indices[start:stop] = rows.indices[start:stop][::-1].copy()
+        rows.data[start:stop] = rows.data[start:stop][::-1].copy()
+    rows.has_sorted_indices = False
+    return rows
+
+
+ARRAY_TYPES = {
+    "dense": lambda x: sp.csr_matrix(x).toarray(),
+    "fortran": lambda x: np.asfortranarray(sp.csr_matrix(x).toarray()),
+    "csr": sp.csr_matrix,
+    "csc": sp.csc_matrix,
+    "csr_array": sp.csr_array,
+    "unsorted": _unsorted,
+}
+
+
+@pytest.fixture(params=ARRAY_TYPES)
+def array_type(request):
+    """What makes one of the kinds of arrays that may hold counts of any other kind."""
+    return ARRAY_TYPES[request.param]

@@ -8,6 +8,7 @@ import numpy as np
 from _data import Draws, fit, prepare, redraw, simulated
 from _summary import Share, enough, median_bias, score
 
+import steadyvelo as sv
 from steadyvelo._adata._fit import Fit
 from steadyvelo.tl._uncertainty import Errors
 
@@ -70,7 +71,7 @@ def shared_noise(draws: Draws):
     prepare(adata)
     folds = draws.seed()
     for what, column in (("genes cut at random", None), ("modules kept together", "module")):
-        table = crossfit(adata, rng=folds, gene_clusters=column)
+        table = fit(adata, rng=folds, uncertainty=sv.CrossFit(gene_clusters=column))
         yield what, covers(table, adata.var["true_gamma"])
 
 

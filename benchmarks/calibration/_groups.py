@@ -28,7 +28,8 @@ def one_data_set(number: int, layout: str, factor: float, depth: float, dispersi
     prepare(adata)
     sv.tl.velocity(adata, dense=False)
     pair = ["branch 1", "branch 2"]
-    table = sv.tl.compare_ratios(adata, "group", groups=pair, rng=draws.seed())
+    sv.tl.compare_ratios(adata, "group", conditions=pair, rng=draws.seed())
+    table = sv.get.ratio_differences(adata)
     table = table[(table["reference"] == pair[1]) & (table["molecules"] >= FEWEST_MOLECULES)]
     return table["p"].to_numpy(), (table["gamma_reference"] / table["gamma"]).to_numpy()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ._adata._checks import check_level, check_name, check_whole_number, one_of
+from ._arguments import check_fields
 
 __all__ = ["CrossFit", "Extremes", "Neighbors", "Sandwich", "SizeFactors", "Uncertainty"]
 
@@ -32,7 +32,7 @@ class Sandwich:
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        check_level(self.level)
+        check_fields(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +65,7 @@ class CrossFit:
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        check_whole_number("n_repeats", self.n_repeats, least=1)
-        check_name("gene_clusters", self.gene_clusters, none=True)
-        check_level(self.level)
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -93,6 +91,7 @@ class Extremes:
     high: float | None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         from .model import resolve_quantiles  # noqa: PLC0415 (loads numba)
 
         resolve_quantiles((self.low, self.high), offset=False)
@@ -122,9 +121,7 @@ class SizeFactors:
     unspliced_size: str | None = None
 
     def __post_init__(self) -> None:
-        one_of("method", self.method, ("per_layer", "common"))
-        check_name("spliced_size", self.spliced_size, none=True)
-        check_name("unspliced_size", self.unspliced_size, none=True)
+        check_fields(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,10 +152,7 @@ class Neighbors:
     key_added: str | None = None
 
     def __post_init__(self) -> None:
-        check_whole_number("n_neighbors", self.n_neighbors, least=2)
-        check_whole_number("n_pcs", self.n_pcs, least=1)
-        check_name("use_rep", self.use_rep, none=True)
-        check_name("key_added", self.key_added, none=True)
+        check_fields(self)
 
 
 Uncertainty: TypeAlias = Literal["sandwich", "crossfit"] | Sandwich | CrossFit

@@ -49,10 +49,7 @@ def parse_memory(name: str, value: object) -> int:
         msg = f"{name} must be a positive number of bytes; it is {value!r}: {how}."
         raise ValueError(msg)
     if n_bytes < _FEWEST:
-        msg = (
-            f"{name}={value!r} means {n_bytes:g} bytes, which hold nothing; for gigabytes write "
-            f"'{n_bytes:g}GB'."
-        )
+        msg = f"{name}={value!r} means {n_bytes:g} bytes; for gigabytes write '{n_bytes:g}GB'."
         raise ValueError(msg)
     return int(n_bytes)
 

@@ -185,7 +185,7 @@ def test_import_recognises_and_writes(invoke, counters, tmp_path):
     done = invoke("import", solo, "--out", "all.h5ad", "--no-filtered")
     assert ad.read_h5ad(tmp_path / "all.h5ad").n_obs == 200
     refused = invoke("import", solo, "--out", "d.h5ad", "--cell-attribute", "CellID")
-    assert "for which cell_attribute='CellID' means nothing" in refused.stderr
+    assert "to which cell_attribute='CellID' does not apply" in refused.stderr
     refused = invoke("import", tmp_path / "none", "--out", "d.h5ad")
     assert refused.exit_code == 3
     assert "there is no file or folder" in refused.stderr
@@ -406,7 +406,7 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path, line, delay):
         "print('ready', file=sys.stderr, flush=True); "
         "runpy.run_module('steadyvelo', run_name='__main__')"
     )
-    command = [sys.executable, "-c", program, "demo", "--out", "d", "--cells", "3000"]
+    command = [sys.executable, "-c", program, "demo", "--out", "d", "--n-cells", "3000"]
     process = subprocess.Popen(
         command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
@@ -471,7 +471,7 @@ def test_demo_refuses_what_it_cannot_do(invoke, tmp_path):
     done = invoke("demo", "--out", "file")
     assert done.exit_code == 3
     assert "file is a file; name a folder" in done.stderr
-    assert invoke("demo", "--cells", 5).exit_code == 2
+    assert invoke("demo", "--n-cells", 5).exit_code == 2
 
 
 @pytest.mark.slow

@@ -25,7 +25,9 @@ def counts_file(counts, tmp_path):
 def run(counts_file):
     def call(*arguments, source=counts_file):
         target = counts_file.parent / "result.h5ad"
-        command = ["run", str(source), "--out", str(target), "--basis", "pca", "--n-repeats", "1"]
+        command = ["run", str(source), "--out", str(target), "--basis", "pca"]
+        if "--uncertainty" not in arguments:
+            command += ["--n-repeats", "1"]
         return CliRunner().invoke(app, [*command, *map(str, arguments)]), target
 
     return call
@@ -90,7 +92,7 @@ def test_the_command_is_written_into_the_result(run, counts_file):
     command = sv.io.read_h5ad(target).uns["velocity_run"]["command"]
     assert shlex.split(command) == [
         *["steadyvelo", "run", str(counts_file), "--out", str(target), "--n-neighbors", "15"],
-        *["--uncertainty", "none", "--n-repeats", "1", "--basis", "pca", "--no-dense", "--quiet"],
+        *["--uncertainty", "none", "--basis", "pca", "--no-dense", "--quiet"],
     ]
 
 

@@ -393,7 +393,7 @@ def test_alevin_fry_must_say_that_it_was_in_usa_mode(shared, tmp_path):
 
 def test_layer_names_where_there_are_none(starsolo, loom, counts, tmp_path):
     with pytest.raises(
-        ValueError, match=r"is output of STARsolo, for which spliced=.a. means nothing"
+        ValueError, match=r"is output of STARsolo, to which spliced=.a. does not apply"
     ):
         sv.io.read(starsolo, spliced="a", unspliced="b")
     counts.write_h5ad(tmp_path / "a.h5ad")

@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from steadyvelo.model import GroupRatios, Instruments
+from tests.strategies import abundances, group_codes, instruments, of_cells, permutations
 
 
 def group_instruments(rng, n_genes, n_cells, ratios, groups, *, level=6.0, own=None):
@@ -96,3 +99,70 @@ def test_a_gene_without_counts_in_one_group_is_compared_nowhere_else():
     pair[0] = replace(first, h=np.where(np.arange(3) == 1, 0.0, first.h))
     contrast = GroupRatios.from_instruments(pair, centred=False).contrast(0, 1)
     np.testing.assert_array_equal(np.isnan(contrast.p), [False, True, False])
+
+
+@st.composite
+def pairs(draw):
+    """Two groups' instruments of the same counts, and the sample of each cell or None."""
+    first = draw(instruments(exact=True, genes=(1, 6)))
+    second = replace(first, h=draw(abundances(first.h.shape, dtype=np.float32)))
+    samples = draw(st.none() | group_codes(len(first.h)))
+    return [first, second], samples
+
+
+def assert_equal_contrasts(found, expected, difference=1.0):
+    """Compare what was computed of sums in another order."""
+    unit = {"difference": difference, "se": difference, "statistic": 1, "p": 1}
+    # where influences are equal but for rounding, their difference has no error
+    known = np.nan_to_num(expected.se) > 1e-6
+    for name, factor in unit.items():
+        values = getattr(found, name)[known], factor * getattr(expected, name)[known]
+        np.testing.assert_allclose(*values, rtol=1e-6, atol=1e-12, err_msg=name)
+
+
+@settings(max_examples=40, deadline=None)
+@given(drawn=pairs(), data=st.data())
+def test_no_order_of_cells_and_no_number_of_a_sample_moves_a_contrast(drawn, data):
+    pair, samples = drawn
+    expected = GroupRatios.from_instruments(pair, centred=False, samples=samples)
+    order = data.draw(permutations(len(pair[0].h)))
+    if samples is not None:
+        samples = data.draw(permutations(4))[samples[order]]
+    turned = [of_cells(x, order) for x in pair]
+    found = GroupRatios.from_instruments(turned, centred=False, samples=samples)
+    np.testing.assert_array_equal(found.gamma, expected.gamma)
+    np.testing.assert_array_equal(found.df, expected.df)
+    assert_equal_contrasts(found.contrast(0, 1), expected.contrast(0, 1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(drawn=pairs(), powers=st.tuples(st.integers(-3, 3), st.integers(-3, 3)))
+def test_a_contrast_is_in_the_unit_of_ratios(drawn, powers):
+    pair, samples = drawn
+    # by powers of two nothing is rounded otherwise
+    s, u = (2.0**power for power in powers)
+    other = [
+        replace(x, spliced=x.spliced * s, unspliced=x.unspliced * u, scales=x.scales * [s, u])
+        for x in pair
+    ]
+    first, second = (
+        GroupRatios.from_instruments(x, centred=False, samples=samples).contrast(0, 1)
+        for x in (pair, other)
+    )
+    assert_equal_contrasts(second, first, difference=u / s)
+
+
+@settings(max_examples=20, deadline=None)
+@given(drawn=pairs())
+def test_a_contrast_turns_with_its_groups_and_is_computed_in_float64(drawn):
+    pair, samples = drawn
+    ratios = GroupRatios.from_instruments(pair, centred=False, samples=samples)
+    forth, back, itself = (ratios.contrast(*k) for k in ((0, 1), (1, 0), (1, 1)))
+    np.testing.assert_array_equal(back.difference, -forth.difference)
+    np.testing.assert_array_equal(back.p, forth.p)
+    assert (np.nan_to_num(itself.difference) == 0).all()
+    names = ("h", "h0", "spliced", "unspliced")
+    wide = [replace(x, **{name: getattr(x, name).astype(float) for name in names}) for x in pair]
+    double = GroupRatios.from_instruments(wide, centred=False, samples=samples)
+    np.testing.assert_array_equal(double.gamma, ratios.gamma)
+    assert_equal_contrasts(double.contrast(0, 1), forth)

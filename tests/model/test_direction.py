@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from steadyvelo.model import angle_interval, hotelling_p
+from tests.strategies import arrows, velocities
 
 
 def mean_contributions(rng, n_arrows, n, mean, n_dims=2):
@@ -75,3 +78,53 @@ def test_what_has_no_spread_or_no_contributions_has_no_test():
     assert np.isnan([angle[2], low[2], high[3]]).all()
     # without any error the direction is known
     assert low[1] == high[1] == angle[1] == 0.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), n_dims=st.integers(1, 3))
+def test_no_coordinates_of_the_plane_move_a_p_value(data, n_dims):
+    mean, covariances, n = data.draw(arrows(n_dims))
+    # any axes that span the space, here far from singular
+    axes = 12 * np.eye(n_dims) + data.draw(velocities((n_dims, n_dims)))
+    expected = hotelling_p(mean, covariances, n)
+    assert np.isfinite(expected).all()
+    found = hotelling_p(mean @ axes.T, axes @ covariances @ axes.T, n)
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+    np.testing.assert_array_equal(
+        hotelling_p(mean[::-1], covariances[::-1], n[::-1]), expected[::-1]
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(drawn=arrows(), longer=st.floats(1, 10))
+def test_a_longer_arrow_of_the_same_error_is_no_less_certain(drawn, longer):
+    mean, covariances, n = drawn
+    assert (hotelling_p(longer * mean, covariances, n) <= hotelling_p(*drawn)).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(drawn=arrows(), turn=st.floats(-3, 3), unit=st.floats(1e-3, 1e3))
+def test_an_interval_turns_with_the_plane_and_has_no_unit(drawn, turn, unit):
+    mean, covariances, n = drawn
+    axes = unit * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    expected = angle_interval(*drawn)
+    found = angle_interval(mean @ axes.T, axes @ covariances @ axes.T, n)
+    # an arrow without length has no angle to turn
+    long = np.linalg.norm(mean, axis=1) > 0
+    turned = (found[0] - expected[0] - turn + np.pi) % (2 * np.pi) - np.pi
+    np.testing.assert_allclose(turned[long], 0, atol=1e-9)
+    # at the edge of what a test refutes, rounding decides
+    p = hotelling_p(*drawn)
+    clear = long & (np.abs(p - 0.05) > 1e-6)
+    for end in (1, 2):
+        width = expected[end] - expected[0]
+        np.testing.assert_allclose((found[end] - found[0])[clear], width[clear], atol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(drawn=arrows())
+def test_arrows_in_float32_are_tested_in_float64(drawn):
+    mean, covariances, n = drawn
+    single = mean.astype(np.float32), covariances.astype(np.float32)
+    wide = tuple(x.astype(float) for x in single)
+    np.testing.assert_allclose(hotelling_p(*single, n), hotelling_p(*wide, n), rtol=2e-4)

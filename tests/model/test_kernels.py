@@ -11,8 +11,8 @@ from hypothesis.extra import numpy as hnp
 from steadyvelo.model import SufficientStatistics, steady_state_weights
 from steadyvelo.model._kernels._statistics import weighted_sums
 from steadyvelo.model._kernels._weights import percentile, row_percentiles, select
+from tests.strategies import abundances, counts, shapes, weights
 
-SEEDS = st.integers(0, 2**32 - 1)
 VALUES = hnp.arrays(
     np.float64,
     st.integers(1, 60),
@@ -54,36 +54,40 @@ def test_percentiles_of_many_equal_and_of_very_unequal_values():
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=SEEDS, low=st.none() | st.floats(0, 0.4), high=st.none() | st.floats(0.6, 1))
+@given(
+    data=st.data(),
+    shape=shapes((1, 3), (2, 40)),
+    low=st.none() | st.floats(0, 0.4),
+    high=st.none() | st.floats(0.6, 1),
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_extreme_cells_are_those_beyond_the_quantiles_of_z(seed, low, high, dtype):
-    rng = np.random.default_rng(seed)
-    s, u = (rng.poisson(1.0, (2, 3, 80)) * rng.gamma(1, size=(2, 3, 1))).astype(dtype)
-    u[2] = 0
+def test_extreme_cells_are_those_beyond_the_quantiles_of_z(data, shape, low, high, dtype):
+    s, u = (data.draw(counts(shape, largest=4)).astype(dtype) for _ in "su")
+    u *= dtype(0.3)
     z = s.astype(float) / np.maximum(s.max(axis=1, keepdims=True).astype(float), 1e-3)
     z += u.astype(float) / np.maximum(u.max(axis=1, keepdims=True).astype(float), 1e-3)
     expected = np.zeros(z.shape, dtype=bool)
     for q, beyond in ((low, np.less_equal), (high, np.greater_equal)):
         if q is not None:
             expected |= beyond(z, np.quantile(z, q, axis=1, keepdims=True))
-    weights = steady_state_weights(s, u, quantiles=(low, high))
-    assert weights.dtype == np.float64
-    np.testing.assert_array_equal(weights, expected)
+    found = steady_state_weights(s, u, quantiles=(low, high))
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, expected)
     given_memory = np.empty(z.shape, dtype=bool)
     assert steady_state_weights(s, u, quantiles=(low, high), out=given_memory) is given_memory
     np.testing.assert_array_equal(given_memory, expected)
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=SEEDS, one_row=st.booleans(), marks=st.booleans())
-def test_weighted_sums_gene_by_gene(seed, one_row, marks):
-    rng = np.random.default_rng(seed)
-    s, u = rng.gamma(2, size=(2, 4, 50)).astype(np.float32)
-    w = rng.random((1 if one_row else 4, 50))
-    w = w < 0.5 if marks else w
-    out = np.empty((4, 8))
+@given(data=st.data(), shape=shapes((1, 4), (2, 40)), one_row=st.booleans(), marks=st.booleans())
+def test_weighted_sums_gene_by_gene(data, shape, one_row, marks):
+    s, u = (data.draw(abundances(shape, dtype=np.float32)) for _ in "su")
+    w = data.draw(weights((1 if one_row else len(s), shape[1])))
+    w[:, 0] = 1
+    w = w > 0.5 if marks else w
+    out = np.empty((len(s), 8))
     weighted_sums(s, u, w, out)
-    for g in range(4):
+    for g in range(len(s)):
         x, y, weight = s[g].astype(float), u[g].astype(float), np.broadcast_to(w, s.shape)[g] * 1.0
         x_mean, y_mean = np.average(x, weights=weight), np.average(y, weights=weight)
         dx, dy = x - x_mean, y - y_mean

@@ -8,31 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from steadyvelo.model import Instruments
-
-
-@st.composite
-def instruments(draw, *, batches=False):
-    """Instruments and counts of some cells and genes, each cell of a batch where asked."""
-    shape = draw(st.tuples(st.integers(2, 12), st.integers(1, 40)))
-    h, h0 = (draw(hnp.arrays(np.float32, shape, elements=st.floats(0, 8, width=32))) for _ in "ab")
-    s, u = (draw(hnp.arrays(np.int8, shape, elements=st.integers(0, 9))) for _ in "su")
-    scales = draw(hnp.arrays(np.float64, (shape[0], 2), elements=st.floats(0.25, 4)))
-    counts = (np.float32(x * d[:, None]) for x, d in zip((s, u), scales.T, strict=True))
-    numbers = None
-    if batches:
-        numbers = draw(hnp.arrays(np.intp, shape[:1], elements=st.integers(0, 3)))
-    return Instruments(h, h0, *counts, scales, numbers)
-
-
-def of_cells(made, rows):
-    """Instruments of some of the rows."""
-    return Instruments(
-        *(x[rows] for x in (made.h, made.h0, made.spliced, made.unspliced, made.scales)),
-        None if made.batches is None else made.batches[rows],
-    )
+from tests.strategies import instruments, of_cells, permutations
 
 
 def assert_equal_sums(found, expected, scale):
@@ -74,7 +52,7 @@ def test_sums_over_parts_of_the_cells_add_to_the_whole(data, centred, batches):
 @given(data=st.data(), centred=st.booleans(), batches=st.booleans())
 def test_no_order_of_the_cells_matters(data, centred, batches):
     made = data.draw(instruments(batches=batches))
-    order = np.array(data.draw(st.permutations(range(len(made.h)))))
+    order = data.draw(permutations(len(made.h)))
     turned = of_cells(made, order)
     assert_equal_sums(turned.sums(centred=centred), made.sums(centred=centred), ROUNDING)
     gamma = made.errors(centred=centred).gamma
@@ -88,21 +66,33 @@ def test_no_order_of_the_cells_matters(data, centred, batches):
 
 
 @settings(max_examples=60, deadline=None)
-@given(data=st.data(), centred=st.booleans(), batches=st.booleans(), power=st.integers(-3, 3))
-def test_in_another_unit_of_u_ratios_and_errors_are_in_that_unit(data, centred, batches, power):
-    # by a power of two nothing is rounded otherwise
-    unit = 2.0**power
-    made = data.draw(instruments(batches=batches))
+@given(made=instruments() | instruments(batches=True), centred=st.booleans(), data=st.data())
+def test_in_other_units_ratios_and_errors_are_in_those_units(made, centred, data):
+    # by powers of two nothing is rounded otherwise
+    u, s, h, h0 = (2.0 ** data.draw(st.integers(-3, 3)) for _ in range(4))
     first = made.errors(centred=centred)
-    other = replace(made, unspliced=made.unspliced * unit, scales=made.scales * [1, unit])
-    second = other.errors(centred=centred)
-    for name in ("gamma", "offset", "se", "offset_se", "low", "high"):
-        np.testing.assert_array_equal(
-            getattr(second, name), unit * getattr(first, name), err_msg=name
-        )
-    np.testing.assert_array_equal(second.covariance, unit**2 * first.covariance)
-    for name in ("molecules", "effective_cells", "offset_p"):
-        np.testing.assert_array_equal(getattr(second, name), getattr(first, name), err_msg=name)
+    second = replace(
+        made,
+        h=made.h * h,
+        h0=made.h0 * h0,
+        spliced=made.spliced * s,
+        unspliced=made.unspliced * u,
+        scales=made.scales * [s, u],
+    ).errors(centred=centred)
+    factors = dict.fromkeys(("gamma", "se", "low", "high"), u / s)
+    factors |= {"offset": u, "offset_se": u, "covariance": u * u / s}
+    factors |= dict.fromkeys(("molecules", "effective_cells", "offset_p"), 1.0)
+    for name, factor in factors.items():
+        values = getattr(second, name), factor * getattr(first, name)
+        np.testing.assert_array_equal(*values, err_msg=name)
+
+
+@settings(max_examples=20, deadline=None)
+@given(made=instruments() | instruments(batches=True), centred=st.booleans())
+def test_arrays_in_float32_are_summed_in_float64(made, centred):
+    wide = {name: getattr(made, name).astype(float) for name in ("h", "h0", "spliced", "unspliced")}
+    expected = replace(made, **wide).sums(centred=centred)
+    assert_equal_sums(made.sums(centred=centred), expected, 0)
 
 
 def test_sums_that_were_centred_otherwise_do_not_add():

@@ -226,6 +226,24 @@ def test_the_control_stands_beside_the_data(trajectory):
         sv.pl.control(adata, basis="pca", ax=[plt.gca()])
 
 
+def test_lines_of_the_control_are_pale_where_directions_were_tested(trajectory):
+    adata = trajectory.copy()
+    sv.tl.randomized_velocity(adata, basis="pca")
+    for tested in (False, True):
+        if tested:
+            with_test(adata, np.ones(adata.n_obs, dtype=bool))
+        data, randomised = sv.pl.control(adata)
+        assert not lines(data)[0].get_segments()
+        pale, strong = lines(randomised)
+        assert len((strong if tested else pale).get_segments()) == 0
+        assert len((pale if tested else strong).get_segments()) > 20
+        # said once
+        assert ["not significant" in texts(panel) for panel in (data, randomised)] == [
+            tested,
+            False,
+        ]
+
+
 def test_nothing_is_shown_unless_asked(trajectory, monkeypatch):
     shown = []
     monkeypatch.setattr(plt, "show", lambda: shown.append(1))

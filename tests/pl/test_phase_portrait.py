@@ -19,7 +19,7 @@ def band(ax):
 
 
 def test_the_interval_of_a_line_through_the_origin_is_that_of_gamma(prepared):
-    sv.tl.velocity(prepared, uncertainty="sandwich", level=0.9)
+    sv.tl.velocity(prepared, uncertainty=sv.Sandwich(level=0.9))
     gene = prepared.var_names[prepared.var["velocity_genes"]][0]
     ax = sv.pl.phase_portrait(prepared, gene)
     low, high, s = band(ax)

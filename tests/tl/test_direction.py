@@ -168,7 +168,7 @@ def test_lines_with_an_offset_have_directions(offset):
         ({"basis": "plane", "n_controls": -1}, ValueError, "-1"),
         ({"basis": "plane", "groupby": "nothing"}, KeyError, "nothing"),
         ({"basis": "plane", "n_controls": 2.5}, TypeError, "2.5"),
-        ({"basis": "plane", "rng": None}, TypeError, "None"),
+        ({"basis": "plane", "rng": "seed"}, TypeError, "seed"),
     ],
 )
 def test_wrong_arguments_are_refused(moving, options, error, text):

@@ -104,14 +104,11 @@ def test_any_block_size_and_number_of_threads_give_the_same(prepared):
         lambda x: x.astype(np.int64),
         lambda x: x.astype(np.uint32),
         lambda x: x.astype(np.float64),
-        sp.csc_matrix,
-        sp.csr_array,
-        lambda x: x.toarray(),
-        lambda x: np.asfortranarray(x.toarray().astype(np.float32)),
+        lambda x: x.astype(np.float32),
     ],
-    ids=["int64", "uint32", "float64", "csc", "csr_array", "dense", "fortran float32"],
+    ids=["int64", "uint32", "float64", "float32"],
 )
-def test_any_kind_of_layer_gives_the_same_result(prepared, counts, convert):
+def test_any_type_of_counts_gives_the_same_result(prepared, counts, convert):
     sv.tl.velocity(prepared)
     for name in ("spliced", "unspliced"):
         counts.layers[name] = convert(counts.layers[name])

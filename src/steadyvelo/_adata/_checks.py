@@ -25,7 +25,6 @@ __all__ = [
     "check_counts",
     "check_key",
     "check_level",
-    "check_name",
     "check_positive",
     "check_sparse",
     "check_whole_number",
@@ -75,13 +74,6 @@ def check_whole_number(name: str, value: object, *, least: int | None = None) ->
     if least is not None and value < least:
         msg = f"{name} must be at least {least}; it is {value!r}."
         raise ValueError(msg)
-
-
-def check_name(name: str, value: object, *, none: bool = False) -> None:
-    """Refuse what is no text; `none` allows None."""
-    if not (isinstance(value, str) or (none and value is None)):
-        msg = f"{name} must be a name{', or None' if none else ''}; it is {value!r}."
-        raise TypeError(msg)
 
 
 def check_positive(name: str, value: float) -> None:

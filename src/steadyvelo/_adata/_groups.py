@@ -74,7 +74,7 @@ def check_clusters(adata: AnnData, groupby: str) -> None:
     if len(names) > MOST_CLUSTERS:
         msg = (
             f"obs[{groupby!r}] holds {len(names):,} different values; a page has room for "
-            f"{MOST_CLUSTERS} clusters. Name a column of clusters (groupby=, --clusters)."
+            f"{MOST_CLUSTERS} clusters. Name a column of clusters (groupby=, --groupby)."
         )
         raise ValueError(msg)
 

@@ -11,7 +11,7 @@ from steadyvelo import _keys
 from steadyvelo.engine import CellOrder, CountsSource, LayerSource, SmoothingOperator
 
 from ._checks import check_key, is_integer, warn
-from ._provenance import check_cells, stamp
+from ._provenance import check_cells, check_schema, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -175,6 +175,8 @@ def _inverse_factor(inputs: Inputs, kind: str, layer_name: str) -> NDArray[np.fl
         )
         return np.ones(adata.n_obs)
     made = _keys.SIZE_PARAMS.read(adata, default={})
+    if made:
+        check_schema(made, f"uns[{_keys.SIZE_PARAMS.of()!r}]", "pp.size_factors")
     if not made.get(f"{kind}_taken_as_normalised", True) and not is_integer(layer):
         msg = (
             f"layer {layer_name!r} held whole numbers when size factors were computed and does not "

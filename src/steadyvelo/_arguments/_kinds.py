@@ -50,13 +50,13 @@ def refuse(argument: str, must_be: str, value: object, remedy: str = "") -> NoRe
 
 
 def name(what: str) -> Check:
-    """One name, as text."""
+    """Take one name, as a string."""
 
     def check(argument: str, value: Any) -> str:
         if not isinstance(value, str):
-            refuse(argument, f"{what}, as one text", value)
+            refuse(argument, f"{what}, as a string", value)
         if not value:
-            msg = f"{argument} must be {what}; it is an empty text."
+            msg = f"{argument} must be {what}; it is an empty string."
             raise ValueError(msg)
         return str(value)
 
@@ -64,7 +64,7 @@ def name(what: str) -> Check:
 
 
 def names(what: str, *, numbers: bool = False) -> Check:
-    """One name or several, in any sequence; with `numbers` whole numbers stand for their text."""
+    """Take one name or several, in any sequence; with `numbers` also whole numbers."""
 
     def one(argument: str, value: Any) -> str:
         if isinstance(value, str):
@@ -73,14 +73,14 @@ def names(what: str, *, numbers: bool = False) -> Check:
             return str(value)
         mask = isinstance(value, (bool, np.bool_))
         remedy = "For a mask give the names it selects, as adata.var_names[mask]." if mask else ""
-        return refuse(argument, f"{what}, as text", value, remedy)
+        return refuse(argument, f"{what}, as strings", value, remedy)
 
     def check(argument: str, value: Any) -> str | list[str]:
         if isinstance(value, str):
             return str(value)
         is_list = isinstance(value, Iterable) and not isinstance(value, (Mapping, bytes))
         if not is_list or getattr(value, "ndim", 1) != 1:
-            refuse(argument, f"{what}: one text or a list of them", value)
+            refuse(argument, f"{what}: a string or a list of strings", value)
         return [one(argument, each) for each in value]
 
     return check
@@ -224,7 +224,7 @@ def file_path(argument: str, value: Any) -> Any:
     if not isinstance(value, (str, os.PathLike)):
         refuse(argument, "the path of a file or folder", value)
     if not os.fspath(value):
-        msg = f"{argument} is an empty text; name a file or folder."
+        msg = f"{argument} is an empty string; name a file or folder."
         raise ValueError(msg)
     return value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -15,7 +16,7 @@ from ._table import ARGUMENTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["picture", "public"]
+__all__ = ["check_fields", "picture", "public"]
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -44,6 +45,15 @@ def public(function: Callable[P, Result]) -> Callable[P, Result]:
 def picture(function: Callable[P, Result]) -> Callable[P, Result]:
     """Do the same for a function that draws, in the figure style of the settings."""
     return _checked(function, _figure_style)
+
+
+def check_fields(choice: Any) -> None:
+    """Check the fields of a data class as arguments of the same names."""
+    for field in fields(choice):
+        value = getattr(choice, field.name)
+        if value is not field.default and not (value is None and "None" in str(field.type)):
+            # a choice is frozen once it is made
+            object.__setattr__(choice, field.name, ARGUMENTS[field.name](field.name, value))
 
 
 def _figure_style() -> AbstractContextManager[Any]:

@@ -242,7 +242,9 @@ def checked_counts(
     sizes = choice.sizes
     columns = {"spliced_size": sizes.spliced_size, "unspliced_size": sizes.unspliced_size}
     pp.qc(copy, **columns, **choice.layers)
-    tables = {field: field.read(copy) for field in (_keys.QC, _keys.QC_PROPORTIONS)}
+    tables = {
+        field: field.read(copy) for field in (_keys.QC_PARAMS, _keys.QC, _keys.QC_PROPORTIONS)
+    }
     table = tables[_keys.QC]
     # the step of size factors itself warns about library sizes
     for line in check_lines(table[(table["verdict"] != "ok") & (table.index != "library sizes")]):

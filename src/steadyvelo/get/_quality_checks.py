@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
+from steadyvelo._adata._provenance import check_schema
 from steadyvelo._arguments import public
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ def quality_checks(adata: AnnData) -> pd.DataFrame:
     >>> sv.get.quality_checks(adata).loc["raw counts", "verdict"]
     'ok'
     """
-    check_adata(adata)
-    return _keys.QC.read(adata, remedy=_REMEDY).copy()
+    return _read(adata, _keys.QC)
 
 
 @public
@@ -76,5 +76,13 @@ def proportions(adata: AnnData) -> pd.DataFrame:
     >>> list(sv.get.proportions(adata).index)
     ['all cells', 'branch 1', 'branch 2', 'trunk']
     """
+    return _read(adata, _keys.QC_PROPORTIONS)
+
+
+def _read(adata: AnnData, field: _keys.Field) -> pd.DataFrame:
+    """Return a copy of a table of the quality checks that this version can read."""
     check_adata(adata)
-    return _keys.QC_PROPORTIONS.read(adata, remedy=_REMEDY).copy()
+    table: pd.DataFrame = field.read(adata, remedy=_REMEDY)
+    made = _keys.QC_PARAMS.read(adata, default={})
+    check_schema(made, f"uns[{field.of()!r}]", "pp.qc(adata)")
+    return table.copy()

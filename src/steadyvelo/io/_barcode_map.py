@@ -37,6 +37,6 @@ def read_barcode_map(path: str | os.PathLike[str]) -> dict[str, str]:
         raise ValueError(msg)
     name, times = Counter(first for first, _ in rows).most_common(1)[0]
     if times > 1:
-        msg = f"{source} names {name!r} {times} times; each cell can have one partner."
+        msg = f"{source} names {name!r} {times} times; each cell can have one line."
         raise ValueError(msg)
     return dict(rows)

@@ -116,8 +116,8 @@ class _Asked(NamedTuple):
         unknown = [name for name in given if name not in known]
         if unknown:
             msg = (
-                f"{self.source} is {what}, for which {unknown[0]}={given[unknown[0]]!r} means "
-                "nothing; leave it out."
+                f"{self.source} is {what}, to which {unknown[0]}={given[unknown[0]]!r} does not "
+                "apply; leave it out."
             )
             raise ValueError(msg)
         return given

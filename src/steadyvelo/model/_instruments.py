@@ -170,8 +170,9 @@ class Instruments:
         Three arrays of shape (cells, genes); NaN for a gene without an estimate.
         """
         q, s, u = self._centred(centred=centred)
-        # a gene without an estimate has no influences: NaN in the place of infinite ones
-        weight = q / np.where(np.isnan(gamma), np.nan, (q * s).sum(axis=0))
+        # a gene without an estimate has no influences, nor has one whose estimate is rounding alone
+        d = (q * s).sum(axis=0)
+        weight = q / np.where(np.isnan(gamma) | (d == 0), np.nan, d)
         return weight * (u - gamma * s), weight, weight * s
 
     def line_influences(

@@ -36,7 +36,7 @@ _PLAIN = "#b8b8b8"
 _MISSING = "#d9d9d9"
 # what the points of all cells take together, points² an inch² of the larger side, and the size of
 # one at least and at most, points²
-_AREA, _SIZES = 4_500, (4.0, 150.0)
+_AREA, _SIZES = 6_500, (4.0, 150.0)
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_key
-from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._arguments import picture
 
 from ._axes import finished, given_axes, map_size, panels
+from ._colors import cell_colors
 from ._found import found_basis
-from ._velocity_stream import velocity_stream
+from ._plane import Plane
+from ._velocity_stream import draw_stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from anndata import AnnData
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -48,8 +51,9 @@ def control(
     """Draw the streamlines of the data beside those of randomised velocities.
 
     Both are made in the same way. Order that the right panel shows, too, comes from smoothing and
-    projection: only what the left shows and the right does not is in the velocities. Directions
-    of the control are not tested cell by cell, so that its lines are all alike.
+    projection: only what the left shows and the right does not is in the velocities. Where
+    directions of the data were tested, all lines of the control are pale: signs are random, so that
+    none of its directions is real.
 
     Parameters
     ----------
@@ -86,33 +90,20 @@ def control(
     basis = found_basis(adata, basis, velocity_key)
     name = _keys.RANDOMIZED.of(velocity_key, basis)
     check_key(adata, "obsm", name, f"run tl.randomized_velocity(adata, basis={basis!r}) first.")
+    # the name of the control's arrows is that of a fit of its own
+    keys = velocity_key, name.removesuffix(f"_{basis}")
+    data, randomised = (Plane.of(adata, basis, key, components) for key in keys)
+    if data.determined is not None:
+        randomised = replace(randomised, determined=np.zeros(adata.n_obs, dtype=bool))
+    colors = cell_colors(adata, color, palette)
     if ax is None:
-        points = check_finite_embedding(adata, basis)[:, list(components)]
-        axes = panels(2, 2, map_size(points, _SIDE))
+        axes = panels(2, 2, map_size(data.points, _SIDE))
     else:
         axes = given_axes(ax, 2, "two axes, for the data and the control")
-
-    def draw(panel: Axes, key: str, legend_loc: str | None, title: str) -> None:
-        velocity_stream(
-            adata,
-            basis=basis,
-            color=color,
-            velocity_key=key,
-            ax=panel,
-            components=components,
-            smoothing=smoothing,
-            min_cells=min_cells,
-            density=density,
-            palette=palette,
-            size=size,
-            alpha=alpha,
-            legend_loc=legend_loc,
-            title=title,
-        )
-
-    # the name of the control's arrows is that of a fit of its own
-    draw(axes[1], name.removesuffix(f"_{basis}"), legend_loc, "randomised")
+    cells: dict[str, Any] = {"size": size, "alpha": alpha, "legend_loc": legend_loc}
+    lines: dict[str, Any] = {"smoothing": smoothing, "min_cells": min_cells, "density": density}
+    draw_stream(axes[1], randomised, colors, {**cells, "title": "randomised"}, **lines, note=False)
     # what a legend at the right panel explains the left need not
-    named = "on data" if len(axes[1].texts) else None
-    draw(axes[0], velocity_key, named, "data")
+    cells["legend_loc"] = "on data" if len(axes[1].texts) else None
+    draw_stream(axes[0], data, colors, {**cells, "title": "data"}, **lines)
     return finished(axes, own=ax is None, show=show)

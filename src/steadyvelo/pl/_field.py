@@ -9,8 +9,6 @@ import numpy as np
 from scipy.ndimage import convolve, distance_transform_edt, gaussian_filter, map_coordinates
 from scipy.spatial import KDTree
 
-from steadyvelo._adata._checks import check_whole_number
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -121,7 +119,6 @@ def field_on_grid(
             "the kernel as share of the larger side of the picture."
         )
         raise ValueError(msg)
-    check_whole_number("min_cells", min_cells, least=1)
     some = np.isfinite(arrows).all(axis=1)
     points, arrows = points[some].astype(np.float64), arrows[some].astype(np.float64)
     low, high = points.min(axis=0), points.max(axis=0)

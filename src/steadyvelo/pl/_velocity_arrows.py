@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steadyvelo._adata._checks import check_positive
 from steadyvelo._arguments import picture
 
 from ._axes import finished
@@ -88,7 +87,6 @@ def velocity_arrows(
     >>> len(ax.texts) == adata.obs["clusters"].nunique()
     True
     """
-    check_positive("arrow_length", arrow_length)
     if not 0 <= spacing < np.inf:
         msg = f"spacing is a share of the larger side, 0 for every cell; it is {spacing}."
         raise ValueError(msg)

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from ._colors import CellColors
     from ._field import Field
 
-__all__ = ["velocity_stream"]
+__all__ = ["draw_stream", "velocity_stream"]
 
 # lines between neighbours of which there is this share of the larger side, at density 1
 _DISTANCE = 1 / 72
@@ -127,12 +128,30 @@ def velocity_stream(
     """
     plane = Plane.of(adata, basis, velocity_key, components)
     colors = cell_colors(adata, color, palette)
+    cells: dict[str, Any] = {"size": size, "alpha": alpha, "legend_loc": legend_loc, "title": title}
+    lines = {"smoothing": smoothing, "min_cells": min_cells, "density": density}
+    return finished(draw_stream(ax, plane, colors, cells, **lines), show=show)
+
+
+def draw_stream(
+    ax: Axes | None,
+    plane: Plane,
+    colors: CellColors,
+    cells: Mapping[str, Any],
+    *,
+    smoothing: float,
+    min_cells: int,
+    density: float,
+    note: bool = True,
+) -> Axes:
+    """Draw cells, as `cells` says, and streamlines; `note` says which are significant."""
     field = plane.field(smoothing, min_cells)
-    ax = plane.draw_cells(ax, colors, size=size, alpha=alpha, legend_loc=legend_loc, title=title)
-    pale = colors.tone_apart(ax, alpha)
+    ax = plane.draw_cells(ax, colors, **cells)
+    pale = colors.tone_apart(ax, cells["alpha"])
     _draw_lines(ax, field, streamlines(field, _DISTANCE * field.side / density), pale)
-    plane.explain_arrows(ax, pale)
-    return finished(ax, show=show)
+    if note:
+        plane.explain_arrows(ax, pale)
+    return ax
 
 
 def _draw_lines(ax: Axes, field: Field, lines: list[NDArray[np.float64]], pale: str) -> None:

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts, check_key, is_integer, writable
+from steadyvelo._adata._provenance import stamp
 from steadyvelo._arguments import public
 
 from ._cell_sizes import Doubt, cell_sizes, selected_genes
@@ -56,6 +57,8 @@ def qc(
 
     ``uns["qc"]``
         One row per check, which :func:`steadyvelo.get.quality_checks` reads.
+    ``uns["qc_params"]``
+        `groupby`, the version and the cells.
     ``uns["qc_proportions"]``
         Molecules and proportions of each kind, for all cells and per group, which
         :func:`steadyvelo.get.proportions` reads.
@@ -106,6 +109,7 @@ def qc(
     table = pd.DataFrame(findings, index=pd.Index(CHECKS, name="check"))
     proportions = _proportions(counts)
     writable(adata)
+    _keys.QC_PARAMS.write(adata, {"groupby": groupby or "", **stamp(adata)})
     _keys.QC.write(adata, table)
     _keys.QC_PROPORTIONS.write(adata, proportions)
 

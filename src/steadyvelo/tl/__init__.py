@@ -1,7 +1,5 @@
 """Steady-state fits, velocities, velocity graphs, arrows and their tests."""
 
-from __future__ import annotations
-
 from ._check_model import check_model
 from ._compare_ratios import compare_ratios
 from ._direction import direction

@@ -1,0 +1,63 @@
+"""Intervals of ratios: what they hold, and what of the cells and of the level moves them."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from steadyvelo.model import RatioErrors
+from tests.strategies import instruments, of_cells, permutations
+
+LEVELS = st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99])
+
+
+def assert_equal_errors(found, expected):
+    for field in fields(expected):
+        # the score of an offset is taken at a ratio that is rounded
+        if field.name != "offset_p":
+            values = getattr(found, field.name), getattr(expected, field.name)
+            np.testing.assert_array_equal(*values, err_msg=field.name)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    made=instruments() | instruments(batches=True),
+    centred=st.booleans(),
+    levels=st.tuples(LEVELS, LEVELS),
+)
+def test_an_interval_holds_its_estimate_and_widens_with_its_level(made, centred, levels):
+    less, more = (made.errors(centred=centred, level=level) for level in sorted(levels))
+    known = np.isfinite(less.gamma) & ~np.isnan(less.low) & ~np.isnan(more.low)
+    # cells are independent draws: a rounding of the estimate is all that may lie beyond
+    rounding = 1e-9 * np.abs(less.gamma[known])
+    # a ratio is not negative without an offset, though instruments may estimate it at 0
+    assert (less.low[known] <= less.gamma[known] + rounding).all()
+    assert (less.high[known] >= less.gamma[known] - rounding).all()
+    assert (more.low[known] <= less.low[known] + rounding).all()
+    assert (more.high[known] >= less.high[known] - rounding).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), batches=st.booleans())
+def test_no_order_of_the_cells_and_no_split_of_them_moves_an_interval(data, batches):
+    made = data.draw(instruments(batches=batches, exact=True))
+    expected = made.errors(centred=False)
+    order = data.draw(permutations(len(made.h)))
+    assert_equal_errors(of_cells(made, order).errors(centred=False), expected)
+    cut = data.draw(st.integers(1, len(made.h) - 1))
+    parts = of_cells(made, order[:cut]), of_cells(made, order[cut:])
+    centring = (parts[0].means() + parts[1].means()).centring(offset=False)
+    added = parts[0].scores(centring) + parts[1].scores(centring)
+    assert_equal_errors(RatioErrors.from_sums(added), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(made=instruments(exact=True), data=st.data())
+def test_cells_without_weight_are_no_part_of_the_fit(made, data):
+    made.h[0], made.h0[0] = 0, 0
+    made.h[1:] += 1 / 16
+    rest = of_cells(made, slice(1, None))
+    assert_equal_errors(made.errors(centred=False), rest.errors(centred=False))

@@ -1,0 +1,81 @@
+"""Agreement with velocyto's estimator on simulated counts; its numbers travel with the tests.
+
+`tests/data/velocyto` holds the numbers and the script that made them from scVelo's moments of the
+same simulated counts. velocyto fits with iterative optimisers within γ in [0, 20] and an offset in
+[0, 2 · weighted mean of u].
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pytest
+
+import steadyvelo as sv
+from steadyvelo.model import SufficientStatistics, steady_state_weights
+
+pytestmark = pytest.mark.filterwarnings("ignore:layer .* holds values that are not whole numbers")
+
+DATA = Path(__file__).parents[1] / "data"
+# genes (of 60) where no bound is active in the free fit with offset
+FREE_WITH_OFFSET = {
+    "maxmin": 37,
+    "maxmin_diag": 21,
+    "sum": 32,
+    "prod": 35,
+    "maxmin_weighted": 31,
+    "maxmin_double": 32,
+}
+each_rule = pytest.mark.parametrize("rule", FREE_WITH_OFFSET)
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    with np.load(DATA / "velocyto" / "numbers.npz") as table:
+        return dict(table)
+
+
+@pytest.fixture(scope="module")
+def moments():
+    """Smoothed values, cells × genes."""
+    adata = ad.read_h5ad(DATA / "scvelo" / "input.h5ad")
+    sv.pp.moments(adata)
+    return tuple(adata.layers[kind].astype(np.float64) for kind in ("Ms", "Mu"))
+
+
+@pytest.fixture
+def sums(moments, rule):
+    s, u = moments
+    weights = steady_state_weights(*(np.ascontiguousarray(x.T) for x in moments), rule)
+    return SufficientStatistics.from_arrays(s, u, weights.T)
+
+
+@each_rule
+def test_through_the_origin(moments, sums, numbers, rule):
+    fit = sums.solve()
+    np.testing.assert_allclose(fit.gamma, numbers[f"{rule}/gamma"], rtol=1e-6)
+    # velocyto's R² is over all cells, whatever the weights
+    r2 = SufficientStatistics.from_arrays(*moments).r2(fit.gamma, fit.offset)
+    np.testing.assert_allclose(r2, numbers[f"{rule}/r2"], rtol=1e-5, atol=1e-6)
+
+
+@each_rule
+def test_with_offset(sums, numbers, rule):
+    fit = sums.solve(offset=True)
+    free = (fit.gamma >= 0) & (fit.gamma <= 20)
+    free &= (fit.offset >= 0) & (fit.offset <= 2 * sums.unspliced_mean)
+    assert free.sum() == FREE_WITH_OFFSET[rule]
+    theirs = numbers[f"{rule}/offset_gamma"], numbers[f"{rule}/offset"]
+    np.testing.assert_allclose(fit.gamma[free], theirs[0][free], rtol=1e-4)
+    np.testing.assert_allclose(fit.offset[free], theirs[1][free], atol=1e-5)
+
+
+@each_rule
+def test_within_its_bounds_no_line_of_ours_fits_worse(sums, numbers, rule):
+    bounds = {"gamma_bounds": (0, 20), "offset_bounds": (0.0, 2 * sums.unspliced_mean)}
+    fit = sums.solve(offset=True, **bounds)
+    theirs = (numbers[f"{rule}/{name}"].astype(float) for name in ("offset_gamma", "offset"))
+    ours = sums.residual_squares(fit.gamma, fit.offset)
+    assert (ours <= sums.residual_squares(*theirs) * (1 + 1e-9)).all()
