@@ -376,7 +376,7 @@ def test_colours_that_are_none_do_not_stop_a_run(invoke, prepared, tmp_path):
     prepared.write_h5ad(tmp_path / "a.h5ad")
     done = invoke("run", "a.h5ad", "--out", "r.h5ad", "--basis", "pca", "--uncertainty", "none")
     assert done.exit_code == 0, done.output
-    assert "holds 'notacolour'" in done.stderr
+    assert "has 'notacolour'" in done.stderr
     assert (tmp_path / "r_stream.png").exists()
 
 

@@ -71,9 +71,9 @@ def test_the_ending_decides_the_format(draw, ending, begins):
         (["stream", "--basis", "pca", "--color", "no"], "picture.png", "color='no' is not in"),
         (["graph", "--basis", "pca", "--cell", "no"], "picture.png", "adata.obs_names has no 'no'"),
         (["stream", "--velocity-key", "other"], "picture.png", "no 'other_pca'"),
-        (["rank", "--groupby", "none"], "picture.png", "name their column of obs with --groupby"),
-        (["stream", "--n-bins", "3"], "picture.png", "--n-bins does not apply to the picture stream"),
-        (["stream", "--gene", "gene 1"], "picture.png", "--gene does not apply to the picture stream"),
+        (["rank", "--groupby", "none"], "picture.png", "name their column of obs with"),
+        (["stream", "--n-bins", "3"], "picture.png", "--n-bins does not apply to stream"),
+        (["stream", "--gene", "gene 1"], "picture.png", "--gene does not apply to stream"),
         (["stream", "--alpha", "2"], "picture.png", "alpha must be from 0 to 1; it is 2.0"),
     ],
 )

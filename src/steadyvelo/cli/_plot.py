@@ -96,7 +96,7 @@ def plot(
     threshold: Annotated[float | None, _option("Least correlation of an edge.", _ARROWS)] = None,
     rng: Annotated[int | None, _option("Seed, for control and graph.", _ARROWS)] = None,
     n_columns: Annotated[int | None, _option("Columns of the figure.", _GENES)] = None,
-    show_fit_cells: Annotated[bool | None, _option("Mark extreme cells.", _GENES)] = None,
+    show_fit_cells: Annotated[bool | None, _option("Mark the cells of the fit.", _GENES)] = None,
     hexagons: Annotated[bool | None, _option("Hexagons instead of points.", _GENES)] = None,
     sortby: Annotated[str | None, _option("Column of obs to sort cells by.", _GENES)] = None,
     n_bins: Annotated[int | None, _option("Number of bins of a heatmap.", _GENES)] = None,
@@ -175,7 +175,7 @@ def _check_given(picture: Picture, given: dict[str, Any], takes: set[str]) -> No
     unknown = [name for name in given if name not in takes | more | {"velocity_key"}]
     if unknown:
         option = _WRITTEN.get(unknown[0], "--" + unknown[0].replace("_", "-"))
-        msg = f"{option} does not apply to the picture {picture.value}; leave it out."
+        msg = f"{option} does not apply to {picture.value}; leave it out."
         raise ValueError(msg)
     if "genes" in takes and not given.get("genes"):
         msg = f"the picture {picture.value} needs genes; name each with --gene NAME."
