@@ -72,8 +72,8 @@ def test_the_ending_decides_the_format(draw, ending, begins):
         (["graph", "--basis", "pca", "--cell", "no"], "picture.png", "adata.obs_names has no 'no'"),
         (["stream", "--velocity-key", "other"], "picture.png", "no 'other_pca'"),
         (["rank", "--groupby", "none"], "picture.png", "name their column of obs with"),
-        (["stream", "--n-bins", "3"], "picture.png", "--n-bins does not apply to stream"),
-        (["stream", "--gene", "gene 1"], "picture.png", "--gene does not apply to stream"),
+        (["stream", "--n-bins", "3"], "picture.png", "stream has no option --n-bins"),
+        (["stream", "--gene", "gene 1"], "picture.png", "stream has no option --gene"),
         (["stream", "--alpha", "2"], "picture.png", "alpha must be from 0 to 1; it is 2.0"),
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import anndata as ad
 import pytest
@@ -84,3 +86,12 @@ def test_plot(fitted, tmp_path):
     found = summary("plot", path, "control", "--out", out, "--basis", "pca")
     assert found == {"files": [str(out)]}
     assert out.stat().st_size > 10_000
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(counts_file):
+    command = [sys.executable, "-m", "steadyvelo", "inspect", str(counts_file)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # before anything is printed, so that the first line has no reader
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 141

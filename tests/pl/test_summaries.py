@@ -82,7 +82,7 @@ def test_edges_of_the_chosen_cells(result):
     np.testing.assert_allclose(drawn[order[0]], expected[order[1]], rtol=1e-5)
     rings = ax.collections[-1]
     np.testing.assert_allclose(rings.get_offsets(), points[places])
-    with pytest.raises(KeyError, match="cells 'nobody' are not in"):
+    with pytest.raises(KeyError, match=r"adata\.obs_names has no 'nobody'"):
         sv.pl.velocity_graph(result, "nobody", basis="pca")
 
 
@@ -160,9 +160,9 @@ def test_cells_without_a_time_are_left_out(result):
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
-        ({"sortby": "clusters"}, ValueError, "cells are sorted by numbers"),
+        ({"sortby": "clusters"}, ValueError, "name a column of numbers as sortby="),
         ({"sortby": "nothing"}, KeyError, "nothing"),
-        ({"color": "true_time"}, ValueError, "the strip shows categories"),
+        ({"color": "true_time"}, ValueError, "name a column of categories as color="),
         ({"n_bins": 0}, ValueError, "n_bins must be at least 1; it is 0"),
         ({"velocity_key": "other"}, KeyError, "other"),
     ],

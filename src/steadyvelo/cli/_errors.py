@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -17,13 +18,14 @@ from steadyvelo._warnings import NoVelocityGenesError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BAD_INPUT", "INTERRUPTED", "NO_VELOCITIES", "plain_errors"]
+__all__ = ["BAD_INPUT", "INTERRUPTED", "NO_VELOCITIES", "PIPE_CLOSED", "plain_errors"]
 
 # exit codes: 0 success, 2 wrong usage (from typer), 3 wrong input, 4 too little splicing signal for
-# velocities, 130 Ctrl-C
+# velocities, 130 Ctrl-C, 141 the reader of the output has closed it
 BAD_INPUT = 3
 NO_VELOCITIES = 4
 INTERRUPTED = 130
+PIPE_CLOSED = 141
 
 
 @contextmanager
@@ -43,6 +45,12 @@ def plain_errors(*, quiet: bool = False) -> Iterator[None]:
         with settings.override(**verbosity), warnings.catch_warnings(), _interrupts_kept():
             warnings.showwarning = one_line
             yield
+            # a closed pipe is noticed here, not when the interpreter ends
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # who read the lines has seen enough, as in `| head`; nor is there anyone to flush them to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
     except (ValueError, KeyError, TypeError, OSError, MemoryError) as error:
         # str of a KeyError has quotes
         text = error.args[0] if isinstance(error, KeyError) and error.args else error

@@ -175,7 +175,7 @@ def _check_given(picture: Picture, given: dict[str, Any], takes: set[str]) -> No
     unknown = [name for name in given if name not in takes | more | {"velocity_key"}]
     if unknown:
         option = _WRITTEN.get(unknown[0], "--" + unknown[0].replace("_", "-"))
-        msg = f"{option} does not apply to {picture.value}; leave it out."
+        msg = f"the picture {picture.value} has no option {option}; leave it out."
         raise ValueError(msg)
     if "genes" in takes and not given.get("genes"):
         msg = f"the picture {picture.value} needs genes; name each with --gene NAME."

@@ -110,7 +110,7 @@ def phase_portrait(
     named = found_color(adata, color)
     found = named != color
     if hexagons and named is not None and not found:
-        msg = f"hexagons show no colours; leave out hexagons=True, or color={color!r}."
+        msg = f"hexagons show no colours; leave out hexagons=True or color={color!r}."
         raise ValueError(msg)
     many = (named is None or found) and adata.n_obs > _MOST_POINTS
     hexagons = many if hexagons is None else hexagons

@@ -11,6 +11,7 @@ from steadyvelo import _keys
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._arguments import public
+from steadyvelo._log import detail
 from steadyvelo.get import direction_support
 
 from ._check_model import make_checks
@@ -153,6 +154,9 @@ def reliability(
         store_variants(fit, groupby, choice.basis, variants)
     made = {"basis": choice.basis, "groupby": groupby, "sensitivity": sensitivity}
     note_made(adata, velocity_key, "reliability", made)
+    counts = table["verdict"].value_counts()
+    found = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+    detail(f"directions of {len(table)} clusters: {found}; get.verdicts has the reasons")
 
 
 def _clusters(fit: Fit, basis: str) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from steadyvelo import _keys, pp
 from steadyvelo._adata._light_copy import light_copy
 from steadyvelo._adata._neighbor_graph import graph_keys, neighbor_params
+from steadyvelo._settings import settings
 from steadyvelo._warnings import SteadyveloWarning
 
 from ._make_fit import make_fit
@@ -66,7 +67,7 @@ def fit_variant(fit: Fit, variant: Variant, basis: str, limits: Limits) -> Fit:
         obsp=graph_keys(adata, key),
         uns=[key or _keys.NEIGHBORS.of(), _keys.SIZE_PARAMS.of()],
     )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), settings.override(verbosity=0):
         warnings.simplefilter("ignore", SteadyveloWarning)
         if variant.other_sizes:
             _change_sizes(copy, fit)

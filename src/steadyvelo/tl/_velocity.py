@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from steadyvelo import _keys
 from steadyvelo._adata._field import check_key_added
 from steadyvelo._adata._fit_params import GIVEN, ErrorChoice, FitOptions
 from steadyvelo._adata._inputs import Inputs
 from steadyvelo._arguments import public
 from steadyvelo._choices import Extremes
+from steadyvelo._log import detail
 from steadyvelo.model import resolve_quantiles
 from steadyvelo.model._ratio import resolve_offset
 
@@ -206,4 +208,8 @@ def velocity(
     )
     options.check()
     with Limits.of_call("fit", max_memory, n_threads, progress) as limits:
-        make_fit(inputs, options, weights, key_added, limits)
+        fit = make_fit(inputs, options, weights, key_added, limits)
+    detail(
+        f"{len(fit.fitted_genes):,} genes are fitted and {int(fit.velocity_genes.sum()):,} of them "
+        f"are velocity genes; var[{_keys.REASON.of(key_added)!r}] has the reason of the others"
+    )
