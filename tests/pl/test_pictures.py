@@ -203,7 +203,7 @@ def test_cells_without_an_arrow_do_not_pull_the_field_to_zero():
         (
             lambda a: sv.pl.phase_portrait(a, ["gene 1", "gene 2"], ax=plt.gca()),
             ValueError,
-            "ax must have an axes for each of 2 genes; it has 1",
+            "ax must have one axes for each of 2 genes; it has 1",
         ),
         (lambda a: sv.pl.phase_portrait(a, "gene 1", color="no"), KeyError, "color='no' is not"),
         (lambda a: sv.pl.velocity_stream(a, basis="umap"), KeyError, "'umap' is not in"),

@@ -59,7 +59,7 @@ def reliability_lines(result: AnnData, basis: str) -> list[str]:
     line = (
         f"{made['determined']:.0%} of the cells have a significant direction on {basis}; "
         f"{made['determined_in_controls']:.1%} do in sign-flipped controls. To get a verdict for "
-        "each cluster, name their column (groupby=, --groupby)."
+        "each cluster, name the column of clusters with groupby= (--groupby)."
     )
     return [line]
 

@@ -51,9 +51,9 @@ def control(
     """Draw the streamlines of the data beside those of a sign-flipped control.
 
     Both are computed in the same way. Patterns that the control also shows are effects of smoothing
-    and projection; only patterns of the left panel that are missing in the right one are evidence
-    of velocities. If directions of the data were tested, all lines of the control are pale, because
-    the cells of a control share no direction.
+    and projection; only patterns that the control does not show can come from velocities. If
+    directions of the data were tested, all lines of the control are pale, because the cells of a
+    control share no direction.
 
     Parameters
     ----------

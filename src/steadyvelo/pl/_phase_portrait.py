@@ -125,7 +125,7 @@ def phase_portrait(
     if ax is None:
         axes = panels(len(names), n_columns, (3.1, 2.9), margin=1.0)
     else:
-        axes = given_axes(ax, len(names), f"an axes for each of {len(names)} genes")
+        axes = given_axes(ax, len(names), f"one axes for each of {len(names)} genes")
     for k, (panel, name) in enumerate(zip(axes, names, strict=True)):
         # if all cells are in the fit, outlines are not useful
         marked = None if in_fit is None or in_fit[k].all() else in_fit[k]

@@ -62,8 +62,8 @@ def velocity_arrows(
     basis, color, velocity_key, ax, components
         As in :func:`steadyvelo.pl.velocity_stream`.
     spacing
-        Least distance between the cells whose arrows are drawn, as share of the larger side of the
-        picture; 0 draws the arrow of every cell.
+        Smallest distance between the cells whose arrows are drawn, as share of the larger side of
+        the picture; 0 draws the arrow of every cell.
     arrow_length
         Length of the longest arrows, as share of that side.
     palette, size, alpha, legend_loc, title, show
