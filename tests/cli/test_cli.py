@@ -108,7 +108,8 @@ def test_the_table_of_all_genes_says_why_each_is_missing(invoke, counts_file, tm
     assert ((table["velocity_reason"] == "") == table["velocity_genes"]).all()
     assert "velocity" not in result.layers
     assert (
-        f"{result.n_vars} of 60 used (not used: {60 - result.n_vars} fewer than 300" in done.stdout
+        f"{result.n_vars} of 60 used; not used: fewer than 300 shared counts ({60 - result.n_vars})"
+        in done.stdout
     )
 
 

@@ -89,7 +89,8 @@ def run(
         verdicts.
     basis
         Embedding for the arrows. ``"auto"`` uses the first usual one in ``obsm`` (``"umap"``,
-        ``"tsne"`` …). If there is none, or if ``"umap"`` is missing, a UMAP is computed by scanpy.
+        ``"tsne"`` …). If there is none, or if ``"umap"`` is named and missing, a UMAP is computed
+        by scanpy.
     min_shared_counts, retain
         Choice of genes; see :func:`steadyvelo.pp.filter_genes`.
     size_factors

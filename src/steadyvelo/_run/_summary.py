@@ -76,4 +76,4 @@ def _reasons(reasons: Any, verb: str) -> str:
     counts = pd.Series(reasons).astype(str).value_counts()
     if counts.empty:
         return ""
-    return f" ({verb}: " + ", ".join(f"{n:,} {reason}" for reason, n in counts.items()) + ")"
+    return f"; {verb}: " + ", ".join(f"{reason} ({n:,})" for reason, n in counts.items())
