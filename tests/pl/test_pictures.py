@@ -210,7 +210,7 @@ def test_cells_without_an_arrow_do_not_pull_the_field_to_zero():
         (
             lambda a: sv.pl.velocity_stream(a, basis="pca", components=(0, 99)),
             ValueError,
-            "ask for",
+            "must be smaller than 10, the number of dimensions",
         ),
     ],
 )
