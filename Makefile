@@ -85,6 +85,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python -p tests/typing
 	$(BIN)/towncrier build --draft --version next > /dev/null
 
 format: $(VENV)/.installed-dev

@@ -16,5 +16,5 @@ def draw_examples(
     if not name.startswith("steadyvelo.pl.") or "Examples" not in lines:
         return
     start = lines.index("Examples") + 2
-    drawn = [line for line in lines[start:] if line.startswith((">>> ", "... "))]
-    lines[start:] = [".. plot::", "   :include-source: true", "", *(f"   {x}" for x in drawn), ""]
+    code = [f"   {line}" for line in lines[start:]]
+    lines[start:] = [".. plot::", "   :include-source: true", "", *code, ""]

@@ -79,8 +79,8 @@ def graphs(draw, n_cells, *, values=None, max_degree=6):
 
 
 @st.composite
-def instruments(draw, *, batches=False, exact=False, cells=(2, 12), genes=(1, 40)):
-    """Draw instruments and counts of some cells and genes, each cell of a batch where asked.
+def instruments(draw, *, samples=False, exact=False, cells=(2, 12), genes=(1, 40)):
+    """Draw instruments and counts of some cells and genes, each cell of a sample where asked.
 
     With `exact`, sums of their products do not depend on the order in which they are taken.
     """
@@ -95,7 +95,7 @@ def instruments(draw, *, batches=False, exact=False, cells=(2, 12), genes=(1, 40
         scales = draw(hnp.arrays(np.float64, scales, elements=st.floats(0.25, 4)))
     s, u = (draw(counts(shape, dtype=np.int8)) for _ in "su")
     scaled = (np.float32(x * d[:, None]) for x, d in zip((s, u), scales.T, strict=True))
-    numbers = draw(group_codes(shape[0])) if batches else None
+    numbers = draw(group_codes(shape[0])) if samples else None
     return Instruments(h, h0, *scaled, scales, numbers)
 
 
@@ -103,7 +103,7 @@ def of_cells(made, rows):
     """Return the instruments of some of the cells, or of all in another order."""
     return Instruments(
         *(x[rows] for x in (made.h, made.h0, made.spliced, made.unspliced, made.scales)),
-        None if made.batches is None else made.batches[rows],
+        None if made.samples is None else made.samples[rows],
     )
 
 

@@ -124,7 +124,7 @@ def test_the_table_of_all_genes_says_why_each_is_missing(invoke, counts_file, tm
         (["counts.h5ad", "--out", "r.h5ad", "--spliced", "mature"], "no 'mature'"),
         (["counts.h5ad", "--out", "r.h5ad", "--basis", "tsne"], "basis='tsne'"),
         (["counts.h5ad", "--out", "r.h5ad", "--n-neighbors", "900"], "cannot have 900 neighbours"),
-        (["counts.h5ad", "--out", "r.h5ad", "--color", "none"], "color='none' is not in adata.obs"),
+        (["counts.h5ad", "--out", "r.h5ad", "--color", "no"], "color='no' is not in adata.obs"),
         (["counts.h5ad", "--out", "r.h5ad", "--spliced-size", "none"], "no 'none'"),
     ],
 )

@@ -195,7 +195,7 @@ def test_no_block_is_made_of_what_cannot_be_read():
     class Rows(list):
         shape = (2, 2)
 
-    with pytest.raises(TypeError, match=r"blocks cannot be made of Rows\."):
+    with pytest.raises(TypeError, match=r"cannot make blocks of a Rows\."):
         _gather.block_of_columns(Rows(), np.arange(2))
 
 

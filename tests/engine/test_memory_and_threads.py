@@ -22,7 +22,9 @@ def test_blocks_shrink_with_the_memory_allowed():
     assert genes_per_block(1000, max_memory=1e9) == 128
     assert genes_per_block(20_000, max_memory=1e9) == 512
     assert genes_per_block(1_000_000, max_memory=1e9) == 83
-    with pytest.raises(MemoryError, match=r"1,000,000 cells needs 12 MB and 1 MB are allowed"):
+    with pytest.raises(
+        MemoryError, match=r"1,000,000 cells needs 12 MB of memory, and 1 MB are allowed"
+    ):
         genes_per_block(1_000_000, max_memory=1e6)
 
 

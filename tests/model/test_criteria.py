@@ -6,6 +6,8 @@ import numpy as np
 
 from steadyvelo.model import gene_criteria
 
+NO_CELLS = "no cell has a weight above 0 in the fit"
+
 
 def test_every_criterion_has_its_column_and_the_deepest_cause_is_the_reason():
     criteria = gene_criteria(
@@ -14,7 +16,7 @@ def test_every_criterion_has_its_column_and_the_deepest_cause_is_the_reason():
         spliced_max=np.array([1.0, 1, 1, 0, 1, 1, 1]),
         unspliced_max=np.array([1.0, 1, 1, 1, 0, 1, 1]),
         highly_variable=np.array([1, 1, 1, 1, 1, 1, 0], dtype=bool),
-        no_fit=np.array(["", "", "", "", "", "no cell has weight in the fit", ""], dtype=object),
+        no_fit=np.array(["", "", "", "", "", NO_CELLS, ""], dtype=object),
     )
     assert criteria.reason.tolist() == [
         "",
@@ -22,7 +24,7 @@ def test_every_criterion_has_its_column_and_the_deepest_cause_is_the_reason():
         "gamma is not above 0.01",
         "no spliced counts",
         "no unspliced counts",
-        "no cell has weight in the fit",
+        NO_CELLS,
         "not highly variable",
     ]
     assert criteria.velocity_genes.tolist() == [True] + [False] * 6

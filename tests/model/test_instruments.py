@@ -33,10 +33,10 @@ def instruments(smoother, spliced, weights):
     return (weights * smoothed) @ smoother, weights.astype(float) @ smoother, smoothed
 
 
-def weighing(h, h0, spliced, unspliced, scales, batches=None):
+def weighing(h, h0, spliced, unspliced, scales, samples=None):
     """Instruments of arrays whose rows are genes."""
     rows = (np.ascontiguousarray(x.T) for x in (h, h0, spliced, unspliced, scales))
-    return Instruments(*rows, batches)
+    return Instruments(*rows, samples)
 
 
 def backwards(work):
@@ -156,7 +156,7 @@ def test_few_molecules_have_an_interval_and_no_standard_error():
     assert np.isfinite(found.high[few & (found.gamma > 0)]).any()
 
 
-def test_batches_of_one_cell_are_cells_less_their_leverage():
+def test_samples_of_one_cell_are_cells_less_their_leverage():
     smoother, s, u, scales, weights = example(6)
     h, h0, _ = instruments(smoother, s, weights)
     alone = weighing(h, h0, s, u, scales, np.arange(s.shape[1])).errors(centred=False)
@@ -167,16 +167,16 @@ def test_batches_of_one_cell_are_cells_less_their_leverage():
     assert (alone.effective_cells == s.shape[1]).all()
 
 
-def test_batches_that_differ_widen_the_errors():
+def test_samples_that_differ_widen_the_errors():
     generator = np.random.default_rng(7)
-    batches = np.repeat(np.arange(6), 200)
-    ratio = np.exp(generator.normal(0, 0.3, 6))[batches]
+    samples = np.repeat(np.arange(6), 200)
+    ratio = np.exp(generator.normal(0, 0.3, 6))[samples]
     s = generator.poisson(5.0, (1, 1200)).astype(np.float32)
     u = generator.poisson(5.0 * ratio, (1, 1200)).astype(np.float32)
     h = np.full((1, 1200), 5.0)
     scales = np.ones((2, 1200))
     cells = weighing(h, h, s, u, scales).errors(centred=False)
-    between = weighing(h, h, s, u, scales, batches).errors(centred=False)
+    between = weighing(h, h, s, u, scales, samples).errors(centred=False)
     assert between.se[0] > 3 * cells.se[0]
     assert between.high[0] - between.low[0] > 3 * (cells.high[0] - cells.low[0])
 
@@ -242,17 +242,17 @@ def test_without_instruments_of_the_offset_it_is_not_tested():
         np.testing.assert_allclose(getattr(one, name), getattr(both, name), rtol=1e-10)
 
 
-@pytest.mark.parametrize("n_batches", [3, 6, 12])
-def test_intervals_over_batches_cover_a_ratio_that_differs_between_them(n_batches):
-    generator = np.random.default_rng(n_batches)
+@pytest.mark.parametrize("n_samples", [3, 6, 12])
+def test_intervals_over_samples_cover_a_ratio_that_differs_between_them(n_samples):
+    generator = np.random.default_rng(n_samples)
     n_genes, n_cells = 600, 240
-    batches = np.arange(n_cells) % n_batches
+    samples = np.arange(n_cells) % n_samples
     level = generator.gamma(3.0, 4.0, (n_genes, n_cells))
-    ratio = 0.5 * np.exp(generator.normal(-0.02, 0.2, (n_genes, n_batches)))
+    ratio = 0.5 * np.exp(generator.normal(-0.02, 0.2, (n_genes, n_samples)))
     spliced = generator.poisson(level).astype(float)
-    unspliced = generator.poisson(ratio[:, batches] * level).astype(float)
+    unspliced = generator.poisson(ratio[:, samples] * level).astype(float)
     scales = np.ones((2, n_cells))
-    made = weighing(level, np.ones_like(level), spliced, unspliced, scales, batches)
+    made = weighing(level, np.ones_like(level), spliced, unspliced, scales, samples)
     errors = made.errors(centred=False)
     assert np.isfinite(errors.high).all()
     covered = ((errors.low <= 0.5) & (errors.high >= 0.5)).mean()

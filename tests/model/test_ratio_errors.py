@@ -24,7 +24,7 @@ def assert_equal_errors(found, expected):
 
 @settings(max_examples=40, deadline=None)
 @given(
-    made=instruments() | instruments(batches=True),
+    made=instruments() | instruments(samples=True),
     centred=st.booleans(),
     levels=st.tuples(LEVELS, LEVELS),
 )
@@ -41,9 +41,9 @@ def test_an_interval_holds_its_estimate_and_widens_with_its_level(made, centred,
 
 
 @settings(max_examples=40, deadline=None)
-@given(data=st.data(), batches=st.booleans())
-def test_no_order_of_the_cells_and_no_split_of_them_moves_an_interval(data, batches):
-    made = data.draw(instruments(batches=batches, exact=True))
+@given(data=st.data(), samples=st.booleans())
+def test_no_order_of_the_cells_and_no_split_of_them_moves_an_interval(data, samples):
+    made = data.draw(instruments(samples=samples, exact=True))
     expected = made.errors(centred=False)
     order = data.draw(permutations(len(made.h)))
     assert_equal_errors(of_cells(made, order).errors(centred=False), expected)

@@ -26,9 +26,9 @@ ROUNDING = 1e-4
 
 
 @settings(max_examples=60, deadline=None)
-@given(data=st.data(), centred=st.booleans(), batches=st.booleans())
-def test_sums_over_parts_of_the_cells_add_to_the_whole(data, centred, batches):
-    made = data.draw(instruments(batches=batches))
+@given(data=st.data(), centred=st.booleans(), samples=st.booleans())
+def test_sums_over_parts_of_the_cells_add_to_the_whole(data, centred, samples):
+    made = data.draw(instruments(samples=samples))
     cut = data.draw(st.integers(1, len(made.h) - 1))
     parts = of_cells(made, slice(cut)), of_cells(made, slice(cut, None))
     whole, means = made.means(), parts[0].means() + parts[1].means()
@@ -37,21 +37,21 @@ def test_sums_over_parts_of_the_cells_add_to_the_whole(data, centred, batches):
     for by in (centring, None):
         added = parts[0].scores(by) + parts[1].scores(by)
         assert added.centring is by
-        if batches:
-            # the sums of a batch are those of its cells, whichever part has them
-            n_batches = made.batches.max() + 1
-            assert added.n_batches == n_batches
-            members = (made.batches == np.arange(n_batches)[:, None]).astype(float)
+        if samples:
+            # the sums of a sample are those of its cells, whichever part has them
+            n_samples = made.samples.max() + 1
+            assert added.n_samples == n_samples
+            members = (made.samples == np.arange(n_samples)[:, None]).astype(float)
             if by is None:
                 expected = members @ (made.h.astype(float) * made.spliced)
-                np.testing.assert_allclose(added.batch_spliced, expected, atol=1e-9)
+                np.testing.assert_allclose(added.sample_spliced, expected, atol=1e-9)
         assert_equal_sums(added, made.scores(by), ROUNDING)
 
 
 @settings(max_examples=40, deadline=None)
-@given(data=st.data(), centred=st.booleans(), batches=st.booleans())
-def test_no_order_of_the_cells_matters(data, centred, batches):
-    made = data.draw(instruments(batches=batches))
+@given(data=st.data(), centred=st.booleans(), samples=st.booleans())
+def test_no_order_of_the_cells_matters(data, centred, samples):
+    made = data.draw(instruments(samples=samples))
     order = data.draw(permutations(len(made.h)))
     turned = of_cells(made, order)
     assert_equal_sums(turned.sums(centred=centred), made.sums(centred=centred), ROUNDING)
@@ -66,7 +66,7 @@ def test_no_order_of_the_cells_matters(data, centred, batches):
 
 
 @settings(max_examples=60, deadline=None)
-@given(made=instruments() | instruments(batches=True), centred=st.booleans(), data=st.data())
+@given(made=instruments() | instruments(samples=True), centred=st.booleans(), data=st.data())
 def test_in_other_units_ratios_and_errors_are_in_those_units(made, centred, data):
     # by powers of two nothing is rounded otherwise
     u, s, h, h0 = (2.0 ** data.draw(st.integers(-3, 3)) for _ in range(4))
@@ -88,7 +88,7 @@ def test_in_other_units_ratios_and_errors_are_in_those_units(made, centred, data
 
 
 @settings(max_examples=20, deadline=None)
-@given(made=instruments() | instruments(batches=True), centred=st.booleans())
+@given(made=instruments() | instruments(samples=True), centred=st.booleans())
 def test_arrays_in_float32_are_summed_in_float64(made, centred):
     wide = {name: getattr(made, name).astype(float) for name in ("h", "h0", "spliced", "unspliced")}
     expected = replace(made, **wide).sums(centred=centred)

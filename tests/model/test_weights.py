@@ -108,8 +108,8 @@ def test_given_quantiles_are_honoured_through_the_origin_too():
 @pytest.mark.parametrize(
     ("quantiles", "message"),
     [
-        ((None, None), "leaves no cell"),
-        ((5, 95), "must lie in .*95th percentile; got 5"),
+        ((None, None), "selects no cells"),
+        ((5, 95), "must be in .*95th percentile; got 5"),
         ((0.9, 0.1), "must not be above"),
         (0.95, "must be a pair"),
         ((0.1, 0.5, 0.9), "must be a pair"),

@@ -24,10 +24,7 @@ __all__ = [
     "check_adata",
     "check_counts",
     "check_key",
-    "check_level",
-    "check_positive",
     "check_sparse",
-    "check_whole_number",
     "is_integer",
     "listed",
     "one_of",
@@ -63,31 +60,6 @@ def one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
     """Refuse a value that is none of the choices."""
     if not any(value is choice or value == choice for choice in choices):
         msg = f"{name} must be one of {', '.join(map(repr, choices))}; it is {value!r}."
-        raise ValueError(msg)
-
-
-def check_whole_number(name: str, value: object, *, least: int | None = None) -> None:
-    """Refuse what is no whole number, or one under the least."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        msg = f"{name} must be a whole number; it is {value!r}."
-        raise TypeError(msg)
-    if least is not None and value < least:
-        msg = f"{name} must be at least {least}; it is {value!r}."
-        raise ValueError(msg)
-
-
-def check_positive(name: str, value: float) -> None:
-    """Refuse what is not positive and finite."""
-    if not (np.isfinite(value) and value > 0):
-        msg = f"{name} must be positive and finite; it is {value}."
-        raise ValueError(msg)
-
-
-def check_level(level: object) -> None:
-    """Refuse a level of intervals and tests that is no probability between 0 and 1."""
-    number = isinstance(level, (float, int, np.floating, np.integer))
-    if not (number and 0 < level < 1):  # type: ignore[operator]
-        msg = f"level must lie between 0 and 1, as 0.95 for a 95 % interval; it is {level}."
         raise ValueError(msg)
 
 

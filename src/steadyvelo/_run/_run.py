@@ -144,7 +144,7 @@ def run(
     >>> result.obsm["velocity_pca"].shape == result.obsm["X_pca"].shape
     True
     >>> list(sv.get.verdicts(result).index)
-    ['branch 1', 'branch 2', 'trunk']
+    ['fork', 'middle 1', 'middle 2', 'root', 'tip 1', 'tip 2']
     """
     choice = GeneChoice(
         min_shared_counts=min_shared_counts,

@@ -107,7 +107,7 @@ def _write_beside(
             write(
                 result,
                 path,
-                groupby=judged,
+                groupby=judged or "auto",
                 basis=basis,
                 title=f"RNA velocity of {named.stem.removesuffix('_report')}",
                 max_memory=options.get("max_memory"),

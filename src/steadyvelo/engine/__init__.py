@@ -1,9 +1,9 @@
-"""How a computation is cut into gene blocks and run, in threads of this process.
+"""How a computation is divided into gene blocks and run in threads of this process.
 
-Arrays and sparse matrices in and out; nothing here knows AnnData. A block is the smoothed
-spliced and unspliced abundance of all cells for some genes. Whatever is wanted of the data
-(fits, layers, edge sums) is taken from one block before the next is made, so that no dense
-array of cells × genes is needed.
+The inputs and results are arrays and sparse matrices; this package uses no AnnData. A block has the
+smoothed spliced and unspliced abundances of all cells for some genes. Fits, layers and sums over
+edges are computed from one block before the next is made, so no dense array of cells × genes is
+needed.
 """
 
 from ._comparison import fit_groups

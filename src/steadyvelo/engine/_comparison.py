@@ -1,4 +1,4 @@
-"""Ratios of groups of cells over gene blocks."""
+"""Ratios of groups of cells, over gene blocks."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def fit_groups(
     n_threads: int = 1,
     progress: Progress | None = None,
 ) -> GroupRatios:
-    """Fit every gene in every group of cells, each by its rule; all with one offset mode.
+    """Fit every gene in every group of cells, each group by its rule; all have one offset mode.
 
-    `samples` are numbers of the cells' samples, shape (cells,); None means independent cells.
+    `samples` are the numbers of the cells' samples, shape (cells,); None if cells are independent.
     """
     if samples is not None:
         samples = samples[source.order.cell_of_row]

@@ -1,4 +1,4 @@
-"""How large the velocity of a cell is, and how well it agrees with what lies around the cell."""
+"""Lengths of velocities, and their correlations with neighbours and with transitions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["velocity_agreement"]
 
-# what float32 rounding leaves of constant values is no spread
+# a relative variance below this is float32 rounding of constant values
 _ROUNDING = 1e-10
 
 
@@ -30,9 +30,9 @@ def velocity_agreement(
     *,
     n_threads: int = 1,
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
-    r"""Return length, agreement with neighbours and agreement with transitions of velocities.
+    r"""Return lengths of velocities, and their confidence from neighbours and from transitions.
 
-    Over genes, with :math:`\rho` the Pearson correlation:
+    Over genes, with the Pearson correlation :math:`\rho`, these are:
 
     .. math::
         \lVert v_i - \bar v_i \rVert, \qquad
@@ -40,8 +40,8 @@ def velocity_agreement(
         \rho\Bigl(v_i, \textstyle\sum_j T_{ij} (x_j - x_i)\Bigr)
 
     Each block has x and v of some genes, float32, shape (cells, genes). `neighbors` is the CSR
-    pattern of N, `transitions` the CSR triple of T, float32. NaN for cells without neighbours or
-    transitions, or where a side is constant over genes.
+    pattern of N, `transitions` the CSR triple of T, float32. Correlations are NaN for cells without
+    neighbours or transitions, or if one side is constant over genes.
     """
     indptr, indices = neighbors
     n_cells, n_genes = len(indptr) - 1, 0
@@ -74,6 +74,6 @@ def velocity_agreement(
 
 
 def _spread(sums: Float64Array, squares: Float64Array, n_genes: int) -> Float64Array:
-    """Return sums of squares around the mean; NaN where there is no spread."""
+    """Return sums of squares around the mean; NaN if values are constant."""
     spread = squares - sums * sums / n_genes
     return np.where(spread > _ROUNDING * squares, spread, np.nan)

@@ -1,4 +1,4 @@
-"""What containers and batch systems allow this process, which the machine's own numbers hide."""
+"""Memory and processors that containers and job schedulers allow, less than the machine has."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _OWN = Path("/proc/self/cgroup")
 
 
 def memory_left() -> int | None:
-    """Return the fewest bytes that a group this process is in may still take; None for no limit.
+    """Return the bytes that the control groups of this process still allow; None for no limit.
 
-    What the system keeps of files and would give back counts as left.
+    Memory of cached files counts as free, because the system releases it when needed.
     """
     left = []
     for folder in _folders("memory"):
@@ -34,7 +34,7 @@ def memory_left() -> int | None:
 
 
 def processors_allowed() -> int | None:
-    """Return the processors' time that a group may use, rounded up; None for no limit."""
+    """Return the number of processors that the groups allow, rounded up; None for no limit."""
     allowed = []
     for folder in _folders("cpu"):
         new = _text(folder / "cpu.max").split()
@@ -48,7 +48,7 @@ def processors_allowed() -> int | None:
 
 
 def _folders(controller: str) -> Iterator[Path]:
-    """Yield the folders of the groups this process is in, each with those that hold it."""
+    """Yield the folders of this process's control groups, each followed by its parent folders."""
     for line in _text(_OWN).splitlines():
         number, controllers, path = line.split(":", 2)
         if number == "0":
@@ -63,7 +63,7 @@ def _folders(controller: str) -> Iterator[Path]:
 
 
 def _text(path: Path) -> str:
-    """Return what a file holds; nothing where there is no such file."""
+    """Return the text of a file; an empty string if it does not exist."""
     return path.read_text().strip() if path.is_file() else ""
 
 

@@ -1,15 +1,15 @@
-r"""Errors from instruments of other cells and other genes.
+r"""Errors from instruments that are computed from other cells and other genes.
 
-Instruments that are made of the counts they weigh know too much: a cell with many unspliced
-molecules by chance is more often among the extreme ones, and a cell's neighbours are those that
-share its noise. That biases γ and its error. So genes and cells are cut in two. Neighbours for the
-genes of one half are found from the genes of the other. For the cells c of one half, smoothed
-values a and weights m come from the cells of the other, and
+If instruments are computed from the same counts to which they apply, γ and its error are biased: a
+cell with many unspliced molecules by chance is more often an extreme cell, and a cell's neighbours
+are cells with similar noise. So genes and cells are split into two folds each. Neighbours for the
+genes of one fold are found from the genes of the other fold. For the cells c of one fold, smoothed
+values a and weights m are computed from the cells of the other fold, and
 
 .. math:: h_c = \sum_i W_{ic} m_i a_i, \qquad h^0_c = \sum_i W_{ic} m_i
 
-share no count with :math:`\tilde u_c` and :math:`\tilde s_c`. Instruments are averaged over several
-cuts, and then γ is estimated once. (Averages of intervals cover too much.)
+do not depend on :math:`\tilde u_c` and :math:`\tilde s_c`. Instruments are averaged over several
+splits, and then γ is estimated once. (Averages of intervals cover too much.)
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ _GENES_PER_TASK = 16
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One way to cut genes and cells in two.
+    """One random split of genes and cells into two folds each.
 
     Attributes
     ----------
     gene_fold, cell_fold
         0 or 1 for each gene of the source, shape (genes,), and for each cell, shape (cells,).
     graphs
-        The operator W between cells for the genes of fold 0 and of fold 1, each made without
-        these genes.
+        The smoothing operators W between cells for the genes of fold 0 and of fold 1. Each is made
+        without these genes.
     """
 
     gene_fold: NDArray[np.int8]
@@ -60,7 +60,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class CrossFit(Uncertainty):
-    """Instruments that share no count with what they weigh, averaged over splits."""
+    """Instruments that do not depend on the counts to which they apply, averaged over splits."""
 
     splits: list[Split]
 
@@ -74,7 +74,7 @@ class CrossFit(Uncertainty):
         weights: list[NDArray[np.generic]] | None = None,  # noqa: ARG002
         n_threads: int = 1,
     ) -> list[Instruments]:
-        """Return the instruments of a block; the ordinary fits have no part in them."""
+        """Return the instruments of a block, which do not depend on the ordinary fits."""
         sums = np.zeros((2, len(rules), *block.spliced.shape), dtype=np.float32)
         for split in self.splits:
             for fold in (0, 1):
@@ -91,7 +91,7 @@ def _add_fold(
     sums: Float32Array,
     n_threads: int,
 ) -> None:
-    """Add the instruments of the genes of one fold to sums of h and h0, (2, rules, rows, genes)."""
+    """Add instruments of the genes of one fold to the sums of h and h0, (2, rules, rows, genes)."""
     columns = np.flatnonzero(split.gene_fold[block.genes] == fold)
     if len(columns) == 0:
         return
@@ -101,7 +101,7 @@ def _add_fold(
     given, given0, received = np.empty((3, *counts[0].shape), dtype=np.float32)
     for cells in (0, 1):
         responders = split.cell_fold[order.cell_of_row] == cells
-        # cells of the other fold say what those of this one are weighed with
+        # the cells of the other fold determine the weights of this fold's counts
         others = graph.without(responders)
         moments = [others.apply(values, n_threads) for values in counts]
         weigh = partial(weigh_rows, rules, moments, order, block.places[columns], weights)

@@ -1,11 +1,12 @@
-"""In which direction each cell goes on an embedding, with what the counts leave open.
+"""Directions of cells on an embedding, with their errors.
 
-The gene blocks are gone through twice. The first time the steps in expression along every edge are
-summed, which gives the projection M_i of every cell (`_projection.py`). The second time the
-deviations r_c of the neighbours' counts are seen through it: their contributions y_ic = M_i r_c,
-and what their errors are made from, are sums over genes that add block by block
-(`_direction_sums.py`). Here these sums become arrows: the mean of a cell's contributions, and as
-its covariance the spread of the contributions, the errors of the lines and the noise in M_i.
+The gene blocks are processed twice. In the first pass, the steps in expression along every edge are
+summed over genes. They give the projection M_i of every cell (`_projection.py`). In the second
+pass, the projection is applied to the deviations r_c of the neighbours' counts. Their contributions
+y_ic = M_i r_c and the errors are sums over genes, which are added block by block
+(`_direction_sums.py`). This module computes arrows from these sums. An arrow is the mean of a
+cell's contributions. Its covariance has three parts: the spread of the contributions, the errors of
+the lines, and the noise in M_i.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ __all__ = ["Directions", "bytes_per_direction_value", "find_directions"]
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """Arrows of all cells, and their sums over groups of cells.
+    """Arrows of all cells, and their sums over groups.
 
     Attributes
     ----------
@@ -58,16 +59,16 @@ class Directions:
     group_arrows
         Sums of arrows, shape (groups, dimensions).
     group_scores
-        What each raw cell adds to them less what it moves the lines, shape
-        (groups, dimensions, cells): independent between cells.
+        Each cell's contribution to the sums, minus its influence on them through the lines, shape
+        (groups, dimensions, cells). They are independent between cells.
     group_contributions, group_slopes
-        Contributions of the genes to them, and their derivatives by γ of each gene with the sign
-        turned, shape (groups, dimensions, genes).
+        Contributions of the genes to the sums, and their derivatives by γ of each gene with the
+        opposite sign, shape (groups, dimensions, genes).
     gamma_se
         Standard errors of γ, shape (genes,).
     controls
-        Makes the same as `arrows` and `covariances` for every row of signs, one after the other:
-        all of them would take many times the memory.
+        Returns an iterator over the arrows and covariances of each sign-flipped control. All
+        controls at once would need many times the memory.
     """
 
     arrows: Float64Array
@@ -82,7 +83,7 @@ class Directions:
 
 
 def bytes_per_direction_value(n_dims: int) -> int:
-    """Return what a value of a block takes with all that is made of it for each dimension."""
+    """Return the bytes that a value of a block needs, with all arrays that are made of it."""
     return 40 + 30 * n_dims
 
 
@@ -104,22 +105,22 @@ def find_directions(
     Parameters
     ----------
     source
-        Counts of the genes that enter, with ``keep_counts=True``.
+        Counts of the genes to use, with ``keep_counts=True``.
     errors
-        The splits, and how errors of the lines are found.
+        The splits, and the method for errors of the lines.
     rule, lines
-        How the genes were fitted, and with what result.
+        The rule by which genes were fitted, and the fitted lines.
     embedding
         Float64, shape (cells, dimensions).
     groups
-        Number of each cell's group, −1 for none, shape (cells,).
+        Number of each cell's group, shape (cells,); −1 for cells without a group.
     signs
-        Random signs by which deviations are turned for a control, shape (controls, cells).
+        Random signs of the sign-flipped controls, shape (controls, cells).
     """
     rows = source.order.cell_of_row
 
     def blocks(first: float) -> Iterator[MomentBlock]:
-        """Make all blocks of one of the two passes; `first` is the share done before it."""
+        """Make all blocks of one pass; `first` is the share of the work done before it."""
         report = None if progress is None else lambda done: progress(first + done / 2)
         return source.blocks(genes_per_block, n_threads, report)
 
@@ -158,7 +159,7 @@ def _projections(
 
 
 def _directions(problem: DirectionProblem, sums: DirectionSums, order: CellOrder) -> Directions:
-    """Return what sums over all genes say, in the order of the cells."""
+    """Return directions from sums over all genes, in the order of the cells."""
     row = order.row_of_cell
     mean_of = partial(_mean_contributions, *_edges(problem), sums.contributions, problem.n_threads)
     arrows, covariances, n_contributions = mean_of(np.ones(len(row), dtype=np.int8))
@@ -187,7 +188,7 @@ def _directions(problem: DirectionProblem, sums: DirectionSums, order: CellOrder
 
 
 def _edges(problem: DirectionProblem) -> Pattern:
-    """Return where the edges of each row begin in every fold graph, and the cells they lead to."""
+    """Return the first edge of each row in every fold graph, and the cells at the ends of edges."""
     graphs = [projection.fold_graph.graph for projection in problem.projections]
     starts = [
         graph.indptr + edges.start for graph, edges in zip(graphs, problem.edges(), strict=True)
@@ -202,7 +203,7 @@ def _mean_contributions(
     n_threads: int,
     signs: NDArray[np.int8],
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Return arrows, their spread and numbers of contributions, each with the sign of its cell."""
+    """Return arrows, their covariances and numbers of contributions, with the cells' signs."""
     n_rows, n_dims = len(signs), contributions.shape[1]
     out = np.empty((n_rows, n_dims)), np.empty((n_rows, n_dims, n_dims)), np.empty(n_rows)
     work = partial(mean_contributions, indptr, indices, contributions, signs, *out)
@@ -211,20 +212,21 @@ def _mean_contributions(
 
 
 def _noise_of_projections(problem: DirectionProblem, sums: DirectionSums) -> Float64Array:
-    """Return what the noise in M adds to the covariance of every arrow."""
+    """Return the covariance of every arrow that is due to the noise in M."""
     total = np.zeros_like(sums.line_errors)
     for projection, edges, chance in zip(
         problem.projections, problem.edges(), sums.chance, strict=True
     ):
         total += projection.noise(sums.noise_along[edges], chance, problem.n_threads)
-    # over splits as if each had noise of its own: they share counts, but the noise of one cell
-    # turns its contribution and its part in M against each other, and that is not counted either
+    # The noise of all splits is added as if it were independent, although they share counts. This
+    # is compensated in part: noise in a cell's counts changes its contribution and M in opposite
+    # directions, which is not modelled either.
     total[np.linalg.eigvalsh(total)[:, 0] < 0] = 0.0
     return total
 
 
 def _group_scores(problem: DirectionProblem, contributions: Float32Array) -> Float64Array:
-    """Return what each raw cell adds to the sum of every group, (groups × dimensions, rows)."""
+    """Return each cell's contribution to the sum of every group, (groups × dimensions, rows)."""
     n_groups, n_rows = problem.groups.shape
     out = np.zeros((n_groups, problem.n_dims, n_rows))
     for projection, edges in zip(problem.projections, problem.edges(), strict=True):

@@ -1,20 +1,21 @@
-"""What the counts of a block of genes contribute to the arrows of all cells.
+"""Contributions of the genes of a block to the arrows of all cells.
 
-The deviation of a neighbour's counts from the fitted lines, r_c = ũ_c − γ s̃_c − o, is one noisy
-look at the velocity of cell i. Seen through the projection M_i it is a small arrow on the
-embedding, the contribution y_ic = M_i r_c of the contributing cell c; the arrow of cell i is the
-mean over its neighbours c. Because M_i r_c = Σ_g M_ig r_cg, contributions are sums over genes, and
-so is all that their errors are made from:
+The deviation of a cell's counts from the fitted lines, r_c = ũ_c − γ s̃_c − o, is a noisy estimate
+of the velocity of each cell i that has c as a neighbour. The projection M_i maps it to the
+embedding. This gives the contribution y_ic = M_i r_c of cell c to the arrow of cell i, and the
+arrow is the mean of the contributions of the neighbours. Because M_i r_c = Σ_g M_ig r_cg,
+contributions are sums over genes. Their errors are computed from sums over genes, too:
 
-- the spread of y_ic over the neighbours is the error that the counts leave in their mean;
-- with D_g and H_g, the derivatives of the arrow by γ and by the offset of a gene, the errors of the
-  lines add Σ_g D_g D_gᵀ σ_γ² + (H_g D_gᵀ + D_g H_gᵀ) σ_oγ + H_g H_gᵀ σ_o². Here both derivatives
-  have the sign turned: a steeper line makes a smaller deviation;
-- a raw cell moves the lines of all genes, by ψ_cg and ω_cg, and with them the arrows of a cluster
-  by Σ_g (G_g ψ_cg + H_g ω_cg), G and H summed over the cluster;
-- a control turns the deviations of every cell by one sign, and with them y_ic and those movements.
+- the variance of y_ic over the neighbours gives the error of the mean that is due to the counts;
+- the errors of the lines add Σ_g D_g D_gᵀ σ_γ² + (H_g D_gᵀ + D_g H_gᵀ) σ_oγ + H_g H_gᵀ σ_o², where
+  D_g and H_g are the derivatives of the arrow by γ and by the offset of a gene. Both have the
+  opposite sign here, because a steeper line makes deviations smaller;
+- the counts of a cell also influence the lines of all genes, by ψ_cg and ω_cg, and thereby the
+  arrows of a cluster by Σ_g (G_g ψ_cg + H_g ω_cg), where G and H are sums over the cluster;
+- a sign-flipped control multiplies the deviations of every cell by one sign. This changes the sign
+  of y_ic and of these influences.
 
-So :class:`DirectionSums` of one block are made from this block alone, and those of two blocks add.
+:class:`DirectionSums` of one block need this block only, and those of different blocks are added.
 """
 
 from __future__ import annotations
@@ -45,18 +46,18 @@ __all__ = ["DirectionProblem", "DirectionSums"]
 
 @dataclass(frozen=True, eq=False)
 class DirectionProblem:
-    """What is the same for all genes; rows are in the order of the source.
+    """Data that are the same for all genes; rows are in the order of the source.
 
     Attributes
     ----------
     projections
-        M for the genes of each fold in each split.
+        Projections M for the genes of each fold in each split.
     lines
         The fitted lines of all genes.
     groups
-        1 where a cell is in a group, shape (groups, rows).
+        A matrix with 1 where a cell belongs to a group, shape (groups, rows).
     signs
-        Signs of the controls, shape (controls, rows).
+        Signs of the sign-flipped controls, shape (controls, rows).
     """
 
     projections: list[Projection]
@@ -67,20 +68,20 @@ class DirectionProblem:
 
     @property
     def n_dims(self) -> int:
-        """Dimensions of the embedding."""
+        """Number of dimensions of the embedding."""
         return self.projections[0].n_dims
 
     def edges(self) -> list[slice]:
-        """Return the places of the edges of each projection among the edges of all."""
+        """Return the slice of each projection's edges in the array of all edges."""
         n_edges = [projection.fold_graph.n_edges for projection in self.projections]
         return [slice(*ends) for ends in pairwise(np.cumsum([0, *n_edges]).tolist())]
 
     def by_group(self, values: Float32Array) -> Float32Array:
-        """Sum an array of shape (dimensions, rows, genes) to (groups, dimensions, genes)."""
+        """Sum (dimensions, rows, genes) over each group's rows to (groups, dimensions, genes)."""
         return np.stack([self.groups @ part for part in values], axis=1)
 
     def among_all_genes(self, values: Float32Array, block: MomentBlock) -> Float32Array:
-        """Return the values of a block's genes in an array for all genes, 0 for the others."""
+        """Return values of a block's genes in an array of all genes, with 0 for the other genes."""
         out = np.zeros((*values.shape[:-1], len(self.lines.gamma)), dtype=np.float32)
         out[..., block.genes] = values
         return out
@@ -88,32 +89,33 @@ class DirectionProblem:
 
 @dataclass(eq=False)
 class DirectionSums:
-    """Sums over genes from which directions are made.
+    """Sums over genes from which directions are computed.
 
     Attributes
     ----------
     contributions
-        y_ic of the cell c at the end of every edge, float32, shape (edges of all fold graphs,
-        dimensions).
+        Contribution y_ic of the cell c at the end of every edge, float32, shape (edges of all fold
+        graphs, dimensions).
     noise_along
-        How far the spliced counts of that cell are off their neighbours, times the velocity seen by
-        the other fold of cells, float32, shape (edges of all fold graphs,).
+        Deviation of that cell's spliced counts from the mean of its neighbours, multiplied by the
+        velocity that the other fold of cells gives, float32, shape (edges of all fold graphs,).
     chance
-        What the noise of that velocity adds to their variance, shape (fold graphs, folds, rows).
+        Variance of `noise_along` that is due to the noise of that velocity, shape (fold graphs,
+        folds, rows).
     line_errors
-        What the errors of the lines add to the covariance of every arrow, shape
-        (rows, dimensions, dimensions).
+        Covariance of every arrow that is due to the errors of the lines, shape (rows, dimensions,
+        dimensions).
     control_shifts
-        What lines fitted to the turned deviations of a control add to every arrow, shape
-        (controls, rows, dimensions).
+        Change of every arrow that is due to the refit of the lines to a control, shape (controls,
+        rows, dimensions).
     group_moved
-        How each raw cell moves the summed arrow of every group through the lines, shape
+        Influence of each cell's counts on the summed arrow of every group through the lines, shape
         (groups, dimensions, rows).
     group_contributions, group_slopes
-        Each gene's part of the summed arrows, and their derivatives by its γ with the sign turned,
-        float32, shape (groups, dimensions, genes); 0 for the genes of other blocks.
+        Each gene's part of the summed arrows, and their derivatives by its γ with the opposite
+        sign, float32, shape (groups, dimensions, genes); 0 for genes of other blocks.
     gamma_se
-        Standard errors of γ, float32, shape (genes,); 0 for the genes of other blocks.
+        Standard errors of γ, float32, shape (genes,); 0 for genes of other blocks.
     """
 
     contributions: Float32Array
@@ -130,12 +132,12 @@ class DirectionSums:
     def of_block(
         cls, problem: DirectionProblem, block: MomentBlock, influences: Influences
     ) -> DirectionSums:
-        """Take the sums over the genes of a block, whose lines cells move by `influences`."""
+        """Compute the sums over the genes of a block from the cells' `influences` on its lines."""
         edges = problem.edges()
         contributions = np.zeros((edges[-1].stop, problem.n_dims), dtype=np.float32)
         noise_along = np.zeros(edges[-1].stop, dtype=np.float32)
         chance = np.zeros((len(edges), 2, len(block.spliced)))
-        # of each gene the part in every arrow, and the derivatives by γ and by the offset
+        # for each gene its part of every arrow, and the derivatives by γ and by the offset
         arrows = np.zeros((3, problem.n_dims, *block.spliced.shape), dtype=np.float32)
         deviations = block.deviation(*problem.lines.of(block.genes), problem.n_threads)
         for projection, places, by_chance in zip(problem.projections, edges, chance, strict=True):
@@ -160,7 +162,7 @@ class DirectionSums:
         )
 
     def __iadd__(self, other: Self) -> Self:
-        """Add the sums of other genes in place: those of all edges take much memory."""
+        """Add the sums of other genes in place, because arrays of all edges are large."""
         for field in fields(self):
             total = getattr(self, field.name)
             total += getattr(other, field.name)
@@ -170,7 +172,7 @@ class DirectionSums:
 def _line_errors(
     slopes: Float32Array, offsets: Float32Array, influences: Influences
 ) -> Float64Array:
-    """Return what the errors of the lines add to the covariance of every arrow."""
+    """Return the covariance of every arrow that is due to the errors of the lines."""
     psi, omega = influences
     slope_variance, covariance, offset_variance = (
         np.einsum("gc,gc->g", x, y, dtype=np.float64)
@@ -190,7 +192,7 @@ def _line_errors(
 def _control_shifts(
     slopes: Float32Array, offsets: Float32Array, influences: Influences, signs: NDArray[np.int8]
 ) -> Float64Array:
-    """Return what lines fitted to the deviations of each control add to every arrow."""
+    """Return the change of every arrow by the refit of the lines to each control."""
     turned = signs.T.astype(np.float32)
     by_slope, by_offset = (moved @ turned for moved in influences)
     out = np.empty((len(signs), *slopes.shape[1::-1]))
@@ -209,7 +211,7 @@ def _add_fold_graph(
     arrows: Float32Array,
     n_threads: int,
 ) -> None:
-    """Add what the genes of one fold contribute along the edges of their graph."""
+    """Add the contributions of the genes of one fold along the edges of their graph."""
     fold_graph = projection.fold_graph
     columns = np.flatnonzero(fold_graph.genes[block.genes])
     if len(columns) == 0:
@@ -219,7 +221,7 @@ def _add_fold_graph(
         [mean.apply(values, n_threads) for mean in fold_graph.means]
         for values in (spliced, deviations)
     )
-    # what counts are off their neighbours in the same fold, which leave a cell itself out
+    # deviations from the mean of neighbours in the same fold, which excludes the cell itself
     noise = [spliced - mean for mean in means]
     spread, deviation_spread = (
         [mean.apply(x * x, n_threads) for mean, x in zip(fold_graph.means, values, strict=True)]
@@ -229,11 +231,11 @@ def _add_fold_graph(
     parts, slopes, offsets = arrows
 
     def add(fold: int, *arguments: Float32Array) -> None:
-        """Add products with the counts of the cells of a fold to the edges that end in them."""
+        """Add products with counts of the cells of a fold to the edges that end in them."""
         fold_graph.run(add_contributions, fold_graph.cells[fold], *arguments, n_threads=n_threads)
 
     for fold in (0, 1):
-        # the cells of one fold tell where a change points, those of the other contribute
+        # cells of one fold determine the projection, those of the other fold contribute
         other = 1 - fold
         projection.of_genes(fold, means[fold], rows, n_threads)
         add(other, rows, deviations, contributions)

@@ -1,4 +1,4 @@
-"""Edges between cells: neighbours of neighbours, and which cells a graph connects."""
+"""Edges between cells: neighbours of neighbours, and connected parts of a graph."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["connected_parts", "recursive_neighbors"]
 
-# edges of a cell that join nearly all cells that are joined
+# number of edges per cell that connect nearly all cells that are connected at all
 _FEW = 4
 
 
 def recursive_neighbors(
     indptr: NDArray[np.int64], indices: NDArray[np.int32], *, n_steps: int, n_threads: int = 1
 ) -> Pattern:
-    """Find the other cells that can be reached in 1 to `n_steps` steps along a CSR pattern.
+    """Find the other cells within 1 to `n_steps` steps along a CSR pattern.
 
-    Returned as a pattern with indices sorted in each row, which leaves the cell itself out.
+    Return a pattern with indices sorted in each row, without the cell itself.
     """
     chunks = row_chunks(len(indptr) - 1, n_threads)
     work = partial(reach, indptr, indices, n_steps)
@@ -38,7 +38,7 @@ def recursive_neighbors(
     out_indices = np.empty(out_indptr[-1], dtype=np.int32)
     parts.reverse()
     for start, _ in chunks:
-        # a part is let go as soon as it is copied
+        # each part is freed after it is copied
         _, found = parts.pop()
         place = out_indptr[start]
         out_indices[place : place + len(found)] = found
@@ -46,10 +46,10 @@ def recursive_neighbors(
 
 
 def connected_parts(graph: sp.csr_matrix[Any]) -> NDArray[np.int32]:
-    """Return the number of the part that each cell is in; directions of edges do not matter.
+    """Return the number of each cell's connected part; edges count in both directions.
 
-    scipy's search copies a graph several times. It gets a few edges of each cell here, and then
-    those edges alone that lead from one of the parts so found to another.
+    scipy's search copies a graph several times. So it is called with a few edges of each cell
+    first, and then with only those edges that connect different parts found in this way.
     """
     n_cells = graph.shape[0]
     degrees = np.diff(graph.indptr)

@@ -1,4 +1,4 @@
-"""Fits over gene blocks."""
+"""Fit of all genes, block by block."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FitResult", "fit_ratios"]
 
-NO_INSTRUMENTS = "no spliced counts among the cells the instruments reach"
+NO_INSTRUMENTS = "no spliced counts in the cells used for the cross-fit of this gene"
 
-# genes fitted at a time by one thread, so that their values stay in its cache
+# number of genes that a thread fits at a time, so that their values remain in its cache
 _GENES_PER_TASK = 32
 
 
@@ -41,15 +41,15 @@ class FitResult:
     Attributes
     ----------
     gamma, offset, r2
-        Ratio, offset and share of spread explained; NaN where there is no fit.
+        Ratio, offset and R²; NaN if there is no fit.
     reason
-        Why there is no fit; the empty string where there is one.
+        The reason if a gene has no fit, otherwise the empty string.
     n_cells
-        Number of cells with weight in the fit.
+        Number of cells with a weight above 0.
     spliced_max, unspliced_max
         Largest smoothed abundances.
     errors
-        Errors of the ratios; NaN where none were asked for.
+        Errors of the ratios; NaN if none were requested.
     """
 
     gamma: Float64Array
@@ -64,9 +64,9 @@ class FitResult:
 
 @dataclass(frozen=True, eq=False)
 class _OrdinaryFit:
-    """Least squares on the smoothed values of some genes, and what is kept of these values.
+    """Least squares on the smoothed values of some genes, and sums for the rest of the result.
 
-    R² of any line follows from `overall`, the statistics of all cells.
+    R² of any line is computed from `overall`, the sums over all cells.
     """
 
     fit: RatioFit
@@ -102,8 +102,8 @@ def fit_ratios(
 ) -> FitResult:
     """Fit every gene of a source, one block after the other.
 
-    With `uncertainty`, which needs a source that keeps counts, ratios have errors. `consume` is
-    called with every block and its fits before the next block is made.
+    Ratios have errors if `uncertainty` is given, which needs a source that keeps counts. `consume`
+    is called with every block and its fits before the next block is made.
     """
     results = []
     scratch = Scratch()
@@ -145,7 +145,7 @@ def _fit_block(
 def _fit_genes(
     block: MomentBlock, rule: FitRule, weights_out: NDArray[np.generic] | None, genes: slice
 ) -> _OrdinaryFit:
-    """Fit some genes of a block, and write their weights where these are wanted."""
+    """Fit some genes of a block, and write their weights to `weights_out` if it is given."""
     spliced, unspliced = block.by_gene(genes)
     weights = rule.weigh(spliced, unspliced, block.places[genes])
     if weights_out is not None:
@@ -161,7 +161,7 @@ def _fit_genes(
 
 
 def _replaced(fit: RatioFit, errors: RatioErrors) -> RatioFit:
-    """Return the lines that instruments give, for genes that have an ordinary fit as well."""
+    """Return the lines from instruments, for genes that also have an ordinary fit."""
     none = (fit.reason == "") & np.isnan(errors.gamma)
     reason = np.where(none, NO_INSTRUMENTS, fit.reason)
     gamma, offset = (np.where(reason == "", x, np.nan) for x in (errors.gamma, errors.offset))

@@ -1,4 +1,4 @@
-"""How genes are fitted: which cells enter with which weight, and what kind of line."""
+"""How genes are fitted: the weights of the cells, and the kind of line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["FitRule", "weigh_rows"]
 
 @dataclass(frozen=True, eq=False)
 class FitRule:
-    """How every gene is fitted.
+    """The rule by which all genes are fitted.
 
     Attributes
     ----------
@@ -41,14 +41,14 @@ class FitRule:
     offset
         Offset mode of the fit.
     cells
-        Cells that exist for the model, shape (cells,): others enter no fit and no R².
+        Cells that are used, shape (cells,). Other cells do not enter fits and R².
     fit_cells
-        Cells among which the fit may choose, shape (cells,).
+        Cells among which a weight rule chooses, shape (cells,).
     r2
-        R² of the fit itself, or of an unweighted fit to all cells.
+        Whether R² is that of the fit itself, or of an unweighted fit to all cells.
     half
-        Of the cells at the upper end of the fit those with more or with less spliced abundance than
-        their median; None for all cells of the fit.
+        Restricts the fit to cells at its upper end: those with more or those with less spliced
+        abundance than their median. None means no restriction.
     """
 
     weights: str | Matrix
@@ -61,7 +61,7 @@ class FitRule:
 
     @property
     def weights_dtype(self) -> type[np.bool_ | np.float32]:
-        """Type that is enough to keep weights in: marks of the chosen cells, or numbers."""
+        """Data type of stored weights: bool if they only mark cells, otherwise float32."""
         marks = isinstance(self.weights, str) and self.weights == "extremes"
         return np.bool_ if marks else np.float32
 
@@ -70,8 +70,8 @@ class FitRule:
     ) -> NDArray[Any]:
         """Return the weights of cells in the fits of some genes, shape (1 or genes, cells).
 
-        A rule chooses from smoothed abundances, shape (genes, cells); weights that were given are
-        those at the `places` of the genes among those of the source.
+        A rule computes them from smoothed abundances, shape (genes, cells). Of given weights, those
+        at the indices `places` of the genes among the genes of the source are returned.
         """
         weights = self._weigh(spliced, unspliced, places)
         if self.half is None:
@@ -79,9 +79,9 @@ class FitRule:
         return weights * halves(spliced, upper_end(spliced, weights))[self.half]
 
     def two_ended(self) -> FitRule:
-        """Return the rule with which an offset is tested: cells at both ends where one is used.
+        """Return the rule for the test of an offset: with cells at both ends if it had one end.
 
-        Among the cells at one end a line with an offset can hardly be told from one without.
+        With cells at one end only, the data hardly distinguish lines with and without an offset.
         """
         low, high = self.quantiles
         if not isinstance(self.weights, str) or self.weights != "extremes" or high is None:
@@ -115,10 +115,10 @@ def weigh_rows(
     weights: list[NDArray[Any]],
     genes: slice,
 ) -> None:
-    """Write the weights of some genes under all rules, each to its array of shape (rows, genes).
+    """Write the weights of some genes under all rules, each to an array of shape (rows, genes).
 
-    Rows of these and of the spliced and unspliced `moments` stand in `order`; `places` are those of
-    all columns among the genes of the source.
+    Rows of these arrays and of the spliced and unspliced `moments` are in `order`; `places` are the
+    indices of all columns among the genes of the source.
     """
     spliced, unspliced = (by_gene(values, genes, order) for values in moments)
     for rule, out in zip(rules, weights, strict=True):

@@ -1,12 +1,12 @@
-"""The neighbours that the genes of one fold have in one split.
+"""The neighbour graph for the genes of one fold in one split.
 
-A cell's arrow puts two things together: where on the embedding a change of expression points (M_i),
-and how far the counts of each neighbour c deviate from the fitted lines (r_c). Made from the same
-counts, the noise of these would agree with itself and look like a direction. So each split cuts
-genes and cells in two. The neighbours of a cell for the genes of one fold are found from the other
-genes. Among them, the cells of one fold give M_i and those of the other, the contributing cells,
-give r_c; then the two folds change places. A fold graph holds the neighbours of one fold of genes
-and knows which of them lie in which fold of cells.
+A cell's arrow combines two quantities: the projection M_i, which maps a change of expression to the
+embedding, and the deviations r_c of the counts of each neighbour c from the fitted lines. If both
+were computed from the same counts, their noise would be correlated and look like a direction. So
+each split divides genes and cells into two folds each. The neighbours of a cell for the genes of
+one fold are found from the other genes. Among these neighbours, the cells of one fold give M_i, and
+those of the other, the contributing cells, give r_c; then the two folds are exchanged. A fold graph
+has the neighbours for one fold of genes, and the fold of each cell.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ __all__ = ["FoldGraph", "fold_graphs"]
 
 @dataclass(frozen=True, eq=False)
 class FoldGraph:
-    """Neighbours in one split for the genes of one fold, between rows in an order.
+    """Neighbours for the genes of one fold in one split, between rows in a given order.
 
     Attributes
     ----------
     genes
-        The fold's genes among those of the source, as a mask.
+        Mask of the fold's genes among the genes of the source.
     graph
-        Neighbours of every cell, the cell itself left out.
+        Neighbours of every cell, without the cell itself.
     means
-        Means over the neighbours in each fold of cells.
+        Operators for means over the neighbours in each fold of cells.
     cells
-        The cells of each fold, as masks.
+        Masks of the cells of each fold.
     """
 
     genes: BoolArray
@@ -54,7 +54,7 @@ class FoldGraph:
 
     @classmethod
     def of(cls, split: Split, fold: int, order: CellOrder) -> FoldGraph:
-        """Make the graph of one fold of genes, with its rows in an order."""
+        """Make the graph for one fold of genes, with its rows in an order."""
         graph = split.graphs[fold].reordered(order)
         first = split.cell_fold[order.cell_of_row] == 0
         means = graph.without(~first), graph.without(first)
@@ -66,27 +66,27 @@ class FoldGraph:
         return len(self.graph.indices)
 
     def edges(self) -> tuple[IntArray, IntArray]:
-        """Return the row of every edge and the number of each row's edges, 1 where none are."""
+        """Return the row of every edge, and the number of edges of each row, at least 1."""
         degree = np.diff(self.graph.indptr)
         return np.repeat(np.arange(self.graph.n_cells), degree), np.maximum(degree, 1)
 
     def n_inside(self, fold: int) -> IntArray:
-        """Return how many neighbours of each row lie in a fold of cells."""
+        """Return the number of each row's neighbours in a fold of cells."""
         return np.diff(self.means[fold].indptr)
 
     def share(self, fold: int) -> Float32Array:
-        """Return the share of each row's neighbours that lie in a fold of cells."""
+        """Return the share of each row's neighbours in a fold of cells."""
         degree = np.maximum(np.diff(self.graph.indptr), 1)
         return np.asarray(self.n_inside(fold) / degree, dtype=np.float32)
 
     def run(self, kernel: Callable[..., None], *arguments: Any, n_threads: int) -> None:
-        """Run a kernel that follows the edges, in threads over the rows."""
+        """Run a kernel on the edges, in threads over the rows."""
         pattern = self.graph.indptr, self.graph.indices
         for_rows(partial(kernel, *pattern, *arguments), self.graph.n_cells, n_threads)
 
 
 def fold_graphs(splits: list[Split], order: CellOrder) -> list[FoldGraph]:
-    """Return the graphs of both folds of genes in every split; a fold without genes has none."""
+    """Return the graphs for both folds of genes in every split; folds without genes have none."""
     return [
         FoldGraph.of(split, fold, order)
         for split in splits

@@ -1,4 +1,4 @@
-"""Some columns of a matrix of cells × genes as a dense block, from any format."""
+"""Columns of a matrix of cells × genes as a dense block, from any format."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["block_of_columns", "readable"]
 
 
 def readable(x: Matrix) -> Matrix:
-    """Return a matrix in a format of which blocks can be made, without a copy where it is one.
+    """Return a matrix in a format from which blocks can be made, without a copy if possible.
 
-    CSR with sorted indices, CSC and dense arrays are; other formats become CSR.
+    CSR with sorted indices, CSC and dense arrays need no conversion; other formats become CSR.
     """
     if not sp.issparse(x):
         return np.asarray(x)
     if x.format == "csc":
         return sp.csc_array(x)
     csr = sp.csr_array(x)
-    # a copy: sort_indices would work in the user's arrays
+    # a copy, because sort_indices would change the user's arrays
     return csr if csr.has_sorted_indices else csr.sorted_indices()
 
 
@@ -43,10 +43,10 @@ def block_of_columns(
     scratch: Scratch | None = None,
     name: str = "",
 ) -> Float32Array:
-    """Return columns of what :func:`readable` returns, ascending, as float32 (cells, columns).
+    """Return columns of a matrix from :func:`readable`, ascending, as float32 (cells, columns).
 
-    Values of a cell lie together and are multiplied with its `scale`; rows stand in `order`. The
-    block is kept in `scratch` under its name for the next one.
+    Values of a cell are contiguous and multiplied by its `scale`; rows are in `order`. The block is
+    stored in `scratch` under its name and overwritten by the next one.
     """
     n_cells = x.shape[0]
     held = Scratch() if scratch is None else scratch
@@ -54,14 +54,14 @@ def block_of_columns(
     if len(columns) > 0:
         scale = np.ones(n_cells) if scale is None else scale
         order = CellOrder.identity(n_cells) if order is None else order
-        # of every matrix its own: how far its rows have been read
+        # one cursor per matrix: how far its rows have been read
         cursor = held.kept(f"cursor {id(x)}", (n_cells,), np.int64)
         _fill(x, _Block(columns, scale, order, cursor, out, n_threads))
     return out
 
 
 class _Block(NamedTuple):
-    """What a matrix is read into, and how."""
+    """The array that a matrix is read into, and how it is read."""
 
     columns: IntArray
     scale: Float64Array
@@ -73,7 +73,7 @@ class _Block(NamedTuple):
 
 @singledispatch
 def _fill(x: Any, _block: _Block) -> None:
-    msg = f"blocks cannot be made of {type(x).__name__}."
+    msg = f"cannot make blocks of a {type(x).__name__}."
     raise TypeError(msg)
 
 

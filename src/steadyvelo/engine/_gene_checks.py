@@ -1,4 +1,4 @@
-"""What the extreme cells of every gene say about its fit, over gene blocks."""
+"""Model checks of every gene from its extreme cells, over gene blocks."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ _GENES_PER_TASK = 16
 
 @dataclass(frozen=True, eq=False)
 class GeneChecks:
-    """What was found for some genes.
+    """Results of the model checks for some genes.
 
     Attributes
     ----------
     upper, lower
-        Share of the weight at the upper and at the lower end of the fit that each cluster holds,
-        shape (genes, clusters); NaN where there is no such end.
+        Share of each cluster in the weight at the upper and at the lower end of the fit, shape
+        (genes, clusters); NaN if the fit does not use this end.
     path
-        Ratio over the most extreme shares of the cells, shape (genes, shares).
+        Ratios of fits to the most extreme cells, for several shares of the cells, shape (genes,
+        shares).
     spliced_overdispersion, unspliced_overdispersion
         φ of the counts, shape (genes,).
     """
@@ -56,9 +57,10 @@ def check_genes(
     n_threads: int = 1,
     progress: Progress | None = None,
 ) -> GeneChecks:
-    """Look at the extreme cells of every gene, and at some shares of the cells for its path.
+    """Check every gene from its extreme cells, and compute its path for some shares of the cells.
 
-    `clusters` are numbers of the cells' clusters, −1 for none, shape (cells,).
+    `clusters` are the numbers of the cells' clusters, shape (cells,), with −1 for cells without
+    one.
     """
     parts: list[GeneChecks] = []
     for block in source.blocks(genes_per_block, n_threads, progress):
@@ -116,7 +118,7 @@ def _overdispersion(
     scale: Float64Array,
     used: BoolArray,
 ) -> Float64Array:
-    # means hold the cell itself: without it
+    # the means include the cell itself: remove it
     degree = np.diff(source.smoothing.indptr)[source.order.row_of_cell].astype(np.float64)
     others = degree - 1
     away = np.maximum(degree * means - counts, 0.0) / np.maximum(others, 1)

@@ -1,4 +1,4 @@
-"""How much memory there is, and how many genes a block may hold."""
+"""Available memory, and the number of genes in a block."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = [
     "genes_per_block",
 ]
 
-# more genes at a time do not make it faster: sums over a cell's values are long enough; with few
-# cells, taking fresh memory would be most of the work
+# larger blocks are not faster, because sums over a cell's values are long enough; with few cells,
+# most of the time would be spent on allocating memory
 _MOST_GENES = 512
 _MOST_GENES_OF_FEW, _FEW_CELLS = 128, 10_000
-# float32: counts, smoothed spliced and unspliced
+# float32 counts, smoothed spliced and smoothed unspliced abundances
 BYTES_PER_VALUE = 12
-# of what is available, where nothing else is asked for, and no more bytes than this
+# share of the available memory that blocks use by default, and an upper limit in bytes
 _DEFAULT_SHARE = 0.25
 _DEFAULT_MOST = 1.5e9
 
 
 def available_memory() -> int:
-    """Bytes this process may still take, by the machine and by its control groups."""
+    """Bytes that this process may still allocate, limited by the machine and its control groups."""
     available = int(psutil.virtual_memory().available)
     left = memory_left()
     return available if left is None else min(available, left)
@@ -35,10 +35,10 @@ def available_memory() -> int:
 def genes_per_block(
     n_cells: int, max_memory: float | None = None, bytes_per_value: int = BYTES_PER_VALUE
 ) -> int:
-    """Return how many genes a block of all cells may hold; refused if not even one fits.
+    """Return how many genes fit into a block of all cells; an error if not even one fits.
 
-    Blocks may take `max_memory` bytes, by default a quarter of what is available, at most 1.5 GB; a
-    value takes `bytes_per_value`, with everything that is made of it.
+    Blocks use up to `max_memory` bytes, by default a quarter of the available memory and at most
+    1.5 GB. A value needs `bytes_per_value`, with all arrays that are made of it.
     """
     _check(max_memory)
     default = min(_DEFAULT_SHARE * available_memory(), _DEFAULT_MOST)
@@ -47,7 +47,7 @@ def genes_per_block(
     genes = int(budget // bytes_per_gene)
     if genes < 1:
         msg = (
-            f"a gene block of {n_cells:,} cells needs {bytes_per_gene / 1e6:.0f} MB "
+            f"one gene of {n_cells:,} cells needs {bytes_per_gene / 1e6:.0f} MB of memory, "
             f"and {budget / 1e6:.0f} MB are allowed; raise max_memory or free memory."
         )
         raise MemoryError(msg)
@@ -62,13 +62,13 @@ def dense_bytes(n_layers: int, shape: tuple[int, int]) -> int:
 def check_dense_fits(
     n_layers: int, shape: tuple[int, int], max_memory: float | None, *, remedy: str
 ) -> None:
-    """Refuse dense float32 layers larger than the memory allowed or available, with the remedy."""
+    """Refuse dense float32 layers that need more memory than is allowed or available."""
     _check(max_memory)
     needed = dense_bytes(n_layers, shape)
     allowed = available_memory() if max_memory is None else max_memory
     if needed > allowed:
         msg = (
-            f"{n_layers} dense layers of {shape[0]:,} cells × {shape[1]:,} genes take "
+            f"{n_layers} dense layers of {shape[0]:,} cells × {shape[1]:,} genes need "
             f"{needed / 1e9:.2f} GB and {allowed / 1e9:.2f} GB are "
             f"{'available' if max_memory is None else 'allowed by max_memory'}; {remedy}."
         )

@@ -1,4 +1,4 @@
-"""Where gene blocks come from: counts smoothed on the fly, or layers that exist."""
+"""Sources of gene blocks: counts that are smoothed when needed, or existing layers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["CountsSource", "LayerSource", "MomentBlock", "MomentSource", "by_gen
 
 
 def by_gene(values: Float32Array, genes: slice, order: CellOrder) -> Float32Array:
-    """Return some columns of rows in an order, shape (genes, cells) in the cells' own order."""
+    """Return columns of rows in `order` as (genes, cells), in the order of the cells."""
     columns = values[:, genes]
     out = np.empty(columns.shape[::-1], dtype=np.float32)
     transpose(columns, order.row_of_cell, out)
@@ -40,13 +40,14 @@ class MomentBlock:
     Attributes
     ----------
     genes
-        Places of the genes among the genes of the source.
+        Indices of the genes among the genes of the source.
     order
         The cell of each row.
     spliced, unspliced
-        Ms and Mu, float32, shape (cells, genes of the block), a cell's values contiguous.
+        Ms and Mu, float32, shape (cells, genes of the block); values of a cell are contiguous.
     counts
-        Spliced and unspliced counts divided by size factors, not smoothed, where they are kept.
+        Spliced and unspliced counts divided by size factors, not smoothed; None if they are not
+        kept.
     """
 
     genes: slice
@@ -57,14 +58,14 @@ class MomentBlock:
 
     @property
     def places(self) -> IntArray:
-        """Places of the genes among those of the source, one by one."""
+        """Indices of the genes among the genes of the source, as an array."""
         return np.arange(self.genes.start, self.genes.stop)
 
     @property
     def kept_counts(self) -> tuple[Float32Array, Float32Array]:
-        """The counts; refused where the source did not keep them."""
+        """The counts; an error if the source did not keep them."""
         if self.counts is None:
-            msg = "the block holds no counts; make it from a CountsSource with keep_counts=True."
+            msg = "the block has no counts; make it from a CountsSource with keep_counts=True."
             raise ValueError(msg)
         return self.counts
 
@@ -75,9 +76,9 @@ class MomentBlock:
         n_threads: int = 1,
         out: Float32Array | None = None,
     ) -> Float32Array:
-        """Return u − γs − o for the genes of the block, float32; NaN where γ is.
+        """Return u − γs − o for the genes of the block, float32; NaN if γ is NaN.
 
-        Written to `out` where it is given, which may be the block's own array.
+        The result is written to `out` if it is given; this may be an array of the block.
         """
         return _off_lines(self.spliced, self.unspliced, (gamma, offset), n_threads, out)
 
@@ -88,15 +89,15 @@ class MomentBlock:
         n_threads: int = 1,
         out: Float32Array | None = None,
     ) -> Float32Array:
-        """Return ũ − γs̃ − o of the counts as :meth:`velocity` does."""
+        """Return ũ − γs̃ − o of the counts; see :meth:`velocity`."""
         return _off_lines(*self.kept_counts, (gamma, offset), n_threads, out)
 
     def by_gene(self, genes: slice) -> tuple[Float32Array, Float32Array]:
-        """Return Ms and Mu of some genes of the block, shape (genes, cells) in the cells' order."""
+        """Return Ms and Mu of some genes as (genes, cells), in the order of the cells."""
         return by_gene(self.spliced, genes, self.order), by_gene(self.unspliced, genes, self.order)
 
     def write(self, layer: Float32Array, genes: IntArray, values: Float32Array) -> None:
-        """Write values of the block into some columns of a layer whose rows are the cells."""
+        """Write values of the block to columns of a layer, in the order of the cells."""
         if len(genes) == genes[-1] + 1 - genes[0]:
             layer[self.order.cell_of_row, genes[0] : genes[-1] + 1] = values
         else:
@@ -119,15 +120,15 @@ def _off_lines(
 
 @dataclass(frozen=True, eq=False)
 class MomentSource(ABC):
-    """What gene blocks are made of.
+    """A source of gene blocks.
 
-    A block is a pure function of the source and the genes: blocks can be made in any order,
-    and in any process that holds the source.
+    A block depends on the source and the genes only. So blocks can be made in any order, and in any
+    process that has the source.
 
     Attributes
     ----------
     spliced, unspliced
-        Cells × genes, in any format; never changed.
+        Cells × genes, in any format; they are not changed.
     genes
         Chosen columns, ascending.
     order
@@ -151,9 +152,9 @@ class MomentSource(ABC):
     def blocks(
         self, genes_per_block: int, n_threads: int = 1, progress: Progress | None = None
     ) -> Iterator[MomentBlock]:
-        """Make one block after the other; its arrays are used again for the next.
+        """Make one block after the other; the next block overwrites its arrays.
 
-        When one has been used, `progress` is called with the share done, in (0, 1].
+        After the use of each block, `progress` is called with the share done, in (0, 1].
         """
         scratch = Scratch()
         for start in range(0, self.n_genes, genes_per_block):
@@ -171,16 +172,16 @@ class MomentSource(ABC):
 
 @dataclass(frozen=True, eq=False)
 class CountsSource(MomentSource):
-    """Counts, size factors and neighbours; every block is smoothed when it is asked for.
+    """Counts, size factors and neighbours; every block is smoothed when it is made.
 
     Attributes
     ----------
     spliced_scale, unspliced_scale
-        What a cell's counts are multiplied with: 1 / size factor, shape (cells,).
+        Factors by which a cell's counts are multiplied: 1 / size factor, shape (cells,).
     smoothing
-        The operator W between rows that stand in `order`.
+        The operator W between rows that are in `order`.
     keep_counts
-        Whether blocks hold the counts that were smoothed as well.
+        Whether blocks also have the counts before smoothing.
     """
 
     spliced_scale: Float64Array
@@ -217,7 +218,7 @@ class CountsSource(MomentSource):
 
 @dataclass(frozen=True, eq=False)
 class LayerSource(MomentSource):
-    """Layers that exist already."""
+    """Layers that already exist."""
 
     def block(
         self, genes: slice, n_threads: int = 1, scratch: Scratch | None = None

@@ -1,4 +1,4 @@
-"""An order of the cells in which neighbours stand close together in memory."""
+"""An order of the cells in which neighbours are close together in memory."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = ["CellOrder"]
 class CellOrder:
     """A permutation of the cells and its inverse.
 
-    Blocks of genes, and the edges that are followed on them, stand in this order; results are
-    written in the user's.
+    Blocks of genes and the edges between their rows are in this order; results are in the order of
+    the user's cells.
 
     Attributes
     ----------
     cell_of_row, row_of_cell
-        The cell that stands in each row of a block and the row of each cell, shape (cells,), int32.
+        The cell in each row of a block, and the row of each cell, shape (cells,), int32.
     """
 
     cell_of_row: NDArray[np.int32]
@@ -35,15 +35,15 @@ class CellOrder:
 
     @classmethod
     def identity(cls, n_cells: int) -> Self:
-        """Leave the cells as they are."""
+        """Keep the order of the cells."""
         cells = np.arange(n_cells, dtype=np.int32)
         return cls(cells, cells)
 
     @classmethod
     def along(cls, indptr: NDArray[np.int64], indices: NDArray[np.int32]) -> Self:
-        """Order cells along a neighbour graph, by the reverse Cuthill–McKee algorithm.
+        """Sort cells along a neighbour graph by the reverse Cuthill–McKee algorithm.
 
-        What one cell's row needs is then still in the processor's cache from the row before.
+        Values that a row needs are then often still in the processor's cache from the row before.
         """
         n_cells = len(indptr) - 1
         ones = np.ones(len(indices), dtype=np.int8)
@@ -54,13 +54,13 @@ class CellOrder:
         return cls(order, position)
 
     def permuted(self, matrix: sp.csr_matrix[Any]) -> sp.csr_matrix[Any]:
-        """Return a matrix between cells as one between rows; entries stay in their order."""
+        """Convert a matrix between cells to one between rows; the order of entries is kept."""
         rows = matrix[self.cell_of_row]
         indices = self.row_of_cell[rows.indices]
         return sp.csr_matrix((rows.data, indices, rows.indptr), shape=matrix.shape)
 
     def relabel(self, indptr: NDArray[np.int64], indices: NDArray[np.int32]) -> Pattern:
-        """Return a CSR pattern between cells as one between rows; entries stay in their order."""
+        """Convert a CSR pattern between cells to one between rows; the order of entries is kept."""
         ones = np.ones(len(indices), dtype=np.int8)
         rows = self.permuted(sp.csr_matrix((ones, indices, indptr), shape=(len(indptr) - 1,) * 2))
         return rows.indptr.astype(np.int64), rows.indices.astype(np.int32, copy=False)

@@ -1,4 +1,4 @@
-"""Products of a sparse matrix with vectors, for searches of eigenvectors and sums over cells."""
+"""Products of a sparse matrix with vectors, for eigenvectors and for sums over cells."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Sparse: TypeAlias = "sp.csr_matrix[Any] | sp.csr_array[Any]"
 
 __all__ = ["row_products", "symmetric_products", "weighted_column_sums"]
 
-# the number of parts follows from the matrix alone, so that sums over them do not depend on the
+# the number of parts depends on the matrix only, so that sums over parts do not depend on the
 # number of threads
 _MOST_PARTS = 16
 _ENTRIES_PER_PART = 500_000
@@ -33,11 +33,11 @@ _ENTRIES_PER_PART = 500_000
 def row_products(
     matrix: Sparse, n_threads: int = 1, order: CellOrder | None = None
 ) -> LinearOperator:
-    """Return a sparse matrix as an operator that multiplies its rows in threads.
+    """Return a sparse matrix as an operator whose products are computed in threads.
 
-    Sums are in float64, in an order that the number of threads does not change. Entries are not
-    copied, for the transpose neither. Rows and columns stand in `order`, vectors in that of the
-    cells; None means that the matrix does, too.
+    Sums are computed in float64, in an order that does not depend on the number of threads. Entries
+    are not copied, not even for the transpose. Rows and columns of the matrix are in `order`,
+    vectors in the order of the cells; None means that the matrix is in that order, too.
     """
     entries = (matrix.indptr, matrix.indices, matrix.data)
     parts = _parts(matrix)
@@ -58,7 +58,7 @@ def row_products(
 def symmetric_products(
     matrix: Sparse, n_threads: int = 1, order: CellOrder | None = None
 ) -> LinearOperator:
-    """Return A + Aᵀ as an operator like :func:`row_products`; it reads each entry of A once."""
+    """Return A + Aᵀ as an operator; see :func:`row_products`. Each entry of A is read once."""
     entries = (matrix.indptr, matrix.indices, matrix.data)
     parts = _parts(matrix)
 
@@ -72,7 +72,7 @@ def symmetric_products(
 
 
 def weighted_column_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -> Float64Array:
-    """Return Σ_i w_i x_ig per column g of cells × genes, sparse or dense, in float64."""
+    """Return Σ_i w_i x_ig for each column g of cells × genes, sparse or dense, in float64."""
     if sp.issparse(x) and x.format == "csr":
         return row_products(x, n_threads).rmatvec(weights)
     return np.asarray(weights @ x, dtype=np.float64).ravel()
@@ -81,7 +81,7 @@ def weighted_column_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -
 def _summed(
     work: Callable[..., None], parts: list[tuple[int, int]], n_columns: int, n_threads: int
 ) -> Float64Array:
-    """Return the sum of what `work` adds for each part to an array of its own."""
+    """Return the sum of the arrays to which `work` adds the results of each part."""
     sums = np.zeros((len(parts), n_columns))
     tasks = [partial(work, own, *part) for own, part in zip(sums, parts, strict=True)]
     in_threads(tasks, n_threads)
@@ -99,7 +99,7 @@ def _to_cells(rows: Float64Array, order: CellOrder | None) -> Float64Array:
 
 
 def _parts(matrix: Sparse) -> list[tuple[int, int]]:
-    """Cut rows into ranges with about as many entries."""
+    """Divide rows into ranges with similar numbers of entries."""
     n_parts = min(max(matrix.nnz // _ENTRIES_PER_PART, 1), _MOST_PARTS)
     shares = np.linspace(0, matrix.nnz, n_parts + 1)[1:-1]
     bounds = [0, *np.searchsorted(matrix.indptr, shares).tolist(), matrix.shape[0]]

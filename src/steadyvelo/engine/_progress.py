@@ -1,4 +1,4 @@
-"""A bar that moves while a function works."""
+"""A progress bar."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ ShowProgress: TypeAlias = bool | Callable[[float], None]
 
 @contextmanager
 def shown(progress: ShowProgress, label: str) -> Iterator[Callable[[float], None] | None]:
-    """Give what is called with the share that is done: the user's function, or a bar on stderr."""
+    """Yield a function that is called with the share done: the user's, or a bar's on stderr."""
     if callable(progress):
         yield progress
     elif not progress:
         yield None
     else:
-        from rich.console import Console  # noqa: PLC0415 (only where a bar is wanted)
+        from rich.console import Console  # noqa: PLC0415 (imported only if a bar is shown)
         from rich.progress import Progress  # noqa: PLC0415
 
-        # results that go to a file do not belong to the bar's terminal
+        # results that are redirected to a file must not be captured by the bar
         own = sys.stdout.isatty()
         with Progress(console=Console(stderr=True), redirect_stdout=own) as bar:
             task = bar.add_task(label, total=1.0)

@@ -1,18 +1,19 @@
-"""Where on an embedding a change of expression points: the projection M_i of every cell.
+"""The projection M_i of every cell: the direction on an embedding of a change of expression.
 
-Take the neighbours j of cell i. Each lies in some direction of the embedding (d_ij, of length one)
-and differs from i in expression by δ̃_ij, centred over genes. A change v of expression resembles
-some of these steps more than others; the arrow is the mean of the directions, each weighed by how
-far v goes along its step:
+The neighbours j of cell i lie in directions d_ij on the embedding (unit vectors), and differ from i
+in expression by steps δ̃_ij, centred over genes. A change v of expression is more similar to some
+of these steps than to others. The arrow is the mean of the directions, each weighted by the
+component of v along its step:
 
     M_i v,   M_i = mean_j (d_ij − d̄_i) δ̃_ijᵀ / √(mean_j ‖δ̃_ij‖²)
 
-That is linear in v: the arrow of a mean of velocities is the mean of their arrows, and both are
-sums over genes. d̄_i is taken away so that where most neighbours lie is no direction. The length in
-the denominator is one for all edges of a cell and all fold graphs: with that of each edge, which
-contains noise, M points elsewhere than noiseless counts do. It needs all genes, so a first pass
-over the gene blocks sums Σ_g δ̃ and Σ_g δ̃² along every edge (:func:`edge_steps`), and M is made
-once from these sums (:class:`Projection`). A second pass applies it to gene blocks.
+This is linear in v. So the arrow of a mean of velocities is the mean of their arrows, and both are
+sums over genes. The mean direction d̄_i is subtracted, so that the arrow does not point to where
+most neighbours are. The length in the denominator is the same for all edges of a cell and all fold
+graphs. If the length of each edge were used, which contains noise, M would be biased. The length
+needs all genes. So a first pass over the gene blocks sums Σ_g δ̃ and Σ_g δ̃² along every edge
+(:func:`edge_steps`), M is computed from these sums (:class:`Projection`), and a second pass applies
+it to gene blocks.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ __all__ = ["Projection", "edge_steps", "projections_of"]
 def edge_steps(fold_graph: FoldGraph, spliced: Float32Array, n_threads: int = 1) -> Float64Array:
     """Return Σ_g δ̃ and Σ_g δ̃² of the means over each fold of cells, shape (2, folds, edges).
 
-    From counts of some genes of the fold, shape (rows, genes); those of two blocks of genes add.
+    `spliced` has the counts of some genes of the fold, shape (rows, genes). Results of different
+    genes can be added.
     """
     steps = np.zeros((2, 2, fold_graph.n_edges))
     for means, sums, squares in zip(fold_graph.means, *steps, strict=True):
@@ -46,20 +48,20 @@ def edge_steps(fold_graph: FoldGraph, spliced: Float32Array, n_threads: int = 1)
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """M of every cell for the genes of one fold in one split.
+    """Projections M of all cells for the genes of one fold in one split.
 
-    M_ig = Σ_j w_ij δ̃_ijg − b_i, with δ̃ not yet centred over genes.
+    M_ig = Σ_j w_ij δ̃_ijg − b_i, where δ̃ is not centred over genes.
 
     Attributes
     ----------
     fold_graph
         Neighbours j of every cell.
     steps
-        w: centred unit displacements on the embedding, divided by the number of neighbours, of
+        w: centred unit vectors on the embedding, divided by the number of neighbours, the number of
         splits and the length in expression, shape (edges, dimensions).
     shifts
-        b: what centring δ̃ over genes takes away, for steps of the means over each fold of cells,
-        each of shape (rows, dimensions).
+        b: the correction for centring δ̃ over genes, for the means over each fold of cells, each of
+        shape (rows, dimensions).
     """
 
     fold_graph: FoldGraph
@@ -74,7 +76,7 @@ class Projection:
         embedding: Float64Array,
         weight: Float64Array,
     ) -> Projection:
-        """Make it from Σ_g δ̃ over all genes, with a weight for the displacements of each row."""
+        """Compute it from Σ_g δ̃ over all genes and a weight for the unit vectors of each row."""
         own, degree = fold_graph.edges()
         steps = _displacements(fold_graph, embedding) * weight[own, None]
 
@@ -90,25 +92,25 @@ class Projection:
 
     @property
     def n_dims(self) -> int:
-        """Dimensions of the embedding."""
+        """Number of dimensions of the embedding."""
         return int(self.steps.shape[1])
 
     def of_genes(self, fold: int, means: Float32Array, out: Float32Array, n_threads: int) -> None:
-        """Write M, (rows, dimensions, genes), for some genes with their means over a fold."""
+        """Write M, (rows, dimensions, genes), of some genes from their means over a fold."""
         arguments = self.steps, self.shifts[fold], means, out
         self.fold_graph.run(projection_rows, *arguments, n_threads=n_threads)
 
     def noise(
         self, along: Float32Array, by_chance: Float64Array, n_threads: int = 1
     ) -> Float64Array:
-        r"""Return what the noise in M adds to the covariance of every arrow.
+        r"""Return the covariance of every arrow that is due to the noise in M.
 
-        A cell c enters M_i with a known weight :math:`k_{ic}`, and how much its counts vary along
-        the velocity is seen in the neighbours:
-        :math:`\sum_c k_{ic} k_{ic}^\top \operatorname{Var}_{j \in N(i)}(\tilde s_j \cdot v_i)`,
-        less what the noise of the velocity itself adds to that variance. The noise of the counts at
-        the end of every edge times the velocity is `along` it, (edges,); what the noise of that
-        velocity adds to their variance comes `by_chance`, (folds, rows).
+        Cell c has a known weight :math:`k_{ic}` in M_i. The variance of its counts along the
+        velocity is estimated from the neighbours: :math:`\sum_c k_{ic} k_{ic}^\top
+        \operatorname{Var}_{j \in N(i)}(\tilde s_j \cdot v_i)`, minus the part of this variance that
+        is due to the noise of the velocity. `along` is the noise of the counts at the end of every
+        edge multiplied by the velocity, (edges,). `by_chance` is the part of its variance that is
+        due to the noise of that velocity, (folds, rows).
         """
         fold_graph, n_rows = self.fold_graph, by_chance.shape[1]
         own, _ = fold_graph.edges()
@@ -128,9 +130,9 @@ def projections_of(
     embedding: Float64Array,
     n_splits: int,
 ) -> list[Projection]:
-    """Return the projection of every fold graph; arrows are sums over them and means over splits.
+    """Return the projection of every fold graph; their sum gives arrows as means over splits.
 
-    `edge_steps` are summed over all genes, the embedding has the shape (rows, dimensions).
+    `edge_steps` are summed over all genes; the embedding has the shape (rows, dimensions).
     """
     pairs = list(zip(fold_graphs, edge_steps, strict=True))
     length = np.sqrt(np.mean([_mean_square(*pair) for pair in pairs], axis=0))
@@ -139,7 +141,7 @@ def projections_of(
 
 
 def _mean_square(fold_graph: FoldGraph, steps: Float64Array) -> Float64Array:
-    """Return the mean square length of each cell's steps, centred over genes."""
+    """Return the mean squared length of each cell's steps, centred over genes."""
     own, degree = fold_graph.edges()
     total = np.zeros(len(degree))
     for sums, squares in zip(*steps, strict=True):
@@ -149,7 +151,7 @@ def _mean_square(fold_graph: FoldGraph, steps: Float64Array) -> Float64Array:
 
 
 def _displacements(fold_graph: FoldGraph, embedding: Float64Array) -> Float32Array:
-    """Return unit displacements along edges less their mean, divided by the number of edges."""
+    """Return unit vectors along edges minus their mean, divided by the number of edges."""
     own, degree = fold_graph.edges()
     step = embedding[fold_graph.graph.indices] - embedding[own]
     length = np.linalg.norm(step, axis=1, keepdims=True)
@@ -161,7 +163,7 @@ def _displacements(fold_graph: FoldGraph, embedding: Float64Array) -> Float32Arr
 
 
 def _variances(rows: IntArray, values: Float32Array, n_rows: int) -> Float64Array:
-    """Return the variance of the values in each row; 0 where there are less than two."""
+    """Return the variance of the values in each row; 0 in rows with fewer than two."""
     n = np.bincount(rows, minlength=n_rows)
     mean = np.bincount(rows, weights=values, minlength=n_rows) / np.maximum(n, 1)
     square = np.bincount(rows, weights=(values - mean[rows]) ** 2, minlength=n_rows)

@@ -1,17 +1,17 @@
-r"""Errors of the ordinary fit, from instruments that are made of the fit itself.
+r"""Errors of the ordinary fit, from instruments that are computed from the fit itself.
 
-A cell enters the smoothed values of all its neighbours, and so the residual of each of them: to
-take the residuals for independent makes errors several times too small. Written as a sum over the
-cells' own counts, the equation of the fit is :math:`\sum_c h_c (\tilde u_c - \gamma \tilde s_c) =
-0` with :math:`h = W^\top (m \circ a)`: each cell i of the fit gives its :math:`m_i a_i` to those
-whose counts it is the mean of. :math:`h^0 = W^\top m` does the same for an offset. Its terms belong
-to different cells, so
+The counts of a cell enter the smoothed values of all its neighbours, and so the residual of each of
+them. Errors that assume independent residuals are therefore several times too small. As a sum over
+the cells' own counts, the equation of the fit is :math:`\sum_c h_c (\tilde u_c - \gamma \tilde s_c)
+= 0` with :math:`h = W^\top (m \circ a)`: each cell i of the fit gives its :math:`m_i a_i` to the
+cells whose counts enter its mean. :math:`h^0 = W^\top m` is the same for an offset. The terms of
+this sum belong to different cells, so
 
 .. math:: SE^2 = \sum_c h_c^2 (\tilde u_c - \gamma \tilde s_c)^2 \Big/
     \Big( \sum_c h_c \tilde s_c \Big)^2
 
-The name is that of the econometricians, for :math:`A^{-1} B A^{-1}`. What is left out: h, m and
-the neighbours are made of the counts that they weigh, which :mod:`._crossfit` mends.
+The name is from econometrics, for :math:`A^{-1} B A^{-1}`. The method ignores that h, m and the
+neighbours depend on the counts to which they apply; :mod:`._crossfit` avoids this.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _GENES_PER_TASK = 32
 
 @dataclass(frozen=True, eq=False)
 class Sandwich(Uncertainty):
-    """The ordinary fit, with errors that know how counts were smoothed: W is in `spreading`.
+    """Errors of the ordinary fit that take smoothing into account: `spreading` is the transposed W.
 
-    It cannot test an offset where none is fitted: with its instruments the test rejects far too
-    often.
+    It cannot test an offset of lines that are fitted without one: with its instruments the test
+    would reject far too often.
     """
 
     spreading: Spreading
@@ -76,7 +76,7 @@ class Sandwich(Uncertainty):
         weights: NDArray[np.generic] | None,
         n_threads: int,
     ) -> Instruments:
-        """Return the instruments under one of the rules."""
+        """Return the instruments under one rule."""
         n_cells, n_genes = block.spliced.shape
         if weights is None:
             weights = self.scratch.array("weights", block.spliced.shape, rule.weights_dtype)

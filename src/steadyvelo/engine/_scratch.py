@@ -1,4 +1,4 @@
-"""Arrays that are used again for every block."""
+"""Arrays that are used again for each block."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Scratch"]
 
-# bytes the processor loads at once: values that lie across two such lines cost two loads
+# bytes that the processor loads at once; values across the border of two such lines need two loads
 _CACHE_LINE = 64
 
 
 class Scratch:
-    """Arrays by name that are made once: fresh memory costs more than what is done in it.
+    """Named arrays that are allocated once, because new memory takes longer than the computation.
 
-    What :meth:`array` returned holds until the same name is asked for again.
+    An array from :meth:`array` is valid until the same name is requested again.
     """
 
     def __init__(self) -> None:
         self._kept: dict[str, NDArray[Any]] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Return an array whose values are whatever was left in it."""
+        """Return an array with arbitrary values."""
         size = prod(shape)
         kept = self._kept.get(name)
         if kept is None or kept.size < size or kept.dtype != dtype:
@@ -34,14 +34,14 @@ class Scratch:
         return kept[:size].reshape(shape)
 
     def kept(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Return zeros when the array is new, and later what was left in it."""
+        """Return zeros at the first call, and later the array with its last values."""
         if name not in self._kept or self._kept[name].shape != shape:
             self._kept[name] = np.zeros(shape, dtype=dtype)
         return self._kept[name]
 
 
 def _aligned(size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return an array without values that begins with a cache line."""
+    """Return an uninitialised array that is aligned to a cache line."""
     spare = _CACHE_LINE // dtype.itemsize
     array = np.empty(size + spare, dtype=dtype)
     start = -array.ctypes.data % _CACHE_LINE // dtype.itemsize

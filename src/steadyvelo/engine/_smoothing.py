@@ -1,4 +1,4 @@
-"""The row-normalised neighbour operator W of first moments."""
+"""The smoothing operator W of first moments."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ __all__ = ["SmoothingOperator"]
 class SmoothingOperator:
     """Means over each cell and its neighbours.
 
-    W is the binarised neighbour graph with the identity added, its rows divided by their
-    sums. Only the pattern is stored: all entries of a row are equal.
+    W is the binarised neighbour graph plus the identity, with rows divided by their sums. Only its
+    pattern is stored, because all entries of a row are equal.
 
     Attributes
     ----------
     indptr, indices
-        CSR pattern of W, int64 and int32; values are summed in the order of the indices.
+        CSR pattern of W, int64 and int32; values are summed in this order of the indices.
     """
 
     indptr: NDArray[np.int64]
@@ -42,10 +42,10 @@ class SmoothingOperator:
     def from_connectivities(
         cls, connectivities: SparseMatrix, cells: BoolArray | None = None
     ) -> Self:
-        """Make the operator from a neighbour graph, cells × cells; zeros are no neighbours.
+        """Make the operator from a neighbour graph, cells × cells; zeros are not neighbours.
 
-        Only some `cells` may enter the means; the others get that of their neighbours without
-        themselves.
+        If `cells` is given, only these cells enter the means. Means of the other cells are over
+        their neighbours without themselves.
         """
         pattern = sp.csr_array(connectivities, copy=True)
         pattern.eliminate_zeros()
@@ -67,15 +67,15 @@ class SmoothingOperator:
         return len(self.indptr) - 1
 
     def reordered(self, order: CellOrder) -> SmoothingOperator:
-        """Return the operator between rows that stand in an order; sums keep theirs."""
+        """Return the operator between rows in an order; the order of sums is kept."""
         return SmoothingOperator(*order.relabel(self.indptr, self.indices))
 
     def without(self, cells: BoolArray) -> SmoothingOperator:
-        """Return means over the same neighbours less some cells."""
+        """Return the operator for means over the same neighbours without some cells."""
         return self._with(~cells[self.indices])
 
     def without_self(self) -> SmoothingOperator:
-        """Return means over the same neighbours less each cell itself."""
+        """Return the operator for means over the same neighbours without the cell itself."""
         own = np.repeat(np.arange(self.n_cells), np.diff(self.indptr))
         return self._with(self.indices != own)
 
@@ -86,14 +86,14 @@ class SmoothingOperator:
     def apply(
         self, values: Float32Array, n_threads: int = 1, out: Float32Array | None = None
     ) -> Float32Array:
-        """Smooth dense values, shape (cells, genes of a block), into `out` where it is given."""
+        """Smooth dense values, shape (cells, genes of a block), into `out` if it is given."""
         result = np.empty_like(values) if out is None else out
         work = partial(smooth_rows, self.indptr, self.indices, values, result)
         for_rows(work, self.n_cells, n_threads)
         return result
 
     def to_matrix(self) -> sp.csr_array[Any]:
-        """Return W as a sparse matrix of float64."""
+        """Return W as a sparse matrix, float64."""
         degree = np.diff(self.indptr)
         data = np.repeat(1.0 / np.maximum(degree, 1), degree)
         return sp.csr_array((data, self.indices, self.indptr), shape=(self.n_cells,) * 2)

@@ -1,4 +1,4 @@
-"""The transpose of the neighbour operator W: to which smoothed values a cell's counts go."""
+"""The transpose of the smoothing operator W: each cell's counts enter certain smoothed values."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ __all__ = ["Spreading"]
 
 @dataclass(frozen=True, eq=False)
 class Spreading:
-    r"""Sums :math:`h_c = \sum_i W_{ic} x_i` for the cells c that receive.
+    r"""Sums :math:`h_c = \sum_i W_{ic} x_i` for the receiving cells c.
 
     Attributes
     ----------
     indptr, indices
-        CSR pattern of :math:`W^\top`, int64 and int32; rows that do not receive are empty.
+        CSR pattern of :math:`W^\top`, int64 and int32; rows of other cells are empty.
     share
-        What all entries of each row of W are, shape (rows,).
+        Value of all entries of each row of W, shape (rows,).
     """
 
     indptr: NDArray[np.int64]
@@ -40,7 +40,7 @@ class Spreading:
 
     @classmethod
     def transposing(cls, smoothing: SmoothingOperator, receives: BoolArray | None = None) -> Self:
-        """Transpose an operator W between rows, of which those that `receives` marks receive."""
+        """Transpose an operator W between rows; `receives` marks the receiving rows."""
         n = smoothing.n_cells
         degree = np.diff(smoothing.indptr)
         ones: NDArray[Any] = np.ones(len(smoothing.indices), dtype=np.int8)
@@ -65,10 +65,10 @@ class Spreading:
         out0: Float32Array,
         n_threads: int = 1,
     ) -> None:
-        r"""Write :math:`W_{i\cdot} m_i y_i` and :math:`W_{i\cdot} m_i`, what cells give to others.
+        r"""Write :math:`W_{i\cdot} m_i y_i` and :math:`W_{i\cdot} m_i`, the terms of the sums.
 
-        All have the shape (rows, genes), y in `values` and m in `weights`; `out0` may have no
-        columns.
+        All arrays have the shape (rows, genes). y is in `values` and m in `weights`; `out0` may
+        have no columns.
         """
         work = partial(weigh_rows, values, weights, self.share, out, out0)
         for_rows(work, len(values), n_threads)
@@ -76,7 +76,7 @@ class Spreading:
     def received(
         self, values: Float32Array, n_threads: int = 1, out: Float32Array | None = None
     ) -> Float32Array:
-        """Return what each row receives of `values`, which :meth:`weigh` writes, (rows, genes)."""
+        """Return each row's sum over `values` from :meth:`weigh`, shape (rows, genes)."""
         result = np.empty_like(values) if out is None else out
         work = partial(sum_rows, self.indptr, self.indices, values, result)
         for_rows(work, len(result), n_threads)

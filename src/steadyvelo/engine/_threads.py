@@ -1,4 +1,4 @@
-"""Kernels over chunks of rows, in a pool of threads."""
+"""Kernels that run on chunks of rows in a pool of threads."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["Progress", "count_threads", "for_genes", "for_rows", "in_threads", "
 Progress = Callable[[float], None]
 Result = TypeVar("Result")
 
-# chunks per thread: enough that threads end together and Ctrl-C is heard soon
+# chunks per thread: enough that threads finish at the same time and Ctrl-C acts soon
 _CHUNKS_PER_THREAD = 8
 _MOST_ROWS = 2_500
 
 
 def count_threads(n_threads: int | None = None) -> int:
-    """Return a number of threads; None means the processors this process may use."""
+    """Return a number of threads; None means all processors that this process may use."""
     if n_threads is None:
         own = hasattr(os, "sched_getaffinity")
         there = len(os.sched_getaffinity(0)) if own else os.cpu_count() or 1
@@ -34,7 +34,7 @@ def count_threads(n_threads: int | None = None) -> int:
 
 
 def row_chunks(n_rows: int, n_threads: int, *, min_rows: int = 500) -> list[tuple[int, int]]:
-    """Cut rows into chunks that threads take one after the other."""
+    """Divide rows into chunks that threads process one after the other."""
     n_chunks = max(n_threads * _CHUNKS_PER_THREAD, n_rows // _MOST_ROWS)
     n_chunks = max(1, min(n_chunks, n_rows // min_rows))
     return list(pairwise(n_rows * c // n_chunks for c in range(n_chunks + 1)))
@@ -51,7 +51,7 @@ def for_rows(
 def for_genes(
     work: Callable[[slice], Result], n_genes: int, genes_per_task: int, n_threads: int
 ) -> list[Result]:
-    """Return what ``work(genes)`` does for slices that cover the genes of a block, in order."""
+    """Return the results of ``work(genes)`` for slices that cover all genes, in order."""
     starts = range(0, n_genes, genes_per_task)
     slices = [slice(start, min(start + genes_per_task, n_genes)) for start in starts]
     return in_threads([partial(work, genes) for genes in slices], n_threads)
@@ -60,7 +60,7 @@ def for_genes(
 def in_threads(tasks: Iterable[Callable[[], Result]], n_threads: int) -> list[Result]:
     """Run tasks and return their results in order; an exception or Ctrl-C stops the rest.
 
-    A task must not call this itself: it would wait for threads that wait for it.
+    A task must not call this function: it would wait for threads that wait for it.
     """
     todo = list(tasks)
     if n_threads == 1 or len(todo) == 1:
@@ -70,7 +70,7 @@ def in_threads(tasks: Iterable[Callable[[], Result]], n_threads: int) -> list[Re
     pending: set[Any] = set(futures)
     try:
         while pending:
-            # a timeout lets the main thread see a signal meanwhile
+            # with a timeout, the main thread can receive signals
             done, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
             for future in done:
                 future.result()
@@ -83,10 +83,10 @@ def in_threads(tasks: Iterable[Callable[[], Result]], n_threads: int) -> list[Re
 
 @cache
 def _pool(n_threads: int) -> ThreadPoolExecutor:
-    """Return threads that are started once: a new pool for every kernel costs more than some."""
+    """Return threads that are started once: starting them takes longer than some kernels."""
     return ThreadPoolExecutor(n_threads, thread_name_prefix="steadyvelo")
 
 
-# the threads of a process do not live on in what it forks
+# threads do not exist in a forked process
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,4 +1,4 @@
-"""From correlations to transition probabilities, and to arrows drawn from them."""
+"""Transition probabilities from correlations, and arrows from transition probabilities."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ __all__ = [
 def self_transition_probability(
     graph: sp.csr_matrix[Any], cells: BoolArray | None = None
 ) -> Float64Array:
-    """Return how much a cell stays where it is: clip(P98(c) − c, 0, 1).
+    """Return the correlation that each cell gets with itself: clip(P98(c) − c, 0, 1).
 
-    c is a cell's largest positive correlation, P98 its 98th percentile over the cells given, or
-    over all.
+    c is a cell's largest positive correlation, and P98 is the 98th percentile of c over the given
+    cells, by default all.
     """
     largest = graph.max(axis=1).toarray().ravel().astype(np.float64)
     usual = np.percentile(largest if cells is None else largest[cells], 98)
@@ -46,34 +46,34 @@ def transition_probabilities(
     order: CellOrder | None = None,
     n_threads: int = 1,
 ) -> sp.csr_matrix[Any]:
-    r"""Turn correlations into transition probabilities.
+    r"""Compute transition probabilities from correlations.
 
-    With correlations :math:`c_{ij}` on stored edges, and self-transitions on the diagonal:
+    The correlations :math:`c_{ij}` belong to stored edges; self-transitions are on the diagonal:
 
     - unsigned: :math:`\exp(\lambda c_{ij})`, rows divided by their sums;
-    - signed: :math:`\mathrm{sign}(c_{ij})\,\mathrm{expm1}(\lambda |c_{ij}|)`, rows divided by the
-      sum of absolute values, the diagonal dropped afterwards.
+    - signed: :math:`\mathrm{sign}(c_{ij})\,\mathrm{expm1}(\lambda |c_{ij}|)`, rows divided by their
+      sums of absolute values, after which the diagonal is dropped.
 
     Parameters
     ----------
     graph, graph_neg
-        Positive and negative correlations, cells × cells, patterns disjoint.
+        Positive and negative correlations, cells × cells; no edge is in both.
     scale
-        λ = 1/σ, the inverse width of the kernel.
+        λ = 1/σ, where σ is the width of the kernel.
     self_transition
-        Diagonal before the exponential, shape (cells,), where 0 is no edge; None for none.
+        Diagonal before the exponential, shape (cells,); 0 means no edge. None means no diagonal.
     order
-        The order in which rows and columns shall stand; None means that of the cells.
+        Order of rows and columns of the result; None means the order of the cells.
 
     Returns
     -------
-    Rows × rows, float32, entries of a row in the order of the cells. A cell without edges has an
-    empty row, or stays where it is with probability 1 where there are self-transitions.
+    Rows × rows, float32; the entries of a row are in the order of the cells. For a cell without
+    edges, the row is empty; with self-transitions, the cell stays with probability 1.
     """
     n_cells = graph.shape[0]
     rows = order or CellOrder.identity(n_cells)
     made_of = _operands(graph, graph_neg, self_transition)
-    # arrows are drawn to other cells
+    # arrows lead to other cells only
     keep_own = not signed or self_transition is None
     degrees = np.zeros(n_cells + 1, dtype=np.int64)
     count = partial(count_transitions, *made_of, keep_own, rows.cell_of_row, degrees[1:])
@@ -89,8 +89,9 @@ def transition_probabilities(
 def weights_against(edges: sp.csr_matrix[Any], scale: float, n_threads: int = 1) -> Float32Array:
     r"""Return :math:`e^{\lambda (c_{ij} - \max_i c_{ij})}` per edge, for steps against edges.
 
-    Over the edges that lead to a cell they are proportional to the probabilities to go back
-    along each, and the largest is 1, so that none is lost for a large λ, the `scale`.
+    For the edges to one cell, these weights are proportional to the probabilities of going back
+    along the edges. Their maximum is 1, so that they do not all underflow if the `scale` λ is
+    large.
     """
     top = np.full(edges.shape[1], -np.inf, dtype=edges.data.dtype)
     np.maximum.at(top, edges.indices, edges.data)
@@ -114,15 +115,16 @@ def project_transitions(
     self_transition: Float64Array | None = None,
     n_threads: int = 1,
 ) -> Float64Array:
-    r"""Mean displacement on an embedding under signed transition probabilities, above chance.
+    r"""Return the mean step on an embedding under signed transition probabilities.
 
     .. math::
         a_i = \sum_j T_{ij} d_{ij} - \bar T_i \sum_j d_{ij},
         \quad d_{ij} = (e_j - e_i) / \lVert e_j - e_i \rVert
 
-    with j over the entries of row i of the signed T that :func:`transition_probabilities` makes of
-    the same, but never held as a whole, and d = 0 where two points coincide. The embedding e and
-    arrows are float64, shape (cells, dimensions); arrows are NaN for a cell without edges.
+    j runs over the entries of row i of the signed T of :func:`transition_probabilities`, whose rows
+    are computed and not stored. d = 0 if two cells have the same coordinates. The second term
+    subtracts the step that is expected by chance. The embedding e and arrows are float64, shape
+    (cells, dimensions); arrows are NaN for cells without edges.
     """
     made_of, keep_own = _operands(graph, graph_neg, self_transition), self_transition is None
     out = np.empty(embedding.shape)
@@ -134,14 +136,14 @@ def project_transitions(
 def _operands(
     graph: sp.csr_matrix[Any], graph_neg: sp.csr_matrix[Any], self_transition: Float64Array | None
 ) -> tuple[Any, Any, Float64Array]:
-    """Return both graphs and the diagonal as kernels read them."""
+    """Return both graphs and the diagonal as arguments of kernels."""
     stay = np.zeros(graph.shape[0]) if self_transition is None else self_transition
     return _triple(graph), _triple(graph_neg), stay
 
 
 def _triple(graph: sp.csr_matrix[Any]) -> tuple[Any, Any, Any]:
     if not graph.has_canonical_format:
-        # a copy: summing and sorting would work in the user's arrays
+        # a copy, because summing and sorting would change the user's arrays
         graph = graph.copy()
         graph.sum_duplicates()
     return graph.indptr, graph.indices, graph.data

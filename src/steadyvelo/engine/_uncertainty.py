@@ -1,8 +1,8 @@
-"""How errors of ratios are found: the one interface of the sandwich and of cross-fitting.
+"""The common interface of the two methods for errors of ratios: sandwich and cross-fitting.
 
-Either answers one question about a gene block: with what does each fit weigh the counts of each
-cell? From these instruments (:class:`steadyvelo.model.Instruments`) follow errors, intervals,
-comparisons of groups, and how each cell moves a line, in the same way for both.
+Both compute, for a gene block, the weight of each cell's counts in each fit. From these instruments
+(:class:`steadyvelo.model.Instruments`), errors, intervals, comparisons of groups, and each cell's
+influence on a line are computed in the same way for both methods.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ _GENES_PER_TASK = 16
 
 @dataclass(frozen=True, eq=False)
 class Uncertainty(ABC):
-    """How errors of ratios are found.
+    """A method for errors of ratios.
 
     Attributes
     ----------
     scales
         1 / size factor of the spliced and of the unspliced counts, shape (2, cells).
     level
-        Probability with which intervals cover the ratio.
-    batches
-        Number of each cell's batch, shape (cells,); None means that cells are independent.
+        Probability that the interval contains the ratio.
+    samples
+        Number of each cell's sample, shape (cells,); None if cells are independent.
     replaces_fit
-        Whether its ratios take the place of the fitted ones.
+        Whether its ratios replace those of the ordinary fit.
     tests_offset
-        Whether it can test an offset where none is fitted.
+        Whether it can test an offset of lines that are fitted without one.
     """
 
     scales: Float64Array
     level: float
-    batches: NDArray[np.intp] | None
+    samples: NDArray[np.intp] | None
 
     replaces_fit: ClassVar[bool]
     tests_offset: ClassVar[bool]
@@ -66,15 +66,15 @@ class Uncertainty(ABC):
         weights: list[NDArray[np.generic]] | None = None,
         n_threads: int = 1,
     ) -> list[Instruments]:
-        """Return the instruments of all genes of a block that holds counts, for each of some rules.
+        """Return the instruments of all genes of a block with counts, for each of some rules.
 
-        Weights in the ordinary fits, shape (rows, genes) for each rule, are found again if they are
-        needed and not given. Rows are in the order of the block's; what is returned holds until the
-        instruments of the next block are asked for.
+        Weights in the ordinary fits, shape (rows, genes) for each rule, are computed if they are
+        needed and not given. Rows are in the order of the block. The instruments of the next block
+        overwrite those that are returned.
         """
 
     def rules_for(self, rule: FitRule) -> list[FitRule]:
-        """Return the rule of a fit, and after it that of the test of an offset if it is another."""
+        """Return the rule of a fit, and the rule of the test of an offset if it differs."""
         test = rule.two_ended()
         return [rule] if test is rule or not self.tests_offset else [rule, test]
 
@@ -86,10 +86,10 @@ class Uncertainty(ABC):
         with_offset: BoolArray | None = None,
         n_threads: int = 1,
     ) -> RatioErrors:
-        """Return the errors of the genes of a block from their instruments under :meth:`rules_for`.
+        """Return the errors of a block's genes from their instruments under :meth:`rules_for`.
 
-        If `offset` is ``"nonnegative"``, `with_offset` says which genes have one, shape (genes,);
-        None leaves it to the sign of the offset that the instruments give.
+        If `offset` is ``"nonnegative"``, `with_offset` marks the genes with an offset, shape
+        (genes,). If it is None, these are the genes whose instruments give a positive offset.
         """
         fitted, *tests = instruments
         over_rows = partial(for_rows, n_rows=len(fitted.h), n_threads=n_threads)
@@ -109,9 +109,9 @@ class Uncertainty(ABC):
     def line_influences(
         self, block: MomentBlock, rule: FitRule, lines: Lines, n_threads: int = 1
     ) -> tuple[Float32Array, Float32Array]:
-        """Return ψ and ω: what a cell's counts add to the errors of given lines, γ and offset.
+        """Return ψ and ω: each cell's influence on γ and on the offset of given lines.
 
-        Each has the shape (genes of the block, rows).
+        Both have the shape (genes of the block, rows).
         """
         (made,) = self.instruments(block, [rule], n_threads=n_threads)
         lines = lines.of(block.genes)
@@ -127,12 +127,12 @@ class Uncertainty(ABC):
         return slope, offset
 
     def _weighing(self, block: MomentBlock, h: Float32Array, h0: Float32Array) -> Instruments:
-        """Return the instruments with the counts of a block, which they weigh."""
+        """Return instruments together with the counts of a block to which they apply."""
         cells = block.order.cell_of_row
         return Instruments(
             h,
             h0,
             *block.kept_counts,
             np.ascontiguousarray(self.scales.T[cells]),
-            None if self.batches is None else self.batches[cells],
+            None if self.samples is None else self.samples[cells],
         )

@@ -24,7 +24,7 @@ class Lines(NamedTuple):
     offset: Float64Array
 
     def of(self, genes: slice) -> Lines:
-        """Return those of some of the genes."""
+        """Return the lines of some of the genes."""
         return Lines(self.gamma[genes], self.offset[genes])
 
 
@@ -35,9 +35,9 @@ class Velocities:
     Attributes
     ----------
     source
-        Smoothed abundances s and u of the genes, or s and v where velocities are stored.
+        Smoothed abundances s and u of the genes, or s and v if velocities are stored.
     lines
-        By which u becomes v; None where v is stored.
+        Lines from which v is computed; None if v is stored.
     """
 
     source: MomentSource
@@ -53,11 +53,11 @@ class Velocities:
     ) -> Iterator[tuple[Float32Array, Float32Array]]:
         """Yield s and v of one block of genes after the other, float32, shape (cells, genes).
 
-        The arrays are used again for the next block.
+        The arrays are overwritten by the next block.
         """
         for block in self.source.blocks(genes_per_block, n_threads, progress):
             velocity = block.unspliced
             if self.lines is not None:
-                # written where u was, which nothing needs
+                # u is overwritten, because it is not needed any more
                 velocity = block.velocity(*self.lines.of(block.genes), n_threads, out=velocity)
             yield block.spliced, velocity

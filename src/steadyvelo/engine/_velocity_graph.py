@@ -1,4 +1,4 @@
-"""Correlation of velocities with differences between cells, accumulated over gene blocks."""
+"""Correlation of velocities with differences between cells, summed over gene blocks."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 __all__ = ["EdgeCorrelation", "split_signs"]
 
-# what of a block is read again and again before the rest of it: a share of a processor's cache
+# size of the part of a block that is read repeatedly: a share of the processor's cache
 _TILE_BYTES = 8 << 20
-# from how many genes a block on: fewer rounding errors than there are within it
+# with fewer genes in a block, rounding errors of float32 sums over blocks would matter
 _GENES_FOR_FLOAT32 = 32
 
 
 class EdgeCorrelation:
     r"""Pearson correlation over genes of :math:`x_j - x_i` with :math:`v_i`, per edge i → j.
 
-    Only Σδv, Σδ², Σv, Σv² and Σδ = Σx_j − Σx_i over genes are needed, so blocks are added up
-    and forgotten; sums over disjoint genes add.
+    The correlation needs only Σδv, Σδ², Σv, Σv² and Σδ = Σx_j − Σx_i over genes. So these sums are
+    added over blocks, and blocks need not be kept.
 
-    The CSR pattern of the edges is between rows as in the blocks. With `square_root`, sign·√|·| of
-    both sides are correlated in their place, and Σδ is summed per edge. Sums along edges, the
-    largest arrays there are, are in float32 where :meth:`add` gets so many genes at a time that
-    correlations do not depend on it.
+    The CSR pattern of the edges is in the row order of the blocks. With `square_root`, sign·√|·| of
+    both sides are correlated instead, and Σδ is summed per edge. Sums per edge are the largest
+    arrays. They are float32 if :meth:`add` gets so many genes at a time that rounding does not
+    affect the correlations.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class EdgeCorrelation:
         self.n_genes += expression.shape[1]
 
     def values(self, n_threads: int = 1) -> Float32Array:
-        """Return one value per edge in [−1, 1]; 0 where a difference or a velocity is constant."""
+        """Return one value per edge in [−1, 1]; 0 if a difference or a velocity is constant."""
         out = np.empty(len(self.indices), dtype=np.float32)
         of_edges = self.indptr, self.indices, self.products, self.squares, self.sums
         of_rows = self.expression_sum, self.velocity_sum, self.velocity_square
@@ -93,7 +93,7 @@ def split_signs(
 ) -> tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]:
     """Return the positive and the negative values of edges as two cells × cells CSR matrices.
 
-    Rows of the pattern stand in `order`; None means that of the cells.
+    Rows of the pattern are in `order`; None means the order of the cells.
     """
     n_cells = len(indptr) - 1
     cells = CellOrder.identity(n_cells) if order is None else order

@@ -56,7 +56,7 @@ def verdicts(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFrame:
     >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
     >>> adata = sv.run(adata, basis="pca", uncertainty=sv.CrossFit(n_repeats=1))
     >>> list(sv.get.verdicts(adata).index)
-    ['branch 1', 'branch 2', 'trunk']
+    ['fork', 'middle 1', 'middle 2', 'root', 'tip 1', 'tip 2']
     """
     return _read(
         adata, _keys.RELIABILITY, "reliability", velocity_key, "tl.reliability(adata, ...)"
@@ -171,7 +171,7 @@ def ranked_genes(
     >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
     >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> sv.tl.rank_velocity_genes(adata, "clusters")
-    >>> len(sv.get.ranked_genes(adata, "trunk", n_genes=5))
+    >>> len(sv.get.ranked_genes(adata, "fork", n_genes=5))
     5
     """
     rerun = "tl.rank_velocity_genes(adata, groupby)"

@@ -1,6 +1,6 @@
 """The mathematics of the steady-state model: arrays in, arrays out.
 
-Nothing here knows AnnData, files or how a large computation is cut into blocks.
+This package uses no AnnData and no files, and it does not divide a computation into blocks.
 """
 
 from ._comparison import Contrast, GroupRatios

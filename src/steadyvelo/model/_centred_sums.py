@@ -1,4 +1,4 @@
-"""Six centred sums per gene, which add and subtract as disjoint sets of cells do."""
+"""Centred sums per gene, which can be added and subtracted for disjoint sets of cells."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["CentredSums", "two_sum"]
 class CentredSums:
     """Weighted, centred sums over cells, one value per gene, float64.
 
-    Sums over disjoint sets of cells add with ``+``, and a part is taken out with ``-``, by the
-    update of Chan, Golub and LeVeque (1983). Raw sums of squares are never formed: they
-    lose all digits where a mean is much larger than the spread around it.
+    The ``+`` of two objects gives the sums over the cells of both, which must be disjoint; ``-``
+    removes some of the cells. Both use the update of Chan, Golub and LeVeque (1983). Raw sums of
+    squares are not computed, because they lose all digits if a mean is much larger than the spread.
 
-    Every sum is explained at :class:`steadyvelo.model.SufficientStatistics`.
+    :class:`steadyvelo.model.SufficientStatistics` explains every sum.
     """
 
     total_weight: Float64Array
@@ -34,14 +34,14 @@ class CentredSums:
     unspliced_mean_rest: Float64Array
 
     def __add__(self, other: Self) -> Self:
-        """Return the statistics of the cells of both."""
+        """Return the sums over the cells of both objects."""
         self._check_same_genes(other)
         n = self.total_weight + other.total_weight
         divisor = np.where(n > 0, n, 1.0)
         ds, du = other._means_from(self)
         share = other.total_weight / divisor
         between = self.total_weight * share
-        # a side without weight has a mean of no meaning
+        # without weight a mean is meaningless
         empty = self.total_weight == 0
         s_mean, s_rest = two_sum(self.spliced_mean, self.spliced_mean_rest + share * ds)
         u_mean, u_rest = two_sum(self.unspliced_mean, self.unspliced_mean_rest + share * du)
@@ -57,7 +57,7 @@ class CentredSums:
         )
 
     def __sub__(self, part: Self) -> Self:
-        """Return the statistics without the cells of `part`, which must be among them."""
+        """Return the sums without the cells of `part`, which must be a subset of the cells."""
         self._check_same_genes(part)
         n = self.total_weight - part.total_weight
         # sums of the same weights in another order differ by rounding only
@@ -65,7 +65,7 @@ class CentredSums:
         if (n < -1e-9 * self.total_weight).any():
             gene = int(np.argmin(n))
             msg = (
-                f"the part holds more weight than the whole in gene number {gene} "
+                f"the part has more weight than the whole in gene number {gene} "
                 f"({part.total_weight[gene]:g} of {self.total_weight[gene]:g})."
             )
             raise ValueError(msg)
@@ -95,7 +95,7 @@ class CentredSums:
         )
 
     def _means_from(self, other: Self) -> tuple[Float64Array, Float64Array]:
-        """Return how far the means lie from those of another part."""
+        """Return the differences between these means and those of another object."""
         return (
             (self.spliced_mean - other.spliced_mean)
             + (self.spliced_mean_rest - other.spliced_mean_rest),
@@ -106,13 +106,13 @@ class CentredSums:
     def _check_same_genes(self, other: Self) -> None:
         if other.total_weight.shape != self.total_weight.shape:
             msg = (
-                f"statistics of {len(self.total_weight)} and {len(other.total_weight)} genes do "
-                "not belong together."
+                f"sums of {len(self.total_weight)} genes cannot be combined with sums of "
+                f"{len(other.total_weight)} genes."
             )
             raise ValueError(msg)
 
     def residual_squares(self, gamma: Float64Array, offset: Float64Array) -> Float64Array:
-        """Sum of squares Σw(u − γs − o)² around given lines, shape (genes,)."""
+        """Return the sum of squares Σw(u − γs − o)² around given lines, shape (genes,)."""
         away = self.unspliced_mean - gamma * self.spliced_mean - offset
         around = (
             self.unspliced_squares
@@ -122,15 +122,16 @@ class CentredSums:
         return np.maximum(around, 0.0) + self.total_weight * away * away
 
     def r2(self, gamma: Float64Array, offset: Float64Array) -> Float64Array:
-        """Share of the spread of u that given lines explain, 1 − Σw(u − γs − o)² / Σw(u − ū)².
+        """Return R² of given lines, 1 − Σw(u − γs − o)² / Σw(u − ū)².
 
-        Negative where a line is worse than the mean; NaN where u is constant or a line is NaN.
-        It is not adjusted for degrees of freedom.
+        R² is the share of the variance of u that a line explains. It is negative if the line fits
+        worse than a constant, and NaN if u is constant or the line is NaN. It is not adjusted for
+        degrees of freedom.
 
         Parameters
         ----------
         gamma, offset
-            Lines, one per gene, however they were fitted.
+            Any lines, one per gene.
 
         Returns
         -------
@@ -142,6 +143,6 @@ class CentredSums:
 
 
 def two_sum(large: Float64Array, small: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """Return the sum and what its rounding lost (Dekker), for |large| ≥ |small|."""
+    """Return the rounded sum and its rounding error (Dekker), for |large| ≥ |small|."""
     total = large + small
     return total, small - (total - large)

@@ -1,4 +1,4 @@
-"""Do ratios of groups of cells differ? Influences of every cell on every group's ratio."""
+"""Comparison of the ratios of groups of cells, from the influence of every cell on each ratio."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ if TYPE_CHECKING:
 __all__ = ["Contrast", "GroupRatios"]
 
 _FEW_MOLECULES = 20.0
-# what smoothing over the border of a group gives to a sample that holds none of it is less
+# a larger leverage than smoothing across the border of a group gives to a sample without cells in
+# it
 _SOME_LEVERAGE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
-    """Differences of two groups' ratios, each of shape (genes,).
+    """Differences between the ratios of two groups, each of shape (genes,).
 
     Attributes
     ----------
     difference
-        γ of the first less γ of the second.
+        γ of the first group minus γ of the second.
     se
         Its standard error.
     statistic
-        Their ratio.
+        The difference divided by its standard error.
     p
         Two-sided p-value.
     """
@@ -47,20 +48,21 @@ class Contrast:
 
 @dataclass(frozen=True, eq=False)
 class GroupRatios:
-    r"""Ratios of groups of cells for some genes, with what is needed to compare any two.
+    r"""Ratios of groups of cells for some genes, and the sums from which any two are compared.
 
-    A cell c moves the ratio of group k by :math:`q_{kc}(\tilde u_c - \gamma_k \tilde s_c) / D_k`.
-    Smoothing crosses borders, so one cell may move the ratios of two groups: the variance of a
-    difference is the sum of squares of the difference of these influences over all cells.
+    Cell c has the influence :math:`q_{kc}(\tilde u_c - \gamma_k \tilde s_c) / D_k` on the ratio of
+    group k. Smoothing crosses the borders of groups, so one cell may influence the ratios of two
+    groups. The variance of a difference is therefore the sum over all cells of the squared
+    difference between the two influences.
 
     Attributes
     ----------
     gamma
-        Ratios, shape (groups, genes); NaN where a group has none.
+        Ratios, shape (groups, genes); NaN if a group has none.
     products
-        Σ_c of products of influences, shape (genes, groups, groups).
+        Sums over cells of products of influences, shape (genes, groups, groups).
     poisson
-        The same with the variance of Poisson counts given their sum, per unit of ratio.
+        The same from the variance of Poisson counts given their sum, per unit of the ratio.
     molecules
         Effective number of unspliced molecules, shape (groups, genes).
     df
@@ -77,17 +79,17 @@ class GroupRatios:
     def from_instruments(
         cls, groups: list[Instruments], *, centred: bool, samples: NDArray[np.intp] | None = None
     ) -> GroupRatios:
-        """Take the influences of all cells on the ratios of some genes.
+        """Compute the influences of all cells on the ratios of some genes.
 
         Parameters
         ----------
         groups
             The instruments of each group, for the same genes.
         centred
-            Whether there is an offset.
+            Whether the lines have an offset.
         samples
-            Number of each cell's sample, shape (cells,): influences are summed over the cells of
-            a sample and divided by one minus its leverage; None means that cells are independent.
+            Number of each cell's sample, shape (cells,). Influences are summed over the cells of a
+            sample and divided by one minus its leverage. None if cells are independent.
         """
         errors = [group.errors(centred=centred) for group in groups]
         influences = [
@@ -101,7 +103,7 @@ class GroupRatios:
         poisson = (weights * unit.T[:, None, :]) @ weights.swapaxes(1, 2)
         if samples is not None:
             leverage = _sums_by(samples, leverage)
-            # a sample that holds nearly all of a group leaves no others to check it with
+            # if one sample has nearly all weight of a group, its influence cannot be estimated
             left = np.where(1 - leverage > LEAST_LEFT, 1 - leverage, np.nan)
             moved = _sums_by(samples, moved) / left
             df = np.maximum((leverage > _SOME_LEVERAGE).sum(axis=2).T - 1.0, 1.0)
@@ -115,7 +117,7 @@ class GroupRatios:
 
     @classmethod
     def join(cls, parts: list[GroupRatios]) -> GroupRatios:
-        """Return the ratios of several runs of genes as one."""
+        """Join the ratios of several sets of genes."""
         return cls(
             np.concatenate([part.gamma for part in parts], axis=1),
             np.concatenate([part.products for part in parts]),
@@ -125,11 +127,11 @@ class GroupRatios:
         )
 
     def contrast(self, first: int, second: int) -> Contrast:
-        """Compare two groups: a Wald test of the hypothesis that their ratios are equal."""
+        """Compare two groups by a Wald test of the hypothesis that their ratios are equal."""
         gamma = self.gamma[first], self.gamma[second]
         pooled = np.maximum(0.5 * (gamma[0] + gamma[1]), 0.0)
         variance = _difference(self.products, first, second)
-        # of few molecules the squared scores say too little about their variance
+        # with few molecules, the squared scores do not estimate their variance well
         few = np.minimum(self.molecules[first], self.molecules[second]) < _FEW_MOLECULES
         floor = pooled * _difference(self.poisson, first, second)
         variance = np.where(few, np.maximum(variance, floor), variance)
@@ -142,7 +144,7 @@ class GroupRatios:
 
 
 def _by_gene(groups: tuple[Float64Array, ...]) -> Float64Array:
-    """Return arrays of cells × genes as one, shape (genes, groups, cells)."""
+    """Stack arrays of cells × genes to the shape (genes, groups, cells)."""
     n_cells, n_genes = groups[0].shape
     out = np.empty((n_genes, len(groups), n_cells))
     return np.stack([values.T for values in groups], axis=1, out=out)

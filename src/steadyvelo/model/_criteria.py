@@ -1,4 +1,4 @@
-"""Which genes' velocities can be used: one yes or no per criterion, and the reason."""
+"""Criteria for velocity genes, and the reason why a gene does not meet them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class GeneCriteria:
     Attributes
     ----------
     r2_passes
-        R² is above its threshold.
+        R² is above the threshold.
     gamma_passes
-        The ratio γ is above its threshold.
+        The ratio γ is above the threshold.
     spliced_seen, unspliced_seen
-        Some smoothed value is above zero.
+        Some smoothed values are above zero.
     highly_variable
-        Marked by the user as highly variable, or the user did not ask for it.
+        The gene is highly variable, or this was not required.
     reason
-        The first criterion that failed, in words; the empty string for velocity genes.
+        The first criterion that the gene does not meet; the empty string for velocity genes.
     """
 
     r2_passes: BoolArray
@@ -40,7 +40,7 @@ class GeneCriteria:
 
     @property
     def velocity_genes(self) -> BoolArray:
-        """Genes that meet every criterion, shape (genes,)."""
+        """The genes that meet every criterion, shape (genes,)."""
         return np.asarray(self.reason == "")
 
 
@@ -55,27 +55,27 @@ def gene_criteria(
     highly_variable: BoolArray | None = None,
     no_fit: TextArray | None = None,
 ) -> GeneCriteria:
-    """Decide which genes' velocities can be used.
+    """Find the velocity genes.
 
-    A velocity gene has R² > `min_r2`, γ > `min_gamma` and both kinds of mRNA. Thresholds are
-    taken as given, however few genes pass.
+    A velocity gene has R² > `min_r2`, γ > `min_gamma`, and spliced and unspliced mRNA. Thresholds
+    are not relaxed if few genes meet them.
 
     Parameters
     ----------
     gamma, r2
-        Fitted ratio and share of spread explained, shape (genes,); NaN passes no threshold.
+        Fitted ratio and R², shape (genes,); NaN meets no threshold.
     spliced_max, unspliced_max
         Largest smoothed abundances, shape (genes,).
     min_r2, min_gamma
-        Thresholds, passed by larger values.
+        Thresholds; values must be larger.
     highly_variable
-        Genes to keep, shape (genes,); None means all.
+        Genes that may be velocity genes, shape (genes,); None means all.
     no_fit
-        Why a gene has no fit, the empty string where it has one, shape (genes,).
+        The reason if a gene has no fit, otherwise the empty string, shape (genes,).
 
     Returns
     -------
-    Criteria and reasons per gene.
+    The criteria and the reasons.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def gene_criteria(
     r2_passes, gamma_passes = r2 > min_r2, gamma > min_gamma
     spliced_seen, unspliced_seen = spliced_max > 0, unspliced_max > 0
     reason = np.full(gamma.shape, "", dtype=object)
-    # later lines win: the deepest cause is the one to report
+    # later lines overwrite earlier ones: the most basic cause is reported
     reason[~variable] = "not highly variable"
     reason[~r2_passes] = f"R² is not above {min_r2:g}"
     reason[~gamma_passes] = f"gamma is not above {min_gamma:g}"

@@ -1,8 +1,9 @@
-r"""Whether an arrow has a direction, and in which range it lies.
+r"""Tests and intervals for the direction of an arrow.
 
-An arrow is a mean of contributions with a covariance; it has a direction if its mean differs from
-zero by Hotelling's test. In two dimensions the directions that are not refuted are those to which
-the part of the arrow across them is no larger than its error: a cone around the arrow.
+An arrow is the mean of its contributions, and it has a covariance. Hotelling's test tests the
+hypothesis that the arrow is zero. In two dimensions, the interval contains the directions that the
+data do not reject: those for which the component of the arrow across the direction is not larger
+than its error. They form a cone around the arrow.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def hotelling_p(arrows: Float64Array, covariances: Float64Array, n: Float64Array
 
     Returns
     -------
-    Shape (arrows,); NaN where V cannot be inverted or n is no larger than the dimensions.
+    P-values, shape (arrows,); NaN if V is singular or n is not larger than the number of
+    dimensions.
 
     Examples
     --------
@@ -59,11 +61,11 @@ def hotelling_p(arrows: Float64Array, covariances: Float64Array, n: Float64Array
 def angle_interval(
     arrows: Float64Array, covariances: Float64Array, n: Float64Array, level: float = 0.95
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
-    r"""Return the angle of an arrow in the plane and the interval that is not refuted.
+    r"""Return the angle of an arrow in the plane and its interval.
 
-    The directions θ with :math:`(a \cdot n)^2 \le t^2\, n^\top V n`, where n is perpendicular to θ
-    and t has n − 1 degrees of freedom, on the arrow's side; all directions where
-    :func:`hotelling_p` does not refute that the arrow is zero, since its side means nothing then.
+    The interval contains the directions θ on the arrow's side with :math:`(a \cdot n)^2 \le t^2\,
+    n^\top V n`, where n is perpendicular to θ and t has n − 1 degrees of freedom. It contains all
+    directions if :func:`hotelling_p` does not reject the hypothesis that the arrow is zero.
 
     Parameters
     ----------
@@ -74,12 +76,12 @@ def angle_interval(
     n
         Number of contributions, shape (arrows,).
     level
-        Probability with which the interval covers the direction.
+        Probability that the interval contains the direction.
 
     Returns
     -------
-    Angle, low and high end, in radians against the first axis; low ≤ angle ≤ high, so that
-    ends may lie outside [−π, π]. An interval 2π wide refutes no direction.
+    Angle, lower and upper end, in radians from the first axis. Lower end ≤ angle ≤ upper end, so
+    ends may be outside [−π, π]. An interval of width 2π contains all directions.
 
     Examples
     --------
@@ -95,7 +97,7 @@ def angle_interval(
     values, vectors = np.linalg.eigh(form)
     least, most = values.T
     angle = np.arctan2(a[:, 1], a[:, 0])
-    # the cone lies around the vector of the larger eigenvalue, on the side of the arrow
+    # the axis of the cone is the eigenvector of the larger eigenvalue, on the side of the arrow
     axis = vectors[:, :, 1]
     axis = axis * np.where((axis * a).sum(axis=1) < 0, -1.0, 1.0)[:, None]
     centre = np.arctan2(axis[:, 1], axis[:, 0])
@@ -105,7 +107,7 @@ def angle_interval(
     bounded = (most > 0) & known
     centre = angle + np.where(bounded, (centre - angle + np.pi) % (2 * np.pi) - np.pi, 0.0)
     half = np.where(bounded, half, np.pi)
-    # where rounding puts the arrow at the edge of its own cone it still lies within
+    # the interval contains the arrow also where rounding errors would exclude it
     low, high = np.minimum(centre - half, angle), np.maximum(centre + half, angle)
     angle, low, high = (np.where(good, x, np.nan) for x in (angle, low, high))
     return angle, low, high

@@ -1,8 +1,8 @@
-r"""Does the model hold for a gene? What its extreme cells say.
+r"""Tests of the steady-state model for each gene, from its extreme cells.
 
-The fit takes the extreme cells to be at steady state and the line through them to be straight.
-Where that is wrong the ratio depends on how many cells are called extreme, differs between the more
-and the less extreme of them, or belongs to one cluster alone.
+The fit assumes that the extreme cells are at steady state and lie on a straight line. If this is
+wrong, the ratio depends on the number of cells that are called extreme, or differs between the more
+and the less extreme of them, or is determined by one cluster alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["gamma_path", "halves", "overdispersion", "upper_end"]
 
 
 def upper_end(spliced: GeneRows, weights: NDArray[Any]) -> BoolArray:
-    """Return the cells of the fit that lie above the middle of its range, shape (genes, cells)."""
+    """Return the cells of the fit above the middle of their range, shape (genes, cells)."""
     inside = np.broadcast_to(weights > 0, spliced.shape)
     low = np.where(inside, spliced, np.inf).min(axis=1, keepdims=True)
     high = np.where(inside, spliced, -np.inf).max(axis=1, keepdims=True)
@@ -31,7 +31,7 @@ def upper_end(spliced: GeneRows, weights: NDArray[Any]) -> BoolArray:
 
 
 def halves(spliced: GeneRows, cells: BoolArray) -> dict[str, BoolArray]:
-    """Cut some cells of every gene at their median spliced abundance, shape (genes, cells)."""
+    """Split some cells of every gene at their median spliced abundance, shape (genes, cells)."""
     inside = np.where(cells, spliced, np.nan)
     middle = np.full((len(spliced), 1), np.nan)
     some = cells.any(axis=1)
@@ -42,25 +42,25 @@ def halves(spliced: GeneRows, cells: BoolArray) -> dict[str, BoolArray]:
 def gamma_path(
     spliced: GeneRows, unspliced: GeneRows, shares: Float64Array, *, offset: bool, both_ends: bool
 ) -> Float64Array:
-    r"""Return the ratio over the most extreme cells, for some shares of the cells.
+    r"""Return the ratios of fits to the most extreme cells, for several shares of the cells.
 
-    Cells are ordered by :math:`z = s / \max s + u / \max u`; sums over the first of them give the
-    ratio for every share at once, O(n log n) a gene.
+    Cells are sorted by :math:`z = s / \max s + u / \max u`. Cumulative sums over them give the
+    ratios of all shares in O(n log n) per gene.
 
     Parameters
     ----------
     spliced, unspliced
         Smoothed abundances, shape (genes, cells).
     shares
-        Shares of the cells at an end, ascending, in (0, 1].
+        Shares of the cells that are taken at an end, ascending, in (0, 1].
     offset
-        Whether the line has one.
+        Whether lines have an offset.
     both_ends
-        Whether as many cells with the lowest z are taken.
+        Whether the same number of cells with the lowest z is taken, too.
 
     Returns
     -------
-    Shape (genes, shares); NaN where there is no ratio.
+    Ratios, shape (genes, shares); NaN where a fit is not possible.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def gamma_path(
     count, s1, u1, ss, su = sums[:, :, last]
     if both_ends:
         total = sums[:, :, -1:]
-        # an end holds at most half of the cells
+        # an end has at most half of the cells
         low = np.clip(last + 1, 1, n // 2)
         top = sums[:, :, low - 1]
         count, s1, u1, ss, su = top + total - sums[:, :, n - 1 - low]
@@ -91,17 +91,18 @@ def gamma_path(
 def overdispersion(
     counts: GeneRows, means: GeneRows, scale: Float64Array, n_neighbors: Float64Array
 ) -> Float64Array:
-    r"""Return φ of counts with variance :math:`\mu + \varphi \mu^2` around what neighbours have.
+    r"""Return the overdispersion φ of counts, whose variance is :math:`\mu + \varphi \mu^2`.
 
-    With a the mean of the neighbours without the cell itself, the moment estimate
+    μ is estimated by a, the mean of the cell's neighbours without the cell itself, and φ by
+    moments:
 
     .. math::
         \varphi = \frac{\sum_c [(\tilde s_c - a_c)^2 - d_c a_c (1 + 1/k_c)]}
                        {\sum_c \tilde s_c a_c (1 + 1/k_c)}
 
-    shape (genes,), of `counts` divided by size factors, shape (genes, cells); `scale` is d, and
-    `n_neighbors` is k. Differences of state between neighbours count as dispersion. 0 for Poisson
-    counts, NaN where the denominator is under one squared molecule.
+    The result has shape (genes,). `counts` are divided by size factors and have the shape (genes,
+    cells); `scale` is d, and `n_neighbors` is k. Differences of state between neighbours increase
+    φ. φ is 0 for Poisson counts, and NaN if the denominator is below one squared molecule.
     """
     x, a = (np.asarray(y, dtype=np.float64) for y in (counts, means))
     some = n_neighbors > 0

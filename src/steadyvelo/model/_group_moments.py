@@ -1,4 +1,4 @@
-"""Means and sums of squares of groups of cells, and of all cells but a group's."""
+"""Means and sums of squares of groups of cells, and of all cells outside a group."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["GroupMoments", "group_members", "group_sums"]
 
 @dataclass(frozen=True, eq=False)
 class GroupMoments:
-    """First two moments of values in groups of cells.
+    """Number, mean and sum of squares of values in groups of cells.
 
     Attributes
     ----------
@@ -36,9 +36,9 @@ class GroupMoments:
 
     @classmethod
     def of(cls, values: Float64Array, codes: NDArray[np.intp], n_groups: int) -> Self:
-        """Take the moments of values, cells × genes, by the number of each cell's group.
+        """Compute the moments of values, cells × genes, from the number of each cell's group.
 
-        Cells of number −1 are left out.
+        Cells with the number −1 are left out.
 
         Examples
         --------
@@ -53,9 +53,10 @@ class GroupMoments:
         return cls(cells, means, squares)
 
     def others(self) -> Self:
-        """Return for each group the moments of all other groups together.
+        """Return the moments of all cells outside each group.
 
-        Sums of squares add up, with those of the groups' means about the common mean.
+        The sums of squares of the other groups are added to those of their means around the common
+        mean.
 
         Examples
         --------
@@ -90,7 +91,7 @@ def group_sums(values: NDArray[Any], codes: NDArray[np.intp], n_groups: int) -> 
     values
         Shape (cells, genes).
     codes
-        Number of each cell's group, shape (cells,); cells of number −1 are left out.
+        Number of each cell's group, shape (cells,); cells with the number −1 are left out.
     n_groups
         Number of groups.
 
@@ -110,16 +111,16 @@ def group_sums(values: NDArray[Any], codes: NDArray[np.intp], n_groups: int) -> 
 def group_members(
     codes: NDArray[np.intp], n_groups: int, dtype: type[np.floating[Any]] = np.float64
 ) -> sp.csr_array[Any]:
-    """Return a matrix, groups × cells, that is 1 where a cell is in a group.
+    """Return a matrix, groups × cells, with 1 where a cell belongs to a group.
 
     Parameters
     ----------
     codes
-        Number of each cell's group, shape (cells,); cells of number −1 are in none.
+        Number of each cell's group, shape (cells,); cells with the number −1 belong to no group.
     n_groups
         Number of groups.
     dtype
-        In which products with it are summed.
+        Type in which products with the matrix are summed.
 
     Returns
     -------

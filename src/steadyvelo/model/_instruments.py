@@ -1,18 +1,19 @@
-r"""Instruments: what the counts of each cell are weighed with in the fit of a ratio.
+r"""Instruments: the weights of the cells' counts in the equation that determines a ratio.
 
 Least squares on smoothed values solves :math:`\sum_i m_i a_i (b_i - \gamma a_i) = 0` over the
 cells i of the fit, with their weights m and the smoothed values :math:`a = W \tilde s` and :math:`b
-= W \tilde u`. Neighbours share counts, so its terms depend on each other. But smoothing is linear,
-and the two sums in it may change places: with :math:`h = W^\top (m \circ a)` the same equation is
+= W \tilde u`. Neighbours share counts, so the terms of this sum depend on each other. But smoothing
+is linear, and the order of the two sums can be exchanged: with :math:`h = W^\top (m \circ a)` the
+same equation is
 
 .. math:: \sum_c h_c (\tilde u_c - \gamma \tilde s_c) = 0
 
-over the cells' own counts. The instrument :math:`h_c` gathers what cell c adds to the smoothed
-values of all cells of the fit. Counts of different cells are independent, so are the terms of this
-sum, and its variance is the sum of their squares.
+over the cells' own counts. The instrument :math:`h_c` sums the weights with which the counts of
+cell c enter the smoothed values of all cells of the fit. Counts of different cells are independent.
+So the terms of this sum are independent, and its variance is the sum of their squares.
 
-Nothing here asks which cell is which: rows may have any order, and sums over some of the cells
-add to those over all (:class:`ScoreSums`).
+The results do not depend on the order of the cells, and sums over disjoint sets of cells add up to
+the sums over all cells (:class:`ScoreSums`).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     # cells × genes
     CellRows: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
-    # calls work(start, stop) for chunks that cover all rows, maybe in threads
+    # calls work(start, stop) for chunks that cover all rows, possibly in threads
     OverRows: TypeAlias = Callable[[Callable[[int, int], None]], None]
 
 __all__ = ["Instruments"]
@@ -43,24 +44,25 @@ __all__ = ["Instruments"]
 
 @dataclass(frozen=True, eq=False)
 class Instruments:
-    r"""Instruments of some genes and the counts they weigh.
+    r"""Instruments of some genes and the counts to which they apply.
 
-    Through the origin γ solves :math:`\sum_c h_c (\tilde u_c - \gamma \tilde s_c) = 0`. With an
-    offset, :math:`\sum_c h^0_c (\tilde u_c - \gamma \tilde s_c - o) = 0` as well, with
-    :math:`h^0 = W^\top m`. Solved for o, this is the same with :math:`q = h - h^0 \sum h / \sum
-    h^0` in the place of h, and counts less their means under :math:`h^0`.
+    A line through the origin has the γ that solves :math:`\sum_c h_c (\tilde u_c - \gamma \tilde
+    s_c) = 0`. A line with an offset also solves :math:`\sum_c h^0_c (\tilde u_c - \gamma \tilde s_c
+    - o) = 0` with :math:`h^0 = W^\top m`. If o is eliminated, γ solves the first equation with
+    :math:`q = h - h^0 \sum h / \sum h^0` instead of h, and with counts from which their means under
+    :math:`h^0` are subtracted.
 
     Attributes
     ----------
     h, h0
-        Instruments of the slope and of the offset, shape (cells, genes); those of the offset may be
-        left out, shape (cells, 0), where there is none.
+        Instruments of the slope and of the offset, shape (cells, genes). Those of the offset may
+        have the shape (cells, 0) if no line has an offset.
     spliced, unspliced
         Counts divided by size factors, not smoothed, shape (cells, genes).
     scales
         1 / size factor of the spliced and of the unspliced counts, shape (cells, 2).
-    batches
-        Number of each cell's batch, from 0, shape (cells,); None means that cells are independent.
+    samples
+        Number of each cell's sample, from 0, shape (cells,); None if cells are independent.
     """
 
     h: CellRows
@@ -68,11 +70,11 @@ class Instruments:
     spliced: CellRows
     unspliced: CellRows
     scales: Float64Array
-    batches: NDArray[np.intp] | None = None
+    samples: NDArray[np.intp] | None = None
 
     def __post_init__(self) -> None:
         shape = self.h.shape
-        # kernels read what they are given
+        # kernels do not check the shapes of arrays
         for name, allowed in (
             ("h0", {shape, (shape[0], 0)}),
             ("spliced", {shape}),
@@ -81,7 +83,7 @@ class Instruments:
         ):
             given = getattr(self, name).shape
             if given not in allowed:
-                msg = f"{name} has shape {given}; beside h of shape {shape} it cannot have that."
+                msg = f"{name} has shape {given}, which does not fit h of shape {shape}."
                 raise ValueError(msg)
 
     def of_genes(self, genes: slice) -> Self:
@@ -92,78 +94,80 @@ class Instruments:
         return replace(self, h=h, h0=h0, spliced=spliced, unspliced=unspliced)
 
     def errors(self, *, centred: bool, level: float = 0.95) -> RatioErrors:
-        """Estimate γ with its errors; see :meth:`RatioErrors.from_sums`.
+        """Estimate γ and its errors; see :meth:`RatioErrors.from_sums`.
 
         Parameters
         ----------
         centred
-            Whether there is an offset.
+            Whether the lines have an offset.
         level
             Probability with which the interval covers the ratio.
         """
         return RatioErrors.from_sums(self.sums(centred=centred), level=level)
 
     def sums(self, *, centred: bool, over_rows: OverRows | None = None) -> ScoreSums:
-        """Return the sums over all cells that errors are made of.
+        """Return the sums over all cells from which errors are computed.
 
         Parameters
         ----------
         centred
-            Whether there is an offset.
+            Whether the lines have an offset.
         over_rows
-            Calls ``work(start, stop)`` for chunks that cover all cells, maybe in threads; None for
-            one chunk.
+            Calls ``work(start, stop)`` for chunks that cover all cells, possibly in threads; None
+            processes all cells at once.
         """
         if not centred and self.h0.shape[1] == 0:
             return self.scores(None, over_rows)
         return self.scores(self.means(over_rows).centring(offset=centred), over_rows)
 
     def means(self, over_rows: OverRows | None = None) -> InstrumentSums:
-        """Return the sums that counts and instruments are centred by, as :meth:`sums` does."""
+        """Return the sums from which counts and instruments are centred; see :meth:`sums`."""
         arrays = self._contiguous("h", "h0", "spliced", "unspliced")
-        by_batch = self._summed(kernels.add_means, arrays, kernels.MEANS, over_rows)
-        return InstrumentSums(**{name: x.sum(axis=0) for name, x in by_batch.items()})
+        by_sample = self._summed(kernels.add_means, arrays, kernels.MEANS, over_rows)
+        return InstrumentSums(**{name: x.sum(axis=0) for name, x in by_sample.items()})
 
     def scores(self, centring: Centring | None, over_rows: OverRows | None = None) -> ScoreSums:
-        """Return the sums of scores less what a centring takes, as :meth:`sums` does."""
+        """Return the sums of the scores after centring; see :meth:`sums`."""
         if centring is None:
             arrays = self._contiguous("h", "spliced", "unspliced", "scales")
-            by_batch = self._summed(
+            by_sample = self._summed(
                 kernels.add_origin_scores, arrays, kernels.ORIGIN_SCORES, over_rows
             )
-            # nothing is taken from h and counts, and there is nothing of an offset
-            same = {"h_spliced": by_batch["spliced"], "h_unspliced": by_batch["unspliced"]}
-            zeros = np.zeros_like(by_batch["spliced"])
-            by_batch = dict.fromkeys(kernels.SCORES, zeros) | by_batch | same
+            # h and counts are not centred, and the sums of an offset are 0
+            same = {"h_spliced": by_sample["spliced"], "h_unspliced": by_sample["unspliced"]}
+            zeros = np.zeros_like(by_sample["spliced"])
+            by_sample = dict.fromkeys(kernels.SCORES, zeros) | by_sample | same
         else:
             arrays = self._contiguous("h", "h0", "spliced", "unspliced", "scales")
             means = centring.spliced_mean, centring.unspliced_mean
             lines = kernels.packed(centring.h_share, *means, centring.gamma, centring.kappa)
-            by_batch = self._summed(kernels.add_scores, [*arrays, lines], kernels.SCORES, over_rows)
-        sums = {name: x.sum(axis=0) for name, x in by_batch.items()}
-        batches = slice(0) if self.batches is None else slice(None)
+            by_sample = self._summed(
+                kernels.add_scores, [*arrays, lines], kernels.SCORES, over_rows
+            )
+        sums = {name: x.sum(axis=0) for name, x in by_sample.items()}
+        samples = slice(0) if self.samples is None else slice(None)
         return ScoreSums(
             centring,
             **sums,
-            batch_unspliced=by_batch["unspliced"][batches],
-            batch_spliced=by_batch["spliced"][batches],
+            sample_unspliced=by_sample["unspliced"][samples],
+            sample_spliced=by_sample["spliced"][samples],
         )
 
     def influences(
         self, gamma: Float64Array, *, centred: bool
     ) -> tuple[Float64Array, Float64Array, Float64Array]:
-        r"""Return how each cell moves γ, the weight of its counts in it, and its leverage.
+        r"""Return each cell's influence on γ, the weight of its counts in γ, and its leverage.
 
-        :math:`q_c (\tilde u_c - \bar u - \gamma (\tilde s_c - \bar s)) / D`, :math:`q_c / D` and
-        :math:`q_c (\tilde s_c - \bar s) / D`, with q the instrument, centred where there is an
-        offset.
+        The three are :math:`q_c (\tilde u_c - \bar u - \gamma (\tilde s_c - \bar s)) / D`,
+        :math:`q_c / D` and :math:`q_c (\tilde s_c - \bar s) / D`. q is the instrument. Instrument
+        and counts are centred if there is an offset.
 
         Parameters
         ----------
         gamma
             The estimate of :meth:`errors`, shape (genes,).
         centred
-            Whether there is an offset.
+            Whether the lines have an offset.
 
         Returns
         -------
@@ -178,16 +182,16 @@ class Instruments:
     def line_influences(
         self, gamma: Float64Array, offset: Float64Array
     ) -> tuple[Float64Array, Float64Array]:
-        r"""Return how each cell moves γ and how it moves the offset.
+        r"""Return each cell's influence on γ and on the offset.
 
-        The first is ψ of :meth:`influences`; the second :math:`h^0_c (\tilde u_c - \gamma
-        \tilde s_c - o) / \sum h^0 - \bar s \psi_c` with the mean under :math:`h^0`, and 0 for a
-        gene whose line goes through the origin.
+        The first is ψ of :meth:`influences`. The second is :math:`h^0_c (\tilde u_c - \gamma \tilde
+        s_c - o) / \sum h^0 - \bar s \psi_c` with the mean under :math:`h^0`; it is 0 for a gene
+        whose line passes through the origin.
 
         Parameters
         ----------
         gamma, offset
-            Fitted lines, shape (genes,); an offset of 0 is none.
+            Fitted lines, shape (genes,). An offset of 0 means a line through the origin.
 
         Returns
         -------
@@ -209,7 +213,7 @@ class Instruments:
         return slope, moved
 
     def _centred(self, *, centred: bool) -> tuple[Float64Array, Float64Array, Float64Array]:
-        """Return the instrument, spliced and unspliced counts, centred where there is an offset."""
+        """Return the instruments and the counts; all are centred if there is an offset."""
         h, h0, s, u = (
             np.asarray(x, dtype=np.float64) for x in (self.h, self.h0, self.spliced, self.unspliced)
         )
@@ -230,30 +234,30 @@ class Instruments:
         names: tuple[str, ...],
         over_rows: OverRows | None,
     ) -> dict[str, Float64Array]:
-        """Return what a kernel sums over the cells of each batch (or all), (batches, genes)."""
+        """Return a kernel's sums over the cells of each sample (or all), (samples, genes)."""
         n_cells, n_genes = self.h.shape
-        if self.batches is None:
+        if self.samples is None:
             rows, ends = np.arange(n_cells), [0, n_cells]
         else:
-            rows = np.argsort(self.batches, kind="stable")
-            ends = [0, *np.cumsum(np.bincount(self.batches)).tolist()]
-        n_batches = len(ends) - 1
+            rows = np.argsort(self.samples, kind="stable")
+            ends = [0, *np.cumsum(np.bincount(self.samples)).tolist()]
+        n_samples = len(ends) - 1
         found: dict[tuple[int, int], Float64Array] = {}
 
         def work(start: int, stop: int) -> None:
-            for batch in range(n_batches):
-                low, high = max(start, ends[batch]), min(stop, ends[batch + 1])
+            for sample in range(n_samples):
+                low, high = max(start, ends[sample]), min(stop, ends[sample + 1])
                 if low < high:
                     sums = kernels.empty_sums(n_genes, names)
                     kernel(*arrays, rows, low, high, sums)
-                    found[batch, low] = sums
+                    found[sample, low] = sums
 
         if over_rows is None:
             work(0, n_cells)
         else:
             over_rows(work)
-        total = np.zeros((n_batches, *kernels.empty_sums(n_genes, names).shape))
-        # in the order of the cells, whichever thread was first
-        for batch, low in sorted(found):
-            total[batch] += found[batch, low]
+        total = np.zeros((n_samples, *kernels.empty_sums(n_genes, names).shape))
+        # added in the order of the cells, so that results do not depend on the order of threads
+        for sample, low in sorted(found):
+            total[sample] += found[sample, low]
         return kernels.by_name(total, names, n_genes)

@@ -1,4 +1,4 @@
-"""The one way kernels are compiled."""
+"""How all kernels are compiled."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def kernel(function: Kernel) -> Kernel:
 def reordering_kernel(function: Kernel) -> Kernel:
     """Compile a kernel whose sums may be reordered and whose multiply-adds may be fused.
 
-    No other fast-math liberty is taken: a NaN stays a NaN.
+    No other option of fast math is used, so a NaN remains a NaN.
     """
     return _compiled(function, fastmath={"reassoc", "contract", "nsz"})
 
@@ -34,7 +34,7 @@ def _compiled(function: Kernel, **options: Any) -> Kernel:
     try:
         compiled = numba.njit(nogil=True, cache=True, **options)(function)
     except RuntimeError:
-        # neither the package's folder nor the user's can be written, as in some containers
+        # numba can write neither to the package's folder nor to the user's, as in some containers
         folder = Path(tempfile.gettempdir()) / f"steadyvelo-kernels-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
         config: Any = numba.config

@@ -1,4 +1,4 @@
-"""Results of several runs of genes as one."""
+"""Join the results of several sets of genes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 def joined(parts: list[Result]) -> Result:
-    """Return dataclasses of arrays as one, all arrays end to end; those inside them as well."""
+    """Concatenate the arrays of dataclasses, also of dataclasses inside them."""
     return cast("Result", _joined(parts))
 
 

@@ -17,12 +17,12 @@ __all__ = ["evolve", "induction", "repression", "steady_state"]
 def steady_state(
     transcription: ArrayLike, splicing: ArrayLike, degradation: ArrayLike
 ) -> tuple[Float64Array, Float64Array]:
-    r"""Abundances at which transcription, splicing and degradation balance.
+    r"""Return the abundances at which transcription, splicing and degradation balance.
 
     .. math:: u = \alpha / \beta, \quad s = \alpha / \gamma, \quad u / s = \gamma / \beta
 
-    The ratio of unspliced to spliced mRNA does not depend on the transcription rate: a
-    constant basal transcription moves a cell along the steady-state line, not off it.
+    The ratio of unspliced to spliced mRNA does not depend on the transcription rate. A constant
+    basal transcription therefore moves a cell along the steady-state line, not off it.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def evolve(
     splicing: ArrayLike,
     degradation: ArrayLike,
 ) -> tuple[Float64Array, Float64Array]:
-    r"""Abundances after `time` at constant rates, from given starting abundances.
+    r"""Return the abundances after a time at constant rates, from given initial abundances.
 
     Solves :math:`\dot u = \alpha - \beta u`, :math:`\dot s = \beta u - \gamma s`:
 
@@ -72,14 +72,14 @@ def evolve(
                  \varphi\bigl((\beta - \gamma) t\bigr),
         \quad \varphi(x) = (e^x - 1) / x
 
-    φ is smooth at 0, so equal splicing and degradation rates need no case of their own.
+    φ is smooth at 0, so equal splicing and degradation rates are not a special case.
 
     Parameters
     ----------
     time
         Time since the start, in the unit of the rates, not negative.
     unspliced, spliced
-        Abundances at the start, in molecules.
+        Initial abundances, in molecules.
     transcription, splicing, degradation
         α, β, γ as in :func:`steady_state`.
 
@@ -116,9 +116,9 @@ def evolve(
 def induction(
     time: ArrayLike, *, transcription: ArrayLike, splicing: ArrayLike, degradation: ArrayLike
 ) -> tuple[Float64Array, Float64Array]:
-    """Abundances a given time after a silent gene was switched on.
+    """Return the abundances a given time after a silent gene was switched on.
 
-    :func:`evolve` from zero abundances; parameters, result and errors are as there.
+    The same as :func:`evolve` with initial abundances of zero.
 
     Examples
     --------
@@ -144,9 +144,9 @@ def repression(
     splicing: ArrayLike,
     degradation: ArrayLike,
 ) -> tuple[Float64Array, Float64Array]:
-    """Abundances a given time after transcription stopped.
+    """Return the abundances a given time after transcription stopped.
 
-    :func:`evolve` with a transcription rate of zero; parameters, result and errors are as there.
+    The same as :func:`evolve` with a transcription rate of zero.
 
     Examples
     --------
@@ -176,8 +176,8 @@ def _rates(
 
 
 def _mean_exponential(x: Float64Array, y: Float64Array) -> Float64Array:
-    """Mean of exp over the interval between x and y: (eˣ − eʸ)/(x − y), smooth at x = y."""
-    # the larger exponent is taken out, so that nothing overflows
+    """Return the mean of exp between x and y, (eˣ − eʸ)/(x − y), smooth at x = y."""
+    # the larger exponent is factored out, so that nothing overflows
     low, high = np.minimum(x, y), np.maximum(x, y)
     width = high - low
     safe = np.where(width > 0, width, 1.0)

@@ -1,4 +1,4 @@
-"""Walks of cells at random on a graph: where they linger, and how far cells are apart on them."""
+"""Random walks on a graph: in which cells they stay longest, and diffusion distances of cells."""
 
 from __future__ import annotations
 
@@ -15,36 +15,37 @@ if TYPE_CHECKING:
 
 __all__ = ["DiffusionMap", "lasting_distributions", "share_of_largest"]
 
-# eigenvectors looked at: more than there are ends of lineages in one data set
+# number of eigenvectors computed: more than one data set has ends of lineages
 _VECTORS = 10
-# vectors of a search: with fewer it restarts often and takes several times the products; on a
-# symmetric walk eigenvalues of many cells lie closer
+# dimension of the Krylov space: with fewer vectors the search restarts often and needs several
+# times more products; a symmetric walk needs more, because its eigenvalues lie closer together
 _SEARCHED_IN_CHAIN, _SEARCHED = 60, (80, 160)
 _CELLS_PER_VECTOR = 2_000
-# relative: correlations in float32 know no more digits, and every other one costs products
+# relative; float32 correlations have no more digits, and each further digit needs more products
 _PRECISION = 1e-8
-# an eigenvalue above this belongs to a part of the graph, not to a direction in it
+# an eigenvalue above this is that of a connected part of the graph
 _STATIONARY = 0.9994
 
 
 def lasting_distributions(
     step: LinearOperator, start: Float64Array, *, tolerance: float = 1e-3
 ) -> tuple[Float64Array, Float64Array]:
-    r"""Return the distributions over cells that a walk keeps longest.
+    r"""Return the distributions over cells that decay slowest in a random walk.
 
-    Left eigenvectors :math:`\pi^\top T = \lambda \pi^\top` of transition probabilities T, whose λ
-    is within `tolerance` of the largest. Where rows of T sum to 1 the largest is 1 and its
-    distribution stationary. Rows that are empty let walks end; the largest λ is then below 1, and
-    its distribution is the quasi-stationary one, that of the walks which are still under way.
+    These are left eigenvectors :math:`\pi^\top T = \lambda \pi^\top` of the transition
+    probabilities T whose λ is within `tolerance` of the largest. If the rows of T sum to 1, the
+    largest λ is 1 and its distribution is stationary. In empty rows walks end; the largest λ is
+    then below 1, and its distribution is quasi-stationary, the distribution of walks that have not
+    ended.
 
     Parameters
     ----------
     step
-        What makes :math:`T^\top \pi` of a distribution, cells × cells.
+        Operator that computes :math:`T^\top \pi` from π, cells × cells.
     start
-        Vector that the iteration starts from, shape (cells,): positive numbers without a pattern.
+        Start vector of the iteration, shape (cells,): positive random numbers.
     tolerance
-        How far below the largest λ another may be.
+        Largest difference of a λ from the largest λ.
 
     Returns
     -------
@@ -70,18 +71,18 @@ def lasting_distributions(
 
 
 def share_of_largest(values: Float64Array, percentile: float = 98.0) -> Float64Array:
-    """Scale values to [0, 1] along the first axis, so that a few extreme ones do not set it.
+    """Scale values to [0, 1] along the first axis, without influence of a few extreme values.
 
     Parameters
     ----------
     values
         Not negative, shape (cells,) or (cells, columns).
     percentile
-        What becomes 1, as all above it; where it is 0, the largest value does.
+        This percentile and all values above it become 1; if it is 0, the largest value becomes 1.
 
     Returns
     -------
-    Shares, as `values`; 0 where all values are the same.
+    Shares, of the shape of `values`; 0 if all values are equal.
 
     Examples
     --------
@@ -99,10 +100,10 @@ def share_of_largest(values: Float64Array, percentile: float = 98.0) -> Float64A
 
 @dataclass(frozen=True, eq=False)
 class DiffusionMap:
-    r"""Eigenvectors of the symmetrised, density-normalised walk on a graph.
+    r"""Eigenvectors of the symmetrised, density-normalised random walk on a graph.
 
-    With similarities S, :math:`K = Q^{-1} S Q^{-1}` for :math:`Q = \mathrm{diag}(S 1)` and
-    :math:`M = Z^{-1/2} K Z^{-1/2}` for :math:`Z = \mathrm{diag}(K 1)`, the leading eigenvalues λ
+    With similarities S, :math:`K = Q^{-1} S Q^{-1}` for :math:`Q = \mathrm{diag}(S 1)` and :math:`M
+    = Z^{-1/2} K Z^{-1/2}` for :math:`Z = \mathrm{diag}(K 1)`, these are the leading eigenvalues λ
     and eigenvectors ψ of M.
 
     Attributes
@@ -112,7 +113,7 @@ class DiffusionMap:
     eigenvectors
         ψ, shape (cells, components).
     parts
-        Number of the connected part that each cell is in, shape (cells,).
+        Number of the connected part to which each cell belongs, shape (cells,).
     """
 
     eigenvalues: Float64Array
@@ -128,10 +129,10 @@ class DiffusionMap:
         *,
         n_components: int = 10,
     ) -> Self:
-        """Make the map of symmetric similarities, cells × cells.
+        """Compute the map from symmetric similarities, cells × cells.
 
-        `parts` are the numbers of the connected parts that the cells are in; the iteration begins
-        at the vector `start`, positive numbers without a pattern.
+        `parts` are the numbers of the connected parts to which the cells belong, and `start` is the
+        start vector of the iteration, of positive random numbers.
 
         Examples
         --------
@@ -143,7 +144,7 @@ class DiffusionMap:
         True
         """
         n_cells = similarities.shape[0]
-        # M = D S D, with the sums of K by one product of S
+        # M = D S D with a diagonal D; the sums of K need one product with S
         within = _inverse(similarities @ np.ones(n_cells))
         scale = within * np.sqrt(_inverse(within * (similarities @ within)))
         walk = LinearOperator(
@@ -159,14 +160,14 @@ class DiffusionMap:
         return cls(values[order], vectors[:, order], parts)
 
     def distances(self, cell: int) -> Float64Array:
-        r"""Return diffusion pseudotime distances of all cells from one.
+        r"""Return the diffusion distances of all cells from one cell.
 
         .. math::
             d(i, j)^2 = \sum_k \Bigl(\frac{\lambda_k}{1 - \lambda_k}\Bigr)^2
             (\psi_{ki} - \psi_{kj})^2
 
-        with a factor of 1 for stationary components; infinite between parts of the graph that
-        nothing connects.
+        The factor of stationary components is 1. Distances between parts of the graph that are not
+        connected are infinite.
         """
         values = self.eigenvalues
         moving = values < _STATIONARY
@@ -179,5 +180,5 @@ class DiffusionMap:
 
 
 def _inverse(sums: Float64Array) -> Float64Array:
-    """Return 1 / sums; 0 where they are."""
+    """Return 1 / sums, and 0 where a sum is 0."""
     return np.divide(1.0, sums, where=sums > 0, out=np.zeros_like(sums))

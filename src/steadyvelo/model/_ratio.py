@@ -1,4 +1,4 @@
-"""The fit: least squares from sufficient statistics, and the reason where there is no fit."""
+"""Least squares from sufficient statistics, and the reason if a gene has no fit."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ __all__ = [
 OffsetMode: TypeAlias = bool | Literal["nonnegative"]
 Bound: TypeAlias = Float64Array | float
 
-NO_CELLS = "no cell has weight in the fit"
-NO_SPLICED = "no spliced counts among the cells of the fit"
-SPLICED_CONSTANT = "spliced is constant among the cells of the fit"
+NO_CELLS = "no cell has a weight above 0 in the fit"
+NO_SPLICED = "no spliced counts in the cells used for the fit"
+SPLICED_CONSTANT = "spliced abundance is constant in the cells used for the fit"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +38,12 @@ class RatioFit:
     Attributes
     ----------
     gamma
-        Ratio γ (in units of the splicing rate) per gene, shape (genes,); NaN where not fitted.
+        Ratio γ (in units of the splicing rate) per gene, shape (genes,); NaN without a fit.
     offset
-        Unspliced abundance o at no spliced abundance, shape (genes,); NaN where not fitted.
+        Offset o, the unspliced abundance at a spliced abundance of 0, shape (genes,); NaN without a
+        fit.
     reason
-        Why a gene has no fit, shape (genes,); the empty string where it has one.
+        The reason if a gene has no fit, otherwise the empty string, shape (genes,).
     """
 
     gamma: Float64Array
@@ -60,7 +61,7 @@ def fit_ratio(
     """Fit every gene; see :meth:`steadyvelo.model.SufficientStatistics.solve`."""
     offset = resolve_offset(offset)
     if offset_bounds is not None and offset is not True:
-        msg = f"offset_bounds need offset=True; offset is {offset!r}."
+        msg = f"offset_bounds require offset=True; offset is {offset!r}."
         raise ValueError(msg)
     reason = _reasons(sums, with_offset=offset is not False)
     fitted = reason == ""
@@ -72,12 +73,12 @@ def fit_ratio(
         o = sums.unspliced_mean - gamma * sums.spliced_mean
         o += sums.unspliced_mean_rest - gamma * sums.spliced_mean_rest
     if offset == "nonnegative":
-        # a gene without spread among its cells still has a line through the origin
+        # without variance of spliced abundance a line through the origin can still be fitted
         reason = _reasons(sums, with_offset=False)
         again = ~(o >= 0) & (reason == "")
         gamma = np.where(again, _through_origin(sums, again, 0.0), gamma)
         o = np.where(again, 0.0, o)
-        # the same rule as a bound: the objective is convex
+        # equal to a lower bound of 0, because the objective is convex
         offset_bounds = (0.0, np.inf)
     if offset is False and gamma_bounds is not None:
         low, high = _checked_bounds("gamma_bounds", gamma_bounds)
@@ -88,7 +89,7 @@ def fit_ratio(
 
 
 def resolve_offset(offset: OffsetMode) -> OffsetMode:
-    """Return the offset mode as one of the three; numbers are refused, not guessed at."""
+    """Return the offset mode; 0 and 1 are refused, although they equal False and True."""
     if isinstance(offset, (bool, np.bool_)):
         return bool(offset)
     if isinstance(offset, str) and offset == "nonnegative":
@@ -101,7 +102,7 @@ def _reasons(sums: CentredSums, *, with_offset: bool) -> TextArray:
     reason = np.full(sums.total_weight.shape, "", dtype=object)
     square = sums.total_weight * sums.spliced_mean**2
     if with_offset:
-        # a constant column leaves rounding of the mean behind, not a spread
+        # the variance of a constant column is not 0 but the rounding error of the mean
         rounding = (4 * np.finfo(np.float64).eps) ** 2
         reason[sums.spliced_squares <= rounding * square] = SPLICED_CONSTANT
     reason[sums.spliced_squares + square == 0] = NO_SPLICED
@@ -110,7 +111,7 @@ def _reasons(sums: CentredSums, *, with_offset: bool) -> TextArray:
 
 
 def _through_origin(sums: CentredSums, fitted: BoolArray, offset: Bound) -> Float64Array:
-    """Return the best slope for given offsets, Σws(u − o) / Σws²."""
+    """Return the best slope for a given offset, Σws(u − o) / Σws²."""
     n, s = sums.total_weight, sums.spliced_mean
     cross = sums.cross_products + n * s * (sums.unspliced_mean - offset)
     return _ratio(cross, sums.spliced_squares + n * s * s, fitted)
@@ -123,7 +124,7 @@ def _in_box(
     gamma_bounds: tuple[float, float] | None,
     offset_bounds: tuple[Bound, Bound] | None,
 ) -> tuple[Float64Array, Float64Array]:
-    """Return the constrained minimum: the free one, or the best point of the edges of the box."""
+    """Return the minimum under bounds: the free minimum, or the best point on the boundary."""
     g_low, g_high = _checked_bounds("gamma_bounds", gamma_bounds)
     o_low, o_high = _checked_bounds("offset_bounds", offset_bounds)
     fitted = ~np.isnan(gamma)
@@ -131,7 +132,7 @@ def _in_box(
     best = np.where(inside, -np.inf, np.inf)
     edges = []
     for bound in (o_low, o_high):
-        # a gene without this bound has no such edge: NaN is never better
+        # genes without this bound have no such edge; NaN is never better
         o = np.broadcast_to(np.where(np.isfinite(bound), bound, np.nan), gamma.shape)
         edges.append((np.clip(_through_origin(sums, fitted, o), g_low, g_high), o))
     for bound in (g_low, g_high):
@@ -151,7 +152,7 @@ def _checked_bounds(name: str, bounds: tuple[Bound, Bound] | None) -> tuple[Boun
         return -np.inf, np.inf
     low, high = bounds
     if not np.all(np.asarray(low) <= np.asarray(high)):
-        msg = f"{name} must be (low, high) with low ≤ high; got {bounds!r}."
+        msg = f"{name} must be a pair (low, high) with low ≤ high; got {bounds!r}."
         raise ValueError(msg)
     return low, high
 

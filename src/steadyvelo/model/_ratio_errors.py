@@ -1,4 +1,4 @@
-"""The standard error of a ratio, its interval and the test of an offset, from sums of scores."""
+"""Standard error and interval of a ratio, and the test of an offset, from sums of scores."""
 
 from __future__ import annotations
 
@@ -14,32 +14,34 @@ if TYPE_CHECKING:
 
 __all__ = ["FEWEST_MOLECULES", "LEAST_LEFT", "RatioErrors"]
 
-# below, a standard error says nothing: the estimate is far from normal
+# with fewer molecules the estimate is far from normal, and a standard error would be meaningless
 FEWEST_MOLECULES = 10.0
-# what of the fit must lie outside a batch
+# smallest share of the fit's weight that must be outside a sample
 LEAST_LEFT = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class RatioErrors:
-    """What the errors of a ratio tell, each of shape (genes,).
+    """Estimates of ratios and offsets with their errors, each of shape (genes,).
 
     Attributes
     ----------
     gamma, offset
         The estimate from the instruments.
     se
-        Standard error of γ; NaN where fewer than :data:`FEWEST_MOLECULES` stand behind it.
+        Standard error of γ; NaN if there are fewer effective molecules than
+        :data:`FEWEST_MOLECULES`.
     offset_se, covariance
-        Standard error of the offset and its covariance with γ; NaN where `se` is, 0 without one.
+        Standard error of the offset and its covariance with γ; NaN where `se` is NaN, 0 without an
+        offset.
     low, high
-        Interval; may be open (infinite) where the data do not bound γ.
+        Ends of the interval of γ; infinite where the data do not bound γ.
     molecules
-        Effective number of unspliced molecules behind the estimate.
+        Effective number of unspliced molecules.
     effective_cells
-        Effective number of cells behind it, or the number of batches.
+        Effective number of cells, or the number of samples.
     offset_p
-        Two-sided p-value of the score test that the offset is 0; NaN without its instruments.
+        Two-sided p-value of the score test that the offset is 0; NaN if it is not tested.
     """
 
     gamma: Float64Array
@@ -60,25 +62,26 @@ class RatioErrors:
 
     @classmethod
     def from_sums(cls, sums: ScoreSums, *, level: float = 0.95) -> Self:
-        r"""Estimate γ with its errors.
+        r"""Estimate γ and its errors.
 
         With :math:`N = \sum a` and :math:`D = \sum b`, :math:`\gamma = N / D` and :math:`SE^2 =
         \sum (a - \gamma b)^2 / D^2`.
 
-        The interval is the union of two sets of ratios :math:`\gamma_0` that are not refuted,
-        :math:`(N - \gamma_0 D)^2 \le t^2 V(\gamma_0)`, with V either the sum of squared scores
-        or, where molecules are so few that this is too small, :math:`\gamma_0 \sum q^2 d_s d_u
-        (u + s)`, the variance of Poisson counts given their sum (Fieller). t has
-        :math:`(\sum q^2)^2 / \sum q^4 - 1` degrees of freedom. With batches it has their number
-        less one, scores are summed over the cells of a batch and divided by one minus its leverage
-        (CR3), and the first set is the estimate ± t standard errors.
+        The interval is the union of two sets of ratios :math:`\gamma_0` that are not rejected,
+        :math:`(N - \gamma_0 D)^2 \le t^2 V(\gamma_0)`. In the first set, V is the sum of squared
+        scores. This is too small if there are few molecules, so V in the second set is
+        :math:`\gamma_0 \sum q^2 d_s d_u (u + s)`, the variance of Poisson counts given their sum
+        (Fieller). t has :math:`(\sum q^2)^2 / \sum q^4 - 1` degrees of freedom. With samples, the
+        degrees of freedom are their number minus one, scores are summed over the cells of a sample
+        and divided by one minus its leverage (CR3), and the first set is the estimate ± t standard
+        errors.
 
         Parameters
         ----------
         sums
             Sums of scores over all cells.
         level
-            Probability with which the interval covers the ratio.
+            Probability that the interval contains the ratio.
         """
         n, d, centring = sums.unspliced, sums.spliced, sums.centring
         valid = (sums.h_spliced > 0) & (d != 0)
@@ -92,8 +95,8 @@ class RatioErrors:
             offset_z = sums.offset_score / np.sqrt(sums.offset_score_squares)
         molecules = np.where(sums.molecule_squares > 0, molecules, 0.0)
         offset_z = np.where(sums.offset_score_squares > 0, offset_z, unknown)
-        if sums.n_batches > 0:
-            effective = np.full(len(d), float(sums.n_batches))
+        if sums.n_samples > 0:
+            effective = np.full(len(d), float(sums.n_samples))
         effective = np.where(valid, effective, unknown)
         df = np.maximum(effective - 1.0, 1.0)
         t = np.asarray(special.stdtrit(df, (1 + level) / 2), dtype=np.float64)
@@ -116,7 +119,7 @@ class RatioErrors:
         )
 
     def where(self, choose: BoolArray, other: RatioErrors) -> RatioErrors:
-        """Return these for the chosen genes and `other` for the rest."""
+        """Return these values for the chosen genes and those of `other` for the rest."""
         return RatioErrors(
             *(
                 np.where(choose, getattr(self, f.name), getattr(other, f.name))
@@ -126,14 +129,14 @@ class RatioErrors:
 
 
 def _squares(sums: ScoreSums) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Return Σa², Σab and Σb² over cells, or over batches that are divided by what they leave."""
-    if sums.n_batches == 0:
+    """Return Σa², Σab and Σb² over cells, or over samples after division by 1 − leverage."""
+    if sums.n_samples == 0:
         return sums.unspliced_squares, sums.products, sums.spliced_squares
     with np.errstate(invalid="ignore", divide="ignore"):
-        left = 1.0 - sums.batch_spliced / sums.spliced
-        # a batch that holds nearly all of the fit leaves no others to check it with
+        left = 1.0 - sums.sample_spliced / sums.spliced
+        # if one sample has nearly all weight of the fit, its score cannot be estimated
         left = np.where(left > LEAST_LEFT, left, np.nan)
-        a, b = sums.batch_unspliced / left, sums.batch_spliced / left
+        a, b = sums.sample_unspliced / left, sums.sample_spliced / left
     return (a * a).sum(axis=0), (a * b).sum(axis=0), (b * b).sum(axis=0)
 
 
@@ -154,9 +157,9 @@ def _interval(
     t: Float64Array,
 ) -> tuple[Float64Array, Float64Array]:
     n, d = sums.unspliced, sums.spliced
-    if sums.n_batches > 0:
-        # scores of few batches grow with the distance from γ as fast as what they are compared
-        # with: no ratio would be refuted
+    if sums.n_samples > 0:
+        # with few samples, scores grow with the distance from γ as fast as their standard error,
+        # and no ratio would be rejected
         scores = gamma - t * se, gamma + t * se
     else:
         aa, ab, bb = squares
@@ -175,7 +178,7 @@ def _of_offset(
         return 0.0 * gamma, none, none
     mean, h0 = centring.spliced_mean, centring.h0
     with np.errstate(invalid="ignore", divide="ignore"):
-        # of what a cell adds to the means, and of this with what it adds to γ
+        # sums of the cells' terms in the means, and of these with their terms in γ
         means = (
             sums.offset_unspliced_squares
             - 2 * gamma * sums.offset_products
@@ -185,8 +188,8 @@ def _of_offset(
             sums.mixed_unspliced - gamma * sums.mixed_products + gamma**2 * sums.mixed_spliced
         ) / (h0 * sums.spliced)
     variance, covariance = means - 2 * mean * both + (mean * se) ** 2, both - mean * se * se
-    if sums.n_batches > 0:
-        # how batches move an offset is not found
+    if sums.n_samples > 0:
+        # the error of an offset between samples is not computed
         variance, covariance = none + np.nan, none + np.nan
     offset_se = np.sqrt(np.maximum(variance, 0.0))
     return centring.unspliced_mean - gamma * mean, offset_se, covariance
@@ -195,15 +198,16 @@ def _of_offset(
 def _connected(
     n: Float64Array, d: Float64Array, a: Float64Array, b: Float64Array, c: Float64Array
 ) -> tuple[Float64Array, Float64Array]:
-    """Return the ends of the part of {γ: aγ² − 2bγ + c ≤ 0} that holds n / d."""
+    """Return the ends of the connected part of {γ: aγ² − 2bγ + c ≤ 0} that contains n / d."""
     with np.errstate(invalid="ignore", divide="ignore"):
         discriminant = b * b - a * c
-        # the estimate lies in the set: where it is bounded, only rounding makes this negative
+        # the set contains the estimate; if it is bounded, only rounding makes the discriminant
+        # negative
         root = np.sqrt(np.where(a > 0, np.maximum(discriminant, 0.0), discriminant))
         ends = np.sort(np.stack([(b - root) / a, (b + root) / a]), axis=0)
         estimate = n / d
     inside, above = a > 0, estimate >= ends[1]
-    # a ≤ 0: the set is the line, or the line without what lies between the ends
+    # a ≤ 0: the set is the whole line, or all of it except the part between the ends
     split = (a < 0) & np.isfinite(ends).all(axis=0)
     low = np.where(inside, ends[0], np.where(split & above, ends[1], -np.inf))
     high = np.where(inside, ends[1], np.where(split & ~above, ends[0], np.inf))

@@ -1,10 +1,10 @@
 r"""Sums over cells from which a ratio and its errors are computed.
 
-They are taken in two passes. The first says where counts and instruments are centred
-(:class:`InstrumentSums`, and the :class:`Centring` made of them); the second sums the scores of the
-cells, their squares and products (:class:`ScoreSums`). Either adds with ``+`` over disjoint
-sets of cells, those of the second if they were centred alike: whichever machine has the cells, the
-errors are those of all of them.
+They are computed in two passes. The first gives the values by which counts and instruments are
+centred (:class:`InstrumentSums`, and the :class:`Centring` computed from them). The second sums the
+scores of the cells, their squares and products (:class:`ScoreSums`). Sums over disjoint sets of
+cells can be added with ``+``; those of the second pass only if the same centring was used. So cells
+may be divided between machines.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Centring", "InstrumentSums", "ScoreSums"]
 
 @dataclass(frozen=True, eq=False)
 class InstrumentSums:
-    r"""Sums of instruments over cells, alone and with counts, each of shape (genes,).
+    r"""Sums over cells of instruments and of their products with counts, each of shape (genes,).
 
     Attributes
     ----------
@@ -42,11 +42,11 @@ class InstrumentSums:
     h0_unspliced: Float64Array
 
     def __add__(self, other: Self) -> Self:
-        """Return the sums over the cells of both."""
+        """Return the sums over the cells of both objects."""
         return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     def centring(self, *, offset: bool) -> Centring:
-        """Return what is taken from instruments and counts, with an offset or without one."""
+        """Return the values by which instruments and counts are centred."""
         some = (self.h_spliced > 0) & (self.h0 > 0)
 
         def over(numerator: Float64Array, denominator: Float64Array) -> Float64Array:
@@ -66,7 +66,7 @@ class InstrumentSums:
 
 @dataclass(frozen=True, eq=False)
 class Centring:
-    r"""What is taken from instruments and counts before scores are made of them, (genes,) each.
+    r"""Values by which instruments and counts are centred, each of shape (genes,).
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Centring:
     h_share
         :math:`\sum h / \sum h^0`; 0 without an offset.
     spliced_mean, unspliced_mean
-        :math:`\bar s` and :math:`\bar u`, the means under :math:`h^0`; 0 without an offset.
+        :math:`\bar s` and :math:`\bar u`, means with weights :math:`h^0`; 0 without an offset.
     gamma
         The ratio through the origin, :math:`\sum h \tilde u / \sum h \tilde s`.
     kappa
@@ -95,16 +95,16 @@ class Centring:
 
 @dataclass(frozen=True, eq=False)
 class ScoreSums:
-    r"""Sums of the scores of cells, of their squares and products, each of shape (genes,).
+    r"""Sums over cells of scores, of their squares and products, each of shape (genes,).
 
     With q the instrument and :math:`a = q (\tilde u - \bar u)`, :math:`b = q (\tilde s - \bar s)`;
-    with an offset :math:`q = h - h^0 \sum h / \sum h^0`, without one q is h and both means are 0.
+    with an offset :math:`q = h - h^0 \sum h / \sum h^0`; without one, q is h and both means are 0.
 
     Attributes
     ----------
     centring
-        What was taken from instruments and counts; None where that was nothing: the line has no
-        offset, and none is tested.
+        How instruments and counts were centred; None if they were not, because lines have no offset
+        and no offset is tested.
     unspliced, spliced
         :math:`\sum a` and :math:`\sum b`, whose ratio is γ.
     unspliced_squares, products, spliced_squares
@@ -125,9 +125,9 @@ class ScoreSums:
         \bar u)` and :math:`y = h^0 (\tilde s - \bar s)`.
     mixed_unspliced, mixed_products, mixed_spliced
         :math:`\sum ax`, :math:`\sum (ay + bx)` and :math:`\sum by`.
-    batch_unspliced, batch_spliced
-        :math:`\sum a` and :math:`\sum b` of every batch, shape (batches, genes); no rows where
-        cells are independent.
+    sample_unspliced, sample_spliced
+        :math:`\sum a` and :math:`\sum b` of every sample, shape (samples, genes); no rows if cells
+        are independent.
     """
 
     centring: Centring | None
@@ -150,13 +150,13 @@ class ScoreSums:
     mixed_unspliced: Float64Array
     mixed_products: Float64Array
     mixed_spliced: Float64Array
-    batch_unspliced: Float64Array
-    batch_spliced: Float64Array
+    sample_unspliced: Float64Array
+    sample_spliced: Float64Array
 
     @property
-    def n_batches(self) -> int:
-        """Number of batches; 0 where cells are independent."""
-        return len(self.batch_spliced)
+    def n_samples(self) -> int:
+        """Number of samples; 0 if cells are independent."""
+        return len(self.sample_spliced)
 
     @property
     def has_offset(self) -> bool:
@@ -164,9 +164,9 @@ class ScoreSums:
         return self.centring is not None and self.centring.offset
 
     def __add__(self, other: Self) -> Self:
-        """Return the sums over the cells of both, which must have been centred alike."""
+        """Return the sums over the cells of both objects, which must have the same centring."""
         if self.centring is not other.centring:
-            msg = "sums of scores add only if they were centred by the same Centring."
+            msg = "sums of scores can be added only if they have the same Centring object."
             raise ValueError(msg)
         added: dict[str, Any] = {
             f.name: _added(getattr(self, f.name), getattr(other, f.name))
@@ -176,7 +176,7 @@ class ScoreSums:
         return replace(self, **added)
 
     def testing(self, other: ScoreSums) -> Self:
-        """Return the same with the score of an offset that other instruments give."""
+        """Return the same sums with another object's score of an offset."""
         return replace(
             self,
             offset_score=other.offset_score,
@@ -185,7 +185,7 @@ class ScoreSums:
 
 
 def _added(first: Float64Array, second: Float64Array) -> Float64Array:
-    """Return the sum; of batches, which have one number in both, the last may be in one only."""
+    """Add two arrays; one of them may have fewer samples (the last ones have no cells in it)."""
     if first.ndim == 1:
         return first + second
     less, more = sorted((first, second), key=len)

@@ -1,4 +1,4 @@
-"""The six numbers per gene from which every fit in the package is computed."""
+"""The sums per gene from which all fits are computed."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SufficientStatistics"]
 
-# genes that are turned dense at a time; bounds the memory of `from_arrays` for sparse input
+# number of genes converted to dense arrays at a time: limits the memory for sparse input
 _GENES_AT_ONCE = 64
 
 
 class SufficientStatistics(CentredSums):
-    r"""The centred sums of cells, and the fit that follows from them.
+    r"""Centred sums over cells, and the fit that is computed from them.
 
     With weights :math:`w_i \ge 0`, spliced :math:`s_i` and unspliced :math:`u_i`:
 
@@ -34,7 +34,8 @@ class SufficientStatistics(CentredSums):
         C_{su} = \sum w (s - \bar s)(u - \bar u), \quad
         C_{uu} = \sum w (u - \bar u)^2
 
-    Sums over disjoint sets of cells add with ``+``, and a part is taken out with ``-``.
+    The ``+`` of two objects gives the sums over the cells of both, which must be disjoint; ``-``
+    removes some of the cells.
 
     Attributes
     ----------
@@ -45,8 +46,8 @@ class SufficientStatistics(CentredSums):
     spliced_squares, cross_products, unspliced_squares
         C_ss, C_su and C_uu, shape (genes,).
     spliced_mean_rest, unspliced_mean_rest
-        What rounding took from the means, shape (genes,): parts whose means are a million times
-        their spread still merge to the last digits.
+        The rounding errors of the means, shape (genes,). With them, sums can be merged without loss
+        of digits, even if means are a million times larger than the spread.
 
     Examples
     --------
@@ -61,7 +62,7 @@ class SufficientStatistics(CentredSums):
 
     @classmethod
     def from_arrays(cls, spliced: Matrix, unspliced: Matrix, weights: Matrix | None = None) -> Self:
-        """Take the sums over the cells of two matrices.
+        """Compute the sums over the cells of two matrices.
 
         Parameters
         ----------
@@ -72,18 +73,18 @@ class SufficientStatistics(CentredSums):
 
         Returns
         -------
-        One value per gene and sum.
+        The sums of every gene.
 
         Raises
         ------
         ValueError
-            If shapes disagree, or a value is not finite, or a weight is negative.
+            If shapes differ, a value is not finite, or a weight is negative.
         """
         shape = spliced.shape
         if len(shape) != 2 or unspliced.shape != shape:
             msg = (
-                "spliced and unspliced must be cells × genes of one shape; "
-                f"they are {shape} and {unspliced.shape}."
+                "spliced and unspliced must have the same shape (cells, genes); "
+                f"they have the shapes {shape} and {unspliced.shape}."
             )
             raise ValueError(msg)
         if weights is not None and weights.shape not in {shape, shape[:1]}:
@@ -106,7 +107,7 @@ class SufficientStatistics(CentredSums):
     def from_gene_rows(
         cls, spliced: GeneRows, unspliced: GeneRows, weights: NDArray[Any] | None = None
     ) -> Self:
-        """Take the sums of (genes, cells) arrays; `weights` may have one row for all genes."""
+        """Compute the sums of (genes, cells) arrays; `weights` may have one row for all genes."""
         n_genes, n_cells = spliced.shape
         if weights is None:
             weights = np.ones((1, n_cells))
@@ -119,10 +120,10 @@ class SufficientStatistics(CentredSums):
         for name, mean in (("spliced", s_mean), ("unspliced", u_mean), ("weights", n)):
             if not np.isfinite(mean).all():
                 gene = int(np.flatnonzero(~np.isfinite(mean))[0])
-                msg = f"{name} holds NaN or infinite values, first in gene number {gene}."
+                msg = f"{name} has NaN or infinite values, first in gene number {gene}."
                 raise ValueError(msg)
-        # what the rounding of the mean left over; taking it out again is what keeps all
-        # digits at a mean far above the spread (corrected two-pass)
+        # the rounding errors of the means; correcting for them keeps all digits where a mean is
+        # much larger than the spread (corrected two-pass algorithm)
         divisor = np.where(n > 0, n, 1.0)
         s_mean, s_rest = two_sum(s_mean, s_left / divisor)
         u_mean, u_rest = two_sum(u_mean, u_left / divisor)
@@ -152,26 +153,27 @@ class SufficientStatistics(CentredSums):
           :math:`\gamma = \sum w s u / \sum w s^2
           = (C_{su} + n \bar s \bar u) / (C_{ss} + n \bar s^2)`
         - ``offset=True``: :math:`\gamma = C_{su} / C_{ss}`, :math:`o = \bar u - \gamma \bar s`
-        - ``offset="nonnegative"``: with an offset, and again through the origin where that
-          offset came out negative (scVelo's rule)
+        - ``offset="nonnegative"``: with an offset; genes whose offset is negative are fitted again
+        through the origin (scVelo's rule)
 
         Parameters
         ----------
         offset
-            Which of the three.
+            One of the three modes.
         gamma_bounds, offset_bounds
-            Lowest and highest value allowed, numbers or one per gene; None means no
-            bound. The constrained minimum is found in closed form: the objective is
-            convex, so it lies at the free minimum or on an edge of the box.
+            Lowest and highest value allowed, as numbers or one per gene; None means no bounds. The
+            objective is convex, so its constrained minimum is the free minimum or lies on the
+            boundary of the allowed rectangle.
 
         Returns
         -------
-        Ratio, offset and the reason where there is no fit, per gene.
+        Ratio, offset, and the reason if a gene has no fit.
 
         Raises
         ------
         ValueError
-            If `offset` is none of the three, or bounds for an offset are given without one.
+            If `offset` is not one of the three modes, or there are bounds for an offset but no
+            offset.
 
         References
         ----------
@@ -188,7 +190,7 @@ def _gene_slices(n_genes: int) -> list[slice]:
 
 
 def _by_gene(x: Matrix) -> Matrix:
-    """Return a sparse matrix in the format whose gene slices are cheap."""
+    """Return a sparse matrix in CSC format, from which columns are read fast."""
     return x.tocsc() if sp.issparse(x) else x
 
 

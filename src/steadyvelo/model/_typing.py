@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Float64Array: TypeAlias = NDArray[np.float64]
 Float32Array: TypeAlias = NDArray[np.float32]
-# genes × cells; kernels add up in float64 whatever the precision
+# genes × cells; kernels sum in float64 for both types
 GeneRows: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 IntArray: TypeAlias = NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""Which cells are taken to be at steady state: the weight rules of the fit."""
+"""Weight rules of the fit: which cells are assumed to be at steady state."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ __all__ = ["WEIGHT_RULES", "Quantiles", "extremeness", "resolve_quantiles", "ste
 
 Quantiles: TypeAlias = tuple[float | None, float | None]
 
-# the smallest number by which expression is scaled: a gene whose largest smoothed value is
-# below it is not blown up to the height of the others
+# the smallest number by which s and u are divided: one with a lower maximum is not scaled up to 1
 _FLOOR = 1e-3
 
 
@@ -29,11 +28,11 @@ def resolve_quantiles(quantiles: Quantiles | None, *, offset: OffsetMode) -> Qua
     Parameters
     ----------
     quantiles
-        Low and high quantile in [0, 1], either of them None for no cells at that end. None
-        for both means what scVelo does: (0.05, 0.95) for a fit with offset, and (None, 0.95)
-        through the origin, which passes through the low cells by construction.
+        Low and high quantile in [0, 1]; one of them may be None, which takes no cells at that end.
+        None instead of a pair means scVelo's quantiles: (0.05, 0.95) with an offset, and (None,
+        0.95) for lines through the origin, on which the lowest cells have no influence.
     offset
-        The offset mode of the fit.
+        Offset mode of the fit.
 
     Returns
     -------
@@ -42,7 +41,8 @@ def resolve_quantiles(quantiles: Quantiles | None, *, offset: OffsetMode) -> Qua
     Raises
     ------
     ValueError
-        If it is not a pair, a quantile lies outside [0, 1], both are None, or low is above high.
+        If `quantiles` is not a pair, a quantile is outside [0, 1], both are None, or the low one is
+        above the high one.
 
     Examples
     --------
@@ -52,15 +52,15 @@ def resolve_quantiles(quantiles: Quantiles | None, *, offset: OffsetMode) -> Qua
     if quantiles is None:
         return (0.05, 0.95) if resolve_offset(offset) else (None, 0.95)
     if not isinstance(quantiles, (tuple, list, np.ndarray)) or len(quantiles) != 2:
-        msg = f"quantiles must be a pair (low, high), None for no cells there; got {quantiles!r}."
+        msg = f"quantiles must be a pair (low, high), each a number or None; got {quantiles!r}."
         raise ValueError(msg)
     low, high = (None if q is None else float(q) for q in quantiles)
     if low is None and high is None:
-        msg = "quantiles=(None, None) leaves no cell for the fit; use weights='all' for all cells."
+        msg = "quantiles=(None, None) selects no cells; use weights='all' to fit all cells."
         raise ValueError(msg)
     for q in (low, high):
         if q is not None and not 0 <= q <= 1:
-            msg = f"quantiles must lie in [0, 1], as 0.95 for the 95th percentile; got {q:g}."
+            msg = f"quantiles must be in [0, 1], such as 0.95 for the 95th percentile; got {q:g}."
             raise ValueError(msg)
     if low is not None and high is not None and low > high:
         msg = f"the low quantile must not be above the high one; got ({low:g}, {high:g})."
@@ -77,7 +77,7 @@ def steady_state_weights(
     cells: BoolArray | None = None,
     out: BoolArray | None = None,
 ) -> Float64Array | BoolArray:
-    r"""Weight of every cell in the fit of every gene.
+    r"""Return the weight of every cell in the fit of every gene.
 
     ========================  =========================================================
     rule                      weight (P is a percentile over cells, linearly interpolated)
@@ -93,22 +93,21 @@ def steady_state_weights(
     ``"maxmin_double"``       the sum of ``"maxmin_diag"`` and ``"maxmin"``
     ========================  =========================================================
 
-    Ties at a threshold are kept.
+    Cells exactly at a threshold are included.
 
     Parameters
     ----------
     spliced, unspliced
-        Smoothed abundances, float32 or float64, shape (genes, cells): a gene's cells lie together
-        in memory.
+        Smoothed abundances, float32 or float64, shape (genes, cells), C-contiguous.
     rule
-        One of the above; all but the first two are velocyto's.
+        One of the rules above; all but the first two are velocyto's.
     quantiles
         Low and high quantile of ``"extremes"``; see :func:`resolve_quantiles`.
     cells
-        Cells among which the fit chooses, shape (cells,); the others get weight 0, and
-        percentiles are taken over the chosen ones. None means all.
+        Cells among which the rule chooses, shape (cells,). Other cells get weight 0 and do not
+        enter percentiles. None means all cells.
     out
-        Memory that may be used for weights that are 0 or 1.
+        Array for the result of ``"extremes"``, whose weights are 0 or 1.
 
     Returns
     -------
@@ -177,14 +176,14 @@ def _near_ends(s: GeneRows) -> Float64Array:
 
 def _scaled(x: GeneRows, percentile: float) -> Float64Array:
     (unit,) = _percentile(x, [percentile])
-    # a gene found in too few cells to have that percentile is scaled by its maximum
+    # genes in too few cells for this percentile are divided by their maximum
     return np.asarray(
         x / np.where(unit > 0, unit, np.maximum(x.max(axis=1, keepdims=True), _FLOOR))
     )
 
 
 def _percentile(x: GeneRows, percentiles: list[float]) -> Float64Array:
-    """Return percentiles of every row, shape (percentiles, genes, 1), as numpy's function does."""
+    """Return percentiles of every row like `numpy.percentile`, shape (percentiles, genes, 1)."""
     out = np.empty((len(x), len(percentiles)))
     shares = np.asarray(percentiles) / 100
     row_percentiles(np.ascontiguousarray(x, dtype=np.float64), shares, out)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_level, check_whole_number
 from steadyvelo._adata._draws import Names
 from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._fit import Fit
@@ -169,9 +168,6 @@ class DirectionChoice:
     def check(self, fit: Fit) -> None:
         """Raise an error for wrong arguments before anything is computed."""
         check_crossfit(fit)
-        check_level(self.level)
-        check_whole_number("n_controls", self.n_controls, least=0)
-        check_whole_number("rng", self.rng)
         check_finite_embedding(fit.adata, self.basis)
         cluster_codes(fit.adata, self.groupby)
         _ = fit.graph_genes

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_positive
 from steadyvelo._adata._draws import Names
 from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._fit import Fit
@@ -114,7 +113,6 @@ def randomized_velocity(
     fit = Fit.read(adata, velocity_key)
     embedding = check_finite_embedding(adata, basis)
     StoredGraph.read(fit)
-    check_positive("scale", scale)
     source = fit.counts(fit.graph_genes)
     direct = fit.inputs.direct_neighbors(fit.graph.neighbors_key)
     names = Names(fit.inputs.cell_hashes, rng)

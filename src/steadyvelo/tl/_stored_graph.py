@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_positive
 from steadyvelo.engine import (
     project_transitions,
     self_transition_probability,
@@ -51,7 +50,6 @@ class StoredGraph:
         self, scale: float, n_threads: int, *, self_transitions: bool = True, **form: Any
     ) -> sp.csr_matrix[Any]:
         """Return transition probabilities with λ = `scale`; `form` are options of the engine."""
-        check_positive("scale", scale)
         stay = self.self_transition() if self_transitions else None
         options = {"scale": scale, "self_transition": stay, "n_threads": n_threads, **form}
         return transition_probabilities(self.positive, self.negative, **options)
@@ -65,7 +63,6 @@ class StoredGraph:
         self_transitions: bool = True,
     ) -> NDArray[np.float64]:
         """Return arrows on an embedding; NaN for cells without edges."""
-        check_positive("scale", scale)
         stay = self.self_transition() if self_transitions else None
         options = {"scale": scale, "self_transition": stay, "n_threads": n_threads}
         return project_transitions(self.positive, self.negative, embedding, **options)

@@ -10,7 +10,6 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_positive
 from steadyvelo._adata._draws import Names
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
@@ -134,8 +133,6 @@ def terminal_scores(
     stored: StoredGraph, *, scale: float, tolerance: float = 1e-3, rng: int, n_threads: int
 ) -> TerminalScores:
     """Return the results of :func:`terminal_states`."""
-    check_positive("tolerance", tolerance)
-    check_positive("scale", scale)
     fit = stored.fit
     edges = sp.csr_matrix(stored.positive + stored.negative)
     followed = np.bincount(edges.indices, minlength=edges.shape[0]) > 0

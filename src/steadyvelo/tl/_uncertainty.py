@@ -86,7 +86,7 @@ class Errors:
         shared: dict[str, Any] = {
             "scales": np.stack([source.spliced_scale, source.unspliced_scale]),
             "level": self.choice.level,
-            "batches": self.samples,
+            "samples": self.samples,
         }
         if self.choice.method == "sandwich":
             return Sandwich(**shared, spreading=Spreading.transposing(source.smoothing))

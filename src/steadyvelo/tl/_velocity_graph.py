@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_whole_number
+from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import GraphParams
 from steadyvelo._arguments import public
@@ -110,7 +110,6 @@ def velocity_graph(
     True
     """
     check_adata(adata)
-    check_whole_number("n_recurse_neighbors", n_recurse_neighbors, least=1)
     with Limits.of_call("velocity graph", max_memory, n_threads, progress) as limits:
         make_graph(
             Fit.read(adata, velocity_key),

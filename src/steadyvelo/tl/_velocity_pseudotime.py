@@ -10,8 +10,6 @@ import scipy.sparse as sp
 from steadyvelo import _keys
 from steadyvelo._adata._checks import (
     check_adata,
-    check_positive,
-    check_whole_number,
     listed,
     warn,
 )
@@ -126,8 +124,6 @@ def velocity_pseudotime(
     if root is None and end is None:
         msg = "root and end are both None; name a cell for one of them, or use 'auto'."
         raise ValueError(msg)
-    check_whole_number("n_components", n_components, least=2)
-    check_positive("scale", scale)
     unknown = [name for name in (root, end) if name not in (_FOUND, None, *adata.obs_names)]
     if unknown:
         msg = f"adata.obs_names has no {listed(unknown)}; check the spelling of root and end."

@@ -1,7 +1,7 @@
-"""Compiled loops, by what they work on.
+"""Compiled loops, in modules named like those that call them.
 
-Each works on the rows `start` to `stop` and is run by a thread pool. Plain arrays and CSR triples
-in; results are written into arrays that the caller made. Cells may stand in an order of their
-own: row p of a block holds cell ``cell_of_row[p]``, and cell i stands in row ``row_of_cell[i]``.
-The tests hold a numpy twin of each.
+Each kernel processes the rows `start` to `stop` and is run in threads. Inputs are plain arrays and
+CSR triples; results are written to arrays of the caller. Rows may be in another order than the
+cells: row p of a block belongs to cell ``cell_of_row[p]``, and cell i is in row ``row_of_cell[i]``.
+The tests contain a numpy version of each kernel.
 """

@@ -1,4 +1,4 @@
-"""Arrows of cells on an embedding: steps along edges, contributions of neighbours, their spread."""
+"""Arrows on an embedding: steps along edges, contributions of neighbours, their covariance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from steadyvelo.model._jit import Array, kernel, reordering_kernel
 def add_edge_steps(
     indptr: Array, indices: Array, values: Array, sums: Array, squares: Array, start: int, stop: int
 ) -> None:
-    """Add Σ_g (x_jg − x_ig) and Σ_g (x_jg − x_ig)² over the genes of a block to each edge."""
+    """Add Σ_g (x_jg − x_ig) and Σ_g (x_jg − x_ig)² over a block's genes to each edge."""
     for i in range(start, stop):
         own = values[i]
         for e in range(indptr[i], indptr[i + 1]):
@@ -38,8 +38,8 @@ def projection_rows(
 ) -> None:
     """Write M_ig = Σ_e w_e (x_jg − x_ig) − b_i for each dimension of the embedding.
 
-    `steps` (w) has a row for each edge, `shifts` (b) one for each cell; `out` has the shape
-    (cells, dimensions, genes).
+    `steps` (w) has one row per edge and `shifts` (b) one row per cell; `out` has the shape (cells,
+    dimensions, genes).
     """
     n_dims = steps.shape[1]
     for i in range(start, stop):
@@ -98,7 +98,8 @@ def projection_weights(
 ) -> None:
     """Write Σ_c k_ic k_icᵀ, where k_ic is the weight of the counts of cell c in M_i.
 
-    M_i = Σ_e w_e (x_j − x_i) with `steps` (w) and x the means over the second pattern.
+    M_i = Σ_e w_e (x_j − x_i) with `steps` (w); x are means over the neighbours in the second
+    pattern.
     """
     n_dims, n_cells = steps.shape[1], indptr.shape[0] - 1
     weight = np.zeros((n_cells, n_dims))
@@ -118,7 +119,7 @@ def projection_weights(
         for k in range(low, high):
             for d in range(n_dims):
                 weight[mean_indices[k], d] -= total[d] / (high - low)
-        # each cell once: what has been added is cleared
+        # each cell is added once: its weight is set to 0 after it was added
         for e in range(indptr[i], indptr[i + 1] + 1):
             j = indices[e] if e < indptr[i + 1] else i
             for k in range(mean_indptr[j], mean_indptr[j + 1]):
@@ -145,12 +146,12 @@ def mean_contributions(
     start: int,
     stop: int,
 ) -> None:
-    """Mean contribution of every cell's neighbours and its covariance, over several graphs.
+    """Compute the mean contribution of every cell's neighbours and its covariance, over graphs.
 
-    `indptr` has a row for each graph, with places in `indices` and `contributions`. A contribution
-    is taken with the sign of its cell. Contributions are centred within a graph; those of one cell
-    in several graphs are one, since they come from the same counts. Their number is that of cells,
-    each weighed by the number of graphs it is in, (Σw)² / Σw².
+    `indptr` has one row per graph, with places in `indices` and `contributions`. Contributions have
+    the sign of their cell and are centred within each graph. The contributions of one cell in
+    several graphs are summed, because they come from the same counts. The number of contributions
+    is the number of cells, each weighted by the number of graphs in which it occurs, (Σw)² / Σw².
     """
     n_graphs, n_dims = indptr.shape[0], contributions.shape[1]
     n_cells = indptr.shape[1] - 1
@@ -190,7 +191,7 @@ def mean_contributions(
                 for d in range(n_dims):
                     kept[c, d] = 0.0
         n_contributions[i] = total * total / square if total > 0 else 0.0
-        # mean number of contributions in a graph: its mean has taken one of them
+        # mean number of contributions in a graph; centring reduces the degrees of freedom by one
         usual = total / n_graphs
         factor = usual / (usual - 1.0) if usual > 1.0 else np.nan
         for d in range(n_dims):

@@ -1,4 +1,4 @@
-"""Edges between cells: finding and splitting them."""
+"""Neighbours of neighbours, and splitting of edges by sign."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from steadyvelo.model._jit import Array, kernel
 
 @kernel
 def sort_keys(keys: Array, spare: Array, lowest: int, bound: int, digits: Array) -> None:
-    """Sort whole numbers by the bits from `lowest` on, which hold numbers under `bound`.
+    """Sort integers below `bound` by their bits from `lowest` on.
 
-    Radix sort, eight bits at a time: compiles in a moment, unlike numpy's sort. `spare` is scratch
-    at least as long as `keys`, `digits` has 257 entries.
+    Radix sort with eight bits at a time, which compiles much faster than numpy's sort. `spare` is
+    scratch at least as long as `keys`; `digits` has 257 entries.
     """
     shift = lowest
     while bound > 1 << (shift - lowest):
@@ -33,16 +33,16 @@ def sort_keys(keys: Array, spare: Array, lowest: int, bound: int, digits: Array)
 def reach(
     indptr: Array, indices: Array, n_steps: int, start: int, stop: int
 ) -> tuple[Array, Array]:
-    """Other cells that can be reached in 1 to `n_steps` steps from cells `start` to `stop`.
+    """Find the other cells within 1 to `n_steps` steps from the cells `start` to `stop`.
 
-    Returns their number per cell, and all of them one cell after the other, sorted in each.
+    Return their number per cell, and the cells themselves, one after the other and sorted for each.
     """
     n_cells = indptr.shape[0] - 1
     mark = np.full(n_cells, -1, dtype=np.int32)
     found, spare = np.empty((2, n_cells), dtype=np.int32)
     digits = np.empty(257, dtype=np.int64)
     degrees = np.empty(stop - start, dtype=np.int64)
-    # memory that is not written to costs nothing: room for two steps from the start
+    # memory is not used until it is written to, so room for two steps is allocated at once
     room = 0
     for i in range(start, stop):
         for k in range(indptr[i], indptr[i + 1]):
@@ -91,13 +91,13 @@ def split_row_signs(
 ) -> None:
     """Write positive and negative values of cells `start` to `stop` to CSR triples of all cells.
 
-    The pattern stands in an order of its own, the triples in the cells' order with sorted indices.
-    With empty lists of indices the number of entries of cell i is written to ``indptr[i + 1]``
-    of each triple.
+    The pattern may be in another order. The triples are in the order of the cells and have sorted
+    indices. If the lists of indices are empty, the number of entries of cell i is written to
+    ``indptr[i + 1]`` of each triple.
     """
     n_cells = cell_of_row.shape[0]
     count_only = positive[1].shape[0] + negative[1].shape[0] == 0
-    # key of an entry: its column, and behind it its place in the row
+    # the key of an entry is its column followed by its place in the row
     keys, spare = np.empty((2, n_cells), dtype=np.int64)
     digits = np.empty(257, dtype=np.int64)
     for i in range(start, stop):

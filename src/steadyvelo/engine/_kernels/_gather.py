@@ -1,4 +1,4 @@
-"""Dense blocks of genes: columns of a matrix of cells × genes, turned, or taken off their lines."""
+"""Dense blocks of genes: columns of a matrix of cells × genes, transposed, or minus their lines."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def gather_csr(
     start: int,
     stop: int,
 ) -> None:
-    """Write the scaled entries of some columns of CSR rows `start` to `stop` to a block.
+    """Write the scaled entries of some columns of the CSR rows `start` to `stop` to a block.
 
-    `place` maps a column to its place in `out`, or to −1; `columns` is the half-open range in
-    which the wanted columns lie. Column indices must be sorted within a row. `cursor` says how many
-    entries of each row lie before the range: a guess that is checked, and left where the range
-    ends, which is right for the next one.
+    `place` maps a column to its place in `out`, or to −1. All wanted columns are in the half-open
+    range `columns`. Column indices must be sorted within a row. `cursor` is a guess of how many
+    entries of each row are before this range. It is checked, and set to the end of the range, which
+    is right for the next range.
     """
     first, last = columns
     for i in range(start, stop):
@@ -62,7 +62,7 @@ def gather_csc(
     start: int,
     stop: int,
 ) -> None:
-    """Add the scaled entries of the CSC columns number `start` to `stop` of `columns`."""
+    """Add the scaled entries of the CSC columns `start` to `stop` in the list `columns`."""
     for g in range(start, stop):
         for k in range(indptr[columns[g]], indptr[columns[g] + 1]):
             i = indices[k]
@@ -79,7 +79,7 @@ def gather_dense(
     start: int,
     stop: int,
 ) -> None:
-    """Write the scaled columns of a dense matrix to rows `start` to `stop` of a block."""
+    """Write the scaled columns of a dense matrix to the rows `start` to `stop` of a block."""
     for p in range(start, stop):
         i = cell_of_row[p]
         for g in range(columns.shape[0]):
@@ -88,9 +88,9 @@ def gather_dense(
 
 @kernel
 def transpose(block: Array, row_of_cell: Array, out: Array) -> None:
-    """Write the rows of a narrow block to the columns of `out`, in the cells' own order.
+    """Write the rows of a narrow block to the columns of `out`, in the order of the cells.
 
-    Rows are read where they stand, a line of memory each, so that every gene is written in one go.
+    Each row is one line of memory, and every gene is written without interruption.
     """
     n_genes, n_cells = out.shape
     for i in range(n_cells):
@@ -117,7 +117,7 @@ def place_rows(values: Array, row_of_cell: Array, out: Array) -> None:
 def residual_rows(
     spliced: Array, unspliced: Array, gamma: Array, offset: Array, out: Array, start: int, stop: int
 ) -> None:
-    """Write u − γs − o, float32; `out` may be one of the two."""
+    """Write u − γs − o, float32; `out` may be one of the inputs."""
     for i in range(start, stop):
         for g in range(gamma.shape[0]):
             out[i, g] = unspliced[i, g] - gamma[g] * spliced[i, g] - offset[g]

@@ -1,7 +1,7 @@
-"""Products of a sparse matrix and its transpose with a vector, summed in float64.
+"""Products of a sparse matrix and of its transpose with a vector, summed in float64.
 
-Slices and unsigned indices tell the compiler that nothing is counted from the end, so that it
-can gather several values at a time.
+Slices and unsigned indices tell the compiler that no index is negative, so that it can load several
+values at a time.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def multiply_both(
     start: int,
     stop: int,
 ) -> None:
-    """Do what the two others do, row by row, so that entries are read from memory once."""
+    """Do both row by row, so that entries are read from memory once."""
     for i in range(start, stop):
         multiply_rows(indptr, indices, data, vector, out, i, i + 1)
         multiply_transposed(indptr, indices, data, vector, transposed, i, i + 1)

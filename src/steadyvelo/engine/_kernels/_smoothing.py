@@ -11,11 +11,11 @@ from steadyvelo.model._jit import Array, kernel
 def smooth_rows(
     indptr: Array, indices: Array, values: Array, out: Array, start: int, stop: int
 ) -> None:
-    """Mean of the rows of `values` over each row's neighbours; zero where there are none.
+    """Write the mean of the rows of `values` over each row's neighbours; zero without neighbours.
 
-    Summed in float32 in the order of the neighbours without fused multiply-adds, as a product
-    of sparse float32 matrices is: moments equal those of scVelo to the last bit. Eight neighbours
-    at a time, so that the sum is not stored and loaded again for each.
+    Sums are in float32 in the order of the neighbours, without fused multiply-adds, as in a product
+    of sparse float32 matrices: moments equal scVelo's to the last bit. Eight neighbours are
+    processed at a time, so that the sum is not stored and loaded again for each.
     """
     width = values.shape[1]
     for i in range(start, stop):

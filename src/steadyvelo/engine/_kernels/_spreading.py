@@ -1,4 +1,4 @@
-"""Sums over the cells that smoothing brings a cell's counts to."""
+"""Sums over cells into whose smoothed values a cell's counts enter."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from steadyvelo.model._jit import Array, kernel
 def weigh_rows(
     values: Array, weights: Array, share: Array, out: Array, out0: Array, start: int, stop: int
 ) -> None:
-    """Write share·m·y and share·m of some rows to two blocks; y are `values` and m `weights`.
+    """Write share·m·y and share·m of some rows to two blocks, with y in `values`, m in `weights`.
 
-    The second block is left out where it has no columns.
+    The second block is not written if it has no columns.
     """
     second = out0.shape[1] > 0
     for r in range(start, stop):
@@ -32,8 +32,8 @@ def sum_rows(
 ) -> None:
     """Write to each row the sum of the rows of `values` that a pattern lists for it.
 
-    In float64, since an offset is what is left of nearly equal sums. Eight rows at a time, so that
-    the sum is not stored and loaded again for each.
+    Sums are in float64, because an offset is the difference of nearly equal sums. Eight rows are
+    processed at a time, so that the sum is not stored and loaded again for each.
     """
     width = values.shape[1]
     total = np.empty(width, dtype=np.float64)
@@ -65,7 +65,7 @@ def sum_rows(
 
 @kernel
 def add_columns(values: Array, columns: Array, out: Array, start: int, stop: int) -> None:
-    """Add some rows to columns of the same rows of `out`."""
+    """Add some rows of `values` to columns of the same rows of `out`."""
     for r in range(start, stop):
         row, target = values[r], out[r]
         for g in range(row.shape[0]):

@@ -1,4 +1,4 @@
-"""Transition probabilities row by row, and what is drawn from them."""
+"""Transition probabilities row by row, and arrows computed from them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def count_transitions(
     start: int,
     stop: int,
 ) -> None:
-    """Count the transitions that :func:`transition_rows` writes in each row."""
+    """Count the transitions that :func:`transition_rows` writes to each row."""
     for p in range(start, stop):
         i = cell_of_row[p]
         own = stay[i]
@@ -48,12 +48,12 @@ def transitions_of_cell(
     values: Array,
     signed: bool,  # noqa: FBT001
 ) -> int:
-    """Merge a cell's correlations of both signs with `stay` on the diagonal into a row of T.
+    """Compute a row of T from correlations of both signs, with `stay` on the diagonal.
 
     Unsigned: exp(λc) / Σ exp(λc). Signed: sign(c)·expm1(λ|c|), divided by the sum of absolute
-    values. The row's largest exponent cancels in the division; taken out, nothing overflows. An
-    entry of 0 is no edge, and `keep_own` says whether the diagonal is written. Returns how
-    many entries of `columns`, ascending, and `values` were written.
+    values. The row's largest exponent is subtracted first, which changes no quotient, so that
+    nothing overflows. An entry of 0 is not an edge. `keep_own` says whether the diagonal is
+    written. Returns how many entries of `columns`, in ascending order, and `values` were written.
     """
     (a_indptr, a_indices, a_data), (b_indptr, b_indices, b_data) = graph, graph_neg
     n_cells = a_indptr.shape[0] - 1
@@ -116,8 +116,8 @@ def transition_rows(
 ) -> None:
     """Write :func:`transitions_of_cell` of cell ``cell_of_row[p]`` to row p, for some rows.
 
-    A transition to cell j stands in column ``row_of_cell[j]``; entries of a row stand in the order
-    of the cells.
+    A transition to cell j is in column ``row_of_cell[j]``; entries of a row are in the order of the
+    cells.
     """
     out_indptr, out_indices, out_data = out
     n_cells = cell_of_row.shape[0]
@@ -146,7 +146,8 @@ def add_displacement_sums(
 ) -> None:
     """Add Σy, Σy² and Σyv over the genes of a block, y = Σ_j w_ij (x_j − x_i), to rows of `sums`.
 
-    Eight entries of a row at a time, so that y is not stored and loaded again for each.
+    Eight entries of a row are processed at a time, so that y is not stored and loaded again for
+    each.
     """
     width = expression.shape[1]
     y = np.empty(width, dtype=np.float32)
@@ -202,9 +203,9 @@ def arrow_rows(
     start: int,
     stop: int,
 ) -> None:
-    """Σ_j T_ij d_ij − (mean_j T_ij) Σ_j d_ij with unit displacements d_ij on the embedding.
+    """Write Σ_j T_ij d_ij − (mean_j T_ij) Σ_j d_ij, with unit vectors d_ij on the embedding.
 
-    T is signed; its rows are made one after the other and kept nowhere. NaN where a row is empty.
+    T is signed; its rows are computed one after the other and not stored. NaN if a row is empty.
     """
     n_cells, width = embedding.shape
     columns = np.empty(n_cells + 1, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Sums over genes along edges, and the correlations they give."""
+"""Sums over genes for each edge, and the correlations that are computed from them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def add_edge_sums(
 ) -> None:
     """Add Σδv and Σδ² over the genes of a block, δ = x_j − x_i, to each edge i → j.
 
-    Indices are sorted in all rows. The edges to `tile` cells are followed from all rows before
-    those to the next, so that the cells stay in the processor's cache, and four edges at a time,
-    for which x_i and v_i are loaded once; where fewer are left the cell itself stands in and its
-    sums are not stored.
+    Indices must be sorted in all rows. The edges of all rows to the first `tile` cells are
+    processed, then those to the next, so that these cells remain in the processor's cache. Four
+    edges are processed at a time, for which x_i and v_i are loaded once. If fewer edges remain, the
+    cell itself fills the gaps, and its sums are not stored.
     """
     n_cells, width = expression.shape
     cursor = indptr[start:stop].copy()
@@ -78,7 +78,7 @@ def add_root_edge_sums(
     start: int,
     stop: int,
 ) -> None:
-    """Add Σrv, Σr² and Σr with r = sign(δ)·√|δ|, δ = x_j − x_i, to each edge i → j."""
+    """Add Σrv, Σr² and Σr with r = sign(δ)·√|δ|, δ = x_j − x_i, to the sums of each edge i → j."""
     width = expression.shape[1]
     for i in range(start, stop):
         own, v = expression[i], velocity[i]
@@ -100,10 +100,10 @@ def add_root_edge_sums(
 def add_edge_products(
     values: Array, indptr: Array, indices: Array, products: Array, start: int, stop: int
 ) -> None:
-    """Add Σ y_i y_j over the genes of a block to each edge i → j.
+    """Add Σ y_i y_j over the genes of a block to the sum of each edge i → j.
 
-    Four edges at a time, for which y_i is loaded once; where fewer are left the cell itself stands
-    in and its sums are not stored.
+    Four edges are processed at a time, for which y_i is loaded once. If fewer edges remain, the
+    cell itself fills the gaps, and its sums are not stored.
     """
     width = values.shape[1]
     for i in range(start, stop):
@@ -130,7 +130,7 @@ def add_edge_products(
 
 @reordering_kernel
 def add_row_sums(values: Array, sums: Array, squares: Array, start: int, stop: int) -> None:
-    """Add Σy and Σy² over the genes of a block to each cell, in float64."""
+    """Add Σy and Σy² over the genes of a block to the sums of each cell, in float64."""
     for i in range(start, stop):
         total = square = 0.0
         for g in range(values.shape[1]):
@@ -156,9 +156,9 @@ def correlate_edges(
     start: int,
     stop: int,
 ) -> None:
-    """Pearson correlation per edge from the sums over genes; 0 where either side is constant.
+    """Compute the correlation of each edge from sums over genes; 0 if one side is constant.
 
-    An empty `sums` stands for Σδ = Σx_j − Σx_i.
+    If `sums` is empty, Σδ = Σx_j − Σx_i is used.
     """
     free_sums = sums.shape[0] == 0
     for i in range(start, stop):
@@ -167,7 +167,7 @@ def correlate_edges(
             total = expression_sum[indices[k]] - expression_sum[i] if free_sums else sums[k]
             spread = squares[k] - total * total / n_genes
             value = 0.0
-            # what float32 rounding leaves of a constant difference is no spread
+            # a relative variance below 1e-10 is float32 rounding of a constant difference
             if spread > 1e-10 * squares[k] and v_spread > 1e-10 * velocity_square[i]:
                 covariance = products[k] - total * velocity_sum[i] / n_genes
                 value = covariance / np.sqrt(spread * v_spread)

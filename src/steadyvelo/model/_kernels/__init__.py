@@ -1,4 +1,4 @@
-"""Compiled loops over the cells of some genes, by the module that calls them.
+"""Compiled loops over the cells of some genes, in modules named like those that call them.
 
-The tests hold a numpy twin of each.
+The tests contain a numpy version of each.
 """

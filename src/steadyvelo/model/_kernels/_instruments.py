@@ -1,8 +1,8 @@
-"""Sums over cells of instruments and of the scores they make, for every gene.
+"""Sums over cells of instruments and of scores, for every gene.
 
-Rows of the four matrices are cells, their columns genes; all of a row is read before the next. Sums
-are packed so that those of _STRIDE genes lie together: a row for every _STRIDE genes, and in it
-one sum after the other, _STRIDE apart. :func:`by_name` takes them apart.
+Rows of the four matrices are cells, columns are genes; each row is read as a whole. The sums of
+_STRIDE genes are stored together in one row: all genes of the first sum, then all genes of the
+second sum, and so on. :func:`by_name` converts this to one array per sum.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _STRIDE = 32
 
-# the sums of each kernel, in the order in which they are packed; fields of InstrumentSums and of
-# ScoreSums
+# the sums of each kernel, in the order in which they are stored; these are fields of InstrumentSums
+# and of ScoreSums
 MEANS = ("h", "h0", "h_spliced", "h_unspliced", "h0_spliced", "h0_unspliced")
 ORIGIN_SCORES = (
     "unspliced",
@@ -48,12 +48,12 @@ SCORES = (
 
 
 def empty_sums(n_genes: int, names: tuple[str, ...]) -> Float64Array:
-    """Return zeros for a kernel to add to."""
+    """Return zeros to which a kernel adds its sums."""
     return np.zeros((-(-n_genes // _STRIDE), len(names) * _STRIDE))
 
 
 def packed(*lines: Float64Array) -> Float64Array:
-    """Return values of every gene as a kernel reads them, packed as sums are."""
+    """Return values of every gene in the order in which kernels store sums."""
     n_genes = len(lines[0])
     n_parts = -(-n_genes // _STRIDE)
     apart = np.zeros((len(lines), n_parts * _STRIDE))
@@ -63,18 +63,18 @@ def packed(*lines: Float64Array) -> Float64Array:
 
 
 def by_name(sums: Float64Array, names: tuple[str, ...], n_genes: int) -> dict[str, Float64Array]:
-    """Return packed sums, shape (batches, parts, sums), as one of shape (batches, genes) a name."""
-    n_batches = len(sums)
-    apart = sums.reshape(n_batches, -1, len(names), _STRIDE).transpose(2, 0, 1, 3)
-    of_genes = apart.reshape(len(names), n_batches, -1)[:, :, :n_genes]
+    """Return sums from (samples, parts, sums) as one array (samples, genes) per name."""
+    n_samples = len(sums)
+    apart = sums.reshape(n_samples, -1, len(names), _STRIDE).transpose(2, 0, 1, 3)
+    of_genes = apart.reshape(len(names), n_samples, -1)[:, :, :n_genes]
     return dict(zip(names, of_genes, strict=True))
 
 
 @kernel
 def _add_means(s: Array, u: Array, h: Array, h0: Array, sums: Array) -> None:
-    """Add a cell to the sums of :data:`MEANS`: Σh, Σh⁰, Σhs, Σhu, Σh⁰s, Σh⁰u.
+    """Add one cell to the sums of :data:`MEANS`: Σh, Σh⁰, Σhs, Σhu, Σh⁰s, Σh⁰u.
 
-    Sums of a gene lie in one array: a compiler sees that they do not overlap.
+    All sums are in one array, so that the compiler knows that they do not overlap.
     """
     for g in range(h.shape[0]):
         hc, h0c = np.float64(h[g]), np.float64(h0[g])
@@ -89,7 +89,7 @@ def _add_means(s: Array, u: Array, h: Array, h0: Array, sums: Array) -> None:
 
 @kernel
 def _add_origin_scores(s: Array, u: Array, h: Array, scales: Array, sums: Array) -> None:
-    """Add a cell to the sums of :data:`ORIGIN_SCORES`, for lines through the origin."""
+    """Add one cell to the sums of :data:`ORIGIN_SCORES`, for lines through the origin."""
     ds, du = scales[0], scales[1]
     for g in range(h.shape[0]):
         q, sc, uc = np.float64(h[g]), np.float64(s[g]), np.float64(u[g])
@@ -109,9 +109,9 @@ def _add_origin_scores(s: Array, u: Array, h: Array, scales: Array, sums: Array)
 def _add_scores(
     s: Array, u: Array, h: Array, h0: Array, scales: Array, lines: Array, sums: Array
 ) -> None:
-    """Add a cell to the sums of :data:`SCORES`: with an offset, with its score, or with both.
+    """Add one cell to the sums of :data:`SCORES`, for lines with an offset or its score test.
 
-    `lines` holds, packed, Σh/Σh⁰, s̄ and ū (0 where there is no offset), γ, and κ = Σh⁰s/Σhs.
+    `lines` contains Σh/Σh⁰, s̄ and ū (0 without an offset), γ and κ = Σh⁰s/Σhs, stored like sums.
     """
     ds, du = scales[0], scales[1]
     for g in range(h.shape[0]):
@@ -154,7 +154,7 @@ def add_means(
     stop: int,
     sums: Array,
 ) -> None:
-    """Add the sums of :data:`MEANS` over the cells ``rows[start:stop]``."""
+    """Add the cells ``rows[start:stop]`` to the sums of :data:`MEANS`."""
     n_genes = h.shape[1]
     for k in range(start, stop):
         c = rows[k]
@@ -175,7 +175,7 @@ def add_origin_scores(
     stop: int,
     sums: Array,
 ) -> None:
-    """Add the sums of :data:`ORIGIN_SCORES`; `scales` has a row for every cell."""
+    """Add cells to the sums of :data:`ORIGIN_SCORES`; `scales` has a row for every cell."""
     n_genes = h.shape[1]
     for k in range(start, stop):
         c = rows[k]
@@ -198,7 +198,7 @@ def add_scores(
     stop: int,
     sums: Array,
 ) -> None:
-    """Add the sums of :data:`SCORES`; `lines` is packed as `sums` are."""
+    """Add cells to the sums of :data:`SCORES`; `lines` is stored like `sums`."""
     n_genes = h.shape[1]
     for k in range(start, stop):
         c = rows[k]

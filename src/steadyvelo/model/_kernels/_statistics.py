@@ -11,8 +11,8 @@ from steadyvelo.model._jit import Array, reordering_kernel
 def weighted_sums(spliced: Array, unspliced: Array, weights: Array, out: Array) -> None:
     """Write n, s̄, ū, Σw(s − s̄), Σw(u − ū), C_ss, C_su and C_uu of every gene to its row of `out`.
 
-    Rows are genes; `weights` may have one row for all. Means are rounded, and the two sums
-    after them are what their rounding leaves over (of two passes, the second).
+    Rows are genes; `weights` may have one row for all genes. The two sums after the means are the
+    rounding errors of the means, computed in the second of two passes.
     """
     for g in range(spliced.shape[0]):
         s, u = spliced[g], unspliced[g]

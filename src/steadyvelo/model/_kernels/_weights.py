@@ -1,4 +1,4 @@
-"""Percentiles over the cells of every gene, and the cells beyond them."""
+"""Percentiles over the cells of every gene, and the cells outside them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from steadyvelo.model._jit import Array, kernel
 
 _BINS = 1024
-# values closer together than this are equal: nothing could be divided by their distance
+# values closer together than this are treated as equal, because their distance cannot be a divisor
 _SMALLEST = 1e-300
 
 
 @kernel
 def select(values: Array, k: int, scratch: Array) -> Any:
-    """Return the value that has k smaller or equal ones before it when sorted.
+    """Return the value at place k of the sorted values, counted from 0.
 
-    The range of values is cut into bins, and the bin that holds the k-th again, until what is
-    left are equal values: a few passes whatever the values are. `scratch` is as long as
-    `values` and overwritten.
+    The range of the values is divided into bins, then the bin that contains the value is divided
+    again, until all remaining values are equal. This needs a few passes for any values. `scratch`
+    is as long as `values` and overwritten.
     """
     left = values
     counts = np.empty(_BINS, dtype=np.int64)
@@ -82,9 +82,9 @@ def row_percentiles(values: Array, shares: Array, out: Array) -> None:
 def extreme_cells(
     spliced: Array, unspliced: Array, low: float, high: float, floor: float, out: Array
 ) -> None:
-    """Mark the cells whose z = s / max s + u / max u is ≤ its low or ≥ its high quantile.
+    """Mark the cells whose z = s / max s + u / max u is ≤ the low or ≥ the high quantile of z.
 
-    Rows are genes. A quantile that is NaN marks no cell; `floor` is the smallest maximum.
+    Rows are genes. A quantile that is NaN marks no cells; `floor` is the smallest maximum.
     """
     n = spliced.shape[1]
     z, scratch = np.empty((2, n))
