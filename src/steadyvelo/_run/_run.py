@@ -236,8 +236,8 @@ def _found(adata: AnnData, groupby: str | None, basis: str) -> tuple[str | None,
     if basis not in {"umap", "pca"} and not _keys.EMBEDDING.is_in(adata, basis=basis):
         there = [key.removeprefix("X_") for key in adata.obsm]
         msg = (
-            f"basis={basis!r} is not in adata.obsm ({listed(there)}); name an embedding that it has, "
-            "or 'umap', which is computed."
+            f"basis={basis!r} is not in adata.obsm ({listed(there)}); name an embedding that it "
+            "has, or 'umap', which is computed."
         )
         raise KeyError(msg)
     return groupby, basis
