@@ -206,7 +206,7 @@ def test_the_control_stands_beside_the_data(trajectory):
         sv.pl.control(adata, basis="pca")
     sv.tl.randomized_velocity(adata, basis="pca")
     data, randomised = sv.pl.control(adata, basis="pca", color="clusters")
-    assert (data.get_title(), randomised.get_title()) == ("data", "randomised")
+    assert (data.get_title(), randomised.get_title()) == ("data", "sign-flipped control")
     names = set(adata.obs["clusters"].cat.categories)
     for panel in (data, randomised):
         assert panel.get_legend() is None
@@ -222,7 +222,7 @@ def test_the_control_stands_beside_the_data(trajectory):
     field = Plane.of(adata, "pca", "velocity_randomized", (0, 1)).field(0.02, 3)
     cosine = (field.u * truth.u + field.v * truth.v) / field.length / truth.length
     assert abs(cosine.mean()) < 0.5
-    with pytest.raises(ValueError, match="ax must hold two axes"):
+    with pytest.raises(ValueError, match="ax must have two axes"):
         sv.pl.control(adata, basis="pca", ax=[plt.gca()])
 
 

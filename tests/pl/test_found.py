@@ -55,7 +55,7 @@ def test_the_one_embedding_there_is_is_found(on_a_plane):
     adata.obsm["X_pca"] = POINTS
     assert found_basis(adata, "auto", "velocity") == "umap"
     adata.obsm["X_tsne"] = POINTS
-    message = r"no embedding has arrows of 'velocity', and adata\.obsm has 'umap', 'tsne': name one"
+    message = r"no embedding has arrows of 'velocity', and adata\.obsm has 'umap', 'tsne'; name an"
     with pytest.raises(KeyError, match=message):
         sv.pl.velocity_stream(adata)
     del adata.obsm["X_umap"], adata.obsm["X_tsne"]

@@ -71,7 +71,7 @@ def test_portraits_need_no_dense_layers(prepared):
         np.testing.assert_array_equal(offsets(ours), offsets(theirs))
 
 
-def test_a_part_of_the_cells_is_drawn_without_rings_and_says_so(fitted):
+def test_a_part_of_the_cells_is_drawn_without_outlines_and_says_so(fitted):
     ax = sv.pl.phase_portrait(fitted[:50], "gene 5")
     assert len(ax.collections) == 1
     assert "a part of the fitted cells" in ax.get_title()
@@ -203,14 +203,14 @@ def test_cells_without_an_arrow_do_not_pull_the_field_to_zero():
         (
             lambda a: sv.pl.phase_portrait(a, ["gene 1", "gene 2"], ax=plt.gca()),
             ValueError,
-            "ax must hold an axes for each of 2 genes; it holds 1",
+            "ax must have one axes for each of 2 genes; it has 1",
         ),
         (lambda a: sv.pl.phase_portrait(a, "gene 1", color="no"), KeyError, "color='no' is not"),
         (lambda a: sv.pl.velocity_stream(a, basis="umap"), KeyError, "'umap' is not in"),
         (
             lambda a: sv.pl.velocity_stream(a, basis="pca", components=(0, 99)),
             ValueError,
-            "ask for",
+            "must be smaller than 10, the number of dimensions",
         ),
     ],
 )
@@ -239,7 +239,7 @@ def test_a_portrait_shows_what_its_own_fit_has_seen(prepared):
 
 def test_a_part_of_the_cells_without_layers_says_what_to_do(prepared):
     sv.tl.velocity(prepared, dense=False)
-    with pytest.raises(ValueError, match="Draw before taking the part, or fit with dense=True"):
+    with pytest.raises(ValueError, match="draw all cells, or fit with dense=True"):
         sv.pl.phase_portrait(prepared[:50].copy(), "gene 3")
 
 
@@ -255,7 +255,7 @@ def test_colours_in_uns_may_be_a_mapping_or_triples(fitted):
 
 def test_colours_that_are_none_are_named(fitted):
     fitted.uns["branch_colors"] = ["grey50"] * 3
-    with pytest.warns(sv.SteadyveloWarning, match=r"uns\['branch_colors'\] holds 'grey50'"):
+    with pytest.warns(sv.SteadyveloWarning, match=r"uns\['branch_colors'\] has 'grey50'"):
         sv.pl.velocity_stream(fitted, basis="pca", color="branch")
 
 

@@ -124,7 +124,7 @@ def test_density_brings_lines_closer(on_a_plane):
     for wrong in (0, -1, np.nan):
         with pytest.raises(ValueError, match="density must be positive"):
             sv.pl.velocity_stream(adata, density=wrong)
-    with pytest.raises(ValueError, match=r"0\.002 to 0\.2; it is 1\.0"):
+    with pytest.raises(ValueError, match=r"smoothing=1\.0 must be between 0\.002 and 0\.2"):
         sv.pl.velocity_stream(adata, smoothing=1.0)
 
 

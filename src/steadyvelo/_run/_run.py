@@ -89,7 +89,8 @@ def run(
         verdicts.
     basis
         Embedding for the arrows. ``"auto"`` uses the first usual one in ``obsm`` (``"umap"``,
-        ``"tsne"`` …). If there is none, a UMAP is computed by scanpy.
+        ``"tsne"`` …). If there is none, or if ``"umap"`` is named and missing, a UMAP is computed
+        by scanpy.
     min_shared_counts, retain
         Choice of genes; see :func:`steadyvelo.pp.filter_genes`.
     size_factors
@@ -196,7 +197,7 @@ def run(
                 judge(result, groupby=groupby, basis=basis, rng=rng, progress=tell, **limits)
         _keys.ALL_GENES.write(result, _gene_table(marked, result))
         entry = {"seconds": steps.seconds, "min_shared_counts": min_shared_counts}
-        if len(retain):  # files hold no empty entries
+        if len(retain):  # empty lists cannot be written to files
             entry["retain"] = [retain] if isinstance(retain, str) else list(retain)
         _keys.RUN.write(result, {**entry, "basis": basis, **stamp(result)})
     for line in (*reliability_lines(result, basis), *summary_lines(result)):
@@ -210,10 +211,16 @@ def _found(adata: AnnData, groupby: str | None, basis: str) -> tuple[str | None,
         groupby = cluster_column(adata)
         if groupby is None:
             usual = listed(_keys.CLUSTER_COLUMNS)
-            say(f"clusters: none found (obs has none of {usual}); name a column with groupby=")
+            say(
+                f"clusters: none found (obs has none of {usual}); name a column with groupby= "
+                "(--groupby)"
+            )
         else:
             n = adata.obs[groupby].nunique()
-            say(f"clusters: obs[{groupby!r}], {n} clusters; name another column with groupby=")
+            say(
+                f"clusters: obs[{groupby!r}], {n} clusters; name another column with groupby= "
+                "(--groupby)"
+            )
     cluster_codes(adata, groupby, np.ones(adata.n_obs, dtype=bool))
     basis = basis.removeprefix("X_")
     if basis == "auto" and not _keys.EMBEDDING.is_in(adata, basis=basis):
@@ -222,12 +229,15 @@ def _found(adata: AnnData, groupby: str | None, basis: str) -> tuple[str | None,
         if found is None:
             say("embedding: none found in obsm; a UMAP will be computed")
         else:
-            say(f"embedding: obsm[{_keys.EMBEDDING.of(basis=basis)!r}]; name another with basis=")
+            say(
+                f"embedding: obsm[{_keys.EMBEDDING.of(basis=basis)!r}]; name another with basis= "
+                "(--basis)"
+            )
     if basis not in {"umap", "pca"} and not _keys.EMBEDDING.is_in(adata, basis=basis):
         there = [key.removeprefix("X_") for key in adata.obsm]
         msg = (
-            f"basis={basis!r} is not in adata.obsm, which has {listed(there)}; name one of these, "
-            "or 'umap', which is computed."
+            f"basis={basis!r} is not in adata.obsm ({listed(there)}); name an embedding that it "
+            "has, or 'umap', which is computed."
         )
         raise KeyError(msg)
     return groupby, basis

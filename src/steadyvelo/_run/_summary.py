@@ -59,7 +59,7 @@ def reliability_lines(result: AnnData, basis: str) -> list[str]:
     line = (
         f"{made['determined']:.0%} of the cells have a significant direction on {basis}; "
         f"{made['determined_in_controls']:.1%} do in sign-flipped controls. To get a verdict for "
-        "each cluster, name their column (groupby=, --groupby)."
+        "each cluster, name the column of clusters with groupby= (--groupby)."
     )
     return [line]
 
@@ -76,4 +76,4 @@ def _reasons(reasons: Any, verb: str) -> str:
     counts = pd.Series(reasons).astype(str).value_counts()
     if counts.empty:
         return ""
-    return f" ({verb}: " + ", ".join(f"{n:,} {reason}" for reason, n in counts.items()) + ")"
+    return f"; {verb}: " + ", ".join(f"{reason} ({n:,})" for reason, n in counts.items())

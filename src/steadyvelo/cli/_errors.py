@@ -48,7 +48,7 @@ def plain_errors(*, quiet: bool = False) -> Iterator[None]:
             # a closed pipe is noticed here, not when the interpreter ends
             sys.stdout.flush()
     except BrokenPipeError:
-        # who read the lines has seen enough, as in `| head`; nor is there anyone to flush them to
+        # the reader, such as `| head`, has closed the pipe, so nothing more can be written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(PIPE_CLOSED)
     except (ValueError, KeyError, TypeError, OSError, MemoryError) as error:

@@ -37,7 +37,7 @@ def run(
     ] = "auto",
     min_shared_counts: Annotated[
         float,
-        typer.Option(help="Least shared counts (spliced and unspliced) of a gene."),
+        typer.Option(help="Smallest number of shared counts of a gene that is used."),
     ] = 20,
     retain: Annotated[
         list[str] | None, typer.Option(help="A gene to use in any case; can be repeated.")
@@ -52,7 +52,7 @@ def run(
         str | None, typer.Option(help="Column of obs with unspliced library sizes.")
     ] = None,
     neighbors_key: Annotated[
-        str | None, typer.Option(help="Name of the neighbour graph in uns, used or new.")
+        str | None, typer.Option(help="Name of the neighbour graph in uns to use, or of a new one.")
     ] = None,
     new_neighbors: Annotated[
         bool, typer.Option("--new-neighbors", help="Find neighbours even if a graph exists.")
@@ -79,7 +79,7 @@ def run(
         int, typer.Option(help="Number of repeats that crossfit averages over.")
     ] = 5,
     gene_clusters: Annotated[
-        str | None, typer.Option(help="Column of var with gene clusters, to keep in one fold.")
+        str | None, typer.Option(help="Column of var with gene clusters that stay in one fold.")
     ] = None,
     level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
     sample_key: Annotated[

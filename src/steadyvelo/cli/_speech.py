@@ -34,7 +34,7 @@ class Speech:
         return not self.quiet and sys.stderr.isatty()
 
     def say(self, line: str) -> None:
-        """Print a line to standard output, unless it is quiet or has the JSON summary."""
+        """Print a line to standard output, unless lines are off or it has the JSON summary."""
         if not (self.quiet or self.as_json):
             print(line)
 

@@ -73,7 +73,7 @@ def direction_support(
     Raises
     ------
     KeyError
-        If directions of clusters were not computed, or `cluster` is none of the clusters.
+        If directions of clusters were not computed, or `cluster` is not the name of one.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Axes that are given or new, names as text on them, and what ends every picture."""
+"""Given or new axes, names as text, and the last step of every picture."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ __all__ = ["as_text", "finished", "given_axes", "map_size", "new_axes", "panels"
 
 Drawn = TypeVar("Drawn")
 
-# of a map: space around the cells as share of their larger side, and the narrowest figure, inches
+# for pictures on an embedding: margin around the cells as share of their larger side, and the
+# smallest width of a figure, inches
 _MARGIN, _NARROWEST = 0.04, 3.0
 
 
 def as_text(name: object) -> str:
-    """Return a name that matplotlib draws as it stands: a dollar does not begin a formula."""
+    """Return a name that matplotlib draws as plain text: a dollar does not begin a formula."""
     return str(name).replace("$", r"\$")
 
 
@@ -36,14 +37,14 @@ def new_axes(width: float, height: float) -> Axes:
 
 
 def map_size(points: NDArray[np.float64], side: float = MAP_SIDE) -> tuple[float, float]:
-    """Return width and height, inches, of a map of cells whose larger side is given."""
+    """Return width and height, inches, of a picture of cells with the given larger side."""
     sides = np.ptp(points, axis=0) + 2 * _MARGIN * _larger_side(points)
     width, height = np.maximum(side * sides / sides.max(), min(_NARROWEST, side))
     return float(width), float(height)
 
 
 def show_map(ax: Axes, points: NDArray[np.float64]) -> None:
-    """Make axes a map of cells: equal scales, limits at the cells with a margin, no frame."""
+    """Set axes for cells on an embedding: equal scales, limits with a margin, no frame."""
     margin = _MARGIN * _larger_side(points)
     (left, lower), (right, upper) = points.min(axis=0) - margin, points.max(axis=0) + margin
     ax.set_xlim(left, right)
@@ -65,8 +66,8 @@ def panels(
 ) -> NDArray[np.object_]:
     """Return the axes of a new figure, at most `n_columns` of them side by side.
 
-    `size` is width and height of a panel and `margin` the width of the figure beyond its panels,
-    in inches.
+    `size` is the width and height of a panel, and `margin` the additional width of the figure, in
+    inches.
     """
     n_columns = min(n_columns, n_panels)
     n_rows = -(-n_panels // n_columns)
@@ -79,16 +80,16 @@ def panels(
 
 
 def given_axes(ax: Axes | Sequence[Axes], n_axes: int, what: str) -> NDArray[np.object_]:
-    """Return the axes given as an array; refuse more or fewer than are asked for."""
+    """Return the given axes as an array; raise an error if their number is wrong."""
     axes = np.asarray(ax, dtype=object).ravel()
     if len(axes) != n_axes:
-        msg = f"ax must hold {what}; it holds {len(axes)}."
+        msg = f"ax must have {what}; it has {len(axes)}."
         raise ValueError(msg)
     return axes
 
 
 def finished(axes: Drawn, *, show: bool, own: bool = False) -> Drawn:
-    """Make room for the legends of a figure of our own, open it if asked, and return the axes."""
+    """Enlarge a new figure for its legends, open it if asked, and return the axes."""
     if own:
         last: Any = np.ravel(axes)[-1]
         make_room(last.figure)

@@ -29,30 +29,30 @@ if TYPE_CHECKING:
 
 __all__ = ["MANY_POINTS", "CellColors", "cell_colors", "color_column"]
 
-# more points are pixels in vector files
+# more points are drawn as pixels in vector files
 MANY_POINTS = 5_000
 
 _PLAIN = "#b8b8b8"
 _MISSING = "#d9d9d9"
-# what the points of all cells take together, points² an inch² of the larger side, and the size of
-# one at least and at most, points²
+# area of all points together, points² per inch² of the larger side; smallest and largest area of a
+# point, points²
 _AREA, _SIZES = 6_500, (4.0, 150.0)
 
 
 @dataclass(frozen=True)
 class CellColors:
-    """Colours of all cells: by numbers, by categories, or all alike."""
+    """Colours of all cells: by numbers, by categories, or one colour."""
 
-    # name of what is coloured; the empty string for plain points
+    # name of the column; the empty string if all cells have one colour
     title: str
     # RGBA colours, shape (cells, 4), or numbers for a colour map, shape (cells,)
     values: NDArray[Any]
-    # colour of each category, and the number of each cell's, −1 where it has none
+    # colour of each category, and the number of the category of each cell, −1 if it has none
     categories: dict[str, Any]
     codes: NDArray[np.intp]
 
     def scatter(self, ax: Axes, x: Any, y: Any, *, size: float, alpha: float = 1.0) -> Any:
-        """Draw the cells as points, those above as pixels where they are many."""
+        """Draw the cells as points, or as pixels if they are many."""
         style: dict[str, Any] = {"s": size, "alpha": alpha, "linewidths": 0, "zorder": 1}
         style["rasterized"] = len(x) > MANY_POINTS
         if self.values.ndim == 1:
@@ -64,14 +64,15 @@ class CellColors:
     ) -> Any:
         """Draw the cells as areas: points that touch, in colours mixed with the background.
 
-        Opaque points keep areas equally pale wherever cells are many; their order is random, so
-        that where clusters mix all are seen. `size` is their area, points².
+        Points are opaque, so that areas are equally pale for any density of cells. They are drawn
+        in random order, so that all clusters are visible where they mix. `size` is the area of a
+        point, points².
         """
         if size is None:
             inches = ax.get_window_extent().size / ax.figure.dpi
             size = float(np.clip(_AREA * inches.max() ** 2 / len(points), *_SIZES))
         order = np.random.default_rng(0).permutation(len(points))
-        # cells of no category below
+        # cells without a category below
         order = order[np.argsort(self._known[order], kind="stable")]
         style: dict[str, Any] = {"s": size, "linewidths": 0, "zorder": 1}
         style["rasterized"] = len(points) > MANY_POINTS
@@ -83,13 +84,13 @@ class CellColors:
 
     @property
     def _known(self) -> NDArray[np.bool_]:
-        """Which cells have a value or a category; all where nothing is coloured."""
+        """Which cells have a value or a category; all cells if they have one colour."""
         if self.values.ndim == 1:
             return np.isfinite(self.values)
         return self.codes >= 0 if self.categories else np.ones(len(self.codes), dtype=bool)
 
     def of_cells(self) -> NDArray[np.float64]:
-        """Return the colour of every cell, RGBA, shape (cells, 4); dark where all are alike."""
+        """Return the colour of every cell, RGBA, shape (cells, 4); dark without a column."""
         if not self.title:
             return np.tile(mpl.colors.to_rgba(STRONG), (len(self.codes), 1))
         if self.values.ndim == 2:
@@ -98,7 +99,7 @@ class CellColors:
         return np.asarray(shown.to_rgba(np.ma.masked_invalid(self.values)))
 
     def tone_apart(self, ax: Axes, strength: float) -> str:
-        """Return a pale tone that is no colour of a cluster, as named and as drawn."""
+        """Return a pale colour that differs from the colours of clusters, full and as drawn."""
         named = np.array([mpl.colors.to_rgba(c) for c in self.categories.values()]).reshape(-1, 4)
         return tone_apart([*named, *_mixed(named, strength, _background(ax))])
 
@@ -111,16 +112,16 @@ class CellColors:
         *,
         strength: float = 1.0,
     ) -> None:
-        """Add a legend of categories, or a colour bar; `places` of cells are for names on them.
+        """Add a legend or a colour bar; `places` are the positions of cells, for names on them.
 
-        With ``"auto"`` names stand on the cells where they fit, else in the right margin.
+        With ``"auto"``, names are written on the cells if they fit, or else in the right margin.
         """
         if legend_loc is None or not self.title:
             return
         if not self.categories:
             beside = list(side_by_side(axes))
             bar = axes[-1].figure.colorbar(points, ax=beside, label=as_text(self.title), shrink=0.7)
-            # colours as they are named, not as thin as the points
+            # full colours, not the pale colours of the points
             bar.solids.set_alpha(1.0)
             return
         names = {as_text(name): color for name, color in self.categories.items()}
@@ -141,7 +142,7 @@ class CellColors:
 
 
 def _mixed(colors: Any, strength: float, background: Any) -> NDArray[np.float64]:
-    """Return opaque colours that look like these with some opacity on a background."""
+    """Return opaque colours that look like `colors` with an opacity on a background."""
     rgb = np.asarray(mpl.colors.to_rgba_array(colors))[:, :3]
     mixed = strength * rgb + (1 - strength) * np.array(mpl.colors.to_rgb(background))
     opaque = np.column_stack([mixed, np.ones(len(mixed))])
@@ -149,13 +150,13 @@ def _mixed(colors: Any, strength: float, background: Any) -> NDArray[np.float64]
 
 
 def _background(ax: Axes) -> Any:
-    """Return the colour behind the cells; white where there is none."""
+    """Return the colour behind the cells; white if there is none."""
     shade = ax.get_facecolor()
     return shade[:3] if len(shade) < 4 or shade[3] > 0 else "white"
 
 
 def _color_map(strength: float, background: Any) -> mpl.colors.Colormap:
-    """Return the colour map of numbers, mixed with the background."""
+    """Return the colour map for numbers, mixed with the background."""
     table = _mixed(mpl.colormaps["viridis"](np.linspace(0, 1, 256)), strength, background)
     return mpl.colors.ListedColormap(table).with_extremes(bad=_MISSING)
 
@@ -165,9 +166,9 @@ def cell_colors(
 ) -> CellColors:
     """Return the colour of every cell: by a column of `obs`, or grey; ``"auto"`` finds clusters.
 
-    Without a `palette` categories have the colours in ``uns["{color}_colors"]``, where scanpy keeps
-    them, and where there are none, those of a palette of matplotlib. A column that is missing, or
-    a category that the palette misses, is refused.
+    Without a `palette`, categories have the colours that scanpy stores in ``uns["{color}_colors"]``
+    or, if there are none, those of a palette of matplotlib. Raises an error if the column, or a
+    category in the palette, is missing.
     """
     none = np.full(adata.n_obs, -1, dtype=np.intp)
     color = found_color(adata, color)
@@ -185,15 +186,15 @@ def cell_colors(
 
 
 def color_column(adata: AnnData, color: str) -> pd.Series:
-    """Return the column of `obs` to colour by; refuse one that is not there."""
+    """Return the column of `obs` for colours; raise an error if it is missing."""
     if color not in adata.obs:
-        msg = f"color={color!r} is not in adata.obs, which has {listed(adata.obs.columns)}."
+        msg = f"color={color!r} is not in adata.obs; name one of {listed(adata.obs.columns)}."
         raise KeyError(msg)
     return adata.obs[color]
 
 
 def _stored_colors(stored: Any, names: list[str]) -> list[Any]:
-    """Return the colours in `uns` for all categories, in their order; none where some lack."""
+    """Return the colours in `uns` of all categories, in order; empty if some are missing."""
     if stored is None:
         return []
     if isinstance(stored, Mapping):
@@ -212,15 +213,15 @@ def _category_colors(
     if palette is not None:
         missing = [name for name in names if name not in palette]
         if missing:
-            msg = f"palette has no colour for {listed(missing)}."
+            msg = f"palette has no colour for {listed(missing)}; add one, or use palette=None."
             raise KeyError(msg)
         return [palette[name] for name in names]
     stored = _stored_colors(adata.uns.get(_keys.colors_key(color)), names)
     wrong = [value for value in stored if not mpl.colors.is_color_like(value)]
     if wrong:
         warn(
-            f"uns[{_keys.colors_key(color)!r}] holds {listed(wrong, 3)}, which matplotlib does not "
-            "know as colours; others are used."
+            f"uns[{_keys.colors_key(color)!r}] has {listed(wrong, 3)}, which matplotlib does not "
+            "know as colours; colours of matplotlib are used."
         )
     elif len(stored) == len(names):
         return stored

@@ -1,4 +1,4 @@
-"""The velocity field beside that of velocities with random signs."""
+"""The velocity field of the data beside that of a sign-flipped control."""
 
 from __future__ import annotations
 
@@ -48,23 +48,23 @@ def control(
     legend_loc: str | None = "auto",
     show: bool = False,
 ) -> NDArray[np.object_]:
-    """Draw the streamlines of the data beside those of randomised velocities.
+    """Draw the streamlines of the data beside those of a sign-flipped control.
 
-    Both are made in the same way. Order that the right panel shows, too, comes from smoothing and
-    projection: only what the left shows and the right does not is in the velocities. Where
-    directions of the data were tested, all lines of the control are pale: signs are random, so that
-    none of its directions is real.
+    Both are computed in the same way. Patterns that the control also shows are effects of smoothing
+    and projection; only patterns that the control does not show can come from velocities. If
+    directions of the data were tested, all lines of the control are pale, because the cells of a
+    control share no direction.
 
     Parameters
     ----------
     adata
-        Result of :func:`steadyvelo.tl.randomized_velocity`; any part of its cells.
+        Result of :func:`steadyvelo.tl.randomized_velocity`, or a part of its cells.
     basis, color, velocity_key, components, smoothing, min_cells, density, show
         As in :func:`steadyvelo.pl.velocity_stream`.
     ax
-        Two axes to draw on; None makes new ones.
+        Two axes to draw on; None makes a new figure.
     palette, size, alpha, legend_loc
-        As there; a legend stands at the right panel, names on the data in both.
+        As there; a legend is drawn beside the right panel, names on the data in both panels.
 
     Returns
     -------
@@ -73,9 +73,9 @@ def control(
     Raises
     ------
     KeyError
-        If there are no randomised arrows on this embedding, or no such column.
+        If the control was not computed on this embedding, or a column is missing.
     ValueError
-        If `ax` does not hold two axes, or no cell has an arrow.
+        If `ax` does not have two axes, or no cell has an arrow.
 
     Examples
     --------
@@ -84,17 +84,17 @@ def control(
     >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> sv.tl.randomized_velocity(adata, basis="pca")
     >>> [ax.get_title() for ax in sv.pl.control(adata, basis="pca")]
-    ['data', 'randomised']
+    ['data', 'sign-flipped control']
     """
     check_adata(adata)
     basis = found_basis(adata, basis, velocity_key)
     name = _keys.RANDOMIZED.of(velocity_key, basis)
     check_key(adata, "obsm", name, f"run tl.randomized_velocity(adata, basis={basis!r}) first.")
-    # the name of the control's arrows is that of a fit of its own
+    # the arrows of the control have the name of the arrows of another fit
     keys = velocity_key, name.removesuffix(f"_{basis}")
-    data, randomised = (Plane.of(adata, basis, key, components) for key in keys)
+    data, flipped = (Plane.of(adata, basis, key, components) for key in keys)
     if data.determined is not None:
-        randomised = replace(randomised, determined=np.zeros(adata.n_obs, dtype=bool))
+        flipped = replace(flipped, determined=np.zeros(adata.n_obs, dtype=bool))
     colors = cell_colors(adata, color, palette)
     if ax is None:
         axes = panels(2, 2, map_size(data.points, _SIDE))
@@ -102,8 +102,10 @@ def control(
         axes = given_axes(ax, 2, "two axes, for the data and the control")
     cells: dict[str, Any] = {"size": size, "alpha": alpha, "legend_loc": legend_loc}
     lines: dict[str, Any] = {"smoothing": smoothing, "min_cells": min_cells, "density": density}
-    draw_stream(axes[1], randomised, colors, {**cells, "title": "randomised"}, **lines, note=False)
-    # what a legend at the right panel explains the left need not
+    draw_stream(
+        axes[1], flipped, colors, {**cells, "title": "sign-flipped control"}, **lines, note=False
+    )
+    # a legend at the right panel is enough for both
     cells["legend_loc"] = "on data" if len(axes[1].texts) else None
     draw_stream(axes[0], data, colors, {**cells, "title": "data"}, **lines)
     return finished(axes, own=ax is None, show=show)

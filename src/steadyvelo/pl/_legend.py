@@ -1,4 +1,4 @@
-"""Legends of categories, in as many columns as they need, and the room for them."""
+"""Legends of categories in columns, and space for them in the figure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ _STYLE: dict[str, Any] = {
     "columnspacing": 1.0,
     "handletextpad": 0.4,
 }
-# names by which legends outside axes are found again, with what figures hold anyway, inches
+# names by which legends outside axes are found again, and the space that figures have for them,
+# inches
 _BESIDE, _WIDTH = "legend-beside", 1.0
 _ABOVE, _HEIGHT = "legend-above", 0.3
 
@@ -34,9 +35,9 @@ _ABOVE, _HEIGHT = "legend-above", 0.3
 def explain_categories(
     axes: Sequence[Axes], handles: Sequence[Artist], title: str, legend_loc: str
 ) -> None:
-    """Add a legend to the last axes, or with ``"right margin"`` beside all of them.
+    """Add a legend to the last axes, or with ``"right margin"`` beside all axes.
 
-    Names stand in as many columns as make it no higher than what it stands at.
+    The number of columns is chosen so that the legend is not higher than the axes.
     """
     axes = side_by_side(axes)
     ax, figure = axes[-1], axes[-1].figure
@@ -59,7 +60,7 @@ def explain_categories(
 
 
 def explain_above(figure: Figure, handles: Sequence[Artist]) -> None:
-    """Add a legend over all axes of a figure, in as many columns as are no wider than it."""
+    """Add a legend above all axes of a figure, with as many columns as fit its width."""
     draw = partial(figure.legend, handles=handles, loc="outside upper center", **_STYLE)
     legend = draw()
     n_columns = int(0.95 * figure.get_figwidth() / _inches(legend)[0])
@@ -69,7 +70,7 @@ def explain_above(figure: Figure, handles: Sequence[Artist]) -> None:
 
 
 def side_by_side(axes: Sequence[Axes]) -> Sequence[Axes]:
-    """Return the axes that one legend or colour bar can stand beside: all, or only the last."""
+    """Return the axes beside which one legend or colour bar fits: all, or only the last."""
     figure = axes[-1].figure
     together = all(ax.figure is figure for ax in axes)
     if together and isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
@@ -78,7 +79,7 @@ def side_by_side(axes: Sequence[Axes]) -> Sequence[Axes]:
 
 
 def make_room(figure: Figure) -> None:
-    """Make a figure larger by what its legends take, so that its axes stay as large as without."""
+    """Enlarge a figure by the size of its legends, so that its axes keep their size."""
     for legend in figure.findobj(Legend):
         width, height = _inches(legend)
         if legend.get_gid() == _BESIDE:

@@ -37,7 +37,7 @@ def write_names(
     *,
     only_if_they_fit: bool,
 ) -> bool:
-    """Write each name at the cell of its cluster that is nearest to the median cell.
+    """Write each name at the cell of its cluster that is nearest to their median position.
 
     `names` has the texts of categories, and `codes` the number of the category of each cell. Names
     that would overlap are moved apart. Returns whether all names fit; if not, with
@@ -88,7 +88,7 @@ def write_names(
 
 
 def _middle(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the cell nearest to the median, which can be outside of a curved cluster."""
+    """Return the position of the cell nearest to the median, which may be off a curved cluster."""
     away = places - np.median(places, axis=0)
     return np.asarray(places[(away**2).sum(axis=1).argmin()])
 

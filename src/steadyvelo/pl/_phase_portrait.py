@@ -33,7 +33,7 @@ __all__ = ["phase_portrait"]
 
 # more points hide each other
 _MOST_POINTS = 20_000
-_IN_FIT, _MARK = "#e08214", "extreme cells"
+_IN_FIT, _MARK = "#e08214", "cells of the fit"
 
 
 @picture
@@ -53,14 +53,14 @@ def phase_portrait(
     legend_loc: str | None = "right margin",
     show: bool = False,
 ) -> Axes | NDArray[np.object_]:
-    """Draw unspliced against spliced abundance, the fitted line, and the extreme cells.
+    """Draw unspliced against spliced abundance, the fitted line, and the cells of the fit.
 
     Cells above the line have more unspliced mRNA than at steady state and positive velocity; cells
-    below it have negative velocity. The extreme cells, to which the line is fitted, have a black
-    outline. If the fit has standard errors, the interval of the line is shaded: without an offset,
-    all lines with γ from ``var["velocity_gamma_low"]`` to ``var["velocity_gamma_high"]``; with an
-    offset, the line ± t standard errors at each s, computed from the standard errors of γ and
-    offset and their covariance.
+    below it have negative velocity. The cells to which the line is fitted (usually the extreme
+    cells) have a black outline. If the fit has standard errors, the interval of the line is shaded:
+    without an offset, all lines with γ from ``var["velocity_gamma_low"]`` to
+    ``var["velocity_gamma_high"]``; with an offset, the line ± t standard errors at each s, computed
+    from the standard errors of γ and offset and their covariance.
 
     Parameters
     ----------
@@ -75,11 +75,12 @@ def phase_portrait(
     n_columns
         Number of columns of the figure, for several genes.
     show_fit_cells
-        Outline the extreme cells. They are not outlined if `adata` has only a part of the fitted
-        cells, because quantiles of a part differ; the title then mentions this.
+        Outline the cells to which the line is fitted. They are not outlined if `adata` has only a
+        part of the fitted cells, because quantiles of a part differ; the title then mentions this.
     hexagons
         Draw the density of cells as hexagons instead of points, grey for all cells and orange for
-        extreme cells. None uses hexagons for more than 20,000 cells, unless `color` names a column.
+        the cells of the fit. None uses hexagons for more than 20,000 cells, unless `color` names a
+        column.
     legend_loc
         Place of the legend in matplotlib's words, ``"right margin"``, or None for no legend.
 
@@ -109,7 +110,7 @@ def phase_portrait(
     named = found_color(adata, color)
     found = named != color
     if hexagons and named is not None and not found:
-        msg = f"hexagons show no colours; leave out hexagons=True, or color={color!r}."
+        msg = f"hexagons show no colours; leave out hexagons=True or color={color!r}."
         raise ValueError(msg)
     many = (named is None or found) and adata.n_obs > _MOST_POINTS
     hexagons = many if hexagons is None else hexagons
@@ -124,7 +125,7 @@ def phase_portrait(
     if ax is None:
         axes = panels(len(names), n_columns, (3.1, 2.9), margin=1.0)
     else:
-        axes = given_axes(ax, len(names), f"an axes for each of {len(names)} genes")
+        axes = given_axes(ax, len(names), f"one axes for each of {len(names)} genes")
     for k, (panel, name) in enumerate(zip(axes, names, strict=True)):
         # if all cells are in the fit, outlines are not useful
         marked = None if in_fit is None or in_fit[k].all() else in_fit[k]
@@ -161,7 +162,7 @@ def _draw_points(
     size: float,
     alpha: float,
 ) -> None:
-    """Draw the cells as points, with outlines around the extreme cells."""
+    """Draw the cells as points, with outlines around the cells of the fit."""
     colors.scatter(ax, spliced, unspliced, size=size, alpha=alpha)
     if marked is not None:
         # below the points, because outlines would cover the colours of dense cells
@@ -184,7 +185,7 @@ def _draw_hexagons(
     unspliced: NDArray[np.float64],
     marked: NDArray[np.bool_] | None,
 ) -> None:
-    """Draw the density of all cells and, on the same hexagons, of the extreme cells."""
+    """Draw the density of all cells and, on the same hexagons, of the cells of the fit."""
     for cmap, cells in (("Greys", np.s_[:]), ("Oranges", marked)):
         if cells is not None:
             ax.hexbin(

@@ -1,4 +1,4 @@
-"""Cells and their arrows on two dimensions of an embedding: the map that pictures share."""
+"""Cells and their arrows on two dimensions of an embedding, for several pictures."""
 
 from __future__ import annotations
 
@@ -36,27 +36,32 @@ class Plane:
     basis: str
     components: tuple[int, int]
     points: NDArray[np.float64]
-    # NaN for cells without one
+    # NaN for cells without an arrow
     arrows: NDArray[np.float64]
-    # whether a cell's direction is significant; None where nobody has tested it
+    # whether the direction of a cell is significant; None if directions were not tested
     determined: NDArray[np.bool_] | None
 
     @classmethod
     def of(cls, adata: AnnData, basis: str, velocity_key: str, components: tuple[int, int]) -> Self:
-        """Read embedding, arrows and what was tested of them; refuse if no cell has an arrow."""
+        """Read embedding, arrows and results of tests; raise an error if no cell has an arrow."""
         check_adata(adata)
         basis = found_basis(adata, basis, velocity_key)
         points = check_finite_embedding(adata, basis)
         arrows = check_arrows(adata, basis, velocity_key)
         if max(components) >= points.shape[1]:
-            msg = f"components={components} ask for more than the {points.shape[1]} of {basis!r}."
+            msg = (
+                f"components={components} must be smaller than {points.shape[1]}, the number of "
+                f"dimensions of {basis!r}."
+            )
             raise ValueError(msg)
         chosen = list(components)
         points, arrows = points[:, chosen], arrows[:, chosen]
         if not np.isfinite(arrows).all(axis=1).any():
-            msg = f"no cell has an arrow on {basis!r}; see the warnings of tl.velocity_graph."
+            msg = (
+                f"no cell has an arrow on {basis!r}; rerun tl.velocity_graph and see its warnings."
+            )
             raise ValueError(msg)
-        # what was tested may be fewer components than a wide embedding has
+        # of an embedding with many dimensions only the first two were tested
         tested = _keys.DIRECTION.read(adata, velocity_key, basis, default=None)
         others = tested is not None and max(chosen) >= tested.shape[1]
         determined = None
@@ -80,12 +85,12 @@ class Plane:
         legend_loc: str | None,
         title: str | None,
     ) -> Axes:
-        """Draw the cells as areas of points, on new axes where none are given, and name them."""
+        """Draw the cells as areas of points, on new axes if none are given, with a legend."""
         own = ax is None
         if ax is None:
             ax = new_axes(*map_size(self.points))
         show_map(ax, self.points)
-        # axes have names for those who turn them on
+        # labels are hidden unless a user turns the axes on
         ax.set_xlabel(f"{self.basis} {self.components[0] + 1}")
         ax.set_ylabel(f"{self.basis} {self.components[1] + 1}")
         if title is not None:
@@ -97,12 +102,12 @@ class Plane:
         return ax
 
     def explain_arrows(self, ax: Axes, pale: str) -> None:
-        """Say which arrows are significant, where directions were tested."""
+        """Add a legend of significance, if directions were tested."""
         if self.determined is None:
             return
         handles = [Line2D([], [], color=STRONG, lw=1.5), Line2D([], [], color=pale, lw=0.8)]
         labels = ["significant direction", "not significant"]
-        # an artist of its own, or it would replace the legend of the colours
+        # as a separate artist, because it would replace the legend of colours
         legend = Legend(
             ax, handles, labels, loc=self._empty_corner(), frameon=False, fontsize=NOTE_TEXT
         )
@@ -110,7 +115,7 @@ class Plane:
         ax.add_artist(legend)
 
     def _empty_corner(self) -> str:
-        """Return the corner of the map with the fewest cells."""
+        """Return the corner of the picture with the fewest cells."""
         low, high = self.points.min(axis=0), self.points.max(axis=0)
         x, y = ((self.points - low) / np.where(high > low, high - low, 1.0)).T
         corners = {

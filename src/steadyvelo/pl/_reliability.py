@@ -32,7 +32,7 @@ def reliability(
     """Draw the verdict of each cluster and the share of its cells with a significant direction.
 
     A black line marks the share in sign-flipped controls, if they were computed. A bar that does
-    not exceed this line is as expected from noise.
+    not exceed this line is not larger than expected from noise.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The arrow of every cell."""
+"""Arrows of cells on an embedding."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["velocity_arrows"]
 
 _MANY_ARROWS = 2_000
-# the quantile of lengths from which arrows are equally long, and how long short ones are drawn
+# the quantile of lengths from which arrows are equally long, and the shortest drawn length
 _LONG, _SHORTEST = 0.9, 0.33
 
 
@@ -46,24 +46,24 @@ def velocity_arrows(
     title: str | None = None,
     show: bool = False,
 ) -> Axes:
-    """Draw cells on an embedding and arrows of cells, in their colours.
+    """Draw cells on an embedding and the arrows of cells, in the colours of the cells.
 
-    Arrows are thinned evenly: no two start nearer to each other than `spacing`, and as many are
-    drawn as fit. They are drawn in proportion up to the 90th percentile of their
-    lengths and alike beyond, and no shorter than a third of it; an arrow's length says how well
-    the edges of a cell agree. After :func:`steadyvelo.tl.direction` arrows that are not
-    significant, by ``obs["velocity_umap_determined"]``, are thin and pale. A cell without an arrow
-    has a point alone. More than 2,000 arrows are drawn as pixels in vector files.
+    As many arrows are drawn as fit if no two start at a smaller distance than `spacing`. Their
+    lengths are limited to the 90th percentile, and the shortest arrows are drawn with a third of
+    it. The length of an arrow measures the agreement between the edges of a cell. After
+    :func:`steadyvelo.tl.direction`, arrows that are not significant, according to
+    ``obs["velocity_umap_determined"]``, are thin and pale. Cells without an arrow are drawn as
+    points. More than 2,000 arrows are drawn as pixels in vector files.
 
     Parameters
     ----------
     adata
-        Result of :func:`steadyvelo.tl.velocity_embedding`; any part of its cells.
+        Result of :func:`steadyvelo.tl.velocity_embedding`, or a part of its cells.
     basis, color, velocity_key, ax, components
         As in :func:`steadyvelo.pl.velocity_stream`.
     spacing
-        Least distance between the cells whose arrows are drawn, as share of the larger side of the
-        picture; 0 draws the arrow of every cell.
+        Smallest distance between the cells whose arrows are drawn, as share of the larger side of
+        the picture; 0 draws the arrow of every cell.
     arrow_length
         Length of the longest arrows, as share of that side.
     palette, size, alpha, legend_loc, title, show
@@ -88,7 +88,7 @@ def velocity_arrows(
     True
     """
     if not 0 <= spacing < np.inf:
-        msg = f"spacing is a share of the larger side, 0 for every cell; it is {spacing}."
+        msg = f"spacing must be a share of the larger side, or 0 for every cell; it is {spacing}."
         raise ValueError(msg)
     plane = Plane.of(adata, basis, velocity_key, components)
     colors = cell_colors(adata, color, palette)
@@ -130,11 +130,11 @@ def velocity_arrows(
 
 
 def _evenly(points: NDArray[np.float64], distance: float) -> NDArray[np.intp]:
-    """Return some of the points, no two nearer to each other than a distance, as many as fit."""
+    """Return as many points as fit if no two are nearer to each other than `distance`."""
     if distance <= 0:
         return np.arange(len(points))
     order = np.random.default_rng(0).permutation(len(points))
-    # one of the points of every small square, so that the next step sees few
+    # one point of every small square, so that the next step has few points
     squares = np.floor(points[order] / (0.25 * distance)).astype(np.int64)
     _, first = np.unique(squares, axis=0, return_index=True)
     order = order[np.sort(first)]

@@ -1,4 +1,4 @@
-"""Edges of the velocity graph on an embedding."""
+"""Edges of the velocity graph of some cells, on an embedding."""
 
 from __future__ import annotations
 
@@ -51,23 +51,23 @@ def velocity_graph(
 ) -> Axes:
     """Draw the edges of some cells in the velocity graph.
 
-    An edge leads from a chosen cell (ringed) to a neighbour or one of theirs; its colour is the
-    correlation of the cell's velocity with the way there, red where the velocity points to it and
-    blue where it points away. An arrow on the embedding is the mean of these ways: this picture
-    shows what it was made of.
+    An edge leads from a chosen cell (outlined) to a cell near it. Its colour is the correlation
+    between the cell's velocity and the difference in expression to the other cell: red if the
+    velocity points to the other cell, blue if it points away from it. The arrow of a cell is a mean
+    of unit vectors along its edges, with weights that depend on these correlations.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.velocity_embedding`.
     cells
-        Names of cells; None chooses five at random.
+        Names of cells; None chooses five cells at random.
     basis, color, velocity_key, ax, components
         As in :func:`steadyvelo.pl.velocity_stream`.
     threshold
-        Leave out edges whose correlation is no larger than this, of either sign.
+        Leave out edges whose absolute correlation is not larger than this.
     rng
-        Seed by which cells are chosen.
+        Seed of the random choice of cells.
     palette, size, alpha, legend_loc, title, show
         As in :func:`steadyvelo.pl.velocity_stream`.
 
@@ -78,7 +78,7 @@ def velocity_graph(
     Raises
     ------
     KeyError
-        If there is no graph, embedding, arrows or column, or no cell of a name.
+        If the graph, the embedding, the arrows or a column is missing, or a name is unknown.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def velocity_graph(
     strong = np.abs(edges.data) > threshold
     start, end = places[edges.row[strong]], edges.col[strong]
     value = edges.data[strong]
-    # those along the velocity on top
+    # edges with the largest correlation on top
     order = np.argsort(value)
     most = float(np.abs(value).max(initial=0.0)) or 1.0
     ax = plane.draw_cells(ax, colors, size=size, alpha=alpha, legend_loc=legend_loc, title=title)
@@ -121,7 +121,7 @@ def velocity_graph(
 
 
 def _places(adata: AnnData, cells: str | Sequence[str] | None, rng: int) -> NDArray[np.intp]:
-    """Return the places of the chosen cells."""
+    """Return the indices of the chosen cells."""
     if cells is None:
         generator = np.random.default_rng(rng)
         return generator.choice(adata.n_obs, min(_CHOSEN, adata.n_obs), replace=False)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["velocity_grid"]
 
-# the quantile of lengths from which arrows are equally long, and how long short ones are drawn
+# the quantile of lengths from which arrows are equally long, and the shortest drawn length
 _LONG, _SHORTEST = 0.9, 0.4
 
 
@@ -47,20 +47,21 @@ def velocity_grid(
 ) -> Axes:
     """Draw cells on an embedding and their mean arrows on a grid.
 
-    The field is that of :func:`steadyvelo.pl.velocity_stream`, drawn where cells are near: on
-    square places, and in branches that pass between them on others. Mean
-    arrows are drawn in proportion up to the 90th percentile of their lengths and alike beyond, and
-    no shorter than two fifths of it, so that each can be read. Arrows are thin and pale where a
-    stream's lines are: where fewer than half of the cells around have a significant direction.
+    The mean arrows are those of :func:`steadyvelo.pl.velocity_stream`, drawn where cells are near:
+    on a square grid, and in narrow branches between its places. Their lengths are limited to the
+    90th percentile, and the shortest arrows are drawn with two fifths of it, so that each arrow can
+    be seen. Arrows are thin and pale where fewer than half of the nearby cells have a significant
+    direction.
 
     Parameters
     ----------
     adata
-        Result of :func:`steadyvelo.tl.velocity_embedding`; any part of its cells.
+        Result of :func:`steadyvelo.tl.velocity_embedding`, or a part of its cells.
     basis, color, velocity_key, ax, components, smoothing, min_cells
         As in :func:`steadyvelo.pl.velocity_stream`.
     n_grid
-        Places of the grid along the larger side; steps are the same along the other.
+        Number of places of the grid along the larger side; the steps are the same along the other
+        side.
     arrow_length
         Length of the longest arrows, in steps of the grid.
     palette, size, alpha, legend_loc, title, show

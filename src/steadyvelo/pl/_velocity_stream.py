@@ -28,15 +28,16 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_stream", "velocity_stream"]
 
-# lines between neighbours of which there is this share of the larger side, at density 1
+# distance between neighbouring lines at density 1, as share of the larger side
 _DISTANCE = 1 / 72
-# width of lines where arrows are short, what long ones add, and of lines that are not significant
+# width of lines for short arrows, additional width for long arrows, width of lines that are not
+# significant
 _THIN, _ADDED, _PALE = 0.7, 0.8, 0.6
-# widths that are told apart, and the quantile of lengths from which they are the same
+# number of widths, and the quantile of lengths from which lines have the largest width
 _LEVELS, _LONG = 5, 0.95
-# share of the larger side between arrow heads of a line
+# distance between arrow heads of a line, as share of the larger side
 _BETWEEN_HEADS = 0.2
-# of an arrow head: width of the shaft, inches, and its own length in these
+# width of the shaft of an arrow head, inches, and length of the head in these widths
 _SHAFT, _HEAD = 0.016, 6.0
 
 
@@ -61,48 +62,50 @@ def velocity_stream(
 ) -> Axes:
     """Draw cells on an embedding and streamlines along their arrows.
 
-    Arrows are averaged around the places of a grid with a Gaussian kernel; lines follow these
-    means, evenly spaced, and end where no cells are near. They are thicker where arrows are longer,
-    which says how well the edges of a cell agree, not how fast it changes. After
-    :func:`steadyvelo.tl.direction` (which :func:`steadyvelo.tl.reliability` calls) lines are thin
-    and pale where fewer than half of the cells around, weighted by the kernel, have a significant
-    direction, ``obs["velocity_umap_determined"]``; where nothing was tested all lines are alike.
+    Arrows are averaged around each place of a grid with a Gaussian kernel. Evenly spaced lines
+    follow these means and end where no cells are near. Lines are thicker where arrows are longer;
+    the length of an arrow measures the agreement between the edges of a cell, not how fast the cell
+    changes. After :func:`steadyvelo.tl.direction` (which :func:`steadyvelo.tl.reliability` calls),
+    lines are thin and pale where fewer than half of the nearby cells, weighted by the kernel, have
+    a significant direction, ``obs["velocity_umap_determined"]``. If directions were not tested, all
+    lines are drawn in the same way.
 
     Parameters
     ----------
     adata
-        Result of :func:`steadyvelo.tl.velocity_embedding`; any part of its cells.
+        Result of :func:`steadyvelo.tl.velocity_embedding`, or a part of its cells.
     basis
-        Name of the embedding; ``"auto"`` takes the one that got its arrows last.
+        Name of the embedding; ``"auto"`` uses the one whose arrows were computed last.
     color
-        Column of ``obs`` to colour cells by; ``"auto"`` takes clusters, the first column with a
-        usual name (``clusters``, ``leiden``, ``cell_type`` …), and None means grey.
+        Column of ``obs`` for the colours of cells. ``"auto"`` uses clusters, the first column with
+        a usual name (``clusters``, ``leiden``, ``cell_type`` …); with None cells are grey.
     velocity_key
-        Prefix of the result.
+        Prefix of the fit.
     ax
-        Axes to draw on; None makes new ones.
+        Axes to draw on; None makes a new figure.
     components
-        Which two dimensions of the embedding, counted from 0.
+        Two dimensions of the embedding, counted from 0.
     smoothing
-        Width of the kernel (its standard deviation), as share of the larger side of the picture;
-        where cells are few it is at least the usual distance between neighbours.
+        Width of the kernel (its standard deviation), as share of the larger side of the picture. If
+        there are few cells, it is at least the usual distance between neighbours.
     min_cells
-        Cells that must be near a cell, itself included, so that lines are drawn around it: within
-        twice the width of the kernel. Lines are drawn within 1.2 of that width of such a
-        cell, wherever cells are dense or sparse.
+        Lines are drawn within 1.2 widths of the kernel around each cell that has at least this
+        number of cells, including itself, within two widths.
     density
-        Closeness of streamlines: at 1, neighbours are a 72nd of the larger side apart.
+        Density of streamlines. At 1, the distance between neighbouring lines is 1/72 of the larger
+        side.
     palette
-        Colours of categories; None means scanpy's in ``uns``, else matplotlib's.
+        Colours of categories; None uses the colours that scanpy stored in ``uns``, or else
+        matplotlib's.
     size, alpha
-        Area (points²; None chooses by the number of cells) and strength of the colours of the
-        points, from 0 for that of the background to 1 for those of the categories.
+        Area of the points (points²; None chooses it by the number of cells) and strength of their
+        colours, from 0 (background) to 1 (full colour).
     legend_loc
-        ``"auto"`` writes the names of up to 25 categories on their cells if they fit, else in a
-        legend in the right margin; ``"on data"``, ``"right margin"``, a place of matplotlib's
-        legends, or None for no names. Numbers get a colour bar.
+        Place of the names of categories: ``"on data"``, ``"right margin"``, a place of matplotlib's
+        legends, or None for no names. ``"auto"`` writes up to 25 names on the data if they fit, or
+        else in the right margin. Columns of numbers get a colour bar.
     title
-        Title of the axes; None means none.
+        Title of the picture; None means no title.
     show
         Open the picture in a window.
 
@@ -113,7 +116,7 @@ def velocity_stream(
     Raises
     ------
     KeyError
-        If there is no such embedding, arrows or column.
+        If the embedding, its arrows or the column is missing.
     ValueError
         If no cell has an arrow.
 
@@ -144,7 +147,7 @@ def draw_stream(
     density: float,
     note: bool = True,
 ) -> Axes:
-    """Draw cells, as `cells` says, and streamlines; `note` says which are significant."""
+    """Draw cells, with options `cells`, and streamlines; `note` adds a legend of significance."""
     field = plane.field(smoothing, min_cells)
     ax = plane.draw_cells(ax, colors, **cells)
     pale = colors.tone_apart(ax, cells["alpha"])
@@ -155,7 +158,7 @@ def draw_stream(
 
 
 def _draw_lines(ax: Axes, field: Field, lines: list[NDArray[np.float64]], pale: str) -> None:
-    """Draw lines with their heads, those that are not significant under the others."""
+    """Draw lines with arrow heads; lines that are not significant are below the others."""
     length = field.length.filled(0.0)
     longest = np.quantile(length[length > 0], _LONG) if (length > 0).any() else 1.0
     pieces: list[NDArray[np.float64]] = []

@@ -34,7 +34,7 @@ __all__ = ["check_model", "make_checks"]
 
 # shares of cells that are called extreme, for each of which γ is computed
 _SHARES = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
-# between these shares γ may change by this share of itself
+# a gene fails the check if γ changes between these shares by more than this part of itself
 _STEADY = (_SHARES >= 0.02) & (_SHARES <= 0.2)
 _MOST_CHANGE = 0.5
 _NEARLY_ALL = 0.9
@@ -90,7 +90,7 @@ def check_model(
         φ of the variance μ + φμ² around the mean of the neighbours; 0 for Poisson counts.
     ``var["velocity_upper_cluster"]``, ``var["velocity_upper_share"]``
         With `groupby`: the cluster with the largest share of the weights at the upper end, and this
-        share. If the fit has a lower end, the same with ``lower``.
+        share. If the fit has a lower end, ``lower`` fields have the same for it.
     ``var["velocity_model"]``
         ``"holds"`` if all checks pass, otherwise the checks that fail, joined by ``"; "``: ``"few
         molecules"`` (fewer than 10 effective molecules), ``"one cluster"`` (one cluster has nine

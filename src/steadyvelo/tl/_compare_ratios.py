@@ -131,7 +131,7 @@ def compare_ratios(
 
     References
     ----------
-    ``docs/uncertainty.md`` derives the test and measures its size and power.
+    ``docs/uncertainty.md`` derives the test and measures its error rates and power.
 
     Examples
     --------
@@ -195,7 +195,7 @@ def compare_ratios(
 
 @dataclass(frozen=True)
 class _Comparisons:
-    """Cells of all sides, and the names and indices of the two sides of each comparison."""
+    """Masks of the compared groups, and names and indices of the two groups of each comparison."""
 
     cells: list[NDArray[np.bool_]]
     pairs: list[tuple[tuple[str, str], tuple[int, int]]]

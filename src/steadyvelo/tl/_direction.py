@@ -66,7 +66,7 @@ def direction(
     no count influences both a contribution and its projection. Hotelling's test tests the
     hypothesis that the arrow is zero; if it is rejected, the direction is significant.
 
-    The test considers the counts as random and the states of the cells and the embedding as given.
+    The test treats the counts as random, and the states of the cells and the embedding as known.
     Interpret only the direction of an arrow, not its length. Cells are treated as independent even
     if the fit has a `sample_key`: the result holds for these cells in these samples.
 
@@ -82,7 +82,7 @@ def direction(
     velocity_key
         Prefix of the fit.
     level
-        Coverage of the intervals; directions are tested at 1 − `level`.
+        Coverage of the intervals; a direction is significant if its p-value is below 1 − `level`.
     n_controls
         Number of sign-flipped controls. In each, the deviations of every cell from the fitted lines
         are multiplied by one random sign for all genes. Controls have the same γ and the same

@@ -59,7 +59,7 @@ def rank_velocity_genes(
     with Welch's degrees of freedom. γ is treated as known: its error is correlated with the
     deviations it was fitted to, and with its variance added the test rejects 2 % of true hypotheses
     instead of 5 % (without it 4.8 to 6.2 %; steady state, 40 simulations). If the groups are
-    clusters of the same counts, p-values are too small, as in tests of expression.
+    clusters of the same counts, p-values are too small, as in tests of differential expression.
 
     Parameters
     ----------

@@ -52,10 +52,10 @@ def reliability(
     the results. The direction of a cluster is
 
     ``"supported"``
-        if it is significant (5 %, Holm over clusters) and so in at most 15 % of the sign-flipped
-        controls; if it is also significant, and within 60°, with the other size factors (common or
-        per-layer); if no other setting changes the arrows of most of its cells by more than 60°;
-        and if at least a tenth of its cells are significant individually;
+        if it is significant (5 %, Holm over clusters) in the data and in at most 15 % of the
+        sign-flipped controls; if it is also significant, and within 60°, with the other size
+        factors (common or per-layer); if no other setting changes the arrows of most of its cells
+        by more than 60°; and if at least a tenth of its cells are significant individually;
     ``"weak"``
         if it is significant, but another of these conditions is not met;
     ``"not supported"``

@@ -50,7 +50,7 @@ def sensitivity(
     The settings are half and twice the number of neighbours, other quantiles, with or without an
     offset, and common or per-layer size factors. Each is changed alone; everything else is as in
     the fit. The fits are ordinary fits, without cross-fitting, and are compared with an ordinary
-    fit with the settings of the fit.
+    fit under the original settings.
 
     Parameters
     ----------

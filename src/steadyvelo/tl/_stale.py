@@ -33,7 +33,7 @@ def clear(fields: tuple[_keys.Field, ...], adata: AnnData, key: str, basis: str 
 
 
 def clear_fit(adata: AnnData, key: str) -> None:
-    """Remove the results of an earlier fit that a new fit may not overwrite."""
+    """Remove all results of an earlier fit, also those that a new fit might not overwrite."""
     clear(_OF_FIT, adata, key)
     _clear_reliability(adata, key)
     _clear_run(adata, key)

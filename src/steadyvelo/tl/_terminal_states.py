@@ -60,7 +60,7 @@ def terminal_states(
     be called roots. A walk against the arrows stops at a cell to which no edge leads; the largest
     eigenvalue is then below 1, and π is the distribution of the walks that have not stopped.
 
-    Every graph has end points and root cells, even a graph of noise.
+    Every graph has end points and root cells, even if velocities are only noise.
     :func:`steadyvelo.tl.reliability` tests whether the arrows differ from noise.
 
     Parameters
@@ -72,7 +72,7 @@ def terminal_states(
     scale
         λ of the transition probabilities.
     tolerance
-        Eigenvalues of further regions may be smaller than the largest one by this much.
+        Largest difference between the largest eigenvalue and the eigenvalues of further regions.
     rng
         Seed of the start vectors of the search for eigenvectors: a whole number, a
         `numpy.random.Generator` that draws one, or None to let the system draw one. The seed is

@@ -63,7 +63,7 @@ class Errors:
 
     @classmethod
     def of_fit(cls, fit: Fit, choice: ErrorChoice | None = None) -> Errors:
-        """Return the errors of a fit, or of another choice; the sandwich if the fit has no errors.
+        """Return the method of a fit, or of another choice; the sandwich if the fit has no errors.
 
         Raises an error if the folds of the fit cannot be made again.
         """
@@ -182,8 +182,8 @@ def _signal(components: NDArray[np.float32]) -> NDArray[np.float32]:
 
     .. math:: p_k \sqrt{1 - \lambda_K / \lambda_k}
 
-    Components that contain only noise have almost equal variances. Without scaling, small changes
-    of the genes would decide which of them are among the first K, and would change the neighbours.
+    Components that contain only noise have almost equal variances. Without scaling, single genes
+    would decide which of them are among the first K, and would change the neighbours.
     """
     if components.shape[1] < 2:
         return components

@@ -94,8 +94,9 @@ def velocity(
         its standard errors take into account which cells share counts, and are somewhat too small.
         ``"crossfit"`` uses weights from other cells and neighbours from other genes; its intervals
         have the stated coverage, and velocities use its γ. :class:`steadyvelo.Sandwich` and
-        :class:`steadyvelo.CrossFit` set options (level, repeats, clusters of genes). None computes
-        no errors. ``docs/uncertainty.md`` derives both methods and measures their coverage.
+        :class:`steadyvelo.CrossFit` set options (level, repeats, clusters of genes). With None, no
+        errors are computed. ``docs/uncertainty.md`` derives both methods and measures their
+        coverage.
     sample_key
         Column of ``obs`` with samples (donors, replicates). Standard errors are then computed from
         differences between samples, with one degree of freedom less than there are samples. None
@@ -145,7 +146,7 @@ def velocity(
         Effective numbers of unspliced molecules and of cells (or samples) that determine γ.
     ``var["velocity_offset_p"]``, ``var["velocity_offset_fdr"]``
         P-value of the hypothesis that the offset is 0, and its false discovery rate (Benjamini and
-        Hochberg). For a fit through the origin, the test uses also the cells at the lower end, and
+        Hochberg). For a fit through the origin, the test also uses the cells at the lower end, and
         needs ``"crossfit"``: with the weights of the fit itself it would reject far too often.
     ``layers["velocity"]``, ``layers["Ms"]``, ``layers["Mu"]``
         With ``dense=True``: float32; velocities are NaN for genes without a fit.
