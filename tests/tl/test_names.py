@@ -56,11 +56,11 @@ def test_leaving_out_a_gene_hardly_moves_the_others():
     """One of 2,000: ratios move by 0.02 standard errors at the median, and by 0.3 at most."""
     adata = sv.datasets.simulate(n_cells=400, n_genes=2000, rng=0)
     sv.pp.size_factors(adata, method="common")
-    sv.pp.neighbors(adata, n_neighbors=20, n_pcs=15)
+    sv.pp.neighbors(adata)
     sv.tl.velocity(adata, uncertainty="crossfit", dense=False)
     moved = []
-    for gene in (11, 1200):
-        less = adata[:, np.arange(2000) != gene].copy()
+    for gene in np.random.default_rng(0).choice(adata.n_vars, 2, replace=False):
+        less = adata[:, np.arange(adata.n_vars) != gene].copy()
         sv.tl.velocity(less, uncertainty="crossfit", dense=False)
         every = adata.var.loc[less.var_names]
         shift = (less.var["velocity_gamma"] - every["velocity_gamma"]) / every["velocity_gamma_se"]
