@@ -198,13 +198,16 @@ def _connected(
     """Return the ends of the part of {γ: aγ² − 2bγ + c ≤ 0} that holds n / d."""
     with np.errstate(invalid="ignore", divide="ignore"):
         discriminant = b * b - a * c
+        # of a single cell both ends are the estimate, and what is left of this is rounding
+        single = np.abs(discriminant) <= 1e-12 * (b * b + np.abs(a * c))
+        discriminant = np.where(single, 0.0, discriminant)
         # the estimate lies in the set: where it is bounded, only rounding makes this negative
         root = np.sqrt(np.where(a > 0, np.maximum(discriminant, 0.0), discriminant))
         ends = np.sort(np.stack([(b - root) / a, (b + root) / a]), axis=0)
         estimate = n / d
     inside, above = a > 0, estimate >= ends[1]
     # a ≤ 0: the set is the line, or the line without what lies between the ends
-    split = (a < 0) & np.isfinite(ends).all(axis=0)
+    split = (a < 0) & np.isfinite(ends).all(axis=0) & (ends[0] < ends[1])
     low = np.where(inside, ends[0], np.where(split & above, ends[1], -np.inf))
     high = np.where(inside, ends[1], np.where(split & ~above, ends[0], np.inf))
     unknown = np.isnan(a + b + c)
