@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import fields
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steadyvelo.model import RatioErrors
+from steadyvelo.model import Instruments, RatioErrors
 from tests.strategies import instruments, of_cells, permutations
 
 LEVELS = st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99])
@@ -31,7 +32,7 @@ def assert_equal_errors(found, expected):
 def test_an_interval_holds_its_estimate_and_widens_with_its_level(made, centred, levels):
     less, more = (made.errors(centred=centred, level=level) for level in sorted(levels))
     known = np.isfinite(less.gamma) & ~np.isnan(less.low) & ~np.isnan(more.low)
-    # cells are independent draws: a rounding of the estimate is all that may lie beyond
+    # only rounding of the estimate may lie beyond
     rounding = 1e-9 * np.abs(less.gamma[known])
     # a ratio is not negative without an offset, though instruments may estimate it at 0
     assert (less.low[known] <= less.gamma[known] + rounding).all()
@@ -61,3 +62,12 @@ def test_cells_without_weight_are_no_part_of_the_fit(made, data):
     made.h[1:] += 1 / 16
     rest = of_cells(made, slice(1, None))
     assert_equal_errors(made.errors(centred=False), rest.errors(centred=False))
+
+
+@pytest.mark.parametrize("h", [1.0, 3.0, 5.0, 7.0])
+def test_one_cell_bounds_no_ratio(h):
+    # a cell cannot say how far it may lie from others; rounding once said that it can
+    rows = np.array([[h], [0]]), np.ones((2, 1)), np.ones((2, 1)), np.full((2, 1), 3.0)
+    errors = Instruments(*rows, np.ones((2, 2))).errors(centred=False, level=0.8)
+    assert errors.gamma[0] == pytest.approx(3)
+    assert (errors.low[0], errors.high[0]) == (0, np.inf)

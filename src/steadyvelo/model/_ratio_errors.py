@@ -201,6 +201,9 @@ def _connected(
     """Return the ends of the connected part of {γ: aγ² − 2bγ + c ≤ 0} that contains n / d."""
     with np.errstate(invalid="ignore", divide="ignore"):
         discriminant = b * b - a * c
+        # with a single cell, both ends are the estimate and the discriminant is rounding alone
+        single = np.abs(discriminant) <= 1e-12 * (b * b + np.abs(a * c))
+        discriminant = np.where(single, 0.0, discriminant)
         # the set contains the estimate; if it is bounded, only rounding makes the discriminant
         # negative
         root = np.sqrt(np.where(a > 0, np.maximum(discriminant, 0.0), discriminant))
@@ -208,7 +211,7 @@ def _connected(
         estimate = n / d
     inside, above = a > 0, estimate >= ends[1]
     # a ≤ 0: the set is the whole line, or all of it except the part between the ends
-    split = (a < 0) & np.isfinite(ends).all(axis=0)
+    split = (a < 0) & np.isfinite(ends).all(axis=0) & (ends[0] < ends[1])
     low = np.where(inside, ends[0], np.where(split & above, ends[1], -np.inf))
     high = np.where(inside, ends[1], np.where(split & ~above, ends[0], np.inf))
     unknown = np.isnan(a + b + c)
