@@ -201,8 +201,7 @@ def _connected(
     """Return the ends of the connected part of {γ: aγ² − 2bγ + c ≤ 0} that contains n / d."""
     with np.errstate(invalid="ignore", divide="ignore"):
         discriminant = b * b - a * c
-        # the set contains the estimate; if it is bounded, only rounding makes the discriminant
-        # negative
+        # the set contains the estimate; if it is bounded, a negative value is a rounding error
         root = np.sqrt(np.where(a > 0, np.maximum(discriminant, 0.0), discriminant))
         ends = np.sort(np.stack([(b - root) / a, (b + root) / a]), axis=0)
         estimate = n / d
