@@ -18,7 +18,7 @@ from steadyvelo.engine._transitions import self_transition_probability
 from steadyvelo.model import SufficientStatistics
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:layer .* holds values that are not whole numbers"),
+    pytest.mark.filterwarnings("ignore:layer .* has values that are not whole numbers"),
 ]
 
 MODES = {

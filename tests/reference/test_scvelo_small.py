@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 
 import steadyvelo as sv
 
-pytestmark = pytest.mark.filterwarnings("ignore:layer .* holds values that are not whole numbers")
+pytestmark = pytest.mark.filterwarnings("ignore:layer .* has values that are not whole numbers")
 
 DATA = Path(__file__).parents[1] / "data" / "scvelo"
 MODES = {

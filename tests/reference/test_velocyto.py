@@ -12,7 +12,7 @@ import pytest
 import steadyvelo as sv
 from steadyvelo.model import SufficientStatistics, steady_state_weights
 
-pytestmark = pytest.mark.filterwarnings("ignore:layer .* holds values that are not whole numbers")
+pytestmark = pytest.mark.filterwarnings("ignore:layer .* has values that are not whole numbers")
 
 RULES = ["maxmin", "maxmin_diag", "sum", "prod", "maxmin_weighted", "maxmin_double"]
 # genes (of 200) where no bound is active in the free fit with offset

@@ -131,7 +131,11 @@ def test_a_cluster_of_one_condition_is_named_and_left_out(fitted):
     [
         ({"condition_key": "celltype"}, KeyError, "celltype"),
         ({"condition_key": "mixed", "conditions": ["a", "z"]}, KeyError, "'z'"),
-        ({"condition_key": "mixed", "conditions": ["a"]}, ValueError, "cannot be compared"),
+        (
+            {"condition_key": "mixed", "conditions": ["a"]},
+            ValueError,
+            "a comparison needs two groups",
+        ),
         ({"condition_key": "mixed", "uncertainty": "wald"}, ValueError, "wald"),
         ({"condition_key": "mixed", "velocity_key": "other"}, KeyError, "other"),
         ({"condition_key": "mixed", "sample_key": "donor"}, KeyError, "donor"),

@@ -129,8 +129,8 @@ def test_smoothed_layers_of_another_tool_are_refused(prepared):
     [
         ({"uncertainty": "bootstrap"}, ValueError, "it is 'bootstrap'"),
         ({"sample_key": "donor"}, KeyError, "donor"),
-        ({"sample_key": "one"}, ValueError, "holds one batch"),
-        ({"sample_key": "unknown"}, ValueError, "unknown for 3 cells"),
+        ({"sample_key": "one"}, ValueError, "has one sample only"),
+        ({"sample_key": "unknown"}, ValueError, "has no sample for 3 cells"),
         ({"uncertainty": sv.CrossFit(gene_clusters="module")}, KeyError, "module"),
         ({"uncertainty": sv.CrossFit(gene_clusters="same")}, ValueError, "has one cluster"),
     ],

@@ -107,7 +107,8 @@ class Inputs:
         if isolated.any():
             warn(
                 f"{int(isolated.sum()):,} cells have no neighbours "
-                f"({listed(self.adata.obs_names[isolated], 3)}), so they get no arrows."
+                f"({listed(self.adata.obs_names[isolated], 3)}), so they get no arrows; "
+                "leave them out, or rerun pp.neighbors."
             )
         return indptr.astype(np.int64), indices.astype(np.int32)
 

@@ -91,7 +91,7 @@ def check_cells(
         msg = (
             f"{what} was computed on {int(made['n_cells']):,} cells, but adata now has "
             f"{adata.n_obs:,} cells or another order of cells. Stored results can be plotted and "
-            f"read, but new results need a rerun of {rerun}."
+            f"read; to compute new ones, rerun {rerun}."
         )
         raise ValueError(msg)
 

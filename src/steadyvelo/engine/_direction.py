@@ -218,9 +218,8 @@ def _noise_of_projections(problem: DirectionProblem, sums: DirectionSums) -> Flo
         problem.projections, problem.edges(), sums.chance, strict=True
     ):
         total += projection.noise(sums.noise_along[edges], chance, problem.n_threads)
-    # The noise of all splits is added as if it were independent, although they share counts. This
-    # is compensated in part: noise in a cell's counts changes its contribution and M in opposite
-    # directions, which is not modelled either.
+    # Splits share counts, but their noise is added as if it were independent. Noise in a cell's
+    # counts also changes its contribution and M in opposite directions, which is not included.
     total[np.linalg.eigvalsh(total)[:, 0] < 0] = 0.0
     return total
 

@@ -22,7 +22,7 @@ __all__ = ["EdgeCorrelation", "split_signs"]
 
 # size of the part of a block that is read repeatedly: a share of the processor's cache
 _TILE_BYTES = 8 << 20
-# with fewer genes in a block, rounding errors of float32 sums over blocks would matter
+# with this many genes per block, sums over blocks are float32: rounding within blocks is larger
 _GENES_FOR_FLOAT32 = 32
 
 

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Contrast", "GroupRatios"]
 
 _FEW_MOLECULES = 20.0
-# a larger leverage than smoothing across the border of a group gives to a sample without cells in
-# it
+# above the leverage that smoothing gives to a sample with cells near, but not in a group
 _SOME_LEVERAGE = 0.01
 
 

@@ -101,7 +101,7 @@ class Instruments:
         centred
             Whether the lines have an offset.
         level
-            Probability with which the interval covers the ratio.
+            Probability that the interval contains the ratio.
         """
         return RatioErrors.from_sums(self.sums(centred=centred), level=level)
 

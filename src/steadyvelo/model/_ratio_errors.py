@@ -204,8 +204,7 @@ def _connected(
         # with a single cell, both ends are the estimate and the discriminant is rounding alone
         single = np.abs(discriminant) <= 1e-12 * (b * b + np.abs(a * c))
         discriminant = np.where(single, 0.0, discriminant)
-        # the set contains the estimate; if it is bounded, only rounding makes the discriminant
-        # negative
+        # the set contains the estimate; if it is bounded, a negative value is a rounding error
         root = np.sqrt(np.where(a > 0, np.maximum(discriminant, 0.0), discriminant))
         ends = np.sort(np.stack([(b - root) / a, (b + root) / a]), axis=0)
         estimate = n / d

@@ -154,7 +154,7 @@ class SufficientStatistics(CentredSums):
           = (C_{su} + n \bar s \bar u) / (C_{ss} + n \bar s^2)`
         - ``offset=True``: :math:`\gamma = C_{su} / C_{ss}`, :math:`o = \bar u - \gamma \bar s`
         - ``offset="nonnegative"``: with an offset; genes whose offset is negative are fitted again
-        through the origin (scVelo's rule)
+          through the origin (scVelo's rule)
 
         Parameters
         ----------
@@ -190,7 +190,7 @@ def _gene_slices(n_genes: int) -> list[slice]:
 
 
 def _by_gene(x: Matrix) -> Matrix:
-    """Return a sparse matrix in CSC format, from which columns are read fast."""
+    """Convert a sparse matrix to CSC, from which columns are read fast."""
     return x.tocsc() if sp.issparse(x) else x
 
 

@@ -30,7 +30,7 @@ def resolve_quantiles(quantiles: Quantiles | None, *, offset: OffsetMode) -> Qua
     quantiles
         Low and high quantile in [0, 1]; one of them may be None, which takes no cells at that end.
         None instead of a pair means scVelo's quantiles: (0.05, 0.95) with an offset, and (None,
-        0.95) for lines through the origin, on which the lowest cells have no influence.
+        0.95) for lines through the origin, which pass near the lowest cells anyway.
     offset
         Offset mode of the fit.
 

@@ -143,7 +143,9 @@ def nuclei(counts: Counts) -> Finding:
     share = np.median(u[some] / (s + u)[some]) if some.any() else 0.0
     if share > 0.5:
         reason = f"{share:.0%} of the median cell's molecules are unspliced, as in nuclei"
-        remedy = "in nuclei, gamma includes the export of spliced mRNA, not only its degradation"
+        remedy = (
+            "interpret gamma as export plus degradation of spliced mRNA, not as degradation alone"
+        )
         return Finding("attention", float(share), reason, remedy)
     return Finding("ok", float(share), f"{share:.0%} of the median cell's molecules are unspliced")
 
@@ -187,7 +189,8 @@ def duplicated_cells(counts: Counts) -> Finding:
             f"({listed(doubled, 3)})"
         )
         remedy = (
-            "remove the copies, which would be each other's neighbours; samples may be joined twice"
+            "remove the copies, which would be each other's neighbours; samples may have been "
+            "joined twice"
         )
         return Finding("attention", float(len(doubled)), reason, remedy)
     return Finding("ok", 0.0, "no two cells have the same counts")
@@ -246,8 +249,8 @@ def depth(counts: Counts) -> Finding:
     said = f"the median cell has {median:,.0f} unspliced molecules"
     if usable.any():
         said += (
-            f", the median usable gene {np.median(counts.per_gene()[1][usable]):,.0f} in all cells "
-            "together"
+            f", and the median usable gene has {np.median(counts.per_gene()[1][usable]):,.0f} in "
+            "all cells together"
         )
     if median < _DEPTH:
         return Finding(
@@ -278,7 +281,7 @@ def groups_alike(counts: Counts) -> Finding:
             apart.append(f"{name} ({share:.0%})")
     if apart:
         reason = (
-            f"the unspliced share of {', '.join(apart[:5])} differs much from the overall "
+            f"the unspliced share of {', '.join(apart[:5])} differs strongly from the overall "
             f"{overall:.0%}"
         )
         remedy = (
