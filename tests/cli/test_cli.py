@@ -122,7 +122,7 @@ def test_the_table_of_all_genes_says_why_each_is_missing(invoke, counts_file, tm
         (["text.h5ad", "--out", "r.h5ad"], "is not an HDF5 file"),
         (["counts.h5ad", "--out", "r.h5ad", "--spliced", "mature"], "no 'mature'"),
         (["counts.h5ad", "--out", "r.h5ad", "--basis", "tsne"], "basis='tsne'"),
-        (["counts.h5ad", "--out", "r.h5ad", "--n-neighbors", "900"], "cannot have 900 neighbours"),
+        (["counts.h5ad", "--out", "r.h5ad", "--n-neighbors", "900"], "n_neighbors=900 is too large"),
         (["counts.h5ad", "--out", "r.h5ad", "--color", "none"], "color='none' is not in adata.obs"),
         (["counts.h5ad", "--out", "r.h5ad", "--spliced-size", "none"], "no 'none'"),
     ],
@@ -185,7 +185,7 @@ def test_import_recognises_and_writes(invoke, counters, tmp_path):
     done = invoke("import", solo, "--out", "all.h5ad", "--no-filtered")
     assert ad.read_h5ad(tmp_path / "all.h5ad").n_obs == 200
     refused = invoke("import", solo, "--out", "d.h5ad", "--cell-attribute", "CellID")
-    assert "for which cell_attribute='CellID' means nothing" in refused.stderr
+    assert "to which cell_attribute='CellID' does not apply" in refused.stderr
     refused = invoke("import", tmp_path / "none", "--out", "d.h5ad")
     assert refused.exit_code == 3
     assert "there is no file or folder" in refused.stderr
