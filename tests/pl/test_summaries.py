@@ -195,7 +195,7 @@ def test_ranked_genes_have_their_effects_and_intervals(result):
     assert [t.get_text() for t in alone.get_yticklabels()] == list(rows["gene"])
     with pytest.raises(ValueError, match="ax is for one group"):
         sv.pl.rank_genes(result, ax=plt.gca())
-    with pytest.raises(ValueError, match="level must lie between 0 and 1"):
+    with pytest.raises(ValueError, match="level must be between 0 and 1"):
         sv.pl.rank_genes(result, level=95)
     with pytest.raises(KeyError, match="groups 'nobody' are not in"):
         sv.pl.rank_genes(result, ["nobody"])
