@@ -55,7 +55,7 @@ def test_a_graph_that_was_sliced_by_another_tool_looks_so(prepared):
     set_graph(prepared, graph[:240, :240])
     prepared.uns["neighbors"]["params"]["n_neighbors"] = 9
     sv.tl.velocity(prepared)
-    with pytest.warns(sv.SteadyveloWarning, match="were cells removed after it was computed"):
+    with pytest.warns(sv.SteadyveloWarning, match="If cells were removed after it was computed"):
         sv.tl.velocity_graph(prepared)
 
 

@@ -48,7 +48,7 @@ def test_the_order_of_cells_and_genes_changes_nothing(offset):
         found = second.obs[f"velocity_{name}"].reindex(first.obs_names)
         np.testing.assert_allclose(found, first.obs[f"velocity_{name}"], atol=within, err_msg=name)
     tables = [sv.get.cluster_directions(x, basis="plane") for x in both]
-    for name in ("p", "determined_in_controls"):
+    for name in ("p", "control_determined"):
         np.testing.assert_allclose(tables[1][name], tables[0][name], atol=1e-6, err_msg=name)
 
 
