@@ -35,7 +35,7 @@ def read_alevin_fry(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "def
 
     Returns
     -------
-    The same as from :func:`read_starsolo`.
+    An AnnData as from :func:`read_starsolo`.
 
     Raises
     ------
@@ -59,8 +59,7 @@ def read_alevin_fry(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "def
     usa = _usa_mode(folder)
     names = read_names(folder, "quants_mat_cols.txt", what="list of genes")
     cells = read_barcodes(folder, "quants_mat_rows.txt")
-    # the list contains every gene once, or all columns, where unspliced genes end in -U and
-    # ambiguous in -A
+    # the list contains every gene once, or all columns: unspliced ones end in -U, ambiguous in -A
     third = len(names) // 3
     genes = names[:third]
     marked = names == [gene + end for end in ("", "-U", "-A") for gene in genes]

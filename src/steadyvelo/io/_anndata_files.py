@@ -92,7 +92,7 @@ def read_zarr(
 
     Returns
     -------
-    The same as from :func:`read_h5ad`.
+    An AnnData as from :func:`read_h5ad`.
 
     Raises
     ------

@@ -70,7 +70,7 @@ class AttachReport:
         lines = (
             ("cells with counts", f"{self.n_matched:,} of {self.n_cells:,}, by {self.cells_by}"),
             ("cells without counts", f"{len(without):,}{_examples(without)}"),
-            ("counts left over", f"{len(over):,} of {self.n_counts:,} cells{_examples(over)}"),
+            ("unmatched counts", f"{len(over):,} of {self.n_counts:,} cells{_examples(over)}"),
             (
                 "genes with counts",
                 f"{self.n_genes_matched:,} of {self.n_genes:,}, by {self.genes_by}",
@@ -140,7 +140,7 @@ def attach_counts(
     >>> print(attach_counts(analysed, counts))
     cells with counts     40 of 40, by cell names
     cells without counts  0
-    counts left over      10 of 50 cells (cell 41, cell 42, cell 43, …)
+    unmatched counts      10 of 50 cells (cell 41, cell 42, cell 43, …)
     genes with counts     20 of 20, by var_names and var_names
     """
     check_adata(adata)

@@ -36,7 +36,6 @@ class CountTable:
     Ids or names of genes may be None, but not both. `ambiguous_default` is what happens to
     ambiguous molecules by default: they are dropped, or spliced if those within a single exon are
     ambiguous.
-    spliced where those of a single exon are among them.
     """
 
     tool: str

@@ -41,7 +41,7 @@ def read_kb(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "default") -
 
     Returns
     -------
-    The same as from :func:`read_starsolo`.
+    An AnnData as from :func:`read_starsolo`.
 
     Raises
     ------

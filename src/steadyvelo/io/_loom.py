@@ -58,8 +58,8 @@ def read_loom(
 
     Returns
     -------
-    The same as from :func:`read_starsolo`. If cells have velocyto's names ``sample:BARCODEx``, the
-    barcode becomes the name, ``obs["sample"]`` contains the sample and ``obs["cell_id"]`` the
+    An AnnData as from :func:`read_starsolo`. If cells have velocyto's names ``sample:BARCODEx``,
+    the barcode becomes the name, ``obs["sample"]`` contains the sample and ``obs["cell_id"]`` the
     original name.
 
     Raises

@@ -43,8 +43,8 @@ def agreement_with_truth(adata: AnnData, *, velocity_key: str = "velocity") -> p
 
     Raises
     ------
-    If `adata` has no truth or no fit.
-        If there is no truth or no fit.
+    KeyError
+        If `adata` has no truth or no fit.
 
     Examples
     --------
