@@ -94,7 +94,12 @@ REFUSED = [
     ("n_threads", 2.0, TypeError, "it is 2.0"),
     ("n_threads", True, TypeError, "it is True"),
     ("n_threads", 0, ValueError, "n_threads must be at least 1, or None for all processors"),
-    ("max_memory", 8, ValueError, "max_memory=8 means 8 bytes; for gigabytes write '8GB'"),
+    (
+        "max_memory",
+        8,
+        ValueError,
+        "max_memory=8 means 8 bytes, which is too little; for gigabytes write '8GB'",
+    ),
     ("progress", "bar", TypeError, "progress must be True, False, or a function of the share"),
     ("progress", 1, TypeError, "progress must be True, False"),
     (

@@ -31,6 +31,8 @@ WRONG = {
     "whole": {"fraction": HALF, "flag": True, "text": "3", "array": ARRAY, "negative": -1},
     "number": {"NaN": NAN, "text": "3", "flag": True, "array": ARRAY},
     "names": {"number": HALF, "numbers": [0.5], "mapping": MAPPING, "flags": [True, False]},
+    # columns of numbers may be grouped by
+    "groups": {"number": HALF, "mapping": MAPPING, "flags": [True, False]},
     "choice": {"text": "no such choice", "list": LIST, "mapping": MAPPING},
     "threads": {"NaN": NAN, "none": 0, "fraction": 2.0, "flag": True, "text": "2"},
     "memory": {"few": 8, "NaN": NAN, "text": "much", "list": [8], "flag": True},
@@ -46,7 +48,8 @@ KINDS = {
         *("steady_state", "subset", "truth"),
     ],
     "memory": ["max_memory"],
-    "names": ["cells", "conditions", "genes", "groups", "retain"],
+    "groups": ["conditions", "groups"],
+    "names": ["cells", "genes", "retain"],
     "number": [
         *("alpha", "arrow_length", "density", "depth", "dispersion", "fdr", "high", "level"),
         *(

@@ -30,7 +30,12 @@ def _as_before():
         ("n_threads", float("nan"), TypeError, "whole number of threads, or None for all"),
         ("n_threads", True, TypeError, "it is True"),
         ("max_memory", "much", ValueError, "'much' is not an amount of memory; .*'8GB'"),
-        ("max_memory", 8, ValueError, "means 8 bytes; for gigabytes write '8GB'"),
+        (
+            "max_memory",
+            8,
+            ValueError,
+            "means 8 bytes, which is too little; for gigabytes write '8GB'",
+        ),
         ("max_memory", float("nan"), ValueError, "positive number of bytes"),
         ("max_memory", [8], TypeError, "not an amount of memory"),
         ("progress", 1, TypeError, "settings.progress must be True or False; it is 1"),

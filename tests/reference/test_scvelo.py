@@ -23,7 +23,7 @@ pytestmark = [
 
 MODES = {
     "scvelo_deterministic": {},
-    "scvelo_deterministic_perc90": {"quantiles": (None, 0.9)},
+    "scvelo_deterministic_perc90": {"weights": sv.Extremes(None, 0.9)},
     "scvelo_deterministic_r2adjusted": {"r2": "all_cells"},
     "scvelo_deterministic_offset": {"offset": "nonnegative"},
 }

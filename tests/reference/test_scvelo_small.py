@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:layer .* has values that are not
 DATA = Path(__file__).parents[1] / "data" / "scvelo"
 MODES = {
     "deterministic": {},
-    "quantile": {"quantiles": (None, 0.9)},
+    "quantile": {"weights": sv.Extremes(None, 0.9)},
     "all_cells": {"r2": "all_cells"},
     "offset": {"offset": "nonnegative"},
 }

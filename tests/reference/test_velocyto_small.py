@@ -16,7 +16,7 @@ import pytest
 import steadyvelo as sv
 from steadyvelo.model import SufficientStatistics, steady_state_weights
 
-pytestmark = pytest.mark.filterwarnings("ignore:layer .* holds values that are not whole numbers")
+pytestmark = pytest.mark.filterwarnings("ignore:layer .* has values that are not whole numbers")
 
 DATA = Path(__file__).parents[1] / "data"
 # genes (of 60) where no bound is active in the free fit with offset

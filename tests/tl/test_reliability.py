@@ -278,7 +278,7 @@ def test_awkward_clusters_are_judged():
     assert set(table.index) == {"trunk", "branch 1", "all", "alone"}
     assert adata.uns["velocity_reliability_checks"]["reason"].notna().all()
     adata.obs["none"] = pd.Series([None] * 300, index=adata.obs_names, dtype=object)
-    with pytest.raises(ValueError, match="no cell"):
+    with pytest.raises(ValueError, match="no value for any used cell"):
         sv.tl.reliability(adata, "none", basis="plane")
     adata.obs["one"] = "only"
     sv.tl.check_model(adata, "one")

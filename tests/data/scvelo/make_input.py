@@ -28,7 +28,9 @@ def main() -> None:
     adata.obs = adata.obs[["clusters"]].astype({"clusters": str})
     adata.var = adata.var[[]]
     adata.uns = {"neighbors": adata.uns["neighbors"]}
-    del adata.uns["neighbors"]["params"]["version"]
+    # a graph of no version of this package
+    for name in ("schema", "version", "n_cells", "cells_hash"):
+        adata.uns["neighbors"]["params"].pop(name, None)
     adata.write_h5ad(HERE / "input.h5ad", compression="gzip")
 
 
