@@ -148,7 +148,7 @@ def test_arrows_that_are_not_significant_are_pale_and_the_legend_says_so(traject
     np.testing.assert_allclose(pale.XY, adata.obsm["X_pca"][np.arange(1500) % 3 > 0, :2])
     assert len(np.unique(pale.get_facecolors(), axis=0)) == 1
     assert pale.width < strong.width
-    assert {"significant direction", "not significant"} <= set(texts(ax))
+    assert {"significant direction (p < 0.05)", "not significant"} <= set(texts(ax))
     # the legend of the colours is still there
     assert set(adata.obs["clusters"].cat.categories) <= set(texts(ax))
     assert not texts(sv.pl.velocity_arrows(trajectory, basis="pca"))

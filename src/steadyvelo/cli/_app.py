@@ -22,6 +22,7 @@ __all__ = ["main"]
 
 
 app = typer.Typer(
+    rich_markup_mode="markdown",
     help="Steady-state RNA velocity: from spliced and unspliced counts to arrows and tests.",
     no_args_is_help=True,
     add_completion=False,

@@ -40,6 +40,8 @@ class Plane:
     arrows: NDArray[np.float64]
     # whether the direction of a cell is significant; None if directions were not tested
     determined: NDArray[np.bool_] | None
+    # confidence level of these tests
+    level: float = 0.95
 
     @classmethod
     def of(cls, adata: AnnData, basis: str, velocity_key: str, components: tuple[int, int]) -> Self:
@@ -64,10 +66,12 @@ class Plane:
         # of an embedding with many dimensions only the first two were tested
         tested = _keys.DIRECTION.read(adata, velocity_key, basis, default=None)
         others = tested is not None and max(chosen) >= tested.shape[1]
-        determined = None
+        determined, level = None, 0.95
         if not others and _keys.DETERMINED.is_in(adata, velocity_key, basis):
             determined = _keys.DETERMINED.values(adata, velocity_key, basis)
-        return cls(basis, components, points, arrows, determined)
+            made = _keys.PARAMS.read(adata, velocity_key, default={}).get("directions", {})
+            level = float(made.get(basis, {}).get("level", level))
+        return cls(basis, components, points, arrows, determined, level)
 
     def field(self, smoothing: float, min_cells: int, coarse_step: float | None = None) -> Field:
         """Average the arrows around the places of a grid."""
@@ -101,12 +105,12 @@ class Plane:
             make_room(ax.figure)
         return ax
 
-    def explain_arrows(self, ax: Axes, pale: str) -> None:
-        """Add a legend of significance, if directions were tested."""
+    def explain_arrows(self, ax: Axes, pale: str, *, color: str = STRONG) -> None:
+        """Add a legend of significance, if directions were tested, in `color` and `pale`."""
         if self.determined is None:
             return
-        handles = [Line2D([], [], color=STRONG, lw=1.5), Line2D([], [], color=pale, lw=0.8)]
-        labels = ["significant direction", "not significant"]
+        handles = [Line2D([], [], color=color, lw=1.5), Line2D([], [], color=pale, lw=0.8)]
+        labels = [f"significant direction (p < {1 - self.level:.2g})", "not significant"]
         # as a separate artist, because it would replace the legend of colours
         legend = Legend(
             ax, handles, labels, loc=self._empty_corner(), frameon=False, fontsize=NOTE_TEXT

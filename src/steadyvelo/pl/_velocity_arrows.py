@@ -125,7 +125,9 @@ def velocity_arrows(
             rasterized=len(some) > _MANY_ARROWS,
             zorder=3 if outline else 2,
         )
-    plane.explain_arrows(ax, pale)
+    # arrows have the colours of their cells; that of the legend is one of them
+    color = shades[sure][0] if sure.any() else STRONG
+    plane.explain_arrows(ax, pale, color=color)
     return finished(ax, show=show)
 
 
