@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from scipy.linalg import qr
 from scipy.sparse.linalg import LinearOperator, eigs, eigsh
 
 if TYPE_CHECKING:
@@ -49,11 +50,13 @@ def lasting_distributions(
 
     Returns
     -------
-    Absolute values of the eigenvectors, shape (cells, regions), and their λ, descending.
+    Absolute values of a basis of the eigenvectors, shape (cells, regions), and the λ, descending.
+    If there are several, each vector of the basis is large in another region.
 
     Examples
     --------
-    >>> from scipy.sparse.linalg import aslinearoperator
+    >>> from scipy.linalg import qr
+from scipy.sparse.linalg import aslinearoperator
     >>> walk = np.eye(5, k=1) * 0.9 + np.diag([0.1, 0.1, 0.1, 0.1, 1.0])
     >>> start = np.random.default_rng(0).random(5)
     >>> vectors, values = lasting_distributions(aslinearoperator(walk.T), start)
@@ -67,7 +70,24 @@ def lasting_distributions(
     values: Float64Array = found.real
     order = np.argsort(-values)
     lasting = order[values[order] >= values.max() - tolerance]
-    return np.abs(vectors.real[:, lasting]), values[lasting]
+    return np.abs(_one_region_each(vectors[:, lasting])), values[lasting]
+
+
+def _one_region_each(vectors: NDArray[np.complex128]) -> Float64Array:
+    """Return the basis of the space of some eigenvectors whose vectors are one region each.
+
+    Eigenvectors whose λ are (nearly) equal may be mixed in any way, and a search returns them as
+    its start and rounding decide. The basis returned depends on the space alone: each vector is 1 at
+    a cell where all others are 0; these cells are those that the space describes best.
+    """
+    n_vectors = vectors.shape[1]
+    if n_vectors == 1:
+        return vectors.real
+    both = np.hstack([vectors.real, vectors.imag])
+    space = np.linalg.svd(both, full_matrices=False)[0][:, :n_vectors]
+    cells = qr(space.T, mode="economic", pivoting=True)[2][:n_vectors]
+    basis: Float64Array = np.linalg.solve(space[cells].T, space.T).T
+    return basis / np.linalg.norm(basis, axis=0)
 
 
 def share_of_largest(values: Float64Array, percentile: float = 98.0) -> Float64Array:
@@ -136,7 +156,8 @@ class DiffusionMap:
 
         Examples
         --------
-        >>> from scipy.sparse.linalg import aslinearoperator
+        >>> from scipy.linalg import qr
+from scipy.sparse.linalg import aslinearoperator
         >>> chain = aslinearoperator(np.eye(9) + np.eye(9, k=1) + np.eye(9, k=-1))
         >>> one_part, start = np.zeros(9, dtype=np.int32), np.random.default_rng(0).random(9)
         >>> distance = DiffusionMap.of(chain, one_part, start, n_components=4).distances(0)
