@@ -16,7 +16,7 @@ from ._warnings import SteadyveloWarning
 if TYPE_CHECKING:
     from . import datasets, engine, get, interop, io, metrics, model, pl, pp, report, tl
     from ._choices import CrossFit, Extremes, Neighbors, Sandwich, SizeFactors
-    from ._run._run import run
+    from ._run._run import plan, run
 
 __all__ = [
     "CrossFit",
@@ -34,6 +34,7 @@ __all__ = [
     "metrics",
     "model",
     "pl",
+    "plan",
     "pp",
     "report",
     "run",
@@ -48,6 +49,7 @@ _LAZY = {
     "Neighbors": "._choices",
     "Sandwich": "._choices",
     "SizeFactors": "._choices",
+    "plan": "._run._run",
     "run": "._run._run",
 }
 _SUBPACKAGES = set(__all__) - {"SteadyveloWarning", "__version__", "settings", *_LAZY}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from ._settings import settings
@@ -16,9 +17,11 @@ from ._settings import settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["detail", "heard_by", "logger", "remark", "say"]
+__all__ = ["depth", "detail", "done", "heard_by", "logger", "nested", "passing", "remark", "say"]
 
 logger = logging.getLogger("steadyvelo")
+# how many public functions are at work within each other
+depth: ContextVar[int] = ContextVar("depth", default=0)
 
 
 class _Lines(logging.Handler):
@@ -56,10 +59,30 @@ def remark(text: str) -> None:
         logger.info("%s", text)
 
 
+def done(text: str) -> None:
+    """Report what a function did: if the user called it; within another one it is a detail."""
+    (say if depth.get() <= 1 else detail)(text)
+
+
+def passing(text: str) -> None:
+    """Report the step that begins: to the user of a function; within another one as a detail."""
+    (remark if depth.get() <= 1 else detail)(text)
+
+
 def detail(text: str) -> None:
     """Report a detail, which is shown with verbosity 2."""
     if settings.verbosity >= 2:
         logger.debug("%s", text)
+
+
+@contextmanager
+def nested(levels: int = 1) -> Iterator[None]:
+    """Treat what is called for a while as called by other functions of this package."""
+    before = depth.set(depth.get() + levels)
+    try:
+        yield
+    finally:
+        depth.reset(before)
 
 
 @contextmanager

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import steadyvelo as sv
-from steadyvelo.pl._found import found_basis, found_color
+from steadyvelo._adata._embeddings import found_basis
+from steadyvelo.pl._found import found_color
 
 RNG = np.random.default_rng(0)
 POINTS, ARROWS = RNG.normal(size=(2, 60, 2))

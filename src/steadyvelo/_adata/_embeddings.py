@@ -9,12 +9,15 @@ import numpy as np
 from steadyvelo import _keys
 
 from ._checks import listed
+from ._provenance import check_schema
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["check_arrows", "check_finite_embedding", "find_basis"]
+__all__ = ["AUTO", "check_arrows", "check_finite_embedding", "find_basis", "found_basis"]
+
+AUTO = "auto"
 
 
 def find_basis(adata: AnnData) -> str | None:
@@ -41,8 +44,46 @@ def check_finite_embedding(adata: AnnData, basis: str) -> NDArray[np.float64]:
     return embedding
 
 
+def check_readable(adata: AnnData, velocity_key: str) -> None:
+    """Raise an error if another version of this package stored a result in another form."""
+    made = _keys.PARAMS.read(adata, velocity_key, default={})
+    # arrows of another tool have no record
+    if "cells_hash" in made:
+        rerun = f"tl.velocity(adata, key_added={velocity_key!r})"
+        check_schema(made, f"uns[{_keys.PARAMS.of(velocity_key)!r}]", rerun)
+
+
 def check_arrows(adata: AnnData, basis: str, velocity_key: str) -> NDArray[np.float64]:
     """Return the arrows on an embedding in float64; refuse with the remedy if there are none."""
     remedy = f"run tl.velocity_embedding(adata, basis={basis!r}) first."
+    check_readable(adata, velocity_key)
     arrows = _keys.VELOCITY_EMBEDDING.read(adata, velocity_key, basis, remedy=remedy)
     return np.asarray(arrows, dtype=np.float64)
+
+
+def found_basis(adata: AnnData, basis: str, velocity_key: str) -> str:
+    """Return the embedding to use, without ``"X_"``.
+
+    With ``"auto"``, this is the embedding whose arrows were computed last. If no embedding has
+    arrows, it is the first usual one (umap, tsne ...), or the only one (principal components are
+    ignored if there is another one).
+    """
+    if basis != AUTO or _keys.EMBEDDING.is_in(adata, basis=AUTO):
+        return basis.removeprefix("X_")
+    there = [name.removeprefix("X_") for name in adata.obsm if name.startswith("X_")]
+    made = _keys.PARAMS.read(adata, velocity_key, default={}).get("embeddings", [])
+    drawn = [
+        str(name)
+        for name in made
+        if name in there and _keys.VELOCITY_EMBEDDING.is_in(adata, velocity_key, str(name))
+    ]
+    if drawn:
+        return drawn[-1]
+    usual, maps = find_basis(adata), [name for name in there if name != "pca"] or there
+    if usual is not None or len(maps) == 1:
+        return usual or maps[0]
+    msg = (
+        f"no embedding has arrows of {velocity_key!r}, and adata.obsm has {listed(maps)}; name an "
+        "embedding with basis=, after tl.velocity_embedding(adata, basis=...)."
+    )
+    raise KeyError(msg)

@@ -9,6 +9,7 @@ from dataclasses import fields
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from steadyvelo._log import nested
 from steadyvelo._settings import settings
 
 from ._table import ARGUMENTS
@@ -73,14 +74,13 @@ def _checked(
     # values that need no check
     allowed = {name: [each.default, *_none(each)] for name, each in parameters.items()}
 
-    @wraps(function)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> Result:
+    def bound_arguments(*args: Any, **kwargs: Any) -> inspect.BoundArguments:
         _refuse_unknown(function.__name__, parameters, kwargs)
         try:
             bound = signature.bind(*args, **kwargs)
-        except TypeError:
-            # Python's own message contains the name of the function
-            return function(*args, **kwargs)
+        except TypeError as error:
+            msg = f"{function.__name__}(): {error}"
+            raise TypeError(msg) from None
         values = bound.arguments
         try:
             for name, value in values.items():
@@ -95,9 +95,16 @@ def _checked(
         for name in _OF_SETTINGS:
             if name in checks and values.get(name) is None:
                 values[name] = getattr(settings, name)
-        with context():
+        return bound
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> Result:
+        bound = bound_arguments(*args, **kwargs)
+        with nested(), context():
             return function(*bound.args, **bound.kwargs)
 
+    # for a function that takes the arguments of another
+    checked.bound_arguments = bound_arguments  # type: ignore[attr-defined]
     return checked
 
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
 
 from steadyvelo import _keys, pp
 from steadyvelo._adata._checks import check_adata, check_counts
 from steadyvelo._adata._light_copy import light_copy
 from steadyvelo._choices import SizeFactors
 
-from ._plan import Plan
-from ._steps import Steps
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
 
-__all__ = ["GeneChoice", "plan_of_run"]
+    from ._steps import Steps
+
+__all__ = ["GeneChoice"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,20 +59,3 @@ class GeneChoice:
             least = self.min_shared_counts
             pp.filter_genes(copy, min_shared_counts=least, retain=self.retain, **layers)
         return copy
-
-
-def plan_of_run(
-    adata: AnnData,
-    *,
-    dense: bool = True,
-    max_memory: float | None = None,
-    n_threads: int | None = None,
-    **arguments: Any,
-) -> Plan:
-    """Return the memory that :func:`steadyvelo.run` needs with the same arguments."""
-    of_genes = {f.name for f in fields(GeneChoice)} & set(arguments)
-    choice = GeneChoice(**{name: arguments[name] for name in of_genes})
-    choice.check(adata)
-    n_genes = int(_keys.GENES_USED.values(choice.marked(adata, Steps({"genes": 1}, None))).sum())
-    limits = {"max_memory": max_memory, "n_threads": n_threads}
-    return Plan.make((adata.n_obs, n_genes), dense=dense, **limits)

@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from steadyvelo._log import remark
+from steadyvelo._log import passing
 from steadyvelo.engine._progress import shown
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Steps:
     @contextmanager
     def __call__(self, name: str) -> Iterator[Callable[[float], None]]:
         """Time a step; yields a function to report the share of the step that is done."""
-        remark(f"{name} …")
+        passing(f"{name} …")
         started, before, share = time.perf_counter(), self._done, self._shares.get(name, 0.0)
         # 1 is reported only after the last result is written
         yield lambda done: self._tell(min(before + share * done, 0.999))

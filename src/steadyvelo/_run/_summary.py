@@ -11,7 +11,7 @@ from steadyvelo import _keys
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["check_lines", "refuse_stop", "reliability_lines", "summary_lines"]
+__all__ = ["refuse_stop", "reliability_lines", "summary_lines"]
 
 
 def summary_lines(result: AnnData) -> list[str]:
@@ -31,14 +31,6 @@ def summary_lines(result: AnnData) -> list[str]:
         f"velocity genes  {good.sum():,} of {used.sum():,}"
         + _reasons(_keys.REASON.read(result)[~good], "others"),
         f"seconds         {total:.1f} ({timed})",
-    ]
-
-
-def check_lines(table: pd.DataFrame) -> list[str]:
-    """Return a line per quality check: verdict, reason and, after a dash, the remedy."""
-    return [
-        f"{row.verdict:<10}{row.Index:<18}{row.reason}" + (f" — {row.remedy}" if row.remedy else "")
-        for row in table.itertuples()
     ]
 
 

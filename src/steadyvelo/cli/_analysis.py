@@ -12,8 +12,7 @@ import pandas as pd
 from steadyvelo import _keys
 from steadyvelo._adata._groups import check_clusters, cluster_column
 from steadyvelo._log import remark
-from steadyvelo._run._chosen_genes import plan_of_run
-from steadyvelo._run._run import run
+from steadyvelo._run._run import plan, run
 from steadyvelo.io import write_h5ad
 from steadyvelo.io._files import replacing
 
@@ -57,10 +56,11 @@ def analyse(
         beside.append(target.with_name(f"{target.stem}_report.html"))
     written = [target, *beside]
     if dry_run:
-        plan = str(plan_of_run(adata, **options))
-        speech.say(f"plan: {plan}")
+        with speech.heard():
+            planned = str(plan(adata, groupby=groupby, **options))
+        speech.say(f"plan: {planned}")
         speech.say("would write " + ", ".join(map(str, written)))
-        speech.sum_up({"plan": plan, "would_write": [str(path) for path in written]})
+        speech.sum_up({"plan": planned, "would_write": [str(path) for path in written]})
         return None
     with speech.heard():
         result = run(adata, groupby=groupby, progress=speech.bars, **options)

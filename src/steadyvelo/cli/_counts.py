@@ -57,10 +57,10 @@ def inspect(
     speech = Speech(quiet, as_json)
     with plain_errors(quiet=quiet), speech.heard():
         from steadyvelo import get  # noqa: PLC0415
-        from steadyvelo._run._summary import check_lines, refuse_stop  # noqa: PLC0415
+        from steadyvelo._run._summary import refuse_stop  # noqa: PLC0415
         from steadyvelo.pp import qc  # noqa: PLC0415
 
-        from ._summary import checks_summary, proportion_lines  # noqa: PLC0415
+        from ._summary import checks_summary  # noqa: PLC0415
 
         adata = _read(
             counts,
@@ -73,9 +73,6 @@ def inspect(
         )
         qc(adata, groupby=groupby, spliced_size=spliced_size, unspliced_size=unspliced_size)
         table = get.quality_checks(adata)
-        speech.say("\n".join(check_lines(table)))
-        if groupby is not None:
-            speech.say("\n".join(proportion_lines(adata)))
         speech.sum_up(checks_summary(adata, table))
         refuse_stop(table)
 

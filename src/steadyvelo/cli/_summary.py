@@ -19,7 +19,6 @@ __all__ = [
     "checks_summary",
     "counts_summary",
     "json_summary",
-    "proportion_lines",
 ]
 
 
@@ -82,12 +81,3 @@ def _verdicts(table: Any) -> dict[str, dict[str, str]]:
         str(name): {"verdict": str(row.verdict), "reason": str(row.reason)}
         for name, row in table.iterrows()
     }
-
-
-def proportion_lines(adata: AnnData) -> list[str]:
-    """Return a line per group: its cells and its share of unspliced molecules."""
-    table = _keys.QC_PROPORTIONS.read(adata)
-    return [
-        f"     {name:<24}{row.n_cells:>8,.0f} cells  {row.unspliced_share:>6.1%} unspliced"
-        for name, row in table.iterrows()
-    ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, listed
+from steadyvelo._adata._embeddings import found_basis
 from steadyvelo._adata._fit_params import made_entry
 from steadyvelo._arguments import public
 
@@ -44,7 +45,7 @@ class DirectionSupport:
 
 @public
 def direction_support(
-    adata: AnnData, cluster: str, *, basis: str = "umap", velocity_key: str = "velocity"
+    adata: AnnData, cluster: str, *, basis: str = "auto", velocity_key: str = "velocity"
 ) -> DirectionSupport:
     r"""Return the contributions of genes to the arrow of a cluster.
 
@@ -62,7 +63,8 @@ def direction_support(
     cluster
         Name of the cluster.
     basis
-        Name of the embedding.
+        Name of the embedding; ``"auto"`` uses the one whose arrows were computed last, or else the
+        first usual one (``"umap"``, ``"tsne"`` …).
     velocity_key
         Prefix of the fit.
 
@@ -88,7 +90,7 @@ def direction_support(
     1.0
     """
     check_adata(adata)
-    basis = basis.removeprefix("X_")
+    basis = found_basis(adata, basis, velocity_key)
     rerun = f"tl.direction(adata, basis={basis!r}, groupby=...)"
     made_entry(adata, velocity_key, "directions", rerun, under=basis)
     table = _keys.GENE_CONTRIBUTIONS.read(adata, velocity_key, basis, remedy=f"run {rerun} first.")

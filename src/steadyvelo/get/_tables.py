@@ -8,6 +8,7 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, listed
+from steadyvelo._adata._embeddings import found_basis
 from steadyvelo._adata._fit_params import made_entry
 from steadyvelo._arguments import public
 
@@ -232,7 +233,7 @@ def ratio_differences(
 
 @public
 def cluster_directions(
-    adata: AnnData, *, basis: str = "umap", velocity_key: str = "velocity"
+    adata: AnnData, *, basis: str = "auto", velocity_key: str = "velocity"
 ) -> pd.DataFrame:
     """Return the summed arrow of every cluster, with the test of its direction.
 
@@ -241,7 +242,8 @@ def cluster_directions(
     adata
         Result of ``tl.direction(groupby=...)`` or :func:`steadyvelo.tl.reliability`.
     basis
-        Name of the embedding.
+        Name of the embedding; ``"auto"`` uses the one whose arrows were computed last, or else the
+        first usual one (``"umap"``, ``"tsne"`` …).
     velocity_key
         Prefix of the fit.
 
@@ -265,7 +267,7 @@ def cluster_directions(
     >>> bool((table["p_holm"] >= table["p"]).all())
     True
     """
-    basis = basis.removeprefix("X_")
+    basis = found_basis(adata, basis, velocity_key)
     rerun = f"tl.direction(adata, basis={basis!r}, groupby=...)"
     return _read(adata, _keys.CLUSTER_DIRECTIONS, "directions", velocity_key, rerun, basis)
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_key, listed
-from steadyvelo._adata._embeddings import check_arrows, check_finite_embedding
+from steadyvelo._adata._embeddings import check_arrows, check_finite_embedding, found_basis
 from steadyvelo._adata._fit_params import neighbors_of_graph
 from steadyvelo._adata._neighbor_graph import neighbor_graph
 from steadyvelo._arguments import public
@@ -28,7 +28,7 @@ def cross_boundary_direction(
     edges: Sequence[tuple[str, str]],
     *,
     groupby: str = "clusters",
-    basis: str = "umap",
+    basis: str = "auto",
     velocity_key: str = "velocity",
     neighbors_key: str | None = None,
 ) -> pd.DataFrame:
@@ -49,7 +49,8 @@ def cross_boundary_direction(
     groupby
         Column of ``obs`` with the clusters.
     basis
-        Name of the embedding.
+        Name of the embedding; ``"auto"`` uses the one whose arrows were computed last, or else the
+        first usual one (``"umap"``, ``"tsne"`` …).
     velocity_key
         Prefix of the result.
     neighbors_key
@@ -88,7 +89,7 @@ def cross_boundary_direction(
             f"{listed(np.unique(labels))}."
         )
         raise KeyError(msg)
-    basis = basis.removeprefix("X_")
+    basis = found_basis(adata, basis, velocity_key)
     positions = check_finite_embedding(adata, basis)
     arrows = check_arrows(adata, basis, velocity_key)
     if neighbors_key is None:

@@ -56,7 +56,7 @@ def lasting_distributions(
     Examples
     --------
     >>> from scipy.linalg import qr
-from scipy.sparse.linalg import aslinearoperator
+    from scipy.sparse.linalg import aslinearoperator
     >>> walk = np.eye(5, k=1) * 0.9 + np.diag([0.1, 0.1, 0.1, 0.1, 1.0])
     >>> start = np.random.default_rng(0).random(5)
     >>> vectors, values = lasting_distributions(aslinearoperator(walk.T), start)
@@ -76,9 +76,9 @@ from scipy.sparse.linalg import aslinearoperator
 def _one_region_each(vectors: NDArray[np.complex128]) -> Float64Array:
     """Return the basis of the space of some eigenvectors whose vectors are one region each.
 
-    Eigenvectors whose λ are (nearly) equal may be mixed in any way, and a search returns them as
-    its start and rounding decide. The basis returned depends on the space alone: each vector is 1 at
-    a cell where all others are 0; these cells are those that the space describes best.
+    Eigenvectors whose λ are (nearly) equal can be mixed in any way, and the start and rounding
+    decide how a search mixes them. The basis returned depends on the space alone: each vector is 1
+    at a cell where all others are 0; these cells are those that the space describes best.
     """
     n_vectors = vectors.shape[1]
     if n_vectors == 1:
@@ -157,7 +157,7 @@ class DiffusionMap:
         Examples
         --------
         >>> from scipy.linalg import qr
-from scipy.sparse.linalg import aslinearoperator
+        from scipy.sparse.linalg import aslinearoperator
         >>> chain = aslinearoperator(np.eye(9) + np.eye(9, k=1) + np.eye(9, k=-1))
         >>> one_part, start = np.zeros(9, dtype=np.int32), np.random.default_rng(0).random(9)
         >>> distance = DiffusionMap.of(chain, one_part, start, n_components=4).distances(0)

@@ -13,9 +13,10 @@ from matplotlib.lines import Line2D
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import listed, warn
+from steadyvelo._adata._embeddings import AUTO
 
 from ._axes import as_text
-from ._found import AUTO, found_color
+from ._found import found_color
 from ._legend import explain_categories, side_by_side
 from ._names_on_data import write_names
 from ._style import STRONG, tone_apart

@@ -9,11 +9,11 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_key
+from steadyvelo._adata._embeddings import found_basis
 from steadyvelo._arguments import picture
 
 from ._axes import finished, given_axes, map_size, panels
 from ._colors import cell_colors
-from ._found import found_basis
 from ._plane import Plane
 from ._velocity_stream import draw_stream
 

@@ -8,13 +8,12 @@ import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 
 from steadyvelo._adata._checks import check_adata
-from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo._adata._embeddings import check_finite_embedding, found_basis
 from steadyvelo._adata._fit import Fit
 from steadyvelo._arguments import picture
 
 from ._axes import as_text, finished, given_axes, panels, show_map
 from ._colors import MANY_POINTS
-from ._found import found_basis
 from ._gene_values import gene_names, moments_of_genes
 from ._phase_portrait import phase_portrait
 

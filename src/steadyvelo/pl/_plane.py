@@ -11,11 +11,10 @@ from matplotlib.lines import Line2D
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
-from steadyvelo._adata._embeddings import check_arrows, check_finite_embedding
+from steadyvelo._adata._embeddings import check_arrows, check_finite_embedding, found_basis
 
 from ._axes import as_text, map_size, new_axes, show_map
 from ._field import Field, field_on_grid
-from ._found import found_basis
 from ._legend import make_room
 from ._style import NOTE_TEXT, STRONG
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from steadyvelo import _keys
+from steadyvelo import get
 from steadyvelo._adata._checks import check_adata
 from steadyvelo._arguments import picture
 
@@ -62,8 +62,7 @@ def reliability(
     'share of cells with a significant direction'
     """
     check_adata(adata)
-    remedy = f"run tl.reliability(adata, velocity_key={velocity_key!r}, groupby=...) first."
-    table = _keys.RELIABILITY.read(adata, velocity_key, remedy=remedy)
+    table = get.verdicts(adata, velocity_key=velocity_key)
     names = [str(name) for name in table.index]
     verdicts = table["verdict"].astype(str)
     if ax is None:

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts, listed, writable
 from steadyvelo._arguments import public
-from steadyvelo._log import detail
+from steadyvelo._log import done
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,7 +103,7 @@ def filter_genes(
     for total, kind in zip(totals, ("spliced", "unspliced"), strict=True):
         reason[(total == 0) & ~used] = f"no {kind} counts"
 
-    detail(f"{int(used.sum()):,} of {adata.n_vars:,} genes are used")
+    done(f"{int(used.sum()):,} of {adata.n_vars:,} genes are used")
     writable(adata)
     _keys.GENES_USED.write(adata, used)
     _keys.GENES_REASON.write(adata, pd.Categorical(reason.astype(object)))

@@ -19,7 +19,7 @@ from steadyvelo._adata._checks import (
 )
 from steadyvelo._adata._provenance import stamp
 from steadyvelo._arguments import public
-from steadyvelo._log import detail
+from steadyvelo._log import done
 
 from ._components import components
 from ._nearest import distance_graph, fuzzy_graph, nearest_neighbors
@@ -144,7 +144,7 @@ def neighbors(
         entry[f"{field.name}_key"] = prefix + field.name
         adata.obsp[prefix + field.name] = graph
     adata.uns[key_added or _keys.NEIGHBORS.of()] = entry
-    detail(
+    done(
         f"{n_neighbors} neighbours of each of {adata.n_obs:,} cells are found in "
         f"{representation.shape[1]} dimensions of {use_rep or _keys.PCA.of()}"
     )

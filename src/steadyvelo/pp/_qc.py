@@ -12,6 +12,7 @@ from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts, check_key, is_integer, writable
 from steadyvelo._adata._provenance import stamp
 from steadyvelo._arguments import public
+from steadyvelo._log import done
 
 from ._cell_sizes import Doubt, cell_sizes, selected_genes
 from ._qc_checks import CHECKS
@@ -20,7 +21,7 @@ from ._qc_counts import Counts
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["qc"]
+__all__ = ["check_lines", "qc"]
 
 
 @public
@@ -112,6 +113,25 @@ def qc(
     _keys.QC_PARAMS.write(adata, {"groupby": groupby or "", **stamp(adata)})
     _keys.QC.write(adata, table)
     _keys.QC_PROPORTIONS.write(adata, proportions)
+    lines = check_lines(table) + ([] if groupby is None else _proportion_lines(proportions))
+    for line in lines:
+        done(line)
+
+
+def check_lines(table: pd.DataFrame) -> list[str]:
+    """Return a line per quality check: verdict, reason and, after a dash, the remedy."""
+    return [
+        f"{row.verdict:<10}{row.Index:<18}{row.reason}" + (f" — {row.remedy}" if row.remedy else "")
+        for row in table.itertuples()
+    ]
+
+
+def _proportion_lines(table: pd.DataFrame) -> list[str]:
+    """Return a line per group: its cells and its share of unspliced molecules."""
+    return [
+        f"     {name:<24}{row.n_cells:>8,.0f} cells  {row.unspliced_share:>6.1%} unspliced"
+        for name, row in table.iterrows()
+    ]
 
 
 def _canonical(layer: Any) -> sp.csr_array[Any]:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._embeddings import check_arrows
+from steadyvelo._adata._embeddings import check_arrows, found_basis
 from steadyvelo._adata._fit import Fit
 from steadyvelo._arguments import public
-from steadyvelo.pl._found import found_basis
 from steadyvelo.tl._variant import other_size_factors
 from steadyvelo.tl._verdicts import SIZES_IN_WORDS
 

@@ -12,7 +12,7 @@ import jinja2
 
 from steadyvelo import _keys, tl
 from steadyvelo._adata._checks import check_adata
-from steadyvelo._adata._embeddings import check_arrows
+from steadyvelo._adata._embeddings import AUTO, check_arrows, found_basis
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import check_clusters, cluster_column
 from steadyvelo._adata._light_copy import light_copy
@@ -20,7 +20,6 @@ from steadyvelo._arguments import public
 from steadyvelo._run._steps import shown_steps
 from steadyvelo._version import __version__
 from steadyvelo.io._files import check_target, replacing
-from steadyvelo.pl._found import AUTO, found_basis
 
 from . import _clusters, _figures, _fit, _genes, _methods, _verdicts
 from ._verdicts import Judged

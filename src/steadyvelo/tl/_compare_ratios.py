@@ -145,6 +145,9 @@ def compare_ratios(
     ['branch 2', 'rest', 'trunk']
     """
     choice = ErrorChoice.asked(uncertainty, rng=rng)
+    if groups is not None and groupby is None:
+        msg = f"groups={groups!r} needs groupby=, the column of obs that has the groups."
+        raise ValueError(msg)
     if choice.method is None:
         msg = "uncertainty=None gives no standard errors for a test; use 'crossfit' or 'sandwich'."
         raise ValueError(msg)

@@ -9,7 +9,7 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._draws import Names
-from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo._adata._embeddings import check_finite_embedding, found_basis
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._adata._groups import cluster_codes
@@ -39,7 +39,7 @@ _MOST_DIMENSIONS = 3
 def direction(
     adata: AnnData,
     *,
-    basis: str = "umap",
+    basis: str = "auto",
     groupby: str | None = None,
     velocity_key: str = "velocity",
     level: float = 0.95,
@@ -149,7 +149,8 @@ def direction(
     True
     """
     fit = Fit.read(adata, velocity_key)
-    choice = DirectionChoice(basis.removeprefix("X_"), groupby, level, n_controls, rng)
+    basis = found_basis(adata, basis, velocity_key)
+    choice = DirectionChoice(basis, groupby, level, n_controls, rng)
     choice.check(fit)
     with Limits.of_call("directions", max_memory, n_threads, progress) as limits:
         make_directions(fit, Errors.of_fit(fit), choice, limits)

@@ -8,7 +8,7 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._draws import Names
-from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo._adata._embeddings import check_finite_embedding, found_basis
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._arguments import public
@@ -34,7 +34,7 @@ __all__ = ["randomized_velocity"]
 def randomized_velocity(
     adata: AnnData,
     *,
-    basis: str = "umap",
+    basis: str = "auto",
     velocity_key: str = "velocity",
     scale: float = 10.0,
     self_transitions: bool = True,
@@ -109,7 +109,7 @@ def randomized_velocity(
     >>> adata.obsm["velocity_randomized_pca"].shape == adata.obsm["velocity_pca"].shape
     True
     """
-    basis = basis.removeprefix("X_")
+    basis = found_basis(adata, basis, velocity_key)
     fit = Fit.read(adata, velocity_key)
     embedding = check_finite_embedding(adata, basis)
     StoredGraph.read(fit)

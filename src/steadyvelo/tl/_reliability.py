@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
+from steadyvelo._adata._embeddings import found_basis
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._arguments import public
-from steadyvelo._log import detail
+from steadyvelo._log import done
 from steadyvelo.get import direction_support
 
 from ._check_model import make_checks
@@ -36,7 +37,7 @@ def reliability(
     adata: AnnData,
     groupby: str,
     *,
-    basis: str = "umap",
+    basis: str = "auto",
     velocity_key: str = "velocity",
     n_controls: int = 50,
     sensitivity: bool = True,
@@ -71,7 +72,8 @@ def reliability(
     groupby
         Column of ``obs`` with the clusters.
     basis
-        Name of the embedding.
+        Name of the embedding; ``"auto"`` uses the one whose arrows were computed last, or else the
+        first usual one (``"umap"``, ``"tsne"`` …).
     velocity_key
         Prefix of the fit.
     n_controls
@@ -130,7 +132,8 @@ def reliability(
     True
     """
     fit = Fit.read(adata, velocity_key)
-    choice = DirectionChoice(basis.removeprefix("X_"), groupby, LEVEL, n_controls, rng)
+    basis = found_basis(adata, basis, velocity_key)
+    choice = DirectionChoice(basis, groupby, LEVEL, n_controls, rng)
     choice.check(fit)
     # the fits under other settings take half of the time
     whole = 0.5 if sensitivity else 1.0
@@ -156,7 +159,7 @@ def reliability(
     note_made(adata, velocity_key, "reliability", made)
     counts = table["verdict"].value_counts()
     found = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
-    detail(f"directions of {len(table)} clusters: {found}; get.verdicts has the reasons")
+    done(f"directions of {len(table)} clusters: {found}; get.verdicts has the reasons")
 
 
 def _clusters(fit: Fit, basis: str) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo._adata._embeddings import check_finite_embedding, found_basis
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import ErrorChoice, note_made
 from steadyvelo._adata._groups import cluster_codes
@@ -39,7 +39,7 @@ def sensitivity(
     adata: AnnData,
     groupby: str | None = None,
     *,
-    basis: str = "umap",
+    basis: str = "auto",
     velocity_key: str = "velocity",
     max_memory: float | str | None = None,
     n_threads: int | None = None,
@@ -59,7 +59,8 @@ def sensitivity(
     groupby
         Column of ``obs`` with clusters; None compares all cells together.
     basis
-        Name of the embedding.
+        Name of the embedding; ``"auto"`` uses the one whose arrows were computed last, or else the
+        first usual one (``"umap"``, ``"tsne"`` …).
     velocity_key
         Prefix of the fit.
     max_memory
@@ -95,7 +96,7 @@ def sensitivity(
     >>> bool((sv.get.sensitivity(adata)["all"] > 0).all())
     True
     """
-    basis = basis.removeprefix("X_")
+    basis = found_basis(adata, basis, velocity_key)
     fit = Fit.read(adata, velocity_key)
     check_finite_embedding(adata, basis)
     with Limits.of_call("sensitivity", max_memory, n_threads, progress) as limits:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from ._limits import Limits
 
-__all__ = ["Errors", "bytes_per_value", "check_crossfit", "folds_hash"]
+__all__ = ["Errors", "bytes_per_value", "check_crossfit", "check_errors", "folds_hash"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +104,19 @@ class Errors:
         n_cells, bytes_each = len(source.spliced_scale), bytes_per_value(self.choice, len(rules))
         blocks = limits.of_blocks(n_cells, bytes_each)
         return fit_groups(source, rules, self.of(source), samples=samples, **blocks)
+
+
+def check_errors(adata: AnnData, choice: ErrorChoice) -> None:
+    """Raise an error if columns of a choice are missing, or would have no effect."""
+    if choice.method is None and choice.sample_key is not None:
+        msg = (
+            f"sample_key={choice.sample_key!r} has no effect without errors; give uncertainty=, or "
+            "leave sample_key out."
+        )
+        raise ValueError(msg)
+    sample_codes(adata, choice.sample_key)
+    if choice.gene_clusters is not None:
+        check_key(adata, "var", choice.gene_clusters, "name a column with clusters of genes.")
 
 
 def check_crossfit(fit: Fit) -> None:

@@ -12,13 +12,14 @@ from steadyvelo._adata._fit_params import GIVEN, ErrorChoice, FitOptions
 from steadyvelo._adata._inputs import Inputs
 from steadyvelo._arguments import public
 from steadyvelo._choices import Extremes
-from steadyvelo._log import detail
+from steadyvelo._log import done
 from steadyvelo.model import resolve_quantiles
 from steadyvelo.model._ratio import resolve_offset
 
 from ._fit_inputs import checked_weights
 from ._limits import Limits
 from ._make_fit import make_fit
+from ._uncertainty import check_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -208,9 +209,16 @@ def velocity(
         groupby=None if groups is None else groupby,
     )
     options.check()
+    check_errors(adata, options.errors)
+    if groupby is not None and groups is None:
+        msg = (
+            f"groupby={groupby!r} has no effect without groups=, the groups of cells to fit on; "
+            "name them, or leave groupby out."
+        )
+        raise ValueError(msg)
     with Limits.of_call("fit", max_memory, n_threads, progress) as limits:
         fit = make_fit(inputs, options, weights, key_added, limits)
-    detail(
+    done(
         f"{len(fit.fitted_genes):,} genes are fitted and {int(fit.velocity_genes.sum()):,} of them "
         f"are velocity genes; var[{_keys.REASON.of(key_added)!r}] has the reason of the others"
     )

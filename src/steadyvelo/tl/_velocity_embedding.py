@@ -8,7 +8,7 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import warn
-from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo._adata._embeddings import check_finite_embedding, found_basis
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._arguments import public
@@ -26,7 +26,7 @@ __all__ = ["make_arrows", "velocity_embedding"]
 def velocity_embedding(
     adata: AnnData,
     *,
-    basis: str = "umap",
+    basis: str = "auto",
     velocity_key: str = "velocity",
     scale: float = 10.0,
     self_transitions: bool = True,
@@ -97,7 +97,7 @@ def velocity_embedding(
     """
     make_arrows(
         Fit.read(adata, velocity_key),
-        basis.removeprefix("X_"),
+        found_basis(adata, basis, velocity_key),
         count_threads(n_threads),
         scale=scale,
         self_transitions=self_transitions,

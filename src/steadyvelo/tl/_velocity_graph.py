@@ -9,7 +9,7 @@ from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import GraphParams
 from steadyvelo._arguments import public
-from steadyvelo._log import detail
+from steadyvelo._log import done
 from steadyvelo.engine import EdgeCorrelation, recursive_neighbors, split_signs
 
 from ._limits import Limits
@@ -121,7 +121,7 @@ def velocity_graph(
     n_edges = (
         _keys.GRAPH.read(adata, velocity_key).nnz + _keys.GRAPH_NEG.read(adata, velocity_key).nnz
     )
-    detail(f"the velocity graph has {n_edges:,} edges between {adata.n_obs:,} cells")
+    done(f"the velocity graph has {n_edges:,} edges between {adata.n_obs:,} cells")
 
 
 def make_graph(
