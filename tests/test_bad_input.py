@@ -208,7 +208,7 @@ def test_transitions_do_not_take_the_place_of_a_graph(fitted):
 
 def test_a_basis_that_does_not_exist(counts):
     refuses(
-        lambda a: sv.run(a, basis="tsne"), counts, KeyError, "'tsne' is not in adata.obsm .*'umap'"
+        lambda a: sv.run(a, basis="tsne"), counts, KeyError, "'tsne' is not in adata.obsm.*'umap'"
     )
 
 

@@ -125,3 +125,21 @@ def test_a_step_to_the_neighbourhood_brings_walks_out_of_small_sets():
     dense, vectors = np.linalg.eig((walk.toarray() @ around.toarray()).T)
     exact = abs(vectors[:, np.argmax(dense.real)].real)
     np.testing.assert_allclose(share, exact / exact.sum(), atol=1e-6)
+
+
+def test_regions_of_equal_eigenvalues_do_not_depend_on_the_start():
+    rng = np.random.default_rng(5)
+    walk = np.zeros((90, 90))
+    for part in (slice(0, 30), slice(30, 60), slice(60, 90)):
+        walk[part, part] = random_walk(rng, 30)
+    first, second = (
+        lasting_distributions(aslinearoperator(walk.T), np.random.default_rng(seed).random(90))[0]
+        for seed in (1, 2)
+    )
+    order = [np.argmax(vector) // 30 for vector in first.T], [np.argmax(v) // 30 for v in second.T]
+    assert sorted(order[0]) == sorted(order[1]) == [0, 1, 2]
+    first, second = (x[:, np.argsort(o)] for x, o in zip((first, second), order, strict=True))
+    np.testing.assert_allclose(first, second, atol=1e-7)
+    # each is the stationary distribution of its own part
+    for number, part in enumerate(np.split(first, 3)):
+        assert np.flatnonzero(part.sum(axis=0) > 1e-6).tolist() == [number]

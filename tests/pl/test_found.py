@@ -56,10 +56,15 @@ def test_the_one_embedding_there_is_is_found(on_a_plane):
     adata.obsm["X_pca"] = POINTS
     assert found_basis(adata, "auto", "velocity") == "umap"
     adata.obsm["X_tsne"] = POINTS
-    message = r"no embedding has arrows of 'velocity', and adata\.obsm has 'umap', 'tsne'; name an"
+    assert found_basis(adata, "auto", "velocity") == "umap"
+    del adata.obsm["X_umap"]
+    assert found_basis(adata, "auto", "velocity") == "tsne"
+    del adata.obsm["X_tsne"]
+    adata.obsm["X_one"] = adata.obsm["X_two"] = POINTS
+    message = r"no embedding has arrows of 'velocity', and adata\.obsm has 'one', 'two'; name an"
     with pytest.raises(KeyError, match=message):
         sv.pl.velocity_stream(adata)
-    del adata.obsm["X_umap"], adata.obsm["X_tsne"]
+    del adata.obsm["X_one"], adata.obsm["X_two"]
     assert found_basis(adata, "auto", "velocity") == "pca"
     with pytest.raises(KeyError, match=r"run tl\.velocity_embedding\(adata, basis='pca'\)"):
         sv.pl.velocity_stream(adata)

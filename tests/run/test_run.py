@@ -109,3 +109,62 @@ def test_sizes_of_one_layer_are_not_taken_for_another(counts):
     np.testing.assert_array_equal(
         result.obs["n_counts_spliced"], 2 * counts.obs["n_counts_spliced"]
     )
+
+
+def test_clusters_and_embedding_are_found_and_said(counts, said):
+    result = sv.run(counts, uncertainty=sv.CrossFit(n_repeats=1))
+    assert (
+        "clusters: obs['clusters'], 6 clusters; name another column with groupby= (--groupby)"
+        in said
+    )
+    assert "embedding: none found in obsm; a UMAP will be computed" in said
+    assert result.uns["velocity_run"]["basis"] == "umap"
+    assert set(sv.get.verdicts(result).index) == set(counts.obs["clusters"].cat.categories)
+    again = sv.run(result, uncertainty=sv.CrossFit(n_repeats=1))
+    assert "embedding: obsm['X_umap']; name another with basis= (--basis)" in said
+    assert any(line.startswith("neighbours: the graph in adata") for line in said)
+    assert any(line.startswith(("supported", "weak", "not supported")) for line in said)
+    np.testing.assert_array_equal(again.obsm["X_umap"], result.obsm["X_umap"])
+
+
+def test_nothing_is_said_at_verbosity_0(counts, capfd):
+    with sv.settings.override(verbosity=0):
+        sv.run(counts, **FAST)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_verdicts_that_cannot_be_are_said(counts, said):
+    sv.run(counts, **FAST)
+    assert "verdicts: none, because they need uncertainty='crossfit'" in said
+    with pytest.warns(sv.SteadyveloWarning, match="groupby='clusters' has no effect"):
+        sv.run(counts, **FAST, groupby="clusters")
+
+
+@pytest.mark.parametrize("dry", [True, False])
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"groupby": "nope"}, KeyError, "nope"),
+        ({"groupby": "true_time"}, ValueError, "240 different values"),
+        ({"basis": "zzz"}, KeyError, "basis='zzz' is not in adata.obsm"),
+        ({"sample_key": "q"}, KeyError, "q"),
+        ({"sample_key": "clusters", "uncertainty": None}, ValueError, "has no effect"),
+        ({"neighbors": "foo"}, KeyError, "foo"),
+        ({"neighbors": sv.Neighbors(use_rep="X_scVI")}, KeyError, "X_scVI"),
+        ({"uncertainty": sv.CrossFit(gene_clusters="module")}, KeyError, "module"),
+        ({"n_threads": 0}, ValueError, "n_threads"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_is_computed(
+    counts, monkeypatch, dry, options, error, match
+):
+    monkeypatch.setattr("steadyvelo.pp.size_factors", lambda *_, **__: pytest.fail("computed"))
+    with pytest.raises(error, match=match):
+        (sv.plan if dry else sv.run)(counts, **options)
+
+
+def test_the_plan_is_that_of_the_run(counts, said):
+    options = {"basis": "pca", "uncertainty": None, "max_memory": "3MB", "n_threads": 1}
+    planned = str(sv.plan(counts, **options))
+    sv.run(counts, **options)
+    assert f"plan: {planned}" in said
