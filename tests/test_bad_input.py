@@ -107,7 +107,7 @@ def test_names_that_are_not_unique(counts, axis):
     names[1] = names[0]
     setattr(counts, f"{axis}_names", names)
     for call in (sv.pp.size_factors, sv.run):
-        refuses(call, counts, ValueError, rf"{axis}_names has 1 names more than once .*make_unique")
+        refuses(call, counts, ValueError, rf"{axis}_names has 1 name more than once .*make_unique")
 
 
 def test_duplicated_cells_run_with_a_warning(counts):

@@ -200,7 +200,7 @@ def test_many_points_are_pixels_in_a_vector_file(trajectory, tmp_path):
     assert len(text) < 1_000_000
 
 
-def test_the_control_stands_beside_the_data(trajectory):
+def test_the_control_is_drawn_beside_the_data(trajectory):
     adata = trajectory.copy()
     with pytest.raises(KeyError, match=r"run tl\.randomized_velocity"):
         sv.pl.control(adata, basis="pca")

@@ -232,9 +232,9 @@ SIZES = "it depends on how library sizes are corrected"
         ),
         ({"determined": 0.02}, "weak", f"{SHARED}, but only 2% are also significant individually."),
         (
-            {"control_called": 0.5},
+            {"control_significant": 0.5},
             "weak",
-            f"{SHARED}, but so do they in 50% of the sign-flipped controls.",
+            f"{SHARED}, but this cluster is also significant in 50% of the sign-flipped controls.",
         ),
     ],
 )
@@ -243,7 +243,7 @@ def test_every_doubt_has_its_sentence(change, verdict, reason):
         "cells": 1100,
         "p_holm": 1e-6,
         "determined": 0.4,
-        "control_called": 0.02,
+        "control_significant": 0.02,
         "other_sizes_p_holm": 1e-4,
         "other_sizes_cosine": 0.9,
         "most_sensitive_to": "15 neighbours",
