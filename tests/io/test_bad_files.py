@@ -118,7 +118,7 @@ def test_matrices_and_names_that_do_not_belong_together(starsolo, name):
         sv.io.read(starsolo)
 
 
-def test_barcodes_that_stand_twice(starsolo):
+def test_barcodes_that_occur_twice(starsolo):
     (starsolo / "barcodes.tsv").write_text("AAACCCTT\nAAACCCTT\nTTACCCTT\n")
     with pytest.raises(ValueError, match=r"1 names of cells more than once .'AAACCCTT'"):
         sv.io.read(starsolo)
@@ -321,7 +321,7 @@ def test_sizes_that_an_h5ad_claims_but_does_not_hold(counts, tmp_path):
         sv.io.read(path)
 
 
-def test_cells_of_an_h5ad_that_stand_twice(counts, tmp_path):
+def test_cells_of_an_h5ad_that_occur_twice(counts, tmp_path):
     names = counts.obs_names.to_numpy().copy()
     names[1] = names[0]
     counts.obs_names = names

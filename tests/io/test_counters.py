@@ -91,7 +91,7 @@ def test_raw_and_filtered_can_be_chosen(counters):
     assert sv.io.read(path).n_obs == 25
 
 
-def test_gene_names_that_stand_twice_keep_their_ids(counters):
+def test_gene_names_that_occur_twice_keep_their_ids(counters):
     adata = sv.io.read(counters / "starsolo" / "Solo.out")
     assert adata.var.loc[["Gene6", "Gene6-1"], "gene_id"].tolist() == ["G006", "G007"]
     assert adata.var.loc[["Gene6", "Gene6-1"], "gene_name"].tolist() == ["Gene6", "Gene6"]

@@ -59,7 +59,7 @@ def page(html):
     return Page(html)
 
 
-def test_verdicts_stand_first_and_in_plain_words(page, judged_once):
+def test_verdicts_come_first_and_in_plain_words(page, judged_once):
     table = judged_once.uns["velocity_reliability"]
     for name, row in table.iterrows():
         assert f"{name} " in page.text

@@ -58,7 +58,7 @@ def test_cells_that_move_are_seen_to(moving):
 
 
 @pytest.mark.parametrize("dispersion", [0.0, 0.5])
-def test_cells_that_stand_still_have_no_direction(dispersion):
+def test_cells_at_steady_state_have_no_direction(dispersion):
     share, clusters = [], []
     for seed in range(4):
         adata = prepared(still=True, rng=seed, dispersion=dispersion)
