@@ -42,7 +42,7 @@ SUMMARY_STEPS = ["transitions", "arrows", "confidence and length"]
 
 
 def simulated(options, tissue: int):
-    """Return one tissue: cells on a tree of their own, with programs of genes of their own."""
+    """Return one tissue: cells on a separate tree, with separate programs of genes."""
     n_cells = options.cells // options.tissues
     adata = sv.datasets.simulate(
         n_cells=n_cells,

@@ -4,7 +4,7 @@
 
 One process, everything compiled before the clock starts. The fit with and without the sandwich
 takes turns; the fit by folds is measured with its parts, the components and neighbours that each
-split needs twice.
+repeat needs twice.
 """
 
 from __future__ import annotations

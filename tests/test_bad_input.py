@@ -101,13 +101,19 @@ def test_fewer_cells_than_neighbours(counts):
     refuses(sv.run, few, ValueError, "n_neighbors=30 is too large for 20 cells")
 
 
-@pytest.mark.parametrize("axis", ["obs", "var"])
-def test_names_that_are_not_unique(counts, axis):
+@pytest.mark.parametrize(
+    ("axis", "remedy"), [("obs", r", or by a prefix for each sample\."), ("var", r"\.$")]
+)
+def test_names_that_are_not_unique(counts, axis, remedy):
     names = getattr(counts, f"{axis}_names").to_numpy().copy()
     names[1] = names[0]
     setattr(counts, f"{axis}_names", names)
     for call in (sv.pp.size_factors, sv.run):
-        refuses(call, counts, ValueError, rf"{axis}_names has 1 names more than once .*make_unique")
+        said = rf"{axis}_names has 1 name more than once .*_names_make_unique\(\){remedy}"
+        refuses(call, counts, ValueError, said)
+    names[3] = names[2]
+    setattr(counts, f"{axis}_names", names)
+    refuses(sv.pp.size_factors, counts, ValueError, rf"{axis}_names has 2 names more than once")
 
 
 def test_duplicated_cells_run_with_a_warning(counts):

@@ -63,7 +63,7 @@ def test_every_module_can_be_imported():
             importlib.import_module(module.name)
 
 
-def test_key_strings_stand_in_one_place_only():
+def test_key_strings_are_in_one_place_only():
     names = [(f.slot, f.name) for f in _keys.FIELDS]
     assert len(set(names)) == len(names)
     assert all(f.meaning for f in _keys.FIELDS)

@@ -58,7 +58,7 @@ def one_data_set(number: int, basis: str, motion: str, **options) -> dict[str, n
     found = {
         "determined": determined,
         "clusters": table["p"].to_numpy() < 0.05,
-        "controls": table["control_any_called"].to_numpy()[:1],
+        "controls": table["control_any_significant"].to_numpy()[:1],
     }
     if motion == "moving":
         truth = true_arrows(adata, basis)

@@ -45,7 +45,7 @@ class CrossFit:
     Parameters
     ----------
     n_repeats
-        Number of repeats. In each, genes and cells are split at random into two folds, and two
+        Number of repeats. Each divides genes and cells at random into two folds, and two
         neighbour graphs are computed. Instruments are averaged over the repeats.
     gene_clusters
         Column of ``var`` with clusters of genes that share noise; all genes of a cluster are in the

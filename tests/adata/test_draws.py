@@ -1,4 +1,4 @@
-"""Random draws by names: uniform, independent, and the same whatever stands beside a name."""
+"""Random draws by names: uniform, independent, and independent of which other names are drawn."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ def test_import_recognises_and_writes(invoke, counters, tmp_path):
     done = invoke("import", solo, "--out", "all.h5ad", "--no-filtered")
     assert ad.read_h5ad(tmp_path / "all.h5ad").n_obs == 200
     refused = invoke("import", solo, "--out", "d.h5ad", "--cell-attribute", "CellID")
-    assert "to which cell_attribute='CellID' does not apply" in refused.stderr
+    assert "cell_attribute='CellID' does not apply to" in refused.stderr
     refused = invoke("import", tmp_path / "none", "--out", "d.h5ad")
     assert refused.exit_code == 3
     assert "there is no file or folder" in refused.stderr

@@ -15,8 +15,8 @@ from steadyvelo.engine import (
     CrossFit,
     FitRule,
     Lines,
+    Repeat,
     SmoothingOperator,
-    Split,
     find_directions,
 )
 from steadyvelo.engine._direction_sums import DirectionProblem, DirectionSums
@@ -24,7 +24,7 @@ from steadyvelo.engine._fold_graph import fold_graphs
 from steadyvelo.engine._projection import edge_steps, projections_of
 from steadyvelo.model import group_members
 
-N_CELLS, N_GENES, K, N_SPLITS = 90, 14, 12, 3
+N_CELLS, N_GENES, K, N_REPEATS = 90, 14, 12, 3
 
 
 def neighbors(rng):
@@ -63,14 +63,14 @@ def problem(rng=0, order=None, *, offset=False):
         smoothing=neighbors(generator).reordered(chosen),
         keep_counts=True,
     )
-    splits = []
-    for _ in range(N_SPLITS):
+    repeats = []
+    for _ in range(N_REPEATS):
         gene_fold = generator.permutation(np.arange(N_GENES) % 2).astype(np.int8)
         graphs = neighbors(generator), neighbors(generator)
-        splits.append(Split(gene_fold, halves(generator, graphs), graphs))
+        repeats.append(Repeat(gene_fold, halves(generator, graphs), graphs))
     every = np.ones(N_CELLS, dtype=bool)
     rule = FitRule("all", (None, 0.8), offset, every, every, "fit")
-    errors = CrossFit(scales, 0.95, None, splits)
+    errors = CrossFit(scales, 0.95, None, repeats)
     lines = Lines(
         generator.uniform(0.4, 0.6, N_GENES),
         generator.uniform(0.5, 1.5, N_GENES) if offset else np.zeros(N_GENES),
@@ -101,15 +101,15 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
     r = u - lines.gamma * s - lines.offset
     n_dims = embedding.shape[1]
     rings = []
-    for split in errors.splits:
+    for repeat in errors.repeats:
         for fold in (0, 1):
-            genes = np.flatnonzero(split.gene_fold == fold)
-            graph = split.graphs[fold].indices.reshape(N_CELLS, K)
+            genes = np.flatnonzero(repeat.gene_fold == fold)
+            graph = repeat.graphs[fold].indices.reshape(N_CELLS, K)
             means = [
-                np.array([s[row[split.cell_fold[row] == f]][:, genes].mean(0) for row in graph])
+                np.array([s[row[repeat.cell_fold[row] == f]][:, genes].mean(0) for row in graph])
                 for f in (0, 1)
             ]
-            rings.append((split, genes, graph, means))
+            rings.append((repeat, genes, graph, means))
     square = np.zeros(N_CELLS)
     for _, _, graph, means in rings:
         for mean in means:
@@ -123,40 +123,40 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
     slope, shift = np.zeros((2, N_CELLS, n_dims, N_GENES))
     noise = np.zeros((N_CELLS, n_dims, n_dims))
     steering = {}
-    for number, (split, genes, graph, means) in enumerate(rings):
+    for number, (repeat, genes, graph, means) in enumerate(rings):
         for i, row in enumerate(graph):
             d = embedding[row] - embedding[i]
             d /= np.linalg.norm(d, axis=1, keepdims=True)
             d -= d.mean(axis=0)
-            votes = np.zeros((K, n_dims))
+            contributions = np.zeros((K, n_dims))
             for f in (0, 1):
                 step = means[f][row] - means[f][i]
                 step -= step.mean(axis=1, keepdims=True)
-                m = d.T @ step / K / length[i] / N_SPLITS
+                m = d.T @ step / K / length[i] / N_REPEATS
                 steering[number, i, f] = m
-                other = np.flatnonzero(split.cell_fold[row] != f)
-                votes[other] = r[row[other]][:, genes] @ m.T
+                other = np.flatnonzero(repeat.cell_fold[row] != f)
+                contributions[other] = r[row[other]][:, genes] @ m.T
                 slope[i][:, genes] += m * s[row[other]][:, genes].sum(0) / K
                 shift[i][:, genes] += m * len(other) / K
-            scores[i, row] += votes / K
-            centred[i, row] += (votes - votes.mean(0)) / K
+            scores[i, row] += contributions / K
+            centred[i, row] += (contributions - contributions.mean(0)) / K
         for i, row in enumerate(graph):
             d = embedding[row] - embedding[i]
             d /= np.linalg.norm(d, axis=1, keepdims=True)
-            w = (d - d.mean(axis=0)) / K / length[i] / N_SPLITS
+            w = (d - d.mean(axis=0)) / K / length[i] / N_REPEATS
             for f in (0, 1):
                 share = np.zeros((N_CELLS, N_CELLS))
                 for j in [*row, i]:
-                    part = graph[j][split.cell_fold[graph[j]] == f]
+                    part = graph[j][repeat.cell_fold[graph[j]] == f]
                     share[j, part] = 1 / len(part)
                 k = w.T @ (share[row] - share[i])
-                mine = row[split.cell_fold[row] == f]
-                others = row[split.cell_fold[row] != f]
+                mine = row[repeat.cell_fold[row] == f]
+                others = row[repeat.cell_fold[row] != f]
                 away = s[mine][:, genes] - means[f][mine]
                 velocity = r[others][:, genes].sum(0) / K
                 spread = np.var(away @ velocity, ddof=1)
                 turned = np.array(
-                    [r[graph[c][split.cell_fold[graph[c]] != f]][:, genes].mean(0) for c in others]
+                    [r[graph[c][repeat.cell_fold[graph[c]] != f]][:, genes].mean(0) for c in others]
                 )
                 off = r[others][:, genes] - turned
                 chance = (
@@ -179,18 +179,18 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
         return np.einsum("icd,c->id", scores, sign)
 
     def spreads(sign):
-        # votes are centred after they are turned
+        # contributions are centred after they are turned
         total = np.zeros((N_CELLS, n_dims, n_dims))
         for i in range(N_CELLS):
             left = np.zeros((N_CELLS, n_dims))
-            for number, (split, genes, graph, _) in enumerate(rings):
+            for number, (repeat, genes, graph, _) in enumerate(rings):
                 row = graph[i]
-                votes = np.zeros((K, n_dims))
+                contributions = np.zeros((K, n_dims))
                 for f in (0, 1):
-                    other = np.flatnonzero(split.cell_fold[row] != f)
-                    votes[other] = r[row[other]][:, genes] @ steering[number, i, f].T
-                votes *= sign[row][:, None]
-                left[row] += (votes - votes.mean(0)) / K
+                    other = np.flatnonzero(repeat.cell_fold[row] != f)
+                    contributions[other] = r[row[other]][:, genes] @ steering[number, i, f].T
+                contributions *= sign[row][:, None]
+                left[row] += (contributions - contributions.mean(0)) / K
             total[i] = left.T @ left * K / (K - 1)
         return total
 
@@ -244,14 +244,14 @@ def sums_over(blocks):
     """Add the sums of some blocks of genes: along edges, and what directions are made from."""
     source, errors, rule, lines, embedding, groups, signs, _ = problem(offset=True)
     blocks = [source.block(genes) for genes in blocks]
-    graphs = fold_graphs(errors.splits, source.order)
+    graphs = fold_graphs(errors.repeats, source.order)
     steps = [
         sum(
             edge_steps(graph, block.kept_counts[0][:, graph.genes[block.genes]]) for block in blocks
         )
         for graph in graphs
     ]
-    projections = projections_of(graphs, steps, embedding, N_SPLITS)
+    projections = projections_of(graphs, steps, embedding, N_REPEATS)
     given = DirectionProblem(projections, lines, group_members(groups, 3, np.float32), signs)
     sums = reduce(
         iadd,
@@ -281,15 +281,15 @@ def test_sums_of_two_blocks_of_genes_add_up_to_those_of_all():
 def test_a_cell_that_nobody_is_next_to_has_no_arrow():
     source, errors, *rest = problem()
     graphs = []
-    for split in errors.splits:
+    for repeat in errors.repeats:
         without = []
-        for graph in split.graphs:
+        for graph in repeat.graphs:
             indptr = graph.indptr.copy()
             indptr[8:] -= K
             without.append(
                 SmoothingOperator(indptr, np.delete(graph.indices, np.s_[7 * K : 8 * K]))
             )
-        graphs.append(Split(split.gene_fold, split.cell_fold, tuple(without)))
+        graphs.append(Repeat(repeat.gene_fold, repeat.cell_fold, tuple(without)))
     found = directions(source, CrossFit(errors.scales, 0.95, None, graphs), *rest)
     assert np.isnan(found.arrows[7]).all()
     assert found.n_contributions[7] == 0
@@ -303,8 +303,8 @@ def test_a_count_does_not_confirm_itself():
     first = directions(*given)
     counts = [x.copy() for x in given[-1]]
     # cell 40 is a neighbour of others, never of itself
-    for split in given[1].splits:
-        for graph in split.graphs:
+    for repeat in given[1].repeats:
+        for graph in repeat.graphs:
             assert not (graph.indices.reshape(N_CELLS, K)[40] == 40).any()
     counts[1][40] += 50
     source = given[0]

@@ -371,7 +371,7 @@ def test_agreement_of_velocities_cell_by_cell(data, shape, size, threads):
         each = [agrees(wide_v[i], wide_v[j]) for j in around]
         expected = np.mean(each) if each else np.nan
         assert agreement[i] == pytest.approx(expected, abs=2e-6, nan_ok=True)
-        # a cell without transitions is displaced nowhere
+        # a cell without transitions is not displaced
         expected = agrees(moved[i], wide_v[i])
         assert along[i] == pytest.approx(expected, abs=5e-6, nan_ok=True)
 

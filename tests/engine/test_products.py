@@ -65,7 +65,7 @@ def test_rows_without_entries_are_zero():
     np.testing.assert_array_equal(operator.T @ np.ones(6), np.zeros(4))
 
 
-def test_rows_may_stand_in_an_order_of_their_own():
+def test_rows_may_have_another_order():
     matrix = random_matrix(60, 60, np.float32)
     order = CellOrder.along(matrix.indptr, matrix.indices)
     rows = order.permuted(matrix)

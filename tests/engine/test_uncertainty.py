@@ -11,9 +11,9 @@ from steadyvelo.engine import (
     CountsSource,
     CrossFit,
     FitRule,
+    Repeat,
     Sandwich,
     SmoothingOperator,
-    Split,
     Spreading,
     fit_ratios,
 )
@@ -82,16 +82,16 @@ def test_the_sandwich_is_its_formula(order):
     assert np.isnan(plain.errors.se).all()
 
 
-def cross_fit(scales, generator, n_splits=2):
-    splits = [
-        Split(
+def cross_fit(scales, generator, n_repeats=2):
+    repeats = [
+        Repeat(
             generator.integers(0, 2, N_GENES).astype(np.int8),
             generator.integers(0, 2, N_CELLS).astype(np.int8),
             (ring(N_CELLS, 10, generator), ring(N_CELLS, 10, generator)),
         )
-        for _ in range(n_splits)
+        for _ in range(n_repeats)
     ]
-    return CrossFit(scales, 0.95, None, splits)
+    return CrossFit(scales, 0.95, None, repeats)
 
 
 @pytest.mark.parametrize("weights", ["extremes", "all"])
@@ -100,17 +100,17 @@ def test_cross_fitting_is_its_formula(weights):
     errors = cross_fit(scales, generator)
     s, u = (x * scale[:, None] for x, scale in zip(counts, scales, strict=True))
     h = np.zeros((N_CELLS, N_GENES))
-    for split in errors.splits:
+    for repeat in errors.repeats:
         for fold in (0, 1):
-            w = split.graphs[fold].to_matrix().toarray()
+            w = repeat.graphs[fold].to_matrix().toarray()
             for cells in (0, 1):
-                others = w * (split.cell_fold != cells)
+                others = w * (repeat.cell_fold != cells)
                 others = others / np.maximum(others.sum(1, keepdims=True), 1e-300)
                 a, b = others @ s, others @ u
                 z = a / a.max(0) + b / b.max(0)
                 m = z >= np.percentile(z, 80, axis=0) if weights == "extremes" else 1.0
-                part = (w.T @ (m * a)) * (split.cell_fold == cells)[:, None]
-                h += part * (split.gene_fold == fold) / len(errors.splits)
+                part = (w.T @ (m * a)) * (repeat.cell_fold == cells)[:, None]
+                h += part * (repeat.gene_fold == fold) / len(errors.repeats)
     gamma = (h * u).sum(0) / (h * s).sum(0)
     se = np.sqrt(((h * (u - gamma * s)) ** 2).sum(0)) / (h * s).sum(0)
     fit = fit_ratios(
@@ -134,7 +134,7 @@ def test_results_do_not_depend_on_blocks_threads_or_order():
 
 def test_an_instrument_does_not_know_the_count_it_weighs():
     source, counts, scales, _, generator = problem(3)
-    errors = cross_fit(scales, generator, n_splits=1)
+    errors = cross_fit(scales, generator, n_repeats=1)
     before = errors.instruments(source.block(slice(0, N_GENES)), [rule()])[0].h.T
     spliced = counts[0].copy()
     spliced[17, 5] += 50
@@ -149,7 +149,7 @@ def test_an_instrument_does_not_know_the_count_it_weighs():
         keep_counts=True,
     )
     after = errors.instruments(changed.block(slice(0, N_GENES)), [rule()])[0].h.T
-    same_fold = errors.splits[0].cell_fold == errors.splits[0].cell_fold[17]
+    same_fold = errors.repeats[0].cell_fold == errors.repeats[0].cell_fold[17]
     np.testing.assert_array_equal(after[5, same_fold], before[5, same_fold])
     assert not np.array_equal(after[5], before[5])
     np.testing.assert_array_equal(np.delete(after, 5, axis=0), np.delete(before, 5, axis=0))

@@ -57,3 +57,14 @@ def test_what_was_not_computed_is_named_with_its_function(prepared):
     ):
         with pytest.raises(KeyError, match=f"run {function}"):
             read(prepared)
+    with pytest.raises(
+        KeyError, match="adata has no ranked genes for velocity_key='velocity'; run"
+    ):
+        sv.get.ranked_genes(prepared)
+
+
+def test_tables_of_another_schema_are_refused(result):
+    other = result.copy()
+    other.uns["velocity_params"]["directions"]["pca"]["schema"] = 99
+    with pytest.raises(ValueError, match="the record of directions on 'pca' for velocity_key="):
+        sv.get.cluster_directions(other, basis="pca")

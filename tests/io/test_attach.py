@@ -57,7 +57,7 @@ NAMES = {
 
 @pytest.mark.parametrize("ours", NAMES)
 @pytest.mark.parametrize("theirs", NAMES)
-def test_whatever_stands_around_a_barcode(ours, theirs):
+def test_any_text_around_a_barcode(ours, theirs):
     names = barcodes(40, 0)
     counts = sample_of(1, [NAMES[theirs](b) for b in names])
     adata = analysed(counts[::-1], [NAMES[ours](b) for b in names[::-1]])
@@ -178,7 +178,7 @@ def test_genes_by_id_with_other_versions_or_by_name():
     assert report.genes_by == "ids in var_names without version and gene_id without version"
 
 
-def test_a_gene_name_that_stands_twice_is_not_guessed():
+def test_a_gene_name_that_occurs_twice_is_not_guessed():
     counts = sample_of(1, barcodes(20, 0), n_genes=4)
     counts.var = pd.DataFrame({"gene_name": ["A", "B", "B", "C"]}, index=["1", "2", "3", "4"])
     adata = analysed(counts)[:, [0, 1, 3]].copy()

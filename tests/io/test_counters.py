@@ -91,7 +91,7 @@ def test_raw_and_filtered_can_be_chosen(counters):
     assert sv.io.read(path).n_obs == 25
 
 
-def test_gene_names_that_stand_twice_keep_their_ids(counters):
+def test_gene_names_that_occur_twice_keep_their_ids(counters):
     adata = sv.io.read(counters / "starsolo" / "Solo.out")
     assert adata.var.loc[["Gene6", "Gene6-1"], "gene_id"].tolist() == ["G006", "G007"]
     assert adata.var.loc[["Gene6", "Gene6-1"], "gene_name"].tolist() == ["Gene6", "Gene6"]
@@ -187,13 +187,21 @@ def test_what_was_done_is_said(counters):
 @pytest.mark.parametrize(
     ("output", "asked", "message"),
     [
-        ("starsolo/Solo.out", {"spliced": "S"}, "is output of STARsolo, to which spliced='S'"),
-        ("starsolo/Solo.out", {"cell_attribute": "CellID"}, "to which cell_attribute='CellID'"),
-        ("velocyto_loom/synth.loom", {"filtered": False}, "is a loom file, to which filtered=Fal"),
+        ("starsolo/Solo.out", {"spliced": "S"}, "spliced='S' does not apply to output of STARsolo"),
+        (
+            "starsolo/Solo.out",
+            {"cell_attribute": "CellID"},
+            "cell_attribute='CellID' does not apply",
+        ),
+        (
+            "velocyto_loom/synth.loom",
+            {"filtered": False},
+            "filtered=False does not apply to a loom file",
+        ),
     ],
 )
 def test_what_a_format_does_not_have_is_refused(counters, output, asked, message):
-    with pytest.raises(ValueError, match=f"{message}.*does not apply; remove"):
+    with pytest.raises(ValueError, match=f"{message}.*leave it out"):
         sv.io.read(counters / output, **asked)
 
 

@@ -31,6 +31,12 @@ def test_what_is_no_file_or_no_anndata_is_refused(tmp_path, counts):
         sv.io.read_h5ad(tmp_path / "other.h5ad")
 
 
+def test_a_file_of_no_counting_program_is_an_anndata_file(tmp_path, counts, caplog):
+    sv.io.write_h5ad(counts, tmp_path / "a.h5ad")
+    sv.io.read(tmp_path / "a.h5ad")
+    assert f"read an AnnData file: {counts.n_obs} cells" in caplog.text
+
+
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.95])
 def test_a_truncated_file_is_refused(tmp_path, counts, share):
     path = tmp_path / "a.h5ad"

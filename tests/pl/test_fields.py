@@ -179,7 +179,7 @@ def test_where_nothing_was_tested_all_lines_are_alike(trajectory):
     np.testing.assert_allclose(strong.get_colors(), [mpl.colors.to_rgba(STRONG)])
 
 
-def test_names_on_data_stand_in_the_middle_of_their_cells(trajectory):
+def test_names_on_data_are_in_the_middle_of_their_cells(trajectory):
     ax = sv.pl.velocity_grid(trajectory, basis="pca", color="clusters", legend_loc="on data")
     assert ax.get_legend() is None
     places = {t.get_text(): t.get_position() for t in ax.texts}
@@ -200,7 +200,7 @@ def test_many_points_are_pixels_in_a_vector_file(trajectory, tmp_path):
     assert len(text) < 1_000_000
 
 
-def test_the_control_stands_beside_the_data(trajectory):
+def test_the_control_is_drawn_beside_the_data(trajectory):
     adata = trajectory.copy()
     with pytest.raises(KeyError, match=r"run tl\.randomized_velocity"):
         sv.pl.control(adata, basis="pca")

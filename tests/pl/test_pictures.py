@@ -19,7 +19,7 @@ def offsets(collection):
 
 
 def in_order(collection, points):
-    """Return where the points of cells stand among those that were drawn."""
+    """Return the positions of cells among the points that were drawn."""
     distance, drawn = KDTree(offsets(collection)).query(points[:, :2])
     assert distance.max() < 1e-6
     return drawn

@@ -236,13 +236,19 @@ def test_nuclei_are_not_taken_for_swapped_layers(pancreas):
     assert checked(pancreas).loc["swapped layers", "verdict"] == "ok"
 
 
-def test_a_group_that_stands_apart(pancreas):
+def test_a_group_with_another_unspliced_share(pancreas):
     one_odd_group(pancreas)
     table = checked(pancreas, groupby="kit")
     assert table.loc["groups", "verdict"] == "attention"
     assert "odd (" in table.loc["groups", "reason"]
     shares = pancreas.uns["qc_proportions"]["unspliced_share"]
     assert shares["odd"] > 2 * shares["usual"]
+
+
+def test_groups_are_checked_only_if_there_are_groups(counts):
+    assert "groups" not in checked(counts).index
+    assert len(checked(counts)) == 11
+    assert list(checked(counts, groupby="branch").index) == [*checked(counts).index, "groups"]
 
 
 def only(adata, genes):

@@ -1,4 +1,4 @@
-"""What stands in the report: verdicts first, data as text, nothing from afar."""
+"""Contents of the report: verdicts first, data as text, nothing loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def page(html):
     return Page(html)
 
 
-def test_verdicts_stand_first_and_in_plain_words(page, judged_once):
+def test_verdicts_come_first_and_in_plain_words(page, judged_once):
     table = judged_once.uns["velocity_reliability"]
     for name, row in table.iterrows():
         assert f"{name} " in page.text
@@ -186,7 +186,7 @@ def test_methods_of_a_run(judged):
     assert f"{judged.n_vars} of 70 genes (at least 20 molecules, spliced and unspliced" in text
     assert "each cell, its 14 nearest neighbours in 10 principal components" in text
     assert "through the origin from cells above the 95th percentile of s / max(s)" in text
-    assert "over one repeat, a random split of genes and cells into two folds (seed 0)" in text
+    assert "over one repeat, a random division of genes and cells into two folds (seed 0)" in text
     assert "The 95% intervals of γ were computed by Fieller's method" in text
     assert f"of the {judged.var['velocity_genes'].sum()} genes with R² > 0.01" in text
     assert "(exponential kernel, λ = 10)" in text
@@ -204,13 +204,13 @@ FITS = {
     "rule": ({"weights": "maxmin_diag"}, ["velocyto's rule “maxmin_diag”"], ["percentile"]),
     "all": (
         {"weights": "all", "uncertainty": sv.CrossFit(n_repeats=2)},
-        ["from all cells", "over 2 repeats, each a random split of genes and cells"],
+        ["from all cells", "over 2 repeats, each a random division of genes and cells"],
         ["extreme cells", "percentile"],
     ),
     "sandwich": (
         {"uncertainty": sv.Sandwich(level=0.9)},
         ["Standard errors (sandwich) account for", "90% intervals of γ were computed by"],
-        ["random split"],
+        ["random division"],
     ),
     "batches": (
         {"uncertainty": "sandwich", "sample_key": "batch"},
@@ -247,7 +247,9 @@ def test_methods_of_another_graph_and_other_arrows(prepared):
     sv.tl.velocity_embedding(prepared, basis="pca", scale=5, self_transitions=False)
     text = methods(prepared).text
     assert "its 11 nearest neighbours in X_other" in text
-    assert "came from other cells. It was averaged over one repeat, a random split of cells" in text
+    assert (
+        "came from other cells. It was averaged over one repeat, a random division of cells" in text
+    )
     assert "in expression to its neighbours, both as square roots" in text
     assert "(exponential kernel, λ = 5 without self-transitions)" in text
 

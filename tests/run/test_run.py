@@ -61,6 +61,14 @@ def test_options_reach_their_step(counts):
     assert result.uns["velocity_all_genes"]["genes_used"].sum() == 27
 
 
+def test_without_clusters_there_are_no_verdicts(counts, caplog):
+    result = sv.run(counts, **FAST | {"groupby": None, "uncertainty": sv.CrossFit(n_repeats=1)})
+    assert "No clusters were given, so there are no verdicts." in caplog.text
+    assert "groupby=" not in caplog.text
+    assert "velocity_reliability" not in result.uns
+    assert "groups" not in sv.get.quality_checks(result).index
+
+
 def test_a_named_graph_is_used(prepared):
     sv.pp.neighbors(prepared, n_neighbors=5, key_added="few")
     result = sv.run(prepared, neighbors="few", basis="pca", uncertainty=None)

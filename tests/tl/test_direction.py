@@ -58,14 +58,14 @@ def test_cells_that_move_are_seen_to(moving):
 
 
 @pytest.mark.parametrize("dispersion", [0.0, 0.5])
-def test_cells_that_stand_still_have_no_direction(dispersion):
+def test_cells_at_steady_state_have_no_direction(dispersion):
     share, clusters = [], []
     for seed in range(4):
         adata = prepared(still=True, rng=seed, dispersion=dispersion)
         sv.tl.direction(adata, basis="plane", groupby="clusters", n_controls=0)
         share.append(adata.obs["velocity_plane_determined"].mean())
         clusters += list(adata.uns["velocity_direction_plane"]["p"])
-        assert "control_called" not in adata.uns["velocity_direction_plane"]
+        assert "control_significant" not in adata.uns["velocity_direction_plane"]
     assert np.mean(share) < 0.06
     # 24 tests at 5 %: five or more in 1.2 % of cases
     assert (np.array(clusters) < 0.05).sum() <= 5
@@ -75,7 +75,7 @@ def test_the_control_has_no_direction(moving):
     table = moving.uns["velocity_direction_plane"]
     made = moving.uns["velocity_params"]["directions"]["plane"]
     assert made["determined_in_controls"] < 0.06
-    assert table["control_any_called"].iloc[0] <= 0.15
+    assert table["control_any_significant"].iloc[0] <= 0.15
     assert (table["control_determined"] < table["determined"]).all()
 
 

@@ -1,4 +1,4 @@
-"""Results follow the names of cells and genes, not their order or what stands beside them."""
+"""Results follow the names of cells and genes, not their order or which others there are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The field of velocities that point nowhere."""
+"""The field of velocities without a common direction."""
 
 from __future__ import annotations
 

@@ -54,17 +54,17 @@ def test_clusters_that_move_are_supported(moving):
     assert {"all", *table.index} == set(moving.uns["velocity_sensitivity"].columns)
 
 
-def test_clusters_that_stand_are_not():
-    called = []
+def test_clusters_at_steady_state_are_not():
+    significant = []
     for seed in range(3):
         adata = prepared(still=True, rng=seed)
         sv.tl.reliability(adata, "clusters", basis="plane", n_controls=5, sensitivity=False)
         table = adata.uns["velocity_reliability"]
-        called += list(table["verdict"] != "not supported")
+        significant += list(table["verdict"] != "not supported")
         assert "velocity_sensitivity" not in adata.uns
         without = table["p_holm"] > 0.05
         assert table.loc[without, "reason"].str.startswith("No common direction detected").all()
-    assert sum(called) <= 1
+    assert sum(significant) <= 1
 
 
 def test_a_bare_reliability_does_what_its_parts_do(moving):
@@ -98,7 +98,7 @@ def test_it_survives_a_file_and_a_new_fit_removes_it(moving, tmp_path):
     assert left == []
 
 
-def test_sensitivity_changes_no_result_and_names_every_choice(moving):
+def test_sensitivity_changes_no_result_and_names_every_setting(moving):
     before = joblib.hash((moving.obs, moving.var, dict(moving.obsm)))
     sv.tl.sensitivity(moving, basis="plane")
     assert joblib.hash((moving.obs, moving.var, dict(moving.obsm))) == before
@@ -232,9 +232,9 @@ SIZES = "it depends on how library sizes are corrected"
         ),
         ({"determined": 0.02}, "weak", f"{SHARED}, but only 2% are also significant individually."),
         (
-            {"control_called": 0.5},
+            {"control_significant": 0.5},
             "weak",
-            f"{SHARED}, but so do they in 50% of the sign-flipped controls.",
+            f"{SHARED}, but this cluster is also significant in 50% of the sign-flipped controls.",
         ),
     ],
 )
@@ -243,7 +243,7 @@ def test_every_doubt_has_its_sentence(change, verdict, reason):
         "cells": 1100,
         "p_holm": 1e-6,
         "determined": 0.4,
-        "control_called": 0.02,
+        "control_significant": 0.02,
         "other_sizes_p_holm": 1e-4,
         "other_sizes_cosine": 0.9,
         "most_sensitive_to": "15 neighbours",

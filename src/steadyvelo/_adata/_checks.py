@@ -80,11 +80,11 @@ def check_adata(adata: AnnData) -> None:
     for axis, names in (("obs", adata.obs_names), ("var", adata.var_names)):
         if not names.is_unique:
             doubled = names[names.duplicated()].unique()
+            what = "1 name" if len(doubled) == 1 else f"{len(doubled):,} names"
+            prefix = ", or by a prefix for each sample" if axis == "obs" else ""
             msg = (
-                f"adata.{axis}_names has {len(doubled)} names more than once "
-                f"({listed(doubled, 3)}); "
-                f"make them unique by adata.{axis}_names_make_unique(), or by a prefix for each "
-                "sample."
+                f"adata.{axis}_names has {what} more than once ({listed(doubled, 3)}); make all "
+                f"names unique by adata.{axis}_names_make_unique(){prefix}."
             )
             raise ValueError(msg)
 

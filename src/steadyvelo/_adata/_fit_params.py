@@ -284,11 +284,11 @@ def made_entry(
     if under is not None:
         entry = entry.get(under, {})
     where = "" if under is None else f" on {under!r}"
-    name = f"{what.replace('_', ' ')}{where} of uns[{_keys.PARAMS.of(key)!r}]"
+    name = f"{what.replace('_', ' ')}{where}"
     if not entry:
-        msg = f"adata has no {name}; run {rerun} first."
+        msg = f"adata has no {name} for velocity_key={key!r}; run {rerun} first."
         raise KeyError(msg)
-    check_schema(entry, f"the {name}", rerun)
+    check_schema(entry, f"the record of {name} for velocity_key={key!r}", rerun)
     return entry
 
 

@@ -181,8 +181,9 @@ def _inverse_factor(inputs: Inputs, kind: str, layer_name: str) -> NDArray[np.fl
         check_schema(made, f"uns[{_keys.SIZE_PARAMS.of()!r}]", "pp.size_factors")
     if not made.get(f"{kind}_taken_as_normalised", True) and not is_integer(layer):
         msg = (
-            f"layer {layer_name!r} had whole numbers when size factors were computed, but has not "
-            "now. If it was normalised since, restore the counts; otherwise rerun pp.size_factors."
+            f"the values of layer {layer_name!r} were whole numbers when size factors were "
+            "computed, and some no longer are. If the layer was normalised since then, restore the "
+            "counts; otherwise rerun pp.size_factors."
         )
         raise ValueError(msg)
     factor = field.read(adata).to_numpy(dtype=np.float64)

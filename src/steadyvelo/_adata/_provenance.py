@@ -88,10 +88,14 @@ def check_cells(
     """
     check_schema(made, what, rerun)
     if str(made["cells_hash"]) != (cells_hash or hash_cells(adata)):
+        n_cells = int(made["n_cells"])
+        if n_cells == adata.n_obs:
+            changed = f"{n_cells:,} cells, but their names or their order have changed since then"
+        else:
+            changed = f"{n_cells:,} cells, but adata now has {adata.n_obs:,} cells"
         msg = (
-            f"{what} was computed on {int(made['n_cells']):,} cells, but adata now has "
-            f"{adata.n_obs:,} cells or another order of cells. Stored results can be plotted and "
-            f"read; to compute new ones, rerun {rerun}."
+            f"{what} was computed on {changed}. Stored results can be plotted and read; to compute "
+            f"new ones, rerun {rerun}."
         )
         raise ValueError(msg)
 

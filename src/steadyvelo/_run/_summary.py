@@ -50,8 +50,8 @@ def reliability_lines(result: AnnData, basis: str) -> list[str]:
         return []
     line = (
         f"{made['determined']:.0%} of the cells have a significant direction on {basis}; "
-        f"{made['determined_in_controls']:.1%} do in sign-flipped controls. To get a verdict for "
-        "each cluster, name the column of clusters with groupby= (--groupby)."
+        f"{made['determined_in_controls']:.1%} do in sign-flipped controls. No clusters were "
+        "given, so there are no verdicts."
     )
     return [line]
 

@@ -8,7 +8,7 @@ needed.
 
 from ._comparison import fit_groups
 from ._confidence import velocity_agreement
-from ._crossfit import CrossFit, Split
+from ._crossfit import CrossFit, Repeat
 from ._direction import Directions, bytes_per_direction_value, find_directions
 from ._edges import connected_parts, recursive_neighbors
 from ._fit import FitResult, fit_ratios
@@ -53,10 +53,10 @@ __all__ = [
     "Lines",
     "MomentBlock",
     "MomentSource",
+    "Repeat",
     "Sandwich",
     "Scratch",
     "SmoothingOperator",
-    "Split",
     "Spreading",
     "Uncertainty",
     "Velocities",

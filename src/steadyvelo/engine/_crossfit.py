@@ -2,14 +2,14 @@ r"""Errors from instruments that are computed from other cells and other genes.
 
 If instruments are computed from the same counts to which they apply, γ and its error are biased: a
 cell with many unspliced molecules by chance is more often an extreme cell, and a cell's neighbours
-are cells with similar noise. So genes and cells are split into two folds each. Neighbours for the
+are cells with similar noise. So genes and cells are divided into two folds each. Neighbours for the
 genes of one fold are found from the genes of the other fold. For the cells c of one fold, smoothed
 values a and weights m are computed from the cells of the other fold, and
 
 .. math:: h_c = \sum_i W_{ic} m_i a_i, \qquad h^0_c = \sum_i W_{ic} m_i
 
 do not depend on :math:`\tilde u_c` and :math:`\tilde s_c`. Instruments are averaged over several
-splits, and then γ is estimated once. (Averages of intervals cover too much.)
+repeats, and then γ is estimated once. (Averages of intervals cover too much.)
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
     from ._moment_source import MomentBlock
     from ._smoothing import SmoothingOperator
 
-__all__ = ["CrossFit", "Split"]
+__all__ = ["CrossFit", "Repeat"]
 
 _GENES_PER_TASK = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
-    """One random split of genes and cells into two folds each.
+class Repeat:
+    """One random division of genes and cells into two folds each.
 
     Attributes
     ----------
@@ -60,9 +60,9 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class CrossFit(Uncertainty):
-    """Instruments that do not depend on the counts to which they apply, averaged over splits."""
+    """Instruments that do not depend on the counts to which they apply, averaged over repeats."""
 
-    splits: list[Split]
+    repeats: list[Repeat]
 
     replaces_fit: ClassVar[bool] = True
     tests_offset: ClassVar[bool] = True
@@ -76,31 +76,31 @@ class CrossFit(Uncertainty):
     ) -> list[Instruments]:
         """Return the instruments of a block, which do not depend on the ordinary fits."""
         sums = np.zeros((2, len(rules), *block.spliced.shape), dtype=np.float32)
-        for split in self.splits:
+        for repeat in self.repeats:
             for fold in (0, 1):
-                _add_fold(block, rules, split, fold, sums, n_threads)
-        sums /= len(self.splits)
+                _add_fold(block, rules, repeat, fold, sums, n_threads)
+        sums /= len(self.repeats)
         return [self._weighing(block, h, h0) for h, h0 in sums.swapaxes(0, 1)]
 
 
 def _add_fold(
     block: MomentBlock,
     rules: list[FitRule],
-    split: Split,
+    repeat: Repeat,
     fold: int,
     sums: Float32Array,
     n_threads: int,
 ) -> None:
     """Add instruments of the genes of one fold to the sums of h and h0, (2, rules, rows, genes)."""
-    columns = np.flatnonzero(split.gene_fold[block.genes] == fold)
+    columns = np.flatnonzero(repeat.gene_fold[block.genes] == fold)
     if len(columns) == 0:
         return
-    order, graph = block.order, split.graphs[fold].reordered(block.order)
+    order, graph = block.order, repeat.graphs[fold].reordered(block.order)
     counts = [values[:, columns] for values in block.kept_counts]
     weights = [np.empty(counts[0].shape, dtype=rule.weights_dtype) for rule in rules]
     given, given0, received = np.empty((3, *counts[0].shape), dtype=np.float32)
     for cells in (0, 1):
-        responders = split.cell_fold[order.cell_of_row] == cells
+        responders = repeat.cell_fold[order.cell_of_row] == cells
         # the cells of the other fold determine the weights of this fold's counts
         others = graph.without(responders)
         moments = [others.apply(values, n_threads) for values in counts]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from steadyvelo.model._typing import Float32Array, Float64Array, IntArray, Pattern
 
-    from ._crossfit import CrossFit, Split
+    from ._crossfit import CrossFit, Repeat
     from ._fit_rule import FitRule
     from ._moment_source import CountsSource, MomentBlock
     from ._order import CellOrder
@@ -107,7 +107,7 @@ def find_directions(
     source
         Counts of the genes to use, with ``keep_counts=True``.
     errors
-        The splits, and the method for errors of the lines.
+        The repeats, and the method for errors of the lines.
     rule, lines
         The rule by which genes were fitted, and the fitted lines.
     embedding
@@ -125,7 +125,7 @@ def find_directions(
         return source.blocks(genes_per_block, n_threads, report)
 
     problem = DirectionProblem(
-        _projections(blocks(0.0), source.order, errors.splits, embedding[rows], n_threads),
+        _projections(blocks(0.0), source.order, errors.repeats, embedding[rows], n_threads),
         lines,
         group_members(groups[rows], int(groups.max(initial=-1)) + 1, np.float32),
         signs[:, rows],
@@ -142,12 +142,12 @@ def find_directions(
 def _projections(
     blocks: Iterable[MomentBlock],
     order: CellOrder,
-    splits: list[Split],
+    repeats: list[Repeat],
     embedding: Float64Array,
     n_threads: int,
 ) -> list[Projection]:
-    """Return the projections for the genes of each fold in each split, from one pass."""
-    graphs = fold_graphs(splits, order)
+    """Return the projections for the genes of each fold in each repeat, from one pass."""
+    graphs = fold_graphs(repeats, order)
     steps = [np.zeros((2, 2, graph.n_edges)) for graph in graphs]
     for block in blocks:
         spliced, _ = block.kept_counts
@@ -155,7 +155,7 @@ def _projections(
             columns = np.flatnonzero(graph.genes[block.genes])
             if len(columns) > 0:
                 steps[number] += edge_steps(graph, spliced[:, columns], n_threads)
-    return projections_of(graphs, steps, embedding, len(splits))
+    return projections_of(graphs, steps, embedding, len(repeats))
 
 
 def _directions(problem: DirectionProblem, sums: DirectionSums, order: CellOrder) -> Directions:
@@ -218,7 +218,7 @@ def _noise_of_projections(problem: DirectionProblem, sums: DirectionSums) -> Flo
         problem.projections, problem.edges(), sums.chance, strict=True
     ):
         total += projection.noise(sums.noise_along[edges], chance, problem.n_threads)
-    # Splits share counts, but their noise is added as if it were independent. Noise in a cell's
+    # Repeats share counts, but their noise is added as if it were independent. Noise in a cell's
     # counts also changes its contribution and M in opposite directions, which is not included.
     total[np.linalg.eigvalsh(total)[:, 0] < 0] = 0.0
     return total

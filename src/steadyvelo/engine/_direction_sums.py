@@ -51,7 +51,7 @@ class DirectionProblem:
     Attributes
     ----------
     projections
-        Projections M for the genes of each fold in each split.
+        Projections M for the genes of each fold in each repeat.
     lines
         The fitted lines of all genes.
     groups

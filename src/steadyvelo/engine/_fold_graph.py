@@ -1,9 +1,9 @@
-"""The neighbour graph for the genes of one fold in one split.
+"""The neighbour graph for the genes of one fold in one repeat.
 
 A cell's arrow combines two quantities: the projection M_i, which maps a change of expression to the
 embedding, and the deviations r_c of the counts of each neighbour c from the fitted lines. If both
 were computed from the same counts, their noise would be correlated and look like a direction. So
-each split divides genes and cells into two folds each. The neighbours of a cell for the genes of
+each repeat divides genes and cells into two folds each. The neighbours of a cell for the genes of
 one fold are found from the other genes. Among these neighbours, the cells of one fold give M_i, and
 those of the other, the contributing cells, give r_c; then the two folds are exchanged. A fold graph
 has the neighbours for one fold of genes, and the fold of each cell.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from steadyvelo.model._typing import BoolArray, Float32Array, IntArray
 
-    from ._crossfit import Split
+    from ._crossfit import Repeat
     from ._order import CellOrder
     from ._smoothing import SmoothingOperator
 
@@ -33,7 +33,7 @@ __all__ = ["FoldGraph", "fold_graphs"]
 
 @dataclass(frozen=True, eq=False)
 class FoldGraph:
-    """Neighbours for the genes of one fold in one split, between rows in a given order.
+    """Neighbours for the genes of one fold in one repeat, between rows in a given order.
 
     Attributes
     ----------
@@ -53,12 +53,12 @@ class FoldGraph:
     cells: tuple[BoolArray, BoolArray]
 
     @classmethod
-    def of(cls, split: Split, fold: int, order: CellOrder) -> FoldGraph:
+    def of(cls, repeat: Repeat, fold: int, order: CellOrder) -> FoldGraph:
         """Make the graph for one fold of genes, with its rows in an order."""
-        graph = split.graphs[fold].reordered(order)
-        first = split.cell_fold[order.cell_of_row] == 0
+        graph = repeat.graphs[fold].reordered(order)
+        first = repeat.cell_fold[order.cell_of_row] == 0
         means = graph.without(~first), graph.without(first)
-        return cls(split.gene_fold == fold, graph, means, (first, ~first))
+        return cls(repeat.gene_fold == fold, graph, means, (first, ~first))
 
     @property
     def n_edges(self) -> int:
@@ -85,11 +85,11 @@ class FoldGraph:
         for_rows(partial(kernel, *pattern, *arguments), self.graph.n_cells, n_threads)
 
 
-def fold_graphs(splits: list[Split], order: CellOrder) -> list[FoldGraph]:
-    """Return the graphs for both folds of genes in every split; folds without genes have none."""
+def fold_graphs(repeats: list[Repeat], order: CellOrder) -> list[FoldGraph]:
+    """Return the graphs for both folds of genes in every repeat; folds without genes have none."""
     return [
-        FoldGraph.of(split, fold, order)
-        for split in splits
+        FoldGraph.of(repeat, fold, order)
+        for repeat in repeats
         for fold in (0, 1)
-        if (split.gene_fold == fold).any()
+        if (repeat.gene_fold == fold).any()
     ]

@@ -48,7 +48,7 @@ def edge_steps(fold_graph: FoldGraph, spliced: Float32Array, n_threads: int = 1)
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """Projections M of all cells for the genes of one fold in one split.
+    """Projections M of all cells for the genes of one fold in one repeat.
 
     M_ig = Σ_j w_ij δ̃_ijg − b_i, where δ̃ is not centred over genes.
 
@@ -58,7 +58,7 @@ class Projection:
         Neighbours j of every cell.
     steps
         w: centred unit vectors on the embedding, divided by the number of neighbours, the number of
-        splits and the length in expression, shape (edges, dimensions).
+        repeats and the length in expression, shape (edges, dimensions).
     shifts
         b: the correction for centring δ̃ over genes, for the means over each fold of cells, each of
         shape (rows, dimensions).
@@ -128,15 +128,15 @@ def projections_of(
     fold_graphs: list[FoldGraph],
     edge_steps: list[Float64Array],
     embedding: Float64Array,
-    n_splits: int,
+    n_repeats: int,
 ) -> list[Projection]:
-    """Return the projection of every fold graph; their sum gives arrows as means over splits.
+    """Return the projection of every fold graph; their sum gives arrows as means over repeats.
 
     `edge_steps` are summed over all genes; the embedding has the shape (rows, dimensions).
     """
     pairs = list(zip(fold_graphs, edge_steps, strict=True))
     length = np.sqrt(np.mean([_mean_square(*pair) for pair in pairs], axis=0))
-    weight = np.divide(1 / n_splits, length, out=np.zeros_like(length), where=length > 0)
+    weight = np.divide(1 / n_repeats, length, out=np.zeros_like(length), where=length > 0)
     return [Projection.of(graph, sums, embedding, weight) for graph, (sums, _) in pairs]
 
 

@@ -128,7 +128,7 @@ def sensitivity(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFra
     >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> sv.tl.sensitivity(adata, basis="pca")
     >>> sv.get.sensitivity(adata).index.name
-    'choice'
+    'setting'
     """
     return _read(adata, _keys.SENSITIVITY, "sensitivity", velocity_key, "tl.sensitivity(adata)")
 

@@ -113,8 +113,9 @@ def record_import(
         }
         _keys.IMPORT.write(adata, entry)
     spliced, unspliced = (f"{adata.layers[kind].sum():,.0f}" for kind in TOTALS)
+    what = "an AnnData file" if tool == "AnnData" else f"{tool} output"
     say(
-        f"read {tool} output: {adata.n_obs:,} cells × {adata.n_vars:,} genes, {spliced} spliced "
+        f"read {what}: {adata.n_obs:,} cells × {adata.n_vars:,} genes, {spliced} spliced "
         f"and {unspliced} unspliced molecules{_said(choice, n_ambiguous)}"
     )
 

@@ -117,8 +117,8 @@ class _Asked(NamedTuple):
         unknown = [name for name in given if name not in known]
         if unknown:
             msg = (
-                f"{self.source} is {what}, to which {unknown[0]}={given[unknown[0]]!r} does not "
-                f"apply; remove {unknown[0]}=."
+                f"{unknown[0]}={given[unknown[0]]!r} does not apply to {what} ({self.source}); "
+                "leave it out."
             )
             raise ValueError(msg)
         return given

@@ -87,7 +87,11 @@ def filter_genes(
     names = [retain] if isinstance(retain, str) else list(retain)
     unknown = [name for name in names if name not in adata.var_names]
     if unknown:
-        msg = f"retain contains {listed(unknown)}, not in adata.var_names; check the spelling."
+        verb = "is" if len(unknown) == 1 else "are"
+        msg = (
+            f"retain has {listed(unknown)}, which {verb} not in adata.var_names; check the "
+            "spelling."
+        )
         raise KeyError(msg)
     shared = shared_counts(*layers)
     retained = adata.var_names.isin(names)

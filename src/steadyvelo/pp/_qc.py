@@ -15,7 +15,7 @@ from steadyvelo._arguments import public
 from steadyvelo._log import done
 
 from ._cell_sizes import Doubt, cell_sizes, selected_genes
-from ._qc_checks import CHECKS
+from ._qc_checks import checks_of
 from ._qc_counts import Counts
 
 if TYPE_CHECKING:
@@ -39,14 +39,16 @@ def qc(
     The checks ask whether the two layers differ, whether counts are raw, whether layers are
     swapped, whether cells are nuclei, whether cells are copies or empty, how many genes can be
     used, whether there are enough molecules, and whether library sizes are those of selected genes
-    only.
+    only. With `groupby` a further check asks whether groups have similar shares of unspliced
+    molecules.
 
     Parameters
     ----------
     adata
         Cells × genes with counts in two layers.
     groupby
-        Column of ``obs`` with clusters or samples whose shares of unspliced molecules are compared.
+        Column of ``obs`` with clusters or samples whose shares of unspliced molecules are compared;
+        None leaves out this check.
     spliced_size, unspliced_size
         Columns of ``obs`` with library sizes, which :func:`steadyvelo.pp.size_factors` will use.
     spliced, unspliced
@@ -106,8 +108,8 @@ def qc(
     if _keys.COUNTS_ATTACHED.is_in(adata):
         # cells without attached counts are known to be empty
         counts = counts.of_cells(_keys.COUNTS_ATTACHED.values(adata))
-    findings = [check(counts) for check in CHECKS.values()]
-    table = pd.DataFrame(findings, index=pd.Index(CHECKS, name="check"))
+    findings = checks_of(counts)
+    table = pd.DataFrame(findings.values(), index=pd.Index(findings, name="check"))
     proportions = _proportions(counts)
     writable(adata)
     _keys.QC_PARAMS.write(adata, {"groupby": groupby or "", **stamp(adata)})

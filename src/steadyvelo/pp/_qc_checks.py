@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
     import scipy.sparse as sp
     from numpy.typing import NDArray
+
+__all__ = ["checks_of"]
+
 # usual shares of unspliced molecules in whole cells; nuclei have more
-__all__ = ["CHECKS"]
+_USUAL_UNSPLICED = (0.05, 0.5)
 # mitochondrial genes have no introns, and transcripts of ribosomal proteins are spliced fast
 # (kinases such as RPS6KA1 and pseudogenes are excluded)
-_USUAL_UNSPLICED = (0.05, 0.5)
-# mitochondrial genes have no introns and ribosomal proteins' transcripts are spliced at once
-# cells with fewer molecules can have equal counts by chance
 _SPLICED_GENES = r"(?i)^(?:mt-[a-z]+\d?[a-z]?\d?|rp[sl]p?\d+[axyl]?\d*)$"
 _FEWEST_GENES = 3
-# cells with fewer molecules can be equal by chance
+# cells with fewer molecules can have equal counts by chance
 _FEWEST_MOLECULES = 50
 # with fewer unspliced molecules per cell, smoothing over neighbours has little to average
 _DEPTH = 30
@@ -271,8 +271,6 @@ def library_sizes(counts: Counts) -> Finding:
 
 def groups_alike(counts: Counts) -> Finding:
     """Compare the shares of unspliced molecules of groups."""
-    if counts.groups is None:
-        return Finding("ok", np.nan, "not checked, because groupby= was not given")
     overall = counts.unspliced_share()
     apart = []
     for name, part in counts.by_group():
@@ -292,7 +290,7 @@ def groups_alike(counts: Counts) -> Finding:
     return Finding("ok", 0.0, f"all groups have about the overall unspliced share of {overall:.0%}")
 
 
-CHECKS: dict[str, Callable[[Counts], Finding]] = {
+_CHECKS: dict[str, Callable[[Counts], Finding]] = {
     "same matrix": same_matrix,
     "raw counts": normalised,
     "swapped layers": swapped,
@@ -304,5 +302,10 @@ CHECKS: dict[str, Callable[[Counts], Finding]] = {
     "usable genes": usable_genes,
     "depth": depth,
     "library sizes": library_sizes,
-    "groups": groups_alike,
 }
+
+
+def checks_of(counts: Counts) -> dict[str, Finding]:
+    """Return the finding of every check; that of groups only if the cells have groups."""
+    checks = _CHECKS if counts.groups is None else {**_CHECKS, "groups": groups_alike}
+    return {name: check(counts) for name, check in checks.items()}

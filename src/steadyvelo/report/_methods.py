@@ -169,7 +169,7 @@ def _errors(fit: Fit) -> list[str]:
     if choice.gene_clusters is not None and not one_graph:
         kept = f"; genes with the same value of {choice.gene_clusters} stay in one fold"
     n = choice.n_repeats
-    repeats = "one repeat, a random split" if n == 1 else f"{n} repeats, each a random split"
+    repeats = "one repeat, a random division" if n == 1 else f"{n} repeats, each a random division"
     text = (
         f"In cross-fitting, the weight of a cell's counts came from other {cut}. It was averaged "
         f"over {repeats} of {cut} into two folds (seed {choice.rng}{kept}). {how}"

@@ -53,10 +53,10 @@ def cluster_directions(
         # the sign of a cell applies to its contributions in all genes
         flipped = np.einsum("kdc,rc->rkd", scores, signs.astype(np.float64), optimize=True)
         null = np.array([_summed_test(arrows, scores)[0] for arrows in flipped])
-        called = np.array([holm(row) for row in null]) < 1 - level
+        significant = np.array([holm(row) for row in null]) < 1 - level
         table["control_determined"] = _share(controls.mean(axis=0), groups, len(names))
-        table["control_called"] = called.mean(axis=0)
-        table["control_any_called"] = float(called.any(axis=1).mean())
+        table["control_significant"] = significant.mean(axis=0)
+        table["control_any_significant"] = float(significant.any(axis=1).mean())
     return table
 
 

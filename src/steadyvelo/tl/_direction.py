@@ -115,13 +115,28 @@ def direction(
         Cosine between this arrow and the arrow of :func:`steadyvelo.tl.velocity_embedding`, if that
         was computed.
     ``uns["velocity_direction_umap"]``
-        With `groupby`: a table with one row per cluster: arrow, p-value, p-value adjusted over
-        clusters (Holm), angle and interval, share of cells with a significant direction, the same
-        share in the controls, and the share of controls in which the direction of the cluster is
-        significant.
+        With `groupby`: a table with one row per cluster and the columns
+
+        - ``cells``: number of cells;
+        - ``arrow_1``, ``arrow_2`` and so on: mean linear arrow of the cells, one column per
+          dimension;
+        - ``p``, ``p_holm``: p-value of the hypothesis that the summed arrow is zero, and the same
+          adjusted over clusters (Holm);
+        - ``angle``, ``angle_low``, ``angle_high``: angle of the summed arrow and its interval, in
+          radians; only for two dimensions;
+        - ``determined``: share of cells with a significant direction;
+        - ``control_determined``: this share in the sign-flipped controls;
+        - ``control_significant``: share of the controls in which the direction of this cluster is
+          significant;
+        - ``control_any_significant``: share of the controls in which the direction of any cluster
+          is significant, the same number in every row.
+
+        The last three need `n_controls` above 0.
     ``uns["velocity_direction_umap_genes"]``
-        With `groupby`: a table with one row per cluster and gene: the contribution of the gene
-        along the cluster's arrow, and its change with γ.
+        With `groupby`: a table with one row per ``cluster`` and ``gene`` and the columns ``share``,
+        the contribution of the gene along the cluster's arrow relative to the arrow's length;
+        ``share_per_gamma``, its change if γ increases by 1; and ``gamma_se``, the standard error of
+        γ.
     ``uns["velocity_params"]["directions"]``
         Parameters for each embedding.
 

@@ -98,10 +98,20 @@ def reliability(
     None. Sets, in addition to the results of the functions named above:
 
     ``uns["velocity_reliability"]``, which :func:`steadyvelo.get.verdicts` reads
-        One row per cluster: verdict, reason, number of cells, p-value (Holm), share of significant
-        cells in the data and in the controls, p-value and cosine with the other size factors, the
-        setting that changes the arrows most and the median cosine under it, and the smallest change
-        of all γ, in standard errors, that reverses the direction.
+        One row per cluster, with the columns of ``uns["velocity_direction_umap"]`` that
+        :func:`steadyvelo.tl.direction` describes, and
+
+        - ``verdict``, ``reason``: the verdict, and a sentence that gives the reason;
+        - ``reversal_se``: smallest joint change of all γ that reverses the direction, in standard
+          errors;
+        - ``other_sizes_p_holm``: p-value (Holm) of the direction with the other size factors;
+        - ``other_sizes_cosine``: cosine between the arrows of the cluster with either kind of size
+          factors;
+        - ``most_sensitive_to``: setting that changes the arrows of the cluster most;
+        - ``least_cosine``: median cosine between the arrows of its cells under this setting and
+          those of the fit.
+
+        The last four need ``sensitivity=True``, and are NaN or empty if too few genes can be used.
     ``uns["velocity_reliability_checks"]``
         One row per check of the whole data set: value, verdict, reason.
     ``uns["velocity_sensitivity"]``, which :func:`steadyvelo.get.sensitivity` reads

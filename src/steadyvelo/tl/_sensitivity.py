@@ -130,7 +130,7 @@ def compare_variants(fit: Fit, groupby: str | None, basis: str, limits: Limits) 
     # "all" is the column of all cells
     columns = [f"cluster {name}" if name == "all" else name for name in names]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["all", *columns])
-    return table.rename_axis("choice")
+    return table.rename_axis("setting")
 
 
 def _median(values: NDArray[np.float64]) -> float:

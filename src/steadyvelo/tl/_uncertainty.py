@@ -16,9 +16,9 @@ from steadyvelo._adata._provenance import hash_values
 from steadyvelo.engine import (
     BYTES_PER_VALUE,
     CrossFit,
+    Repeat,
     Sandwich,
     SmoothingOperator,
-    Split,
     Spreading,
     fit_groups,
 )
@@ -44,22 +44,22 @@ __all__ = ["Errors", "bytes_per_value", "check_crossfit", "check_errors", "folds
 class Errors:
     """How standard errors are computed, with the same folds for all genes of one AnnData.
 
-    `samples` has the number of each cell's sample, or is None if cells are independent. `splits`
+    `samples` has the number of each cell's sample, or is None if cells are independent. `repeats`
     are the folds of all genes and cells with their graphs, one per repeat, and empty for the
     sandwich.
     """
 
     choice: ErrorChoice
     samples: NDArray[np.intp] | None
-    splits: list[Split]
+    repeats: list[Repeat]
 
     @classmethod
     def make(cls, inputs: Inputs, choice: ErrorChoice, options: FitOptions) -> Errors:
-        """Split genes and cells into folds for each repeat, and find neighbours for each fold."""
+        """Divide genes and cells into folds for each repeat, and find neighbours for each fold."""
         samples = sample_codes(inputs.adata, choice.sample_key)
         n_repeats = choice.n_repeats if choice.method == "crossfit" else 0
-        splits = [_split(inputs, choice, repeat, options) for repeat in range(n_repeats)]
-        return cls(choice, samples, splits)
+        repeats = [_repeat(inputs, choice, number, options) for number in range(n_repeats)]
+        return cls(choice, samples, repeats)
 
     @classmethod
     def of_fit(cls, fit: Fit, choice: ErrorChoice | None = None) -> Errors:
@@ -90,8 +90,8 @@ class Errors:
         }
         if self.choice.method == "sandwich":
             return Sandwich(**shared, spreading=Spreading.transposing(source.smoothing))
-        splits = [replace(s, gene_fold=s.gene_fold[source.genes]) for s in self.splits]
-        return CrossFit(**shared, splits=splits)
+        repeats = [replace(s, gene_fold=s.gene_fold[source.genes]) for s in self.repeats]
+        return CrossFit(**shared, repeats=repeats)
 
     def ratios(
         self,
@@ -154,23 +154,23 @@ def folds_hash(adata: AnnData, gene_clusters: str | None) -> str:
     return hash_values(*columns)
 
 
-def _split(inputs: Inputs, choice: ErrorChoice, repeat: int, options: FitOptions) -> Split:
-    """Split genes and cells into two folds, and find the neighbours for each fold of genes."""
+def _repeat(inputs: Inputs, choice: ErrorChoice, number: int, options: FitOptions) -> Repeat:
+    """Divide genes and cells into two folds, and find the neighbours for each fold of genes."""
     adata, cells, seed = inputs.adata, inputs.cells, choice.rng
-    cell_fold = Names(inputs.cell_hashes, seed).halves(f"cells of repeat {repeat}")
+    cell_fold = Names(inputs.cell_hashes, seed).halves(f"cells of repeat {number}")
     params = neighbor_params(adata, options.neighbors_key)
     if external(params):
         # neighbours that were not found from these counts are used for all genes
         stored = inputs.connectivities(options.neighbors_key)
         graph = SmoothingOperator.from_connectivities(stored, cells).without_self()
-        return Split(np.zeros(adata.n_vars, dtype=np.int8), cell_fold, (graph, graph))
-    gene_fold = _gene_halves(inputs, choice, f"genes of repeat {repeat}")
+        return Repeat(np.zeros(adata.n_vars, dtype=np.int8), cell_fold, (graph, graph))
+    gene_fold = _gene_halves(inputs, choice, f"genes of repeat {number}")
     chosen = component_genes(adata)
     graphs = tuple(
         _graph(adata, options.spliced, chosen & (gene_fold != fold), params, seed).without(~cells)
         for fold in (0, 1)
     )
-    return Split(gene_fold, cell_fold, graphs)
+    return Repeat(gene_fold, cell_fold, graphs)
 
 
 def _graph(
@@ -206,7 +206,7 @@ def _signal(components: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _gene_halves(inputs: Inputs, choice: ErrorChoice, purpose: str) -> NDArray[np.int8]:
-    """Split the genes into two folds; genes of one cluster are in the same fold."""
+    """Divide the genes into two folds; genes of one cluster are in the same fold."""
     fold = Names(inputs.gene_hashes, choice.rng).halves(purpose)
     if choice.gene_clusters is None:
         return fold

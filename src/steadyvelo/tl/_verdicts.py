@@ -55,8 +55,11 @@ def _doubts(row: pd.Series, other_sizes: str) -> list[str]:
     """Return reasons to doubt a significant direction of a cluster, the strongest first."""
     doubts = []
     sizes = "it depends on how library sizes are corrected"
-    if row.get("control_called", 0.0) > _FALSE_CALLS:
-        doubts.append(f"so do they in {row['control_called']:.0%} of the sign-flipped controls")
+    if row.get("control_significant", 0.0) > _FALSE_CALLS:
+        doubts.append(
+            f"this cluster is also significant in {row['control_significant']:.0%} of the "
+            "sign-flipped controls"
+        )
     if "other_sizes_p_holm" in row:
         if np.isnan(row["other_sizes_p_holm"]):
             doubts.append(f"it could not be tested with {other_sizes}")
@@ -97,9 +100,9 @@ def checks_of_data(adata: AnnData, key: str, basis: str, table: pd.DataFrame) ->
             f"{holds:,} of {len(model):,} velocity genes pass all model checks{_failed(model)}.",
         ),
     }
-    called = table.get("control_any_called")
-    if called is not None:
-        share = float(called.iloc[0])
+    in_controls = table.get("control_any_significant")
+    if in_controls is not None:
+        share = float(in_controls.iloc[0])
         rows["sign-flipped controls"] = (
             share,
             share <= _FALSE_CALLS,
