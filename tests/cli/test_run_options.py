@@ -168,7 +168,7 @@ def test_a_seed_may_be_drawn_by_the_system(run):
     for _ in range(2):
         done, target = run("--rng", "none", "--uncertainty", "none", "--n-neighbors", 15)
         assert done.exit_code == 0, done.output
-        seeds.append(sv.io.read_h5ad(target).uns["run_params"]["rng"])
+        seeds.append(sv.io.read_h5ad(target).uns["neighbors"]["params"]["random_state"])
     assert seeds[0] != seeds[1]
     done, _ = run("--rng", "some")
     assert done.exit_code == 2
