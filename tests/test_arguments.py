@@ -38,6 +38,10 @@ TAKEN = [
     ("rng", np.int64(7), 7),
     ("offset", "nonnegative", "nonnegative"),
     ("uncertainty", "crossfit", "crossfit"),
+    ("cmap", "magma", "magma"),
+    ("legend_loc", "upper left", "upper left"),
+    ("legend_loc", "right margin", "right margin"),
+    ("legend_loc", "none", None),
 ]
 REFUSED = [
     ("adata", "a.h5ad", TypeError, "adata must be an AnnData; it is 'a.h5ad'. Read the file first"),
@@ -119,6 +123,10 @@ REFUSED = [
     ("uncertainty", "bootstrap", ValueError, "uncertainty must be one of 'crossfit', 'sandwich'"),
     ("uncertainty", {"level": 0.9}, TypeError, "uncertainty must be 'crossfit', .*Sandwich"),
     ("weights", 3, TypeError, "weights must be 'extremes', 'all', Extremes"),
+    ("cmap", "virids", ValueError, "cmap='virids' is not a colour map of .*, which has 'viridis'"),
+    ("cmap", "nope", ValueError, "cmap='nope' is not a colour map of matplotlib"),
+    ("cmap", 3, TypeError, "cmap must be the name of a colour map"),
+    ("legend_loc", "nope", ValueError, "legend_loc must be one of 'auto', 'on data', .*'best'"),
 ]
 
 
@@ -212,6 +220,12 @@ def test_the_argument_comes_first_then_the_settings_then_the_default(counts):
         assert measure(counts, progress=False)["progress"] is False
 
 
+def test_the_settings_show_no_progress_if_nothing_is_reported(counts):
+    with sv.settings.override(progress=True, verbosity=0):
+        assert measure(counts)["progress"] is False
+        assert measure(counts, progress=True)["progress"] is True
+
+
 def test_a_random_generator_gives_one_integer_and_none_draws_one(counts):
     first = measure(counts, rng=np.random.default_rng(1))["rng"]
     assert first == measure(counts, rng=np.random.default_rng(1))["rng"]
@@ -248,6 +262,30 @@ def test_the_traceback_ends_where_the_call_was_wrong(counts):
 def test_an_unknown_argument_is_refused_with_what_was_meant(counts, given, message):
     with pytest.raises(TypeError, match=message):
         measure(counts, **given)
+
+
+@pytest.mark.parametrize(
+    ("call", "given", "meant"),
+    [
+        (sv.tl.velocity, "quantiles", r"did you mean weights=sv.Extremes\(low, high\)\?"),
+        (sv.tl.velocity, "n_splits", r"did you mean uncertainty=sv.CrossFit\(n_repeats=\)\?"),
+        (sv.tl.velocity, "n_repeats", r"did you mean uncertainty=sv.CrossFit\(n_repeats=\)\?"),
+        (sv.tl.velocity, "level", r"did you mean uncertainty=sv.CrossFit\(level=\)\?"),
+        (sv.tl.velocity, "batch_key", r"did you mean sample_key\?"),
+        (sv.run, "clusters", r"did you mean groupby\?"),
+        (sv.run, "report", r"did you mean progress\?"),
+        (sv.run, "n_pcs", r"did you mean neighbors=sv.Neighbors\(...\)\?"),
+        (sv.run, "size_factor_method", r"did you mean size_factors\?"),
+        (sv.run, "spliced_size", r"did you mean size_factors=sv.SizeFactors\(...\)\?"),
+        (sv.run, "min_r2", r"no argument 'min_r2'; tl.velocity has it"),
+        (sv.CrossFit, "n_splits", r"^CrossFit\(\) has no argument 'n_splits'; .* n_repeats\?"),
+        (sv.Sandwich, "n_repeats", r"^Sandwich\(\) has no argument 'n_repeats'; it takes level"),
+        (sv.Neighbors, "neighbours", r"^Neighbors\(\) .* did you mean n_neighbors\?"),
+    ],
+)
+def test_names_of_earlier_versions_and_options_of_choices_are_known(call, given, meant):
+    with pytest.raises(TypeError, match=meant):
+        call(**{given: 5})
 
 
 def test_a_call_without_the_data_is_refused_as_python_does():

@@ -283,7 +283,7 @@ def test_dense_layers_that_would_not_fit(prepared):
         ({"r2": "adjusted"}, ValueError, "r2 must be one of"),
         ({"groups": ["trunk"]}, ValueError, "needs groupby="),
         ({"groups": ["leaf"], "groupby": "branch"}, KeyError, "groups 'leaf' are not in"),
-        ({"groups": ["trunk"], "groupby": "none"}, KeyError, "no 'none'"),
+        ({"groups": ["trunk"], "groupby": "none"}, KeyError, "groupby='none' is not a column"),
         ({"highly_variable": True}, KeyError, "highly_variable_genes"),
         ({"spliced": "mature"}, KeyError, "no 'mature'"),
         ({"neighbors_key": "other"}, KeyError, "no 'other'"),

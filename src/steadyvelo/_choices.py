@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ._arguments import check_fields
+from ._arguments import check_fields, names_checked
 
 __all__ = ["CrossFit", "Extremes", "Neighbors", "Sandwich", "SizeFactors", "Uncertainty"]
 
 
+@names_checked
 @dataclass(frozen=True, kw_only=True)
 class Sandwich:
     """Standard errors of the ordinary fit that take smoothing into account.
@@ -35,6 +36,7 @@ class Sandwich:
         check_fields(self)
 
 
+@names_checked
 @dataclass(frozen=True, kw_only=True)
 class CrossFit:
     """A fit with instruments from other cells and neighbours from other genes.
@@ -68,6 +70,7 @@ class CrossFit:
         check_fields(self)
 
 
+@names_checked
 @dataclass(frozen=True)
 class Extremes:
     """A fit to the extreme cells, with chosen quantiles.
@@ -97,6 +100,7 @@ class Extremes:
         resolve_quantiles((self.low, self.high), offset=False)
 
 
+@names_checked
 @dataclass(frozen=True, kw_only=True)
 class SizeFactors:
     """How size factors are computed; see :func:`steadyvelo.pp.size_factors`.
@@ -125,6 +129,7 @@ class SizeFactors:
         check_fields(self)
 
 
+@names_checked
 @dataclass(frozen=True, kw_only=True)
 class Neighbors:
     """Neighbours that are computed again; see :func:`steadyvelo.pp.neighbors`.

@@ -36,7 +36,7 @@ class Settings:
         Memory that one call may use, in bytes or as text such as ``"8GB"``. None means the
         available memory.
     progress
-        Whether to show a progress bar during long computations.
+        Whether to show a progress bar during long computations; none is shown with verbosity 0.
     figure_style
         Style of figures: the name of a matplotlib style, a mapping of parameters such as
         ``{"figure.dpi": 200}``, or a list of these. None means the current style.

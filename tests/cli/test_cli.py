@@ -410,7 +410,7 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path, line, delay):
         "print('ready', file=sys.stderr, flush=True); "
         "runpy.run_module('steadyvelo', run_name='__main__')"
     )
-    command = [sys.executable, "-c", program, "demo", "--out", "d", "--n-cells", "3000"]
+    command = [sys.executable, "-c", program, "demo", "--out", "d", "--n-cells", "1500"]
     process = subprocess.Popen(
         command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )

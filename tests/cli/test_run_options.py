@@ -143,3 +143,33 @@ def test_a_usual_column_that_holds_no_clusters_is_passed_over(run, counts, tmp_p
     counts.write_h5ad(tmp_path / "counts.h5ad")
     done, _ = run("--report", "--uncertainty", "none", "--n-neighbors", 15)
     assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("--clusters", "--groupby"),
+        ("--quantiles", "--low and --high"),
+        ("--splits=3", "--n-repeats"),
+        ("--seed", "--rng"),
+        ("--threads", "--n-threads"),
+    ],
+)
+def test_options_of_other_names_are_refused_with_what_was_meant(run, written, meant):
+    done, target = run(written, 3)
+    assert done.exit_code == 2
+    text = " ".join(done.stderr.replace("│", " ").split())
+    assert f"No such option: {written.partition('=')[0]}; did you mean {meant}?" in text
+    assert not target.exists()
+
+
+def test_a_seed_may_be_drawn_by_the_system(run):
+    seeds = []
+    for _ in range(2):
+        done, target = run("--rng", "none", "--uncertainty", "none", "--n-neighbors", 15)
+        assert done.exit_code == 0, done.output
+        seeds.append(sv.io.read_h5ad(target).uns["neighbors"]["params"]["random_state"])
+    assert seeds[0] != seeds[1]
+    done, _ = run("--rng", "some")
+    assert done.exit_code == 2
+    assert "'some' is neither a whole number nor none" in done.output

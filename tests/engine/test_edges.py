@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from steadyvelo.engine import connected_parts
+from steadyvelo.engine import connected_parts, recursive_neighbors
 
 
 def same_parts(one, other):
@@ -38,3 +38,13 @@ def test_parts_joined_by_the_last_edge_of_a_cell_are_one():
 
 def test_cells_without_edges_are_parts_of_their_own():
     assert sorted(connected_parts(sp.csr_matrix((4, 4)))) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("n_steps", [9, 10**12, 10**30])
+def test_steps_end_where_nothing_new_is_reached(n_steps):
+    chain = sp.csr_matrix(np.diag(np.ones(9), 1))
+    indptr, indices = recursive_neighbors(
+        chain.indptr.astype(np.int64), chain.indices, n_steps=n_steps
+    )
+    np.testing.assert_array_equal(np.diff(indptr), np.arange(9, -1, -1))
+    np.testing.assert_array_equal(indices[:9], np.arange(1, 10))

@@ -83,7 +83,7 @@ def test_groups_of_the_first_version(groups):
 def test_number_of_threads():
     assert count_threads(3) == 3
     assert count_threads() >= 1
-    with pytest.raises(ValueError, match=r"at least 1.* got 0"):
+    with pytest.raises(ValueError, match=r"at least 1.* it is 0"):
         count_threads(0)
 
 

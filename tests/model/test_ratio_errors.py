@@ -37,6 +37,9 @@ def test_an_interval_holds_its_estimate_and_widens_with_its_level(made, centred,
     # a ratio is not negative without an offset, though instruments may estimate it at 0
     assert (less.low[known] <= less.gamma[known] + rounding).all()
     assert (less.high[known] >= less.gamma[known] - rounding).all()
+    # ends are roots of a difference, of which half of the digits are left if nearly all weight is
+    # on one cell
+    rounding = 1e-6 * np.abs(less.gamma[known])
     assert (more.low[known] <= less.low[known] + rounding).all()
     assert (more.high[known] >= less.high[known] - rounding).all()
 

@@ -108,9 +108,10 @@ def test_given_quantiles_are_honoured_through_the_origin_too():
 @pytest.mark.parametrize(
     ("quantiles", "message"),
     [
-        ((None, None), "selects no cells"),
-        ((5, 95), "must be in .*95th percentile; got 5"),
-        ((0.9, 0.1), "must not be above"),
+        ((None, None), "low=None and high=None select no cells"),
+        ((5, 95), "low must be in .*95th percentile; it is 5"),
+        ((None, 95), "high must be in .*; it is 95"),
+        ((0.9, 0.1), "low=0.9 is above high=0.1"),
         (0.95, "must be a pair"),
         ((0.1, 0.5, 0.9), "must be a pair"),
     ],

@@ -57,7 +57,7 @@ def test_ambiguous_molecules_have_a_share_and_unknown_groups_none(result):
     found = sv.pl.proportions(result)
     clusters = list(result.obs["clusters"].cat.categories)
     assert [t.get_text() for t in found.get_yticklabels()] == clusters
-    with pytest.raises(KeyError, match=r"color='nothing' is not in adata\.obs"):
+    with pytest.raises(KeyError, match=r"groupby='nothing' is not in adata\.obs"):
         sv.pl.proportions(result, "nothing")
 
 
@@ -161,7 +161,7 @@ def test_cells_without_a_time_are_left_out(result):
     ("options", "error", "match"),
     [
         ({"sortby": "clusters"}, ValueError, "name a column of numbers as sortby="),
-        ({"sortby": "nothing"}, KeyError, "nothing"),
+        ({"sortby": "nothing"}, KeyError, "sortby='nothing' is not in"),
         ({"color": "true_time"}, ValueError, "name a column of categories as color="),
         ({"n_bins": 0}, ValueError, "n_bins must be at least 1; it is 0"),
         ({"velocity_key": "other"}, KeyError, "other"),

@@ -129,16 +129,20 @@ def test_a_cluster_of_one_condition_is_named_and_left_out(fitted):
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
-        ({"condition_key": "celltype"}, KeyError, "celltype"),
-        ({"condition_key": "mixed", "conditions": ["a", "z"]}, KeyError, "'z'"),
+        ({"condition_key": "celltype"}, KeyError, "^.condition_key='celltype' is not a column"),
+        ({"condition_key": "mixed", "conditions": ["a", "z"]}, KeyError, "conditions 'z' are not"),
         (
             {"condition_key": "mixed", "conditions": ["a"]},
             ValueError,
-            "a comparison needs two groups",
+            r"at least 2 conditions of .*; give another column as condition_key=, or more cond",
         ),
         ({"condition_key": "mixed", "uncertainty": "wald"}, ValueError, "wald"),
         ({"condition_key": "mixed", "velocity_key": "other"}, KeyError, "other"),
-        ({"condition_key": "mixed", "sample_key": "donor"}, KeyError, "donor"),
+        (
+            {"condition_key": "mixed", "sample_key": "donor"},
+            KeyError,
+            "sample_key='donor' is",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_refused(fitted, options, error, match):

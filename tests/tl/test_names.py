@@ -52,6 +52,7 @@ def test_the_order_of_cells_and_genes_changes_nothing(offset):
         np.testing.assert_allclose(tables[1][name], tables[0][name], atol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 def test_leaving_out_a_gene_hardly_moves_the_others():
     """One of 2,000: ratios move by 0.02 standard errors at the median, and by 0.3 at most."""
     adata = sv.datasets.simulate(n_cells=400, n_genes=2000, rng=0)

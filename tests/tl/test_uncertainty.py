@@ -128,10 +128,14 @@ def test_smoothed_layers_of_another_tool_are_refused(prepared):
     ("options", "error", "match"),
     [
         ({"uncertainty": "bootstrap"}, ValueError, "it is 'bootstrap'"),
-        ({"sample_key": "donor"}, KeyError, "donor"),
+        ({"sample_key": "donor"}, KeyError, r"sample_key='donor' is not a column of adata.obs"),
         ({"sample_key": "one"}, ValueError, "has one sample only"),
         ({"sample_key": "unknown"}, ValueError, "has no sample for 3 cells"),
-        ({"uncertainty": sv.CrossFit(gene_clusters="module")}, KeyError, "module"),
+        (
+            {"uncertainty": sv.CrossFit(gene_clusters="module")},
+            KeyError,
+            "gene_clusters='mod",
+        ),
         ({"uncertainty": sv.CrossFit(gene_clusters="same")}, ValueError, "has one cluster"),
     ],
 )

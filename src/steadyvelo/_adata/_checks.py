@@ -109,6 +109,18 @@ def check_key(adata: AnnData, slot: str, key: str, remedy: str) -> Any:
     return mapping[key]
 
 
+def check_column(adata: AnnData, slot: str, argument: str, key: str, remedy: str) -> Any:
+    """Return a column of a table; if it is missing, refuse the argument that names it."""
+    columns = getattr(adata, slot)
+    if key not in columns:
+        msg = (
+            f"{argument}={key!r} is not a column of adata.{slot} (it has {listed(columns)}); "
+            f"{remedy}"
+        )
+        raise KeyError(msg)
+    return columns[key]
+
+
 def check_counts(adata: AnnData, name: str) -> Any:
     """Return a layer of counts in any format, after checking its values."""
     x = check_key(

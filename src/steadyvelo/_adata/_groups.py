@@ -9,7 +9,7 @@ import pandas as pd
 
 from steadyvelo import _keys
 
-from ._checks import check_key, listed
+from ._checks import check_column, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,8 @@ __all__ = [
 
 # columns with more values do not contain clusters, and would not fit into a page or a legend
 MOST_CLUSTERS = 100
+# arguments that choose among the values of a column, and the argument that names the column
+_COLUMN_OF = {"groups": "groupby", "conditions": "condition_key"}
 
 
 def used_cells(adata: AnnData) -> NDArray[np.bool_]:
@@ -55,7 +57,7 @@ def cluster_codes(
     """
     if groupby is None:
         return [], np.full(adata.n_obs, -1, dtype=np.intp)
-    column = check_key(adata, "obs", groupby, "give a column of clusters.")
+    column = check_column(adata, "obs", "groupby", groupby, "give a column of clusters.")
     kept = pd.Series(used_cells(adata) if cells is None else cells, index=column.index)
     labels = pd.Categorical(column.astype("category").where(kept)).remove_unused_categories()
     if len(labels.categories) == 0:
@@ -90,8 +92,8 @@ def in_groups(
     if groupby is None:
         msg = f"groups={groups!r} needs groupby=, the column of obs with the groups."
         raise ValueError(msg)
-    labels = _labels(adata, groupby)
-    return labels.isin(_asked(labels, groupby, groups)).to_numpy()
+    labels = _labels(adata, groupby, "groups")
+    return labels.isin(_asked(labels, groupby, groups, "groups")).to_numpy()
 
 
 def group_masks(
@@ -99,21 +101,22 @@ def group_masks(
     groupby: str,
     groups: str | Sequence[str] | None,
     *,
+    what: str = "groups",
     against_rest: bool = False,
     least: int = 2,
 ) -> dict[str, NDArray[np.bool_]]:
     """Return the cells of each group; refuse unknown groups, and fewer groups than `least`.
 
-    With `against_rest`, groups are compared with all other cells, so one group is enough if there
-    are other groups.
+    `what` is the argument with the groups, ``"groups"`` or ``"conditions"``. With `against_rest`,
+    groups are compared with all other cells, so one group is enough if there are other groups.
     """
-    labels = _labels(adata, groupby)
+    labels = _labels(adata, groupby, what)
     there = [str(name) for name in pd.Categorical(labels).categories]
-    names = there if groups is None else _asked(labels, groupby, groups)
+    names = there if groups is None else _asked(labels, groupby, groups, what)
     if len(there if against_rest else names) < least:
         msg = (
-            f"a comparison needs two groups of obs[{groupby!r}], but there is {len(names)}; give "
-            "another column or more groups."
+            f"a comparison needs at least {least} {what} of obs[{groupby!r}], but there is "
+            f"{len(names)}; give another column as {_COLUMN_OF[what]}=, or more {what}."
         )
         raise ValueError(msg)
     return {name: (labels == name).to_numpy() for name in names}
@@ -123,7 +126,7 @@ def sample_codes(adata: AnnData, sample_key: str | None) -> NDArray[np.intp] | N
     """Return the number of each cell's sample; None if no column is given."""
     if sample_key is None:
         return None
-    column = check_key(adata, "obs", sample_key, "give a column of samples.")
+    column = check_column(adata, "obs", "sample_key", sample_key, "give a column of samples.")
     if column.isna().any():
         msg = (
             f"obs[{sample_key!r}] has no sample for {int(column.isna().sum()):,} cells; give every "
@@ -140,18 +143,20 @@ def sample_codes(adata: AnnData, sample_key: str | None) -> NDArray[np.intp] | N
     return np.asarray(codes, dtype=np.intp)
 
 
-def _labels(adata: AnnData, groupby: str) -> pd.Series[str]:
+def _labels(adata: AnnData, groupby: str, what: str) -> pd.Series[str]:
     """Return the group of every cell as text, missing for cells without a group."""
-    column = check_key(adata, "obs", groupby, "give a column of groups.")
+    column = check_column(adata, "obs", _COLUMN_OF[what], groupby, f"give a column of {what}.")
     return column[column.notna()].astype(str).reindex(adata.obs_names)
 
 
-def _asked(labels: pd.Series[str], groupby: str, groups: str | Sequence[str]) -> list[str]:
+def _asked(
+    labels: pd.Series[str], groupby: str, groups: str | Sequence[str], what: str
+) -> list[str]:
     """Return the names of groups, each once; refuse unknown groups and an empty list."""
     names = [str(name) for name in np.atleast_1d(np.asarray(groups, dtype=object))]
     there = [str(name) for name in pd.Categorical(labels).categories]
     unknown = [name for name in names if name not in there]
     if unknown or not names:
-        msg = f"groups {listed(unknown)} are not in obs[{groupby!r}], which has {listed(there)}."
+        msg = f"{what} {listed(unknown)} are not in obs[{groupby!r}], which has {listed(there)}."
         raise KeyError(msg)
     return list(dict.fromkeys(names))

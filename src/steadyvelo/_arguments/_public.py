@@ -17,20 +17,40 @@ from ._table import ARGUMENTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["check_fields", "picture", "public"]
+__all__ = ["check_fields", "names_checked", "picture", "public"]
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
+Choice = TypeVar("Choice")
 
 # None means the value in the settings
 _OF_SETTINGS = ("n_threads", "max_memory", "progress")
-# names of arguments in other packages
+# arguments that are meant by names of other packages and of earlier versions, and by options of
+# a choice that are given directly; the first that a function has is suggested
+_NEIGHBORS, _SIZES = "neighbors=sv.Neighbors(...)", "size_factors=sv.SizeFactors(...)"
 _MEANT = {
-    "n_jobs": "n_threads",
-    "random_state": "rng",
-    "seed": "rng",
-    "vkey": "velocity_key",
+    "batch_key": ("sample_key",),
+    "clusters": ("groupby",),
+    "gene_clusters": ("uncertainty=sv.CrossFit(gene_clusters=)",),
+    "level": ("uncertainty=sv.CrossFit(level=)",),
+    "n_jobs": ("n_threads",),
+    "n_neighbors": (_NEIGHBORS,),
+    "n_pcs": (_NEIGHBORS,),
+    "n_repeats": ("uncertainty=sv.CrossFit(n_repeats=)",),
+    "n_splits": ("n_repeats", "uncertainty=sv.CrossFit(n_repeats=)"),
+    "new_neighbors": (_NEIGHBORS,),
+    "quantiles": ("weights=sv.Extremes(low, high)",),
+    "random_state": ("rng",),
+    "report": ("progress",),
+    "seed": ("rng",),
+    "size_factor_method": ("size_factors", "method"),
+    "spliced_size": (_SIZES,),
+    "unspliced_size": (_SIZES,),
+    "use_rep": (_NEIGHBORS,),
+    "vkey": ("velocity_key",),
 }
+# arguments of one function that are given to another
+_ELSEWHERE = {"min_gamma": "tl.velocity", "min_r2": "tl.velocity"}
 
 
 def public(function: Callable[P, Result]) -> Callable[P, Result]:
@@ -55,6 +75,20 @@ def check_fields(choice: Any) -> None:
         if value is not field.default and not (value is None and "None" in str(field.type)):
             # a choice is frozen once it is made
             object.__setattr__(choice, field.name, ARGUMENTS[field.name](field.name, value))
+
+
+def names_checked(choice: type[Choice]) -> type[Choice]:
+    """Let a data class refuse unknown options with the name that was probably meant."""
+    make = choice.__init__
+    known = {field.name: field for field in fields(choice)}  # type: ignore[arg-type]
+
+    @wraps(make)
+    def checked(self: Choice, *args: Any, **kwargs: Any) -> None:
+        _refuse_unknown(choice.__name__, known, kwargs)
+        make(self, *args, **kwargs)
+
+    choice.__init__ = checked  # type: ignore[method-assign, assignment]
+    return choice
 
 
 def _figure_style() -> AbstractContextManager[Any]:
@@ -94,7 +128,7 @@ def _checked(
             raise error.with_traceback(None) from None
         for name in _OF_SETTINGS:
             if name in checks and values.get(name) is None:
-                values[name] = getattr(settings, name)
+                values[name] = _of_settings(name)
         return bound
 
     @wraps(function)
@@ -108,6 +142,12 @@ def _checked(
     return checked
 
 
+def _of_settings(name: str) -> Any:
+    """Return the value in the settings, which show no progress if nothing is reported."""
+    silent = name == "progress" and settings.verbosity == 0
+    return False if silent else getattr(settings, name)
+
+
 def _none(parameter: inspect.Parameter) -> tuple[None] | tuple[()]:
     """Return None if the annotation of an argument allows it."""
     return (None,) if "None" in str(parameter.annotation) else ()
@@ -118,8 +158,14 @@ def _refuse_unknown(function: str, known: Mapping[str, Any], given: dict[str, An
     unknown = next((name for name in given if name not in known), None)
     if unknown is None:
         return
-    close = [name for name in [_MEANT.get(unknown)] if name in known]
-    close = close or difflib.get_close_matches(unknown, known, n=1)
-    meant = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known)}."
+    close = [name for name in _MEANT.get(unknown, ()) if name.partition("=")[0] in known]
+    if not close and unknown not in _ELSEWHERE:
+        close = difflib.get_close_matches(unknown, known, n=1)
+    if close:
+        meant = f"did you mean {close[0]}?"
+    elif unknown in _ELSEWHERE:
+        meant = f"{_ELSEWHERE[unknown]} has it."
+    else:
+        meant = f"it takes {', '.join(known)}."
     msg = f"{function}() has no argument {unknown!r}; {meant}"
     raise TypeError(msg)

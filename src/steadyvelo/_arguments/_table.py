@@ -11,6 +11,7 @@ from typing import Any
 from steadyvelo._memory_size import parse_memory
 from steadyvelo._settings import thread_number
 
+from ._drawing import color_map, legend_place
 from ._kinds import (
     Check,
     an_adata,
@@ -76,8 +77,8 @@ _NAMES: dict[str, Check] = {
     "root": name("the name of a cell"),
     "end": name("the name of a cell"),
     "title": name("a title"),
-    "cmap": name("the name of a colour map of matplotlib"),
-    "legend_loc": name("a place for the legend"),
+    "cmap": color_map,
+    "legend_loc": legend_place,
 }
 
 _LISTS: dict[str, Check] = {

@@ -11,6 +11,7 @@ import typer
 
 from steadyvelo._version import __version__
 
+from ._command import Command
 from ._counts import attach, import_counts, inspect
 from ._demo import demo
 from ._errors import INTERRUPTED
@@ -58,10 +59,10 @@ def version() -> None:
     typer.echo(__version__)
 
 
-app.command()(run)
-app.command()(inspect)
-app.command("import")(import_counts)
-app.command()(attach)
-app.command()(plot)
-app.command()(report)
-app.command()(demo)
+app.command(cls=Command)(run)
+app.command(cls=Command)(inspect)
+app.command("import", cls=Command)(import_counts)
+app.command(cls=Command)(attach)
+app.command(cls=Command)(plot)
+app.command(cls=Command)(report)
+app.command(cls=Command)(demo)

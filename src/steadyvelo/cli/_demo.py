@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ._errors import plain_errors
+from ._options import Rng
 from ._speech import AsJson, Quiet, Speech
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("demo"),
     n_cells: Annotated[int, typer.Option(min=100, help="Number of cells to simulate.")] = 2000,
     n_genes: Annotated[int, typer.Option(min=50, help="Number of genes to simulate.")] = 400,
-    rng: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
+    rng: Rng = 0,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:

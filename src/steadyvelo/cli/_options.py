@@ -17,12 +17,26 @@ __all__ = [
     "MaxMemory",
     "NThreads",
     "Out",
+    "Rng",
     "SplicedLayer",
     "UnsplicedLayer",
     "VelocityKey",
+    "seed",
 ]
 
 AmbiguousChoice = StrEnum("AmbiguousChoice", ["default", "drop", "spliced", "unspliced", "keep"])
+
+
+def seed(value: str | int) -> int | None:
+    """Read a seed; ``none`` means one that the system draws."""
+    if str(value).lower() == "none":
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        msg = f"{value!r} is neither a whole number nor none."
+        raise typer.BadParameter(msg) from None
+
 
 # values of the argument of io.read
 AmbiguousOption = Annotated[
@@ -57,6 +71,12 @@ GeneAttribute = Annotated[
 
 Out = Annotated[Path, typer.Option("--out", help="h5ad file to write.")]
 VelocityKey = Annotated[str, typer.Option("--velocity-key", help="Prefix of the fit.")]
+Rng = Annotated[
+    int | None,
+    typer.Option(
+        "--rng", parser=seed, metavar="INTEGER", help="Seed of all random numbers; none draws one."
+    ),
+]
 MaxMemory = Annotated[
     str | None, typer.Option("--max-memory", help="Memory for blocks of genes, such as 8GB.")
 ]

@@ -13,7 +13,7 @@ from steadyvelo._log import remark
 from steadyvelo._version import __version__
 
 from ._errors import plain_errors
-from ._options import VelocityKey
+from ._options import VelocityKey, seed
 from ._speech import AsJson, Quiet, Speech
 
 if TYPE_CHECKING:
@@ -94,7 +94,16 @@ def plot(
     spacing: Annotated[float | None, _option("Smallest distance of arrows.", _ARROWS)] = None,
     arrow_length: Annotated[float | None, _option("Length of long arrows.", _ARROWS)] = None,
     threshold: Annotated[float | None, _option("Smallest correlation of an edge.", _ARROWS)] = None,
-    rng: Annotated[int | None, _option("Seed, for control and graph.", _ARROWS)] = None,
+    rng: Annotated[
+        int | None,
+        typer.Option(
+            parser=seed,
+            metavar="INTEGER",
+            help="Seed, for control and graph; none draws one.",
+            rich_help_panel=_ARROWS,
+            show_default=False,
+        ),
+    ] = None,
     n_columns: Annotated[int | None, _option("Columns of the figure.", _GENES)] = None,
     show_fit_cells: Annotated[bool | None, _option("Mark the cells of the fit.", _GENES)] = None,
     hexagons: Annotated[bool | None, _option("Hexagons instead of points.", _GENES)] = None,

@@ -10,7 +10,7 @@ import typer
 from steadyvelo._version import __version__
 
 from ._errors import plain_errors
-from ._options import MaxMemory, NThreads, VelocityKey
+from ._options import MaxMemory, NThreads, VelocityKey, seed
 from ._speech import AsJson, Quiet, Speech
 
 __all__ = ["report"]
@@ -33,7 +33,12 @@ def report(
         int, typer.Option(help="Number of best and of worst genes to draw.")
     ] = 8,
     rng: Annotated[
-        int, typer.Option(help="Seed of the sign-flipped control, if RESULT has none.")
+        int | None,
+        typer.Option(
+            parser=seed,
+            metavar="INTEGER",
+            help="Seed of the sign-flipped control, if RESULT has no control; none draws one.",
+        ),
     ] = 0,
     max_memory: MaxMemory = None,
     n_threads: NThreads = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ._errors import plain_errors
+from ._options import Rng
 from ._speech import AsJson, Quiet, Speech
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def run(
     ] = True,
     spliced: Annotated[str, typer.Option(help="Layer of spliced counts.")] = "spliced",
     unspliced: Annotated[str, typer.Option(help="Layer of unspliced counts.")] = "unspliced",
-    rng: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
+    rng: Rng = 0,
     max_memory: Annotated[
         str | None, typer.Option(help="Memory for layers and blocks of genes, such as 8GB.")
     ] = None,

@@ -31,6 +31,8 @@ def recursive_neighbors(
     Return a pattern with indices sorted in each row, without the cell itself.
     """
     chunks = row_chunks(len(indptr) - 1, n_threads)
+    # no path to a cell is longer
+    n_steps = min(n_steps, len(indptr) - 1)
     work = partial(reach, indptr, indices, n_steps)
     parts = in_threads([partial(work, *chunk) for chunk in chunks], n_threads)
     degrees = np.concatenate([degrees for degrees, _ in parts])

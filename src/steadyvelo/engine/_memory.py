@@ -77,5 +77,5 @@ def check_dense_fits(
 
 def _check(max_memory: float | None) -> None:
     if max_memory is not None and not 0 < max_memory < float("inf"):
-        msg = f"max_memory must be a positive number of bytes, or None; it is {max_memory}."
+        msg = f"max_memory must be a positive number of bytes; it is {max_memory!r}."
         raise ValueError(msg)

@@ -28,7 +28,7 @@ def count_threads(n_threads: int | None = None) -> int:
         there = len(os.sched_getaffinity(0)) if own else os.cpu_count() or 1
         return min(there, processors_allowed() or there)
     if n_threads < 1:
-        msg = f"n_threads must be at least 1, or None for all processors; got {n_threads}."
+        msg = f"n_threads must be at least 1, or None for all processors; it is {n_threads}."
         raise ValueError(msg)
     return n_threads
 

@@ -56,14 +56,14 @@ def resolve_quantiles(quantiles: Quantiles | None, *, offset: OffsetMode) -> Qua
         raise ValueError(msg)
     low, high = (None if q is None else float(q) for q in quantiles)
     if low is None and high is None:
-        msg = "quantiles=(None, None) selects no cells; use weights='all' to fit all cells."
+        msg = "low=None and high=None select no cells; use weights='all' to fit all cells."
         raise ValueError(msg)
-    for q in (low, high):
+    for name, q in (("low", low), ("high", high)):
         if q is not None and not 0 <= q <= 1:
-            msg = f"quantiles must be in [0, 1], such as 0.95 for the 95th percentile; got {q:g}."
+            msg = f"{name} must be in [0, 1], such as 0.95 for the 95th percentile; it is {q:g}."
             raise ValueError(msg)
     if low is not None and high is not None and low > high:
-        msg = f"the low quantile must not be above the high one; got ({low:g}, {high:g})."
+        msg = f"low={low:g} is above high={high:g}; give the lower quantile first."
         raise ValueError(msg)
     return low, high
 

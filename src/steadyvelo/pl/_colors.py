@@ -186,10 +186,10 @@ def cell_colors(
     return CellColors(color, table[codes], dict(zip(names, colors, strict=True)), codes)
 
 
-def color_column(adata: AnnData, color: str) -> pd.Series:
-    """Return the column of `obs` for colours; raise an error if it is missing."""
+def color_column(adata: AnnData, color: str, argument: str = "color") -> pd.Series:
+    """Return a column of `obs`; if it is missing, refuse the argument that names it."""
     if color not in adata.obs:
-        msg = f"color={color!r} is not in adata.obs; name one of {listed(adata.obs.columns)}."
+        msg = f"{argument}={color!r} is not in adata.obs; name one of {listed(adata.obs.columns)}."
         raise KeyError(msg)
     return adata.obs[color]
 

@@ -126,7 +126,7 @@ def _bins(adata: AnnData, sortby: str, n_bins: int) -> tuple[NDArray[np.intp], N
     if sortby not in adata.obs and sortby.endswith("_pseudotime"):
         msg = f"adata.obs has no {sortby!r}; run tl.velocity_pseudotime first, or name sortby=."
         raise KeyError(msg)
-    column = color_column(adata, sortby)
+    column = color_column(adata, sortby, "sortby")
     if column.dtype.kind not in "fiu":
         msg = f"obs[{sortby!r}] has the type {column.dtype}; name a column of numbers as sortby=."
         raise ValueError(msg)

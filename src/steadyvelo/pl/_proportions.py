@@ -72,7 +72,7 @@ def proportions(
     if groupby is None:
         names, codes = ["all cells"], np.zeros(adata.n_obs, dtype=np.intp)
     else:
-        column = color_column(adata, groupby).astype("category")
+        column = color_column(adata, groupby, "groupby").astype("category")
         names = [str(name) for name in column.cat.categories]
         codes = column.cat.codes.to_numpy(dtype=np.intp)
     known = codes >= 0

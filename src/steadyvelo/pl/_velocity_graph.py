@@ -41,7 +41,7 @@ def velocity_graph(
     ax: Axes | None = None,
     components: tuple[int, int] = (0, 1),
     threshold: float = 0.0,
-    rng: int = 0,
+    rng: int | np.random.Generator | None = 0,
     palette: Mapping[str, Any] | None = None,
     size: float | None = None,
     alpha: float = 0.3,
@@ -120,7 +120,9 @@ def velocity_graph(
     return finished(ax, show=show)
 
 
-def _places(adata: AnnData, cells: str | Sequence[str] | None, rng: int) -> NDArray[np.intp]:
+def _places(
+    adata: AnnData, cells: str | Sequence[str] | None, rng: int | np.random.Generator | None
+) -> NDArray[np.intp]:
     """Return the indices of the chosen cells."""
     if cells is None:
         generator = np.random.default_rng(rng)

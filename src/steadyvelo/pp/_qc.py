@@ -9,7 +9,14 @@ import pandas as pd
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_counts, check_key, is_integer, writable
+from steadyvelo._adata._checks import (
+    check_adata,
+    check_column,
+    check_counts,
+    check_key,
+    is_integer,
+    writable,
+)
 from steadyvelo._adata._provenance import stamp
 from steadyvelo._arguments import public
 from steadyvelo._log import done
@@ -85,7 +92,9 @@ def qc(
     layers = [_canonical(check_counts(adata, name)) for name in (spliced, unspliced)]
     groups = None
     if groupby is not None:
-        column = check_key(adata, "obs", groupby, "give a column of clusters or samples.")
+        column = check_column(
+            adata, "obs", "groupby", groupby, "give a column of clusters or samples."
+        )
         groups = column.astype(str).astype("category")
     summed = {}
     for kind, name, layer, size in (

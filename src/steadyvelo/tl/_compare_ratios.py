@@ -159,7 +159,7 @@ def compare_ratios(
             "condition; rerun tl.velocity with weights='extremes' or another rule."
         )
         raise ValueError(msg)
-    masks = group_masks(adata, condition_key, conditions)
+    masks = group_masks(adata, condition_key, conditions, what="conditions")
     every = {"": fit.inputs.cells}
     within = every if groupby is None else group_masks(adata, groupby, groups, least=1)
     genes, samples = fit.fitted_genes, sample_codes(adata, sample_key)

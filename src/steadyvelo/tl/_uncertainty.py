@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from steadyvelo._adata._checks import check_key
+from steadyvelo._adata._checks import check_column
 from steadyvelo._adata._draws import Names, hash_names
 from steadyvelo._adata._groups import sample_codes
 from steadyvelo._adata._neighbor_graph import external, neighbor_params
@@ -210,9 +210,8 @@ def _gene_halves(inputs: Inputs, choice: ErrorChoice, purpose: str) -> NDArray[n
     fold = Names(inputs.gene_hashes, choice.rng).halves(purpose)
     if choice.gene_clusters is None:
         return fold
-    column = check_key(
-        inputs.adata, "var", choice.gene_clusters, "name a column with clusters of genes."
-    )
+    remedy = "name a column with clusters of genes."
+    column = check_column(inputs.adata, "var", "gene_clusters", choice.gene_clusters, remedy)
     # a gene without a cluster counts as a cluster of one gene
     codes, names = pd.factorize(column)
     if len(names) + int((codes < 0).sum()) < 2:

@@ -56,6 +56,8 @@ def reach(
         done = 0
         for _ in range(n_steps):
             end = n_found
+            if done == end:  # nothing new was reached
+                break
             for f in range(done, end):
                 row = found[f]
                 for k in range(indptr[row], indptr[row + 1]):
