@@ -170,6 +170,17 @@ def test_a_seed_may_be_drawn_by_the_system(run):
         assert done.exit_code == 0, done.output
         seeds.append(sv.io.read_h5ad(target).uns["neighbors"]["params"]["random_state"])
     assert seeds[0] != seeds[1]
-    done, _ = run("--rng", "some")
+
+
+@pytest.mark.parametrize("command", ["run", "demo", "report", "plot"])
+def test_a_seed_is_a_number_or_none(command):
+    done = CliRunner().invoke(app, [command, "--rng", "some"])
     assert done.exit_code == 2
-    assert "'some' is neither a whole number nor none" in done.output
+    text = " ".join(done.stderr.replace("│", " ").split())
+    assert "'some' is neither a whole number nor none" in text
+    # only the rest of the command is wrong then: its files are missing
+    rest = ["--n-cells", "few"] if command == "demo" else []
+    for seed in ("none", "7"):
+        done = CliRunner().invoke(app, [command, "--rng", seed, *rest])
+        assert done.exit_code == 2
+        assert "--rng" not in done.stderr

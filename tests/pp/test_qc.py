@@ -363,5 +363,5 @@ def test_counts_are_left_alone(counts):
     before = counts.layers["spliced"].copy()
     sv.pp.qc(counts)
     assert abs(counts.layers["spliced"] - before).nnz == 0
-    with pytest.raises(KeyError, match="no 'kit'"):
+    with pytest.raises(KeyError, match="groupby='kit' is not a column"):
         sv.pp.qc(counts, groupby="kit")

@@ -74,7 +74,10 @@ VelocityKey = Annotated[str, typer.Option("--velocity-key", help="Prefix of the 
 Rng = Annotated[
     int | None,
     typer.Option(
-        "--rng", parser=seed, metavar="INTEGER", help="Seed of all random numbers; none draws one."
+        "--rng",
+        parser=seed,
+        metavar="<int>|none",
+        help="Seed of all random numbers; none draws one.",
     ),
 ]
 MaxMemory = Annotated[

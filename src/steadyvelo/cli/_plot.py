@@ -98,7 +98,7 @@ def plot(
         int | None,
         typer.Option(
             parser=seed,
-            metavar="INTEGER",
+            metavar="<int>|none",
             help="Seed, for control and graph; none draws one.",
             rich_help_panel=_ARROWS,
             show_default=False,

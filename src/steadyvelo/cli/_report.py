@@ -36,7 +36,7 @@ def report(
         int | None,
         typer.Option(
             parser=seed,
-            metavar="INTEGER",
+            metavar="<int>|none",
             help="Seed of the sign-flipped control, if RESULT has no control; none draws one.",
         ),
     ] = 0,
