@@ -258,7 +258,7 @@ def test_what_cannot_be_judged_is_refused(moving):
     with pytest.raises(KeyError, match="nothing"):
         sv.tl.reliability(moving, "nothing", basis="plane")
     with pytest.raises(KeyError, match="umap"):
-        sv.tl.reliability(moving, "clusters")
+        sv.tl.reliability(moving, "clusters", basis="umap")
     sv.tl.velocity(moving, uncertainty="sandwich", dense=False)
     with pytest.raises(ValueError, match="crossfit"):
         sv.tl.reliability(moving, "clusters", basis="plane")

@@ -112,20 +112,17 @@ def _checked(
         _refuse_unknown(function.__name__, parameters, kwargs)
         try:
             bound = signature.bind(*args, **kwargs)
-        except TypeError as error:
-            msg = f"{function.__name__}(): {error}"
-            raise TypeError(msg) from None
+        except TypeError:
+            # Python's own message has the name of the function
+            function(*args, **kwargs)
+            raise
         values = bound.arguments
-        try:
-            for name, value in values.items():
-                if not any(value is each for each in allowed[name]):
-                    values[name] = checks[name](name, value)
-            if "rng" in checks:
-                seed = values.get("rng", parameters["rng"].default)
-                values["rng"] = checks["rng"]("rng", seed)
-        except (TypeError, ValueError) as error:
-            # the error is in the call, so the traceback of the checks is left out
-            raise error.with_traceback(None) from None
+        for name, value in values.items():
+            if not any(value is each for each in allowed[name]):
+                values[name] = checks[name](name, value)
+        if "rng" in checks:
+            seed = values.get("rng", parameters["rng"].default)
+            values["rng"] = checks["rng"]("rng", seed)
         for name in _OF_SETTINGS:
             if name in checks and values.get(name) is None:
                 values[name] = _of_settings(name)
@@ -133,7 +130,11 @@ def _checked(
 
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> Result:
-        bound = bound_arguments(*args, **kwargs)
+        try:
+            bound = bound_arguments(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            # the error is in the call, so the traceback of the checks is left out
+            raise error.with_traceback(None) from None
         with nested(), context():
             return function(*bound.args, **bound.kwargs)
 

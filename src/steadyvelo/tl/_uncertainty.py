@@ -116,7 +116,8 @@ def check_errors(adata: AnnData, choice: ErrorChoice) -> None:
         raise ValueError(msg)
     sample_codes(adata, choice.sample_key)
     if choice.gene_clusters is not None:
-        check_key(adata, "var", choice.gene_clusters, "name a column with clusters of genes.")
+        remedy = "name a column with clusters of genes."
+        check_column(adata, "var", "gene_clusters", choice.gene_clusters, remedy)
 
 
 def check_crossfit(fit: Fit) -> None:
@@ -210,8 +211,7 @@ def _gene_halves(inputs: Inputs, choice: ErrorChoice, purpose: str) -> NDArray[n
     fold = Names(inputs.gene_hashes, choice.rng).halves(purpose)
     if choice.gene_clusters is None:
         return fold
-    remedy = "name a column with clusters of genes."
-    column = check_column(inputs.adata, "var", "gene_clusters", choice.gene_clusters, remedy)
+    column = inputs.adata.var[choice.gene_clusters]
     # a gene without a cluster counts as a cluster of one gene
     codes, names = pd.factorize(column)
     if len(names) + int((codes < 0).sum()) < 2:
