@@ -81,13 +81,15 @@ def _one_region_each(vectors: NDArray[np.complex128]) -> Float64Array:
     at a cell where all others are 0; these cells are those that the space describes best.
     """
     n_vectors = vectors.shape[1]
+    real: Float64Array = vectors.real
     if n_vectors == 1:
-        return vectors.real
-    both = np.hstack([vectors.real, vectors.imag])
+        return real
+    both = np.hstack([real, vectors.imag])
     space = np.linalg.svd(both, full_matrices=False)[0][:, :n_vectors]
     cells = qr(space.T, mode="economic", pivoting=True)[2][:n_vectors]
     basis: Float64Array = np.linalg.solve(space[cells].T, space.T).T
-    return basis / np.linalg.norm(basis, axis=0)
+    basis /= np.linalg.norm(basis, axis=0)
+    return basis
 
 
 def share_of_largest(values: Float64Array, percentile: float = 98.0) -> Float64Array:
