@@ -73,7 +73,7 @@ REFUSED = [
     ("scale", 0, ValueError, "scale must be positive and finite; it is 0"),
     ("scale", float("inf"), ValueError, "scale must be positive and finite"),
     ("alpha", 1.5, ValueError, "alpha must be from 0 to 1; it is 1.5"),
-    ("min_r2", NAN, ValueError, "min_r2 must be finite; it is nan"),
+    ("min_r2", NAN, ValueError, "min_r2 must be a number, or -inf for no threshold; it is nan"),
     ("min_gamma", np.ones(2), TypeError, "min_gamma must be a number; it is an array"),
     ("genes", 3, TypeError, "genes must be names of genes: one string or a list of strings"),
     (

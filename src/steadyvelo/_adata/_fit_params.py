@@ -15,7 +15,7 @@ from steadyvelo import _keys
 from steadyvelo._choices import CrossFit, Sandwich
 from steadyvelo._version import __version__
 
-from ._checks import listed, one_of
+from ._checks import listed
 from ._provenance import SCHEMA, check_schema
 
 if TYPE_CHECKING:
@@ -156,14 +156,6 @@ class FitOptions(_Record):
     errors: ErrorChoice = field(default_factory=ErrorChoice)
     groups: tuple[str, ...] | None = None
     groupby: str | None = None
-
-    def check(self) -> None:
-        """Refuse values that cannot be used."""
-        for name, threshold in (("min_r2", self.min_r2), ("min_gamma", self.min_gamma)):
-            if np.isnan(threshold):
-                msg = f"{name} is NaN; give a number (-inf for no threshold)."
-                raise ValueError(msg)
-        one_of("r2", self.r2, ("fit", "all_cells"))
 
     @property
     def smoothed(self) -> dict[str, Any]:

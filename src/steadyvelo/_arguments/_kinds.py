@@ -33,6 +33,7 @@ __all__ = [
     "pairs",
     "seed",
     "share",
+    "threshold",
     "whole_number",
     "whole_pair",
 ]
@@ -119,6 +120,15 @@ def number(*, least: float = -math.inf, above: float = -math.inf, most: float = 
         return found
 
     return check
+
+
+def threshold(argument: str, value: Any) -> float:
+    """Take a number, or an infinity for a threshold that all or none exceed."""
+    found = _real(argument, value)
+    if math.isnan(found):
+        msg = f"{argument} must be a number, or -inf for no threshold; it is {value}."
+        raise ValueError(msg)
+    return found
 
 
 def share(argument: str, value: Any) -> float:

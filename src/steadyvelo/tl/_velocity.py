@@ -84,7 +84,7 @@ def velocity(
         Clusters (values of ``obs[groupby]``) to whose cells the fit is restricted; None means all
         cells.
     min_r2, min_gamma
-        R² and γ of velocity genes are larger than these values.
+        R² and γ of velocity genes are larger than these values; -inf sets no threshold.
     r2
         R² of the fit (``"fit"``) or of an unweighted fit to all cells (``"all_cells"``). Both are
         computed over all cells and not adjusted for degrees of freedom.
@@ -208,7 +208,6 @@ def velocity(
         groups=None if groups is None else tuple(np.atleast_1d(np.asarray(groups, dtype=object))),
         groupby=None if groups is None else groupby,
     )
-    options.check()
     check_errors(adata, options.errors)
     if groupby is not None and groups is None:
         msg = (
