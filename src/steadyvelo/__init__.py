@@ -16,7 +16,8 @@ from ._warnings import SteadyveloWarning
 if TYPE_CHECKING:
     from . import datasets, engine, get, interop, io, metrics, model, pl, pp, report, tl
     from ._choices import CrossFit, Extremes, Neighbors, Sandwich, SizeFactors
-    from ._run._run import plan, run
+    from ._run._planned import plan
+    from ._run._run import run
 
 __all__ = [
     "CrossFit",
@@ -49,7 +50,7 @@ _LAZY = {
     "Neighbors": "._choices",
     "Sandwich": "._choices",
     "SizeFactors": "._choices",
-    "plan": "._run._run",
+    "plan": "._run._planned",
     "run": "._run._run",
 }
 _SUBPACKAGES = set(__all__) - {"SteadyveloWarning", "__version__", "settings", *_LAZY}

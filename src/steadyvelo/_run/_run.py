@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys, pp, tl
-from steadyvelo._adata._checks import check_key, listed, warn
-from steadyvelo._adata._embeddings import AUTO, find_basis
 from steadyvelo._adata._fit_params import ErrorChoice
-from steadyvelo._adata._groups import check_clusters, cluster_column
-from steadyvelo._adata._light_copy import light_copy
 from steadyvelo._adata._neighbor_graph import has_neighbors, neighbor_graph
 from steadyvelo._adata._provenance import stamp
 from steadyvelo._arguments import public
 from steadyvelo._choices import Neighbors
-from steadyvelo._log import nested, remark, say
-from steadyvelo.pp._qc import check_lines
+from steadyvelo._log import remark, say
 from steadyvelo.tl._uncertainty import check_errors
 
 from ._chosen_genes import GeneChoice
+from ._found import check_neighbors, checked_counts, found_clusters, found_embedding
 from ._plan import Plan
 from ._steps import Steps, shown_steps
-from ._summary import refuse_stop, reliability_lines, summary_lines
+from ._summary import reliability_lines, summary_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +32,7 @@ if TYPE_CHECKING:
     from steadyvelo._choices import Extremes, SizeFactors, Uncertainty
     from steadyvelo.engine._progress import ShowProgress
 
-__all__ = ["plan", "run"]
+__all__ = ["run"]
 
 # usual share of each step in the time of a run, in per cent
 _SHARES = {
@@ -159,7 +155,7 @@ def run(
     # wrong arguments raise an error before anything is computed
     errors = ErrorChoice.asked(uncertainty, sample_key, rng)
     check_errors(adata, errors)
-    _check_neighbors(adata, neighbors)
+    check_neighbors(adata, neighbors)
     groupby = found_clusters(adata, groupby, errors)
     basis = found_embedding(adata, basis)
     checks = checked_counts(adata, choice, groupby, force=force)
@@ -208,132 +204,6 @@ def run(
     for line in (*reliability_lines(result, basis), *summary_lines(result)):
         say(line)
     return result
-
-
-def plan(adata: AnnData, **arguments: Any) -> Plan:
-    """Return the blocks of genes and the memory that :func:`run` needs with the same arguments.
-
-    Nothing is fitted or written. Arguments that :func:`run` refuses are refused here, too.
-
-    Parameters
-    ----------
-    adata
-        Cells × genes with spliced and unspliced counts.
-    **arguments
-        Arguments of :func:`run`.
-
-    Returns
-    -------
-    The plan; ``str(plan)`` is a line for people.
-
-    Raises
-    ------
-    KeyError, ValueError, MemoryError
-        As in :func:`run`.
-
-    Examples
-    --------
-    >>> import steadyvelo as sv
-    >>> counts = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
-    >>> plan = sv.plan(counts, basis="pca", dense=False, n_threads=1)
-    >>> plan.n_cells, plan.n_layers
-    (300, 0)
-    """
-    bound = run.bound_arguments(adata, **arguments)  # type: ignore[attr-defined]
-    bound.apply_defaults()
-    asked = bound.arguments
-    choice = GeneChoice(**{f.name: asked[f.name] for f in fields(GeneChoice)})
-    choice.check(adata)
-    errors = ErrorChoice.asked(asked["uncertainty"], asked["sample_key"], asked["rng"])
-    check_errors(adata, errors)
-    _check_neighbors(adata, asked["neighbors"])
-    found_clusters(adata, asked["groupby"], errors)
-    found_embedding(adata, asked["basis"])
-    # steps of a plan are details
-    with nested(2):
-        marked = choice.marked(adata, Steps({"genes": 1}, None))
-    shape = adata.n_obs, int(_keys.GENES_USED.values(marked).sum())
-    return Plan.make(shape, **{name: asked[name] for name in ("dense", "max_memory", "n_threads")})
-
-
-def found_clusters(adata: AnnData, groupby: str | None, errors: ErrorChoice) -> str | None:
-    """Return the column of clusters that get verdicts, and report which it is or why not."""
-    asked = groupby != AUTO or AUTO in adata.obs
-    if errors.method != "crossfit":
-        if asked and groupby is not None:
-            check_clusters(adata, groupby)
-            warn(
-                f"groupby={groupby!r} has no effect: verdicts on clusters need "
-                "uncertainty='crossfit' (or sv.CrossFit)."
-            )
-        else:
-            remark("verdicts: none, because they need uncertainty='crossfit'")
-        return None
-    if asked:
-        if groupby is not None:
-            check_clusters(adata, groupby)
-        return groupby
-    groupby = cluster_column(adata)
-    if groupby is None:
-        usual = listed(_keys.CLUSTER_COLUMNS)
-        say(f"clusters: none found (obs has none of {usual}); name a column with groupby=")
-    else:
-        n = adata.obs[groupby].nunique()
-        say(
-            f"clusters: obs[{groupby!r}], {n} clusters; name another column with groupby= "
-            "(--groupby)"
-        )
-    return groupby
-
-
-def found_embedding(adata: AnnData, basis: str) -> str:
-    """Return the embedding for the arrows, and report which was found."""
-    basis = basis.removeprefix("X_")
-    if basis == AUTO and not _keys.EMBEDDING.is_in(adata, basis=basis):
-        found = find_basis(adata)
-        basis = found or "umap"
-        if found is None:
-            say("embedding: none found in obsm; a UMAP will be computed")
-        else:
-            key = _keys.EMBEDDING.of(basis=basis)
-            say(f"embedding: obsm[{key!r}]; name another with basis= (--basis)")
-    if basis not in {"umap", "pca"} and not _keys.EMBEDDING.is_in(adata, basis=basis):
-        there = [key.removeprefix("X_") for key in adata.obsm]
-        msg = (
-            f"basis={basis!r} is not in adata.obsm, which has {listed(there)}; only 'umap' is "
-            "computed if it is missing."
-        )
-        raise KeyError(msg)
-    return basis
-
-
-def _check_neighbors(adata: AnnData, neighbors: str | Neighbors | None) -> None:
-    """Raise an error if the named graph or representation is missing."""
-    if isinstance(neighbors, str):
-        neighbor_graph(adata, _keys.CONNECTIVITIES, neighbors)
-    elif neighbors is not None and neighbors.use_rep is not None:
-        check_key(adata, "obsm", neighbors.use_rep, "name one of these as use_rep=.")
-
-
-def checked_counts(
-    adata: AnnData, choice: GeneChoice, groupby: str | None, *, force: bool
-) -> dict[_keys.Field, pd.DataFrame]:
-    """Return the tables of the quality checks, report them, and raise an error for a "stop"."""
-    kept = [*choice.layers.values(), _keys.AMBIGUOUS.of()]
-    copy = light_copy(adata, layers=kept, obsm=[], varm=[], obsp=[], uns=[])
-    sizes = choice.sizes
-    columns = {"spliced_size": sizes.spliced_size, "unspliced_size": sizes.unspliced_size}
-    pp.qc(copy, groupby=groupby, **columns, **choice.layers)
-    tables = {
-        field: field.read(copy) for field in (_keys.QC_PARAMS, _keys.QC, _keys.QC_PROPORTIONS)
-    }
-    table = tables[_keys.QC]
-    # the step of size factors itself warns about library sizes
-    for line in check_lines(table[(table["verdict"] != "ok") & (table.index != "library sizes")]):
-        remark(line)
-    if not force:
-        refuse_stop(table, remedy="; to run nevertheless, use force=True (--force)")
-    return tables
 
 
 def _find_neighbors(

@@ -12,7 +12,8 @@ import pandas as pd
 from steadyvelo import _keys
 from steadyvelo._adata._groups import check_clusters, cluster_column
 from steadyvelo._log import remark
-from steadyvelo._run._run import plan, run
+from steadyvelo._run._planned import plan
+from steadyvelo._run._run import run
 from steadyvelo.io import write_h5ad
 from steadyvelo.io._files import replacing
 

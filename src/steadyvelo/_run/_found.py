@@ -1,0 +1,107 @@
+"""What a run finds in the data, and refuses of it, before anything is computed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from steadyvelo import _keys, pp
+from steadyvelo._adata._checks import check_key, listed, warn
+from steadyvelo._adata._embeddings import AUTO, find_basis
+from steadyvelo._adata._groups import check_clusters, cluster_column
+from steadyvelo._adata._light_copy import light_copy
+from steadyvelo._adata._neighbor_graph import neighbor_graph
+from steadyvelo._log import remark, say
+from steadyvelo.pp._qc import check_lines
+
+from ._summary import refuse_stop
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+    from steadyvelo._adata._fit_params import ErrorChoice
+    from steadyvelo._choices import Neighbors
+
+    from ._chosen_genes import GeneChoice
+
+__all__ = ["check_neighbors", "checked_counts", "found_clusters", "found_embedding"]
+
+
+def found_clusters(adata: AnnData, groupby: str | None, errors: ErrorChoice) -> str | None:
+    """Return the column of clusters that get verdicts, and report which it is or why not."""
+    asked = groupby != AUTO or AUTO in adata.obs
+    if errors.method != "crossfit":
+        if asked and groupby is not None:
+            check_clusters(adata, groupby)
+            warn(
+                f"groupby={groupby!r} has no effect: verdicts on clusters need "
+                "uncertainty='crossfit' (or sv.CrossFit)."
+            )
+        else:
+            remark("verdicts: none, because they need uncertainty='crossfit'")
+        return None
+    if asked:
+        if groupby is not None:
+            check_clusters(adata, groupby)
+        return groupby
+    groupby = cluster_column(adata)
+    if groupby is None:
+        usual = listed(_keys.CLUSTER_COLUMNS)
+        say(f"clusters: none found (obs has none of {usual}); name a column with groupby=")
+    else:
+        n = adata.obs[groupby].nunique()
+        say(
+            f"clusters: obs[{groupby!r}], {n} clusters; name another column with groupby= "
+            "(--groupby)"
+        )
+    return groupby
+
+
+def found_embedding(adata: AnnData, basis: str) -> str:
+    """Return the embedding for the arrows, and report which was found."""
+    basis = basis.removeprefix("X_")
+    if basis == AUTO and not _keys.EMBEDDING.is_in(adata, basis=basis):
+        found = find_basis(adata)
+        basis = found or "umap"
+        if found is None:
+            say("embedding: none found in obsm; a UMAP will be computed")
+        else:
+            key = _keys.EMBEDDING.of(basis=basis)
+            say(f"embedding: obsm[{key!r}]; name another with basis= (--basis)")
+    if basis not in {"umap", "pca"} and not _keys.EMBEDDING.is_in(adata, basis=basis):
+        there = [key.removeprefix("X_") for key in adata.obsm]
+        msg = (
+            f"basis={basis!r} is not in adata.obsm, which has {listed(there)}; only 'umap' is "
+            "computed if it is missing."
+        )
+        raise KeyError(msg)
+    return basis
+
+
+def check_neighbors(adata: AnnData, neighbors: str | Neighbors | None) -> None:
+    """Raise an error if the named graph or representation is missing."""
+    if isinstance(neighbors, str):
+        neighbor_graph(adata, _keys.CONNECTIVITIES, neighbors)
+    elif neighbors is not None and neighbors.use_rep is not None:
+        check_key(adata, "obsm", neighbors.use_rep, "name one of these as use_rep=.")
+
+
+def checked_counts(
+    adata: AnnData, choice: GeneChoice, groupby: str | None, *, force: bool
+) -> dict[_keys.Field, pd.DataFrame]:
+    """Return the tables of the quality checks, report them, and raise an error for a "stop"."""
+    kept = [*choice.layers.values(), _keys.AMBIGUOUS.of()]
+    copy = light_copy(adata, layers=kept, obsm=[], varm=[], obsp=[], uns=[])
+    sizes = choice.sizes
+    columns = {"spliced_size": sizes.spliced_size, "unspliced_size": sizes.unspliced_size}
+    pp.qc(copy, groupby=groupby, **columns, **choice.layers)
+    tables = {
+        field: field.read(copy) for field in (_keys.QC_PARAMS, _keys.QC, _keys.QC_PROPORTIONS)
+    }
+    table = tables[_keys.QC]
+    # the step of size factors itself warns about library sizes
+    for line in check_lines(table[(table["verdict"] != "ok") & (table.index != "library sizes")]):
+        remark(line)
+    if not force:
+        refuse_stop(table, remedy="; to run nevertheless, use force=True (--force)")
+    return tables

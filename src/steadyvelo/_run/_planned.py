@@ -1,0 +1,68 @@
+"""The plan of a run, without the run."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from steadyvelo import _keys
+from steadyvelo._adata._fit_params import ErrorChoice
+from steadyvelo._log import nested
+from steadyvelo.tl._uncertainty import check_errors
+
+from ._chosen_genes import GeneChoice
+from ._found import check_neighbors, found_clusters, found_embedding
+from ._plan import Plan
+from ._run import run
+from ._steps import Steps
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["plan"]
+
+
+def plan(adata: AnnData, **arguments: Any) -> Plan:
+    """Return the blocks of genes and the memory that :func:`run` needs with the same arguments.
+
+    Nothing is fitted or written. Arguments that :func:`run` refuses are refused here, too.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes with spliced and unspliced counts.
+    **arguments
+        Arguments of :func:`run`.
+
+    Returns
+    -------
+    The plan; ``str(plan)`` is a line for people.
+
+    Raises
+    ------
+    KeyError, ValueError, MemoryError
+        As in :func:`run`.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> counts = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> plan = sv.plan(counts, basis="pca", dense=False, n_threads=1)
+    >>> plan.n_cells, plan.n_layers
+    (300, 0)
+    """
+    bound = run.bound_arguments(adata, **arguments)  # type: ignore[attr-defined]
+    bound.apply_defaults()
+    asked = bound.arguments
+    choice = GeneChoice(**{f.name: asked[f.name] for f in fields(GeneChoice)})
+    choice.check(adata)
+    errors = ErrorChoice.asked(asked["uncertainty"], asked["sample_key"], asked["rng"])
+    check_errors(adata, errors)
+    check_neighbors(adata, asked["neighbors"])
+    found_clusters(adata, asked["groupby"], errors)
+    found_embedding(adata, asked["basis"])
+    # steps of a plan are details
+    with nested(2):
+        marked = choice.marked(adata, Steps({"genes": 1}, None))
+    shape = adata.n_obs, int(_keys.GENES_USED.values(marked).sum())
+    return Plan.make(shape, **{name: asked[name] for name in ("dense", "max_memory", "n_threads")})
