@@ -134,7 +134,7 @@ def held(adata):
     return {slot: sorted(map(str, getattr(adata, slot))) for slot in slots}
 
 
-@pytest.mark.parametrize(("function", "name", "value"), cases())
+@pytest.mark.parametrize(("function", "name", "value"), list(cases()))
 def test_a_wrong_argument_is_refused_by_name_before_anything_is_written(
     needed, function, name, value
 ):

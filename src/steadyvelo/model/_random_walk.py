@@ -55,8 +55,7 @@ def lasting_distributions(
 
     Examples
     --------
-    >>> from scipy.linalg import qr
-    from scipy.sparse.linalg import aslinearoperator
+    >>> from scipy.sparse.linalg import aslinearoperator
     >>> walk = np.eye(5, k=1) * 0.9 + np.diag([0.1, 0.1, 0.1, 0.1, 1.0])
     >>> start = np.random.default_rng(0).random(5)
     >>> vectors, values = lasting_distributions(aslinearoperator(walk.T), start)
@@ -158,8 +157,7 @@ class DiffusionMap:
 
         Examples
         --------
-        >>> from scipy.linalg import qr
-        from scipy.sparse.linalg import aslinearoperator
+        >>> from scipy.sparse.linalg import aslinearoperator
         >>> chain = aslinearoperator(np.eye(9) + np.eye(9, k=1) + np.eye(9, k=-1))
         >>> one_part, start = np.zeros(9, dtype=np.int32), np.random.default_rng(0).random(9)
         >>> distance = DiffusionMap.of(chain, one_part, start, n_components=4).distances(0)
