@@ -27,7 +27,6 @@ __all__ = [
     "check_sparse",
     "is_integer",
     "listed",
-    "one_of",
     "warn",
     "writable",
 ]
@@ -54,13 +53,6 @@ def listed(names: Iterable[object], limit: int = 8) -> str:
     if not texts:
         return "none"
     return ", ".join(texts[:limit]) + (f" and {len(texts) - limit} more" if texts[limit:] else "")
-
-
-def one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
-    """Refuse a value that is not one of the choices."""
-    if not any(value is choice or value == choice for choice in choices):
-        msg = f"{name} must be one of {', '.join(map(repr, choices))}; it is {value!r}."
-        raise ValueError(msg)
 
 
 def check_adata(adata: AnnData) -> None:

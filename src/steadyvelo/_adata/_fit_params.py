@@ -111,19 +111,12 @@ class ErrorChoice(_Record):
     @classmethod
     def asked(cls, uncertainty: Any, sample_key: str | None = None, rng: int = 0) -> ErrorChoice:
         """Return the choice that a user makes by name, or by an object such as CrossFit."""
-        if isinstance(uncertainty, str) and uncertainty in _METHODS:
+        if isinstance(uncertainty, str):
             uncertainty = _METHODS[uncertainty]()
         if uncertainty is None:
             return cls(sample_key=sample_key, rng=rng)
-        for method, kind in _METHODS.items():
-            if isinstance(uncertainty, kind):
-                options = asdict(uncertainty)
-                return cls(method=method, sample_key=sample_key, rng=rng, **options)
-        msg = (
-            "uncertainty must be 'sandwich', 'crossfit', sv.Sandwich(...), sv.CrossFit(...) or "
-            f"None; it is {uncertainty!r}."
-        )
-        raise ValueError(msg)
+        method = next(name for name, kind in _METHODS.items() if isinstance(uncertainty, kind))
+        return cls(method=method, sample_key=sample_key, rng=rng, **asdict(uncertainty))
 
     def encode(self) -> dict[str, Any]:
         """Return the entries: none without a method, and those of folds only for cross-fitting."""

@@ -41,6 +41,14 @@ def _progress(argument: str, value: Any) -> Any:
     return value if callable(value) else _FLAG_OR_FUNCTION(argument, value)
 
 
+def _weight_rule(argument: str, value: Any) -> Any:
+    """Take the name of a rule for the weights of cells."""
+    from steadyvelo.model import WEIGHT_RULES  # noqa: PLC0415 (loads numba)
+
+    named = name("the name of a rule")(argument, value)
+    return choice(*WEIGHT_RULES)(argument, named)
+
+
 _FLAG_OR_FUNCTION = any_of("True, False, or a function of the share of the work done", flag)
 _COLUMN = "the name of a column of obs"
 _LAYER = name("the name of a layer")
@@ -183,7 +191,7 @@ _CHOICES: dict[str, Check] = {
     # the name of a rule, a rule with options, or numbers per cell or per cell and gene
     "weights": any_of(
         "'extremes', 'all', Extremes(...), or an array of numbers per cell, or per cell and gene",
-        name("the name of a rule"),
+        _weight_rule,
         instance("Extremes(...)", "Extremes"),
         instance("an array", "ndarray", "sparray", "spmatrix", "Series", "list", "tuple"),
     ),

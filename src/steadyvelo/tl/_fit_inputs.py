@@ -9,9 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import one_of
 from steadyvelo._adata._moments import MOMENTS, check_record
-from steadyvelo.model import WEIGHT_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +41,6 @@ def genes_left_out(adata: AnnData) -> NDArray[np.object_]:
 def checked_weights(adata: AnnData, weights: Any) -> Any:
     """Return the name of a rule, or a copy of the weights in the order of `adata`."""
     if isinstance(weights, str):
-        one_of("weights", weights, WEIGHT_RULES)
         return weights
     if isinstance(weights, (pd.Series, pd.DataFrame)):
         weights = weights.reindex(adata.obs_names)
