@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from steadyvelo.engine import (
     CellOrder,
     CountsSource,
-    CrossFit,
+    CrossFitErrors,
     FitRule,
     Lines,
     Repeat,
@@ -70,7 +70,7 @@ def problem(rng=0, order=None, *, offset=False):
         repeats.append(Repeat(gene_fold, halves(generator, graphs), graphs))
     every = np.ones(N_CELLS, dtype=bool)
     rule = FitRule("all", (None, 0.8), offset, every, every, "fit")
-    errors = CrossFit(scales, 0.95, None, repeats)
+    errors = CrossFitErrors(scales, 0.95, None, repeats)
     lines = Lines(
         generator.uniform(0.4, 0.6, N_GENES),
         generator.uniform(0.5, 1.5, N_GENES) if offset else np.zeros(N_GENES),
@@ -290,7 +290,7 @@ def test_a_cell_that_nobody_is_next_to_has_no_arrow():
                 SmoothingOperator(indptr, np.delete(graph.indices, np.s_[7 * K : 8 * K]))
             )
         graphs.append(Repeat(repeat.gene_fold, repeat.cell_fold, tuple(without)))
-    found = directions(source, CrossFit(errors.scales, 0.95, None, graphs), *rest)
+    found = directions(source, CrossFitErrors(errors.scales, 0.95, None, graphs), *rest)
     assert np.isnan(found.arrows[7]).all()
     assert found.n_contributions[7] == 0
     assert np.isfinite(np.delete(found.arrows, 7, axis=0)).all()

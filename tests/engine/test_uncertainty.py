@@ -9,10 +9,10 @@ import scipy.sparse as sp
 from steadyvelo.engine import (
     CellOrder,
     CountsSource,
-    CrossFit,
+    CrossFitErrors,
     FitRule,
     Repeat,
-    Sandwich,
+    SandwichErrors,
     SmoothingOperator,
     Spreading,
     fit_ratios,
@@ -72,7 +72,7 @@ def test_the_sandwich_is_its_formula(order):
     gamma = (m * ms * mu).sum(0) / (m * ms * ms).sum(0)
     psi = (w.T @ (m * ms)) * (u - gamma * s)
     expected = np.sqrt((psi**2).sum(0)) / (m * ms * ms).sum(0)
-    errors = Sandwich(scales, 0.95, None, Spreading.transposing(source.smoothing))
+    errors = SandwichErrors(scales, 0.95, None, Spreading.transposing(source.smoothing))
     fit = fit_ratios(source, rule(), genes_per_block=10, uncertainty=errors, n_threads=2)
     np.testing.assert_allclose(fit.gamma, gamma, rtol=1e-5)
     np.testing.assert_allclose(fit.errors.gamma, gamma, rtol=1e-5)
@@ -91,7 +91,7 @@ def cross_fit(scales, generator, n_repeats=2):
         )
         for _ in range(n_repeats)
     ]
-    return CrossFit(scales, 0.95, None, repeats)
+    return CrossFitErrors(scales, 0.95, None, repeats)
 
 
 @pytest.mark.parametrize("weights", ["extremes", "all"])
@@ -158,7 +158,7 @@ def test_an_instrument_does_not_know_the_count_it_weighs():
 def test_a_line_without_negative_offset_is_one_of_the_two():
     source, _, scales, _, generator = problem(4)
     for errors in (
-        Sandwich(scales, 0.95, None, Spreading.transposing(source.smoothing)),
+        SandwichErrors(scales, 0.95, None, Spreading.transposing(source.smoothing)),
         cross_fit(scales, generator),
     ):
         every = {
@@ -201,7 +201,7 @@ def test_weights_of_a_fit_are_written_to_its_rows(weights):
 @pytest.mark.parametrize("offset", [False, True])
 def test_the_sandwich_finds_weights_again_that_are_not_given(offset):
     source, _, scales, _, _ = problem(7, shuffled())
-    errors = Sandwich(scales, 0.95, None, Spreading.transposing(source.smoothing))
+    errors = SandwichErrors(scales, 0.95, None, Spreading.transposing(source.smoothing))
     rules = [rule(offset=offset), rule(offset=offset, weights="maxmin_double")]
     block = source.block(slice(0, N_GENES))
     known = [np.empty(block.spliced.shape, dtype=chosen.weights_dtype) for chosen in rules]
@@ -227,7 +227,7 @@ def test_blocks_without_counts_are_refused():
         smoothing=source.smoothing,
     )
     for errors in (
-        Sandwich(scales, 0.95, None, Spreading.transposing(source.smoothing)),
+        SandwichErrors(scales, 0.95, None, Spreading.transposing(source.smoothing)),
         cross_fit(scales, generator),
     ):
         with pytest.raises(ValueError, match="keep_counts=True"):

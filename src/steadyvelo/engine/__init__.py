@@ -8,7 +8,7 @@ needed.
 
 from ._comparison import fit_groups
 from ._confidence import velocity_agreement
-from ._crossfit import CrossFit, Repeat
+from ._crossfit import CrossFitErrors, Repeat
 from ._direction import Directions, bytes_per_direction_value, find_directions
 from ._edges import connected_parts, recursive_neighbors
 from ._fit import FitResult, fit_ratios
@@ -24,7 +24,7 @@ from ._memory import (
 from ._moment_source import CountsSource, LayerSource, MomentBlock, MomentSource
 from ._order import CellOrder
 from ._products import row_products, symmetric_products, weighted_column_sums
-from ._sandwich import Sandwich
+from ._sandwich import SandwichErrors
 from ._scratch import Scratch
 from ._smoothing import SmoothingOperator
 from ._spreading import Spreading
@@ -43,7 +43,7 @@ __all__ = [
     "BYTES_PER_VALUE",
     "CellOrder",
     "CountsSource",
-    "CrossFit",
+    "CrossFitErrors",
     "Directions",
     "EdgeCorrelation",
     "FitResult",
@@ -54,7 +54,7 @@ __all__ = [
     "MomentBlock",
     "MomentSource",
     "Repeat",
-    "Sandwich",
+    "SandwichErrors",
     "Scratch",
     "SmoothingOperator",
     "Spreading",

@@ -34,6 +34,23 @@ def fit_groups(
     """Fit every gene in every group of cells, each group by its rule; all have one offset mode.
 
     `samples` are the numbers of the cells' samples, shape (cells,); None if cells are independent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> rng, order = np.random.default_rng(0), engine.CellOrder.identity(60)
+    >>> scales = np.ones((2, 60))
+    >>> near = np.abs(np.subtract.outer(np.arange(60), np.arange(60))) < 6
+    >>> graph = engine.SmoothingOperator.from_connectivities(near)
+    >>> s, u = (rng.poisson(np.linspace(0, mean, 60)[:, None], (60, 4)) for mean in (40, 20))
+    >>> source = engine.CountsSource(s, u, np.arange(4), order, *scales, graph, keep_counts=True)
+    >>> even = np.arange(60) % 2 == 0
+    >>> rules = [engine.FitRule("all", (None, 0.95), False, x, x, "fit") for x in (even, ~even)]
+    >>> errors = engine.SandwichErrors(scales, 0.95, None, engine.Spreading.transposing(graph))
+    >>> ratios = engine.fit_groups(source, rules, errors, genes_per_block=4)
+    >>> ratios.gamma.mean(axis=1).round(1)
+    array([0.5, 0.5])
     """
     if samples is not None:
         samples = samples[source.order.cell_of_row]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ._moment_source import MomentBlock
     from ._smoothing import SmoothingOperator
 
-__all__ = ["CrossFit", "Repeat"]
+__all__ = ["CrossFitErrors", "Repeat"]
 
 _GENES_PER_TASK = 16
 
@@ -51,6 +51,16 @@ class Repeat:
     graphs
         The smoothing operators W between cells for the genes of fold 0 and of fold 1. Each is made
         without these genes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> graph = engine.SmoothingOperator.from_connectivities(np.ones((4, 4)))
+    >>> fold = np.array([0, 1, 0, 1], dtype=np.int8)
+    >>> repeat = engine.Repeat(gene_fold=fold[:2], cell_fold=fold, graphs=(graph, graph))
+    >>> repeat.graphs[0].without(repeat.cell_fold == 1).indices[:2]
+    array([0, 2], dtype=int32)
     """
 
     gene_fold: NDArray[np.int8]
@@ -59,8 +69,27 @@ class Repeat:
 
 
 @dataclass(frozen=True, eq=False)
-class CrossFit(Uncertainty):
-    """Instruments that do not depend on the counts to which they apply, averaged over repeats."""
+class CrossFitErrors(Uncertainty):
+    """Instruments that do not depend on the counts to which they apply, averaged over repeats.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> rng, order = np.random.default_rng(0), engine.CellOrder.identity(60)
+    >>> every, scales = np.ones(60, dtype=bool), np.ones((2, 60))
+    >>> near = np.abs(np.subtract.outer(np.arange(60), np.arange(60))) < 6
+    >>> graph = engine.SmoothingOperator.from_connectivities(near)
+    >>> s, u = (rng.poisson(np.linspace(0, mean, 60)[:, None], (60, 4)) for mean in (40, 20))
+    >>> source = engine.CountsSource(s, u, np.arange(4), order, *scales, graph, keep_counts=True)
+    >>> rule = engine.FitRule("all", (None, 0.95), False, every, every, "fit")
+    >>> fold = np.arange(60, dtype=np.int8) % 2
+    >>> repeat = engine.Repeat(fold[:4], fold, (graph.without_self(), graph.without_self()))
+    >>> errors = engine.CrossFitErrors(scales, 0.95, None, [repeat])
+    >>> fit = engine.fit_ratios(source, rule, genes_per_block=4, uncertainty=errors)
+    >>> bool((abs(fit.gamma - 0.5) < 4 * fit.errors.se).all())
+    True
+    """
 
     repeats: list[Repeat]
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from steadyvelo.model._typing import Float32Array, Float64Array, IntArray, Pattern
 
-    from ._crossfit import CrossFit, Repeat
+    from ._crossfit import CrossFitErrors, Repeat
     from ._fit_rule import FitRule
     from ._moment_source import CountsSource, MomentBlock
     from ._order import CellOrder
@@ -69,6 +69,19 @@ class Directions:
     controls
         Returns an iterator over the arrows and covariances of each sign-flipped control. All
         controls at once would need many times the memory.
+
+    Examples
+    --------
+    :func:`find_directions` returns them. Here the Wald statistic of an arrow is computed.
+
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> rest = [np.zeros((0, 2))] * 5
+    >>> found = engine.Directions(
+    ...     np.array([[3.0, 4.0]]), np.eye(2)[None], np.ones(1), *rest, controls=lambda: iter([])
+    ... )
+    >>> float(found.arrows[0] @ np.linalg.inv(found.covariances[0]) @ found.arrows[0])
+    25.0
     """
 
     arrows: Float64Array
@@ -83,13 +96,20 @@ class Directions:
 
 
 def bytes_per_direction_value(n_dims: int) -> int:
-    """Return the bytes that a value of a block needs, with all arrays that are made of it."""
+    """Return the bytes that a value of a block needs, with all arrays that are made of it.
+
+    Examples
+    --------
+    >>> from steadyvelo import engine
+    >>> engine.bytes_per_direction_value(2)
+    100
+    """
     return 40 + 30 * n_dims
 
 
 def find_directions(
     source: CountsSource,
-    errors: CrossFit,
+    errors: CrossFitErrors,
     rule: FitRule,
     lines: Lines,
     embedding: Float64Array,
@@ -116,6 +136,31 @@ def find_directions(
         Number of each cell's group, shape (cells,); −1 for cells without a group.
     signs
         Random signs of the sign-flipped controls, shape (controls, cells).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> rng, order = np.random.default_rng(0), engine.CellOrder.identity(60)
+    >>> every, scales = np.ones(60, dtype=bool), np.ones((2, 60))
+    >>> place, phase = 2 * np.pi * np.arange(60)[:, None] / 60, rng.uniform(0, 2 * np.pi, 20)
+    >>> s, u = (rng.poisson(10 * np.exp(np.sin(place + lag + phase))) for lag in (0, 0.7))
+    >>> near = np.cos(place - place.T) > 0.8
+    >>> graph = engine.SmoothingOperator.from_connectivities(near)
+    >>> source = engine.CountsSource(s, u, np.arange(20), order, *scales, graph, keep_counts=True)
+    >>> fold = np.arange(60, dtype=np.int8) % 2
+    >>> repeat = engine.Repeat(fold[:20], fold, (graph.without_self(), graph.without_self()))
+    >>> errors = engine.CrossFitErrors(scales, 0.95, None, [repeat])
+    >>> rule = engine.FitRule("all", (None, 0.95), False, every, every, "fit")
+    >>> lines = engine.Lines(np.ones(20), np.zeros(20))
+    >>> circle = np.hstack([np.cos(place), np.sin(place)])
+    >>> groups, signs = np.zeros(60, dtype=int), np.ones((1, 60), dtype=np.int8)
+    >>> found = engine.find_directions(
+    ...     source, errors, rule, lines, circle, groups, signs=signs, genes_per_block=20
+    ... )
+    >>> ahead = np.hstack([-np.sin(place), np.cos(place)])
+    >>> bool(((found.arrows * ahead).sum(axis=1) > 0).mean() > 0.9)
+    True
     """
     rows = source.order.cell_of_row
 

@@ -50,6 +50,18 @@ class FitResult:
         Largest smoothed abundances.
     errors
         Errors of the ratios; NaN if none were requested.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> spliced, every = np.array([[1.0, 0.0], [3.0, 0.0]]), np.ones(2, dtype=bool)
+    >>> order = engine.CellOrder.identity(2)
+    >>> source = engine.LayerSource(spliced, spliced, np.arange(2), order)
+    >>> rule = engine.FitRule("all", (None, 0.95), False, every, every, "fit")
+    >>> fit = engine.fit_ratios(source, rule, genes_per_block=2)
+    >>> fit.gamma
+    array([ 1., nan])
     """
 
     gamma: Float64Array
@@ -104,6 +116,17 @@ def fit_ratios(
 
     Ratios have errors if `uncertainty` is given, which needs a source that keeps counts. `consume`
     is called with every block and its fits before the next block is made.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> spliced, every = np.array([[1.0, 2.0], [3.0, 5.0]]), np.ones(2, dtype=bool)
+    >>> order = engine.CellOrder.identity(2)
+    >>> source = engine.LayerSource(spliced, spliced * [0.5, 0.25], np.arange(2), order)
+    >>> rule = engine.FitRule("all", (None, 0.95), False, every, every, "fit")
+    >>> engine.fit_ratios(source, rule, genes_per_block=1).gamma
+    array([0.5 , 0.25])
     """
     results = []
     scratch = Scratch()

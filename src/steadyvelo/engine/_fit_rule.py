@@ -49,6 +49,16 @@ class FitRule:
     half
         Restricts the fit to cells at its upper end: those with more or those with less spliced
         abundance than their median. None means no restriction.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> every = np.ones(5, dtype=bool)
+    >>> rule = engine.FitRule("extremes", (None, 0.8), False, every, every, "fit")
+    >>> spliced = np.arange(5, dtype=np.float32)[None, :]
+    >>> rule.weigh(spliced, spliced, np.array([0]))
+    array([[False, False, False, False,  True]])
     """
 
     weights: str | Matrix

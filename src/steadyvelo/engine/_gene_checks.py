@@ -38,6 +38,22 @@ class GeneChecks:
         shares).
     spliced_overdispersion, unspliced_overdispersion
         φ of the counts, shape (genes,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> rng, order = np.random.default_rng(0), engine.CellOrder.identity(60)
+    >>> every, scales = np.ones(60, dtype=bool), np.ones((2, 60))
+    >>> near = np.abs(np.subtract.outer(np.arange(60), np.arange(60))) < 6
+    >>> graph = engine.SmoothingOperator.from_connectivities(near)
+    >>> s, u = (rng.poisson(np.linspace(0, mean, 60)[:, None], (60, 4)) for mean in (40, 20))
+    >>> source = engine.CountsSource(s, u, np.arange(4), order, *scales, graph, keep_counts=True)
+    >>> rule = engine.FitRule("all", (None, 0.95), False, every, every, "fit")
+    >>> clusters, shares = np.arange(60) // 20, np.array([0.05, 0.2])
+    >>> checks = engine.check_genes(source, rule, clusters, shares, genes_per_block=4)
+    >>> checks.upper.shape, bool(np.allclose(checks.upper.sum(axis=1), 1))
+    ((4, 3), True)
     """
 
     upper: Float64Array
@@ -61,6 +77,22 @@ def check_genes(
 
     `clusters` are the numbers of the cells' clusters, shape (cells,), with −1 for cells without
     one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> rng, order = np.random.default_rng(0), engine.CellOrder.identity(60)
+    >>> every, scales = np.ones(60, dtype=bool), np.ones((2, 60))
+    >>> near = np.abs(np.subtract.outer(np.arange(60), np.arange(60))) < 6
+    >>> graph = engine.SmoothingOperator.from_connectivities(near)
+    >>> s, u = (rng.poisson(np.linspace(0, mean, 60)[:, None], (60, 4)) for mean in (40, 20))
+    >>> source = engine.CountsSource(s, u, np.arange(4), order, *scales, graph, keep_counts=True)
+    >>> rule = engine.FitRule("all", (None, 0.95), False, every, every, "fit")
+    >>> clusters, shares = np.arange(60) // 20, np.array([0.05, 0.2])
+    >>> checks = engine.check_genes(source, rule, clusters, shares, genes_per_block=2)
+    >>> checks.path.mean(axis=0).round(1)
+    array([0.5, 0.5])
     """
     parts: list[GeneChecks] = []
     for block in source.blocks(genes_per_block, n_threads, progress):

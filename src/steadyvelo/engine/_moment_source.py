@@ -48,6 +48,18 @@ class MomentBlock:
     counts
         Spliced and unspliced counts divided by size factors, not smoothed; None if they are not
         kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> spliced = np.array([[1.0, 4.0, 2.0], [3.0, 2.0, 2.0]])
+    >>> order = engine.CellOrder.identity(2)
+    >>> source = engine.LayerSource(spliced, 0.5 * spliced, np.array([0, 2]), order)
+    >>> block = source.block(slice(0, 2))
+    >>> block.velocity(gamma=np.array([0.5, 0.25]), offset=np.zeros(2))
+    array([[0. , 0.5],
+           [0. , 0.5]], dtype=float32)
     """
 
     genes: slice
@@ -133,6 +145,16 @@ class MomentSource(ABC):
         Chosen columns, ascending.
     order
         Order of the rows of all blocks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> spliced = np.array([[1.0, 4.0, 2.0], [3.0, 2.0, 2.0]])
+    >>> order = engine.CellOrder.identity(2)
+    >>> source: engine.MomentSource = engine.LayerSource(spliced, spliced, np.arange(3), order)
+    >>> [block.genes for block in source.blocks(genes_per_block=2)]
+    [slice(0, 2, None), slice(2, 3, None)]
     """
 
     spliced: Matrix
@@ -182,6 +204,17 @@ class CountsSource(MomentSource):
         The operator W between rows that are in `order`.
     keep_counts
         Whether blocks also have the counts before smoothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> counts, order = np.array([[0, 4], [2, 4], [4, 1]]), engine.CellOrder.identity(3)
+    >>> smoothing = engine.SmoothingOperator.from_connectivities(np.ones((3, 3)))
+    >>> scales = np.ones((2, 3))
+    >>> source = engine.CountsSource(counts, counts, np.arange(2), order, *scales, smoothing)
+    >>> source.block(slice(0, 2)).spliced[0]
+    array([2., 3.], dtype=float32)
     """
 
     spliced_scale: Float64Array
@@ -218,7 +251,19 @@ class CountsSource(MomentSource):
 
 @dataclass(frozen=True, eq=False)
 class LayerSource(MomentSource):
-    """Layers that already exist."""
+    """Layers that already exist.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> spliced = np.array([[1.0, 4.0, 2.0], [3.0, 2.0, 2.0]])
+    >>> order = engine.CellOrder.identity(2)
+    >>> source = engine.LayerSource(spliced, 0.5 * spliced, np.array([1, 2]), order)
+    >>> source.block(slice(0, 1)).unspliced
+    array([[2.],
+           [1.]], dtype=float32)
+    """
 
     def block(
         self, genes: slice, n_threads: int = 1, scratch: Scratch | None = None

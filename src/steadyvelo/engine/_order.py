@@ -28,6 +28,19 @@ class CellOrder:
     ----------
     cell_of_row, row_of_cell
         The cell in each row of a block, and the row of each cell, shape (cells,), int32.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> cell_of_row = np.array([2, 0, 1], dtype=np.int32)
+    >>> order = engine.CellOrder(cell_of_row, np.argsort(cell_of_row).astype(np.int32))
+    >>> cells = np.array([10.0, 20.0, 30.0])
+    >>> rows = cells[order.cell_of_row]
+    >>> rows
+    array([30., 10., 20.])
+    >>> rows[order.row_of_cell]
+    array([10., 20., 30.])
     """
 
     cell_of_row: NDArray[np.int32]

@@ -35,17 +35,33 @@ if TYPE_CHECKING:
     from ._moment_source import MomentBlock
     from ._spreading import Spreading
 
-__all__ = ["Sandwich"]
+__all__ = ["SandwichErrors"]
 
 _GENES_PER_TASK = 32
 
 
 @dataclass(frozen=True, eq=False)
-class Sandwich(Uncertainty):
+class SandwichErrors(Uncertainty):
     """Errors of the ordinary fit that take smoothing into account: `spreading` is the transposed W.
 
     It cannot test an offset of lines that are fitted without one: with its instruments the test
     would reject far too often.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> rng, order = np.random.default_rng(0), engine.CellOrder.identity(60)
+    >>> every, scales = np.ones(60, dtype=bool), np.ones((2, 60))
+    >>> near = np.abs(np.subtract.outer(np.arange(60), np.arange(60))) < 6
+    >>> graph = engine.SmoothingOperator.from_connectivities(near)
+    >>> s, u = (rng.poisson(np.linspace(0, mean, 60)[:, None], (60, 4)) for mean in (40, 20))
+    >>> source = engine.CountsSource(s, u, np.arange(4), order, *scales, graph, keep_counts=True)
+    >>> rule = engine.FitRule("all", (None, 0.95), False, every, every, "fit")
+    >>> errors = engine.SandwichErrors(scales, 0.95, None, engine.Spreading.transposing(graph))
+    >>> fit = engine.fit_ratios(source, rule, genes_per_block=4, uncertainty=errors)
+    >>> bool((abs(fit.errors.gamma - 0.5) < 4 * fit.errors.se).all())
+    True
     """
 
     spreading: Spreading

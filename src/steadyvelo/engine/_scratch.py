@@ -20,6 +20,15 @@ class Scratch:
     """Named arrays that are allocated once, because new memory takes longer than the computation.
 
     An array from :meth:`array` is valid until the same name is requested again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> scratch = engine.Scratch()
+    >>> first = scratch.array("s", (4, 2), np.float32)
+    >>> np.shares_memory(first, scratch.array("s", (3, 2), np.float32))
+    True
     """
 
     def __init__(self) -> None:

@@ -33,6 +33,15 @@ class SmoothingOperator:
     ----------
     indptr, indices
         CSR pattern of W, int64 and int32; values are summed in this order of the indices.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> connectivities = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]])
+    >>> smoothing = engine.SmoothingOperator.from_connectivities(connectivities)
+    >>> smoothing.apply(np.array([[0], [3], [6]], dtype=np.float32)).ravel()
+    array([1.5, 3. , 4.5], dtype=float32)
     """
 
     indptr: NDArray[np.int64]

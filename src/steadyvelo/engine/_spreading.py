@@ -32,6 +32,18 @@ class Spreading:
         CSR pattern of :math:`W^\top`, int64 and int32; rows of other cells are empty.
     share
         Value of all entries of each row of W, shape (rows,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> connectivities = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]])
+    >>> smoothing = engine.SmoothingOperator.from_connectivities(connectivities)
+    >>> spreading = engine.Spreading.transposing(smoothing)
+    >>> given, given0, values = np.zeros((3, 3, 1), dtype=np.float32)
+    >>> spreading.weigh(values + 6, np.ones((3, 1), dtype=bool), given, given0)
+    >>> spreading.received(given).ravel()
+    array([5., 8., 5.], dtype=float32)
     """
 
     indptr: NDArray[np.int64]

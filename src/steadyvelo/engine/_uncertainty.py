@@ -49,6 +49,16 @@ class Uncertainty(ABC):
         Whether its ratios replace those of the ordinary fit.
     tests_offset
         Whether it can test an offset of lines that are fitted without one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> every, scales = np.ones(5, dtype=bool), np.ones((2, 5))
+    >>> rule = engine.FitRule("extremes", (None, 0.75), False, every, every, "fit")
+    >>> errors: engine.Uncertainty = engine.CrossFitErrors(scales, 0.95, None, repeats=[])
+    >>> [one.quantiles for one in errors.rules_for(rule)]
+    [(None, 0.75), (0.25, 0.75)]
     """
 
     scales: Float64Array

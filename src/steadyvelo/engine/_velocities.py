@@ -18,7 +18,16 @@ __all__ = ["Lines", "Velocities"]
 
 
 class Lines(NamedTuple):
-    """Fitted lines of the genes of a source, each of shape (genes,)."""
+    """Fitted lines of the genes of a source, each of shape (genes,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> lines = engine.Lines(gamma=np.array([0.5, 0.2, 0.1]), offset=np.zeros(3))
+    >>> lines.of(slice(1, 3)).gamma
+    array([0.2, 0.1])
+    """
 
     gamma: Float64Array
     offset: Float64Array
@@ -38,6 +47,17 @@ class Velocities:
         Smoothed abundances s and u of the genes, or s and v if velocities are stored.
     lines
         Lines from which v is computed; None if v is stored.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> spliced, unspliced = np.array([[1.0], [3.0]]), np.array([[1.0], [1.0]])
+    >>> order = engine.CellOrder.identity(2)
+    >>> source = engine.LayerSource(spliced, unspliced, np.array([0]), order)
+    >>> lines = engine.Lines(gamma=np.array([0.5]), offset=np.zeros(1))
+    >>> [velocity.ravel() for _, velocity in engine.Velocities(source, lines).blocks(1)]
+    [array([ 0.5, -0.5], dtype=float32)]
     """
 
     source: MomentSource

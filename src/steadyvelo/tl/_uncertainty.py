@@ -15,9 +15,9 @@ from steadyvelo._adata._neighbor_graph import external, neighbor_params
 from steadyvelo._adata._provenance import hash_values
 from steadyvelo.engine import (
     BYTES_PER_VALUE,
-    CrossFit,
+    CrossFitErrors,
     Repeat,
-    Sandwich,
+    SandwichErrors,
     SmoothingOperator,
     Spreading,
     fit_groups,
@@ -89,9 +89,9 @@ class Errors:
             "samples": self.samples,
         }
         if self.choice.method == "sandwich":
-            return Sandwich(**shared, spreading=Spreading.transposing(source.smoothing))
+            return SandwichErrors(**shared, spreading=Spreading.transposing(source.smoothing))
         repeats = [replace(s, gene_fold=s.gene_fold[source.genes]) for s in self.repeats]
-        return CrossFit(**shared, repeats=repeats)
+        return CrossFitErrors(**shared, repeats=repeats)
 
     def ratios(
         self,
