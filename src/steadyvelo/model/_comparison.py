@@ -42,7 +42,7 @@ class Contrast:
     --------
     >>> import numpy as np
     >>> from steadyvelo.model import GroupRatios, Instruments
-    >>> spliced, unspliced = np.array([[20.0, 40.0, 20.0, 40.0], [11.0, 19.0, 6.0, 9.0]])[:, :, None]
+    >>> spliced, unspliced = np.array([[20.0, 40, 20, 40], [11, 19, 6, 9]])[:, :, None]
     >>> counts = np.ones((4, 1)), spliced, unspliced, np.ones((4, 2))
     >>> members = np.array([[1, 1, 0, 0], [0, 0, 1, 1]])[:, :, None]
     >>> groups = [Instruments(spliced * cells, *counts) for cells in members]
@@ -83,7 +83,7 @@ class GroupRatios:
     --------
     >>> import numpy as np
     >>> from steadyvelo.model import GroupRatios, Instruments
-    >>> spliced, unspliced = np.array([[20.0, 40.0, 20.0, 40.0], [10.0, 20.0, 5.0, 10.0]])[:, :, None]
+    >>> spliced, unspliced = np.array([[20.0, 40, 20, 40], [10, 20, 5, 10]])[:, :, None]
     >>> counts = np.ones((4, 1)), spliced, unspliced, np.ones((4, 2))
     >>> members = np.array([[1, 1, 0, 0], [0, 0, 1, 1]])[:, :, None]
     >>> groups = [Instruments(spliced * cells, *counts) for cells in members]
