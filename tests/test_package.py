@@ -20,6 +20,15 @@ FUNCTIONS = {
     for name in importlib.import_module(f"steadyvelo.{module}").__all__
 } | {"run": sv.run}
 FUNCTIONS = {name: f for name, f in FUNCTIONS.items() if inspect.isfunction(f)}
+CHOICES = ["CrossFit", "Extremes", "Neighbors", "Sandwich", "SizeFactors"]
+NAMES = {
+    f"{module}.{name}": getattr(importlib.import_module(f"steadyvelo.{module}"), name)
+    for module in (*MODULES, "engine", "report")
+    for name in importlib.import_module(f"steadyvelo.{module}").__all__
+} | {name: getattr(sv, name) for name in (*CHOICES, "plan", "run")}
+NAMES = {
+    n: value for n, value in NAMES.items() if inspect.isfunction(value) or inspect.isclass(value)
+}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -47,6 +56,18 @@ def test_docstrings_explain_every_parameter_and_have_an_example(name):
         if re.fullmatch(r"[a-z_0-9]+(, [a-z_0-9]+)*", line):
             described.update(line.split(", "))
     assert set(inspect.signature(FUNCTIONS[name]).parameters) <= described
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_has_an_example(name):
+    described = [NAMES[name]]
+    if inspect.isclass(NAMES[name]):
+        described += [x for key, x in vars(NAMES[name]).items() if not key.startswith("_")]
+    # a default of a field is not a method; that of a number has the example of `int`
+    kinds = property, classmethod, staticmethod
+    own = [x for x in described if isinstance(x, (type, *kinds)) or inspect.isroutine(x)]
+    texts = [x.__doc__ or "" for x in own]
+    assert any(">>>" in text for text in texts), "no example"
 
 
 def test_everything_listed_exists():

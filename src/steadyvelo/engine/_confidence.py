@@ -42,6 +42,16 @@ def velocity_agreement(
     Each block has x and v of some genes, float32, shape (cells, genes). `neighbors` is the CSR
     pattern of N, `transitions` the CSR triple of T, float32. Correlations are NaN for cells without
     neighbours or transitions, or if one side is constant over genes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.engine import velocity_agreement
+    >>> x, v = np.float32([[0, 0, 0], [1, 2, 3]]), np.float32([[2, 4, 6], [2, 4, 6]])
+    >>> edges = np.array([0, 1, 2]), np.array([1, 0], dtype=np.int32)
+    >>> found = velocity_agreement([(x, v)], edges, (*edges, np.ones(2, dtype=np.float32)))
+    >>> [values.round(3).tolist() for values in found]
+    [[2.828, 2.828], [1.0, 1.0], [1.0, -1.0]]
     """
     indptr, indices = neighbors
     n_cells, n_genes = len(indptr) - 1, 0

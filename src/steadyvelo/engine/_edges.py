@@ -29,6 +29,15 @@ def recursive_neighbors(
     """Find the other cells within 1 to `n_steps` steps along a CSR pattern.
 
     Return a pattern with indices sorted in each row, without the cell itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.engine import recursive_neighbors
+    >>> indptr, indices = np.array([0, 1, 2, 2]), np.array([1, 2], dtype=np.int32)
+    >>> reached = recursive_neighbors(indptr, indices, n_steps=2)
+    >>> [row.tolist() for row in np.split(reached[1], reached[0][1:-1])]
+    [[1, 2], [2], []]
     """
     chunks = row_chunks(len(indptr) - 1, n_threads)
     # no path to a cell is longer
@@ -52,6 +61,14 @@ def connected_parts(graph: sp.csr_matrix[Any]) -> NDArray[np.int32]:
 
     scipy's search copies a graph several times. So it is called with a few edges of each cell
     first, and then with only those edges that connect different parts found in this way.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> from steadyvelo.engine import connected_parts
+    >>> edges = [1.0, 1.0], ([0, 3], [1, 2])
+    >>> connected_parts(sp.csr_matrix(edges, shape=(4, 4))).tolist()
+    [0, 0, 1, 1]
     """
     n_cells = graph.shape[0]
     degrees = np.diff(graph.indptr)

@@ -26,7 +26,15 @@ _DEFAULT_MOST = 1.5e9
 
 
 def available_memory() -> int:
-    """Bytes that this process may still allocate, limited by the machine and its control groups."""
+    """Bytes that this process may still allocate, limited by the machine and its control groups.
+
+    Examples
+    --------
+    >>> import psutil
+    >>> from steadyvelo.engine import available_memory
+    >>> 0 < available_memory() <= psutil.virtual_memory().total
+    True
+    """
     available = int(psutil.virtual_memory().available)
     left = memory_left()
     return available if left is None else min(available, left)
@@ -39,6 +47,12 @@ def genes_per_block(
 
     Blocks use up to `max_memory` bytes, by default a quarter of the available memory and at most
     1.5 GB. A value needs `bytes_per_value`, with all arrays that are made of it.
+
+    Examples
+    --------
+    >>> from steadyvelo.engine import genes_per_block
+    >>> genes_per_block(1_000_000, max_memory=1.2e9)
+    100
     """
     _check(max_memory)
     default = min(_DEFAULT_SHARE * available_memory(), _DEFAULT_MOST)
@@ -55,14 +69,31 @@ def genes_per_block(
 
 
 def dense_bytes(n_layers: int, shape: tuple[int, int]) -> int:
-    """Return the bytes of dense float32 layers."""
+    """Return the bytes of dense float32 layers.
+
+    Examples
+    --------
+    >>> from steadyvelo.engine import dense_bytes
+    >>> dense_bytes(2, (1_000, 500))
+    4000000
+    """
     return n_layers * shape[0] * shape[1] * 4
 
 
 def check_dense_fits(
     n_layers: int, shape: tuple[int, int], max_memory: float | None, *, remedy: str
 ) -> None:
-    """Refuse dense float32 layers that need more memory than is allowed or available."""
+    """Refuse dense float32 layers that need more memory than is allowed or available.
+
+    Examples
+    --------
+    >>> from steadyvelo.engine import check_dense_fits
+    >>> check_dense_fits(2, (50_000, 2_500), max_memory=1e9, remedy="use fewer genes")
+    >>> check_dense_fits(2, (50_000, 3_000), max_memory=1e9, remedy="use fewer genes")
+    Traceback (most recent call last):
+        ...
+    MemoryError: 2 dense layers of 50,000 cells × 3,000 genes need 1.20 GB and 1.00 GB are ...
+    """
     _check(max_memory)
     needed = dense_bytes(n_layers, shape)
     allowed = available_memory() if max_memory is None else max_memory

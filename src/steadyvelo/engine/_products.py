@@ -38,6 +38,15 @@ def row_products(
     Sums are computed in float64, in an order that does not depend on the number of threads. Entries
     are not copied, not even for the transpose. Rows and columns of the matrix are in `order`,
     vectors in the order of the cells; None means that the matrix is in that order, too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scipy.sparse as sp
+    >>> from steadyvelo.engine import row_products
+    >>> operator = row_products(sp.csr_matrix([[1.0, 2.0], [0.0, 3.0]]))
+    >>> (operator @ np.ones(2)).tolist(), (operator.T @ np.ones(2)).tolist()
+    ([3.0, 3.0], [1.0, 5.0])
     """
     entries = (matrix.indptr, matrix.indices, matrix.data)
     parts = _parts(matrix)
@@ -58,7 +67,17 @@ def row_products(
 def symmetric_products(
     matrix: Sparse, n_threads: int = 1, order: CellOrder | None = None
 ) -> LinearOperator:
-    """Return A + Aᵀ as an operator; see :func:`row_products`. Each entry of A is read once."""
+    """Return A + Aᵀ as an operator; see :func:`row_products`. Each entry of A is read once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scipy.sparse as sp
+    >>> from steadyvelo.engine import symmetric_products
+    >>> operator = symmetric_products(sp.csr_matrix([[0.0, 2.0], [0.0, 0.0]]))
+    >>> (operator @ np.array([1.0, 5.0])).tolist()
+    [10.0, 2.0]
+    """
     entries = (matrix.indptr, matrix.indices, matrix.data)
     parts = _parts(matrix)
 
@@ -72,7 +91,16 @@ def symmetric_products(
 
 
 def weighted_column_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -> Float64Array:
-    """Return Σ_i w_i x_ig for each column g of cells × genes, sparse or dense, in float64."""
+    """Return Σ_i w_i x_ig for each column g of cells × genes, sparse or dense, in float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.engine import weighted_column_sums
+    >>> x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> weighted_column_sums(x, np.array([1.0, 0.5])).tolist()
+    [2.5, 4.0]
+    """
     if sp.issparse(x) and x.format == "csr":
         return row_products(x, n_threads).rmatvec(weights)
     return np.asarray(weights @ x, dtype=np.float64).ravel()

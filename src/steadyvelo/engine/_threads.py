@@ -22,7 +22,16 @@ _MOST_ROWS = 2_500
 
 
 def count_threads(n_threads: int | None = None) -> int:
-    """Return a number of threads; None means all processors that this process may use."""
+    """Return a number of threads; None means all processors that this process may use.
+
+    Examples
+    --------
+    >>> from steadyvelo.engine import count_threads
+    >>> count_threads(3)
+    3
+    >>> count_threads() >= 1
+    True
+    """
     if n_threads is None:
         own = hasattr(os, "sched_getaffinity")
         there = len(os.sched_getaffinity(0)) if own else os.cpu_count() or 1

@@ -30,6 +30,14 @@ def self_transition_probability(
 
     c is a cell's largest positive correlation, and P98 is the 98th percentile of c over the given
     cells, by default all.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> from steadyvelo.engine import self_transition_probability
+    >>> graph = sp.csr_matrix([[0.0, 0.5], [1.0, 0.0]])
+    >>> self_transition_probability(graph).round(6).tolist()
+    [0.49, 0.0]
     """
     largest = graph.max(axis=1).toarray().ravel().astype(np.float64)
     usual = np.percentile(largest if cells is None else largest[cells], 98)
@@ -69,6 +77,17 @@ def transition_probabilities(
     -------
     Rows × rows, float32; the entries of a row are in the order of the cells. For a cell without
     edges, the row is empty; with self-transitions, the cell stays with probability 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scipy.sparse as sp
+    >>> from steadyvelo.engine import transition_probabilities
+    >>> graph = sp.csr_matrix(([0.5], ([0], [1])), shape=(3, 3))
+    >>> graph_neg = sp.csr_matrix(([-0.5], ([0], [2])), shape=(3, 3))
+    >>> transitions = transition_probabilities(graph, graph_neg, scale=np.log(3))
+    >>> transitions.toarray()[0].round(5).tolist()
+    [0.0, 0.75, 0.25]
     """
     n_cells = graph.shape[0]
     rows = order or CellOrder.identity(n_cells)
@@ -92,6 +111,15 @@ def weights_against(edges: sp.csr_matrix[Any], scale: float, n_threads: int = 1)
     For the edges to one cell, these weights are proportional to the probabilities of going back
     along the edges. Their maximum is 1, so that they do not all underflow if the `scale` λ is
     large.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scipy.sparse as sp
+    >>> from steadyvelo.engine import weights_against
+    >>> edges = sp.csr_matrix(([1.0, 0.5], ([0, 1], [2, 2])), shape=(3, 3))
+    >>> weights_against(edges, scale=2 * np.log(2)).round(5).tolist()
+    [1.0, 0.5]
     """
     top = np.full(edges.shape[1], -np.inf, dtype=edges.data.dtype)
     np.maximum.at(top, edges.indices, edges.data)
@@ -125,6 +153,17 @@ def project_transitions(
     are computed and not stored. d = 0 if two cells have the same coordinates. The second term
     subtracts the step that is expected by chance. The embedding e and arrows are float64, shape
     (cells, dimensions); arrows are NaN for cells without edges.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scipy.sparse as sp
+    >>> from steadyvelo.engine import project_transitions
+    >>> graph = sp.csr_matrix(([0.5], ([0], [1])), shape=(3, 3))
+    >>> graph_neg = sp.csr_matrix(([-0.5], ([0], [2])), shape=(3, 3))
+    >>> embedding = np.array([[0.0, 0.0], [4.0, 0.0], [-1.0, 0.0]])
+    >>> project_transitions(graph, graph_neg, embedding)[0].round(5).tolist()
+    [1.0, 0.0]
     """
     made_of, keep_own = _operands(graph, graph_neg, self_transition), self_transition is None
     out = np.empty(embedding.shape)

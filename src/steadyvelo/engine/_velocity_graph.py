@@ -16,7 +16,7 @@ from ._threads import for_rows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from steadyvelo.model._typing import Float32Array
+    from steadyvelo.model._typing import Float32Array, Float64Array
 
 __all__ = ["EdgeCorrelation", "split_signs"]
 
@@ -36,7 +36,28 @@ class EdgeCorrelation:
     both sides are correlated instead, and Σδ is summed per edge. Sums per edge are the largest
     arrays. They are float32 if :meth:`add` gets so many genes at a time that rounding does not
     affect the correlations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.engine import EdgeCorrelation
+    >>> edges = EdgeCorrelation(np.array([0, 1, 2]), np.array([1, 0], dtype=np.int32))
+    >>> velocity = np.float32([[2, 4, 6], [2, 4, 6]])
+    >>> edges.add(np.float32([[0, 0, 0], [1, 2, 3]]), velocity)
+    >>> edges.values().round(5).tolist()
+    [1.0, -1.0]
     """
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    square_root: bool
+    n_genes: int
+    products: NDArray[np.floating[Any]]
+    squares: NDArray[np.floating[Any]]
+    sums: NDArray[np.floating[Any]]
+    expression_sum: Float64Array
+    velocity_sum: Float64Array
+    velocity_square: Float64Array
 
     def __init__(
         self,
@@ -94,6 +115,15 @@ def split_signs(
     """Return the positive and the negative values of edges as two cells × cells CSR matrices.
 
     Rows of the pattern are in `order`; None means the order of the cells.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.engine import split_signs
+    >>> indptr, indices = np.array([0, 1, 2]), np.array([1, 0], dtype=np.int32)
+    >>> positive, negative = split_signs(np.float32([0.5, -0.25]), indptr, indices)
+    >>> positive.toarray().tolist(), negative.toarray().tolist()
+    ([[0.0, 0.5], [0.0, 0.0]], [[0.0, 0.0], [-0.25, 0.0]])
     """
     n_cells = len(indptr) - 1
     cells = CellOrder.identity(n_cells) if order is None else order

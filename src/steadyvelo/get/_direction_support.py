@@ -36,6 +36,18 @@ class DirectionSupport:
         (``share``, negative for genes with the opposite direction), the change of its γ in the
         smallest joint change (``change``), and the change of only this γ that would reverse the
         arrow (``alone``), both in standard errors.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
+    >>> sv.pp.size_factors(adata, method="common")
+    >>> sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
+    >>> sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=1))
+    >>> sv.tl.direction(adata, basis="pca", groupby="branch", n_controls=0)
+    >>> support = sv.get.direction_support(adata, "trunk", basis="pca")
+    >>> support.cluster, support.standard_errors > 0
+    ('trunk', True)
     """
 
     cluster: str

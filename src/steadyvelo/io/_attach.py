@@ -52,6 +52,16 @@ class AttachReport:
         Names of cells that were not matched, in the AnnData and in the counts.
     n_genes, n_genes_matched
         Number of genes of the AnnData, and of those with counts.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> counts = sv.datasets.simulate(n_cells=20, n_genes=10)
+    >>> analysed = counts[:, :8].copy()
+    >>> del analysed.layers["spliced"], analysed.layers["unspliced"]
+    >>> report = sv.io.attach_counts(analysed, counts)
+    >>> report.n_matched, report.n_genes_matched
+    (20, 8)
     """
 
     n_cells: int

@@ -37,6 +37,18 @@ class Contrast:
         The difference divided by its standard error.
     p
         Two-sided p-value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.model import GroupRatios, Instruments
+    >>> spliced, unspliced = np.array([[20.0, 40, 20, 40], [11, 19, 6, 9]])[:, :, None]
+    >>> counts = np.ones((4, 1)), spliced, unspliced, np.ones((4, 2))
+    >>> members = np.array([[1, 1, 0, 0], [0, 0, 1, 1]])[:, :, None]
+    >>> groups = [Instruments(spliced * cells, *counts) for cells in members]
+    >>> contrast = GroupRatios.from_instruments(groups, centred=False).contrast(0, 1)
+    >>> contrast.difference.round(5).tolist()
+    [0.25]
     """
 
     difference: Float64Array
@@ -66,6 +78,17 @@ class GroupRatios:
         Effective number of unspliced molecules, shape (groups, genes).
     df
         Degrees of freedom of each ratio, shape (groups, genes).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.model import GroupRatios, Instruments
+    >>> spliced, unspliced = np.array([[20.0, 40, 20, 40], [10, 20, 5, 10]])[:, :, None]
+    >>> counts = np.ones((4, 1)), spliced, unspliced, np.ones((4, 2))
+    >>> members = np.array([[1, 1, 0, 0], [0, 0, 1, 1]])[:, :, None]
+    >>> groups = [Instruments(spliced * cells, *counts) for cells in members]
+    >>> GroupRatios.from_instruments(groups, centred=False).gamma.tolist()
+    [[0.5], [0.25]]
     """
 
     gamma: Float64Array

@@ -29,6 +29,15 @@ class GeneCriteria:
         The gene is highly variable, or this was not required.
     reason
         The first criterion that the gene does not meet; the empty string for velocity genes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.model import gene_criteria
+    >>> gamma, r2, one = np.array([0.2, 0.2]), np.array([0.5, -0.1]), np.ones(2)
+    >>> criteria = gene_criteria(gamma, r2, spliced_max=one, unspliced_max=one)
+    >>> criteria.velocity_genes.tolist()
+    [True, False]
     """
 
     r2_passes: BoolArray

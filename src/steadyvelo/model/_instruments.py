@@ -63,6 +63,16 @@ class Instruments:
         1 / size factor of the spliced and of the unspliced counts, shape (cells, 2).
     samples
         Number of each cell's sample, from 0, shape (cells,); None if cells are independent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.model import Instruments
+    >>> spliced = np.array([[1.0], [2.0], [3.0]])
+    >>> counts = spliced, 0.5 * spliced + 1
+    >>> instruments = Instruments(spliced, np.ones((3, 1)), *counts, np.ones((3, 2)))
+    >>> instruments.errors(centred=True).gamma.round(12).tolist()
+    [0.5]
     """
 
     h: CellRows

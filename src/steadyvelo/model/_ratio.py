@@ -44,6 +44,15 @@ class RatioFit:
         fit.
     reason
         The reason if a gene has no fit, otherwise the empty string, shape (genes,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.model import SufficientStatistics
+    >>> spliced = np.array([[1.0], [2.0], [3.0]])
+    >>> fit = SufficientStatistics.from_arrays(spliced, 0.25 * spliced + 1).solve(offset=True)
+    >>> fit.gamma.round(12).tolist(), fit.offset.round(12).tolist(), fit.reason.tolist()
+    ([0.25], [1.0], [''])
     """
 
     gamma: Float64Array

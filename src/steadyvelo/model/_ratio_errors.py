@@ -42,6 +42,16 @@ class RatioErrors:
         Effective number of cells, or the number of samples.
     offset_p
         Two-sided p-value of the score test that the offset is 0; NaN if it is not tested.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.model import Instruments
+    >>> spliced, unspliced = np.array([[10.0], [20.0], [30.0]]), np.array([[6.0], [9.0], [15.0]])
+    >>> one = np.ones((3, 1))
+    >>> errors = Instruments(one, one, spliced, unspliced, np.ones((3, 2))).errors(centred=False)
+    >>> errors.gamma.tolist(), bool(errors.low[0] < 0.5 < errors.high[0])
+    ([0.5], True)
     """
 
     gamma: Float64Array

@@ -32,6 +32,16 @@ class InstrumentSums:
         :math:`\sum h \tilde s` and :math:`\sum h \tilde u`.
     h0_spliced, h0_unspliced
         :math:`\sum h^0 \tilde s` and :math:`\sum h^0 \tilde u`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.model import Instruments
+    >>> spliced = np.array([[1.0], [2.0], [3.0]])
+    >>> counts = spliced, 0.5 * spliced
+    >>> sums = Instruments(spliced, np.ones((3, 1)), *counts, np.ones((3, 2))).means()
+    >>> sums.h_spliced.tolist(), (sums + sums).h_spliced.tolist()
+    ([14.0], [28.0])
     """
 
     h: Float64Array
@@ -82,6 +92,16 @@ class Centring:
         :math:`\sum h^0 \tilde s / \sum h \tilde s`.
     h0
         :math:`\sum h^0`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.model import Instruments
+    >>> spliced = np.array([[1.0], [2.0], [3.0]])
+    >>> counts = spliced, 0.5 * spliced
+    >>> sums = Instruments(spliced, np.ones((3, 1)), *counts, np.ones((3, 2))).means()
+    >>> sums.centring(offset=True).spliced_mean.tolist()
+    [2.0]
     """
 
     offset: bool
@@ -128,6 +148,17 @@ class ScoreSums:
     sample_unspliced, sample_spliced
         :math:`\sum a` and :math:`\sum b` of every sample, shape (samples, genes); no rows if cells
         are independent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.model import Instruments
+    >>> spliced = np.array([[1.0], [2.0], [3.0]])
+    >>> counts = spliced, 0.5 * spliced
+    >>> instruments = Instruments(spliced, np.ones((3, 1)), *counts, np.ones((3, 2)))
+    >>> sums = instruments.sums(centred=False)
+    >>> (sums.unspliced / sums.spliced).tolist()
+    [0.5]
     """
 
     centring: Centring | None
