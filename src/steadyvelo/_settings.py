@@ -157,12 +157,12 @@ class Settings:
         return "\n".join(lines)
 
 
-def thread_number(name: str, value: object) -> int:
+def thread_number(name: str, value: Any) -> int:
     """Return a number of threads; refuse other values with the name of the argument."""
     try:
         if isinstance(value, bool):
             raise TypeError  # noqa: TRY301 (gets the same message as other wrong types)
-        number = operator.index(value)  # type: ignore[arg-type]
+        number = operator.index(value)
     except TypeError:
         msg = f"{name} must be a whole number of threads, or None for all; it is {value!r}."
         raise TypeError(msg) from None

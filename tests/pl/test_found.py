@@ -9,7 +9,7 @@ import pytest
 
 import steadyvelo as sv
 from steadyvelo._adata._embeddings import found_basis
-from steadyvelo.pl._found import found_color
+from steadyvelo._adata._groups import found_column
 
 RNG = np.random.default_rng(0)
 POINTS, ARROWS = RNG.normal(size=(2, 60, 2))
@@ -24,15 +24,15 @@ def test_every_picture_finds_colours_and_embedding():
 
 def test_clusters_are_found(on_a_plane):
     adata = on_a_plane(POINTS, ARROWS)
-    assert found_color(adata, "auto") is None
+    assert found_column(adata, "auto") is None
     adata.obs["cell_type"] = "one"
     adata.obs["leiden"] = "two"
-    assert found_color(adata, "auto") == "leiden"
-    assert found_color(adata, "other") == "other"
-    assert found_color(adata, None) is None
+    assert found_column(adata, "auto") == "leiden"
+    assert found_column(adata, "other") == "other"
+    assert found_column(adata, None) is None
     # a column of that name is meant
     adata.obs["auto"] = "three"
-    assert found_color(adata, "auto") == "auto"
+    assert found_column(adata, "auto") == "auto"
     assert [text.get_text() for text in sv.pl.velocity_stream(adata).texts] == ["three"]
 
 

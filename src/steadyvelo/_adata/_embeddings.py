@@ -9,18 +9,17 @@ import numpy as np
 from steadyvelo import _keys
 
 from ._checks import listed
+from ._groups import AUTO
 from ._provenance import check_schema
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["AUTO", "check_arrows", "check_finite_embedding", "find_basis", "found_basis"]
-
-AUTO = "auto"
+__all__ = ["check_arrows", "check_finite_embedding", "found_basis", "usual_basis"]
 
 
-def find_basis(adata: AnnData) -> str | None:
+def usual_basis(adata: AnnData) -> str | None:
     """Return the first usual embedding that `adata` has, or None."""
     there = (name for name in _keys.EMBEDDINGS if _keys.EMBEDDING.is_in(adata, basis=name))
     return next(there, None)
@@ -79,7 +78,7 @@ def found_basis(adata: AnnData, basis: str, velocity_key: str) -> str:
     ]
     if drawn:
         return drawn[-1]
-    usual, maps = find_basis(adata), [name for name in there if name != "pca"] or there
+    usual, maps = usual_basis(adata), [name for name in there if name != "pca"] or there
     if usual is not None or len(maps) == 1:
         return usual or maps[0]
     msg = (

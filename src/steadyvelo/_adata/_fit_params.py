@@ -67,6 +67,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@dataclass(frozen=True)
 class _Record:
     """A dataclass that is stored as entries of `uns`, named like its fields."""
 
@@ -77,7 +78,7 @@ class _Record:
     def encode(self) -> dict[str, Any]:
         """Return the entries."""
         entries = {}
-        for f in fields(self):  # type: ignore[arg-type]
+        for f in fields(self):
             value, write = getattr(self, f.name), _WRITE.get(str(f.type))
             left_out = value is None and f.name in self._LEFT_OUT
             if not (left_out or isinstance(value, _Record)):
@@ -88,7 +89,7 @@ class _Record:
     def decode(cls, entries: Mapping[str, Any]) -> Self:
         """Read the entries of :meth:`encode`; missing entries get their defaults."""
         found = {}
-        for f in fields(cls):  # type: ignore[arg-type]
+        for f in fields(cls):
             name = cls._NAMED.get(f.name, f.name)
             if name in entries:
                 found[f.name] = _READ.get(str(f.type), str)(entries[name])

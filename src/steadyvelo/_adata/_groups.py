@@ -12,24 +12,29 @@ from steadyvelo import _keys
 from ._checks import check_column, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from anndata import AnnData
     from numpy.typing import NDArray
 
 __all__ = [
+    "AUTO",
     "MOST_CLUSTERS",
     "check_clusters",
     "cluster_codes",
     "cluster_column",
+    "found_column",
     "group_masks",
     "in_groups",
+    "is_auto",
     "sample_codes",
     "used_cells",
 ]
 
 # columns with more values do not contain clusters, and would not fit into a page or a legend
 MOST_CLUSTERS = 100
+# finds a column or an embedding
+AUTO = "auto"
 # arguments that choose among the values of a column, and the argument that names the column
 _COLUMN_OF = {"groups": "groupby", "conditions": "condition_key"}
 
@@ -64,6 +69,16 @@ def cluster_codes(
         msg = f"obs[{groupby!r}] has no value for any used cell; give another column."
         raise ValueError(msg)
     return [str(name) for name in labels.categories], labels.codes.astype(np.intp)
+
+
+def is_auto(name: str | None, there: Container[str]) -> bool:
+    """Tell whether a name is ``"auto"`` and is not the name of an entry."""
+    return name == AUTO and AUTO not in there
+
+
+def found_column(adata: AnnData, column: str | None) -> str | None:
+    """Return a column of `obs`: the given one, or with ``"auto"`` the clusters, or None."""
+    return cluster_column(adata) if is_auto(column, adata.obs) else column
 
 
 def cluster_column(adata: AnnData) -> str | None:

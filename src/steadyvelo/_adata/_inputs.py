@@ -43,7 +43,9 @@ class Inputs:
         """
         inputs = Inputs(copy)
         inputs.cells_hash = self.cells_hash
-        inputs.cell_hashes, inputs.gene_hashes = self.cell_hashes, self.gene_hashes
+        for name in ("cell_hashes", "gene_hashes"):
+            if name in self.__dict__:
+                inputs.__dict__[name] = self.__dict__[name]
         kept = {"counts", "sums"} if new_neighbors else {"counts", "sums", *_OF_GRAPH}
         inputs._found = {name: value for name, value in self._found.items() if name[0] in kept}
         return inputs

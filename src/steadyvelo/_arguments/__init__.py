@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._public import check_fields, names_checked, picture, public
+from ._public import Binder, check_fields, names_checked, picture, public
 from ._table import ARGUMENTS
 
-__all__ = ["ARGUMENTS", "check_fields", "names_checked", "picture", "public"]
+__all__ = ["ARGUMENTS", "Binder", "check_fields", "names_checked", "picture", "public"]

@@ -280,7 +280,8 @@ def _real(argument: str, value: Any) -> float:
     """Return a number as a plain Python number; refuse other values."""
     if not isinstance(value, Real) or isinstance(value, bool):
         refuse(argument, "a number", value)
-    return value.item() if isinstance(value, np.generic) else value  # type: ignore[return-value]
+    plain: Any = value
+    return plain.item() if isinstance(plain, np.generic) else plain
 
 
 def _range(least: float, above: float, most: float) -> str:

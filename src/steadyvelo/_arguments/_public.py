@@ -17,7 +17,7 @@ from ._table import ARGUMENTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["check_fields", "names_checked", "picture", "public"]
+__all__ = ["Binder", "check_fields", "names_checked", "picture", "public"]
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -80,13 +80,14 @@ def check_fields(choice: Any) -> None:
 def names_checked(choice: type[Choice]) -> type[Choice]:
     """Let a data class refuse unknown options with the name that was probably meant."""
     make = choice.__init__
-    known = {field.name: field for field in fields(choice)}  # type: ignore[arg-type]
+    known = inspect.signature(choice).parameters
 
     @wraps(make)
     def checked(self: Choice, *args: Any, **kwargs: Any) -> None:
         _refuse_unknown(choice.__name__, known, kwargs)
         make(self, *args, **kwargs)
 
+    # a data class has an __init__ of its own, which types cannot tell
     choice.__init__ = checked  # type: ignore[method-assign, assignment]
     return choice
 
@@ -99,47 +100,54 @@ def _figure_style() -> AbstractContextManager[Any]:
     return style.context(settings.figure_style)
 
 
-def _checked(
-    function: Callable[P, Result], context: Callable[[], AbstractContextManager[Any]]
-) -> Callable[P, Result]:
-    signature = inspect.signature(function)
-    parameters = signature.parameters
-    checks = {name: ARGUMENTS[name] for name in parameters}
-    # values that need no check
-    allowed = {name: [each.default, *_none(each)] for name, each in parameters.items()}
+class Binder:
+    """Binds the arguments of calls of a public function, after checking each by its name."""
 
-    def bound_arguments(*args: Any, **kwargs: Any) -> inspect.BoundArguments:
-        _refuse_unknown(function.__name__, parameters, kwargs)
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.signature = inspect.signature(function)
+        self.parameters = self.signature.parameters
+        self.checks = {name: ARGUMENTS[name] for name in self.parameters}
+        # values that need no check
+        self.allowed = {n: [each.default, *_none(each)] for n, each in self.parameters.items()}
+
+    def bind(self, *args: Any, **kwargs: Any) -> inspect.BoundArguments:
+        """Return the arguments of a call as the function gets them."""
+        _refuse_unknown(self.function.__name__, self.parameters, kwargs)
         try:
-            bound = signature.bind(*args, **kwargs)
+            bound = self.signature.bind(*args, **kwargs)
         except TypeError:
             # Python's own message has the name of the function
-            function(*args, **kwargs)
+            self.function(*args, **kwargs)
             raise
         values = bound.arguments
         for name, value in values.items():
-            if not any(value is each for each in allowed[name]):
-                values[name] = checks[name](name, value)
-        if "rng" in checks:
-            seed = values.get("rng", parameters["rng"].default)
-            values["rng"] = checks["rng"]("rng", seed)
+            if not any(value is each for each in self.allowed[name]):
+                values[name] = self.checks[name](name, value)
+        if "rng" in self.checks:
+            seed = values.get("rng", self.parameters["rng"].default)
+            values["rng"] = self.checks["rng"]("rng", seed)
         for name in _OF_SETTINGS:
-            if name in checks and values.get(name) is None:
+            if name in self.checks and values.get(name) is None:
                 values[name] = _of_settings(name)
         return bound
+
+
+def _checked(
+    function: Callable[P, Result], context: Callable[[], AbstractContextManager[Any]]
+) -> Callable[P, Result]:
+    binder = Binder(function)
 
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> Result:
         try:
-            bound = bound_arguments(*args, **kwargs)
+            bound = binder.bind(*args, **kwargs)
         except (TypeError, ValueError) as error:
             # the error is in the call, so the traceback of the checks is left out
             raise error.with_traceback(None) from None
         with nested(), context():
             return function(*bound.args, **bound.kwargs)
 
-    # for a function that takes the arguments of another
-    checked.bound_arguments = bound_arguments  # type: ignore[attr-defined]
     return checked
 
 

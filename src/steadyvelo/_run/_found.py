@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from steadyvelo import _keys, pp
 from steadyvelo._adata._checks import check_key, listed, warn
-from steadyvelo._adata._embeddings import AUTO, find_basis
-from steadyvelo._adata._groups import check_clusters, cluster_column
+from steadyvelo._adata._embeddings import usual_basis
+from steadyvelo._adata._groups import AUTO, check_clusters, cluster_column, is_auto
 from steadyvelo._adata._light_copy import light_copy
 from steadyvelo._adata._neighbor_graph import neighbor_graph
 from steadyvelo._log import remark, say
 from steadyvelo.pp._qc import check_lines
+from steadyvelo.tl._uncertainty import check_errors
 
 from ._summary import refuse_stop
 
@@ -24,15 +25,16 @@ if TYPE_CHECKING:
 
     from ._chosen_genes import GeneChoice
 
-__all__ = ["check_neighbors", "checked_counts", "found_clusters", "found_embedding"]
+__all__ = ["checked_counts", "checked_request"]
 
 
-def found_clusters(adata: AnnData, groupby: str | None, errors: ErrorChoice) -> str | None:
+def _found_clusters(adata: AnnData, groupby: str | None, errors: ErrorChoice) -> str | None:
     """Return the column of clusters that get verdicts, and report which it is or why not."""
-    asked = groupby != AUTO or AUTO in adata.obs
+    named = groupby is not None and not is_auto(groupby, adata.obs)
+    if named:
+        check_clusters(adata, groupby)
     if errors.method != "crossfit":
-        if asked and groupby is not None:
-            check_clusters(adata, groupby)
+        if named:
             warn(
                 f"groupby={groupby!r} has no effect: verdicts on clusters need "
                 "uncertainty='crossfit' (or sv.CrossFit)."
@@ -40,9 +42,7 @@ def found_clusters(adata: AnnData, groupby: str | None, errors: ErrorChoice) -> 
         else:
             remark("verdicts: none, because they need uncertainty='crossfit'")
         return None
-    if asked:
-        if groupby is not None:
-            check_clusters(adata, groupby)
+    if named or groupby is None:
         return groupby
     groupby = cluster_column(adata)
     if groupby is None:
@@ -57,11 +57,11 @@ def found_clusters(adata: AnnData, groupby: str | None, errors: ErrorChoice) -> 
     return groupby
 
 
-def found_embedding(adata: AnnData, basis: str) -> str:
+def _found_embedding(adata: AnnData, basis: str) -> str:
     """Return the embedding for the arrows, and report which was found."""
     basis = basis.removeprefix("X_")
     if basis == AUTO and not _keys.EMBEDDING.is_in(adata, basis=basis):
-        found = find_basis(adata)
+        found = usual_basis(adata)
         basis = found or "umap"
         if found is None:
             say("embedding: none found in obsm; a UMAP will be computed")
@@ -78,7 +78,22 @@ def found_embedding(adata: AnnData, basis: str) -> str:
     return basis
 
 
-def check_neighbors(adata: AnnData, neighbors: str | Neighbors | None) -> None:
+def checked_request(
+    adata: AnnData,
+    choice: GeneChoice,
+    errors: ErrorChoice,
+    neighbors: str | Neighbors | None,
+    groupby: str | None,
+    basis: str,
+) -> tuple[str | None, str]:
+    """Raise an error for anything that cannot be run; return column of clusters and embedding."""
+    choice.check(adata)
+    check_errors(adata, errors)
+    _check_neighbors(adata, neighbors)
+    return _found_clusters(adata, groupby, errors), _found_embedding(adata, basis)
+
+
+def _check_neighbors(adata: AnnData, neighbors: str | Neighbors | None) -> None:
     """Raise an error if the named graph or representation is missing."""
     if isinstance(neighbors, str):
         neighbor_graph(adata, _keys.CONNECTIVITIES, neighbors)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from steadyvelo import _keys
 from steadyvelo._adata._fit_params import ErrorChoice
+from steadyvelo._arguments import Binder
 from steadyvelo._log import nested
-from steadyvelo.tl._uncertainty import check_errors
 
 from ._chosen_genes import GeneChoice
-from ._found import check_neighbors, found_clusters, found_embedding
+from ._found import checked_request
 from ._plan import Plan
 from ._run import run
 from ._steps import Steps
@@ -51,16 +51,13 @@ def plan(adata: AnnData, **arguments: Any) -> Plan:
     >>> plan.n_cells, plan.n_layers
     (300, 0)
     """
-    bound = run.bound_arguments(adata, **arguments)  # type: ignore[attr-defined]
+    bound = Binder(run).bind(adata, **arguments)
     bound.apply_defaults()
     asked = bound.arguments
     choice = GeneChoice(**{f.name: asked[f.name] for f in fields(GeneChoice)})
-    choice.check(adata)
     errors = ErrorChoice.asked(asked["uncertainty"], asked["sample_key"], asked["rng"])
-    check_errors(adata, errors)
-    check_neighbors(adata, asked["neighbors"])
-    found_clusters(adata, asked["groupby"], errors)
-    found_embedding(adata, asked["basis"])
+    found = (asked[name] for name in ("neighbors", "groupby", "basis"))
+    checked_request(adata, choice, errors, *found)
     # steps of a plan are details
     with nested(2):
         marked = choice.marked(adata, Steps({"genes": 1}, None))

@@ -16,10 +16,9 @@ from steadyvelo._adata._provenance import stamp
 from steadyvelo._arguments import public
 from steadyvelo._choices import Neighbors
 from steadyvelo._log import remark, say
-from steadyvelo.tl._uncertainty import check_errors
 
 from ._chosen_genes import GeneChoice
-from ._found import check_neighbors, checked_counts, found_clusters, found_embedding
+from ._found import checked_counts, checked_request
 from ._plan import Plan
 from ._steps import Steps, shown_steps
 from ._summary import reliability_lines, summary_lines
@@ -151,13 +150,9 @@ def run(
         spliced=spliced,
         unspliced=unspliced,
     )
-    choice.check(adata)
-    # wrong arguments raise an error before anything is computed
     errors = ErrorChoice.asked(uncertainty, sample_key, rng)
-    check_errors(adata, errors)
-    check_neighbors(adata, neighbors)
-    groupby = found_clusters(adata, groupby, errors)
-    basis = found_embedding(adata, basis)
+    # wrong arguments raise an error before anything is computed
+    groupby, basis = checked_request(adata, choice, errors, neighbors, groupby, basis)
     checks = checked_counts(adata, choice, groupby, force=force)
     limits = {"max_memory": max_memory, "n_threads": n_threads}
     key = neighbors if isinstance(neighbors, str) else getattr(neighbors, "key_added", None)

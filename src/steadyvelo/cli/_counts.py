@@ -16,7 +16,9 @@ from ._options import (
     GeneAttribute,
     Out,
     SplicedLayer,
+    SplicedSize,
     UnsplicedLayer,
+    UnsplicedSize,
 )
 from ._speech import AsJson, Quiet, Speech
 
@@ -31,12 +33,8 @@ def inspect(
     groupby: Annotated[
         str | None, typer.Option(help="Column of obs with groups to compare.")
     ] = None,
-    spliced_size: Annotated[
-        str | None, typer.Option(help="Column of obs with spliced library sizes.")
-    ] = None,
-    unspliced_size: Annotated[
-        str | None, typer.Option(help="Column of obs with unspliced library sizes.")
-    ] = None,
+    spliced_size: SplicedSize = None,
+    unspliced_size: UnsplicedSize = None,
     ambiguous: AmbiguousOption = AmbiguousChoice.default,
     spliced: SplicedLayer = None,
     unspliced: UnsplicedLayer = None,

@@ -19,7 +19,9 @@ __all__ = [
     "Out",
     "Rng",
     "SplicedLayer",
+    "SplicedSize",
     "UnsplicedLayer",
+    "UnsplicedSize",
     "VelocityKey",
     "seed",
 ]
@@ -52,6 +54,14 @@ SplicedLayer = Annotated[
 UnsplicedLayer = Annotated[
     str | None,
     typer.Option("--unspliced", help="Layer of unspliced counts in h5ad, zarr or loom."),
+]
+SplicedSize = Annotated[
+    str | None,
+    typer.Option("--spliced-size", help="Column of obs with spliced library sizes."),
+]
+UnsplicedSize = Annotated[
+    str | None,
+    typer.Option("--unspliced-size", help="Column of obs with unspliced library sizes."),
 ]
 Filtered = Annotated[
     bool | None,

@@ -196,8 +196,8 @@ def _compute_missing(
 ) -> None:
     """Compute results that a picture needs and `run` did not compute."""
     from steadyvelo import _keys, tl  # noqa: PLC0415
-    from steadyvelo._adata._embeddings import AUTO, found_basis  # noqa: PLC0415
-    from steadyvelo._adata._groups import cluster_column  # noqa: PLC0415
+    from steadyvelo._adata._embeddings import found_basis  # noqa: PLC0415
+    from steadyvelo._adata._groups import AUTO, cluster_column  # noqa: PLC0415
 
     key = {"velocity_key": velocity_key}
     seed = {"rng": given["rng"]} if "rng" in given else {}

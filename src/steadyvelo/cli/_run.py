@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ._errors import plain_errors
-from ._options import Rng
+from ._options import Rng, SplicedSize, UnsplicedSize
 from ._speech import AsJson, Quiet, Speech
 
 if TYPE_CHECKING:
@@ -46,12 +46,8 @@ def run(
     size_factors: Annotated[
         SizeFactorMethod, typer.Option(help="Per-layer size factors, or one for both layers.")
     ] = SizeFactorMethod.per_layer,
-    spliced_size: Annotated[
-        str | None, typer.Option(help="Column of obs with spliced library sizes.")
-    ] = None,
-    unspliced_size: Annotated[
-        str | None, typer.Option(help="Column of obs with unspliced library sizes.")
-    ] = None,
+    spliced_size: SplicedSize = None,
+    unspliced_size: UnsplicedSize = None,
     neighbors_key: Annotated[
         str | None, typer.Option(help="Name of the neighbour graph in uns to use, or of a new one.")
     ] = None,

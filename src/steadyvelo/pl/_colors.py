@@ -13,10 +13,9 @@ from matplotlib.lines import Line2D
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import listed, warn
-from steadyvelo._adata._embeddings import AUTO
+from steadyvelo._adata._groups import AUTO, found_column
 
 from ._axes import as_text
-from ._found import found_color
 from ._legend import explain_categories, side_by_side
 from ._names_on_data import write_names
 from ._style import STRONG, tone_apart
@@ -172,7 +171,7 @@ def cell_colors(
     category in the palette, is missing.
     """
     none = np.full(adata.n_obs, -1, dtype=np.intp)
-    color = found_color(adata, color)
+    color = found_column(adata, color)
     if color is None:
         return CellColors("", np.tile(mpl.colors.to_rgba(_PLAIN), (adata.n_obs, 1)), {}, none)
     column = color_column(adata, color)

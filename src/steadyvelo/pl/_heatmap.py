@@ -11,11 +11,11 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._groups import found_column
 from steadyvelo._arguments import picture
 
 from ._axes import as_text, finished, new_axes
 from ._colors import cell_colors, color_column
-from ._found import found_color
 from ._gene_values import gene_names, moments_of_genes
 from ._legend import explain_above
 from ._style import LEGEND_TEXT
@@ -115,7 +115,7 @@ def heatmap(
     ax.set_xticks([])
     ax.set_xlabel(sortby or _keys.PSEUDOTIME.of(velocity_key))
     ax.figure.colorbar(drawn, ax=ax, label="scaled expression", shrink=0.7)
-    color = found_color(adata, color)
+    color = found_column(adata, color)
     if color is not None:
         _strip(ax, adata, color, palette, order, edges)
     return finished(ax, own=own, show=show)

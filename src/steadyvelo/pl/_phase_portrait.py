@@ -11,11 +11,11 @@ from scipy.stats import t as student_t
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._groups import found_column
 from steadyvelo._arguments import picture
 
 from ._axes import as_text, finished, given_axes, panels
 from ._colors import MANY_POINTS, cell_colors
-from ._found import found_color
 from ._gene_values import gene_names, moments_of_genes
 from ._style import NOTE_TEXT
 
@@ -107,7 +107,7 @@ def phase_portrait(
     """
     check_adata(adata)
     names = gene_names(adata, genes)
-    named = found_color(adata, color)
+    named = found_column(adata, color)
     found = named != color
     if hexagons and named is not None and not found:
         msg = f"hexagons show no colours; leave out hexagons=True or color={color!r}."

@@ -8,11 +8,11 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts
+from steadyvelo._adata._groups import found_column
 from steadyvelo._arguments import picture
 
 from ._axes import as_text, finished, new_axes
 from ._colors import color_column
-from ._found import found_color
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -68,7 +68,7 @@ def proportions(
             for kind in kinds
         ]
     )
-    groupby = found_color(adata, groupby)
+    groupby = found_column(adata, groupby)
     if groupby is None:
         names, codes = ["all cells"], np.zeros(adata.n_obs, dtype=np.intp)
     else:

@@ -164,12 +164,8 @@ def one_layer_genes(counts: Counts) -> Finding:
         )
         return Finding("stop", share, said, remedy)
     if share > 0.8:
-        return Finding(
-            "attention",
-            share,
-            said,
-            "check that both layers come from one run of the counting program",
-        )
+        remedy = "check that both layers come from one run of the counting program"
+        return Finding("attention", share, said, remedy)
     return Finding("ok", share, said)
 
 
@@ -210,12 +206,8 @@ def empty_cells(counts: Counts) -> Finding:
         remedy = "the layers belong to different cells; join them again by cell names"
         return Finding("stop", 1.0, said, remedy)
     if n > 0.01 * len(counts.cells):
-        return Finding(
-            "attention",
-            n / len(counts.cells),
-            said,
-            "these cells get no arrows; filter cells first",
-        )
+        remedy = "these cells get no arrows; filter cells first"
+        return Finding("attention", n / len(counts.cells), said, remedy)
     return Finding("ok", n / len(counts.cells), said)
 
 
@@ -226,19 +218,11 @@ def usable_genes(counts: Counts) -> Finding:
     n = int((shared >= 20).sum())
     said = f"number of genes by min_shared_counts: {table}"
     if n < 2:
-        return Finding(
-            "stop",
-            float(n),
-            said,
-            "too few shared counts; check that both layers come from one run",
-        )
+        remedy = "too few shared counts; check that both layers come from one run"
+        return Finding("stop", float(n), said, remedy)
     if n < 50:
-        return Finding(
-            "attention",
-            float(n),
-            said,
-            "arrows from few genes are imprecise; lower min_shared_counts",
-        )
+        remedy = "arrows from few genes are imprecise; lower min_shared_counts"
+        return Finding("attention", float(n), said, remedy)
     return Finding("ok", float(n), said)
 
 
@@ -253,12 +237,8 @@ def depth(counts: Counts) -> Finding:
             "all cells together"
         )
     if median < _DEPTH:
-        return Finding(
-            "attention",
-            median,
-            said,
-            "most ratios will be imprecise; sequence deeper, or pool samples",
-        )
+        remedy = "most ratios will be imprecise; sequence deeper, or pool samples"
+        return Finding("attention", median, said, remedy)
     return Finding("ok", median, said)
 
 

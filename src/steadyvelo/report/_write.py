@@ -12,9 +12,9 @@ import jinja2
 
 from steadyvelo import _keys, tl
 from steadyvelo._adata._checks import check_adata
-from steadyvelo._adata._embeddings import AUTO, check_arrows, found_basis
+from steadyvelo._adata._embeddings import check_arrows, found_basis
 from steadyvelo._adata._fit import Fit
-from steadyvelo._adata._groups import check_clusters, cluster_column
+from steadyvelo._adata._groups import check_clusters, cluster_column, is_auto
 from steadyvelo._adata._light_copy import light_copy
 from steadyvelo._arguments import public
 from steadyvelo._run._steps import shown_steps
@@ -162,7 +162,7 @@ def _page_file(path: str | os.PathLike[str]) -> Path:
 
 def _clusters_column(adata: AnnData, groupby: str | None, judged: Judged) -> str | None:
     """Return the column of clusters: as given, as in the verdicts, or one with a usual name."""
-    if groupby == AUTO and AUTO not in adata.obs:
+    if is_auto(groupby, adata.obs):
         groupby = judged.groupby if judged.groupby in adata.obs else cluster_column(adata)
     if groupby is not None:
         check_clusters(adata, groupby)
