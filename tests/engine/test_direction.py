@@ -15,6 +15,7 @@ from steadyvelo.engine import (
     CrossFitErrors,
     FitRule,
     Lines,
+    RankedNeighbors,
     Repeat,
     SmoothingOperator,
     find_directions,
@@ -66,7 +67,7 @@ def problem(rng=0, order=None, *, offset=False):
     repeats = []
     for _ in range(N_REPEATS):
         gene_fold = generator.permutation(np.arange(N_GENES) % 2).astype(np.int8)
-        graphs = neighbors(generator), neighbors(generator)
+        graphs = tuple(RankedNeighbors.equal(neighbors(generator)) for _ in range(2))
         repeats.append(Repeat(gene_fold, halves(generator, graphs), graphs))
     every = np.ones(N_CELLS, dtype=bool)
     rule = FitRule("all", (None, 0.8), offset, every, every, "fit")
@@ -286,9 +287,8 @@ def test_a_cell_that_nobody_is_next_to_has_no_arrow():
         for graph in repeat.graphs:
             indptr = graph.indptr.copy()
             indptr[8:] -= K
-            without.append(
-                SmoothingOperator(indptr, np.delete(graph.indices, np.s_[7 * K : 8 * K]))
-            )
+            smaller = SmoothingOperator(indptr, np.delete(graph.indices, np.s_[7 * K : 8 * K]))
+            without.append(RankedNeighbors.equal(smaller))
         graphs.append(Repeat(repeat.gene_fold, repeat.cell_fold, tuple(without)))
     found = directions(source, CrossFitErrors(errors.scales, 0.95, None, graphs), *rest)
     assert np.isnan(found.arrows[7]).all()

@@ -11,6 +11,7 @@ from steadyvelo.engine import (
     CountsSource,
     CrossFitErrors,
     FitRule,
+    RankedNeighbors,
     Repeat,
     SandwichErrors,
     SmoothingOperator,
@@ -82,12 +83,21 @@ def test_the_sandwich_is_its_formula(order):
     assert np.isnan(plain.errors.se).all()
 
 
+def ranked(generator):
+    """Neighbours on a ring in random order, with falling weights; some cells have fewer."""
+    graph = ring(N_CELLS, 10, generator).without(generator.random(N_CELLS) < 0.1)
+    indices = np.concatenate([generator.permutation(x) for x in np.split(graph.indices, graph.indptr[1:-1])])
+    most = np.diff(graph.indptr).max()
+    weights = np.linspace(1, 0.2, most, dtype=np.float32)
+    return RankedNeighbors(graph.indptr, indices, weights, n_nearest=6)
+
+
 def cross_fit(scales, generator, n_repeats=2):
     repeats = [
         Repeat(
             generator.integers(0, 2, N_GENES).astype(np.int8),
             generator.integers(0, 2, N_CELLS).astype(np.int8),
-            (ring(N_CELLS, 10, generator), ring(N_CELLS, 10, generator)),
+            (ranked(generator), ranked(generator)),
         )
         for _ in range(n_repeats)
     ]

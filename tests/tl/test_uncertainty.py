@@ -10,6 +10,7 @@ import steadyvelo as sv
 from steadyvelo._adata._fit_params import ErrorChoice
 from steadyvelo._adata._inputs import Inputs
 from steadyvelo.pp._neighbors import principal_components
+from steadyvelo.tl._folds import _fold_expression
 
 COLUMNS = [
     "velocity_gamma_se",
@@ -160,13 +161,13 @@ def test_neighbours_of_an_external_representation_serve_all_genes(prepared, monk
     def fail(*_, **__):
         pytest.fail("neighbours were looked for among the counts")
 
-    monkeypatch.setattr("steadyvelo.tl._uncertainty.principal_components", fail)
+    monkeypatch.setattr("steadyvelo.tl._folds.nearest_neighbors", fail)
     sv.tl.velocity(prepared, uncertainty="crossfit", dense=False)
     assert prepared.var["velocity_gamma_se"].notna().any()
 
 
 def test_gene_clusters_stay_in_one_fold(prepared):
-    from steadyvelo.tl._uncertainty import _gene_halves  # noqa: PLC0415
+    from steadyvelo.tl._folds import _gene_halves  # noqa: PLC0415
 
     clusters = np.repeat(["a", "b", "c", "d", "e"], [20, 15, 10, 10, 5])
     prepared.var["module"] = clusters
@@ -250,7 +251,7 @@ def test_the_test_of_an_offset_holds_its_level_and_sees_one():
 
 def test_neighbours_of_a_fold_do_not_see_the_other_genes(prepared):
     genes = np.arange(prepared.n_vars) % 2 == 0
-    before = principal_components(prepared, "spliced", genes, 5, 0, alone=True)
+    before = _fold_expression(prepared.layers["spliced"], genes).toarray()
     changed = prepared.copy()
     counts = changed.layers["spliced"].tolil()
     # a burst in a gene of the other fold makes its cell look larger
@@ -258,7 +259,21 @@ def test_neighbours_of_a_fold_do_not_see_the_other_genes(prepared):
     changed.layers["spliced"] = counts.tocsr()
     del changed.obs["n_counts_spliced"]
     sv.pp.size_factors(changed)
-    after = principal_components(changed, "spliced", genes, 5, 0, alone=True)
+    after = _fold_expression(changed.layers["spliced"], genes).toarray()
     np.testing.assert_array_equal(after, before)
     shared = [principal_components(data, "spliced", genes, 5, 0) for data in (prepared, changed)]
     assert abs(shared[0] - shared[1]).max() > 0.01
+
+
+def test_no_gene_has_a_large_part_in_the_expression_of_a_fold(prepared):
+    counts = prepared.layers["spliced"].toarray()
+    every = np.ones(prepared.n_vars, dtype=bool)
+    before = _fold_expression(counts, every).toarray()
+    assert before.std(axis=0).max() <= 0.3 + 1e-5
+    # a gene with a burst in some cells hardly changes the library sizes by which others are divided
+    counts[:40, 1] = 4000
+    after = _fold_expression(counts, every).toarray()
+    others = np.arange(prepared.n_vars) != 1
+    assert after.std(axis=0).max() <= 0.3 + 1e-5
+    assert abs(after - before)[:, others].max() < 0.5
+    assert abs(np.log(counts[:40].sum(axis=1) / counts[40:].sum(axis=1).mean())).min() > 1

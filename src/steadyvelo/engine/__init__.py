@@ -24,6 +24,7 @@ from ._memory import (
 from ._moment_source import CountsSource, LayerSource, MomentBlock, MomentSource
 from ._order import CellOrder
 from ._products import row_products, symmetric_products, weighted_column_sums
+from ._ranked_neighbors import RankedNeighbors
 from ._sandwich import SandwichErrors
 from ._scratch import Scratch
 from ._smoothing import SmoothingOperator
@@ -53,6 +54,7 @@ __all__ = [
     "Lines",
     "MomentBlock",
     "MomentSource",
+    "RankedNeighbors",
     "Repeat",
     "SandwichErrors",
     "Scratch",

@@ -22,7 +22,6 @@ import numpy as np
 
 from ._fit_rule import FitRule, weigh_rows
 from ._kernels._spreading import add_columns
-from ._spreading import Spreading
 from ._threads import for_genes, for_rows
 from ._uncertainty import Uncertainty
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from steadyvelo.model._typing import Float32Array
 
     from ._moment_source import MomentBlock
-    from ._smoothing import SmoothingOperator
+    from ._ranked_neighbors import RankedNeighbors
 
 __all__ = ["CrossFitErrors", "Repeat"]
 
@@ -49,23 +48,23 @@ class Repeat:
     gene_fold, cell_fold
         0 or 1 for each gene of the source, shape (genes,), and for each cell, shape (cells,).
     graphs
-        The smoothing operators W between cells for the genes of fold 0 and of fold 1. Each is made
-        without these genes.
+        The neighbours for the genes of fold 0 and of fold 1, which are found without these genes.
 
     Examples
     --------
     >>> import numpy as np
     >>> from steadyvelo import engine
-    >>> graph = engine.SmoothingOperator.from_connectivities(np.ones((4, 4)))
+    >>> graph = engine.SmoothingOperator.from_connectivities(np.ones((4, 4))).without_self()
+    >>> neighbors = engine.RankedNeighbors.equal(graph)
     >>> fold = np.array([0, 1, 0, 1], dtype=np.int8)
-    >>> repeat = engine.Repeat(gene_fold=fold[:2], cell_fold=fold, graphs=(graph, graph))
+    >>> repeat = engine.Repeat(gene_fold=fold[:2], cell_fold=fold, graphs=(neighbors,) * 2)
     >>> repeat.graphs[0].without(repeat.cell_fold == 1).indices[:2]
-    array([0, 2], dtype=int32)
+    array([2, 0], dtype=int32)
     """
 
     gene_fold: NDArray[np.int8]
     cell_fold: NDArray[np.int8]
-    graphs: tuple[SmoothingOperator, SmoothingOperator]
+    graphs: tuple[RankedNeighbors, RankedNeighbors]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +83,8 @@ class CrossFitErrors(Uncertainty):
     >>> source = engine.CountsSource(s, u, np.arange(4), order, *scales, graph, keep_counts=True)
     >>> rule = engine.FitRule("all", (None, 0.95), False, every, every, "fit")
     >>> fold = np.arange(60, dtype=np.int8) % 2
-    >>> repeat = engine.Repeat(fold[:4], fold, (graph.without_self(), graph.without_self()))
+    >>> neighbors = engine.RankedNeighbors.equal(graph.without_self())
+    >>> repeat = engine.Repeat(fold[:4], fold, (neighbors, neighbors))
     >>> errors = engine.CrossFitErrors(scales, 0.95, None, [repeat])
     >>> fit = engine.fit_ratios(source, rule, genes_per_block=4, uncertainty=errors)
     >>> bool((abs(fit.gamma - 0.5) < 4 * fit.errors.se).all())
@@ -131,11 +131,10 @@ def _add_fold(
     for cells in (0, 1):
         responders = repeat.cell_fold[order.cell_of_row] == cells
         # the cells of the other fold determine the weights of this fold's counts
-        others = graph.without(responders)
-        moments = [others.apply(values, n_threads) for values in counts]
+        moments = [graph.means(values, ~responders, n_threads) for values in counts]
         weigh = partial(weigh_rows, rules, moments, order, block.places[columns], weights)
         for_genes(weigh, len(columns), _GENES_PER_TASK, n_threads)
-        spreading = Spreading.transposing(graph, responders)
+        spreading = graph.spreading(responders)
         for of_rule, *totals in zip(weights, *sums, strict=True):
             spreading.weigh(moments[0], of_rule, given, given0, n_threads)
             for values, total in zip((given, given0), totals, strict=True):

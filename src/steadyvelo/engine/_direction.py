@@ -149,7 +149,8 @@ def find_directions(
     >>> graph = engine.SmoothingOperator.from_connectivities(near)
     >>> source = engine.CountsSource(s, u, np.arange(20), order, *scales, graph, keep_counts=True)
     >>> fold = np.arange(60, dtype=np.int8) % 2
-    >>> repeat = engine.Repeat(fold[:20], fold, (graph.without_self(), graph.without_self()))
+    >>> neighbors = engine.RankedNeighbors.equal(graph.without_self())
+    >>> repeat = engine.Repeat(fold[:20], fold, (neighbors, neighbors))
     >>> errors = engine.CrossFitErrors(scales, 0.95, None, [repeat])
     >>> rule = engine.FitRule("all", (None, 0.95), False, every, every, "fit")
     >>> lines = engine.Lines(np.ones(20), np.zeros(20))

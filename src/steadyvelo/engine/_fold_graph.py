@@ -55,7 +55,7 @@ class FoldGraph:
     @classmethod
     def of(cls, repeat: Repeat, fold: int, order: CellOrder) -> FoldGraph:
         """Make the graph for one fold of genes, with its rows in an order."""
-        graph = repeat.graphs[fold].reordered(order)
+        graph = repeat.graphs[fold].equal_means().reordered(order)
         first = repeat.cell_fold[order.cell_of_row] == 0
         means = graph.without(~first), graph.without(first)
         return cls(repeat.gene_fold == fold, graph, means, (first, ~first))

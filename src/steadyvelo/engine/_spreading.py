@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from ._kernels._spreading import sum_rows, weigh_rows
+from ._kernels._spreading import sum_rows, sum_weighted_rows, weigh_rows
 from ._threads import for_rows
 
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ class Spreading:
     indptr, indices
         CSR pattern of :math:`W^\top`, int64 and int32; rows of other cells are empty.
     share
-        Value of all entries of each row of W, shape (rows,).
+        Factor of all entries of each row of W, shape (rows,).
+    weights
+        Further factor of each entry of the pattern, float32; None if there is none.
 
     Examples
     --------
@@ -49,6 +51,7 @@ class Spreading:
     indptr: NDArray[np.int64]
     indices: NDArray[np.int32]
     share: Float64Array
+    weights: Float32Array | None = None
 
     @classmethod
     def transposing(cls, smoothing: SmoothingOperator, receives: BoolArray | None = None) -> Self:
@@ -90,6 +93,10 @@ class Spreading:
     ) -> Float32Array:
         """Return each row's sum over `values` from :meth:`weigh`, shape (rows, genes)."""
         result = np.empty_like(values) if out is None else out
-        work = partial(sum_rows, self.indptr, self.indices, values, result)
+        pattern = self.indptr, self.indices
+        if self.weights is None:
+            work = partial(sum_rows, *pattern, values, result)
+        else:
+            work = partial(sum_weighted_rows, *pattern, self.weights, values, result)
         for_rows(work, len(result), n_threads)
         return result

@@ -5,19 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.linalg import eigh
 from scipy.linalg.blas import dsyrk
 from sklearn.utils.extmath import svd_flip
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
     from numpy.typing import NDArray
 
-__all__ = ["components"]
+__all__ = ["components", "log_normalized"]
 
 # up to this number of genes their covariance is computed, in 200 MB: faster than iterations
 _MOST_GENES = 5_000
 _CELLS_AT_ONCE = 2_000
+
+
+def log_normalized(
+    counts: sp.csr_matrix[Any], factor: NDArray[np.floating[Any]] | None
+) -> sp.csr_matrix[Any]:
+    """Return log(1 + counts / size factor) as float32; without factors, counts are not divided."""
+    if factor is not None:
+        counts = sp.csr_matrix(sp.diags_array(1 / np.where(factor > 0, factor, 1)) @ counts)
+    return sp.csr_matrix(counts, dtype=np.float32).log1p()
 
 
 def components(values: sp.csr_matrix[Any], n_components: int, *, rng: int = 0) -> NDArray[Any]:

@@ -21,7 +21,7 @@ from steadyvelo._adata._provenance import stamp
 from steadyvelo._arguments import public
 from steadyvelo._log import done
 
-from ._components import components
+from ._components import components, log_normalized
 from ._nearest import distance_graph, fuzzy_graph, nearest_neighbors
 
 if TYPE_CHECKING:
@@ -189,30 +189,19 @@ def component_genes(adata: AnnData) -> NDArray[np.bool_]:
 
 
 def principal_components(
-    adata: AnnData,
-    spliced: str,
-    genes: NDArray[np.bool_],
-    n_pcs: int,
-    rng: int,
-    *,
-    alone: bool = False,
+    adata: AnnData, spliced: str, genes: NDArray[np.bool_], n_pcs: int, rng: int
 ) -> Any:
     """Return principal components of log-normalised spliced counts of some genes.
 
-    Counts are divided by the cells' size factors. With `alone`, they are divided by library sizes
-    over these genes, so that components do not depend on the counts of other genes.
+    Counts are divided by the cells' size factors.
     """
     counts = sp.csr_matrix(check_counts(adata, spliced), dtype=np.float32)
     chosen = sp.csr_matrix(counts[:, genes])
+    factor = None
     if is_integer(counts):
-        if alone:
-            sizes = np.asarray(chosen.sum(axis=1), dtype=np.float32).ravel()
-            factor = sizes / max(float(np.median(sizes)), 1.0)
-        else:
-            remedy = "run pp.size_factors(adata) first."
-            factor = _keys.SPLICED_FACTOR.read(adata, remedy=remedy).to_numpy(dtype=np.float32)
-        chosen = sp.diags_array(1 / np.where(factor > 0, factor, 1)) @ chosen
-    log_counts = sp.csr_matrix(chosen, dtype=np.float32).log1p()
+        remedy = "run pp.size_factors(adata) first."
+        factor = _keys.SPLICED_FACTOR.read(adata, remedy=remedy).to_numpy(dtype=np.float32)
+    log_counts = log_normalized(chosen, factor)
     most = min(log_counts.shape) - 1
     if most < 1:
         msg = (

@@ -46,3 +46,49 @@ def smooth_rows(
             for g in range(width):
                 row[g] += share * a[g]
             k += 1
+
+
+@kernel
+def smooth_ranked_rows(
+    indptr: Array,
+    indices: Array,
+    weights: Array,
+    chosen: Array,
+    values: Array,
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Write the weighted mean of the rows of `values` over each row's chosen neighbours.
+
+    `weights` are by rank; the mean is zero without chosen neighbours. Four neighbours are processed
+    at a time, so that the sum is not stored and loaded again for each.
+    """
+    width = values.shape[1]
+    near = np.empty(weights.shape[0], dtype=np.int64)
+    share = np.empty(weights.shape[0], dtype=np.float32)
+    for i in range(start, stop):
+        n, total = 0, 0.0
+        for k in range(indptr[i], indptr[i + 1]):
+            if chosen[indices[k]]:
+                near[n] = indices[k]
+                share[n] = weights[k - indptr[i]]
+                total += weights[k - indptr[i]]
+                n += 1
+        row = out[i]
+        for g in range(width):
+            row[g] = np.float32(0.0)
+        for k in range(n):
+            share[k] = np.float32(share[k] / total) if total > 0 else np.float32(0.0)
+        k = 0
+        while k + 4 <= n:
+            a, b, c, d = values[near[k]], values[near[k + 1]], values[near[k + 2]], values[near[k + 3]]
+            p, q, r, t = share[k], share[k + 1], share[k + 2], share[k + 3]
+            for g in range(width):
+                row[g] += (p * a[g] + q * b[g]) + (r * c[g] + t * d[g])
+            k += 4
+        while k < n:
+            a, p = values[near[k]], share[k]
+            for g in range(width):
+                row[g] += p * a[g]
+            k += 1

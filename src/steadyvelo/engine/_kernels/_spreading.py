@@ -64,6 +64,41 @@ def sum_rows(
 
 
 @kernel
+def sum_weighted_rows(
+    indptr: Array, indices: Array, weights: Array, values: Array, out: Array, start: int, stop: int
+) -> None:
+    """Write to each row the weighted sum of the rows of `values` that a pattern lists for it.
+
+    `weights` has one value for each entry of the pattern. Sums are in float64; four rows are
+    processed at a time.
+    """
+    width = values.shape[1]
+    total = np.empty(width, dtype=np.float64)
+    real = np.float64
+    for r in range(start, stop):
+        low, high = indptr[r], indptr[r + 1]
+        for g in range(width):
+            total[g] = 0.0
+        k = low
+        while k + 4 <= high:
+            a, b = values[indices[k]], values[indices[k + 1]]
+            c, d = values[indices[k + 2]], values[indices[k + 3]]
+            p, q = real(weights[k]), real(weights[k + 1])
+            t, v = real(weights[k + 2]), real(weights[k + 3])
+            for g in range(width):
+                total[g] += (p * a[g] + q * b[g]) + (t * c[g] + v * d[g])
+            k += 4
+        while k < high:
+            a, p = values[indices[k]], real(weights[k])
+            for g in range(width):
+                total[g] += p * a[g]
+            k += 1
+        row = out[r]
+        for g in range(width):
+            row[g] = np.float32(total[g])
+
+
+@kernel
 def add_columns(values: Array, columns: Array, out: Array, start: int, stop: int) -> None:
     """Add some rows of `values` to columns of the same rows of `out`."""
     for r in range(start, stop):

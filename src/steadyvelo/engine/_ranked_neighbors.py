@@ -1,0 +1,154 @@
+"""Neighbours in the order of their distance, with weights that fall to zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from ._kernels._smoothing import smooth_ranked_rows
+from ._smoothing import SmoothingOperator
+from ._spreading import Spreading
+from ._threads import for_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from steadyvelo.model._typing import BoolArray, Float32Array
+
+    from ._order import CellOrder
+
+__all__ = ["RankedNeighbors"]
+
+
+@dataclass(frozen=True, eq=False)
+class RankedNeighbors:
+    r"""Neighbours of every cell, the nearest first, without the cell itself.
+
+    The neighbour of rank k enters a mean with the weight :math:`w_k`. With equal weights, the mean
+    would change by a whole neighbour whenever the last one is replaced. With weights that fall to
+    zero, it changes by very little.
+
+    Attributes
+    ----------
+    indptr, indices
+        CSR pattern of the neighbours, int64 and int32, the nearest first.
+    weights
+        Weight :math:`w_k` by rank, float32, shape (neighbours of the longest row,).
+    n_nearest
+        Number of neighbours for means with equal weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> nearest = np.array([[1, 2], [2, 0], [1, 0]], dtype=np.int32)
+    >>> neighbors = engine.RankedNeighbors.nearest(nearest, n_nearest=1)
+    >>> neighbors.weights.tolist()
+    [1.0, 0.5]
+    >>> counts = np.array([[3.0], [6.0], [0.0]], dtype=np.float32)
+    >>> neighbors.means(counts, np.ones(3, dtype=bool)).ravel().tolist()
+    [4.0, 1.0, 5.0]
+    """
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    weights: Float32Array
+    n_nearest: int
+
+    @classmethod
+    def nearest(cls, indices: NDArray[np.int32], n_nearest: int) -> Self:
+        """Make it from the neighbours of every cell, (cells, neighbours), the nearest first.
+
+        The weight is 1 for the nearer half, and falls linearly for the others.
+        """
+        n_cells, n_neighbors = indices.shape
+        indptr = np.arange(n_cells + 1, dtype=np.int64) * n_neighbors
+        rank = np.arange(n_neighbors)
+        n_falling = n_neighbors - n_neighbors // 2
+        weights = np.minimum(1.0, (n_neighbors - rank) / n_falling).astype(np.float32)
+        return cls(indptr, np.ascontiguousarray(indices).ravel(), weights, n_nearest)
+
+    @classmethod
+    def equal(cls, smoothing: SmoothingOperator) -> Self:
+        """Make it from an operator without the cells themselves, with equal weights."""
+        most = int(np.diff(smoothing.indptr).max(initial=0))
+        return cls(smoothing.indptr, smoothing.indices, np.ones(most, dtype=np.float32), most)
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return len(self.indptr) - 1
+
+    def reordered(self, order: CellOrder) -> RankedNeighbors:
+        """Return the neighbours between rows in an order."""
+        return RankedNeighbors(
+            *order.relabel(self.indptr, self.indices), self.weights, self.n_nearest
+        )
+
+    def without(self, cells: BoolArray) -> RankedNeighbors:
+        """Return the neighbours without some cells; those that follow move up."""
+        keep = ~cells[self.indices]
+        before = np.concatenate([[0], np.cumsum(keep)])
+        indptr = before[self.indptr]
+        return RankedNeighbors(indptr, self.indices[keep], self.weights, self.n_nearest)
+
+    def means(
+        self,
+        values: Float32Array,
+        cells: BoolArray,
+        n_threads: int = 1,
+        out: Float32Array | None = None,
+    ) -> Float32Array:
+        """Return weighted means over the neighbours among some `cells`, shape (cells, genes)."""
+        result = np.empty_like(values) if out is None else out
+        pattern = self.indptr, self.indices, self.weights, cells
+        for_rows(partial(smooth_ranked_rows, *pattern, values, result), len(result), n_threads)
+        return result
+
+    def spreading(self, receives: BoolArray) -> Spreading:
+        """Return the transpose of the means over all neighbours, for some receiving cells."""
+        ranks = self._ranks()
+        totals = np.concatenate([[0.0], np.cumsum(self.weights, dtype=np.float64)])
+        keep = receives[self.indices]
+        before = np.concatenate([[0], np.cumsum(keep)])
+        kept = sp.csr_array(
+            (self.weights[ranks[keep]], self.indices[keep], before[self.indptr]),
+            shape=(self.n_cells,) * 2,
+        )
+        turned = kept.tocsc()
+        total = totals[np.diff(self.indptr)]
+        return Spreading(
+            turned.indptr.astype(np.int64, copy=False),
+            turned.indices.astype(np.int32, copy=False),
+            1.0 / np.where(total > 0, total, 1.0),
+            turned.data,
+        )
+
+    def equal_means(self) -> SmoothingOperator:
+        """Return the operator for equally weighted means over the nearest neighbours."""
+        ranks = self._ranks()
+        near = ranks < self.n_nearest
+        before = np.concatenate([[0], np.cumsum(near)])
+        pattern = sp.csr_array(
+            (near[near], self.indices[near], before[self.indptr]), shape=(self.n_cells,) * 2
+        )
+        pattern.sort_indices()
+        return SmoothingOperator(
+            pattern.indptr.astype(np.int64, copy=False),
+            pattern.indices.astype(np.int32, copy=False),
+        )
+
+    def to_matrix(self) -> sp.csr_array[Any]:
+        """Return the weights of the means over all neighbours as a sparse matrix, float64."""
+        data = self.weights[self._ranks()].astype(np.float64)
+        matrix = sp.csr_array((data, self.indices, self.indptr), shape=(self.n_cells,) * 2)
+        total = np.asarray(matrix.sum(axis=1)).ravel()
+        return sp.csr_array(sp.diags_array(1.0 / np.where(total > 0, total, 1.0)) @ matrix)
+
+    def _ranks(self) -> NDArray[np.int64]:
+        degree = np.diff(self.indptr)
+        return np.arange(len(self.indices)) - np.repeat(self.indptr[:-1], degree)
