@@ -204,6 +204,9 @@ def test_errors_of_the_line_are_sums_of_influences(offset):
     errors = made.errors(centred=offset)
     slope, moved = made.line_influences(errors.gamma, errors.offset)
     np.testing.assert_allclose(np.sqrt((slope**2).sum(0)), errors.se, rtol=1e-6)
+    if not offset:
+        assert moved.shape == (len(slope), 0)
+        return
     np.testing.assert_allclose(np.sqrt((moved**2).sum(0)), errors.offset_se, rtol=1e-6, atol=1e-12)
     np.testing.assert_allclose((slope * moved).sum(0), errors.covariance, rtol=1e-5, atol=1e-12)
 

@@ -14,6 +14,7 @@ from ._edges import connected_parts, recursive_neighbors
 from ._fit import FitResult, fit_ratios
 from ._fit_rule import FitRule
 from ._gene_checks import GeneChecks, check_genes
+from ._group_directions import GroupDirections
 from ._memory import (
     BYTES_PER_VALUE,
     available_memory,
@@ -50,6 +51,7 @@ __all__ = [
     "FitResult",
     "FitRule",
     "GeneChecks",
+    "GroupDirections",
     "LayerSource",
     "Lines",
     "MomentBlock",

@@ -1,44 +1,45 @@
 """Directions of cells on an embedding, with their errors.
 
-The gene blocks are processed twice. In the first pass, the steps in expression along every edge are
-summed over genes. They give the projection M_i of every cell (`_projection.py`). In the second
-pass, the projection is applied to the deviations r_c of the neighbours' counts. Their contributions
-y_ic = M_i r_c and the errors are sums over genes, which are added block by block
-(`_direction_sums.py`). This module computes arrows from these sums. An arrow is the mean of a
+The projection M_i of every cell is scaled by the length of steps in expression
+(`_projection.py`). Then M_i is applied to the deviations r_c of the neighbours'
+counts. Their contributions y_ic = M_i r_c and the errors are sums over genes, which are added block
+by block (`_direction_sums.py`). This module computes arrows from these sums, and
+`_group_directions.py` their sums over groups of cells. An arrow is the mean of a
 cell's contributions. Its covariance has three parts: the spread of the contributions, the errors of
 the lines, and the noise in M_i.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial, reduce
-from operator import iadd
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
-
-from steadyvelo.model import group_members
 
 from ._direction_sums import DirectionProblem, DirectionSums
-from ._fold_graph import fold_graphs
-from ._kernels._direction import mean_contributions
-from ._projection import Projection, edge_steps, projections_of
+from ._fold_graph import FoldGraphs
+from ._group_directions import GroupDirections, group_directions
+from ._kernels import _direction as kernels
+from ._projection import projections_of
 from ._threads import Progress, for_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from steadyvelo.model._typing import Float32Array, Float64Array, IntArray, Pattern
+    from steadyvelo.model._typing import Float64Array, IntArray
 
-    from ._crossfit import CrossFitErrors, Repeat
+    from ._crossfit import CrossFitErrors
     from ._fit_rule import FitRule
-    from ._moment_source import CountsSource, MomentBlock
+    from ._moment_source import CountsSource
     from ._order import CellOrder
     from ._velocities import Lines
+
+# share of the work that the lengths of steps take, and controls that are computed together
+_LENGTHS = 0.1
+_CONTROLS_AT_ONCE = 10
 
 __all__ = ["Directions", "bytes_per_direction_value", "find_directions"]
 
@@ -56,16 +57,8 @@ class Directions:
         in M, shape (cells, dimensions, dimensions).
     n_contributions
         Effective number of contributions to each arrow, shape (cells,).
-    group_arrows
-        Sums of arrows, shape (groups, dimensions).
-    group_scores
-        Each cell's contribution to the sums, minus its influence on them through the lines, shape
-        (groups, dimensions, cells). They are independent between cells.
-    group_contributions, group_slopes
-        Contributions of the genes to the sums, and their derivatives by γ of each gene with the
-        opposite sign, shape (groups, dimensions, genes).
-    gamma_se
-        Standard errors of γ, shape (genes,).
+    groups
+        Sums of arrows over groups of cells.
     controls
         Returns an iterator over the arrows and covariances of each sign-flipped control. All
         controls at once would need many times the memory.
@@ -76,9 +69,9 @@ class Directions:
 
     >>> import numpy as np
     >>> from steadyvelo import engine
-    >>> rest = [np.zeros((0, 2))] * 5
+    >>> groups = engine.GroupDirections(*[np.zeros((0, 2))] * 7)
     >>> found = engine.Directions(
-    ...     np.array([[3.0, 4.0]]), np.eye(2)[None], np.ones(1), *rest, controls=lambda: iter([])
+    ...     np.array([[3.0, 4.0]]), np.eye(2)[None], np.ones(1), groups, controls=lambda: iter([])
     ... )
     >>> float(found.arrows[0] @ np.linalg.inv(found.covariances[0]) @ found.arrows[0])
     25.0
@@ -87,11 +80,7 @@ class Directions:
     arrows: Float64Array
     covariances: Float64Array
     n_contributions: Float64Array
-    group_arrows: Float64Array
-    group_scores: Float64Array
-    group_contributions: Float64Array
-    group_slopes: Float64Array
-    gamma_se: Float64Array
+    groups: GroupDirections
     controls: Callable[[], Iterator[tuple[Float64Array, Float64Array]]]
 
 
@@ -164,121 +153,91 @@ def find_directions(
     True
     """
     rows = source.order.cell_of_row
-
-    def blocks(first: float) -> Iterator[MomentBlock]:
-        """Make all blocks of one pass; `first` is the share of the work done before it."""
-        report = None if progress is None else lambda done: progress(first + done / 2)
-        return source.blocks(genes_per_block, n_threads, report)
-
+    limits = {"genes_per_block": genes_per_block, "n_threads": n_threads}
+    fold_graphs = FoldGraphs.of(errors.repeats, source.order)
+    projections = projections_of(
+        source,
+        fold_graphs,
+        np.ascontiguousarray(embedding[rows], dtype=np.float64),
+        len(errors.repeats),
+        progress=_part(progress, 0.0, _LENGTHS),
+        **limits,
+    )
     problem = DirectionProblem(
-        _projections(blocks(0.0), source.order, errors.repeats, embedding[rows], n_threads),
+        fold_graphs,
+        projections,
         lines,
-        group_members(groups[rows], int(groups.max(initial=-1)) + 1, np.float32),
-        signs[:, rows],
+        np.ascontiguousarray(groups[rows]),
+        int(groups.max(initial=-1)) + 1,
+        np.ascontiguousarray(signs[:, rows]),
         n_threads,
     )
-
-    def sums_of(block: MomentBlock) -> DirectionSums:
-        influences = errors.line_influences(block, rule, lines, n_threads)
-        return DirectionSums.of_block(problem, block, influences)
-
-    return _directions(problem, reduce(iadd, map(sums_of, blocks(0.5))), source.order)
-
-
-def _projections(
-    blocks: Iterable[MomentBlock],
-    order: CellOrder,
-    repeats: list[Repeat],
-    embedding: Float64Array,
-    n_threads: int,
-) -> list[Projection]:
-    """Return the projections for the genes of each fold in each repeat, from one pass."""
-    graphs = fold_graphs(repeats, order)
-    steps = [np.zeros((2, 2, graph.n_edges)) for graph in graphs]
-    for block in blocks:
-        spliced, _ = block.kept_counts
-        for number, graph in enumerate(graphs):
-            columns = np.flatnonzero(graph.genes[block.genes])
-            if len(columns) > 0:
-                steps[number] += edge_steps(graph, spliced[:, columns], n_threads)
-    return projections_of(graphs, steps, embedding, len(repeats))
+    sums = DirectionSums.zeros(problem)
+    # cross-fitting smooths counts in its own graphs
+    counts = replace(source, smooth=False)
+    for block in counts.blocks(progress=_part(progress, _LENGTHS, 1.0), **limits):
+        sums.add(problem, block, errors.line_influences(block, rule, lines, n_threads))
+    return _directions(problem, sums, source.order)
 
 
 def _directions(problem: DirectionProblem, sums: DirectionSums, order: CellOrder) -> Directions:
     """Return directions from sums over all genes, in the order of the cells."""
-    row = order.row_of_cell
-    mean_of = partial(_mean_contributions, *_edges(problem), sums.contributions, problem.n_threads)
-    arrows, covariances, n_contributions = mean_of(np.ones(len(row), dtype=np.int8))
+    row, n_threads = order.row_of_cell, problem.n_threads
+    graphs = problem.fold_graphs
+    mean_of = partial(
+        _mean_contributions, graphs.indptr, graphs.indices, sums.contributions, n_threads
+    )
+    (arrows,), (covariances,), n_contributions = mean_of(np.ones((1, len(row)), dtype=np.int8))
     covariances += sums.line_errors
-    covariances += _noise_of_projections(problem, sums)
+    noise = np.zeros_like(covariances)
+    for projection, chance in zip(problem.projections, sums.chance, strict=True):
+        along = sums.noise_along[projection.fold_graph.edges]
+        projection.add_noise(along, chance, noise, n_threads)
+    # Repeats share counts, but their noise is added as if it were independent. Noise in a cell's
+    # counts also changes its contribution and M in opposite directions, which is not included.
+    noise[np.linalg.eigvalsh(noise)[:, 0] < 0] = 0.0
+    covariances += noise
     without = n_contributions == 0
     arrows[without], covariances[without] = np.nan, np.nan
 
     def controls() -> Iterator[tuple[Float64Array, Float64Array]]:
-        for signs, shift in zip(problem.signs, sums.control_shifts, strict=True):
-            turned, spread, _ = mean_of(signs)
-            yield (turned + shift)[row], (spread + sums.line_errors)[row]
+        for first in range(0, len(problem.signs), _CONTROLS_AT_ONCE):
+            some = slice(first, first + _CONTROLS_AT_ONCE)
+            turned, spread, _ = mean_of(problem.signs[some])
+            for control in zip(turned, spread, sums.control_shifts[some], strict=True):
+                arrow, covariance, shift = control
+                yield (arrow + shift)[row], (covariance + sums.line_errors)[row]
 
-    scores = _group_scores(problem, sums.contributions)
     return Directions(
         arrows[row],
         covariances[row],
         n_contributions[row],
-        scores.sum(axis=2),
-        (scores - sums.group_moved)[..., row],
-        sums.group_contributions.astype(np.float64),
-        sums.group_slopes.astype(np.float64),
-        sums.gamma_se.astype(np.float64),
+        group_directions(problem, sums),
         controls,
     )
-
-
-def _edges(problem: DirectionProblem) -> Pattern:
-    """Return the first edge of each row in every fold graph, and the cells at the ends of edges."""
-    graphs = [projection.fold_graph.graph for projection in problem.projections]
-    starts = [
-        graph.indptr + edges.start for graph, edges in zip(graphs, problem.edges(), strict=True)
-    ]
-    return np.stack(starts), np.concatenate([graph.indices for graph in graphs])
 
 
 def _mean_contributions(
     indptr: IntArray,
     indices: NDArray[np.int32],
-    contributions: Float32Array,
+    contributions: Float64Array,
     n_threads: int,
     signs: NDArray[np.int8],
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Return arrows, their covariances and numbers of contributions, with the cells' signs."""
-    n_rows, n_dims = len(signs), contributions.shape[1]
-    out = np.empty((n_rows, n_dims)), np.empty((n_rows, n_dims, n_dims)), np.empty(n_rows)
-    work = partial(mean_contributions, indptr, indices, contributions, signs, *out)
+    """Return arrows, their covariances and numbers of contributions, for sets of signs of cells."""
+    (n_sets, n_rows), n_dims = signs.shape, contributions.shape[1]
+    out = (
+        np.empty((n_sets, n_rows, n_dims)),
+        np.empty((n_sets, n_rows, n_dims, n_dims)),
+        np.empty(n_rows),
+    )
+    work = partial(kernels.mean_contributions, indptr, indices, contributions, signs, *out)
     for_rows(work, n_rows, n_threads)
     return out
 
 
-def _noise_of_projections(problem: DirectionProblem, sums: DirectionSums) -> Float64Array:
-    """Return the covariance of every arrow that is due to the noise in M."""
-    total = np.zeros_like(sums.line_errors)
-    for projection, edges, chance in zip(
-        problem.projections, problem.edges(), sums.chance, strict=True
-    ):
-        total += projection.noise(sums.noise_along[edges], chance, problem.n_threads)
-    # Repeats share counts, but their noise is added as if it were independent. Noise in a cell's
-    # counts also changes its contribution and M in opposite directions, which is not included.
-    total[np.linalg.eigvalsh(total)[:, 0] < 0] = 0.0
-    return total
-
-
-def _group_scores(problem: DirectionProblem, contributions: Float32Array) -> Float64Array:
-    """Return each cell's contribution to the sum of every group, (groups × dimensions, rows)."""
-    n_groups, n_rows = problem.groups.shape
-    out = np.zeros((n_groups, problem.n_dims, n_rows))
-    for projection, edges in zip(problem.projections, problem.edges(), strict=True):
-        own, degree = projection.fold_graph.edges()
-        graph = projection.fold_graph.graph
-        for d in range(problem.n_dims):
-            part = contributions[edges, d] / degree[own]
-            added = sp.csr_array((part, graph.indices, graph.indptr), shape=(n_rows, n_rows))
-            out[:, d] += (problem.groups @ added).toarray()
-    return out
+def _part(progress: Progress | None, start: float, stop: float) -> Progress | None:
+    """Return the progress of a part of the work."""
+    if progress is None:
+        return None
+    return lambda done: progress(start + (stop - start) * done)

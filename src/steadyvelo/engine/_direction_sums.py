@@ -15,33 +15,40 @@ contributions are sums over genes. Their errors are computed from sums over gene
 - a sign-flipped control multiplies the deviations of every cell by one sign. This changes the sign
   of y_ic and of these influences.
 
-:class:`DirectionSums` of one block need this block only, and those of different blocks are added.
+The sums of one block need this block only, and blocks may be added in any order.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import scipy.sparse as sp
 
-from ._kernels._direction import add_contributions
+from ._kernels import _direction as kernels
+from ._scratch import Scratch
+from ._threads import for_genes, for_rows
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
     from numpy.typing import NDArray
 
-    from steadyvelo.model._typing import Float32Array, Float64Array
+    from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
 
+    from ._fold_graph import FoldGraphs
     from ._moment_source import MomentBlock
     from ._projection import Projection
     from ._velocities import Lines
 
-    # ψ and ω of Uncertainty.line_influences
+    # ψ and ω of Uncertainty.line_influences; ω has no columns if no line has an offset
     Influences: TypeAlias = tuple[Float32Array, Float32Array]
 
-__all__ = ["DirectionProblem", "DirectionSums"]
+__all__ = ["DirectionProblem", "DirectionSums", "LineInfluences"]
+
+_COLUMNS_PER_TASK = 16
+# a larger share of non-zero values is stored as a dense array
+_SPARSE = 0.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,41 +57,75 @@ class DirectionProblem:
 
     Attributes
     ----------
+    fold_graphs
+        The neighbours for the genes of each fold in each repeat.
     projections
-        Projections M for the genes of each fold in each repeat.
+        Projections M for the same.
     lines
         The fitted lines of all genes.
     groups
-        A matrix with 1 where a cell belongs to a group, shape (groups, rows).
+        Number of each row's group, shape (rows,); −1 for rows without a group.
+    n_groups
+        Number of groups.
     signs
         Signs of the sign-flipped controls, shape (controls, rows).
     """
 
+    fold_graphs: FoldGraphs
     projections: list[Projection]
     lines: Lines
-    groups: sp.csr_array[Any]
+    groups: IntArray
+    n_groups: int
     signs: NDArray[np.int8]
     n_threads: int = 1
+    scratch: Scratch = field(default_factory=Scratch)
 
     @property
     def n_dims(self) -> int:
         """Number of dimensions of the embedding."""
-        return self.projections[0].n_dims
+        return int(self.projections[0].embedding.shape[1])
 
-    def edges(self) -> list[slice]:
-        """Return the slice of each projection's edges in the array of all edges."""
-        n_edges = [projection.fold_graph.n_edges for projection in self.projections]
-        return [slice(*ends) for ends in pairwise(np.cumsum([0, *n_edges]).tolist())]
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.groups)
 
-    def by_group(self, values: Float32Array) -> Float32Array:
-        """Sum (dimensions, rows, genes) over each group's rows to (groups, dimensions, genes)."""
-        return np.stack([self.groups @ part for part in values], axis=1)
+    def by_group(self, values: Float32Array) -> Float64Array:
+        """Sum (rows, dimensions, genes) over each group's rows to (groups, dimensions, genes)."""
+        flat = values.reshape(len(values), -1)
+        out = np.empty((self.n_groups, flat.shape[1]))
 
-    def among_all_genes(self, values: Float32Array, block: MomentBlock) -> Float32Array:
-        """Return values of a block's genes in an array of all genes, with 0 for the other genes."""
-        out = np.zeros((*values.shape[:-1], len(self.lines.gamma)), dtype=np.float32)
-        out[..., block.genes] = values
-        return out
+        def work(columns: slice) -> None:
+            kernels.sum_by_group(flat, self.groups, out, columns.start, columns.stop)
+
+        for_genes(work, flat.shape[1], _COLUMNS_PER_TASK, self.n_threads)
+        return out.reshape(self.n_groups, *values.shape[1:])
+
+
+@dataclass(frozen=True, eq=False)
+class LineInfluences:
+    """Influence of each row's counts on the summed arrows of groups, through the lines of a block.
+
+    Attributes
+    ----------
+    psi, omega
+        Influence on γ and on the offset, float32, shape (rows, genes of the block); sparse if many
+        are zero. Without offsets, a cell that has no counts of a gene has no influence on its line.
+    slopes, offsets
+        Derivatives of the summed arrows, float32, shape (genes of the block, groups × dimensions).
+    """
+
+    psi: Any
+    omega: Any
+    slopes: Float32Array
+    offsets: Float32Array
+
+    def of_rows(self, rows: slice) -> Float32Array:
+        """Return Σ_g (G_g ψ_cg + H_g ω_cg) of some rows, shape (rows, groups × dimensions)."""
+        moved = self.psi[rows] @ self.slopes
+        if self.omega.shape[1] > 0:
+            moved += self.omega[rows] @ self.offsets
+        return np.asarray(moved)
 
 
 @dataclass(eq=False)
@@ -94,8 +135,8 @@ class DirectionSums:
     Attributes
     ----------
     contributions
-        Contribution y_ic of the cell c at the end of every edge, float32, shape (edges of all fold
-        graphs, dimensions).
+        Contribution y_ic of the cell c at the end of every edge, shape (edges of all fold graphs,
+        dimensions).
     noise_along
         Deviation of that cell's spliced counts from the mean of its neighbours, multiplied by the
         velocity that the other fold of cells gives, float32, shape (edges of all fold graphs,).
@@ -106,146 +147,195 @@ class DirectionSums:
         Covariance of every arrow that is due to the errors of the lines, shape (rows, dimensions,
         dimensions).
     control_shifts
-        Change of every arrow that is due to the refit of the lines to a control, shape (controls,
-        rows, dimensions).
-    group_moved
-        Influence of each cell's counts on the summed arrow of every group through the lines, shape
-        (groups, dimensions, rows).
+        Change of every arrow that is due to the refit of the lines to a control, float32, shape
+        (controls, rows, dimensions).
+    influences
+        Influence of each cell's counts on the summed arrows through the lines of each block.
     group_contributions, group_slopes
         Each gene's part of the summed arrows, and their derivatives by its γ with the opposite
-        sign, float32, shape (groups, dimensions, genes); 0 for genes of other blocks.
+        sign, shape (groups, dimensions, genes).
     gamma_se
-        Standard errors of γ, float32, shape (genes,); 0 for genes of other blocks.
+        Standard errors of γ, shape (genes,).
     """
 
-    contributions: Float32Array
+    contributions: Float64Array
     noise_along: Float32Array
     chance: Float64Array
     line_errors: Float64Array
-    control_shifts: Float64Array
-    group_moved: Float64Array
-    group_contributions: Float32Array
-    group_slopes: Float32Array
-    gamma_se: Float32Array
+    control_shifts: Float32Array
+    influences: list[LineInfluences]
+    group_contributions: Float64Array
+    group_slopes: Float64Array
+    gamma_se: Float64Array
 
     @classmethod
-    def of_block(
-        cls, problem: DirectionProblem, block: MomentBlock, influences: Influences
-    ) -> DirectionSums:
-        """Compute the sums over the genes of a block from the cells' `influences` on its lines."""
-        edges = problem.edges()
-        contributions = np.zeros((edges[-1].stop, problem.n_dims), dtype=np.float32)
-        noise_along = np.zeros(edges[-1].stop, dtype=np.float32)
-        chance = np.zeros((len(edges), 2, len(block.spliced)))
-        # for each gene its part of every arrow, and the derivatives by γ and by the offset
-        arrows = np.zeros((3, problem.n_dims, *block.spliced.shape), dtype=np.float32)
-        deviations = block.deviation(*problem.lines.of(block.genes), problem.n_threads)
-        for projection, places, by_chance in zip(problem.projections, edges, chance, strict=True):
-            out = contributions[places], noise_along[places], by_chance, arrows
-            _add_fold_graph(projection, block, deviations, *out, n_threads=problem.n_threads)
-
-        parts, slopes, offsets = map(problem.by_group, arrows)
-        (n_groups, n_dims, n_genes), n_rows = slopes.shape, len(block.spliced)
-        flat = n_groups * n_dims, n_genes
-        psi, omega = influences
-        moved = (slopes.reshape(flat) @ psi).astype(np.float64)
-        moved += offsets.reshape(flat) @ omega
-        errors = np.sqrt((psi**2).sum(axis=1))
+    def zeros(cls, problem: DirectionProblem) -> DirectionSums:
+        """Return the sums over no genes."""
+        n_edges, n_genes = len(problem.fold_graphs.indices), len(problem.lines.gamma)
+        n_rows, n_dims = problem.n_rows, problem.n_dims
         return cls(
-            contributions,
-            noise_along,
-            chance,
-            _line_errors(arrows[1], arrows[2], influences),
-            _control_shifts(arrows[1], arrows[2], influences, problem.signs),
-            moved.reshape(n_groups, n_dims, n_rows),
-            *(problem.among_all_genes(values, block) for values in (parts, slopes, errors)),
+            np.zeros((n_edges, n_dims)),
+            np.zeros(n_edges, dtype=np.float32),
+            np.zeros((len(problem.projections), 2, n_rows)),
+            np.zeros((n_rows, n_dims, n_dims)),
+            np.zeros((len(problem.signs), n_rows, n_dims), dtype=np.float32),
+            [],
+            np.zeros((problem.n_groups, n_dims, n_genes)),
+            np.zeros((problem.n_groups, n_dims, n_genes)),
+            np.zeros(n_genes),
         )
 
-    def __iadd__(self, other: Self) -> Self:
-        """Add the sums of other genes in place, because arrays of all edges are large."""
-        for field in fields(self):
-            total = getattr(self, field.name)
-            total += getattr(other, field.name)
-        return self
+    def add(self, problem: DirectionProblem, block: MomentBlock, influences: Influences) -> None:
+        """Add the genes of a block, with the cells' `influences` on their lines."""
+        psi, omega = influences
+        with_offset = omega.shape[1] > 0
+        shape = problem.n_rows, problem.n_dims, psi.shape[1]
+        # for each gene its part of every arrow, and the derivatives by γ and by the offset
+        arrows, slopes = (
+            problem.scratch.array(name, shape, np.float32) for name in ("arrows", "slopes")
+        )
+        offsets = problem.scratch.array(
+            "offsets", shape if with_offset else (0, *shape[1:]), np.float32
+        )
+        for values in (arrows, slopes, offsets):
+            values[:] = 0.0
+        gamma, offset = problem.lines.of(block.genes)
+        deviations = block.deviation(gamma, offset, problem.n_threads)
+        for projection, chance in zip(problem.projections, self.chance, strict=True):
+            edges = projection.fold_graph.edges
+            of_edges = self.contributions[edges], self.noise_along[edges], chance
+            _add_fold_graph(
+                problem, projection, block, deviations, *of_edges, (arrows, slopes, offsets)
+            )
+
+        self.group_contributions[..., block.genes] = problem.by_group(arrows)
+        by_slope = problem.by_group(slopes)
+        by_offset = problem.by_group(offsets) if with_offset else np.zeros((1, 1, 0))
+        self.group_slopes[..., block.genes] = by_slope
+        self.influences.append(_line_influences(psi, omega, by_slope, by_offset, problem.n_threads))
+        slope_variance, covariance, offset_variance = (
+            np.einsum("cg,cg->g", x, y, dtype=np.float64) if x.shape == y.shape else np.zeros(0)
+            for x, y in ((psi, psi), (psi, omega), (omega, omega))
+        )
+        self.gamma_se[block.genes] = np.sqrt(slope_variance)
+        known = slope_variance, covariance, offset_variance
+        work = partial(kernels.add_line_errors, slopes, offsets, *known, self.line_errors)
+        for_rows(work, problem.n_rows, problem.n_threads)
+        self._add_control_shifts(problem, (slopes, psi), (offsets, omega))
+
+    def _add_control_shifts(
+        self, problem: DirectionProblem, *of_lines: tuple[Float32Array, Float32Array]
+    ) -> None:
+        """Add the change of every arrow by the refit of the lines to each control."""
+        if len(problem.signs) == 0:
+            return
+        turned = problem.signs.T.astype(np.float32)
+        for derivative, influence in of_lines:
+            if influence.shape[1] > 0:
+                moved = influence.T @ turned
+                for d in range(problem.n_dims):
+                    self.control_shifts[:, :, d] -= (derivative[:, d] @ moved).T
 
 
-def _line_errors(
-    slopes: Float32Array, offsets: Float32Array, influences: Influences
-) -> Float64Array:
-    """Return the covariance of every arrow that is due to the errors of the lines."""
-    psi, omega = influences
-    slope_variance, covariance, offset_variance = (
-        np.einsum("gc,gc->g", x, y, dtype=np.float64)
-        for x, y in ((psi, psi), (psi, omega), (omega, omega))
+def _line_influences(
+    psi: Float32Array,
+    omega: Float32Array,
+    by_slope: Float64Array,
+    by_offset: Float64Array,
+    n_threads: int,
+) -> LineInfluences:
+    """Keep the influences of one block, whose arrays are overwritten by those of the next one."""
+
+    def of_genes(values: Float64Array) -> Float32Array:
+        n_groups, n_dims, n_genes = values.shape
+        flat = values.reshape(n_groups * n_dims, n_genes)
+        return np.ascontiguousarray(flat.T, dtype=np.float32)
+
+    return LineInfluences(
+        _compact(psi, n_threads), _compact(omega, n_threads), of_genes(by_slope), of_genes(by_offset)
     )
-    n_dims, n_rows, _ = slopes.shape
-    out = np.empty((n_rows, n_dims, n_dims))
-    for d in range(n_dims):
-        for f in range(d + 1):
-            added = (slopes[d] * slopes[f]) @ slope_variance
-            added += (offsets[d] * offsets[f]) @ offset_variance
-            added += (slopes[d] * offsets[f] + offsets[d] * slopes[f]) @ covariance
-            out[:, d, f] = out[:, f, d] = added
-    return out
 
 
-def _control_shifts(
-    slopes: Float32Array, offsets: Float32Array, influences: Influences, signs: NDArray[np.int8]
-) -> Float64Array:
-    """Return the change of every arrow by the refit of the lines to each control."""
-    turned = signs.T.astype(np.float32)
-    by_slope, by_offset = (moved @ turned for moved in influences)
-    out = np.empty((len(signs), *slopes.shape[1::-1]))
-    for d, (slope, offset) in enumerate(zip(slopes, offsets, strict=True)):
-        out[:, :, d] = -(slope @ by_slope + offset @ by_offset).T
-    return out
+def _compact(values: Float32Array, n_threads: int) -> Any:
+    """Return a copy of values, as a sparse matrix if many are zero."""
+    n_rows, n_columns = values.shape
+    counts = np.zeros(n_rows + 1, dtype=np.int64)
+    for_rows(partial(kernels.count_nonzero, values, counts[1:]), n_rows, n_threads)
+    indptr = np.cumsum(counts)
+    if n_columns == 0 or indptr[-1] > _SPARSE * values.size:
+        return values.copy()
+    indices, data = np.empty(indptr[-1], dtype=np.int32), np.empty(indptr[-1], dtype=np.float32)
+    for_rows(partial(kernels.take_nonzero, values, indptr, indices, data), n_rows, n_threads)
+    return sp.csr_array((data, indices, indptr), shape=values.shape)
 
 
 def _add_fold_graph(
+    problem: DirectionProblem,
     projection: Projection,
     block: MomentBlock,
     all_deviations: Float32Array,
-    contributions: Float32Array,
+    contributions: Float64Array,
     noise_along: Float32Array,
     chance: Float64Array,
-    arrows: Float32Array,
-    n_threads: int,
+    of_genes: tuple[Float32Array, Float32Array, Float32Array],
 ) -> None:
     """Add the contributions of the genes of one fold along the edges of their graph."""
-    fold_graph = projection.fold_graph
+    fold_graph, n_threads = projection.fold_graph, problem.n_threads
     columns = np.flatnonzero(fold_graph.genes[block.genes])
     if len(columns) == 0:
         return
-    spliced, deviations = block.kept_counts[0][:, columns], all_deviations[:, columns]
-    means, mean_deviations = (
-        [mean.apply(values, n_threads) for mean in fold_graph.means]
-        for values in (spliced, deviations)
-    )
-    # deviations from the mean of neighbours in the same fold, which excludes the cell itself
-    noise = [spliced - mean for mean in means]
-    spread, deviation_spread = (
-        [mean.apply(x * x, n_threads) for mean, x in zip(fold_graph.means, values, strict=True)]
-        for values in (noise, [deviations - mean for mean in mean_deviations])
-    )
-    rows = np.empty((len(spliced), projection.n_dims, len(columns)), dtype=np.float32)
-    parts, slopes, offsets = arrows
+    shape = problem.n_rows, len(columns)
 
-    def add(fold: int, *arguments: Float32Array) -> None:
-        """Add products with counts of the cells of a fold to the edges that end in them."""
-        fold_graph.run(add_contributions, fold_graph.cells[fold], *arguments, n_threads=n_threads)
+    def array(name: str) -> Float32Array:
+        return problem.scratch.array(name, shape, np.float32)
 
+    def chosen(values: Float32Array, name: str) -> Float32Array:
+        return take_columns(values, columns, array(name), n_threads)
+
+    spliced = chosen(block.kept_counts[0], "spliced")
+    deviations = chosen(all_deviations, "deviations")
+    smoothed = [
+        [
+            fold_graph.neighbors.means(values, cells, n_threads, array(f"{name} {fold}"))
+            for fold, cells in enumerate(fold_graph.cells)
+        ]
+        for name, values in (("means of spliced", spliced), ("means of deviations", deviations))
+    ]
+    means, mean_deviations = smoothed
     for fold in (0, 1):
         # cells of one fold determine the projection, those of the other fold contribute
         other = 1 - fold
-        projection.of_genes(fold, means[fold], rows, n_threads)
-        add(other, rows, deviations, contributions)
-        share = fold_graph.share(other)[:, None]
-        velocity = share * mean_deviations[other]
-        add(fold, velocity[:, None, :], noise[fold], noise_along[:, None])
-        by_chance = (spread[fold] * deviation_spread[other]).sum(axis=1)
-        n_contributing = np.maximum(fold_graph.n_inside(other), 1)
-        chance[fold] += share[:, 0] ** 2 * by_chance / n_contributing
-        by_dimension = rows.transpose(1, 0, 2)
-        parts[:, :, columns] += by_dimension * velocity
-        slopes[:, :, columns] += by_dimension * (share * means[other])
-        offsets[:, :, columns] += share * by_dimension
+        # deviations from the mean of neighbours in the same fold, which excludes the cell itself
+        noise = np.subtract(spliced, means[fold], out=array("noise"))
+        off = np.subtract(deviations, mean_deviations[other], out=array("deviation noise"))
+        fold_graph.run(
+            kernels.add_fold,
+            fold_graph.cells[fold],
+            projection.embedding,
+            projection.weights,
+            projection.shifts[fold],
+            means[fold],
+            noise,
+            means[other],
+            deviations,
+            mean_deviations[other],
+            off,
+            columns,
+            contributions,
+            noise_along,
+            chance[fold],
+            *of_genes,
+            n_threads=n_threads,
+        )
+
+
+def take_columns(
+    values: Float32Array, columns: IntArray, out: Float32Array, n_threads: int
+) -> Float32Array:
+    """Write some columns of `values` to `out`, and return it."""
+
+    def work(start: int, stop: int) -> None:
+        np.take(values[start:stop], columns, axis=1, out=out[start:stop], mode="clip")
+
+    for_rows(work, len(values), n_threads)
+    return out

@@ -17,18 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._ranked_neighbors import RankedNeighbors
 from ._threads import for_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from steadyvelo.model._typing import BoolArray, Float32Array, IntArray
+    from numpy.typing import NDArray
+
+    from steadyvelo.model._typing import BoolArray, IntArray
 
     from ._crossfit import Repeat
     from ._order import CellOrder
-    from ._smoothing import SmoothingOperator
 
-__all__ = ["FoldGraph", "fold_graphs"]
+__all__ = ["FoldGraph", "FoldGraphs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,57 +41,63 @@ class FoldGraph:
     ----------
     genes
         Mask of the fold's genes among the genes of the source.
-    graph
-        Neighbours of every cell, without the cell itself.
-    means
-        Operators for means over the neighbours in each fold of cells.
+    neighbors
+        Nearest neighbours of every cell, without the cell itself, with equal weights.
     cells
         Masks of the cells of each fold.
+    edges
+        Where its edges are among those of all fold graphs.
     """
 
     genes: BoolArray
-    graph: SmoothingOperator
-    means: tuple[SmoothingOperator, SmoothingOperator]
+    neighbors: RankedNeighbors
     cells: tuple[BoolArray, BoolArray]
-
-    @classmethod
-    def of(cls, repeat: Repeat, fold: int, order: CellOrder) -> FoldGraph:
-        """Make the graph for one fold of genes, with its rows in an order."""
-        graph = repeat.graphs[fold].equal_means().reordered(order)
-        first = repeat.cell_fold[order.cell_of_row] == 0
-        means = graph.without(~first), graph.without(first)
-        return cls(repeat.gene_fold == fold, graph, means, (first, ~first))
-
-    @property
-    def n_edges(self) -> int:
-        """Number of edges."""
-        return len(self.graph.indices)
-
-    def edges(self) -> tuple[IntArray, IntArray]:
-        """Return the row of every edge, and the number of edges of each row, at least 1."""
-        degree = np.diff(self.graph.indptr)
-        return np.repeat(np.arange(self.graph.n_cells), degree), np.maximum(degree, 1)
-
-    def n_inside(self, fold: int) -> IntArray:
-        """Return the number of each row's neighbours in a fold of cells."""
-        return np.diff(self.means[fold].indptr)
-
-    def share(self, fold: int) -> Float32Array:
-        """Return the share of each row's neighbours in a fold of cells."""
-        degree = np.maximum(np.diff(self.graph.indptr), 1)
-        return np.asarray(self.n_inside(fold) / degree, dtype=np.float32)
+    edges: slice
 
     def run(self, kernel: Callable[..., None], *arguments: Any, n_threads: int) -> None:
-        """Run a kernel on the edges, in threads over the rows."""
-        pattern = self.graph.indptr, self.graph.indices
-        for_rows(partial(kernel, *pattern, *arguments), self.graph.n_cells, n_threads)
+        """Run a kernel on the neighbours, in threads over the rows."""
+        pattern = self.neighbors.indptr, self.neighbors.indices
+        for_rows(partial(kernel, *pattern, *arguments), self.neighbors.n_cells, n_threads)
 
 
-def fold_graphs(repeats: list[Repeat], order: CellOrder) -> list[FoldGraph]:
-    """Return the graphs for both folds of genes in every repeat; folds without genes have none."""
-    return [
-        FoldGraph.of(repeat, fold, order)
-        for repeat in repeats
-        for fold in (0, 1)
-        if (repeat.gene_fold == fold).any()
-    ]
+@dataclass(frozen=True, eq=False)
+class FoldGraphs:
+    """The graphs for both folds of genes in every repeat; folds without genes have none.
+
+    Attributes
+    ----------
+    graphs
+        The graphs.
+    indptr, indices
+        First edge of each row in every graph, shape (graphs, rows + 1), and the rows at which the
+        edges end.
+    """
+
+    graphs: list[FoldGraph]
+    indptr: IntArray
+    indices: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, repeats: list[Repeat], order: CellOrder) -> FoldGraphs:
+        """Make the graphs with their rows in an order."""
+        folds = [
+            (repeat, fold)
+            for repeat in repeats
+            for fold in (0, 1)
+            if (repeat.gene_fold == fold).any()
+        ]
+        sizes = [repeat.graphs[fold].n_nearest_edges for repeat, fold in folds]
+        ends = np.concatenate([[0], np.cumsum(sizes)])
+        indices = np.empty(ends[-1], dtype=np.int32)
+        starts, graphs = [], []
+        for (repeat, fold), first, last in zip(folds, ends, ends[1:], strict=False):
+            nearest = repeat.graphs[fold].nearest_alone().reordered(order)
+            indices[first:last] = nearest.indices
+            kept = RankedNeighbors(
+                nearest.indptr, indices[first:last], nearest.weights, nearest.n_nearest
+            )
+            starts.append(nearest.indptr + first)
+            cells = repeat.cell_fold[order.cell_of_row] == 0
+            edges = slice(int(first), int(last))
+            graphs.append(FoldGraph(repeat.gene_fold == fold, kept, (cells, ~cells), edges))
+        return cls(graphs, np.stack(starts), indices)

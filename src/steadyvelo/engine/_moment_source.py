@@ -204,6 +204,8 @@ class CountsSource(MomentSource):
         The operator W between rows that are in `order`.
     keep_counts
         Whether blocks also have the counts before smoothing.
+    smooth
+        Whether counts are smoothed. If not, the abundances of a block are the counts.
 
     Examples
     --------
@@ -221,6 +223,7 @@ class CountsSource(MomentSource):
     unspliced_scale: Float64Array
     smoothing: SmoothingOperator
     keep_counts: bool = False
+    smooth: bool = True
 
     def block(
         self, genes: slice, n_threads: int = 1, scratch: Scratch | None = None
@@ -240,6 +243,8 @@ class CountsSource(MomentSource):
                 scratch=kept,
                 name=f"{name} counts" if self.keep_counts else "counts",
             )
+            if not self.smooth:
+                return counts, counts
             out = kept.array(name, counts.shape, np.float32)
             return counts, self.smoothing.apply(counts, n_threads, out)
 

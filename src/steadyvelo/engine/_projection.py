@@ -10,161 +10,155 @@ component of v along its step:
 This is linear in v. So the arrow of a mean of velocities is the mean of their arrows, and both are
 sums over genes. The mean direction d̄_i is subtracted, so that the arrow does not point to where
 most neighbours are. The length in the denominator is the same for all edges of a cell and all fold
-graphs. If the length of each edge were used, which contains noise, M would be biased. The length
-needs all genes. So a first pass over the gene blocks sums Σ_g δ̃ and Σ_g δ̃² along every edge
-(:func:`edge_steps`), M is computed from these sums (:class:`Projection`), and a second pass applies
-it to gene blocks.
+graphs. If the length of each edge were used, which contains noise, M would be biased. It only
+scales the arrow of a cell, so the genes with the most molecules are enough for it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.sparse as sp
 
-from ._kernels._direction import add_edge_steps, projection_rows, projection_weights
+from ._kernels import _direction as kernels
+from ._products import weighted_column_sums
 
 if TYPE_CHECKING:
-    from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
+    from steadyvelo.model._typing import BoolArray, Float64Array, IntArray
 
-    from ._fold_graph import FoldGraph
+    from ._fold_graph import FoldGraph, FoldGraphs
+    from ._moment_source import CountsSource
+    from ._threads import Progress
 
-__all__ = ["Projection", "edge_steps", "projections_of"]
+__all__ = ["Projection", "projections_of"]
 
-
-def edge_steps(fold_graph: FoldGraph, spliced: Float32Array, n_threads: int = 1) -> Float64Array:
-    """Return Σ_g δ̃ and Σ_g δ̃² of the means over each fold of cells, shape (2, folds, edges).
-
-    `spliced` has the counts of some genes of the fold, shape (rows, genes). Results of different
-    genes can be added.
-    """
-    steps = np.zeros((2, 2, fold_graph.n_edges))
-    for means, sums, squares in zip(fold_graph.means, *steps, strict=True):
-        smoothed = means.apply(spliced, n_threads)
-        fold_graph.run(add_edge_steps, smoothed, sums, squares, n_threads=n_threads)
-    return steps
+_CELLS_AT_ONCE = 20_000
+_LENGTH_GENES = 500
 
 
 @dataclass(frozen=True, eq=False)
 class Projection:
     """Projections M of all cells for the genes of one fold in one repeat.
 
-    M_ig = Σ_j w_ij δ̃_ijg − b_i, where δ̃ is not centred over genes.
+    M_ig = Σ_j w_ij δ̃_ijg − b_i, where δ̃ is not centred over genes, and w are unit vectors on the
+    embedding, centred and divided by the number of neighbours, times the cell's weight.
 
     Attributes
     ----------
     fold_graph
         Neighbours j of every cell.
-    steps
-        w: centred unit vectors on the embedding, divided by the number of neighbours, the number of
-        repeats and the length in expression, shape (edges, dimensions).
+    embedding
+        Coordinates, float64, shape (rows, dimensions).
+    weights
+        1 / (length in expression × number of repeats), shape (rows,).
     shifts
         b: the correction for centring δ̃ over genes, for the means over each fold of cells, each of
         shape (rows, dimensions).
     """
 
     fold_graph: FoldGraph
-    steps: Float32Array
-    shifts: tuple[Float32Array, Float32Array]
+    embedding: Float64Array
+    weights: Float64Array
+    shifts: tuple[Float64Array, Float64Array]
 
-    @classmethod
-    def of(
-        cls,
-        fold_graph: FoldGraph,
-        sums: Float64Array,
-        embedding: Float64Array,
-        weight: Float64Array,
-    ) -> Projection:
-        """Compute it from Σ_g δ̃ over all genes and a weight for the unit vectors of each row."""
-        own, degree = fold_graph.edges()
-        steps = _displacements(fold_graph, embedding) * weight[own, None]
-
-        def shift(sums: Float64Array) -> Float32Array:
-            mean = sums / int(fold_graph.genes.sum())
-            columns = [
-                np.bincount(own, weights=step * mean, minlength=len(degree)) for step in steps.T
-            ]
-            return np.stack(columns, axis=1).astype(np.float32)
-
-        first, second = sums
-        return cls(fold_graph, steps.astype(np.float32), (shift(first), shift(second)))
-
-    @property
-    def n_dims(self) -> int:
-        """Number of dimensions of the embedding."""
-        return int(self.steps.shape[1])
-
-    def of_genes(self, fold: int, means: Float32Array, out: Float32Array, n_threads: int) -> None:
-        """Write M, (rows, dimensions, genes), of some genes from their means over a fold."""
-        arguments = self.steps, self.shifts[fold], means, out
-        self.fold_graph.run(projection_rows, *arguments, n_threads=n_threads)
-
-    def noise(
-        self, along: Float32Array, by_chance: Float64Array, n_threads: int = 1
-    ) -> Float64Array:
-        r"""Return the covariance of every arrow that is due to the noise in M.
+    def add_noise(
+        self, along: Float64Array, chance: Float64Array, out: Float64Array, n_threads: int
+    ) -> None:
+        r"""Add the covariance of every arrow that is due to the noise in M.
 
         Cell c has a known weight :math:`k_{ic}` in M_i. The variance of its counts along the
         velocity is estimated from the neighbours: :math:`\sum_c k_{ic} k_{ic}^\top
         \operatorname{Var}_{j \in N(i)}(\tilde s_j \cdot v_i)`, minus the part of this variance that
         is due to the noise of the velocity. `along` is the noise of the counts at the end of every
-        edge multiplied by the velocity, (edges,). `by_chance` is the part of its variance that is
-        due to the noise of that velocity, (folds, rows).
+        edge multiplied by the velocity, (edges,). `chance` is the part of its variance that is due
+        to the noise of that velocity, (folds, rows).
         """
-        fold_graph, n_rows = self.fold_graph, by_chance.shape[1]
-        own, _ = fold_graph.edges()
-        total, squares = np.zeros((2, n_rows, self.n_dims, self.n_dims))
-        for fold, means in enumerate(fold_graph.means):
-            arguments = self.steps, means.indptr, means.indices, squares
-            fold_graph.run(projection_weights, *arguments, n_threads=n_threads)
-            inside = fold_graph.cells[fold][fold_graph.graph.indices]
-            spread = _variances(own[inside], along[inside], n_rows)
-            total += squares * (spread - by_chance[fold])[:, None, None]
-        return total
+        for cells, by_chance in zip(self.fold_graph.cells, chance, strict=True):
+            self.fold_graph.run(
+                kernels.add_noise_of_projection,
+                *(cells, self.embedding, self.weights, along, by_chance, out),
+                n_threads=n_threads,
+            )
 
 
 def projections_of(
-    fold_graphs: list[FoldGraph],
-    edge_steps: list[Float64Array],
+    source: CountsSource,
+    fold_graphs: FoldGraphs,
     embedding: Float64Array,
     n_repeats: int,
+    *,
+    genes_per_block: int,
+    n_threads: int = 1,
+    progress: Progress | None = None,
 ) -> list[Projection]:
     """Return the projection of every fold graph; their sum gives arrows as means over repeats.
 
-    `edge_steps` are summed over all genes; the embedding has the shape (rows, dimensions).
+    The embedding has the shape (rows, dimensions).
     """
-    pairs = list(zip(fold_graphs, edge_steps, strict=True))
-    length = np.sqrt(np.mean([_mean_square(*pair) for pair in pairs], axis=0))
-    weight = np.divide(1 / n_repeats, length, out=np.zeros_like(length), where=length > 0)
-    return [Projection.of(graph, sums, embedding, weight) for graph, (sums, _) in pairs]
+    graphs = fold_graphs.graphs
+    chosen = _most_abundant(source)
+    sample = replace(source, genes=source.genes[chosen], smooth=False)
+    in_sample = [graph.genes[chosen] for graph in graphs]
+    squares = np.zeros((len(graphs), len(embedding)))
+    for block in sample.blocks(genes_per_block, n_threads, progress):
+        spliced, _ = block.kept_counts
+        for graph, genes, square in zip(graphs, in_sample, squares, strict=True):
+            columns = np.flatnonzero(genes[block.genes])
+            if len(columns) == 0:
+                continue
+            counts = np.ascontiguousarray(spliced[:, columns])
+            for cells in graph.cells:
+                means = graph.neighbors.means(counts, cells, n_threads)
+                graph.run(kernels.add_step_squares, means, square, n_threads=n_threads)
+    totals = _totals(source, [graph.genes for graph in graphs])
+    for number, graph in enumerate(graphs):
+        for mean in _means(graph, totals[:, number], n_threads):
+            common = mean, int(graph.genes.sum()), squares[number]
+            graph.run(kernels.subtract_common_steps, *common, n_threads=n_threads)
+    # over both folds of cells
+    length = np.sqrt(np.maximum(squares / 2, 0.0).mean(axis=0))
+    weights = np.divide(1 / n_repeats, length, out=np.zeros_like(length), where=length > 0)
+    made = []
+    for number, graph in enumerate(graphs):
+        shifts = np.empty((2, *embedding.shape))
+        of_genes = partial(graph.run, kernels.row_shifts, embedding, weights, n_threads=n_threads)
+        for mean, shift in zip(_means(graph, totals[:, number], n_threads), shifts, strict=True):
+            of_genes(mean, int(graph.genes.sum()), shift)
+        made.append(Projection(graph, embedding, weights, (shifts[0], shifts[1])))
+    return made
 
 
-def _mean_square(fold_graph: FoldGraph, steps: Float64Array) -> Float64Array:
-    """Return the mean squared length of each cell's steps, centred over genes."""
-    own, degree = fold_graph.edges()
-    total = np.zeros(len(degree))
-    for sums, squares in zip(*steps, strict=True):
-        spread = np.maximum(squares - sums * sums / int(fold_graph.genes.sum()), 0.0)
-        total += np.bincount(own, weights=spread, minlength=len(degree)) / degree
-    return total / 2
+def _most_abundant(source: CountsSource) -> IntArray:
+    """Return the places of the genes with the most spliced molecules, in ascending order.
+
+    Steps of other genes are short: they hardly change the length of steps over all genes.
+    """
+    if source.n_genes <= _LENGTH_GENES:
+        return np.arange(source.n_genes)
+    total = weighted_column_sums(source.spliced, source.spliced_scale)[source.genes]
+    return np.sort(np.argsort(-total, kind="stable")[:_LENGTH_GENES])
 
 
-def _displacements(fold_graph: FoldGraph, embedding: Float64Array) -> Float32Array:
-    """Return unit vectors along edges minus their mean, divided by the number of edges."""
-    own, degree = fold_graph.edges()
-    step = embedding[fold_graph.graph.indices] - embedding[own]
-    length = np.linalg.norm(step, axis=1, keepdims=True)
-    step = np.divide(step, length, out=np.zeros_like(step), where=length > 0)
-    for d in range(step.shape[1]):
-        mean = np.bincount(own, weights=step[:, d], minlength=len(degree)) / degree
-        step[:, d] = (step[:, d] - mean[own]) / degree[own]
-    return np.asarray(step, dtype=np.float32)
+def _totals(source: CountsSource, masks: list[BoolArray]) -> Float64Array:
+    """Return the sum of every row's spliced counts over some genes, shape (rows, masks)."""
+    chosen = np.zeros((source.spliced.shape[1], len(masks)))
+    chosen[source.genes] = np.stack(masks, axis=1)
+    counts = source.spliced
+    # a product converts all values to float64; rows of a CSC matrix cannot be sliced quickly
+    at_once = counts.shape[0] if sp.issparse(counts) and counts.format == "csc" else _CELLS_AT_ONCE
+    parts = [counts[k : k + at_once] @ chosen for k in range(0, counts.shape[0], at_once)]
+    sums = np.concatenate(parts) * source.spliced_scale[:, None]
+    return np.asarray(sums)[source.order.cell_of_row]
 
 
-def _variances(rows: IntArray, values: Float32Array, n_rows: int) -> Float64Array:
-    """Return the variance of the values in each row; 0 in rows with fewer than two."""
-    n = np.bincount(rows, minlength=n_rows)
-    mean = np.bincount(rows, weights=values, minlength=n_rows) / np.maximum(n, 1)
-    square = np.bincount(rows, weights=(values - mean[rows]) ** 2, minlength=n_rows)
-    return np.asarray(square / np.maximum(n - 1, 1))
+def _means(
+    graph: FoldGraph, values: Float64Array, n_threads: int
+) -> tuple[Float64Array, Float64Array]:
+    """Return the means of values of rows over the neighbours in each fold of cells."""
+    out = np.empty((2, len(values), 1))
+    for cells, mean in zip(graph.cells, out, strict=True):
+        graph.run(kernels.mean_columns, cells, values[:, None], mean, n_threads=n_threads)
+    return out[0, :, 0], out[1, :, 0]

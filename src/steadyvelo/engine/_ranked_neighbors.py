@@ -128,19 +128,20 @@ class RankedNeighbors:
             turned.data,
         )
 
-    def equal_means(self) -> SmoothingOperator:
-        """Return the operator for equally weighted means over the nearest neighbours."""
-        ranks = self._ranks()
-        near = ranks < self.n_nearest
-        before = np.concatenate([[0], np.cumsum(near)])
-        pattern = sp.csr_array(
-            (near[near], self.indices[near], before[self.indptr]), shape=(self.n_cells,) * 2
-        )
-        pattern.sort_indices()
-        return SmoothingOperator(
-            pattern.indptr.astype(np.int64, copy=False),
-            pattern.indices.astype(np.int32, copy=False),
-        )
+    @property
+    def n_nearest_edges(self) -> int:
+        """Number of entries among the nearest neighbours."""
+        return int(np.minimum(np.diff(self.indptr), self.n_nearest).sum())
+
+    def nearest_alone(self) -> RankedNeighbors:
+        """Return the nearest neighbours only, with equal weights."""
+        degree = np.minimum(np.diff(self.indptr), self.n_nearest)
+        indptr = np.concatenate([[0], np.cumsum(degree)])
+        indices = self.indices
+        if len(indices) > indptr[-1]:
+            indices = indices[self._ranks() < self.n_nearest]
+        most = int(degree.max(initial=0))
+        return RankedNeighbors(indptr, indices, np.ones(most, dtype=np.float32), self.n_nearest)
 
     def to_matrix(self) -> sp.csr_array[Any]:
         """Return the weights of the means over all neighbours as a sparse matrix, float64."""

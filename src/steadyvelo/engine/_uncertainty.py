@@ -16,7 +16,7 @@ import numpy as np
 
 from steadyvelo.model import Instruments, RatioErrors
 
-from ._threads import for_genes, for_rows
+from ._threads import for_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from ._velocities import Lines
 
 __all__ = ["Uncertainty"]
-
-_GENES_PER_TASK = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,20 +119,13 @@ class Uncertainty(ABC):
     ) -> tuple[Float32Array, Float32Array]:
         """Return ψ and ω: each cell's influence on γ and on the offset of given lines.
 
-        Both have the shape (genes of the block, rows).
+        Both have the shape (rows, genes of the block); that on the offset has no columns if no
+        line of the block has an offset.
         """
         (made,) = self.instruments(block, [rule], n_threads=n_threads)
+        over_rows = partial(for_rows, n_rows=len(made.h), n_threads=n_threads)
         lines = lines.of(block.genes)
-
-        def influences(genes: slice) -> tuple[Float64Array, Float64Array]:
-            return made.of_genes(genes).line_influences(*lines.of(genes))
-
-        parts = for_genes(influences, len(lines.gamma), _GENES_PER_TASK, n_threads)
-        slope, offset = (
-            np.concatenate([x.T for x in of_line], dtype=np.float32)
-            for of_line in zip(*parts, strict=True)
-        )
-        return slope, offset
+        return made.line_influences(*lines, over_rows=over_rows)
 
     def _weighing(self, block: MomentBlock, h: Float32Array, h0: Float32Array) -> Instruments:
         """Return instruments together with the counts of a block to which they apply."""

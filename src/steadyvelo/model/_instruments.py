@@ -190,8 +190,8 @@ class Instruments:
         return weight * (u - gamma * s), weight, weight * s
 
     def line_influences(
-        self, gamma: Float64Array, offset: Float64Array
-    ) -> tuple[Float64Array, Float64Array]:
+        self, gamma: Float64Array, offset: Float64Array, over_rows: OverRows | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         r"""Return each cell's influence on γ and on the offset.
 
         The first is ψ of :meth:`influences`. The second is :math:`h^0_c (\tilde u_c - \gamma \tilde
@@ -202,25 +202,41 @@ class Instruments:
         ----------
         gamma, offset
             Fitted lines, shape (genes,). An offset of 0 means a line through the origin.
+        over_rows
+            See :meth:`sums`.
 
         Returns
         -------
-        Two arrays of shape (cells, genes); NaN for a gene without an estimate.
+        Two float32 arrays of shape (cells, genes); NaN for a gene without an estimate. If no line
+        has an offset, the second has no columns.
         """
-        with_offset = offset != 0
-        slope = self.influences(gamma, centred=False)[0]
-        moved = np.where(np.isnan(gamma), np.nan, 0.0) * np.ones(slope.shape)
-        if with_offset.any():
-            slope[:, with_offset] = self.influences(gamma, centred=True)[0][:, with_offset]
-            h0, s, u = (
-                np.asarray(x[:, with_offset], dtype=np.float64)
-                for x in (self.h0, self.spliced, self.unspliced)
+        some = offset != 0
+        arrays = self._contiguous("h", "h0", "spliced", "unspliced")
+        if arrays[1].shape[1] == 0:
+            arrays[1] = np.zeros_like(arrays[0])
+        sums = replace(self, h0=arrays[1]).means(over_rows)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share, spliced_mean, unspliced_mean, inverse0 = (
+                np.where(some, x / sums.h0, 0.0)
+                for x in (sums.h, sums.h0_spliced, sums.h0_unspliced, 1.0)
             )
-            share = h0 / h0.sum(axis=0)
-            left = u - gamma[with_offset] * s - offset[with_offset]
-            mean = (share * s).sum(axis=0)
-            moved[:, with_offset] = share * left - mean * slope[:, with_offset]
-        return slope, moved
+            # a gene without an estimate has no influences, nor has one whose sum is rounding alone
+            total = sums.h_spliced - share * sums.h0_spliced
+            inverse = np.where(np.isnan(gamma) | (total == 0), np.nan, 1 / total)
+        lines = np.stack(
+            [share, spliced_mean, unspliced_mean, gamma, inverse, offset, inverse0]
+        )
+        psi = np.empty(self.h.shape, dtype=np.float32)
+        omega = np.empty(psi.shape if some.any() else (len(psi), 0), dtype=np.float32)
+
+        def work(start: int, stop: int) -> None:
+            kernels.influences(*arrays, lines, psi, omega, start, stop)
+
+        if over_rows is None:
+            work(0, len(psi))
+        else:
+            over_rows(work)
+        return psi, omega
 
     def _centred(self, *, centred: bool) -> tuple[Float64Array, Float64Array, Float64Array]:
         """Return the instruments and the counts; all are centred if there is an offset."""

@@ -224,7 +224,7 @@ def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: L
     tables = {}
     if choice.groupby is not None:
         tables[_keys.CLUSTER_DIRECTIONS] = cluster_directions(
-            directions, names, groups, determined, controls, signs, level
+            directions, names, groups, determined, controls, level
         )
         by_gene = contributions_by_gene(directions, names, adata.var_names[genes])
         tables[_keys.GENE_CONTRIBUTIONS] = by_gene

@@ -1,4 +1,7 @@
-"""Arrows on an embedding: steps along edges, contributions of neighbours, their covariance."""
+"""Arrows on an embedding: steps between neighbours, contributions, and their covariance.
+
+Neighbours are listed by rank, so that sums over them do not depend on the order of the cells.
+"""
 
 from __future__ import annotations
 
@@ -7,131 +10,349 @@ import numpy as np
 from steadyvelo.model._jit import Array, kernel, reordering_kernel
 
 
-@reordering_kernel
-def add_edge_steps(
-    indptr: Array, indices: Array, values: Array, sums: Array, squares: Array, start: int, stop: int
+@kernel
+def mean_columns(
+    indptr: Array, indices: Array, chosen: Array, values: Array, out: Array, start: int, stop: int
 ) -> None:
-    """Add Σ_g (x_jg − x_ig) and Σ_g (x_jg − x_ig)² over a block's genes to each edge."""
+    """Write the means of the rows of `values` over chosen neighbours, in float64."""
     for i in range(start, stop):
-        own = values[i]
+        n = 0
+        for f in range(values.shape[1]):
+            out[i, f] = 0.0
         for e in range(indptr[i], indptr[i + 1]):
+            if chosen[indices[e]]:
+                n += 1
+                for f in range(values.shape[1]):
+                    out[i, f] += values[indices[e], f]
+        for f in range(values.shape[1]):
+            out[i, f] /= max(n, 1)
+
+
+@reordering_kernel
+def add_step_squares(
+    indptr: Array, indices: Array, values: Array, squares: Array, start: int, stop: int
+) -> None:
+    """Add the mean over each row's neighbours j of Σ_g (x_jg − x_ig)², over a block's genes."""
+    for i in range(start, stop):
+        own, low, high = values[i], indptr[i], indptr[i + 1]
+        total = 0.0
+        for e in range(low, high):
             other = values[indices[e]]
-            total = square = np.float32(0.0)
+            square = np.float32(0.0)
             for g in range(values.shape[1]):
                 step = other[g] - own[g]
-                total += step
                 square += step * step
-            sums[e] += total
-            squares[e] += square
+            total += square
+        squares[i] += total / max(high - low, 1)
 
 
 @kernel
-def projection_rows(
+def subtract_common_steps(
+    indptr: Array, indices: Array, totals: Array, n_genes: int, out: Array, start: int, stop: int
+) -> None:
+    """Subtract the mean over each row's neighbours of (t_j − t_i)² / n, with t in `totals`."""
+    for i in range(start, stop):
+        low, high = indptr[i], indptr[i + 1]
+        total = 0.0
+        for e in range(low, high):
+            step = totals[indices[e]] - totals[i]
+            total += step * step
+        out[i] -= total / n_genes / max(high - low, 1)
+
+
+@kernel
+def unit_steps(neighbors: Array, embedding: Array, i: int, weight: float, steps: Array) -> None:
+    """Write w_e: unit vectors from row i to its neighbours, minus their mean, times a weight.
+
+    The weight is divided by the number of neighbours.
+    """
+    n, n_dims = neighbors.shape[0], embedding.shape[1]
+    for e in range(n):
+        square = 0.0
+        for d in range(n_dims):
+            step = embedding[neighbors[e], d] - embedding[i, d]
+            steps[e, d] = step
+            square += step * step
+        length = np.sqrt(square)
+        for d in range(n_dims):
+            steps[e, d] = steps[e, d] / length if length > 0.0 else 0.0
+    for d in range(n_dims):
+        mean = 0.0
+        for e in range(n):
+            mean += steps[e, d]
+        mean /= max(n, 1)
+        for e in range(n):
+            steps[e, d] = (steps[e, d] - mean) * weight / n
+
+
+@kernel
+def row_shifts(
     indptr: Array,
     indices: Array,
-    steps: Array,
-    shifts: Array,
-    values: Array,
+    embedding: Array,
+    weights: Array,
+    totals: Array,
+    n_genes: int,
     out: Array,
     start: int,
     stop: int,
 ) -> None:
-    """Write M_ig = Σ_e w_e (x_jg − x_ig) − b_i for each dimension of the embedding.
-
-    `steps` (w) has one row per edge and `shifts` (b) one row per cell; `out` has the shape (cells,
-    dimensions, genes).
-    """
-    n_dims = steps.shape[1]
+    """Write Σ_e w_e (t_j − t_i) / n for each dimension, with t in `totals`."""
+    n_dims = embedding.shape[1]
+    most = 0
     for i in range(start, stop):
-        own = values[i]
+        most = max(most, indptr[i + 1] - indptr[i])
+    steps = np.empty((most, n_dims))
+    for i in range(start, stop):
+        low, high = indptr[i], indptr[i + 1]
+        unit_steps(indices[low:high], embedding, i, weights[i], steps)
         for d in range(n_dims):
-            row = out[i, d]
-            total = np.float32(0.0)
-            for g in range(values.shape[1]):
-                row[g] = np.float32(0.0)
-            for e in range(indptr[i], indptr[i + 1]):
-                other, weight = values[indices[e]], steps[e, d]
-                total += weight
-                for g in range(values.shape[1]):
-                    row[g] += weight * other[g]
-            for g in range(values.shape[1]):
-                row[g] -= total * own[g] + shifts[i, d]
+            total = 0.0
+            for e in range(low, high):
+                total += steps[e - low, d] * (totals[indices[e]] - totals[i])
+            out[i, d] = total / n_genes
 
 
 @reordering_kernel
-def add_contributions(
-    indptr: Array,
-    indices: Array,
-    contributing: Array,
-    projection: Array,
-    deviations: Array,
-    contributions: Array,
-    start: int,
-    stop: int,
-) -> None:
-    """Add M_i·r_c over the genes of a block to the edges (i, c) whose cell c contributes."""
-    n_dims = contributions.shape[1]
-    for i in range(start, stop):
-        for e in range(indptr[i], indptr[i + 1]):
-            c = indices[e]
-            if not contributing[c]:
-                continue
-            own = deviations[c]
-            for d in range(n_dims):
-                row = projection[i, d]
-                total = np.float32(0.0)
-                for g in range(own.shape[0]):
-                    total += row[g] * own[g]
-                contributions[e, d] += total
+def _dot(x: Array, y: Array) -> float:
+    """Return Σ_g x_g y_g, summed in float64."""
+    total = 0.0
+    for g in range(x.shape[0]):
+        total += np.float64(x[g] * y[g])
+    return total
 
 
 @kernel
-def projection_weights(
+def _project(
+    neighbors: Array, steps: Array, shift: Array, means: Array, own: Array, projection: Array
+) -> None:
+    """Write M_g = Σ_e w_e (x_jg − x_ig) − b for each dimension; `own` is x_i, `shift` b.
+
+    Four neighbours are processed at a time, so that the sum is not stored and loaded for each.
+    """
+    n_dims, width = projection.shape
+    n = neighbors.shape[0]
+    for d in range(n_dims):
+        row = projection[d]
+        total = 0.0
+        for e in range(n):
+            total += steps[e, d]
+        common, base = np.float32(total), np.float32(shift[d])
+        for g in range(width):
+            row[g] = -(common * own[g] + base)
+        e = 0
+        while e + 4 <= n:
+            a, b = means[neighbors[e]], means[neighbors[e + 1]]
+            c, f = means[neighbors[e + 2]], means[neighbors[e + 3]]
+            p, q = np.float32(steps[e, d]), np.float32(steps[e + 1, d])
+            r, t = np.float32(steps[e + 2, d]), np.float32(steps[e + 3, d])
+            for g in range(width):
+                row[g] += (p * a[g] + q * b[g]) + (r * c[g] + t * f[g])
+            e += 4
+        while e < n:
+            a, p = means[neighbors[e]], np.float32(steps[e, d])
+            for g in range(width):
+                row[g] += p * a[g]
+            e += 1
+
+
+@kernel
+def add_fold(
     indptr: Array,
     indices: Array,
-    steps: Array,
-    mean_indptr: Array,
-    mean_indices: Array,
+    projecting: Array,
+    embedding: Array,
+    weights: Array,
+    shifts: Array,
+    means: Array,
+    noise: Array,
+    other_means: Array,
+    deviations: Array,
+    mean_deviations: Array,
+    deviation_noise: Array,
+    columns: Array,
+    contributions: Array,
+    noise_along: Array,
+    chance: Array,
+    arrows: Array,
+    slopes: Array,
+    offsets: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Add what the genes of one fold give, with M from one fold of cells and r from the other.
+
+    `projecting` marks the cells that give M. Values of counts have one row per cell and one column
+    per gene: `means` (x̄ over the projecting neighbours) and `noise` (s̃ − x̄), `other_means` (x̄
+    over the other neighbours), `deviations` r, their means over the other neighbours, and r minus
+    these. Sums over these genes are added to `contributions` and `noise_along` of every edge and to
+    `chance` of every row; each gene's part of an arrow, and its derivatives by γ and by the offset,
+    to `columns` of the last three arrays, (rows, dimensions, genes). `offsets` may be empty.
+    """
+    n_dims, width = embedding.shape[1], means.shape[1]
+    most = 0
+    for i in range(start, stop):
+        most = max(most, indptr[i + 1] - indptr[i])
+    steps = np.empty((most, n_dims))
+    projection = np.empty((n_dims, width), dtype=np.float32)
+    velocity = np.empty(width, dtype=np.float32)
+    spread = np.empty(width, dtype=np.float32)
+    other_spread = np.empty(width, dtype=np.float32)
+    for i in range(start, stop):
+        low, high = indptr[i], indptr[i + 1]
+        n_other = 0
+        for e in range(low, high):
+            n_other += not projecting[indices[e]]
+        share = np.float32(n_other / max(high - low, 1))
+        unit_steps(indices[low:high], embedding, i, weights[i], steps)
+        _project(indices[low:high], steps, shifts[i], means, means[i], projection)
+        for g in range(width):
+            velocity[g] = share * mean_deviations[i, g]
+            spread[g] = np.float32(0.0)
+            other_spread[g] = np.float32(0.0)
+        for e in range(low, high):
+            c = indices[e]
+            if projecting[c]:
+                away = noise[c]
+                noise_along[e] += _dot(velocity, away)
+                for g in range(width):
+                    spread[g] += away[g] * away[g]
+            else:
+                off = deviation_noise[c]
+                for d in range(n_dims):
+                    contributions[e, d] += _dot(projection[d], deviations[c])
+                for g in range(width):
+                    other_spread[g] += off[g] * off[g]
+        n_projecting = high - low - n_other
+        if n_projecting > 0 and n_other > 0:
+            both = _dot(spread, other_spread) / n_projecting / n_other
+            chance[i] += np.float64(share) * np.float64(share) * both / n_other
+        for d in range(n_dims):
+            row = projection[d]
+            for g in range(width):
+                arrows[i, d, columns[g]] += row[g] * velocity[g]
+                slopes[i, d, columns[g]] += row[g] * (share * other_means[i, g])
+            if offsets.shape[0] > 0:
+                for g in range(width):
+                    offsets[i, d, columns[g]] += share * row[g]
+
+
+@kernel
+def add_line_errors(
+    slopes: Array,
+    offsets: Array,
+    slope_variance: Array,
+    covariance: Array,
+    offset_variance: Array,
     out: Array,
     start: int,
     stop: int,
 ) -> None:
-    """Write Σ_c k_ic k_icᵀ, where k_ic is the weight of the counts of cell c in M_i.
+    """Add the covariance of every arrow that is due to the errors of some genes' lines."""
+    n_dims, width = slopes.shape[1], slopes.shape[2]
+    with_offset = offsets.shape[0] > 0
+    for i in range(start, stop):
+        for d in range(n_dims):
+            for f in range(d + 1):
+                total = 0.0
+                for g in range(width):
+                    total += np.float64(slopes[i, d, g]) * slopes[i, f, g] * slope_variance[g]
+                if with_offset:
+                    for g in range(width):
+                        x, y = np.float64(offsets[i, d, g]), np.float64(offsets[i, f, g])
+                        total += x * y * offset_variance[g]
+                        total += (slopes[i, d, g] * y + x * slopes[i, f, g]) * covariance[g]
+                out[i, d, f] += total
+                if f < d:
+                    out[i, f, d] += total
 
-    M_i = Σ_e w_e (x_j − x_i) with `steps` (w); x are means over the neighbours in the second
-    pattern.
+
+@kernel
+def sum_by_group(values: Array, groups: Array, out: Array, start: int, stop: int) -> None:
+    """Write the sum of some columns of `values` over the rows of every group; −1 is no group."""
+    for k in range(out.shape[0]):
+        for g in range(start, stop):
+            out[k, g] = 0.0
+    for i in range(values.shape[0]):
+        k = groups[i]
+        if k >= 0:
+            for g in range(start, stop):
+                out[k, g] += values[i, g]
+
+
+@kernel
+def add_noise_of_projection(
+    indptr: Array,
+    indices: Array,
+    projecting: Array,
+    embedding: Array,
+    weights: Array,
+    noise_along: Array,
+    chance: Array,
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Add the covariance of every arrow that is due to the noise of the counts in M.
+
+    The counts of cell c enter M_i with the weight k_ic. Σ_c k_ic k_icᵀ is multiplied by the
+    variance of `noise_along` over the projecting neighbours of i, minus `chance`.
     """
-    n_dims, n_cells = steps.shape[1], indptr.shape[0] - 1
+    n_dims, n_cells = embedding.shape[1], indptr.shape[0] - 1
+    most = 0
+    for i in range(start, stop):
+        most = max(most, indptr[i + 1] - indptr[i])
+    steps = np.empty((most, n_dims))
     weight = np.zeros((n_cells, n_dims))
     total = np.empty(n_dims)
+    squares = np.empty((n_dims, n_dims))
     for i in range(start, stop):
+        low, high = indptr[i], indptr[i + 1]
+        n, mean = 0, 0.0
+        for e in range(low, high):
+            if projecting[indices[e]]:
+                n += 1
+                mean += noise_along[e]
+        mean /= max(n, 1)
+        spread = 0.0
+        for e in range(low, high):
+            if projecting[indices[e]]:
+                spread += (noise_along[e] - mean) ** 2
+        spread = spread / max(n - 1, 1) - chance[i]
+        unit_steps(indices[low:high], embedding, i, weights[i], steps)
         for d in range(n_dims):
             total[d] = 0.0
             for f in range(n_dims):
-                out[i, d, f] = 0.0
-        for e in range(indptr[i], indptr[i + 1]):
-            low, high = mean_indptr[indices[e]], mean_indptr[indices[e] + 1]
+                squares[d, f] = 0.0
+        for e in range(low, high + 1):
+            j = indices[e] if e < high else i
+            inside = 0
+            for k in range(indptr[j], indptr[j + 1]):
+                inside += projecting[indices[k]]
             for d in range(n_dims):
-                total[d] += steps[e, d]
-                for k in range(low, high):
-                    weight[mean_indices[k], d] += steps[e, d] / (high - low)
-        low, high = mean_indptr[i], mean_indptr[i + 1]
-        for k in range(low, high):
-            for d in range(n_dims):
-                weight[mean_indices[k], d] -= total[d] / (high - low)
+                if e < high:
+                    added = steps[e - low, d]
+                    total[d] += added
+                else:
+                    added = -total[d]
+                for k in range(indptr[j], indptr[j + 1]):
+                    if projecting[indices[k]]:
+                        weight[indices[k], d] += added / inside
         # each cell is added once: its weight is set to 0 after it was added
-        for e in range(indptr[i], indptr[i + 1] + 1):
-            j = indices[e] if e < indptr[i + 1] else i
-            for k in range(mean_indptr[j], mean_indptr[j + 1]):
-                c = mean_indices[k]
+        for e in range(low, high + 1):
+            j = indices[e] if e < high else i
+            for k in range(indptr[j], indptr[j + 1]):
+                c = indices[k]
                 for d in range(n_dims):
                     for f in range(d + 1):
-                        out[i, d, f] += weight[c, d] * weight[c, f]
+                        squares[d, f] += weight[c, d] * weight[c, f]
                 for d in range(n_dims):
                     weight[c, d] = 0.0
         for d in range(n_dims):
-            for f in range(d):
-                out[i, f, d] = out[i, d, f]
+            for f in range(d + 1):
+                out[i, d, f] += squares[d, f] * spread
+                if f < d:
+                    out[i, f, d] += squares[d, f] * spread
 
 
 @kernel
@@ -148,53 +369,102 @@ def mean_contributions(
 ) -> None:
     """Compute the mean contribution of every cell's neighbours and its covariance, over graphs.
 
-    `indptr` has one row per graph, with places in `indices` and `contributions`. Contributions have
+    `indptr` has one row per graph, with places in `indices` and `contributions`; `signs` one row
+    for each set of signs, for which results have the shape (sets, rows, ...). Contributions have
     the sign of their cell and are centred within each graph. The contributions of one cell in
     several graphs are summed, because they come from the same counts. The number of contributions
     is the number of cells, each weighted by the number of graphs in which it occurs, (Σw)² / Σw².
     """
-    n_graphs, n_dims = indptr.shape[0], contributions.shape[1]
+    n_graphs, n_dims, n_sets = indptr.shape[0], contributions.shape[1], signs.shape[0]
     n_cells = indptr.shape[1] - 1
-    kept, times = np.zeros((n_cells, n_dims)), np.zeros(n_cells)
+    most = 0
+    for i in range(start, stop):
+        here = 0
+        for p in range(n_graphs):
+            here += indptr[p, i + 1] - indptr[p, i]
+        most = max(most, here)
+    # the number of each cell among those that contribute to a row, from 1
+    number = np.zeros(n_cells, dtype=np.int32)
+    of_edge = np.empty(most, dtype=np.int32)
+    times = np.empty(most)
+    kept = np.empty((most, n_dims))
     mean = np.empty(n_dims)
     for i in range(start, stop):
-        for d in range(n_dims):
-            arrows[i, d] = 0.0
-            for f in range(n_dims):
-                covariances[i, d, f] = 0.0
-        total = 0
-        for p in range(n_graphs):
-            low, high = indptr[p, i], indptr[p, i + 1]
-            if low == high:
-                continue
-            total += high - low
-            for d in range(n_dims):
-                mean[d] = 0.0
-                for e in range(low, high):
-                    mean[d] += signs[indices[e]] * contributions[e, d]
-                mean[d] /= high - low
-                arrows[i, d] += mean[d]
-            for e in range(low, high):
-                c = indices[e]
-                times[c] += 1.0
-                for d in range(n_dims):
-                    kept[c, d] += (signs[c] * contributions[e, d] - mean[d]) / (high - low)
-        square = 0.0
+        n_distinct = total = 0
         for p in range(n_graphs):
             for e in range(indptr[p, i], indptr[p, i + 1]):
                 c = indices[e]
-                square += times[c] * times[c]
-                times[c] = 0.0
-                for d in range(n_dims):
-                    for f in range(d + 1):
-                        covariances[i, d, f] += kept[c, d] * kept[c, f]
-                for d in range(n_dims):
-                    kept[c, d] = 0.0
+                if number[c] == 0:
+                    times[n_distinct] = 0.0
+                    n_distinct += 1
+                    number[c] = n_distinct
+                of_edge[total] = number[c] - 1
+                times[number[c] - 1] += 1.0
+                total += 1
+        square = 0.0
+        for k in range(n_distinct):
+            square += times[k] * times[k]
         n_contributions[i] = total * total / square if total > 0 else 0.0
         # mean number of contributions in a graph; centring reduces the degrees of freedom by one
         usual = total / n_graphs
         factor = usual / (usual - 1.0) if usual > 1.0 else np.nan
-        for d in range(n_dims):
-            for f in range(d + 1):
-                covariances[i, d, f] *= factor
-                covariances[i, f, d] = covariances[i, d, f]
+        for s in range(n_sets):
+            for d in range(n_dims):
+                arrows[s, i, d] = 0.0
+                for f in range(n_dims):
+                    covariances[s, i, d, f] = 0.0
+            for k in range(n_distinct):
+                for d in range(n_dims):
+                    kept[k, d] = 0.0
+            place = 0
+            for p in range(n_graphs):
+                low, high = indptr[p, i], indptr[p, i + 1]
+                if low == high:
+                    continue
+                for d in range(n_dims):
+                    mean[d] = 0.0
+                    for e in range(low, high):
+                        mean[d] += signs[s, indices[e]] * contributions[e, d]
+                    mean[d] /= high - low
+                    arrows[s, i, d] += mean[d]
+                for e in range(low, high):
+                    k = of_edge[place]
+                    for d in range(n_dims):
+                        away = signs[s, indices[e]] * contributions[e, d] - mean[d]
+                        kept[k, d] += away / (high - low)
+                    place += 1
+            for k in range(n_distinct):
+                for d in range(n_dims):
+                    for f in range(d + 1):
+                        covariances[s, i, d, f] += kept[k, d] * kept[k, f]
+            for d in range(n_dims):
+                for f in range(d + 1):
+                    covariances[s, i, d, f] *= factor
+                    covariances[s, i, f, d] = covariances[s, i, d, f]
+        for p in range(n_graphs):
+            for e in range(indptr[p, i], indptr[p, i + 1]):
+                number[indices[e]] = 0
+
+
+@kernel
+def count_nonzero(values: Array, out: Array, start: int, stop: int) -> None:
+    """Write the number of non-zero values of each row."""
+    for i in range(start, stop):
+        n = 0
+        for g in range(values.shape[1]):
+            n += values[i, g] != 0
+        out[i] = n
+
+
+@kernel
+def take_nonzero(
+    values: Array, indptr: Array, indices: Array, data: Array, start: int, stop: int
+) -> None:
+    """Write the non-zero values of each row and their columns to the places of a CSR pattern."""
+    for i in range(start, stop):
+        k = indptr[i]
+        for g in range(values.shape[1]):
+            if values[i, g] != 0:
+                indices[k] = g
+                data[k] = values[i, g]
+                k += 1

@@ -13,17 +13,17 @@ def smooth_rows(
 ) -> None:
     """Write the mean of the rows of `values` over each row's neighbours; zero without neighbours.
 
-    Sums are in float32 in the order of the neighbours, without fused multiply-adds, as in a product
-    of sparse float32 matrices: moments equal scVelo's to the last bit. Eight neighbours are
+    Sums are in float64, so that the order of the cells changes no mean. Eight neighbours are
     processed at a time, so that the sum is not stored and loaded again for each.
     """
     width = values.shape[1]
+    total = np.empty(width, dtype=np.float64)
+    real = np.float64
     for i in range(start, stop):
         low, high = indptr[i], indptr[i + 1]
-        share = np.float32(1.0 / max(high - low, 1))
-        row = out[i]
+        share = 1.0 / max(high - low, 1)
         for g in range(width):
-            row[g] = np.float32(0.0)
+            total[g] = 0.0
         k = low
         while k + 8 <= high:
             a, b = values[indices[k]], values[indices[k + 1]]
@@ -31,21 +31,18 @@ def smooth_rows(
             e, f = values[indices[k + 4]], values[indices[k + 5]]
             h, m = values[indices[k + 6]], values[indices[k + 7]]
             for g in range(width):
-                total = row[g] + share * a[g]
-                total += share * b[g]
-                total += share * c[g]
-                total += share * d[g]
-                total += share * e[g]
-                total += share * f[g]
-                total += share * h[g]
-                total += share * m[g]
-                row[g] = total
+                one = (real(a[g]) + real(b[g])) + (real(c[g]) + real(d[g]))
+                other = (real(e[g]) + real(f[g])) + (real(h[g]) + real(m[g]))
+                total[g] += one + other
             k += 8
         while k < high:
             a = values[indices[k]]
             for g in range(width):
-                row[g] += share * a[g]
+                total[g] += real(a[g])
             k += 1
+        row = out[i]
+        for g in range(width):
+            row[g] = np.float32(share * total[g])
 
 
 @kernel

@@ -207,3 +207,37 @@ def add_scores(
             s, u = spliced[c, low:high], unspliced[c, low:high]
             x, x0, part = h[c, low:high], h0[c, low:high], low // _STRIDE
             _add_scores(s, u, x, x0, scales[c], lines[part], sums[part])
+
+
+@kernel
+def influences(
+    h: Array,
+    h0: Array,
+    spliced: Array,
+    unspliced: Array,
+    lines: Array,
+    psi: Array,
+    omega: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Write each cell's influence on γ and on the offset; `omega` may have no columns.
+
+    The rows of `lines` are Σh/Σh⁰, s̄ and ū (0 without an offset), γ, 1 / Σqs, the offset and
+    1 / Σh⁰ (0 without an offset).
+    """
+    n_genes = h.shape[1]
+    share, spliced_mean, unspliced_mean = lines[0], lines[1], lines[2]
+    gamma, inverse, offset, inverse0 = lines[3], lines[4], lines[5], lines[6]
+    with_offset = omega.shape[1] > 0
+    for c in range(start, stop):
+        for g in range(n_genes):
+            s, u, q = np.float64(spliced[c, g]), np.float64(unspliced[c, g]), np.float64(h[c, g])
+            if with_offset:
+                q -= share[g] * h0[c, g]
+            left = (u - unspliced_mean[g]) - gamma[g] * (s - spliced_mean[g])
+            value = q * left * inverse[g]
+            psi[c, g] = value
+            if with_offset:
+                off = (u - gamma[g] * s - offset[g]) * inverse0[g]
+                omega[c, g] = h0[c, g] * off - spliced_mean[g] * value
