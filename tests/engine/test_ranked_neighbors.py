@@ -65,9 +65,11 @@ def test_neighbours_move_up_where_others_are_left_out():
     expected /= expected.sum(axis=1, keepdims=True)
     found = neighbors.without(left_out)
     np.testing.assert_allclose(found.to_matrix().toarray(), expected, rtol=1e-6)
-    nearest = found.equal_means()
+    nearest = found.nearest_alone()
+    assert found.n_nearest_edges == len(nearest.indices)
+    np.testing.assert_array_equal(nearest.weights, np.ones(4))
     for i, row in enumerate(indices):
-        kept = np.sort(row[~left_out[row]][:4])
+        kept = row[~left_out[row]][:4]
         np.testing.assert_array_equal(nearest.indices[nearest.indptr[i] : nearest.indptr[i + 1]], kept)
 
 

@@ -157,6 +157,7 @@ def test_transition_probabilities_from_counts_with_an_offset(reference_input, re
 def test_transition_probabilities_from_counts_with_the_same_ratios(reference_input, reference):
     """With scVelo's float32 ratios; see the next test for what their rounding does."""
     adata, expected = reference_input, reference("scvelo_deterministic")
+    sv.pp.moments(adata)
     sv.tl.velocity(adata)
     adata.layers["velocity"] = (
         adata.layers["Mu"] - expected["velocity_gamma"] * adata.layers["Ms"]
@@ -248,6 +249,7 @@ def test_end_points_and_pseudotime(reference_input, reference, mode):
 @pytest.mark.parametrize("offset", [False, True])
 def test_plain_least_squares_on_all_cells(reference_input, reference, offset):
     expected = reference("ols_all_cells")
+    sv.pp.moments(reference_input)
     sv.tl.velocity(reference_input, weights="all", offset=offset)
     np.testing.assert_allclose(
         reference_input.var["velocity_gamma"],

@@ -73,11 +73,12 @@ def counts_source(
     unspliced: str = "unspliced",
     neighbors_key: str | None = None,
     keep_counts: bool = False,
+    in_float32: bool = False,
 ) -> CountsSource:
     """Return blocks that are smoothed from counts when they are needed.
 
     Their rows are sorted along the neighbour graph; with `keep_counts` they also contain the
-    counts.
+    counts, and with `in_float32` means are summed as scVelo's.
     """
     counts = inputs.counts(spliced), inputs.counts(unspliced)
     spliced_scale = _inverse_factor(inputs, "spliced", spliced)
@@ -87,7 +88,14 @@ def counts_source(
     order = CellOrder.along(smoothing.indptr, smoothing.indices)
     smoothing = smoothing.reordered(order)
     return CountsSource(
-        *counts, genes, order, spliced_scale, unspliced_scale, smoothing, keep_counts
+        *counts,
+        genes,
+        order,
+        spliced_scale,
+        unspliced_scale,
+        smoothing,
+        keep_counts,
+        in_float32=in_float32,
     )
 
 

@@ -124,8 +124,7 @@ def _off_lines(
     out: Float32Array | None,
 ) -> Float32Array:
     result = np.empty_like(unspliced) if out is None else out
-    gamma, offset = (x.astype(np.float32) for x in lines)
-    work = partial(residual_rows, spliced, unspliced, gamma, offset, result)
+    work = partial(residual_rows, spliced, unspliced, *lines, result)
     for_rows(work, len(result), n_threads)
     return result
 
@@ -206,6 +205,9 @@ class CountsSource(MomentSource):
         Whether blocks also have the counts before smoothing.
     smooth
         Whether counts are smoothed. If not, the abundances of a block are the counts.
+    in_float32
+        Whether means are summed in float32 in the order of the neighbours. They then equal scVelo's
+        to the last bit, but depend on the order of the cells.
 
     Examples
     --------
@@ -224,6 +226,7 @@ class CountsSource(MomentSource):
     smoothing: SmoothingOperator
     keep_counts: bool = False
     smooth: bool = True
+    in_float32: bool = False
 
     def block(
         self, genes: slice, n_threads: int = 1, scratch: Scratch | None = None
@@ -246,7 +249,9 @@ class CountsSource(MomentSource):
             if not self.smooth:
                 return counts, counts
             out = kept.array(name, counts.shape, np.float32)
-            return counts, self.smoothing.apply(counts, n_threads, out)
+            return counts, self.smoothing.apply(
+                counts, n_threads, out, in_float32=self.in_float32
+            )
 
         spliced_counts, spliced = smoothed("spliced", self.spliced, self.spliced_scale)
         unspliced_counts, unspliced = smoothed("unspliced", self.unspliced, self.unspliced_scale)

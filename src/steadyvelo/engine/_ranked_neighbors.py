@@ -45,13 +45,13 @@ class RankedNeighbors:
     --------
     >>> import numpy as np
     >>> from steadyvelo import engine
-    >>> nearest = np.array([[1, 2], [2, 0], [1, 0]], dtype=np.int32)
-    >>> neighbors = engine.RankedNeighbors.nearest(nearest, n_nearest=1)
+    >>> nearest = np.array([[1, 2, 3], [0, 2, 3], [1, 3, 0], [2, 1, 0]], dtype=np.int32)
+    >>> neighbors = engine.RankedNeighbors.nearest(nearest, n_nearest=2)
     >>> neighbors.weights.tolist()
-    [1.0, 0.5]
-    >>> counts = np.array([[3.0], [6.0], [0.0]], dtype=np.float32)
-    >>> neighbors.means(counts, np.ones(3, dtype=bool)).ravel().tolist()
-    [4.0, 1.0, 5.0]
+    [1.0, 1.0, 0.5]
+    >>> counts = np.array([[1.0], [3.0], [2.0], [0.0]], dtype=np.float32)
+    >>> neighbors.means(counts, np.ones(4, dtype=bool)).ravel().round(3).tolist()
+    [2.0, 1.2, 1.4, 2.2]
     """
 
     indptr: NDArray[np.int64]

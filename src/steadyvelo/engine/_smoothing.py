@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from ._kernels._smoothing import smooth_rows
+from ._kernels._smoothing import smooth_rows, smooth_rows_in_float32
 from ._threads import for_rows
 
 if TYPE_CHECKING:
@@ -93,11 +93,20 @@ class SmoothingOperator:
         return SmoothingOperator(before[self.indptr], self.indices[keep])
 
     def apply(
-        self, values: Float32Array, n_threads: int = 1, out: Float32Array | None = None
+        self,
+        values: Float32Array,
+        n_threads: int = 1,
+        out: Float32Array | None = None,
+        *,
+        in_float32: bool = False,
     ) -> Float32Array:
-        """Smooth dense values, shape (cells, genes of a block), into `out` if it is given."""
+        """Smooth dense values, shape (cells, genes of a block), into `out` if it is given.
+
+        Sums are in float64, or in float32 as scVelo's.
+        """
         result = np.empty_like(values) if out is None else out
-        work = partial(smooth_rows, self.indptr, self.indices, values, result)
+        kernel = smooth_rows_in_float32 if in_float32 else smooth_rows
+        work = partial(kernel, self.indptr, self.indices, values, result)
         for_rows(work, self.n_cells, n_threads)
         return result
 

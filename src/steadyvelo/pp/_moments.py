@@ -95,6 +95,7 @@ def moments(
         spliced=spliced,
         unspliced=unspliced,
         neighbors_key=neighbors_key,
+        in_float32=True,
     )
     smoothed_s, smoothed_u = np.empty((2, *adata.shape), dtype=np.float32)
     for block in source.blocks(genes_per_block(adata.n_obs, max_memory), threads):

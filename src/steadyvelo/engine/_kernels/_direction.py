@@ -38,11 +38,9 @@ def add_step_squares(
         total = 0.0
         for e in range(low, high):
             other = values[indices[e]]
-            square = np.float32(0.0)
             for g in range(values.shape[1]):
                 step = other[g] - own[g]
-                square += step * step
-            total += square
+                total += np.float64(step * step)
         squares[i] += total / max(high - low, 1)
 
 

@@ -117,7 +117,7 @@ def place_rows(values: Array, row_of_cell: Array, out: Array) -> None:
 def residual_rows(
     spliced: Array, unspliced: Array, gamma: Array, offset: Array, out: Array, start: int, stop: int
 ) -> None:
-    """Write u − γs − o, float32; `out` may be one of the inputs."""
+    """Write u − γs − o, computed in float64; `out` may be one of the inputs."""
     for i in range(start, stop):
         for g in range(gamma.shape[0]):
             out[i, g] = unspliced[i, g] - gamma[g] * spliced[i, g] - offset[g]

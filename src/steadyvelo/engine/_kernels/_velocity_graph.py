@@ -24,9 +24,11 @@ def add_edge_sums(
     Indices must be sorted in all rows. The edges of all rows to the first `tile` cells are
     processed, then those to the next, so that these cells remain in the processor's cache. Four
     edges are processed at a time, for which x_i and v_i are loaded once. If fewer edges remain, the
-    cell itself fills the gaps, and its sums are not stored.
+    cell itself fills the gaps, and its sums are not stored. Sums are in the precision of the arrays
+    to which they are added.
     """
     n_cells, width = expression.shape
+    zero = products.dtype.type(0.0)
     cursor = indptr[start:stop].copy()
     for last in range(tile, n_cells + tile, tile):
         for i in range(start, stop):
@@ -40,8 +42,8 @@ def add_edge_sums(
                 b = expression[indices[k + 1]] if k + 1 < end else own
                 c = expression[indices[k + 2]] if k + 2 < end else own
                 d = expression[indices[k + 3]] if k + 3 < end else own
-                product_a = product_b = product_c = product_d = np.float32(0.0)
-                square_a = square_b = square_c = square_d = np.float32(0.0)
+                product_a = product_b = product_c = product_d = zero
+                square_a = square_b = square_c = square_d = zero
                 for g in range(width):
                     delta_a, delta_b = a[g] - own[g], b[g] - own[g]
                     delta_c, delta_d = c[g] - own[g], d[g] - own[g]
@@ -79,12 +81,12 @@ def add_root_edge_sums(
     stop: int,
 ) -> None:
     """Add Σrv, Σr² and Σr with r = sign(δ)·√|δ|, δ = x_j − x_i, to the sums of each edge i → j."""
-    width = expression.shape[1]
+    width, zero = expression.shape[1], products.dtype.type(0.0)
     for i in range(start, stop):
         own, v = expression[i], velocity[i]
         for k in range(indptr[i], indptr[i + 1]):
             other = expression[indices[k]]
-            product = square = total = np.float32(0.0)
+            product = square = total = zero
             for g in range(width):
                 delta = other[g] - own[g]
                 root = np.copysign(np.sqrt(np.abs(delta)), delta)
