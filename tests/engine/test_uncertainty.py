@@ -86,7 +86,8 @@ def test_the_sandwich_is_its_formula(order):
 def ranked(generator):
     """Neighbours on a ring in random order, with falling weights; some cells have fewer."""
     graph = ring(N_CELLS, 10, generator).without(generator.random(N_CELLS) < 0.1)
-    indices = np.concatenate([generator.permutation(x) for x in np.split(graph.indices, graph.indptr[1:-1])])
+    rows = np.split(graph.indices, graph.indptr[1:-1])
+    indices = np.concatenate([generator.permutation(row) for row in rows])
     most = np.diff(graph.indptr).max()
     weights = np.linspace(1, 0.2, most, dtype=np.float32)
     return RankedNeighbors(graph.indptr, indices, weights, n_nearest=6)

@@ -14,7 +14,7 @@ from steadyvelo.model import SufficientStatistics, steady_state_weights
 
 def moments(adata):
     copy = adata.copy()
-    sv.pp.moments(copy)
+    sv.tl.velocity(copy)
     return copy.layers["Ms"].astype(float), copy.layers["Mu"].astype(float)
 
 

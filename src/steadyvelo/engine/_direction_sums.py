@@ -251,9 +251,8 @@ def _line_influences(
         flat = values.reshape(n_groups * n_dims, n_genes)
         return np.ascontiguousarray(flat.T, dtype=np.float32)
 
-    return LineInfluences(
-        _compact(psi, n_threads), _compact(omega, n_threads), of_genes(by_slope), of_genes(by_offset)
-    )
+    derivatives = of_genes(by_slope), of_genes(by_offset)
+    return LineInfluences(_compact(psi, n_threads), _compact(omega, n_threads), *derivatives)
 
 
 def _compact(values: Float32Array, n_threads: int) -> Any:

@@ -81,11 +81,11 @@ def group_directions(problem: DirectionProblem, sums: DirectionSums) -> GroupDir
     parts = in_threads([partial(work, some) for some in rows], problem.n_threads)
     # added in the order of the rows, so that results do not depend on the order of threads
     covariances, size, square, controls = (sum(part) for part in zip(*parts, strict=True))
-    total = np.asarray(contributed.sum(axis=0)).reshape(problem.n_groups, problem.n_dims)
+    total = np.asarray(contributed.sum(axis=0), dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         n = size**2 / square
     return GroupDirections(
-        total,
+        total.reshape(problem.n_groups, problem.n_dims),
         covariances,
         n,
         controls,

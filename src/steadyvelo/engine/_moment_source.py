@@ -249,9 +249,7 @@ class CountsSource(MomentSource):
             if not self.smooth:
                 return counts, counts
             out = kept.array(name, counts.shape, np.float32)
-            return counts, self.smoothing.apply(
-                counts, n_threads, out, in_float32=self.in_float32
-            )
+            return counts, self.smoothing.apply(counts, n_threads, out, in_float32=self.in_float32)
 
         spliced_counts, spliced = smoothed("spliced", self.spliced, self.spliced_scale)
         unspliced_counts, unspliced = smoothed("unspliced", self.unspliced, self.unspliced_scale)

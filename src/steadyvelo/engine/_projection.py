@@ -27,7 +27,7 @@ from ._kernels import _direction as kernels
 from ._products import weighted_column_sums
 
 if TYPE_CHECKING:
-    from steadyvelo.model._typing import BoolArray, Float64Array, IntArray
+    from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, IntArray
 
     from ._fold_graph import FoldGraph, FoldGraphs
     from ._moment_source import CountsSource
@@ -65,7 +65,7 @@ class Projection:
     shifts: tuple[Float64Array, Float64Array]
 
     def add_noise(
-        self, along: Float64Array, chance: Float64Array, out: Float64Array, n_threads: int
+        self, along: Float32Array, chance: Float64Array, out: Float64Array, n_threads: int
     ) -> None:
         r"""Add the covariance of every arrow that is due to the noise in M.
 

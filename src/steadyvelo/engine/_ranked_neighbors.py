@@ -10,16 +10,16 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._kernels._smoothing import smooth_ranked_rows
-from ._smoothing import SmoothingOperator
 from ._spreading import Spreading
 from ._threads import for_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from steadyvelo.model._typing import BoolArray, Float32Array
+    from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array
 
     from ._order import CellOrder
+    from ._smoothing import SmoothingOperator
 
 __all__ = ["RankedNeighbors"]
 
@@ -50,8 +50,8 @@ class RankedNeighbors:
     >>> neighbors.weights.tolist()
     [1.0, 1.0, 0.5]
     >>> counts = np.array([[1.0], [3.0], [2.0], [0.0]], dtype=np.float32)
-    >>> neighbors.means(counts, np.ones(4, dtype=bool)).ravel().round(3).tolist()
-    [2.0, 1.2, 1.4, 2.2]
+    >>> neighbors.means(counts, np.ones(4, dtype=bool)).ravel().round(3)
+    array([2. , 1.2, 1.4, 2.2], dtype=float32)
     """
 
     indptr: NDArray[np.int64]
@@ -147,7 +147,7 @@ class RankedNeighbors:
         """Return the weights of the means over all neighbours as a sparse matrix, float64."""
         data = self.weights[self._ranks()].astype(np.float64)
         matrix = sp.csr_array((data, self.indices, self.indptr), shape=(self.n_cells,) * 2)
-        total = np.asarray(matrix.sum(axis=1)).ravel()
+        total: Float64Array = np.asarray(matrix.sum(axis=1)).ravel()
         return sp.csr_array(sp.diags_array(1.0 / np.where(total > 0, total, 1.0)) @ matrix)
 
     def _ranks(self) -> NDArray[np.int64]:

@@ -36,8 +36,8 @@ class EdgeCorrelation:
 
     The CSR pattern of the edges is in the row order of the blocks. With `square_root`, sign·√|·| of
     both sides are correlated instead, and Σδ is summed per edge. Sums per edge are the largest
-    arrays. Of many edges they are float32, if :meth:`add` gets so many genes at a time that rounding
-    does not affect the correlations.
+    arrays. Of many edges they are float32, if :meth:`add` gets so many genes at a time that
+    rounding does not affect the correlations.
 
     Examples
     --------

@@ -19,6 +19,7 @@ the sums over all cells (:class:`ScoreSums`).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
@@ -211,10 +212,10 @@ class Instruments:
         has an offset, the second has no columns.
         """
         some = offset != 0
-        arrays = self._contiguous("h", "h0", "spliced", "unspliced")
-        if arrays[1].shape[1] == 0:
-            arrays[1] = np.zeros_like(arrays[0])
-        sums = replace(self, h0=arrays[1]).means(over_rows)
+        h, h0, spliced, unspliced = self._contiguous("h", "h0", "spliced", "unspliced")
+        if h0.shape[1] == 0:
+            h0 = np.zeros_like(h)
+        sums = replace(self, h0=h0).means(over_rows)
         with np.errstate(invalid="ignore", divide="ignore"):
             share, spliced_mean, unspliced_mean, inverse0 = (
                 np.where(some, x / sums.h0, 0.0)
@@ -223,15 +224,10 @@ class Instruments:
             # a gene without an estimate has no influences, nor has one whose sum is rounding alone
             total = sums.h_spliced - share * sums.h0_spliced
             inverse = np.where(np.isnan(gamma) | (total == 0), np.nan, 1 / total)
-        lines = np.stack(
-            [share, spliced_mean, unspliced_mean, gamma, inverse, offset, inverse0]
-        )
+        lines = np.stack([share, spliced_mean, unspliced_mean, gamma, inverse, offset, inverse0])
         psi = np.empty(self.h.shape, dtype=np.float32)
         omega = np.empty(psi.shape if some.any() else (len(psi), 0), dtype=np.float32)
-
-        def work(start: int, stop: int) -> None:
-            kernels.influences(*arrays, lines, psi, omega, start, stop)
-
+        work = partial(kernels.influences, h, h0, spliced, unspliced, lines, psi, omega)
         if over_rows is None:
             work(0, len(psi))
         else:

@@ -107,13 +107,13 @@ def smooth_ranked_rows(
     near = np.empty(weights.shape[0] + 1, dtype=np.int64)
     share = np.empty(weights.shape[0] + 1, dtype=np.float32)
     for i in range(start, stop):
-        n, total = 0, 0.0
+        n, total = np.int64(0), 0.0
         for k in range(indptr[i], indptr[i + 1]):
             near[n] = indices[k]
             share[n] = weights[k - indptr[i]]
             is_chosen = np.int64(chosen[indices[k]])
             total += is_chosen * share[n]
-            n += is_chosen
+            n = n + is_chosen
         row = out[i]
         for g in range(width):
             row[g] = np.float32(0.0)
@@ -121,7 +121,8 @@ def smooth_ranked_rows(
             share[k] = np.float32(share[k] / total) if total > 0 else np.float32(0.0)
         k = 0
         while k + 4 <= n:
-            a, b, c, d = values[near[k]], values[near[k + 1]], values[near[k + 2]], values[near[k + 3]]
+            a, b = values[near[k]], values[near[k + 1]]
+            c, d = values[near[k + 2]], values[near[k + 3]]
             p, q, r, t = share[k], share[k + 1], share[k + 2], share[k + 3]
             for g in range(width):
                 row[g] += (p * a[g] + q * b[g]) + (r * c[g] + t * d[g])
