@@ -16,6 +16,7 @@ from steadyvelo._adata._provenance import stamp
 from steadyvelo._arguments import public
 from steadyvelo._choices import Neighbors
 from steadyvelo._log import remark, say
+from steadyvelo.tl._folds import kept_folds
 
 from ._chosen_genes import GeneChoice
 from ._found import checked_counts, checked_request
@@ -156,7 +157,8 @@ def run(
     checks = checked_counts(adata, choice, groupby, force=force)
     limits = {"max_memory": max_memory, "n_threads": n_threads}
     key = neighbors if isinstance(neighbors, str) else getattr(neighbors, "key_added", None)
-    with shown_steps("steadyvelo run", _SHARES, progress) as steps:
+    # the fit and the verdicts need the same folds
+    with shown_steps("steadyvelo run", _SHARES, progress) as steps, kept_folds():
         marked = choice.marked(adata, steps)
         result = _used_part(adata, marked)
         for field, table in checks.items():

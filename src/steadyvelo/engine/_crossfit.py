@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ._fit_rule import FitRule, weigh_rows
+from ._gather import take_columns
 from ._kernels._spreading import add_columns
 from ._threads import for_genes, for_rows
 from ._uncertainty import Uncertainty
@@ -104,12 +105,21 @@ class CrossFitErrors(Uncertainty):
         n_threads: int = 1,
     ) -> list[Instruments]:
         """Return the instruments of a block, which do not depend on the ordinary fits."""
-        sums = np.zeros((2, len(rules), *block.spliced.shape), dtype=np.float32)
+        n_cells, n_genes = block.spliced.shape
+        sums = [
+            (
+                np.zeros((n_cells, n_genes), dtype=np.float32),
+                np.zeros((n_cells, n_genes if rule.has_offset else 0), dtype=np.float32),
+            )
+            for rule in rules
+        ]
         for repeat in self.repeats:
             for fold in (0, 1):
                 _add_fold(block, rules, repeat, fold, sums, n_threads)
-        sums /= len(self.repeats)
-        return [self._weighing(block, h, h0) for h, h0 in sums.swapaxes(0, 1)]
+        for of_rule in sums:
+            for total in of_rule:
+                np.divide(total, len(self.repeats), out=total)
+        return [self._weighing(block, *of_rule) for of_rule in sums]
 
 
 def _add_fold(
@@ -117,27 +127,35 @@ def _add_fold(
     rules: list[FitRule],
     repeat: Repeat,
     fold: int,
-    sums: Float32Array,
+    sums: list[tuple[Float32Array, Float32Array]],
     n_threads: int,
 ) -> None:
-    """Add instruments of the genes of one fold to the sums of h and h0, (2, rules, rows, genes)."""
+    """Add instruments of the genes of one fold to the sums of h and h0 under every rule."""
     columns = np.flatnonzero(repeat.gene_fold[block.genes] == fold)
     if len(columns) == 0:
         return
     order, graph = block.order, repeat.graphs[fold].reordered(block.order)
-    counts = [values[:, columns] for values in block.kept_counts]
-    weights = [np.empty(counts[0].shape, dtype=rule.weights_dtype) for rule in rules]
-    given, given0, received = np.empty((3, *counts[0].shape), dtype=np.float32)
+    shape = len(block.spliced), len(columns)
+    counts = [
+        take_columns(values, columns, np.empty(shape, dtype=np.float32), n_threads)
+        for values in block.kept_counts
+    ]
+    weights = [np.empty(shape, dtype=rule.weights_dtype) for rule in rules]
+    given, received, *moments = np.empty((4, *shape), dtype=np.float32)
+    none = np.empty((shape[0], 0), dtype=np.float32)
     for cells in (0, 1):
         responders = repeat.cell_fold[order.cell_of_row] == cells
         # the cells of the other fold determine the weights of this fold's counts
-        moments = [graph.means(values, ~responders, n_threads) for values in counts]
+        for values, smoothed in zip(counts, moments, strict=True):
+            graph.means(values, ~responders, n_threads, smoothed)
         weigh = partial(weigh_rows, rules, moments, order, block.places[columns], weights)
         for_genes(weigh, len(columns), _GENES_PER_TASK, n_threads)
         spreading = graph.spreading(responders)
-        for of_rule, *totals in zip(weights, *sums, strict=True):
+        for of_rule, (h, h0) in zip(weights, sums, strict=True):
+            given0 = np.empty(shape if h0.shape[1] > 0 else none.shape, dtype=np.float32)
             spreading.weigh(moments[0], of_rule, given, given0, n_threads)
-            for values, total in zip((given, given0), totals, strict=True):
-                spreading.received(values, n_threads, received)
-                add = partial(add_columns, received, columns, total)
-                for_rows(add, len(total), n_threads)
+            for values, total in ((given, h), (given0, h0)):
+                if values.shape[1] > 0:
+                    spreading.received(values, n_threads, received)
+                    add = partial(add_columns, received, columns, total)
+                    for_rows(add, len(total), n_threads)

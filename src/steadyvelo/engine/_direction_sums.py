@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
+from ._gather import take_columns
 from ._kernels import _direction as kernels
 from ._scratch import Scratch
 from ._threads import for_genes, for_rows
@@ -326,15 +327,3 @@ def _add_fold_graph(
             *of_genes,
             n_threads=n_threads,
         )
-
-
-def take_columns(
-    values: Float32Array, columns: IntArray, out: Float32Array, n_threads: int
-) -> Float32Array:
-    """Write some columns of `values` to `out`, and return it."""
-
-    def work(start: int, stop: int) -> None:
-        np.take(values[start:stop], columns, axis=1, out=out[start:stop], mode="clip")
-
-    for_rows(work, len(values), n_threads)
-    return out

@@ -49,6 +49,8 @@ class FitRule:
     half
         Restricts the fit to cells at its upper end: those with more or those with less spliced
         abundance than their median. None means no restriction.
+    tests_offset
+        Whether the fit tests the hypothesis that lines have no offset.
 
     Examples
     --------
@@ -68,6 +70,12 @@ class FitRule:
     fit_cells: BoolArray
     r2: Literal["fit", "all_cells"]
     half: Literal["upper", "lower"] | None = None
+    tests_offset: bool = False
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether instruments of an offset are needed: for lines with one, or to test for one."""
+        return self.offset is not False or self.tests_offset
 
     @property
     def weights_dtype(self) -> type[np.bool_ | np.float32]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,6 +14,8 @@ from ._spreading import Spreading
 from ._threads import for_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
     from ._smoothing import SmoothingOperator
 
 __all__ = ["RankedNeighbors"]
+
+Made = TypeVar("Made")
+
+# with more entries, other forms of the neighbours are made again when they are needed
+_MOST_KEPT = 20_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +65,7 @@ class RankedNeighbors:
     indices: NDArray[np.int32]
     weights: Float32Array
     n_nearest: int
+    _kept: dict[str, tuple[NDArray[Any], Any]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def nearest(cls, indices: NDArray[np.int32], n_nearest: int) -> Self:
@@ -85,9 +93,12 @@ class RankedNeighbors:
 
     def reordered(self, order: CellOrder) -> RankedNeighbors:
         """Return the neighbours between rows in an order."""
-        return RankedNeighbors(
-            *order.relabel(self.indptr, self.indices), self.weights, self.n_nearest
-        )
+
+        def make() -> RankedNeighbors:
+            pattern = order.relabel(self.indptr, self.indices)
+            return RankedNeighbors(*pattern, self.weights, self.n_nearest)
+
+        return self._once("reordered", order.cell_of_row, make)
 
     def without(self, cells: BoolArray) -> RankedNeighbors:
         """Return the neighbours without some cells; those that follow move up."""
@@ -111,6 +122,19 @@ class RankedNeighbors:
 
     def spreading(self, receives: BoolArray) -> Spreading:
         """Return the transpose of the means over all neighbours, for some receiving cells."""
+        # the first cell is in one of the two folds
+        return self._once(f"spreading {receives[:1]}", receives, partial(self._spreading, receives))
+
+    def _once(self, name: str, given: NDArray[Any], make: Callable[[], Made]) -> Made:
+        """Return what was made with the same array, unless it would need much memory."""
+        if len(self.indices) > _MOST_KEPT:
+            return make()
+        if name not in self._kept or not np.array_equal(self._kept[name][0], given):
+            self._kept[name] = given, make()
+        made: Made = self._kept[name][1]
+        return made
+
+    def _spreading(self, receives: BoolArray) -> Spreading:
         ranks = self._ranks()
         totals = np.concatenate([[0.0], np.cumsum(self.weights, dtype=np.float64)])
         keep = receives[self.indices]

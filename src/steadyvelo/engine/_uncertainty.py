@@ -8,7 +8,7 @@ influence on a line are computed in the same way for both methods.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -83,8 +83,11 @@ class Uncertainty(ABC):
 
     def rules_for(self, rule: FitRule) -> list[FitRule]:
         """Return the rule of a fit, and the rule of the test of an offset if it differs."""
-        test = rule.two_ended()
-        return [rule] if test is rule or not self.tests_offset else [rule, test]
+        if not self.tests_offset:
+            return [rule]
+        both_ends = rule.two_ended()
+        test = replace(both_ends, tests_offset=True)
+        return [test] if both_ends is rule else [rule, test]
 
     def errors(
         self,

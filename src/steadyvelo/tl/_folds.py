@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +21,17 @@ from steadyvelo.pp._nearest import nearest_neighbors
 from steadyvelo.pp._neighbors import component_genes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from anndata import AnnData
     from numpy.typing import NDArray
 
     from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
     from steadyvelo._adata._inputs import Inputs
 
-__all__ = ["folds_hash", "make_repeat"]
+__all__ = ["folds_hash", "kept_folds", "make_repeat"]
+
+_KEPT: ContextVar[dict[tuple[object, ...], Repeat] | None] = ContextVar("folds", default=None)
 
 # neighbours with falling weights for every neighbour of the graph
 _RANKED = 2.0
@@ -41,8 +47,51 @@ def folds_hash(adata: AnnData, gene_clusters: str | None) -> str:
     return hash_values(*columns)
 
 
+@contextmanager
+def kept_folds() -> Iterator[None]:
+    """Keep the folds that are made, for fits of the same counts that need them again."""
+    if _KEPT.get() is not None:
+        yield
+        return
+    token = _KEPT.set({})
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+
+
 def make_repeat(inputs: Inputs, choice: ErrorChoice, number: int, options: FitOptions) -> Repeat:
     """Divide genes and cells into two folds, and find the neighbours for each fold of genes."""
+    kept = _KEPT.get()
+    if kept is None:
+        return _repeat(inputs, choice, number, options)
+    key = _made_from(inputs, choice, number, options)
+    if key not in kept:
+        kept[key] = _repeat(inputs, choice, number, options)
+    return kept[key]
+
+
+def _made_from(
+    inputs: Inputs, choice: ErrorChoice, number: int, options: FitOptions
+) -> tuple[object, ...]:
+    """Return everything from which a repeat is made, for comparison."""
+    params = neighbor_params(inputs.adata, options.neighbors_key)
+    if external(params):
+        found_by = inputs.neighbors_hash(options.neighbors_key)
+    else:
+        found_by = f"{params.get('n_neighbors')} {params.get('n_pcs')}"
+    return (
+        number,
+        choice.rng,
+        found_by,
+        inputs.cells_hash,
+        folds_hash(inputs.adata, choice.gene_clusters),
+        *(x.tobytes() for x in (inputs.gene_hashes, inputs.cells)),
+        inputs.checksums(options.spliced).tobytes(),
+    )
+
+
+def _repeat(inputs: Inputs, choice: ErrorChoice, number: int, options: FitOptions) -> Repeat:
     adata, cells, seed = inputs.adata, inputs.cells, choice.rng
     cell_fold = Names(inputs.cell_hashes, seed).halves(f"cells of repeat {number}")
     params = neighbor_params(adata, options.neighbors_key)

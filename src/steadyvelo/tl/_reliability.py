@@ -17,6 +17,7 @@ from steadyvelo.get import direction_support
 
 from ._check_model import make_checks
 from ._direction import DirectionChoice, cosines, make_directions
+from ._folds import kept_folds
 from ._limits import Limits
 from ._sensitivity import compare_variants, store_variants
 from ._uncertainty import Errors
@@ -147,7 +148,8 @@ def reliability(
     choice.check(fit)
     # the fits under other settings take half of the time
     whole = 0.5 if sensitivity else 1.0
-    with Limits.of_call("reliability", max_memory, n_threads, progress) as limits:
+    shown = Limits.of_call("reliability", max_memory, n_threads, progress)
+    with shown as limits, kept_folds():
         errors = Errors.of_fit(fit)
         make_directions(fit, errors, choice, limits.part(0.0, 0.4 * whole))
         make_checks(fit, errors, groupby, limits.part(0.4 * whole, whole))
