@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache, partial
 from itertools import pairwise
-from typing import Any, TypeVar
+from threading import Lock
+from typing import TypeVar
 
 from ._control_group import processors_allowed
 
@@ -17,7 +19,7 @@ Progress = Callable[[float], None]
 Result = TypeVar("Result")
 
 # chunks per thread: enough that threads finish at the same time and Ctrl-C acts soon
-_CHUNKS_PER_THREAD = 8
+_CHUNKS_PER_THREAD = 4
 _MOST_ROWS = 2_500
 
 
@@ -69,25 +71,44 @@ def for_genes(
 def in_threads(tasks: Iterable[Callable[[], Result]], n_threads: int) -> list[Result]:
     """Run tasks and return their results in order; an exception or Ctrl-C stops the rest.
 
-    A task must not call this function: it would wait for threads that wait for it.
+    This thread works, too. A task must not call this function: it would wait for threads that wait
+    for it.
     """
     todo = list(tasks)
-    if n_threads == 1 or len(todo) == 1:
+    if n_threads == 1 or len(todo) <= 1:
         return [task() for task in todo]
+    results: dict[int, Result] = {}
+    left, lock = deque(enumerate(todo)), Lock()
+
+    def following() -> tuple[int, Callable[[], Result]] | None:
+        with lock:
+            return left.popleft() if left else None
+
+    def work() -> None:
+        # one future per thread: a future per task takes longer than some kernels
+        try:
+            while (task := following()) is not None:
+                results[task[0]] = task[1]()
+        except BaseException:
+            stop()
+            raise
+
+    def stop() -> None:
+        with lock:
+            left.clear()
+
     pool = _pool(n_threads)
-    futures = [pool.submit(task) for task in todo]
-    pending: set[Any] = set(futures)
+    others = [pool.submit(work) for _ in range(min(n_threads, len(todo)) - 1)]
     try:
-        while pending:
-            # with a timeout, the main thread can receive signals
-            done, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-    except BaseException:
-        for future in pending:
-            future.cancel()
-        raise
-    return [future.result() for future in futures]
+        work()
+    finally:
+        stop()
+        # with a timeout, this thread can receive signals
+        while wait(others, timeout=0.2).not_done:
+            pass
+    for other in others:
+        other.result()
+    return [results[number] for number in range(len(todo))]
 
 
 @cache
