@@ -19,7 +19,7 @@ from steadyvelo.engine._threads import for_rows, in_threads
 
 
 def test_blocks_shrink_with_the_memory_allowed():
-    assert genes_per_block(1000, max_memory=1e9) == 128
+    assert genes_per_block(1000, max_memory=1e9) == 256
     assert genes_per_block(20_000, max_memory=1e9) == 512
     assert genes_per_block(1_000_000, max_memory=1e9) == 83
     with pytest.raises(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -243,3 +245,18 @@ def test_blocks_without_counts_are_refused():
     ):
         with pytest.raises(ValueError, match="keep_counts=True"):
             fit_ratios(lean, rule(), genes_per_block=20, uncertainty=errors)
+
+
+def test_a_rule_in_another_order_is_the_same_rule_of_the_same_cells():
+    order = shuffled(4)
+    generator = np.random.default_rng(0)
+    some = generator.random(N_CELLS) < 0.8
+    spliced, unspliced = generator.gamma(1.0, size=(2, 3, N_CELLS)).astype(np.float32)
+    whole = FitRule("extremes", (0.1, 0.8), offset=False, cells=some, fit_cells=some, r2="fit")
+    given = replace(whole, weights=generator.random((N_CELLS, 3)))
+    for rule in (whole, replace(whole, half="upper"), replace(whole, half="lower"), given):
+        rows = order.cell_of_row
+        turned = rule.in_order(order).weigh(spliced[:, rows], unspliced[:, rows], np.arange(3))
+        expected = rule.weigh(spliced, unspliced, np.arange(3))
+        np.testing.assert_array_equal(turned, expected[:, rows])
+        assert rule.in_order(order) is rule.in_order(order)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from steadyvelo.model._extremes import halves, upper_end
 
 from ._kernels._gather import place_rows
 from ._moment_source import by_gene
+from ._order import CellOrder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from steadyvelo.model._typing import BoolArray, Float32Array, IntArray, Matrix
     from steadyvelo.model._weights import Quantiles
 
-    from ._order import CellOrder
 
 __all__ = ["FitRule", "weigh_rows"]
 
@@ -71,6 +71,9 @@ class FitRule:
     r2: Literal["fit", "all_cells"]
     half: Literal["upper", "lower"] | None = None
     tests_offset: bool = False
+    _kept: dict[int, tuple[CellOrder, FitRule]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @property
     def has_offset(self) -> bool:
@@ -95,6 +98,20 @@ class FitRule:
         if self.half is None:
             return weights
         return weights * halves(spliced, upper_end(spliced, weights))[self.half]
+
+    def in_order(self, order: CellOrder) -> FitRule:
+        """Return the rule for rows in an order, in place of cells."""
+        if id(order) not in self._kept:
+            rows, weights = order.cell_of_row, self.weights
+            turned = replace(
+                self,
+                cells=self.cells[rows],
+                fit_cells=self.fit_cells[rows],
+                weights=weights if isinstance(weights, str) else weights[rows],
+            )
+            # the order is kept, so that no other one gets its number
+            self._kept[id(order)] = order, turned
+        return self._kept[id(order)][1]
 
     def two_ended(self) -> FitRule:
         """Return the rule for the test of an offset: with cells at both ends if it had one end.
@@ -138,6 +155,9 @@ def weigh_rows(
     Rows of these arrays and of the spliced and unspliced `moments` are in `order`; `places` are the
     indices of all columns among the genes of the source.
     """
-    spliced, unspliced = (by_gene(values, genes, order) for values in moments)
+    # no rule depends on the order: rows are read and written one after the other
+    same = CellOrder.identity(len(order.cell_of_row))
+    spliced, unspliced = (by_gene(values, genes, same) for values in moments)
     for rule, out in zip(rules, weights, strict=True):
-        place_rows(rule.weigh(spliced, unspliced, places[genes]), order.row_of_cell, out[:, genes])
+        found = rule.in_order(order).weigh(spliced, unspliced, places[genes])
+        place_rows(found, same.row_of_cell, out[:, genes])

@@ -17,7 +17,7 @@ __all__ = [
 # larger blocks are not faster, because sums over a cell's values are long enough; with few cells,
 # most of the time would be spent on allocating memory
 _MOST_GENES = 512
-_MOST_GENES_OF_FEW, _FEW_CELLS = 128, 10_000
+_MOST_GENES_OF_FEW, _FEW_CELLS = 256, 10_000
 # float32 counts, smoothed spliced and smoothed unspliced abundances
 BYTES_PER_VALUE = 12
 # share of the available memory that blocks use by default, and an upper limit in bytes

@@ -65,7 +65,7 @@ class RankedNeighbors:
     indices: NDArray[np.int32]
     weights: Float32Array
     n_nearest: int
-    _kept: dict[str, tuple[NDArray[Any], Any]] = field(default_factory=dict, repr=False)
+    _kept: dict[str, tuple[NDArray[Any], Any]] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def nearest(cls, indices: NDArray[np.int32], n_nearest: int) -> Self:
