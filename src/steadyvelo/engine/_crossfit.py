@@ -50,6 +50,8 @@ class Repeat:
         0 or 1 for each gene of the source, shape (genes,), and for each cell, shape (cells,).
     graphs
         The neighbours for the genes of fold 0 and of fold 1, which are found without these genes.
+    direction_graphs
+        The neighbours among which directions are measured; None means the nearest of `graphs`.
 
     Examples
     --------
@@ -66,6 +68,7 @@ class Repeat:
     gene_fold: NDArray[np.int8]
     cell_fold: NDArray[np.int8]
     graphs: tuple[RankedNeighbors, RankedNeighbors]
+    direction_graphs: tuple[RankedNeighbors, RankedNeighbors] | None = None
 
 
 @dataclass(frozen=True, eq=False)

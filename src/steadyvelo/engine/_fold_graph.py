@@ -81,17 +81,17 @@ class FoldGraphs:
     def of(cls, repeats: list[Repeat], order: CellOrder) -> FoldGraphs:
         """Make the graphs with their rows in an order."""
         folds = [
-            (repeat, fold)
+            (repeat, fold, (repeat.direction_graphs or repeat.graphs)[fold])
             for repeat in repeats
             for fold in (0, 1)
             if (repeat.gene_fold == fold).any()
         ]
-        sizes = [repeat.graphs[fold].n_nearest_edges for repeat, fold in folds]
+        sizes = [graph.n_nearest_edges for _, _, graph in folds]
         ends = np.concatenate([[0], np.cumsum(sizes)])
         indices = np.empty(ends[-1], dtype=np.int32)
         starts, graphs = [], []
-        for (repeat, fold), first, last in zip(folds, ends, ends[1:], strict=False):
-            nearest = repeat.graphs[fold].nearest_alone().reordered(order)
+        for (repeat, fold, graph), first, last in zip(folds, ends, ends[1:], strict=False):
+            nearest = graph.nearest_alone().reordered(order)
             indices[first:last] = nearest.indices
             kept = RankedNeighbors(
                 nearest.indptr, indices[first:last], nearest.weights, nearest.n_nearest

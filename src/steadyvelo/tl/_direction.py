@@ -204,8 +204,16 @@ def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: L
     source, rule = fit.counts(genes), fit.rule(genes)
     lines = Lines(fit.gamma[genes], fit.offset[genes])
     blocks = limits.of_blocks(adata.n_obs, bytes_per_direction_value(n_dims))
+    errors = errors.for_directions(fit)
     directions = find_directions(
-        source, errors.of(source), rule, lines, embedding, groups, signs=signs, **blocks
+        source,
+        errors.of(source),
+        rule,
+        lines,
+        embedding,
+        groups,
+        signs=signs,
+        **blocks,
     )
     arrows, n = directions.arrows, directions.n_contributions
     p = hotelling_p(arrows, directions.covariances, n)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from steadyvelo.pp._nearest import nearest_neighbors
 from steadyvelo.pp._neighbors import component_genes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
     from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
     from steadyvelo._adata._inputs import Inputs
 
-__all__ = ["folds_hash", "kept_folds", "make_repeat"]
+__all__ = ["folds_hash", "kept_folds", "make_repeat", "with_direction_graphs"]
 
-_KEPT: ContextVar[dict[tuple[object, ...], Repeat] | None] = ContextVar("folds", default=None)
+Made = TypeVar("Made")
+
+_KEPT: ContextVar[dict[tuple[object, ...], Any] | None] = ContextVar("folds", default=None)
 
 # neighbours with falling weights for every neighbour of the graph
 _RANKED = 2.0
@@ -62,13 +65,29 @@ def kept_folds() -> Iterator[None]:
 
 def make_repeat(inputs: Inputs, choice: ErrorChoice, number: int, options: FitOptions) -> Repeat:
     """Divide genes and cells into two folds, and find the neighbours for each fold of genes."""
+    return _once("ratios", _repeat, inputs, choice, number, options)
+
+
+def with_direction_graphs(
+    repeat: Repeat, inputs: Inputs, choice: ErrorChoice, number: int, options: FitOptions
+) -> Repeat:
+    """Return a repeat with the neighbours among which directions are measured."""
+    if external(neighbor_params(inputs.adata, options.neighbors_key)):
+        return repeat
+    graphs = _once("directions", _direction_graphs, inputs, choice, number, options)
+    return replace(repeat, direction_graphs=graphs)
+
+
+def _once(what: str, make: Callable[..., Made], *inputs: Any) -> Made:
+    """Return what was made from the same inputs, if it was kept."""
     kept = _KEPT.get()
     if kept is None:
-        return _repeat(inputs, choice, number, options)
-    key = _made_from(inputs, choice, number, options)
+        return make(*inputs)
+    key = what, *_made_from(*inputs)
     if key not in kept:
-        kept[key] = _repeat(inputs, choice, number, options)
-    return kept[key]
+        kept[key] = make(*inputs)
+    made: Made = kept[key]
+    return made
 
 
 def _made_from(
@@ -102,42 +121,84 @@ def _repeat(inputs: Inputs, choice: ErrorChoice, number: int, options: FitOption
         neighbors = RankedNeighbors.equal(graph)
         return Repeat(np.zeros(adata.n_vars, dtype=np.int8), cell_fold, (neighbors, neighbors))
     gene_fold = _gene_halves(inputs, choice, f"genes of repeat {number}")
-    chosen = component_genes(adata)
     first, second = (
-        _neighbors(adata, options.spliced, chosen & (gene_fold != fold), params, seed)
-        for fold in (0, 1)
+        _ranked(adata, options, genes, seed) for genes in _other_genes(adata, gene_fold)
     )
     if not cells.all():
         first, second = first.without(~cells), second.without(~cells)
     return Repeat(gene_fold, cell_fold, (first, second))
 
 
-def _neighbors(
-    adata: AnnData, spliced: str, genes: NDArray[np.bool_], params: dict[str, Any], seed: int
+def _direction_graphs(
+    inputs: Inputs, choice: ErrorChoice, number: int, options: FitOptions
+) -> tuple[RankedNeighbors, RankedNeighbors]:
+    """Find the neighbours for each fold of genes among which directions are measured.
+
+    All genes count as they do in the ordinary graph: markers of a small cluster may be few.
+    """
+    adata, cells = inputs.adata, inputs.cells
+    gene_fold = _gene_halves(inputs, choice, f"genes of repeat {number}")
+    counts, params = inputs.counts(options.spliced), neighbor_params(adata, options.neighbors_key)
+    found = []
+    for genes in _other_genes(adata, gene_fold):
+        n = min(int(params.get("n_neighbors", 30)), adata.n_obs) - 1
+        values = log_normalized(*_counts_and_sizes(counts, genes))
+        graph = RankedNeighbors.nearest(_search(values, n, params, choice.rng), n)
+        found.append(graph if cells.all() else graph.without(~cells))
+    return found[0], found[1]
+
+
+def _other_genes(adata: AnnData, gene_fold: NDArray[np.int8]) -> list[NDArray[np.bool_]]:
+    """Return the genes from which the neighbours for each fold of genes are found."""
+    chosen = component_genes(adata)
+    return [chosen & (gene_fold != fold) for fold in (0, 1)]
+
+
+def _ranked(
+    adata: AnnData, options: FitOptions, genes: NDArray[np.bool_], seed: int
 ) -> RankedNeighbors:
-    """Return the nearest neighbours of every cell from some genes."""
+    """Return the nearest neighbours of every cell from some genes, with falling weights."""
+    params = neighbor_params(adata, options.neighbors_key)
     n_nearest = min(int(params.get("n_neighbors", 30)), adata.n_obs) - 1
     n_ranked = min(math.ceil(_RANKED * n_nearest), adata.n_obs - 1)
+    values = _fold_expression(check_counts(adata, options.spliced), genes)
+    return RankedNeighbors.nearest(_search(values, n_ranked, params, seed), n_nearest)
+
+
+def _search(
+    values: sp.csr_matrix[Any], n_neighbors: int, params: dict[str, Any], seed: int
+) -> NDArray[np.int32]:
+    """Return the nearest cells of every cell in principal components, without the cell itself."""
     # half of the genes may have fewer components; one more measures the variance of noise
-    most = min(adata.n_obs, int(genes.sum())) - 1
-    n_pcs = min(int(params.get("n_pcs", 30) or 30) + 1, most)
-    values = _fold_expression(check_counts(adata, spliced), genes)
+    n_pcs = min(int(params.get("n_pcs", 30) or 30) + 1, min(values.shape) - 1)
     signal = _signal(components(values, n_pcs, rng=seed))
-    indices, _ = nearest_neighbors(signal, n_ranked + 1, rng=seed)
-    return RankedNeighbors.nearest(indices[:, 1:], n_nearest)
+    indices, _ = nearest_neighbors(signal, n_neighbors + 1, rng=seed)
+    return indices[:, 1:]
+
+
+def _counts_and_sizes(
+    counts: Any, genes: NDArray[np.bool_]
+) -> tuple[sp.csr_matrix[Any], NDArray[np.float64] | None]:
+    """Return the counts of some genes, and library sizes over them divided by their median.
+
+    Library sizes over all genes would include counts of the other fold.
+    """
+    chosen = sp.csr_matrix(sp.csr_matrix(counts, dtype=np.float32)[:, genes])
+    if not is_integer(chosen):
+        return chosen, None
+    sizes = np.asarray(chosen.sum(axis=1), dtype=np.float64).ravel()
+    return chosen, sizes / max(float(np.median(sizes)), 1.0)
 
 
 def _fold_expression(counts: Any, genes: NDArray[np.bool_]) -> sp.csr_matrix[Any]:
     """Return log-normalised counts of some genes, none of which has a large part in them.
 
-    Library sizes over all genes would include counts of the other fold, so they are sums over these
-    genes. In these sums, a gene with more molecules than the average gene has a smaller weight, and
-    a gene that varies much is scaled down: otherwise one gene could change the neighbours of many
-    cells.
+    Library sizes are sums over these genes. In these sums, a gene with more molecules than the
+    average gene has a smaller weight, and a gene that varies much is scaled down: otherwise one
+    gene could change the neighbours of many cells.
     """
-    chosen = sp.csr_matrix(sp.csr_matrix(counts, dtype=np.float32)[:, genes])
-    factor = None
-    if is_integer(chosen):
+    chosen, factor = _counts_and_sizes(counts, genes)
+    if factor is not None:
         total = _column_sums(chosen)
         most = max(total.mean(), 1.0)
         sizes = chosen @ (most / np.maximum(total, most))

@@ -17,7 +17,7 @@ from steadyvelo.engine import (
     fit_groups,
 )
 
-from ._folds import folds_hash, make_repeat
+from ._folds import folds_hash, make_repeat, with_direction_graphs
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -74,6 +74,14 @@ class Errors:
                 )
                 raise ValueError(msg)
         return cls.make(fit.inputs, choice, fit.options)
+
+    def for_directions(self, fit: Fit) -> Errors:
+        """Return the same folds with the neighbours among which directions are measured."""
+        repeats = [
+            with_direction_graphs(repeat, fit.inputs, self.choice, number, fit.options)
+            for number, repeat in enumerate(self.repeats)
+        ]
+        return replace(self, repeats=repeats)
 
     def of(self, source: CountsSource) -> Uncertainty:
         """Return the errors for the genes of a source."""
