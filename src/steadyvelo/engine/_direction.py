@@ -20,7 +20,7 @@ import numpy as np
 from ._direction_sums import DirectionProblem, DirectionSums
 from ._fold_graph import FoldGraphs
 from ._group_directions import GroupDirections, group_directions
-from ._kernels import _direction as kernels
+from ._kernels._contributions import mean_contributions
 from ._projection import projections_of
 from ._threads import Progress, for_rows
 
@@ -231,7 +231,7 @@ def _mean_contributions(
         np.empty((n_sets, n_rows, n_dims, n_dims)),
         np.empty(n_rows),
     )
-    work = partial(kernels.mean_contributions, indptr, indices, contributions, signs, *out)
+    work = partial(mean_contributions, indptr, indices, contributions, signs, *out)
     for_rows(work, n_rows, n_threads)
     return out
 

@@ -22,13 +22,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import scipy.sparse as sp
 
 from ._gather import take_columns
-from ._kernels import _direction as kernels
+from ._kernels._contributions import add_fold
+from ._kernels._line_influences import add_line_errors, sum_by_group
+from ._line_influences import LineInfluences
 from ._scratch import Scratch
 from ._threads import for_genes, for_rows
 
@@ -45,11 +46,9 @@ if TYPE_CHECKING:
     # ψ and ω of Uncertainty.line_influences; ω has no columns if no line has an offset
     Influences: TypeAlias = tuple[Float32Array, Float32Array]
 
-__all__ = ["DirectionProblem", "DirectionSums", "LineInfluences"]
+__all__ = ["DirectionProblem", "DirectionSums"]
 
 _COLUMNS_PER_TASK = 16
-# a larger share of non-zero values is stored as a dense array
-_SPARSE = 0.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,36 +96,10 @@ class DirectionProblem:
         out = np.empty((self.n_groups, flat.shape[1]))
 
         def work(columns: slice) -> None:
-            kernels.sum_by_group(flat, self.groups, out, columns.start, columns.stop)
+            sum_by_group(flat, self.groups, out, columns.start, columns.stop)
 
         for_genes(work, flat.shape[1], _COLUMNS_PER_TASK, self.n_threads)
         return out.reshape(self.n_groups, *values.shape[1:])
-
-
-@dataclass(frozen=True, eq=False)
-class LineInfluences:
-    """Influence of each row's counts on the summed arrows of groups, through the lines of a block.
-
-    Attributes
-    ----------
-    psi, omega
-        Influence on γ and on the offset, float32, shape (rows, genes of the block); sparse if many
-        are zero. Without offsets, a cell that has no counts of a gene has no influence on its line.
-    slopes, offsets
-        Derivatives of the summed arrows, float32, shape (genes of the block, groups × dimensions).
-    """
-
-    psi: Any
-    omega: Any
-    slopes: Float32Array
-    offsets: Float32Array
-
-    def of_rows(self, rows: slice) -> Float32Array:
-        """Return Σ_g (G_g ψ_cg + H_g ω_cg) of some rows, shape (rows, groups × dimensions)."""
-        moved = self.psi[rows] @ self.slopes
-        if self.omega.shape[1] > 0:
-            moved += self.omega[rows] @ self.offsets
-        return np.asarray(moved)
 
 
 @dataclass(eq=False)
@@ -213,14 +186,15 @@ class DirectionSums:
         by_slope = problem.by_group(slopes)
         by_offset = problem.by_group(offsets) if with_offset else np.zeros((1, 1, 0))
         self.group_slopes[..., block.genes] = by_slope
-        self.influences.append(_line_influences(psi, omega, by_slope, by_offset, problem.n_threads))
-        slope_variance, covariance, offset_variance = (
-            np.einsum("cg,cg->g", x, y, dtype=np.float64) if x.shape == y.shape else np.zeros(0)
-            for x, y in ((psi, psi), (psi, omega), (omega, omega))
-        )
+        kept = LineInfluences.of_block(psi, omega, by_slope, by_offset, problem.n_threads)
+        self.influences.append(kept)
+        variance = partial(np.einsum, "cg,cg->g", dtype=np.float64)
+        slope_variance, none = variance(psi, psi), np.zeros(0)
         self.gamma_se[block.genes] = np.sqrt(slope_variance)
-        known = slope_variance, covariance, offset_variance
-        work = partial(kernels.add_line_errors, slopes, offsets, *known, self.line_errors)
+        covariance = variance(psi, omega) if with_offset else none
+        offset_variance = variance(omega, omega) if with_offset else none
+        variances = slope_variance, covariance, offset_variance
+        work = partial(add_line_errors, slopes, offsets, *variances, self.line_errors)
         for_rows(work, problem.n_rows, problem.n_threads)
         self._add_control_shifts(problem, (slopes, psi), (offsets, omega))
 
@@ -236,37 +210,6 @@ class DirectionSums:
                 moved = influence.T @ turned
                 for d in range(problem.n_dims):
                     self.control_shifts[:, :, d] -= (derivative[:, d] @ moved).T
-
-
-def _line_influences(
-    psi: Float32Array,
-    omega: Float32Array,
-    by_slope: Float64Array,
-    by_offset: Float64Array,
-    n_threads: int,
-) -> LineInfluences:
-    """Keep the influences of one block, whose arrays are overwritten by those of the next one."""
-
-    def of_genes(values: Float64Array) -> Float32Array:
-        n_groups, n_dims, n_genes = values.shape
-        flat = values.reshape(n_groups * n_dims, n_genes)
-        return np.ascontiguousarray(flat.T, dtype=np.float32)
-
-    derivatives = of_genes(by_slope), of_genes(by_offset)
-    return LineInfluences(_compact(psi, n_threads), _compact(omega, n_threads), *derivatives)
-
-
-def _compact(values: Float32Array, n_threads: int) -> Any:
-    """Return a copy of values, as a sparse matrix if many are zero."""
-    n_rows, n_columns = values.shape
-    counts = np.zeros(n_rows + 1, dtype=np.int64)
-    for_rows(partial(kernels.count_nonzero, values, counts[1:]), n_rows, n_threads)
-    indptr = np.cumsum(counts)
-    if n_columns == 0 or indptr[-1] > _SPARSE * values.size:
-        return values.copy()
-    indices, data = np.empty(indptr[-1], dtype=np.int32), np.empty(indptr[-1], dtype=np.float32)
-    for_rows(partial(kernels.take_nonzero, values, indptr, indices, data), n_rows, n_threads)
-    return sp.csr_array((data, indices, indptr), shape=values.shape)
 
 
 def _add_fold_graph(
@@ -309,7 +252,7 @@ def _add_fold_graph(
         noise = np.subtract(spliced, means[fold], out=array("noise"))
         off = np.subtract(deviations, mean_deviations[other], out=array("deviation noise"))
         fold_graph.run(
-            kernels.add_fold,
+            add_fold,
             fold_graph.cells[fold],
             projection.embedding,
             projection.weights,

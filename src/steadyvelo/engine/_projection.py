@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
-from ._kernels import _direction as kernels
+from ._kernels import _projection as kernels
 from ._products import weighted_column_sums
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _means(
     graph: FoldGraph, values: Float64Array, n_threads: int
 ) -> tuple[Float64Array, Float64Array]:
     """Return the means of values of rows over the neighbours in each fold of cells."""
-    out = np.empty((2, len(values), 1))
-    for cells, mean in zip(graph.cells, out, strict=True):
-        graph.run(kernels.mean_columns, cells, values[:, None], mean, n_threads=n_threads)
-    return out[0, :, 0], out[1, :, 0]
+    first, second = np.empty((2, len(values)))
+    for cells, mean in zip(graph.cells, (first, second), strict=True):
+        graph.run(kernels.mean_values, cells, values, mean, n_threads=n_threads)
+    return first, second

@@ -1,0 +1,74 @@
+"""Influences of counts on fitted lines, and errors of arrows that are due to the lines."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steadyvelo.model._jit import Array, kernel
+
+
+@kernel
+def add_line_errors(
+    slopes: Array,
+    offsets: Array,
+    slope_variance: Array,
+    covariance: Array,
+    offset_variance: Array,
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Add the covariance of every arrow that is due to the errors of some genes' lines."""
+    n_dims, width = slopes.shape[1], slopes.shape[2]
+    with_offset = offsets.shape[0] > 0
+    for i in range(start, stop):
+        for d in range(n_dims):
+            for f in range(d + 1):
+                total = 0.0
+                for g in range(width):
+                    total += np.float64(slopes[i, d, g]) * slopes[i, f, g] * slope_variance[g]
+                if with_offset:
+                    for g in range(width):
+                        x, y = np.float64(offsets[i, d, g]), np.float64(offsets[i, f, g])
+                        total += x * y * offset_variance[g]
+                        total += (slopes[i, d, g] * y + x * slopes[i, f, g]) * covariance[g]
+                out[i, d, f] += total
+                if f < d:
+                    out[i, f, d] += total
+
+
+@kernel
+def sum_by_group(values: Array, groups: Array, out: Array, start: int, stop: int) -> None:
+    """Write the sum of some columns of `values` over the rows of every group; −1 is no group."""
+    for k in range(out.shape[0]):
+        for g in range(start, stop):
+            out[k, g] = 0.0
+    for i in range(values.shape[0]):
+        k = groups[i]
+        if k >= 0:
+            for g in range(start, stop):
+                out[k, g] += values[i, g]
+
+
+@kernel
+def count_nonzero(values: Array, out: Array, start: int, stop: int) -> None:
+    """Write the number of non-zero values of each row."""
+    for i in range(start, stop):
+        n = 0
+        for g in range(values.shape[1]):
+            n += values[i, g] != 0
+        out[i] = n
+
+
+@kernel
+def take_nonzero(
+    values: Array, indptr: Array, indices: Array, data: Array, start: int, stop: int
+) -> None:
+    """Write the non-zero values of each row and their columns to the places of a CSR pattern."""
+    for i in range(start, stop):
+        k = indptr[i]
+        for g in range(values.shape[1]):
+            if values[i, g] != 0:
+                indices[k] = g
+                data[k] = values[i, g]
+                k += 1

@@ -1,0 +1,182 @@
+"""The projection of a change of expression: lengths of steps, shifts, and its noise.
+
+Neighbours are listed by rank, so that sums over them do not depend on the order of the cells.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steadyvelo.model._jit import Array, kernel, reordering_kernel
+
+
+@kernel
+def mean_values(
+    indptr: Array, indices: Array, chosen: Array, values: Array, out: Array, start: int, stop: int
+) -> None:
+    """Write the mean of one value of each row over its chosen neighbours; 0 without any."""
+    for i in range(start, stop):
+        n, total = 0, 0.0
+        for e in range(indptr[i], indptr[i + 1]):
+            if chosen[indices[e]]:
+                n += 1
+                total += values[indices[e]]
+        out[i] = total / max(n, 1)
+
+
+@reordering_kernel
+def add_step_squares(
+    indptr: Array, indices: Array, values: Array, squares: Array, start: int, stop: int
+) -> None:
+    """Add the mean over each row's neighbours j of Σ_g (x_jg − x_ig)², over a block's genes."""
+    for i in range(start, stop):
+        own, low, high = values[i], indptr[i], indptr[i + 1]
+        total = 0.0
+        for e in range(low, high):
+            other = values[indices[e]]
+            for g in range(values.shape[1]):
+                step = other[g] - own[g]
+                total += np.float64(step * step)
+        squares[i] += total / max(high - low, 1)
+
+
+@kernel
+def subtract_common_steps(
+    indptr: Array, indices: Array, totals: Array, n_genes: int, out: Array, start: int, stop: int
+) -> None:
+    """Subtract the mean over each row's neighbours of (t_j − t_i)² / n, with t in `totals`."""
+    for i in range(start, stop):
+        low, high = indptr[i], indptr[i + 1]
+        total = 0.0
+        for e in range(low, high):
+            step = totals[indices[e]] - totals[i]
+            total += step * step
+        out[i] -= total / n_genes / max(high - low, 1)
+
+
+@kernel
+def unit_steps(neighbors: Array, embedding: Array, i: int, weight: float, steps: Array) -> None:
+    """Write w_e: unit vectors from row i to its neighbours, minus their mean, times a weight.
+
+    The weight is divided by the number of neighbours.
+    """
+    n, n_dims = neighbors.shape[0], embedding.shape[1]
+    for e in range(n):
+        square = 0.0
+        for d in range(n_dims):
+            step = embedding[neighbors[e], d] - embedding[i, d]
+            steps[e, d] = step
+            square += step * step
+        length = np.sqrt(square)
+        for d in range(n_dims):
+            steps[e, d] = steps[e, d] / length if length > 0.0 else 0.0
+    for d in range(n_dims):
+        mean = 0.0
+        for e in range(n):
+            mean += steps[e, d]
+        mean /= max(n, 1)
+        for e in range(n):
+            steps[e, d] = (steps[e, d] - mean) * weight / n
+
+
+@kernel
+def row_shifts(
+    indptr: Array,
+    indices: Array,
+    embedding: Array,
+    weights: Array,
+    totals: Array,
+    n_genes: int,
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Write Σ_e w_e (t_j − t_i) / n for each dimension, with t in `totals`."""
+    n_dims = embedding.shape[1]
+    most = 0
+    for i in range(start, stop):
+        most = max(most, indptr[i + 1] - indptr[i])
+    steps = np.empty((most, n_dims))
+    for i in range(start, stop):
+        low, high = indptr[i], indptr[i + 1]
+        unit_steps(indices[low:high], embedding, i, weights[i], steps)
+        for d in range(n_dims):
+            total = 0.0
+            for e in range(low, high):
+                total += steps[e - low, d] * (totals[indices[e]] - totals[i])
+            out[i, d] = total / n_genes
+
+
+@kernel
+def add_noise_of_projection(
+    indptr: Array,
+    indices: Array,
+    projecting: Array,
+    embedding: Array,
+    weights: Array,
+    noise_along: Array,
+    chance: Array,
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Add the covariance of every arrow that is due to the noise of the counts in M.
+
+    The counts of cell c enter M_i with the weight k_ic. Σ_c k_ic k_icᵀ is multiplied by the
+    variance of `noise_along` over the projecting neighbours of i, minus `chance`.
+    """
+    n_dims, n_cells = embedding.shape[1], indptr.shape[0] - 1
+    most = 0
+    for i in range(start, stop):
+        most = max(most, indptr[i + 1] - indptr[i])
+    steps = np.empty((most, n_dims))
+    weight = np.zeros((n_cells, n_dims))
+    total = np.empty(n_dims)
+    squares = np.empty((n_dims, n_dims))
+    for i in range(start, stop):
+        low, high = indptr[i], indptr[i + 1]
+        n, mean = 0, 0.0
+        for e in range(low, high):
+            if projecting[indices[e]]:
+                n += 1
+                mean += noise_along[e]
+        mean /= max(n, 1)
+        spread = 0.0
+        for e in range(low, high):
+            if projecting[indices[e]]:
+                spread += (noise_along[e] - mean) ** 2
+        spread = spread / max(n - 1, 1) - chance[i]
+        unit_steps(indices[low:high], embedding, i, weights[i], steps)
+        for d in range(n_dims):
+            total[d] = 0.0
+            for f in range(n_dims):
+                squares[d, f] = 0.0
+        for e in range(low, high + 1):
+            j = indices[e] if e < high else i
+            inside = 0
+            for k in range(indptr[j], indptr[j + 1]):
+                inside += projecting[indices[k]]
+            for d in range(n_dims):
+                if e < high:
+                    added = steps[e - low, d]
+                    total[d] += added
+                else:
+                    added = -total[d]
+                for k in range(indptr[j], indptr[j + 1]):
+                    if projecting[indices[k]]:
+                        weight[indices[k], d] += added / inside
+        # each cell is added once: its weight is set to 0 after it was added
+        for e in range(low, high + 1):
+            j = indices[e] if e < high else i
+            for k in range(indptr[j], indptr[j + 1]):
+                c = indices[k]
+                for d in range(n_dims):
+                    for f in range(d + 1):
+                        squares[d, f] += weight[c, d] * weight[c, f]
+                for d in range(n_dims):
+                    weight[c, d] = 0.0
+        for d in range(n_dims):
+            for f in range(d + 1):
+                out[i, d, f] += squares[d, f] * spread
+                if f < d:
+                    out[i, f, d] += squares[d, f] * spread
