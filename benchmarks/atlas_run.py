@@ -25,6 +25,7 @@ from pathlib import Path
 
 import anndata as ad
 import numpy as np
+from side_by_side import add_data_options, simulated
 
 import steadyvelo as sv
 
@@ -32,27 +33,17 @@ import steadyvelo as sv
 def prepared(options) -> ad.AnnData:
     """Return counts, clusters and an embedding."""
     parts = []
+    side = int(np.ceil(np.sqrt(options.tissues)))
     for tissue in range(options.tissues):
-        n_cells = options.cells // options.tissues
-        part = sv.datasets.simulate(
-            n_cells=n_cells,
-            n_genes=options.genes,
-            n_branches=max(2, n_cells // 15_000),
-            depth=options.depth,
-            truth=False,
-            rng=options.seed + tissue,
-        )
-        del part.X
+        part = simulated(options, tissue)
         part.obs_names = [f"{tissue} {name}" for name in part.obs_names]
         part.obs["clusters"] = [f"tissue {tissue + 1} {name}" for name in part.obs["clusters"]]
-        place = part.obs[["true_time", "branch"]].copy()
-        branch = place["branch"].astype("category").cat.codes.to_numpy()
-        spread = np.random.default_rng(options.seed).normal(0, 0.15, (n_cells, 2))
-        side = int(np.ceil(np.sqrt(options.tissues)))
-        corner = 12.0 * np.array([tissue % side, tissue // side])
+        branch = part.obs["branch"].astype("category").cat.codes.to_numpy()
         angle = 2 * np.pi * branch / (branch.max() + 1)
-        time_ = place["true_time"].to_numpy()[:, None]
-        part.obsm["X_umap"] = corner + spread + time_ * np.stack([np.cos(angle), np.sin(angle)], 1)
+        away = part.obs["true_time"].to_numpy() * np.stack([np.cos(angle), np.sin(angle)])
+        corner = 12.0 * np.array([tissue % side, tissue // side])
+        spread = np.random.default_rng(options.seed).normal(0, 0.15, (part.n_obs, 2))
+        part.obsm["X_umap"] = corner + spread + away.T
         parts.append(part)
     adata = ad.concat(parts)
     adata.obs = adata.obs[["clusters"]].astype("category")
@@ -87,14 +78,10 @@ def run(path: Path, threads: int | None, n_functions: int) -> None:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cells", type=int, default=10_000)
-    parser.add_argument("--genes", type=int, default=2_000)
-    parser.add_argument("--tissues", type=int, default=12)
-    parser.add_argument("--depth", type=float, default=0.3)
-    parser.add_argument("--seed", type=int, default=0)
+    add_data_options(parser)
+    parser.set_defaults(cells=10_000, tissues=12)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--functions", type=int, default=0)
-    parser.add_argument("--input", type=Path, help="keep the data here, for later runs")
     parser.add_argument("--here", action="store_true", help="run --input in this process")
     options = parser.parse_args()
     if options.here:

@@ -205,7 +205,7 @@ def test_weights_of_a_fit_are_written_to_its_rows(weights):
     out = np.full(block.spliced.shape, 7, dtype=chosen.weights_dtype)
     for genes in (slice(0, 16), slice(16, 17)):
         moments = block.spliced, block.unspliced
-        weigh_rows([chosen], moments, block.order, block.places, [out], genes)
+        weigh_rows([chosen.in_order(block.order)], moments, block.places, [out], genes)
     by_gene = chosen.weigh(*block.by_gene(slice(0, 17)), np.arange(3, 20))
     expected = np.broadcast_to(by_gene, out.shape[::-1])[:, source.order.cell_of_row].T
     np.testing.assert_array_equal(out, expected.astype(out.dtype))
@@ -219,7 +219,8 @@ def test_the_sandwich_finds_weights_again_that_are_not_given(offset):
     block = source.block(slice(0, N_GENES))
     known = [np.empty(block.spliced.shape, dtype=chosen.weights_dtype) for chosen in rules]
     moments = block.spliced, block.unspliced
-    weigh_rows(rules, moments, block.order, block.places, known, slice(0, N_GENES))
+    in_order = [rule.in_order(block.order) for rule in rules]
+    weigh_rows(in_order, moments, block.places, known, slice(0, N_GENES))
     found = [(x.h.copy(), x.h0.copy()) for x in errors.instruments(block, rules)]
     for made, arrays in zip(errors.instruments(block, rules, known, 2), found, strict=True):
         np.testing.assert_array_equal(made.h, arrays[0])

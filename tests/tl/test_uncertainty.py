@@ -174,14 +174,14 @@ def test_gene_clusters_stay_in_one_fold(prepared):
     sizes, made = [], set()
     for seed in range(20):
         choice = ErrorChoice(method="crossfit", gene_clusters="module", rng=seed)
-        fold = _gene_halves(Inputs(prepared), choice, "a test")
+        fold = _gene_halves(Inputs(prepared), choice, 0)
         assert all(len(set(fold[clusters == c])) == 1 for c in set(clusters))
         sizes.append(fold.sum())
         made.add(tuple(fold))
     assert 20 <= min(sizes) <= max(sizes) <= 40
     assert len(made) > 2
     prepared.var["module"] = np.where(clusters == "a", None, clusters)
-    fold = _gene_halves(Inputs(prepared), choice, "a test")
+    fold = _gene_halves(Inputs(prepared), choice, 0)
     assert 0 < fold[clusters == "a"].sum() < 20
 
 

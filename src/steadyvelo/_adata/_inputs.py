@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steadyvelo import _keys
+from steadyvelo.engine._edges import kept_edges
 
 from ._checks import check_adata, check_counts, listed, warn
 from ._draws import hash_names
@@ -100,8 +101,7 @@ class Inputs:
         indptr, indices = graph.indptr, graph.indices
         if not cells.all():
             keep = np.repeat(cells, np.diff(indptr)) & cells[indices]
-            counts = np.concatenate([[0], np.cumsum(keep)])
-            indptr, indices = counts[indptr], indices[keep]
+            indptr, indices = kept_edges(indptr, indices, keep)
         isolated = (np.diff(indptr) == 0) & cells
         if isolated.all():
             msg = "the graph of distances has no edges; rerun pp.neighbors."

@@ -24,7 +24,12 @@ from ._memory import (
 )
 from ._moment_source import CountsSource, LayerSource, MomentBlock, MomentSource
 from ._order import CellOrder
-from ._products import row_products, symmetric_products, weighted_column_sums
+from ._products import (
+    row_products,
+    symmetric_products,
+    weighted_column_sums,
+    weighted_row_sums,
+)
 from ._ranked_neighbors import RankedNeighbors
 from ._sandwich import SandwichErrors
 from ._scratch import Scratch
@@ -84,5 +89,6 @@ __all__ = [
     "transition_probabilities",
     "velocity_agreement",
     "weighted_column_sums",
+    "weighted_row_sums",
     "weights_against",
 ]

@@ -109,6 +109,7 @@ class CrossFitErrors(Uncertainty):
     ) -> list[Instruments]:
         """Return the instruments of a block, which do not depend on the ordinary fits."""
         n_cells, n_genes = block.spliced.shape
+        rules = [rule.in_order(block.order) for rule in rules]
         sums = [
             (
                 np.zeros((n_cells, n_genes), dtype=np.float32),
@@ -145,20 +146,20 @@ def _add_fold(
     ]
     weights = [np.empty(shape, dtype=rule.weights_dtype) for rule in rules]
     given, received, *moments = np.empty((4, *shape), dtype=np.float32)
-    none = np.empty((shape[0], 0), dtype=np.float32)
     for cells in (0, 1):
         responders = repeat.cell_fold[order.cell_of_row] == cells
         # the cells of the other fold determine the weights of this fold's counts
         for values, smoothed in zip(counts, moments, strict=True):
             graph.means(values, ~responders, n_threads, smoothed)
-        weigh = partial(weigh_rows, rules, moments, order, block.places[columns], weights)
+        weigh = partial(weigh_rows, rules, moments, block.places[columns], weights)
         for_genes(weigh, len(columns), _GENES_PER_TASK, n_threads)
         spreading = graph.spreading(responders)
         for of_rule, (h, h0) in zip(weights, sums, strict=True):
-            given0 = np.empty(shape if h0.shape[1] > 0 else none.shape, dtype=np.float32)
+            width = shape[1] if h0.shape[1] > 0 else 0
+            given0 = np.empty((shape[0], width), dtype=np.float32)
             spreading.weigh(moments[0], of_rule, given, given0, n_threads)
             for values, total in ((given, h), (given0, h0)):
-                if values.shape[1] > 0:
+                if total.shape[1] > 0:
                     spreading.received(values, n_threads, received)
                     add = partial(add_columns, received, columns, total)
                     for_rows(add, len(total), n_threads)

@@ -21,6 +21,7 @@ from ._direction_sums import DirectionProblem, DirectionSums
 from ._fold_graph import FoldGraphs
 from ._group_directions import GroupDirections, group_directions
 from ._kernels._contributions import mean_contributions
+from ._progress import part_of
 from ._projection import projections_of
 from ._threads import Progress, for_rows
 
@@ -160,7 +161,7 @@ def find_directions(
         fold_graphs,
         np.ascontiguousarray(embedding[rows], dtype=np.float64),
         len(errors.repeats),
-        progress=_part(progress, 0.0, _LENGTHS),
+        progress=part_of(progress, 0.0, _LENGTHS),
         **limits,
     )
     problem = DirectionProblem(
@@ -175,7 +176,7 @@ def find_directions(
     sums = DirectionSums.zeros(problem)
     # cross-fitting smooths counts in its own graphs
     counts = replace(source, smooth=False)
-    for block in counts.blocks(progress=_part(progress, _LENGTHS, 1.0), **limits):
+    for block in counts.blocks(progress=part_of(progress, _LENGTHS, 1.0), **limits):
         sums.add(problem, block, errors.line_influences(block, rule, lines, n_threads))
     return _directions(problem, sums, source.order)
 
@@ -234,10 +235,3 @@ def _mean_contributions(
     work = partial(mean_contributions, indptr, indices, contributions, signs, *out)
     for_rows(work, n_rows, n_threads)
     return out
-
-
-def _part(progress: Progress | None, start: float, stop: float) -> Progress | None:
-    """Return the progress of a part of the work."""
-    if progress is None:
-        return None
-    return lambda done: progress(start + (stop - start) * done)

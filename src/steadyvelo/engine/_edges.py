@@ -23,6 +23,14 @@ __all__ = ["connected_parts", "recursive_neighbors"]
 _FEW = 4
 
 
+def kept_edges(
+    indptr: NDArray[np.int64], indices: NDArray[np.int32], keep: NDArray[np.bool_]
+) -> Pattern:
+    """Return a CSR pattern with some of its entries, in their order; `keep` marks them."""
+    before = np.concatenate([[0], np.cumsum(keep)])
+    return before[indptr], indices[keep]
+
+
 def recursive_neighbors(
     indptr: NDArray[np.int64], indices: NDArray[np.int32], *, n_steps: int, n_threads: int = 1
 ) -> Pattern:

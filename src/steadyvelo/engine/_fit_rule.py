@@ -145,19 +145,17 @@ class FitRule:
 def weigh_rows(
     rules: list[FitRule],
     moments: Sequence[Float32Array],
-    order: CellOrder,
     places: IntArray,
     weights: list[NDArray[Any]],
     genes: slice,
 ) -> None:
     """Write the weights of some genes under all rules, each to an array of shape (rows, genes).
 
-    Rows of these arrays and of the spliced and unspliced `moments` are in `order`; `places` are the
-    indices of all columns among the genes of the source.
+    Rows of these arrays and of the spliced and unspliced `moments` are in the order of the rules
+    (:meth:`FitRule.in_order`); `places` are the indices of all columns among the genes of the
+    source.
     """
-    # no rule depends on the order: rows are read and written one after the other
-    same = CellOrder.identity(len(order.cell_of_row))
+    same = CellOrder.identity(len(moments[0]))
     spliced, unspliced = (by_gene(values, genes, same) for values in moments)
     for rule, out in zip(rules, weights, strict=True):
-        found = rule.in_order(order).weigh(spliced, unspliced, places[genes])
-        place_rows(found, same.row_of_cell, out[:, genes])
+        place_rows(rule.weigh(spliced, unspliced, places[genes]), same.row_of_cell, out[:, genes])

@@ -11,13 +11,12 @@ has the neighbours for one fold of genes, and the fold of each cell.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._ranked_neighbors import RankedNeighbors
 from ._threads import for_rows
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from ._crossfit import Repeat
     from ._order import CellOrder
+    from ._ranked_neighbors import RankedNeighbors
 
 __all__ = ["FoldGraph", "FoldGraphs"]
 
@@ -93,9 +93,7 @@ class FoldGraphs:
         for (repeat, fold, graph), first, last in zip(folds, ends, ends[1:], strict=False):
             nearest = graph.nearest_alone().reordered(order)
             indices[first:last] = nearest.indices
-            kept = RankedNeighbors(
-                nearest.indptr, indices[first:last], nearest.weights, nearest.n_nearest
-            )
+            kept = replace(nearest, indices=indices[first:last])
             starts.append(nearest.indptr + first)
             cells = repeat.cell_fold[order.cell_of_row] == 0
             edges = slice(int(first), int(last))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Sparse: TypeAlias = "sp.csr_matrix[Any] | sp.csr_array[Any]"
 
-__all__ = ["row_products", "symmetric_products", "weighted_column_sums"]
+__all__ = ["row_products", "symmetric_products", "weighted_column_sums", "weighted_row_sums"]
 
 # the number of parts depends on the matrix only, so that sums over parts do not depend on the
 # number of threads
@@ -104,6 +104,22 @@ def weighted_column_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -
     if sp.issparse(x) and x.format == "csr":
         return row_products(x, n_threads).rmatvec(weights)
     return np.asarray(weights @ x, dtype=np.float64).ravel()
+
+
+def weighted_row_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -> Float64Array:
+    """Return Σ_g w_gk x_ig for each row i of cells × genes and each column k of weights, float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.engine import weighted_row_sums
+    >>> x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> weighted_row_sums(x, np.array([[1.0], [0.5]])).tolist()
+    [[2.0], [5.0]]
+    """
+    if sp.issparse(x) and x.format == "csr":
+        return np.asarray(row_products(x, n_threads) @ weights)
+    return np.asarray(x @ weights, dtype=np.float64)
 
 
 def _summed(

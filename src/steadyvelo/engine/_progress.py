@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ShowProgress", "shown"]
+__all__ = ["ShowProgress", "part_of", "shown"]
 
 ShowProgress: TypeAlias = bool | Callable[[float], None]
 
@@ -31,3 +31,12 @@ def shown(progress: ShowProgress, label: str) -> Iterator[Callable[[float], None
         with Progress(console=Console(stderr=True), redirect_stdout=own) as bar:
             task = bar.add_task(label, total=1.0)
             yield lambda share: bar.update(task, completed=share)
+
+
+def part_of(
+    progress: Callable[[float], None] | None, start: float, stop: float
+) -> Callable[[float], None] | None:
+    """Return the function for a part of the work, from `start` to `stop` of the whole."""
+    if progress is None:
+        return None
+    return lambda done: progress(start + (stop - start) * done)

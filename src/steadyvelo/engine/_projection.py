@@ -21,10 +21,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
 
 from ._kernels import _projection as kernels
-from ._products import weighted_column_sums
+from ._products import weighted_column_sums, weighted_row_sums
 
 if TYPE_CHECKING:
     from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, IntArray
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Projection", "projections_of"]
 
-_CELLS_AT_ONCE = 20_000
 _LENGTH_GENES = 500
 
 
@@ -99,7 +97,7 @@ def projections_of(
     The embedding has the shape (rows, dimensions).
     """
     graphs = fold_graphs.graphs
-    chosen = _most_abundant(source)
+    chosen = _most_abundant(source, n_threads)
     sample = replace(source, genes=source.genes[chosen], smooth=False)
     in_sample = [graph.genes[chosen] for graph in graphs]
     squares = np.zeros((len(graphs), len(embedding)))
@@ -113,7 +111,7 @@ def projections_of(
             for cells in graph.cells:
                 means = graph.neighbors.means(counts, cells, n_threads)
                 graph.run(kernels.add_step_squares, means, square, n_threads=n_threads)
-    totals = _totals(source, [graph.genes for graph in graphs])
+    totals = _totals(source, [graph.genes for graph in graphs], n_threads)
     for number, graph in enumerate(graphs):
         for mean in _means(graph, totals[:, number], n_threads):
             common = mean, int(graph.genes.sum()), squares[number]
@@ -131,27 +129,23 @@ def projections_of(
     return made
 
 
-def _most_abundant(source: CountsSource) -> IntArray:
+def _most_abundant(source: CountsSource, n_threads: int) -> IntArray:
     """Return the places of the genes with the most spliced molecules, in ascending order.
 
     Steps of other genes are short: they hardly change the length of steps over all genes.
     """
     if source.n_genes <= _LENGTH_GENES:
         return np.arange(source.n_genes)
-    total = weighted_column_sums(source.spliced, source.spliced_scale)[source.genes]
+    total = weighted_column_sums(source.spliced, source.spliced_scale, n_threads)[source.genes]
     return np.sort(np.argsort(-total, kind="stable")[:_LENGTH_GENES])
 
 
-def _totals(source: CountsSource, masks: list[BoolArray]) -> Float64Array:
+def _totals(source: CountsSource, masks: list[BoolArray], n_threads: int) -> Float64Array:
     """Return the sum of every row's spliced counts over some genes, shape (rows, masks)."""
     chosen = np.zeros((source.spliced.shape[1], len(masks)))
     chosen[source.genes] = np.stack(masks, axis=1)
-    counts = source.spliced
-    # a product converts all values to float64; rows of a CSC matrix cannot be sliced quickly
-    at_once = counts.shape[0] if sp.issparse(counts) and counts.format == "csc" else _CELLS_AT_ONCE
-    parts = [counts[k : k + at_once] @ chosen for k in range(0, counts.shape[0], at_once)]
-    sums = np.concatenate(parts) * source.spliced_scale[:, None]
-    return np.asarray(sums)[source.order.cell_of_row]
+    sums = weighted_row_sums(source.spliced, chosen, n_threads) * source.spliced_scale[:, None]
+    return np.asarray(sums[source.order.cell_of_row])
 
 
 def _means(

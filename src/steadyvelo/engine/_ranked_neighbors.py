@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import numpy as np
 import scipy.sparse as sp
 
+from ._edges import kept_edges
 from ._kernels._smoothing import smooth_ranked_rows
 from ._spreading import Spreading
 from ._threads import for_rows
@@ -103,9 +104,8 @@ class RankedNeighbors:
     def without(self, cells: BoolArray) -> RankedNeighbors:
         """Return the neighbours without some cells; those that follow move up."""
         keep = ~cells[self.indices]
-        before = np.concatenate([[0], np.cumsum(keep)])
-        indptr = before[self.indptr]
-        return RankedNeighbors(indptr, self.indices[keep], self.weights, self.n_nearest)
+        pattern = kept_edges(self.indptr, self.indices, keep)
+        return RankedNeighbors(*pattern, self.weights, self.n_nearest)
 
     def means(
         self,
@@ -122,7 +122,7 @@ class RankedNeighbors:
 
     def spreading(self, receives: BoolArray) -> Spreading:
         """Return the transpose of the means over all neighbours, for some receiving cells."""
-        # the first cell is in one of the two folds
+        # of a fold and its complement, one has the first cell: both are kept
         return self._once(f"spreading {receives[:1]}", receives, partial(self._spreading, receives))
 
     def _once(self, name: str, given: NDArray[Any], make: Callable[[], Made]) -> Made:
@@ -135,22 +135,10 @@ class RankedNeighbors:
         return made
 
     def _spreading(self, receives: BoolArray) -> Spreading:
-        ranks = self._ranks()
         totals = np.concatenate([[0.0], np.cumsum(self.weights, dtype=np.float64)])
-        keep = receives[self.indices]
-        before = np.concatenate([[0], np.cumsum(keep)])
-        kept = sp.csr_array(
-            (self.weights[ranks[keep]], self.indices[keep], before[self.indptr]),
-            shape=(self.n_cells,) * 2,
-        )
-        turned = kept.tocsc()
         total = totals[np.diff(self.indptr)]
-        return Spreading(
-            turned.indptr.astype(np.int64, copy=False),
-            turned.indices.astype(np.int32, copy=False),
-            1.0 / np.where(total > 0, total, 1.0),
-            turned.data,
-        )
+        share, weights = 1.0 / np.where(total > 0, total, 1.0), self.weights[self._ranks()]
+        return Spreading.of_entries(self.indptr, self.indices, share, receives, weights)
 
     @property
     def n_nearest_edges(self) -> int:
@@ -159,13 +147,9 @@ class RankedNeighbors:
 
     def nearest_alone(self) -> RankedNeighbors:
         """Return the nearest neighbours only, with equal weights."""
-        degree = np.minimum(np.diff(self.indptr), self.n_nearest)
-        indptr = np.concatenate([[0], np.cumsum(degree)])
-        indices = self.indices
-        if len(indices) > indptr[-1]:
-            indices = indices[self._ranks() < self.n_nearest]
-        most = int(degree.max(initial=0))
-        return RankedNeighbors(indptr, indices, np.ones(most, dtype=np.float32), self.n_nearest)
+        pattern = kept_edges(self.indptr, self.indices, self._ranks() < self.n_nearest)
+        most = int(np.diff(pattern[0]).max(initial=0))
+        return RankedNeighbors(*pattern, np.ones(most, dtype=np.float32), self.n_nearest)
 
     def to_matrix(self) -> sp.csr_array[Any]:
         """Return the weights of the means over all neighbours as a sparse matrix, float64."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import scipy.sparse as sp
 
+from ._edges import kept_edges
 from ._kernels._smoothing import smooth_rows, smooth_rows_in_float32
 from ._threads import for_rows
 
@@ -89,8 +90,7 @@ class SmoothingOperator:
         return self._with(self.indices != own)
 
     def _with(self, keep: BoolArray) -> SmoothingOperator:
-        before = np.concatenate([[0], np.cumsum(keep)])
-        return SmoothingOperator(before[self.indptr], self.indices[keep])
+        return SmoothingOperator(*kept_edges(self.indptr, self.indices, keep))
 
     def apply(
         self,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import scipy.sparse as sp
 
+from ._edges import kept_edges
 from ._kernels._spreading import sum_rows, sum_weighted_rows, weigh_rows
 from ._threads import for_rows
 
@@ -56,20 +57,30 @@ class Spreading:
     @classmethod
     def transposing(cls, smoothing: SmoothingOperator, receives: BoolArray | None = None) -> Self:
         """Transpose an operator W between rows; `receives` marks the receiving rows."""
-        n = smoothing.n_cells
-        degree = np.diff(smoothing.indptr)
-        ones: NDArray[Any] = np.ones(len(smoothing.indices), dtype=np.int8)
+        share = 1.0 / np.maximum(np.diff(smoothing.indptr), 1)
+        return cls.of_entries(smoothing.indptr, smoothing.indices, share, receives)
+
+    @classmethod
+    def of_entries(
+        cls,
+        indptr: NDArray[np.int64],
+        indices: NDArray[np.int32],
+        share: Float64Array,
+        receives: BoolArray | None = None,
+        weights: Float32Array | None = None,
+    ) -> Self:
+        """Transpose W, which is given by its CSR pattern and the factors of rows and entries."""
         if receives is not None:
-            ones = receives[smoothing.indices].astype(np.int8)
-        pattern = sp.csr_array((ones, smoothing.indices, smoothing.indptr), shape=(n, n))
-        if receives is not None:
-            pattern = pattern.copy()
-            pattern.eliminate_zeros()
-        turned = pattern.tocsc()
+            keep = receives[indices]
+            indptr, indices = kept_edges(indptr, indices, keep)
+            weights = None if weights is None else weights[keep]
+        data: NDArray[Any] = np.ones(len(indices), dtype=np.int8) if weights is None else weights
+        turned = sp.csr_array((data, indices, indptr), shape=(len(share),) * 2).tocsc()
         return cls(
             turned.indptr.astype(np.int64, copy=False),
             turned.indices.astype(np.int32, copy=False),
-            1.0 / np.maximum(degree, 1),
+            share,
+            None if weights is None else turned.data,
         )
 
     def weigh(

@@ -12,11 +12,16 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from steadyvelo._adata._checks import check_counts, is_integer
+from steadyvelo._adata._checks import is_integer
 from steadyvelo._adata._draws import Names, hash_names
 from steadyvelo._adata._neighbor_graph import external, neighbor_params
 from steadyvelo._adata._provenance import hash_values
-from steadyvelo.engine import RankedNeighbors, Repeat, SmoothingOperator
+from steadyvelo.engine import (
+    RankedNeighbors,
+    Repeat,
+    SmoothingOperator,
+    weighted_column_sums,
+)
 from steadyvelo.pp._components import components, log_normalized
 from steadyvelo.pp._nearest import nearest_neighbors
 from steadyvelo.pp._neighbors import component_genes
@@ -120,13 +125,11 @@ def _repeat(inputs: Inputs, choice: ErrorChoice, number: int, options: FitOption
         graph = SmoothingOperator.from_connectivities(stored, cells).without_self()
         neighbors = RankedNeighbors.equal(graph)
         return Repeat(np.zeros(adata.n_vars, dtype=np.int8), cell_fold, (neighbors, neighbors))
-    gene_fold = _gene_halves(inputs, choice, f"genes of repeat {number}")
-    first, second = (
-        _ranked(adata, options, genes, seed) for genes in _other_genes(adata, gene_fold)
-    )
-    if not cells.all():
-        first, second = first.without(~cells), second.without(~cells)
-    return Repeat(gene_fold, cell_fold, (first, second))
+    gene_fold = _gene_halves(inputs, choice, number)
+    n_nearest = _n_neighbors(inputs, options)
+    n_ranked = min(math.ceil(_RANKED * n_nearest), adata.n_obs - 1)
+    graphs = _searched(inputs, choice, options, gene_fold, (n_ranked, n_nearest), limited=True)
+    return Repeat(gene_fold, cell_fold, graphs)
 
 
 def _direction_graphs(
@@ -136,84 +139,73 @@ def _direction_graphs(
 
     All genes count as they do in the ordinary graph: markers of a small cluster may be few.
     """
-    adata, cells = inputs.adata, inputs.cells
-    gene_fold = _gene_halves(inputs, choice, f"genes of repeat {number}")
-    counts, params = inputs.counts(options.spliced), neighbor_params(adata, options.neighbors_key)
+    gene_fold = _gene_halves(inputs, choice, number)
+    n_nearest = _n_neighbors(inputs, options)
+    return _searched(inputs, choice, options, gene_fold, (n_nearest, n_nearest), limited=False)
+
+
+def _n_neighbors(inputs: Inputs, options: FitOptions) -> int:
+    """Return the number of neighbours of the ordinary graph, without the cell itself."""
+    params = neighbor_params(inputs.adata, options.neighbors_key)
+    return min(int(params.get("n_neighbors", 30)), inputs.adata.n_obs) - 1
+
+
+def _searched(
+    inputs: Inputs,
+    choice: ErrorChoice,
+    options: FitOptions,
+    gene_fold: NDArray[np.int8],
+    n_neighbors: tuple[int, int],
+    *,
+    limited: bool,
+) -> tuple[RankedNeighbors, RankedNeighbors]:
+    """Return the nearest cells of every cell for each fold of genes, found from the other genes.
+
+    `n_neighbors` are the numbers of all neighbours and of those with equal weights.
+    """
+    counts, chosen = inputs.counts(options.spliced), component_genes(inputs.adata)
+    params = neighbor_params(inputs.adata, options.neighbors_key)
     found = []
-    for genes in _other_genes(adata, gene_fold):
-        n = min(int(params.get("n_neighbors", 30)), adata.n_obs) - 1
-        values = log_normalized(*_counts_and_sizes(counts, genes))
-        graph = RankedNeighbors.nearest(_search(values, n, params, choice.rng), n)
-        found.append(graph if cells.all() else graph.without(~cells))
+    for fold in (0, 1):
+        values = _fold_expression(counts, chosen & (gene_fold != fold), limited=limited)
+        # half of the genes may have fewer components; one more measures the variance of noise
+        n_pcs = min(int(params.get("n_pcs", 30) or 30) + 1, min(values.shape) - 1)
+        signal = _signal(components(values, n_pcs, rng=choice.rng))
+        indices, _ = nearest_neighbors(signal, n_neighbors[0] + 1, rng=choice.rng)
+        graph = RankedNeighbors.nearest(indices[:, 1:], n_neighbors[1])
+        found.append(graph if inputs.cells.all() else graph.without(~inputs.cells))
     return found[0], found[1]
 
 
-def _other_genes(adata: AnnData, gene_fold: NDArray[np.int8]) -> list[NDArray[np.bool_]]:
-    """Return the genes from which the neighbours for each fold of genes are found."""
-    chosen = component_genes(adata)
-    return [chosen & (gene_fold != fold) for fold in (0, 1)]
+def _fold_expression(
+    counts: Any, genes: NDArray[np.bool_], *, limited: bool = True
+) -> sp.csr_matrix[Any]:
+    """Return log-normalised counts of some genes.
 
-
-def _ranked(
-    adata: AnnData, options: FitOptions, genes: NDArray[np.bool_], seed: int
-) -> RankedNeighbors:
-    """Return the nearest neighbours of every cell from some genes, with falling weights."""
-    params = neighbor_params(adata, options.neighbors_key)
-    n_nearest = min(int(params.get("n_neighbors", 30)), adata.n_obs) - 1
-    n_ranked = min(math.ceil(_RANKED * n_nearest), adata.n_obs - 1)
-    values = _fold_expression(check_counts(adata, options.spliced), genes)
-    return RankedNeighbors.nearest(_search(values, n_ranked, params, seed), n_nearest)
-
-
-def _search(
-    values: sp.csr_matrix[Any], n_neighbors: int, params: dict[str, Any], seed: int
-) -> NDArray[np.int32]:
-    """Return the nearest cells of every cell in principal components, without the cell itself."""
-    # half of the genes may have fewer components; one more measures the variance of noise
-    n_pcs = min(int(params.get("n_pcs", 30) or 30) + 1, min(values.shape) - 1)
-    signal = _signal(components(values, n_pcs, rng=seed))
-    indices, _ = nearest_neighbors(signal, n_neighbors + 1, rng=seed)
-    return indices[:, 1:]
-
-
-def _counts_and_sizes(
-    counts: Any, genes: NDArray[np.bool_]
-) -> tuple[sp.csr_matrix[Any], NDArray[np.float64] | None]:
-    """Return the counts of some genes, and library sizes over them divided by their median.
-
-    Library sizes over all genes would include counts of the other fold.
+    Library sizes are sums over these genes: those over all genes would include counts of the other
+    fold. If it is `limited` what one gene may weigh, a gene with more molecules than the average
+    gene has a smaller weight in these sums, and a gene that varies much is scaled down: otherwise
+    one gene could change the neighbours of many cells.
     """
-    chosen = sp.csr_matrix(sp.csr_matrix(counts, dtype=np.float32)[:, genes])
-    if not is_integer(chosen):
-        return chosen, None
-    sizes = np.asarray(chosen.sum(axis=1), dtype=np.float64).ravel()
-    return chosen, sizes / max(float(np.median(sizes)), 1.0)
-
-
-def _fold_expression(counts: Any, genes: NDArray[np.bool_]) -> sp.csr_matrix[Any]:
-    """Return log-normalised counts of some genes, none of which has a large part in them.
-
-    Library sizes are sums over these genes. In these sums, a gene with more molecules than the
-    average gene has a smaller weight, and a gene that varies much is scaled down: otherwise one
-    gene could change the neighbours of many cells.
-    """
-    chosen, factor = _counts_and_sizes(counts, genes)
-    if factor is not None:
-        total = _column_sums(chosen)
-        most = max(total.mean(), 1.0)
-        sizes = chosen @ (most / np.maximum(total, most))
+    chosen = sp.csr_matrix(counts[:, genes], dtype=np.float32)
+    ones = np.ones(chosen.shape[0])
+    factor = None
+    if is_integer(chosen):
+        weights = np.ones(chosen.shape[1])
+        if limited:
+            total = weighted_column_sums(chosen, ones)
+            most = max(total.mean(), 1.0)
+            weights = most / np.maximum(total, most)
+        sizes = chosen @ weights
         middle = float(np.median(sizes))
         factor = sizes / (middle if middle > 0 else 1.0)
     values = log_normalized(chosen, factor)
-    mean, mean_square = (_column_sums(values.power(p)) / values.shape[0] for p in (1, 2))
+    if not limited:
+        return values
+    mean, mean_square = (weighted_column_sums(values.power(p), ones) / len(ones) for p in (1, 2))
     deviation = np.sqrt(np.maximum(mean_square - mean**2, 0.0))
     scale = _MOST_DEVIATION / np.maximum(deviation, _MOST_DEVIATION)
     return sp.csr_matrix(values @ sp.diags_array(scale.astype(np.float32)))
-
-
-def _column_sums(matrix: sp.csr_matrix[Any]) -> NDArray[np.float64]:
-    """Return the sum of every column in float64; scipy sums float32 values in float32."""
-    return np.bincount(matrix.indices, weights=matrix.data, minlength=matrix.shape[1])
 
 
 def _signal(components: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -231,8 +223,9 @@ def _signal(components: NDArray[np.float32]) -> NDArray[np.float32]:
     return components[:, :-1] * np.sqrt(np.maximum(share, 0.0)).astype(np.float32)
 
 
-def _gene_halves(inputs: Inputs, choice: ErrorChoice, purpose: str) -> NDArray[np.int8]:
+def _gene_halves(inputs: Inputs, choice: ErrorChoice, number: int) -> NDArray[np.int8]:
     """Divide the genes into two folds; genes of one cluster are in the same fold."""
+    purpose = f"genes of repeat {number}"
     fold = Names(inputs.gene_hashes, choice.rng).halves(purpose)
     if choice.gene_clusters is None:
         return fold

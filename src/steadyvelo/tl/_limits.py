@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from steadyvelo.engine import BYTES_PER_VALUE, count_threads, genes_per_block
-from steadyvelo.engine._progress import shown
+from steadyvelo.engine._progress import part_of, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ class Limits:
 
     def part(self, start: float, stop: float) -> Limits:
         """Return the limits of a step whose progress goes from `start` to `stop`."""
-        return replace(self, report=lambda done: self.tell(start + (stop - start) * done))
+        return replace(self, report=part_of(self.report, start, stop))
 
     def silent(self) -> Limits:
         """Return the limits of a step that does not report progress."""

@@ -8,39 +8,45 @@ from steadyvelo.model._jit import Array, kernel
 
 
 @kernel
+def total_rows(values: Array, rows: Array, total: Array) -> None:
+    """Write the sum of some rows of `values` to `total`, in float64.
+
+    Eight rows are processed at a time, so that the sum is not stored and loaded again for each.
+    """
+    width, real = values.shape[1], np.float64
+    for g in range(width):
+        total[g] = 0.0
+    k = 0
+    while k + 8 <= rows.shape[0]:
+        a, b, c, d = values[rows[k]], values[rows[k + 1]], values[rows[k + 2]], values[rows[k + 3]]
+        e, f = values[rows[k + 4]], values[rows[k + 5]]
+        h, m = values[rows[k + 6]], values[rows[k + 7]]
+        for g in range(width):
+            one = (real(a[g]) + real(b[g])) + (real(c[g]) + real(d[g]))
+            other = (real(e[g]) + real(f[g])) + (real(h[g]) + real(m[g]))
+            total[g] += one + other
+        k += 8
+    while k < rows.shape[0]:
+        a = values[rows[k]]
+        for g in range(width):
+            total[g] += real(a[g])
+        k += 1
+
+
+@kernel
 def smooth_rows(
     indptr: Array, indices: Array, values: Array, out: Array, start: int, stop: int
 ) -> None:
     """Write the mean of the rows of `values` over each row's neighbours; zero without neighbours.
 
-    Sums are in float64, so that the order of the cells changes no mean. Eight neighbours are
-    processed at a time, so that the sum is not stored and loaded again for each.
+    Sums are in float64, so that the order of the cells changes no mean.
     """
     width = values.shape[1]
     total = np.empty(width, dtype=np.float64)
-    real = np.float64
     for i in range(start, stop):
         low, high = indptr[i], indptr[i + 1]
-        share = 1.0 / max(high - low, 1)
-        for g in range(width):
-            total[g] = 0.0
-        k = low
-        while k + 8 <= high:
-            a, b = values[indices[k]], values[indices[k + 1]]
-            c, d = values[indices[k + 2]], values[indices[k + 3]]
-            e, f = values[indices[k + 4]], values[indices[k + 5]]
-            h, m = values[indices[k + 6]], values[indices[k + 7]]
-            for g in range(width):
-                one = (real(a[g]) + real(b[g])) + (real(c[g]) + real(d[g]))
-                other = (real(e[g]) + real(f[g])) + (real(h[g]) + real(m[g]))
-                total[g] += one + other
-            k += 8
-        while k < high:
-            a = values[indices[k]]
-            for g in range(width):
-                total[g] += real(a[g])
-            k += 1
-        row = out[i]
+        total_rows(values, indices[low:high], total)
+        share, row = 1.0 / max(high - low, 1), out[i]
         for g in range(width):
             row[g] = np.float32(share * total[g])
 

@@ -6,6 +6,8 @@ import numpy as np
 
 from steadyvelo.model._jit import Array, kernel
 
+from ._smoothing import total_rows
+
 
 @kernel
 def weigh_rows(
@@ -32,32 +34,12 @@ def sum_rows(
 ) -> None:
     """Write to each row the sum of the rows of `values` that a pattern lists for it.
 
-    Sums are in float64, because an offset is the difference of nearly equal sums. Eight rows are
-    processed at a time, so that the sum is not stored and loaded again for each.
+    Sums are in float64, because an offset is the difference of nearly equal sums.
     """
     width = values.shape[1]
     total = np.empty(width, dtype=np.float64)
-    real = np.float64
     for r in range(start, stop):
-        low, high = indptr[r], indptr[r + 1]
-        for g in range(width):
-            total[g] = 0.0
-        k = low
-        while k + 8 <= high:
-            a, b = values[indices[k]], values[indices[k + 1]]
-            c, d = values[indices[k + 2]], values[indices[k + 3]]
-            e, f = values[indices[k + 4]], values[indices[k + 5]]
-            h, m = values[indices[k + 6]], values[indices[k + 7]]
-            for g in range(width):
-                one = (real(a[g]) + real(b[g])) + (real(c[g]) + real(d[g]))
-                other = (real(e[g]) + real(f[g])) + (real(h[g]) + real(m[g]))
-                total[g] += one + other
-            k += 8
-        while k < high:
-            a = values[indices[k]]
-            for g in range(width):
-                total[g] += real(a[g])
-            k += 1
+        total_rows(values, indices[indptr[r] : indptr[r + 1]], total)
         row = out[r]
         for g in range(width):
             row[g] = np.float32(total[g])
