@@ -26,6 +26,7 @@ __all__ = [
     "check_record",
     "counts_source",
     "has_moments",
+    "inverse_factors",
     "layer_source",
     "smoothing_record",
     "write_moments",
@@ -81,8 +82,7 @@ def counts_source(
     counts, and with `in_float32` means are summed as scVelo's.
     """
     counts = inputs.counts(spliced), inputs.counts(unspliced)
-    spliced_scale = _inverse_factor(inputs, "spliced", spliced)
-    unspliced_scale = _inverse_factor(inputs, "unspliced", unspliced)
+    scales = inverse_factors(inputs, spliced, unspliced)
     graph = inputs.connectivities(neighbors_key)
     smoothing = SmoothingOperator.from_connectivities(graph, inputs.cells)
     order = CellOrder.along(smoothing.indptr, smoothing.indices)
@@ -91,8 +91,7 @@ def counts_source(
         *counts,
         genes,
         order,
-        spliced_scale,
-        unspliced_scale,
+        *scales,
         smoothing,
         keep_counts,
         in_float32=in_float32,
@@ -169,6 +168,12 @@ def check_record(inputs: Inputs, record: Mapping[str, Any], key: str, rerun: str
                 f"{adata.var_names[~same][0]!r}); rerun {rerun}."
             )
             raise ValueError(msg)
+
+
+def inverse_factors(inputs: Inputs, spliced: str, unspliced: str) -> NDArray[np.float64]:
+    """Return 1 / size factor of the counts of both layers, shape (2, cells)."""
+    layers = zip(_KINDS, (spliced, unspliced), strict=True)
+    return np.stack([_inverse_factor(inputs, *layer) for layer in layers])
 
 
 def _inverse_factor(inputs: Inputs, kind: str, layer_name: str) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from steadyvelo._adata._provenance import stamp
 from steadyvelo._arguments import public
 from steadyvelo._choices import Neighbors
 from steadyvelo._log import remark, say
-from steadyvelo.tl._folds import kept_folds
+from steadyvelo.tl._kept import kept_results
 
 from ._chosen_genes import GeneChoice
 from ._found import checked_counts, checked_request
@@ -157,8 +157,9 @@ def run(
     checks = checked_counts(adata, choice, groupby, force=force)
     limits = {"max_memory": max_memory, "n_threads": n_threads}
     key = neighbors if isinstance(neighbors, str) else getattr(neighbors, "key_added", None)
-    # the fit and the verdicts need the same folds
-    with shown_steps("steadyvelo run", _SHARES, progress) as steps, kept_folds():
+    # fit and verdicts need the same folds and instruments
+    kept = kept_results(look_ahead=groupby is not None and errors.method == "crossfit")
+    with shown_steps("steadyvelo run", _SHARES, progress) as steps, kept:
         marked = choice.marked(adata, steps)
         result = _used_part(adata, marked)
         for field, table in checks.items():

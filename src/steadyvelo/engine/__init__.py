@@ -6,7 +6,7 @@ edges are computed from one block before the next is made, so no dense array of 
 needed.
 """
 
-from ._comparison import fit_groups
+from ._comparison import fit_groups, group_ratios
 from ._confidence import velocity_agreement
 from ._crossfit import CrossFitErrors, Repeat
 from ._direction import Directions, bytes_per_direction_value, find_directions
@@ -15,6 +15,7 @@ from ._fit import FitResult, fit_ratios
 from ._fit_rule import FitRule
 from ._gene_checks import GeneChecks, check_genes
 from ._group_directions import GroupDirections
+from ._kept_instruments import KeptInstruments
 from ._memory import (
     BYTES_PER_VALUE,
     available_memory,
@@ -57,6 +58,7 @@ __all__ = [
     "FitRule",
     "GeneChecks",
     "GroupDirections",
+    "KeptInstruments",
     "LayerSource",
     "Lines",
     "MomentBlock",
@@ -80,6 +82,7 @@ __all__ = [
     "fit_groups",
     "fit_ratios",
     "genes_per_block",
+    "group_ratios",
     "project_transitions",
     "recursive_neighbors",
     "row_products",

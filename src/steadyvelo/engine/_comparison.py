@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ._moment_source import MomentSource
     from ._uncertainty import Uncertainty
 
-__all__ = ["fit_groups"]
+__all__ = ["fit_groups", "group_ratios"]
 
 _GENES_PER_TASK = 8
 
@@ -58,10 +58,34 @@ def fit_groups(
     parts = []
     for block in source.blocks(genes_per_block, n_threads, progress):
         groups = uncertainty.instruments(block, rules, n_threads=n_threads)
-
-        def ratios(genes: slice, groups: list[Instruments] = groups) -> GroupRatios:
-            chosen = [group.of_genes(genes) for group in groups]
-            return GroupRatios.from_instruments(chosen, centred=centred, samples=samples)
-
-        parts += for_genes(ratios, block.spliced.shape[1], _GENES_PER_TASK, n_threads)
+        parts.append(group_ratios(groups, centred=centred, samples=samples, n_threads=n_threads))
     return GroupRatios.join(parts)
+
+
+def group_ratios(
+    groups: list[Instruments],
+    *,
+    centred: bool,
+    samples: NDArray[np.intp] | None = None,
+    n_threads: int = 1,
+) -> GroupRatios:
+    """Return the ratios of a block's genes in every group, from the groups' instruments.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> from steadyvelo.model import Instruments
+    >>> spliced, unspliced = np.array([[20.0, 40, 20, 40], [10, 20, 5, 10]])[:, :, None]
+    >>> counts = np.ones((4, 1)), spliced, unspliced, np.ones((4, 2))
+    >>> members = np.array([[1, 1, 0, 0], [0, 0, 1, 1]])[:, :, None]
+    >>> groups = [Instruments(spliced * cells, *counts) for cells in members]
+    >>> engine.group_ratios(groups, centred=False).gamma.tolist()
+    [[0.5], [0.25]]
+    """
+
+    def ratios(genes: slice) -> GroupRatios:
+        chosen = [group.of_genes(genes) for group in groups]
+        return GroupRatios.from_instruments(chosen, centred=centred, samples=samples)
+
+    return GroupRatios.join(for_genes(ratios, groups[0].h.shape[1], _GENES_PER_TASK, n_threads))

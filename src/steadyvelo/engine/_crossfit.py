@@ -123,7 +123,7 @@ class CrossFitErrors(Uncertainty):
         for of_rule in sums:
             for total in of_rule:
                 np.divide(total, len(self.repeats), out=total)
-        return [self._weighing(block, *of_rule) for of_rule in sums]
+        return [self.weighing(block, *of_rule) for of_rule in sums]
 
 
 def _add_fold(

@@ -21,6 +21,7 @@ from ._direction_sums import DirectionProblem, DirectionSums
 from ._fold_graph import FoldGraphs
 from ._group_directions import GroupDirections, group_directions
 from ._kernels._contributions import mean_contributions
+from ._other_sizes import OtherSizes
 from ._progress import part_of
 from ._projection import projections_of
 from ._threads import Progress, for_rows
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from steadyvelo.model._typing import Float64Array, IntArray
+    from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
 
     from ._crossfit import CrossFitErrors
     from ._fit_rule import FitRule
+    from ._kept_instruments import KeptInstruments
     from ._moment_source import CountsSource
     from ._order import CellOrder
     from ._velocities import Lines
@@ -60,6 +62,14 @@ class Directions:
         Effective number of contributions to each arrow, shape (cells,).
     groups
         Sums of arrows over groups of cells.
+    other_groups
+        The same with other size factors, the same genes and the same projection; None if they were
+        not asked for.
+    gene_contributions, gene_slopes
+        Contributions of the genes to the sums of groups, and their derivatives by γ of each gene
+        with the opposite sign, shape (groups, dimensions, genes).
+    gamma_se
+        Standard errors of γ, shape (genes,).
     controls
         Returns an iterator over the arrows and covariances of each sign-flipped control. All
         controls at once would need many times the memory.
@@ -70,9 +80,10 @@ class Directions:
 
     >>> import numpy as np
     >>> from steadyvelo import engine
-    >>> groups = engine.GroupDirections(*[np.zeros((0, 2))] * 7)
+    >>> groups, genes = engine.GroupDirections(*[np.zeros((0, 2))] * 4), np.zeros((0, 2, 0))
+    >>> arrow, covariance, n = np.array([[3.0, 4.0]]), np.eye(2)[None], np.ones(1)
     >>> found = engine.Directions(
-    ...     np.array([[3.0, 4.0]]), np.eye(2)[None], np.ones(1), groups, controls=lambda: iter([])
+    ...     arrow, covariance, n, groups, None, genes, genes, np.zeros(0), lambda: iter([])
     ... )
     >>> float(found.arrows[0] @ np.linalg.inv(found.covariances[0]) @ found.arrows[0])
     25.0
@@ -82,6 +93,10 @@ class Directions:
     covariances: Float64Array
     n_contributions: Float64Array
     groups: GroupDirections
+    other_groups: GroupDirections | None
+    gene_contributions: Float64Array
+    gene_slopes: Float64Array
+    gamma_se: Float64Array
     controls: Callable[[], Iterator[tuple[Float64Array, Float64Array]]]
 
 
@@ -92,9 +107,9 @@ def bytes_per_direction_value(n_dims: int) -> int:
     --------
     >>> from steadyvelo import engine
     >>> engine.bytes_per_direction_value(2)
-    100
+    120
     """
-    return 40 + 30 * n_dims
+    return 60 + 30 * n_dims
 
 
 def find_directions(
@@ -107,6 +122,8 @@ def find_directions(
     *,
     signs: NDArray[np.int8],
     genes_per_block: int,
+    kept: KeptInstruments | None = None,
+    other_scales: Float64Array | None = None,
     n_threads: int = 1,
     progress: Progress | None = None,
 ) -> Directions:
@@ -126,6 +143,11 @@ def find_directions(
         Number of each cell's group, shape (cells,); −1 for cells without a group.
     signs
         Random signs of the sign-flipped controls, shape (controls, cells).
+    kept
+        Instruments of all genes of the source if they are known; None computes them.
+    other_scales
+        1 / other size factors of the spliced and of the unspliced counts, shape (2, cells), with
+        which groups are tested, too.
 
     Examples
     --------
@@ -164,6 +186,10 @@ def find_directions(
         progress=part_of(progress, 0.0, _LENGTHS),
         **limits,
     )
+    other = None
+    if other_scales is not None:
+        usual = np.stack([source.spliced_scale, source.unspliced_scale], axis=1)
+        other = OtherSizes.of(np.ascontiguousarray(other_scales.T[rows]), usual[rows])
     problem = DirectionProblem(
         fold_graphs,
         projections,
@@ -171,13 +197,19 @@ def find_directions(
         np.ascontiguousarray(groups[rows]),
         int(groups.max(initial=-1)) + 1,
         np.ascontiguousarray(signs[:, rows]),
+        other,
         n_threads,
     )
     sums = DirectionSums.zeros(problem)
     # cross-fitting smooths counts in its own graphs
     counts = replace(source, smooth=False)
     for block in counts.blocks(progress=part_of(progress, _LENGTHS, 1.0), **limits):
-        sums.add(problem, block, errors.line_influences(block, rule, lines, n_threads))
+        genes = source.genes[block.genes]
+        if kept is None:
+            (made,) = errors.instruments(block, [rule], n_threads=n_threads)
+        else:
+            made = kept.of(block, genes, errors, n_threads)
+        sums.add(problem, block, made)
     return _directions(problem, sums, source.order)
 
 
@@ -186,7 +218,7 @@ def _directions(problem: DirectionProblem, sums: DirectionSums, order: CellOrder
     row, n_threads = order.row_of_cell, problem.n_threads
     graphs = problem.fold_graphs
     mean_of = partial(
-        _mean_contributions, graphs.indptr, graphs.indices, sums.contributions, n_threads
+        _mean_contributions, graphs.indptr, graphs.indices, sums.groups.contributions, n_threads
     )
     (arrows,), (covariances,), n_contributions = mean_of(np.ones((1, len(row)), dtype=np.int8))
     covariances += sums.line_errors
@@ -213,7 +245,11 @@ def _directions(problem: DirectionProblem, sums: DirectionSums, order: CellOrder
         arrows[row],
         covariances[row],
         n_contributions[row],
-        group_directions(problem, sums),
+        group_directions(problem, sums.groups),
+        None if sums.other_groups is None else group_directions(problem, sums.other_groups),
+        sums.group_contributions,
+        sums.group_slopes,
+        sums.gamma_se,
         controls,
     )
 
@@ -221,7 +257,7 @@ def _directions(problem: DirectionProblem, sums: DirectionSums, order: CellOrder
 def _mean_contributions(
     indptr: IntArray,
     indices: NDArray[np.int32],
-    contributions: Float64Array,
+    contributions: Float32Array,
     n_threads: int,
     signs: NDArray[np.int8],
 ) -> tuple[Float64Array, Float64Array, Float64Array]:

@@ -13,7 +13,9 @@ contributions are sums over genes. Their errors are computed from sums over gene
 - the counts of a cell also influence the lines of all genes, by ψ_cg and ω_cg, and thereby the
   arrows of a cluster by Σ_g (G_g ψ_cg + H_g ω_cg), where G and H are sums over the cluster;
 - a sign-flipped control multiplies the deviations of every cell by one sign. This changes the sign
-  of y_ic and of these influences.
+  of y_ic and of these influences;
+- with the other size factors, deviations and lines differ, but the projection is the same. These
+  sums are made for groups of cells only.
 
 The sums of one block need this block only, and blocks may be added in any order.
 """
@@ -22,12 +24,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ._gather import take_columns
-from ._kernels._contributions import add_fold
+from ._kernels._contributions import add_fold_graph, fold_means, subtract_own_mean
 from ._kernels._line_influences import add_line_errors, sum_by_group
 from ._line_influences import LineInfluences
 from ._scratch import Scratch
@@ -36,17 +38,16 @@ from ._threads import for_genes, for_rows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from steadyvelo.model import Instruments
     from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
 
     from ._fold_graph import FoldGraphs
     from ._moment_source import MomentBlock
+    from ._other_sizes import OtherSizes
     from ._projection import Projection
     from ._velocities import Lines
 
-    # ψ and ω of Uncertainty.line_influences; ω has no columns if no line has an offset
-    Influences: TypeAlias = tuple[Float32Array, Float32Array]
-
-__all__ = ["DirectionProblem", "DirectionSums"]
+__all__ = ["DirectionProblem", "DirectionSums", "GroupSums"]
 
 _COLUMNS_PER_TASK = 16
 
@@ -69,6 +70,8 @@ class DirectionProblem:
         Number of groups.
     signs
         Signs of the sign-flipped controls, shape (controls, rows).
+    other_sizes
+        Other size factors for which groups are tested, too; None if there are none.
     """
 
     fold_graphs: FoldGraphs
@@ -77,6 +80,7 @@ class DirectionProblem:
     groups: IntArray
     n_groups: int
     signs: NDArray[np.int8]
+    other_sizes: OtherSizes | None = None
     n_threads: int = 1
     scratch: Scratch = field(default_factory=Scratch)
 
@@ -103,17 +107,42 @@ class DirectionProblem:
 
 
 @dataclass(eq=False)
+class GroupSums:
+    """Sums over genes from which directions of groups are computed.
+
+    Attributes
+    ----------
+    contributions
+        Contribution y_ic of the cell c at the end of every edge, float32, shape (edges of all fold
+        graphs, dimensions).
+    influences
+        Influence of each cell's counts on the summed arrows through the lines of each block.
+    """
+
+    contributions: Float32Array
+    influences: list[LineInfluences]
+
+    @classmethod
+    def zeros(cls, problem: DirectionProblem) -> GroupSums:
+        """Return the sums over no genes."""
+        n_edges = len(problem.fold_graphs.indices)
+        return cls(np.zeros((n_edges, problem.n_dims), dtype=np.float32), [])
+
+
+@dataclass(eq=False)
 class DirectionSums:
     """Sums over genes from which directions are computed.
 
     Attributes
     ----------
-    contributions
-        Contribution y_ic of the cell c at the end of every edge, shape (edges of all fold graphs,
-        dimensions).
+    groups
+        Sums for groups, of which the contributions are also those to the arrows of cells.
+    other_groups
+        The same with the other size factors; None if there are none.
     noise_along
-        Deviation of that cell's spliced counts from the mean of its neighbours, multiplied by the
-        velocity that the other fold of cells gives, float32, shape (edges of all fold graphs,).
+        Deviation of the spliced counts of the cell at the end of every edge from the mean of its
+        neighbours, multiplied by the velocity that the other fold of cells gives, float32, shape
+        (edges of all fold graphs,).
     chance
         Variance of `noise_along` that is due to the noise of that velocity, shape (fold graphs,
         folds, rows).
@@ -123,8 +152,6 @@ class DirectionSums:
     control_shifts
         Change of every arrow that is due to the refit of the lines to a control, float32, shape
         (controls, rows, dimensions).
-    influences
-        Influence of each cell's counts on the summed arrows through the lines of each block.
     group_contributions, group_slopes
         Each gene's part of the summed arrows, and their derivatives by its γ with the opposite
         sign, shape (groups, dimensions, genes).
@@ -132,12 +159,12 @@ class DirectionSums:
         Standard errors of γ, shape (genes,).
     """
 
-    contributions: Float64Array
+    groups: GroupSums
+    other_groups: GroupSums | None
     noise_along: Float32Array
     chance: Float64Array
     line_errors: Float64Array
     control_shifts: Float32Array
-    influences: list[LineInfluences]
     group_contributions: Float64Array
     group_slopes: Float64Array
     gamma_se: Float64Array
@@ -148,54 +175,63 @@ class DirectionSums:
         n_edges, n_genes = len(problem.fold_graphs.indices), len(problem.lines.gamma)
         n_rows, n_dims = problem.n_rows, problem.n_dims
         return cls(
-            np.zeros((n_edges, n_dims)),
+            GroupSums.zeros(problem),
+            None if problem.other_sizes is None else GroupSums.zeros(problem),
             np.zeros(n_edges, dtype=np.float32),
             np.zeros((len(problem.projections), 2, n_rows)),
             np.zeros((n_rows, n_dims, n_dims)),
             np.zeros((len(problem.signs), n_rows, n_dims), dtype=np.float32),
-            [],
             np.zeros((problem.n_groups, n_dims, n_genes)),
             np.zeros((problem.n_groups, n_dims, n_genes)),
             np.zeros(n_genes),
         )
 
-    def add(self, problem: DirectionProblem, block: MomentBlock, influences: Influences) -> None:
-        """Add the genes of a block, with the cells' `influences` on their lines."""
-        psi, omega = influences
-        with_offset = omega.shape[1] > 0
-        shape = problem.n_rows, problem.n_dims, psi.shape[1]
-        # for each gene its part of every arrow, and the derivatives by γ and by the offset
-        arrows, slopes = (
-            problem.scratch.array(name, shape, np.float32) for name in ("arrows", "slopes")
-        )
-        offsets = problem.scratch.array(
-            "offsets", shape if with_offset else (0, *shape[1:]), np.float32
-        )
-        for values in (arrows, slopes, offsets):
-            values[:] = 0.0
+    def add(self, problem: DirectionProblem, block: MomentBlock, made: Instruments) -> None:
+        """Add the genes of a block, with the instruments of their lines."""
+        n_threads, scratch = problem.n_threads, problem.scratch
+        over_rows = partial(for_rows, n_rows=problem.n_rows, n_threads=n_threads)
         gamma, offset = problem.lines.of(block.genes)
-        deviations = block.deviation(gamma, offset, problem.n_threads)
-        for projection, chance in zip(problem.projections, self.chance, strict=True):
-            edges = projection.fold_graph.edges
-            of_edges = self.contributions[edges], self.noise_along[edges], chance
-            _add_fold_graph(
-                problem, projection, block, deviations, *of_edges, (arrows, slopes, offsets)
-            )
+        psi, omega = made.line_influences(gamma, offset, over_rows)
+        other = None
+        if problem.other_sizes is not None:
+            other = problem.other_sizes.of_block(block, made, offset != 0, scratch, n_threads)
+        shape = problem.n_rows, problem.n_dims, psi.shape[1]
+
+        def derivatives(name: str, *, some: bool = True) -> Float32Array:
+            made = scratch.array(name, shape if some else (0, *shape[1:]), np.float32)
+            made[:] = 0.0
+            return made
+
+        # for each gene its part of every arrow, and the derivatives by γ and by the offset
+        arrows, slopes = derivatives("arrows"), derivatives("slopes")
+        offsets = derivatives("offsets", some=omega.shape[1] > 0)
+        other_slopes = derivatives("other slopes", some=other is not None)
+        deviations = block.deviation(gamma, offset, n_threads)
+        values = [block.kept_counts[0], deviations]
+        if other is not None:
+            values += [other.spliced, other.deviations]
+        of_genes = arrows, slopes, offsets, other_slopes
+        for number in range(len(problem.projections)):
+            self._add_fold_graph(problem, number, block, values, of_genes)
 
         self.group_contributions[..., block.genes] = problem.by_group(arrows)
         by_slope = problem.by_group(slopes)
-        by_offset = problem.by_group(offsets) if with_offset else np.zeros((1, 1, 0))
+        by_offset = problem.by_group(offsets) if len(offsets) > 0 else np.zeros((1, 1, 0))
         self.group_slopes[..., block.genes] = by_slope
-        kept = LineInfluences.of_block(psi, omega, by_slope, by_offset, problem.n_threads)
-        self.influences.append(kept)
+        keep = partial(LineInfluences.of_block, n_threads=n_threads)
+        self.groups.influences.append(keep(psi, omega, by_slope, by_offset))
+        if other is not None and self.other_groups is not None:
+            by_other_slope = problem.by_group(other_slopes)
+            kept = keep(other.psi, other.omega, by_other_slope, by_offset)
+            self.other_groups.influences.append(kept)
         variance = partial(np.einsum, "cg,cg->g", dtype=np.float64)
         slope_variance, none = variance(psi, psi), np.zeros(0)
         self.gamma_se[block.genes] = np.sqrt(slope_variance)
-        covariance = variance(psi, omega) if with_offset else none
-        offset_variance = variance(omega, omega) if with_offset else none
+        covariance = variance(psi, omega) if len(offsets) > 0 else none
+        offset_variance = variance(omega, omega) if len(offsets) > 0 else none
         variances = slope_variance, covariance, offset_variance
         work = partial(add_line_errors, slopes, offsets, *variances, self.line_errors)
-        for_rows(work, problem.n_rows, problem.n_threads)
+        for_rows(work, problem.n_rows, n_threads)
         self._add_control_shifts(problem, (slopes, psi), (offsets, omega))
 
     def _add_control_shifts(
@@ -211,62 +247,65 @@ class DirectionSums:
                 for d in range(problem.n_dims):
                     self.control_shifts[:, :, d] -= (derivative[:, d] @ moved).T
 
+    def _add_fold_graph(
+        self,
+        problem: DirectionProblem,
+        number: int,
+        block: MomentBlock,
+        values: list[Float32Array],
+        of_genes: tuple[Float32Array, ...],
+    ) -> None:
+        """Add the contributions of the genes of one fold along the edges of their graph.
 
-def _add_fold_graph(
-    problem: DirectionProblem,
-    projection: Projection,
-    block: MomentBlock,
-    all_deviations: Float32Array,
-    contributions: Float64Array,
-    noise_along: Float32Array,
-    chance: Float64Array,
-    of_genes: tuple[Float32Array, Float32Array, Float32Array],
-) -> None:
-    """Add the contributions of the genes of one fold along the edges of their graph."""
-    fold_graph, n_threads = projection.fold_graph, problem.n_threads
-    columns = np.flatnonzero(fold_graph.genes[block.genes])
-    if len(columns) == 0:
-        return
-    shape = problem.n_rows, len(columns)
+        `values` are spliced counts and deviations, and the same with the other size factors.
+        """
+        projection, n_threads = problem.projections[number], problem.n_threads
+        fold_graph, n_rows = projection.fold_graph, problem.n_rows
+        columns = np.flatnonzero(fold_graph.genes[block.genes])
+        if len(columns) == 0:
+            return
+        width = len(columns)
 
-    def array(name: str) -> Float32Array:
-        return problem.scratch.array(name, shape, np.float32)
+        def array(name: str, *shape: int) -> Float32Array:
+            return problem.scratch.array(f"{name} of fold", (*shape, n_rows, width), np.float32)
 
-    def chosen(values: Float32Array, name: str) -> Float32Array:
-        return take_columns(values, columns, array(name), n_threads)
+        def means(name: str, chosen: Float32Array) -> Float32Array:
+            out = array(f"means of {name}", 2)
+            fold_graph.run(fold_means, fold_graph.fold, chosen, out, n_threads=n_threads)
+            return out
 
-    spliced = chosen(block.kept_counts[0], "spliced")
-    deviations = chosen(all_deviations, "deviations")
-    smoothed = [
-        [
-            fold_graph.neighbors.means(values, cells, n_threads, array(f"{name} {fold}"))
-            for fold, cells in enumerate(fold_graph.cells)
+        def away(name: str, chosen: Float32Array, mean: Float32Array) -> Float32Array:
+            # from the mean of neighbours in the same fold, which excludes the cell itself
+            out = array(f"noise of {name}")
+            work = partial(subtract_own_mean, chosen, fold_graph.fold, mean, out)
+            for_rows(work, n_rows, n_threads)
+            return out
+
+        chosen = [
+            take_columns(x, columns, array(str(place)), n_threads) for place, x in enumerate(values)
         ]
-        for name, values in (("means of spliced", spliced), ("means of deviations", deviations))
-    ]
-    means, mean_deviations = smoothed
-    for fold in (0, 1):
-        # cells of one fold determine the projection, those of the other fold contribute
-        other = 1 - fold
-        # deviations from the mean of neighbours in the same fold, which excludes the cell itself
-        noise = np.subtract(spliced, means[fold], out=array("noise"))
-        off = np.subtract(deviations, mean_deviations[other], out=array("deviation noise"))
+        spliced, deviations, *others = chosen
+        mean, mean_deviation = means("spliced", spliced), means("deviations", deviations)
+        none = np.zeros((n_rows, 0), dtype=np.float32), np.zeros((2, n_rows, 0), dtype=np.float32)
+        other = (others[1], means("other spliced", others[0])) if others else none
+        edges, sums = fold_graph.edges, self.other_groups
+        of_edges = (
+            self.groups.contributions[edges],
+            self.noise_along[edges],
+            np.zeros((0, problem.n_dims), np.float32) if sums is None else sums.contributions[edges],
+        )
         fold_graph.run(
-            add_fold,
-            fold_graph.cells[fold],
+            add_fold_graph,
+            fold_graph.fold,
             projection.embedding,
             projection.weights,
-            projection.shifts[fold],
-            means[fold],
-            noise,
-            means[other],
-            deviations,
-            mean_deviations[other],
-            off,
+            projection.shifts,
+            (away("spliced", spliced, mean), mean),
+            (deviations, away("deviations", deviations, mean_deviation), mean_deviation),
+            other,
             columns,
-            contributions,
-            noise_along,
-            chance[fold],
-            *of_genes,
+            of_edges,
+            self.chance[number],
+            of_genes,
             n_threads=n_threads,
         )

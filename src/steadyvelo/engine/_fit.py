@@ -16,15 +16,21 @@ from ._scratch import Scratch
 from ._threads import Progress, for_genes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
+    from steadyvelo.model import Instruments
     from steadyvelo.model._typing import Float64Array, TextArray
 
     from ._fit_rule import FitRule
     from ._moment_source import MomentBlock, MomentSource
     from ._uncertainty import Uncertainty
+
+    # gets a block, its fits and its instruments: of the fit, of the test of an offset if it needs
+    # its own, and of the further rules
+    Consumer: TypeAlias = Callable[[MomentBlock, "FitResult", list[Instruments]], None]
 
 __all__ = ["FitResult", "fit_ratios"]
 
@@ -108,14 +114,17 @@ def fit_ratios(
     *,
     genes_per_block: int,
     uncertainty: Uncertainty | None = None,
+    further_rules: Sequence[FitRule] = (),
     n_threads: int = 1,
-    consume: Callable[[MomentBlock, FitResult], None] | None = None,
+    consume: Consumer | None = None,
     progress: Progress | None = None,
 ) -> FitResult:
     """Fit every gene of a source, one block after the other.
 
     Ratios have errors if `uncertainty` is given, which needs a source that keeps counts. `consume`
-    is called with every block and its fits before the next block is made.
+    is called with every block, its fits and its instruments before the next block is made. Without
+    `uncertainty` there are no instruments; otherwise the last ones are those of the
+    `further_rules`.
 
     Examples
     --------
@@ -131,9 +140,9 @@ def fit_ratios(
     results = []
     scratch = Scratch()
     for block in source.blocks(genes_per_block, n_threads, progress):
-        result = _fit_block(block, rule, uncertainty, scratch, n_threads)
+        result, made = _fit_block(block, rule, uncertainty, further_rules, scratch, n_threads)
         if consume is not None:
-            consume(block, result)
+            consume(block, result, made)
         results.append(result)
     return joined(results)
 
@@ -142,10 +151,11 @@ def _fit_block(
     block: MomentBlock,
     rule: FitRule,
     uncertainty: Uncertainty | None,
+    further_rules: Sequence[FitRule],
     scratch: Scratch,
     n_threads: int,
-) -> FitResult:
-    """Fit all genes of a block."""
+) -> tuple[FitResult, list[Instruments]]:
+    """Fit all genes of a block; return the fits and the instruments."""
     n_genes = block.spliced.shape[1]
     weights = None
     if uncertainty is not None and not uncertainty.replaces_fit:
@@ -153,16 +163,18 @@ def _fit_block(
     fit_genes = partial(_fit_genes, block, rule, weights)
     ordinary = joined(for_genes(fit_genes, n_genes, _GENES_PER_TASK, n_threads))
     if uncertainty is None:
-        return ordinary.result(rule, ordinary.fit, RatioErrors.missing(n_genes))
-    rules, known = uncertainty.rules_for(rule), None if weights is None else [weights]
+        return ordinary.result(rule, ordinary.fit, RatioErrors.missing(n_genes)), []
+    rules = uncertainty.rules_for(rule)
+    asked, known = [*rules, *further_rules], None if weights is None else [weights]
+    made = uncertainty.instruments(block, asked, known, n_threads)
     errors = uncertainty.errors(
-        uncertainty.instruments(block, rules, known, n_threads),
+        made[: len(rules)],
         rule.offset,
         with_offset=None if uncertainty.replaces_fit else ordinary.fit.offset != 0,
         n_threads=n_threads,
     )
     fit = _replaced(ordinary.fit, errors) if uncertainty.replaces_fit else ordinary.fit
-    return ordinary.result(rule, fit, errors)
+    return ordinary.result(rule, fit, errors), made
 
 
 def _fit_genes(

@@ -43,15 +43,15 @@ class FoldGraph:
         Mask of the fold's genes among the genes of the source.
     neighbors
         Nearest neighbours of every cell, without the cell itself, with equal weights.
-    cells
-        Masks of the cells of each fold.
+    fold
+        Fold of each row's cell, 0 or 1, shape (rows,).
     edges
         Where its edges are among those of all fold graphs.
     """
 
     genes: BoolArray
     neighbors: RankedNeighbors
-    cells: tuple[BoolArray, BoolArray]
+    fold: NDArray[np.int8]
     edges: slice
 
     def run(self, kernel: Callable[..., None], *arguments: Any, n_threads: int) -> None:
@@ -95,7 +95,7 @@ class FoldGraphs:
             indices[first:last] = nearest.indices
             kept = replace(nearest, indices=indices[first:last])
             starts.append(nearest.indptr + first)
-            cells = repeat.cell_fold[order.cell_of_row] == 0
+            cell_fold = repeat.cell_fold[order.cell_of_row]
             edges = slice(int(first), int(last))
-            graphs.append(FoldGraph(repeat.gene_fold == fold, kept, (cells, ~cells), edges))
+            graphs.append(FoldGraph(repeat.gene_fold == fold, kept, cell_fold, edges))
         return cls(graphs, np.stack(starts), indices)

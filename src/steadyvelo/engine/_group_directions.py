@@ -20,9 +20,9 @@ from steadyvelo.model import group_members
 from ._threads import in_threads
 
 if TYPE_CHECKING:
-    from steadyvelo.model._typing import Float64Array
+    from steadyvelo.model._typing import Float32Array, Float64Array
 
-    from ._direction_sums import DirectionProblem, DirectionSums
+    from ._direction_sums import DirectionProblem, GroupSums
 
 __all__ = ["GroupDirections", "group_directions"]
 
@@ -44,11 +44,6 @@ class GroupDirections:
     controls
         Sums of arrows in the sign-flipped controls, shape (controls, groups, dimensions). Their
         covariances and numbers of cells are those of the data.
-    contributions, slopes
-        Contributions of the genes to the sums, and their derivatives by γ of each gene with the
-        opposite sign, shape (groups, dimensions, genes).
-    gamma_se
-        Standard errors of γ, shape (genes,).
 
     Examples
     --------
@@ -57,7 +52,7 @@ class GroupDirections:
     >>> import numpy as np
     >>> from steadyvelo import engine
     >>> found = engine.GroupDirections(
-    ...     np.array([[30.0, 40.0]]), np.eye(2)[None], np.array([8.0]), *[np.zeros((0, 1, 2))] * 4
+    ...     np.array([[30.0, 40.0]]), np.eye(2)[None], np.array([8.0]), np.zeros((0, 1, 2))
     ... )
     >>> (found.arrows / 10).tolist()
     [[3.0, 4.0]]
@@ -67,12 +62,9 @@ class GroupDirections:
     covariances: Float64Array
     n: Float64Array
     controls: Float64Array
-    contributions: Float64Array
-    slopes: Float64Array
-    gamma_se: Float64Array
 
 
-def group_directions(problem: DirectionProblem, sums: DirectionSums) -> GroupDirections:
+def group_directions(problem: DirectionProblem, sums: GroupSums) -> GroupDirections:
     """Return the sums of arrows over the groups of a problem."""
     contributed = _contributed(problem, sums.contributions)
     starts = range(0, problem.n_rows, _ROWS_PER_TASK)
@@ -89,14 +81,11 @@ def group_directions(problem: DirectionProblem, sums: DirectionSums) -> GroupDir
         covariances,
         n,
         controls,
-        sums.group_contributions,
-        sums.group_slopes,
-        sums.gamma_se,
     )
 
 
 def _of_rows(
-    problem: DirectionProblem, sums: DirectionSums, contributed: sp.csr_array[Any], rows: slice
+    problem: DirectionProblem, sums: GroupSums, contributed: sp.csr_array[Any], rows: slice
 ) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
     """Return Σφφᵀ, Σ‖φ‖², Σ‖φ‖⁴ and the sums with the signs of the controls, over some rows."""
     scores = contributed[rows].toarray()
@@ -110,7 +99,7 @@ def _of_rows(
     return covariance, size.sum(axis=0), (size**2).sum(axis=0), flipped.reshape(shape)
 
 
-def _contributed(problem: DirectionProblem, contributions: Float64Array) -> sp.csr_array[Any]:
+def _contributed(problem: DirectionProblem, contributions: Float32Array) -> sp.csr_array[Any]:
     """Return what each row contributes to the sum of every group, (rows, groups × dimensions)."""
     n_rows, n_dims = problem.n_rows, problem.n_dims
     members = group_members(problem.groups, problem.n_groups, np.float64)

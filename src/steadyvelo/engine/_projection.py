@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._kernels import _projection as kernels
+from ._kernels._contributions import fold_means
 from ._products import weighted_column_sums, weighted_row_sums
 
 if TYPE_CHECKING:
@@ -53,14 +54,14 @@ class Projection:
     weights
         1 / (length in expression × number of repeats), shape (rows,).
     shifts
-        b: the correction for centring δ̃ over genes, for the means over each fold of cells, each of
-        shape (rows, dimensions).
+        b: the correction for centring δ̃ over genes, for the means over each fold of cells, shape
+        (folds, rows, dimensions).
     """
 
     fold_graph: FoldGraph
     embedding: Float64Array
     weights: Float64Array
-    shifts: tuple[Float64Array, Float64Array]
+    shifts: Float64Array
 
     def add_noise(
         self, along: Float32Array, chance: Float64Array, out: Float64Array, n_threads: int
@@ -74,10 +75,10 @@ class Projection:
         edge multiplied by the velocity, (edges,). `chance` is the part of its variance that is due
         to the noise of that velocity, (folds, rows).
         """
-        for cells, by_chance in zip(self.fold_graph.cells, chance, strict=True):
+        for fold, by_chance in enumerate(chance):
             self.fold_graph.run(
                 kernels.add_noise_of_projection,
-                *(cells, self.embedding, self.weights, along, by_chance, out),
+                *(self.fold_graph.fold == fold, self.embedding, self.weights, along, by_chance, out),
                 n_threads=n_threads,
             )
 
@@ -108,9 +109,10 @@ def projections_of(
             if len(columns) == 0:
                 continue
             counts = np.ascontiguousarray(spliced[:, columns])
-            for cells in graph.cells:
-                means = graph.neighbors.means(counts, cells, n_threads)
-                graph.run(kernels.add_step_squares, means, square, n_threads=n_threads)
+            means = np.empty((2, *counts.shape), dtype=np.float32)
+            graph.run(fold_means, graph.fold, counts, means, n_threads=n_threads)
+            for mean in means:
+                graph.run(kernels.add_step_squares, mean, square, n_threads=n_threads)
     totals = _totals(source, [graph.genes for graph in graphs], n_threads)
     for number, graph in enumerate(graphs):
         for mean in _means(graph, totals[:, number], n_threads):
@@ -125,7 +127,7 @@ def projections_of(
         of_genes = partial(graph.run, kernels.row_shifts, embedding, weights, n_threads=n_threads)
         for mean, shift in zip(_means(graph, totals[:, number], n_threads), shifts, strict=True):
             of_genes(mean, int(graph.genes.sum()), shift)
-        made.append(Projection(graph, embedding, weights, (shifts[0], shifts[1])))
+        made.append(Projection(graph, embedding, weights, shifts))
     return made
 
 
@@ -153,6 +155,6 @@ def _means(
 ) -> tuple[Float64Array, Float64Array]:
     """Return the means of values of rows over the neighbours in each fold of cells."""
     first, second = np.empty((2, len(values)))
-    for cells, mean in zip(graph.cells, (first, second), strict=True):
-        graph.run(kernels.mean_values, cells, values, mean, n_threads=n_threads)
+    for fold, mean in enumerate((first, second)):
+        graph.run(kernels.mean_values, graph.fold == fold, values, mean, n_threads=n_threads)
     return first, second

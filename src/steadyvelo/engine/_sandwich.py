@@ -78,7 +78,8 @@ class SandwichErrors(Uncertainty):
         n_threads: int = 1,
     ) -> list[Instruments]:
         """Return the instruments of a block."""
-        known = [None] * len(rules) if weights is None else weights
+        given: list[NDArray[np.generic] | None] = [*(weights or [])]
+        known = given + [None] * (len(rules) - len(given))
         return [
             self._under(number, block, rule, of_fit, n_threads)
             for number, (rule, of_fit) in enumerate(zip(rules, known, strict=True))
@@ -113,4 +114,4 @@ class SandwichErrors(Uncertainty):
         self.spreading.weigh(block.spliced, weights, given, given0, n_threads)
         self.spreading.received(given, n_threads, h)
         self.spreading.received(given0, n_threads, h0)
-        return self._weighing(block, h, h0)
+        return self.weighing(block, h, h0)

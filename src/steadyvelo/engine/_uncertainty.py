@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from ._fit_rule import FitRule
     from ._moment_source import MomentBlock
-    from ._velocities import Lines
 
 __all__ = ["Uncertainty"]
 
@@ -117,20 +116,7 @@ class Uncertainty(ABC):
         through_origin, free = of_lines(centred=False), of_lines(centred=True)
         return free.where(free.offset >= 0 if with_offset is None else with_offset, through_origin)
 
-    def line_influences(
-        self, block: MomentBlock, rule: FitRule, lines: Lines, n_threads: int = 1
-    ) -> tuple[Float32Array, Float32Array]:
-        """Return ψ and ω: each cell's influence on γ and on the offset of given lines.
-
-        Both have the shape (rows, genes of the block); that on the offset has no columns if no
-        line of the block has an offset.
-        """
-        (made,) = self.instruments(block, [rule], n_threads=n_threads)
-        over_rows = partial(for_rows, n_rows=len(made.h), n_threads=n_threads)
-        lines = lines.of(block.genes)
-        return made.line_influences(*lines, over_rows=over_rows)
-
-    def _weighing(self, block: MomentBlock, h: Float32Array, h0: Float32Array) -> Instruments:
+    def weighing(self, block: MomentBlock, h: Float32Array, h0: Float32Array) -> Instruments:
         """Return instruments together with the counts of a block to which they apply."""
         cells = block.order.cell_of_row
         return Instruments(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ._instruments import Instruments
-    from ._typing import Float64Array
+    from ._typing import Float64Array, IntArray
 
 __all__ = ["Contrast", "GroupRatios"]
 
@@ -146,6 +146,16 @@ class GroupRatios:
             np.concatenate([part.poisson for part in parts]),
             np.concatenate([part.molecules for part in parts], axis=1),
             np.concatenate([part.df for part in parts], axis=1),
+        )
+
+    def of_genes(self, genes: IntArray) -> GroupRatios:
+        """Return the ratios of some genes."""
+        return GroupRatios(
+            self.gamma[:, genes],
+            self.products[genes],
+            self.poisson[genes],
+            self.molecules[:, genes],
+            self.df[:, genes],
         )
 
     def contrast(self, first: int, second: int) -> Contrast:

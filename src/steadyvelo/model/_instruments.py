@@ -133,7 +133,10 @@ class Instruments:
 
     def means(self, over_rows: OverRows | None = None) -> InstrumentSums:
         """Return the sums from which counts and instruments are centred; see :meth:`sums`."""
-        arrays = self._contiguous("h", "h0", "spliced", "unspliced")
+        h, h0, *counts = self._contiguous("h", "h0", "spliced", "unspliced")
+        if h0.shape[1] == 0:
+            h0 = np.zeros_like(h)
+        arrays = [h, h0, *counts]
         by_sample = self._summed(kernels.add_means, arrays, kernels.MEANS, over_rows)
         return InstrumentSums(**{name: x.sum(axis=0) for name, x in by_sample.items()})
 
@@ -215,7 +218,7 @@ class Instruments:
         h, h0, spliced, unspliced = self._contiguous("h", "h0", "spliced", "unspliced")
         if h0.shape[1] == 0:
             h0 = np.zeros_like(h)
-        sums = replace(self, h0=h0).means(over_rows)
+        sums = self.means(over_rows)
         with np.errstate(invalid="ignore", divide="ignore"):
             share, spliced_mean, unspliced_mean, inverse0 = (
                 np.where(some, x / sums.h0, 0.0)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 if TYPE_CHECKING:
-    from ._typing import Float64Array
+    from ._typing import BoolArray, Float64Array
 
 __all__ = ["Centring", "InstrumentSums", "ScoreSums"]
 
@@ -54,6 +54,19 @@ class InstrumentSums:
     def __add__(self, other: Self) -> Self:
         """Return the sums over the cells of both objects."""
         return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def lines(self, with_offset: BoolArray) -> tuple[Float64Array, Float64Array]:
+        """Return γ and the offset of every gene; lines of unmarked genes have none, and are 0.
+
+        NaN for a gene that the instruments do not determine.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.where(with_offset, self.h / self.h0, 0.0)
+            divisor = self.h_spliced - share * self.h0_spliced
+            gamma = (self.h_unspliced - share * self.h0_unspliced) / divisor
+            offset = (self.h0_unspliced - gamma * self.h0_spliced) / self.h0
+        valid = np.isfinite(gamma) & (self.h_spliced > 0)
+        return np.where(valid, gamma, np.nan), np.where(with_offset, offset, 0.0)
 
     def centring(self, *, offset: bool) -> Centring:
         """Return the values by which instruments and counts are centred."""

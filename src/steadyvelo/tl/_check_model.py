@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from steadyvelo._arguments import public
 from steadyvelo.engine import check_genes
 from steadyvelo.model import FEWEST_MOLECULES
 
+from ._ahead import halves_of, of_fit
 from ._fit_results import over_all_genes
 from ._limits import Limits
 from ._multiple_tests import benjamini_hochberg
@@ -134,8 +134,11 @@ def make_checks(fit: Fit, errors: Errors, groupby: str | None, limits: Limits) -
     names, clusters = cluster_codes(adata, groupby)
     blocks = limits.silent().of_blocks(adata.n_obs)
     checks = check_genes(source, rule, clusters, _SHARES, **blocks)
-    halves = [replace(rule, half="lower"), replace(rule, half="upper")]
-    ratios = errors.ratios(source, halves, limits)
+    ahead = of_fit(fit)
+    if ahead is None:
+        ratios = errors.ratios(source, halves_of(rule), limits)
+    else:
+        ratios = ahead.halves(genes)
     columns = _columns(fit, checks, ratios.contrast(1, 0), names)
     shares = [f"{share:.0%}" for share in _SHARES]
     path = over_all_genes(adata, genes, checks.path)

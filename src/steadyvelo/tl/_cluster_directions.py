@@ -14,9 +14,9 @@ from ._multiple_tests import holm
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from steadyvelo.engine import Directions
+    from steadyvelo.engine import Directions, GroupDirections
 
-__all__ = ["cluster_directions", "contributions_by_gene"]
+__all__ = ["cluster_directions", "contributions_by_gene", "tested_groups"]
 
 _PLANE = 2
 
@@ -35,17 +35,10 @@ def cluster_directions(
     `controls`, of shape (controls, cells), for those with one in each sign-flipped control. `level`
     is the level of the intervals.
     """
-    n_cells = np.bincount(groups[groups >= 0], minlength=len(names))
     of_groups = directions.groups
     arrows, covariances, n = of_groups.arrows, of_groups.covariances, of_groups.n
-    p = hotelling_p(arrows, covariances, n)
-    adjusted = holm(p)
-    n_dims = arrows.shape[1]
-    table = pd.DataFrame({"cells": n_cells}, index=pd.Index(names, name="cluster"))
-    for d in range(n_dims):
-        table[f"arrow_{d + 1}"] = arrows[:, d] / np.maximum(n_cells, 1)
-    table["p"], table["p_holm"] = p, adjusted
-    if n_dims == _PLANE:
+    table = tested_groups(of_groups, names, groups)
+    if arrows.shape[1] == _PLANE:
         ends = angle_interval(arrows, covariances, n, level)
         table["angle"], table["angle_low"], table["angle_high"] = ends
     table["determined"] = _share(determined, groups, len(names))
@@ -56,6 +49,19 @@ def cluster_directions(
         table["control_determined"] = _share(controls.mean(axis=0), groups, len(names))
         table["control_significant"] = significant.mean(axis=0)
         table["control_any_significant"] = float(significant.any(axis=1).mean())
+    return table
+
+
+def tested_groups(
+    of_groups: GroupDirections, names: list[str], groups: NDArray[np.intp]
+) -> pd.DataFrame:
+    """Return the mean arrow of every cluster and its p-values."""
+    n_cells = np.bincount(groups[groups >= 0], minlength=len(names))
+    p = hotelling_p(of_groups.arrows, of_groups.covariances, of_groups.n)
+    table = pd.DataFrame({"cells": n_cells}, index=pd.Index(names, name="cluster"))
+    for d in range(of_groups.arrows.shape[1]):
+        table[f"arrow_{d + 1}"] = of_groups.arrows[:, d] / np.maximum(n_cells, 1)
+    table["p"], table["p_holm"] = p, holm(p)
     return table
 
 
@@ -73,14 +79,14 @@ def contributions_by_gene(
     length = np.linalg.norm(of_groups.arrows, axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         along = of_groups.arrows / length
-        share = np.einsum("kd,kdg->kg", along, of_groups.contributions) / length
-        slope = -np.einsum("kd,kdg->kg", along, of_groups.slopes) / length
+        share = np.einsum("kd,kdg->kg", along, directions.gene_contributions) / length
+        slope = -np.einsum("kd,kdg->kg", along, directions.gene_slopes) / length
     return pd.DataFrame(
         {
             "cluster": pd.Categorical(np.repeat(names, len(genes)), categories=names),
             "gene": np.tile(np.asarray(genes, dtype=object), len(names)),
             "share": share.ravel(),
             "share_per_gamma": slope.ravel(),
-            "gamma_se": np.tile(of_groups.gamma_se, len(names)),
+            "gamma_se": np.tile(directions.gamma_se, len(names)),
         }
     )

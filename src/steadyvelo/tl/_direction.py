@@ -17,12 +17,14 @@ from steadyvelo._arguments import public
 from steadyvelo.engine import Lines, bytes_per_direction_value, find_directions
 from steadyvelo.model import angle_interval, hotelling_p
 
-from ._cluster_directions import cluster_directions, contributions_by_gene
+from ._ahead import of_fit
+from ._cluster_directions import cluster_directions, contributions_by_gene, tested_groups
 from ._limits import Limits
 from ._stale import clear_direction
 from ._uncertainty import Errors, check_crossfit
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -190,8 +192,18 @@ class DirectionChoice:
         fit.check_counts_known()
 
 
-def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: Limits) -> None:
-    """Do the work of :func:`direction`."""
+def make_directions(
+    fit: Fit,
+    errors: Errors,
+    choice: DirectionChoice,
+    limits: Limits,
+    other_scales: NDArray[np.float64] | None = None,
+) -> pd.DataFrame | None:
+    """Do the work of :func:`direction`.
+
+    `other_scales` are 1 / other size factors, (2, cells); with them, a table of the directions of
+    clusters is returned.
+    """
     adata, genes, cells = fit.adata, fit.graph_genes, fit.inputs.cells
     basis, level, n_controls = choice.basis, choice.level, choice.n_controls
     embedding = check_finite_embedding(adata, basis)
@@ -205,6 +217,7 @@ def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: L
     lines = Lines(fit.gamma[genes], fit.offset[genes])
     blocks = limits.of_blocks(adata.n_obs, bytes_per_direction_value(n_dims))
     errors = errors.for_directions(fit)
+    ahead = of_fit(fit)
     directions = find_directions(
         source,
         errors.of(source),
@@ -213,6 +226,8 @@ def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: L
         embedding,
         groups,
         signs=signs,
+        kept=None if ahead is None else ahead.kept,
+        other_scales=other_scales,
         **blocks,
     )
     arrows, n = directions.arrows, directions.n_contributions
@@ -248,6 +263,8 @@ def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: L
         "determined_in_controls": float(controls[:, cells].mean()) if n_controls else np.nan,
     }
     note_made(adata, fit.key, "directions", made, under=basis)
+    found = directions.other_groups
+    return None if found is None else tested_groups(found, names, groups)
 
 
 def cosines(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

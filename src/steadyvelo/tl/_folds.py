@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,20 +25,16 @@ from steadyvelo.pp._components import components, log_normalized
 from steadyvelo.pp._nearest import nearest_neighbors
 from steadyvelo.pp._neighbors import component_genes
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from ._kept import once
 
+if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
     from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
     from steadyvelo._adata._inputs import Inputs
 
-__all__ = ["folds_hash", "kept_folds", "make_repeat", "with_direction_graphs"]
-
-Made = TypeVar("Made")
-
-_KEPT: ContextVar[dict[tuple[object, ...], Any] | None] = ContextVar("folds", default=None)
+__all__ = ["folds_hash", "make_repeat", "with_direction_graphs"]
 
 # neighbours with falling weights for every neighbour of the graph
 _RANKED = 2.0
@@ -55,22 +50,10 @@ def folds_hash(adata: AnnData, gene_clusters: str | None) -> str:
     return hash_values(*columns)
 
 
-@contextmanager
-def kept_folds() -> Iterator[None]:
-    """Keep the folds that are made, for fits of the same counts that need them again."""
-    if _KEPT.get() is not None:
-        yield
-        return
-    token = _KEPT.set({})
-    try:
-        yield
-    finally:
-        _KEPT.reset(token)
-
-
 def make_repeat(inputs: Inputs, choice: ErrorChoice, number: int, options: FitOptions) -> Repeat:
     """Divide genes and cells into two folds, and find the neighbours for each fold of genes."""
-    return _once("ratios", _repeat, inputs, choice, number, options)
+    given = inputs, choice, number, options
+    return once(lambda: ("ratios", *_made_from(*given)), partial(_repeat, *given))
 
 
 def with_direction_graphs(
@@ -79,20 +62,9 @@ def with_direction_graphs(
     """Return a repeat with the neighbours among which directions are measured."""
     if external(neighbor_params(inputs.adata, options.neighbors_key)):
         return repeat
-    graphs = _once("directions", _direction_graphs, inputs, choice, number, options)
+    given = inputs, choice, number, options
+    graphs = once(lambda: ("directions", *_made_from(*given)), partial(_direction_graphs, *given))
     return replace(repeat, direction_graphs=graphs)
-
-
-def _once(what: str, make: Callable[..., Made], *inputs: Any) -> Made:
-    """Return what was made from the same inputs, if it was kept."""
-    kept = _KEPT.get()
-    if kept is None:
-        return make(*inputs)
-    key = what, *_made_from(*inputs)
-    if key not in kept:
-        kept[key] = make(*inputs)
-    made: Made = kept[key]
-    return made
 
 
 def _made_from(

@@ -14,6 +14,7 @@ from steadyvelo._adata._moments import counts_source, has_moments, layer_source,
 from steadyvelo._adata._provenance import stamp
 from steadyvelo.engine import check_dense_fits, fit_ratios
 
+from ._ahead import Ahead, halves_of
 from ._fit_inputs import genes_left_out, record_of_layers
 from ._fit_results import DenseLayers, gene_columns
 from ._stale import clear_fit
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
     from steadyvelo._adata._inputs import Inputs
-    from steadyvelo.engine import MomentSource
+    from steadyvelo.engine import FitResult, MomentBlock, MomentSource
+    from steadyvelo.model import Instruments
 
     from ._limits import Limits
 
@@ -56,13 +58,27 @@ def make_fit(inputs: Inputs, options: FitOptions, weights: Any, key: str, limits
     record = None if from_layers else smoothing_record(inputs, **options.smoothed)
     smoothed = smoothed if record is None else record.params
     layers = DenseLayers(adata.shape, genes, moments=not from_layers) if options.dense else None
+    crossfit = choice.method == "crossfit"
+    ahead = Ahead.wanted(source, rule, limits.n_threads) if crossfit else None
+    halves = [] if ahead is None else halves_of(rule)
+
+    def consume(block: MomentBlock, fit: FitResult, made: list[Instruments]) -> None:
+        if layers is not None:
+            layers.take(block, fit)
+        if ahead is not None:
+            ahead.take(block, fit, made)
+
+    n_rules = 2 + len(halves) if crossfit else None
     fit = fit_ratios(
         source,
         rule,
         uncertainty=Errors.make(inputs, choice, options).of(source) if with_errors else None,
-        consume=None if layers is None else layers.take,
-        **limits.of_blocks(adata.n_obs, bytes_per_value(choice)),
+        further_rules=halves,
+        consume=consume,
+        **limits.of_blocks(adata.n_obs, bytes_per_value(choice, n_rules)),
     )
+    if ahead is not None:
+        ahead.store(key)
     columns = gene_columns(adata, genes, fit, left_out, options)
     params = FitParams(options, _made_from(inputs, choice, smoothed, from_layers=from_layers))
 

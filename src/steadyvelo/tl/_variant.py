@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from steadyvelo import _keys, pp
 from steadyvelo._adata._light_copy import light_copy
+from steadyvelo._adata._moments import inverse_factors
 from steadyvelo._adata._neighbor_graph import graph_keys, neighbor_params
 from steadyvelo._settings import settings
 from steadyvelo._warnings import SteadyveloWarning
@@ -17,13 +18,15 @@ from ._make_fit import make_fit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from anndata import AnnData
+    from numpy.typing import NDArray
 
     from steadyvelo._adata._fit import Fit
 
     from ._limits import Limits
 
-__all__ = ["Variant", "fit_variant", "other_size_factors"]
+__all__ = ["Variant", "fit_variant", "other_scales", "other_size_factors"]
 
 # prefix of the variant on its copy
 KEY = "velocity"
@@ -54,19 +57,7 @@ def fit_variant(fit: Fit, variant: Variant, basis: str, limits: Limits) -> Fit:
     Warnings that the fit of the user has already given, such as few velocity genes, are not
     repeated.
     """
-    adata, options = fit.adata, fit.options
-    key, clusters = options.neighbors_key, options.errors.gene_clusters
-    rep = neighbor_params(adata, key).get("use_rep")
-    columns = (_keys.GENES_USED, _keys.HIGHLY_VARIABLE, _keys.GENES_REASON)
-    copy = light_copy(
-        adata,
-        var=[*(column.of() for column in columns), *([clusters] if clusters else [])],
-        layers=[options.spliced, options.unspliced],
-        obsm=sorted({_keys.PCA.of(), _keys.EMBEDDING.of(basis=basis), str(rep)}),
-        varm=[],
-        obsp=graph_keys(adata, key),
-        uns=[key or _keys.NEIGHBORS.of(), _keys.SIZE_PARAMS.of()],
-    )
+    copy, options = _copy(fit, basis), fit.options
     with warnings.catch_warnings(), settings.override(verbosity=0):
         warnings.simplefilter("ignore", SteadyveloWarning)
         if variant.other_sizes:
@@ -76,6 +67,33 @@ def fit_variant(fit: Fit, variant: Variant, basis: str, limits: Limits) -> Fit:
         inputs = fit.inputs.of_copy(copy, new_neighbors=variant.n_neighbors is not None)
         options = replace(options, dense=False, **variant.options)
         return make_fit(inputs, options, fit.weights, KEY, limits)
+
+
+def other_scales(fit: Fit) -> NDArray[np.float64]:
+    """Return 1 / the size factors that the fit did not use, of both layers, shape (2, cells)."""
+    copy = _copy(fit, "")
+    with warnings.catch_warnings(), settings.override(verbosity=0):
+        warnings.simplefilter("ignore", SteadyveloWarning)
+        _change_sizes(copy, fit)
+        inputs = fit.inputs.of_copy(copy, new_neighbors=False)
+        return inverse_factors(inputs, fit.options.spliced, fit.options.unspliced)
+
+
+def _copy(fit: Fit, basis: str) -> AnnData:
+    """Return a copy that shares counts, neighbours and embedding."""
+    adata, options = fit.adata, fit.options
+    key, clusters = options.neighbors_key, options.errors.gene_clusters
+    rep = neighbor_params(adata, key).get("use_rep")
+    columns = (_keys.GENES_USED, _keys.HIGHLY_VARIABLE, _keys.GENES_REASON)
+    return light_copy(
+        adata,
+        var=[*(column.of() for column in columns), *([clusters] if clusters else [])],
+        layers=[options.spliced, options.unspliced],
+        obsm=sorted({_keys.PCA.of(), _keys.EMBEDDING.of(basis=basis), str(rep)}),
+        varm=[],
+        obsp=graph_keys(adata, key),
+        uns=[key or _keys.NEIGHBORS.of(), _keys.SIZE_PARAMS.of()],
+    )
 
 
 def _change_sizes(copy: AnnData, fit: Fit) -> None:

@@ -1,4 +1,4 @@
-"""Influences of counts on fitted lines, and errors of arrows that are due to the lines."""
+"""Influences of counts on lines, errors of arrows due to lines, and instruments that are kept."""
 
 from __future__ import annotations
 
@@ -72,3 +72,43 @@ def take_nonzero(
                 indices[k] = g
                 data[k] = values[i, g]
                 k += 1
+
+
+@kernel
+def count_known(
+    h: Array, spliced: Array, unspliced: Array, out: Array, start: int, stop: int
+) -> None:
+    """Write, for some genes, how many cells with counts have an instrument."""
+    for g in range(start, stop):
+        out[g] = 0
+    for c in range(h.shape[0]):
+        for g in range(start, stop):
+            out[g] += h[c, g] != 0 and (spliced[c, g] != 0 or unspliced[c, g] != 0)
+
+
+@kernel
+def take_known(
+    h: Array,
+    spliced: Array,
+    unspliced: Array,
+    indptr: Array,
+    indices: Array,
+    data: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Write these instruments of some genes and their rows, to the places of a CSC pattern."""
+    place = indptr[start:stop].copy()
+    for c in range(h.shape[0]):
+        for g in range(start, stop):
+            if h[c, g] != 0 and (spliced[c, g] != 0 or unspliced[c, g] != 0):
+                k = place[g - start]
+                indices[k], data[k] = c, h[c, g]
+                place[g - start] = k + 1
+
+
+@kernel
+def put_column(indices: Array, data: Array, column: int, out: Array) -> None:
+    """Write values to some rows of a column."""
+    for k in range(indices.shape[0]):
+        out[indices[k], column] = data[k]

@@ -1,0 +1,98 @@
+"""What checks and directions need of a fit, computed in its own pass over all genes.
+
+The instruments of a gene take most of the time of a run. The fit, the check of its two halves and
+the directions need those of the same gene, so they are computed once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from steadyvelo.engine import KeptInstruments, group_ratios
+from steadyvelo.model import GroupRatios
+
+from ._kept import now_kept
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from steadyvelo._adata._fit import Fit
+    from steadyvelo.engine import FitResult, FitRule, MomentBlock, MomentSource
+    from steadyvelo.model import Instruments
+
+__all__ = ["Ahead", "halves_of", "of_fit"]
+
+
+def halves_of(rule: FitRule) -> list[FitRule]:
+    """Return the rules for the less and the more extreme half of a fit's upper extreme cells."""
+    line = replace(rule, offset=rule.offset is not False, r2="fit")
+    return [replace(line, half="lower"), replace(line, half="upper")]
+
+
+@dataclass(eq=False)
+class Ahead:
+    """Results from the instruments of a fit.
+
+    Attributes
+    ----------
+    genes
+        Indices of the genes of the pass among those of the data.
+    rule
+        The rule of the fit.
+    kept
+        Instruments of the lines; None if lines have an offset, which has too many of them.
+    n_threads
+        Number of threads.
+    """
+
+    genes: NDArray[np.int64]
+    rule: FitRule
+    kept: KeptInstruments | None
+    n_threads: int
+    _halves: list[GroupRatios] = field(default_factory=list, init=False)
+    _gamma: list[NDArray[np.float64]] = field(default_factory=list, init=False)
+
+    @classmethod
+    def wanted(cls, source: MomentSource, rule: FitRule, n_threads: int) -> Self | None:
+        """Make it if checks and directions follow on this fit."""
+        kept = now_kept()
+        if kept is None or not kept.looks_ahead:
+            return None
+        own = KeptInstruments(source.order) if rule.offset is False else None
+        return cls(source.genes, rule, own, n_threads)
+
+    def take(self, block: MomentBlock, fit: FitResult, made: list[Instruments]) -> None:
+        """Add a block, whose last two instruments are those of :func:`halves_of`."""
+        centred = self.rule.offset is not False
+        self._halves.append(group_ratios(made[-2:], centred=centred, n_threads=self.n_threads))
+        self._gamma.append(fit.gamma)
+        if self.kept is not None:
+            self.kept.add(block, self.genes[block.genes], made[0], self.n_threads)
+
+    def store(self, key: str) -> None:
+        """Keep it for the fit with this velocity key."""
+        kept = now_kept()
+        if kept is not None:
+            kept.ahead[key] = self
+
+    def is_of(self, fit: Fit) -> bool:
+        """Tell whether these are the results of a fit."""
+        gamma = np.full(fit.adata.n_vars, np.nan)
+        gamma[self.genes] = np.concatenate(self._gamma)
+        return len(gamma) == len(fit.gamma) and np.array_equal(
+            np.where(np.isnan(fit.gamma), np.nan, gamma), fit.gamma, equal_nan=True
+        )
+
+    def halves(self, genes: NDArray[np.int64]) -> GroupRatios:
+        """Return the ratios of the two halves for some genes of the data."""
+        return GroupRatios.join(self._halves).of_genes(np.searchsorted(self.genes, genes))
+
+
+def of_fit(fit: Fit) -> Ahead | None:
+    """Return what was computed ahead with a fit; None if nothing was."""
+    kept = now_kept()
+    ahead = None if kept is None else kept.ahead.get(fit.key)
+    return ahead if ahead is not None and ahead.is_of(fit) else None
