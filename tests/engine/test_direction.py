@@ -236,7 +236,9 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
     size = (group_scores**2).sum(axis=1)
     other_moved = np.einsum("idg,gc->idc", other_slope, other_psi)
     other_moved += np.einsum("idg,gc->idc", shift, other_omega)
-    other = np.array([(other_scores[groups == g].sum(0).T, other_moved[groups == g].sum(0)) for g in names])
+    other = np.array(
+        [(other_scores[groups == g].sum(0).T, other_moved[groups == g].sum(0)) for g in names]
+    )
     other_group_scores = other[:, 0] - other[:, 1]
     return {
         "other_arrows": other[:, 0].sum(axis=2),

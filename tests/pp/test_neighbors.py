@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scanpy as sc
@@ -10,6 +12,7 @@ import scipy.sparse as sp
 import steadyvelo as sv
 from steadyvelo.pp import _nearest
 from steadyvelo.pp._components import components
+from steadyvelo.pp._expression import LogExpression
 
 
 def test_graphs_are_those_of_scanpy(counts):
@@ -89,21 +92,33 @@ def test_duplicated_cells_are_neighbours_at_distance_zero(prepared):
 def test_components_are_those_of_a_singular_value_decomposition():
     rng = np.random.default_rng(0)
     low = rng.normal(size=(2500, 5)) @ rng.normal(size=(5, 40)) * np.arange(1, 41)
-    values = sp.csr_matrix(np.maximum(low, 0), dtype=np.float32)
+    counts = sp.csr_matrix(np.maximum(low, 0), dtype=np.float32)
+    genes, factor = np.arange(40) % 4 != 0, rng.uniform(0.5, 2, 2500)
+    scale = rng.uniform(0.5, 1, 30).astype(np.float32)
+    values = replace(LogExpression.of(counts, genes, factor), scale=scale)
     found = components(values, 4)
-    centred = values.toarray().astype(np.float64)
+    logs = np.log1p(counts.toarray().astype(np.float64)[:, genes] / factor[:, None])
+    np.testing.assert_allclose(values.sums(), [logs.sum(0), (logs**2).sum(0)], rtol=1e-5)
+    np.testing.assert_allclose(values.matrix().toarray(), logs * scale, rtol=1e-5)
+    centred = logs * scale
     centred -= centred.mean(axis=0)
     u, sizes, _ = np.linalg.svd(centred, full_matrices=False)
     expected = u[:, :4] * sizes[:4]
     expected *= np.sign((expected * found).sum(axis=0))
     np.testing.assert_allclose(found, expected, atol=1e-3 * sizes[3] / 50)
     assert found.dtype == np.float32
+    # directions from some cells, of all cells
+    some = components(values, 4, cells=np.arange(0, 2500, 2))
+    cosine = (some * found).sum(0) / np.linalg.norm(some, axis=0) / np.linalg.norm(found, axis=0)
+    assert cosine.min() > 0.99
+    assert (some != found).any()
 
 
 def test_components_of_many_genes_are_those_of_few(monkeypatch):
     rng = np.random.default_rng(1)
-    values = sp.csr_matrix(rng.poisson(1.0, (300, 60)) * np.arange(60), dtype=np.float32)
+    counts = sp.csr_matrix(rng.poisson(1.0, (300, 60)) * np.arange(60), dtype=np.float32)
+    values = LogExpression.of(counts, np.ones(60, dtype=bool), None)
     few = components(values, 3)
-    monkeypatch.setattr("steadyvelo.pp._components._MOST_GENES", 10)
+    monkeypatch.setattr("steadyvelo.pp._components.MOST_GENES", 10)
     many = components(values, 3)
     np.testing.assert_allclose(np.abs(many), np.abs(few), rtol=1e-3, atol=1e-2)

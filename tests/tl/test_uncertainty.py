@@ -10,7 +10,7 @@ import steadyvelo as sv
 from steadyvelo._adata._fit_params import ErrorChoice
 from steadyvelo._adata._inputs import Inputs
 from steadyvelo.pp._neighbors import principal_components
-from steadyvelo.tl._folds import _fold_expression
+from steadyvelo.tl._fold_neighbors import _fold_expression, _least_scale
 
 COLUMNS = [
     "velocity_gamma_se",
@@ -161,7 +161,7 @@ def test_neighbours_of_an_external_representation_serve_all_genes(prepared, monk
     def fail(*_, **__):
         pytest.fail("neighbours were looked for among the counts")
 
-    monkeypatch.setattr("steadyvelo.tl._folds.nearest_neighbors", fail)
+    monkeypatch.setattr("steadyvelo.tl._fold_neighbors.nearest_neighbors", fail)
     sv.tl.velocity(prepared, uncertainty="crossfit", dense=False)
     assert prepared.var["velocity_gamma_se"].notna().any()
 
@@ -251,7 +251,7 @@ def test_the_test_of_an_offset_holds_its_level_and_sees_one():
 
 def test_neighbours_of_a_fold_do_not_see_the_other_genes(prepared):
     genes = np.arange(prepared.n_vars) % 2 == 0
-    before = _fold_expression(prepared.layers["spliced"], genes).toarray()
+    before = _fold_expression(prepared.layers["spliced"], genes).matrix().toarray()
     changed = prepared.copy()
     counts = changed.layers["spliced"].tolil()
     # a burst in a gene of the other fold makes its cell look larger
@@ -259,20 +259,24 @@ def test_neighbours_of_a_fold_do_not_see_the_other_genes(prepared):
     changed.layers["spliced"] = counts.tocsr()
     del changed.obs["n_counts_spliced"]
     sv.pp.size_factors(changed)
-    after = _fold_expression(changed.layers["spliced"], genes).toarray()
+    after = _fold_expression(changed.layers["spliced"], genes).matrix().toarray()
     np.testing.assert_array_equal(after, before)
     shared = [principal_components(data, "spliced", genes, 5, 0) for data in (prepared, changed)]
     assert abs(shared[0] - shared[1]).max() > 0.01
 
 
 def test_no_gene_has_a_large_part_in_the_expression_of_a_fold(prepared):
+    def expression():
+        values = _fold_expression(counts, every)
+        return values.scaled(_least_scale(values)).matrix().toarray()
+
     counts = prepared.layers["spliced"].toarray()
     every = np.ones(prepared.n_vars, dtype=bool)
-    before = _fold_expression(counts, every).toarray()
+    before = expression()
     assert before.std(axis=0).max() <= 0.3 + 1e-5
     # a gene with a burst in some cells hardly changes the library sizes by which others are divided
     counts[:40, 1] = 4000
-    after = _fold_expression(counts, every).toarray()
+    after = expression()
     others = np.arange(prepared.n_vars) != 1
     assert after.std(axis=0).max() <= 0.3 + 1e-5
     assert abs(after - before)[:, others].max() < 0.5

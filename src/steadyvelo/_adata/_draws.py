@@ -57,6 +57,13 @@ class Names:
         fold[np.argsort(numbers, kind="stable")[: len(numbers) // 2]] = 1
         return fold
 
+    def sample(self, purpose: str, n: int) -> NDArray[np.intp]:
+        """Return the ascending places of n names, or of all if there are no more."""
+        numbers = self.numbers(purpose)
+        if len(numbers) <= n:
+            return np.arange(len(numbers))
+        return np.sort(np.argpartition(numbers, n - 1)[:n])
+
     def signs(self, purpose: str, n: int) -> NDArray[np.int8]:
         """Return n independent signs, −1 or 1, for every name, shape (n, names)."""
         signs = np.empty((n, len(self.hashes)), dtype=np.int8)

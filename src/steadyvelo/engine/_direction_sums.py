@@ -292,7 +292,9 @@ class DirectionSums:
         of_edges = (
             self.groups.contributions[edges],
             self.noise_along[edges],
-            np.zeros((0, problem.n_dims), np.float32) if sums is None else sums.contributions[edges],
+            np.zeros((0, problem.n_dims), np.float32)
+            if sums is None
+            else sums.contributions[edges],
         )
         fold_graph.run(
             add_fold_graph,

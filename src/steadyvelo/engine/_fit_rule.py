@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from steadyvelo.model import steady_state_weights
 from steadyvelo.model._extremes import halves, upper_end
+from steadyvelo.model._weights import extreme_sets
 
 from ._kernels._gather import place_rows
 from ._moment_source import by_gene
@@ -81,10 +82,13 @@ class FitRule:
         return self.offset is not False or self.tests_offset
 
     @property
+    def _takes_extremes(self) -> bool:
+        return isinstance(self.weights, str) and self.weights == "extremes"
+
+    @property
     def weights_dtype(self) -> type[np.bool_ | np.float32]:
         """Data type of stored weights: bool if they only mark cells, otherwise float32."""
-        marks = isinstance(self.weights, str) and self.weights == "extremes"
-        return np.bool_ if marks else np.float32
+        return np.bool_ if self._takes_extremes else np.float32
 
     def weigh(
         self, spliced: Float32Array, unspliced: Float32Array, places: IntArray
@@ -94,10 +98,8 @@ class FitRule:
         A rule computes them from smoothed abundances, shape (genes, cells). Of given weights, those
         at the indices `places` of the genes among the genes of the source are returned.
         """
-        weights = self._weigh(spliced, unspliced, places)
-        if self.half is None:
-            return weights
-        return weights * halves(spliced, upper_end(spliced, weights))[self.half]
+        (weights,) = weights_under([self], spliced, unspliced, places)
+        return weights
 
     def in_order(self, order: CellOrder) -> FitRule:
         """Return the rule for rows in an order, in place of cells."""
@@ -119,13 +121,14 @@ class FitRule:
         With cells at one end only, the data hardly distinguish lines with and without an offset.
         """
         low, high = self.quantiles
-        if not isinstance(self.weights, str) or self.weights != "extremes" or high is None:
+        if not self._takes_extremes or high is None:
             return self
         return self if low is not None else replace(self, quantiles=(1 - high, high))
 
-    def _weigh(
+    def _whole(
         self, spliced: Float32Array, unspliced: Float32Array, places: IntArray
     ) -> NDArray[Any]:
+        """Return the weights without the restriction to a half."""
         if isinstance(self.weights, str):
             return steady_state_weights(
                 spliced,
@@ -140,6 +143,37 @@ class FitRule:
         block = self.weights[:, places]
         dense = block.toarray() if sp.issparse(block) else block
         return np.ascontiguousarray(dense.T, dtype=np.float64) * self.fit_cells
+
+
+def weights_under(
+    rules: list[FitRule], spliced: Float32Array, unspliced: Float32Array, places: IntArray
+) -> list[NDArray[Any]]:
+    """Return the weights of :meth:`FitRule.weigh` under each rule; what rules share is done once.
+
+    Rules that differ in their quantiles or halves only share their other attributes.
+    """
+    whole: dict[tuple[object, ...], NDArray[Any]] = {}
+    simple = [rule for rule in rules if rule._takes_extremes and rule.fit_cells.all()]
+    pairs = list(dict.fromkeys(rule.quantiles for rule in simple))
+    if pairs:
+        whole |= zip(pairs, extreme_sets(spliced, unspliced, pairs), strict=True)
+    parts: dict[tuple[object, ...], dict[str, NDArray[Any]]] = {}
+    weights = []
+    for rule in rules:
+        key = (
+            rule.quantiles
+            if rule in simple
+            else (id(rule.weights), id(rule.fit_cells), rule.quantiles)
+        )
+        if key not in whole:
+            whole[key] = rule._whole(spliced, unspliced, places)
+        made = whole[key]
+        if rule.half is not None:
+            if key not in parts:
+                parts[key] = halves(spliced, upper_end(spliced, made))
+            made = made * parts[key][rule.half]
+        weights.append(made)
+    return weights
 
 
 def weigh_rows(
@@ -157,5 +191,6 @@ def weigh_rows(
     """
     same = CellOrder.identity(len(moments[0]))
     spliced, unspliced = (by_gene(values, genes, same) for values in moments)
-    for rule, out in zip(rules, weights, strict=True):
-        place_rows(rule.weigh(spliced, unspliced, places[genes]), same.row_of_cell, out[:, genes])
+    found = weights_under(rules, spliced, unspliced, places[genes])
+    for values, out in zip(found, weights, strict=True):
+        place_rows(values, same.row_of_cell, out[:, genes])

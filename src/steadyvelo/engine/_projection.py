@@ -78,7 +78,14 @@ class Projection:
         for fold, by_chance in enumerate(chance):
             self.fold_graph.run(
                 kernels.add_noise_of_projection,
-                *(self.fold_graph.fold == fold, self.embedding, self.weights, along, by_chance, out),
+                *(
+                    self.fold_graph.fold == fold,
+                    self.embedding,
+                    self.weights,
+                    along,
+                    by_chance,
+                    out,
+                ),
                 n_threads=n_threads,
             )
 

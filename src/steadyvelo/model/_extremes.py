@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._kernels._weights import mark_upper_end, split_at_median
 from ._weights import extremeness
 
 if TYPE_CHECKING:
@@ -23,20 +24,16 @@ __all__ = ["gamma_path", "halves", "overdispersion", "upper_end"]
 
 def upper_end(spliced: GeneRows, weights: NDArray[Any]) -> BoolArray:
     """Return the cells of the fit above the middle of their range, shape (genes, cells)."""
-    inside = np.broadcast_to(weights > 0, spliced.shape)
-    low = np.where(inside, spliced, np.inf).min(axis=1, keepdims=True)
-    high = np.where(inside, spliced, -np.inf).max(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(inside & (spliced >= (low + high) / 2))
+    out = np.empty(spliced.shape, dtype=np.bool_)
+    mark_upper_end(spliced, np.broadcast_to(weights, spliced.shape), out)
+    return out
 
 
 def halves(spliced: GeneRows, cells: BoolArray) -> dict[str, BoolArray]:
     """Split some cells of every gene at their median spliced abundance, shape (genes, cells)."""
-    inside = np.where(cells, spliced, np.nan)
-    middle = np.full((len(spliced), 1), np.nan)
-    some = cells.any(axis=1)
-    middle[some, 0] = np.nanmedian(inside[some], axis=1)
-    return {"upper": cells & (spliced > middle), "lower": cells & (spliced <= middle)}
+    lower, upper = np.empty((2, *spliced.shape), dtype=np.bool_)
+    split_at_median(spliced, cells, lower, upper)
+    return {"upper": upper, "lower": lower}
 
 
 def gamma_path(

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
     from ._typing import BoolArray, Float64Array, GeneRows
 
-__all__ = ["WEIGHT_RULES", "Quantiles", "extremeness", "resolve_quantiles", "steady_state_weights"]
+__all__ = [
+    "WEIGHT_RULES",
+    "Quantiles",
+    "extreme_sets",
+    "extremeness",
+    "resolve_quantiles",
+    "steady_state_weights",
+]
 
 Quantiles: TypeAlias = tuple[float | None, float | None]
 
@@ -141,11 +148,31 @@ def steady_state_weights(
         return weights
     if rule == "extremes":
         chosen: Float64Array | BoolArray = np.empty(spliced.shape) if out is None else out
-        low, high = (np.nan if q is None else q for q in quantiles)
-        s, u = np.ascontiguousarray(spliced), np.ascontiguousarray(unspliced)
-        extreme_cells(s, u, low, high, _FLOOR, chosen)
+        _mark_extremes(spliced, unspliced, [quantiles], chosen[None])
         return chosen
     return _RULES[rule](spliced, unspliced)
+
+
+def extreme_sets(
+    spliced: GeneRows, unspliced: GeneRows, quantiles: list[Quantiles]
+) -> list[BoolArray]:
+    """Return the cells that the rule ``"extremes"`` chooses for each pair of quantiles.
+
+    This is faster than to call :func:`steady_state_weights` for each. Pairs with the same high
+    quantile should follow each other.
+    """
+    out = np.empty((len(quantiles), *spliced.shape), dtype=np.bool_)
+    _mark_extremes(spliced, unspliced, quantiles, out)
+    return list(out)
+
+
+def _mark_extremes(
+    spliced: GeneRows, unspliced: GeneRows, quantiles: list[Quantiles], out: NDArray[Any]
+) -> None:
+    pairs = np.array([[np.nan if q is None else q for q in pair] for pair in quantiles])
+    s, u = np.ascontiguousarray(spliced), np.ascontiguousarray(unspliced)
+    lows, highs = np.ascontiguousarray(pairs.T)
+    extreme_cells(s, u, lows, highs, _FLOOR, out)
 
 
 def extremeness(spliced: GeneRows, unspliced: GeneRows) -> Float64Array:

@@ -1,11 +1,11 @@
-"""Principal components of sparse expression."""
+"""Principal components of log-normalised expression."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.linalg import eigh
 from scipy.linalg.blas import dsyrk
 from sklearn.utils.extmath import svd_flip
@@ -13,47 +13,76 @@ from sklearn.utils.extmath import svd_flip
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["components", "log_normalized"]
+    from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
+
+    from ._expression import LogExpression
+
+__all__ = ["MOST_GENES", "Covariance", "components", "iterated_components"]
 
 # up to this number of genes their covariance is computed, in 200 MB: faster than iterations
-_MOST_GENES = 5_000
+MOST_GENES = 5_000
 _CELLS_AT_ONCE = 2_000
 
 
-def log_normalized(
-    counts: sp.csr_matrix[Any], factor: NDArray[np.floating[Any]] | None
-) -> sp.csr_matrix[Any]:
-    """Return log(1 + counts / size factor) as float32; without factors, counts are not divided."""
-    if factor is not None:
-        counts = sp.csr_matrix(sp.diags_array(1 / np.where(factor > 0, factor, 1)) @ counts)
-    return sp.csr_matrix(counts, dtype=np.float32).log1p()
+@dataclass(frozen=True, eq=False)
+class Covariance:
+    """Covariance of genes over some cells.
+
+    Attributes
+    ----------
+    products
+        Sums of products of centred values, of which only the upper triangle is set, (genes, genes).
+    mean
+        Means, shape (genes,).
+    """
+
+    products: Float64Array
+    mean: Float64Array
+
+    @classmethod
+    def of(cls, values: LogExpression, cells: IntArray) -> Self:
+        """Sum the products over the cells in parts, in float64."""
+        n_genes = values.shape[1]
+        products, sums = np.zeros((n_genes, n_genes), order="F"), np.zeros(n_genes)
+        for start in range(0, len(cells), _CELLS_AT_ONCE):
+            part = values.rows(cells[start : start + _CELLS_AT_ONCE])
+            products = dsyrk(1.0, part.T, beta=1.0, c=products, overwrite_c=1)
+            sums += part.sum(axis=0)
+        mean = sums / len(cells)
+        products -= len(cells) * np.outer(mean, mean)
+        return cls(products, mean)
+
+    def axes(self, n: int, scale: Float32Array | None = None) -> Float64Array:
+        """Return the first n axes of values that are multiplied by a scale of each gene.
+
+        They have the shape (genes, n), and are to be applied to the values themselves.
+        """
+        factor = np.ones(len(self.mean)) if scale is None else scale.astype(np.float64)
+        products = self.products * factor[:, None] * factor
+        first = len(factor) - n
+        _, vectors = eigh(products, lower=False, subset_by_index=(first, len(factor) - 1))
+        return np.asarray(vectors[:, ::-1] * factor[:, None])
 
 
-def components(values: sp.csr_matrix[Any], n_components: int, *, rng: int = 0) -> NDArray[Any]:
+def components(
+    values: LogExpression, n_components: int, *, cells: IntArray | None = None, rng: int = 0
+) -> NDArray[Any]:
     """Return the first principal components of centred values.
 
-    Values are cells × genes. Components are float32, shape (cells, components), sorted by
-    decreasing variance. They are eigenvectors of the covariance of genes, which is summed in
-    float64 over parts of the cells; with too many genes for that, scanpy's iterative solver is
-    used.
+    Components are float32, shape (cells, components), sorted by decreasing variance. They are
+    eigenvectors of the covariance of genes over some `cells`, or all of them; with too many genes
+    for that, scanpy's iterative solver is used.
     """
-    n_cells, n_genes = values.shape
-    if n_genes > _MOST_GENES:
-        import scanpy as sc  # noqa: PLC0415 (slow to import)
-
-        return np.asarray(sc.pp.pca(values, n_comps=n_components, random_state=rng))
-    products, sums = np.zeros((n_genes, n_genes), order="F"), np.zeros(n_genes)
-    for start in range(0, n_cells, _CELLS_AT_ONCE):
-        part = values[start : start + _CELLS_AT_ONCE].toarray().astype(np.float64)
-        products = dsyrk(1.0, part.T, beta=1.0, c=products, overwrite_c=1)
-        # scipy sums float32 arrays in float32, also if another dtype is requested
-        sums += part.sum(axis=0)
-    mean = sums / n_cells
-    products -= n_cells * np.outer(mean, mean)
-    # only the upper triangle was computed
-    first = n_genes - n_components
-    _, vectors = eigh(products, lower=False, subset_by_index=(first, n_genes - 1))
-    vectors = vectors[:, ::-1]
-    projected = values @ vectors - mean @ vectors
-    flipped, _ = svd_flip(projected, vectors.T)
+    if values.shape[1] > MOST_GENES:
+        return iterated_components(values, n_components, rng=rng)
+    covariance = Covariance.of(values, np.arange(values.shape[0]) if cells is None else cells)
+    axes = covariance.axes(n_components)
+    flipped, _ = svd_flip(values.projected(axes, covariance.mean @ axes), axes.T)
     return np.asarray(flipped, dtype=np.float32)
+
+
+def iterated_components(values: LogExpression, n_components: int, *, rng: int) -> NDArray[Any]:
+    """Return the first principal components by iterations, for many genes."""
+    import scanpy as sc  # noqa: PLC0415 (slow to import)
+
+    return np.asarray(sc.pp.pca(values.matrix(), n_comps=n_components, random_state=rng))

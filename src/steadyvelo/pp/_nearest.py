@@ -2,56 +2,112 @@
 
 from __future__ import annotations
 
-import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.neighbors import NearestNeighbors
 
+from steadyvelo._settings import settings
+from steadyvelo.engine import count_threads
+from steadyvelo.engine._kernels import _neighbors as kernels
+from steadyvelo.engine._threads import for_rows
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["EXACT_CELLS", "distance_graph", "fuzzy_graph", "nearest_neighbors"]
 
-# up to this number of cells all distances are computed, in blocks. On two processors 100,000 cells
-# take 27 s. An approximate search takes 9 s and compiles for 34 s in every process, so it is faster
-# from 120,000 cells on
-EXACT_CELLS = 100_000
-_BISECTIONS = 64
-# σ is at least this share of a mean distance, so that no weight underflows
-_LEAST_WIDTH = 1e-3
+# up to this number of cells all distances are computed, in blocks; the approximate search is
+# faster for more cells
+EXACT_CELLS = 20_000
+# cells in whose lists of neighbours the recall of the approximate search is measured
+_SAMPLE = 1_000
+_FIRST_LISTS = 4
 
 
 def nearest_neighbors(
-    representation: NDArray[np.float32], n_neighbors: int, *, rng: int = 0
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    representation: NDArray[np.float32],
+    n_neighbors: int,
+    *,
+    rng: int = 0,
+    recall: float = 0.99,
+    most_exact: int | None = None,
+    n_threads: int | None = None,
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Return indices and Euclidean distances of the nearest cells, shape (cells, n_neighbors).
 
     The first neighbour is the cell itself; it counts as one of `n_neighbors`. The representation
-    has the shape (cells, dimensions). The seed is used by the approximate search.
+    has the shape (cells, dimensions). For more than `most_exact` cells (None means 20,000) the
+    search is approximate, with the `recall` that is asked for in a sample of the cells.
     """
     n_cells = len(representation)
-    if n_cells <= EXACT_CELLS:
+    if n_cells <= (EXACT_CELLS if most_exact is None else most_exact):
         search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(representation)
         distances, indices = search.kneighbors(representation)
+        distances = distances.astype(np.float32)
     else:
-        from pynndescent import NNDescent  # noqa: PLC0415 (compiles for seconds when imported)
-
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Failed to correctly find n_neighbors")
-            found = NNDescent(representation, n_neighbors=n_neighbors, random_state=rng)
-            indices, distances = found.neighbor_graph
+        distances, indices = _search_in_lists(
+            representation, n_neighbors, rng, recall, count_threads(n_threads or settings.n_threads)
+        )
+    own = np.arange(n_cells)
     # if cells have the same coordinates, the search may find another cell before the cell itself or
     # instead of it
-    own = np.arange(n_cells)[:, None]
-    distances = np.where(indices == own, -1.0, distances.astype(np.float64))
-    absent = distances.min(axis=1) >= 0
-    indices[absent, -1], distances[absent, -1] = own[absent, 0], -1.0
-    order = np.argsort(distances, axis=1, kind="stable")
-    indices = np.take_along_axis(indices, order, axis=1).astype(np.int32)
-    distances = np.maximum(np.take_along_axis(distances, order, axis=1), 0.0)
-    return indices, distances
+    rows = np.flatnonzero(indices[:, 0] != own)
+    if len(rows):
+        near, far = indices[rows], distances[rows]
+        far[near == own[rows, None]] = -1.0
+        absent = far.min(axis=1) >= 0
+        near[absent, -1], far[absent, -1] = own[rows][absent], -1.0
+        order = np.argsort(far, axis=1, kind="stable")
+        indices[rows] = np.take_along_axis(near, order, axis=1)
+        distances[rows] = np.take_along_axis(far, order, axis=1)
+    distances[:, 0] = 0.0
+    return indices.astype(np.int32, copy=False), distances
+
+
+def _search_in_lists(
+    representation: NDArray[np.float32], n_neighbors: int, rng: int, recall: float, n_threads: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return distances and indices from a search in the lists of cells around the nearest centres.
+
+    The number of lists that are searched is doubled until the recall is high enough in a sample of
+    the cells, whose neighbours are found among all cells.
+    """
+    import faiss  # noqa: PLC0415 (only for many cells)
+
+    rows = np.ascontiguousarray(representation, dtype=np.float32)
+    n_cells, n_dims = rows.shape
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(n_threads)
+    try:
+        centres = faiss.IndexFlatL2(n_dims)
+        n_lists = int(4 * np.sqrt(min(n_cells, 1_000_000)))
+        lists = faiss.IndexIVFFlat(centres, n_dims, n_lists)
+        lists.cp.niter, lists.cp.seed = 8, rng % 2**31
+        lists.cp.min_points_per_centroid, lists.cp.max_points_per_centroid = 1, 64
+        lists.train(rows)
+        lists.add(rows)
+        n_sample = min(_SAMPLE, n_cells)
+        sample = np.random.default_rng(rng).choice(n_cells, n_sample, replace=False)
+        every = faiss.IndexFlatL2(n_dims)
+        every.add(rows)
+        true = every.search(rows[sample], n_neighbors)[1]
+        lists.nprobe = _FIRST_LISTS
+        while lists.nprobe < n_lists:
+            found = lists.search(rows[sample], n_neighbors)[1]
+            shared = [np.isin(a, b).sum() for a, b in zip(found, true, strict=True)]
+            if sum(shared) >= recall * true.size and (found >= 0).all():
+                break
+            lists.nprobe = min(2 * lists.nprobe, n_lists)
+        squares, indices = lists.search(rows, n_neighbors)
+        short = np.flatnonzero((indices < 0).any(axis=1))
+        if len(short):
+            squares[short], indices[short] = every.search(rows[short], n_neighbors)
+    finally:
+        faiss.omp_set_num_threads(before)
+    return np.sqrt(np.maximum(squares, 0.0)), indices
 
 
 def distance_graph(
@@ -81,22 +137,10 @@ def fuzzy_graph(indices: NDArray[np.int32], distances: NDArray[np.float64]) -> s
     https://arxiv.org/abs/1802.03426, section 3.1).
     """
     n_cells, k = indices.shape
-    others = distances[:, 1:]
-    positive = np.where(others > 0, others, np.inf).min(axis=1)
-    rho = np.where(np.isfinite(positive), positive, 0.0)[:, None]
-    beyond = np.maximum(others - rho, 0.0)
-    low, high = np.zeros((n_cells, 1)), np.full((n_cells, 1), np.inf)
-    width = np.ones((n_cells, 1))
-    for _ in range(_BISECTIONS):
-        total = np.exp(-beyond / width).sum(axis=1, keepdims=True)
-        wide = total > np.log2(k)
-        low, high = np.where(wide, low, width), np.where(wide, width, high)
-        width = np.where(np.isinf(high), 2 * width, 0.5 * (low + high))
-    mean = np.where(rho > 0, distances.mean(axis=1, keepdims=True), distances.mean())
-    width = np.maximum(width, _LEAST_WIDTH * mean)
-    # the width is 0 if all cells have the same coordinates; `beyond` is then 0, too
-    weights = np.exp(-beyond / np.where(width > 0, width, 1.0))
-    one_way = distance_graph(indices, np.hstack([np.zeros((n_cells, 1)), weights]))
+    weights = np.zeros((n_cells, k))
+    work = partial(kernels.fuzzy_weights, distances, np.log2(k), float(distances.mean()), weights)
+    for_rows(work, n_cells, count_threads(settings.n_threads))
+    one_way = distance_graph(indices, weights)
     other_way = one_way.T.tocsr()
     both = one_way + other_way - one_way.multiply(other_way)
     return sp.csr_matrix(both, dtype=np.float32)

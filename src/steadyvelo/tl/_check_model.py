@@ -124,7 +124,7 @@ def check_model(
     fit = Fit.read(adata, velocity_key)
     fit.check_counts_known()
     with Limits.of_call("model checks", max_memory, n_threads, progress) as limits:
-        make_checks(fit, Errors.of_fit(fit), groupby, limits)
+        make_checks(fit, Errors.of_fit(fit, n_threads=limits.n_threads), groupby, limits)
 
 
 def make_checks(fit: Fit, errors: Errors, groupby: str | None, limits: Limits) -> None:

@@ -165,7 +165,8 @@ def compare_ratios(
     genes, samples = fit.fitted_genes, sample_codes(adata, sample_key)
     tables = []
     with Limits.of_call("conditions", max_memory, n_threads, progress) as limits:
-        errors, source = Errors.of_fit(fit, choice), fit.counts(genes)
+        errors = Errors.of_fit(fit, choice, n_threads=limits.n_threads)
+        source = fit.counts(genes)
         for number, (group, cells) in enumerate(within.items()):
             part = limits.part(number / len(within), (number + 1) / len(within))
             compared = _comparisons(masks, cells & fit.inputs.cells)

@@ -170,7 +170,8 @@ def direction(
     choice = DirectionChoice(basis, groupby, level, n_controls, rng)
     choice.check(fit)
     with Limits.of_call("directions", max_memory, n_threads, progress) as limits:
-        make_directions(fit, Errors.of_fit(fit), choice, limits)
+        errors = Errors.of_fit(fit, for_directions=True, n_threads=limits.n_threads)
+        make_directions(fit, errors, choice, limits)
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,6 @@ def make_directions(
     source, rule = fit.counts(genes), fit.rule(genes)
     lines = Lines(fit.gamma[genes], fit.offset[genes])
     blocks = limits.of_blocks(adata.n_obs, bytes_per_direction_value(n_dims))
-    errors = errors.for_directions(fit)
     ahead = of_fit(fit)
     directions = find_directions(
         source,

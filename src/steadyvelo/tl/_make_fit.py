@@ -68,11 +68,15 @@ def make_fit(inputs: Inputs, options: FitOptions, weights: Any, key: str, limits
         if ahead is not None:
             ahead.take(block, fit, made)
 
+    errors = None
+    if with_errors:
+        how = {"for_directions": ahead is not None, "n_threads": limits.n_threads}
+        errors = Errors.make(inputs, choice, options, **how).of(source)
     n_rules = 2 + len(halves) if crossfit else None
     fit = fit_ratios(
         source,
         rule,
-        uncertainty=Errors.make(inputs, choice, options).of(source) if with_errors else None,
+        uncertainty=errors,
         further_rules=halves,
         consume=consume,
         **limits.of_blocks(adata.n_obs, bytes_per_value(choice, n_rules)),

@@ -16,7 +16,6 @@ from steadyvelo.get import direction_support
 
 from ._check_model import make_checks
 from ._direction import DirectionChoice, cosines, make_directions
-from ._kept import kept_results
 from ._limits import Limits
 from ._sensitivity import compare_variants, store_variants
 from ._uncertainty import Errors
@@ -148,8 +147,8 @@ def reliability(
     # the fits under other settings take a fifth of the time
     whole = 0.8 if sensitivity else 1.0
     shown = Limits.of_call("reliability", max_memory, n_threads, progress)
-    with shown as limits, kept_results():
-        errors = Errors.of_fit(fit)
+    with shown as limits:
+        errors = Errors.of_fit(fit, for_directions=True, n_threads=limits.n_threads)
         scales = other_scales(fit) if sensitivity else None
         other = make_directions(fit, errors, choice, limits.part(0.0, 0.7 * whole), scales)
         make_checks(fit, errors, groupby, limits.part(0.7 * whole, whole))

@@ -17,7 +17,7 @@ from steadyvelo.engine import (
     fit_groups,
 )
 
-from ._folds import folds_hash, make_repeat, with_direction_graphs
+from ._folds import folds_hash, make_repeat
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -48,15 +48,34 @@ class Errors:
     repeats: list[Repeat]
 
     @classmethod
-    def make(cls, inputs: Inputs, choice: ErrorChoice, options: FitOptions) -> Errors:
-        """Divide genes and cells into folds for each repeat, and find neighbours for each fold."""
+    def make(
+        cls,
+        inputs: Inputs,
+        choice: ErrorChoice,
+        options: FitOptions,
+        *,
+        for_directions: bool = False,
+        n_threads: int = 1,
+    ) -> Errors:
+        """Divide genes and cells into folds for each repeat, and find neighbours for each fold.
+
+        Directions need further neighbours.
+        """
         samples = sample_codes(inputs.adata, choice.sample_key)
         n_repeats = choice.n_repeats if choice.method == "crossfit" else 0
-        repeats = [make_repeat(inputs, choice, number, options) for number in range(n_repeats)]
+        how = {"for_directions": for_directions, "n_threads": n_threads}
+        repeats = [make_repeat(inputs, choice, n, options, **how) for n in range(n_repeats)]
         return cls(choice, samples, repeats)
 
     @classmethod
-    def of_fit(cls, fit: Fit, choice: ErrorChoice | None = None) -> Errors:
+    def of_fit(
+        cls,
+        fit: Fit,
+        choice: ErrorChoice | None = None,
+        *,
+        for_directions: bool = False,
+        n_threads: int = 1,
+    ) -> Errors:
         """Return the method of a fit, or of another choice; the sandwich if the fit has no errors.
 
         Raises an error if the folds of the fit cannot be made again.
@@ -73,15 +92,8 @@ class Errors:
                     f"rerun tl.velocity(adata, uncertainty='crossfit', key_added={fit.key!r})."
                 )
                 raise ValueError(msg)
-        return cls.make(fit.inputs, choice, fit.options)
-
-    def for_directions(self, fit: Fit) -> Errors:
-        """Return the same folds with the neighbours among which directions are measured."""
-        repeats = [
-            with_direction_graphs(repeat, fit.inputs, self.choice, number, fit.options)
-            for number, repeat in enumerate(self.repeats)
-        ]
-        return replace(self, repeats=repeats)
+        how = {"for_directions": for_directions, "n_threads": n_threads}
+        return cls.make(fit.inputs, choice, fit.options, **how)
 
     def of(self, source: CountsSource) -> Uncertainty:
         """Return the errors for the genes of a source."""

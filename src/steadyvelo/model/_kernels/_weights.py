@@ -79,23 +79,115 @@ def row_percentiles(values: Array, shares: Array, out: Array) -> None:
 
 
 @kernel
-def extreme_cells(
-    spliced: Array, unspliced: Array, low: float, high: float, floor: float, out: Array
-) -> None:
-    """Mark the cells whose z = s / max s + u / max u is ≤ the low or ≥ the high quantile of z.
+def _counted_percentile(
+    values: Array, counts: Array, scale: float, share: float, scratch: Array
+) -> Any:
+    """Return :func:`percentile` of values whose numbers in bins are known.
 
-    Rows are genes. A quantile that is NaN marks no cells; `floor` is the smallest maximum.
+    The bin of x is int(scale x). `scratch` has two rows as long as `values`.
     """
-    n = spliced.shape[1]
-    z, scratch = np.empty((2, n))
+    place = (values.shape[0] - 1) * share
+    below = int(np.floor(place))
+    part = place - below
+    chosen, left = 0, below
+    while left >= counts[chosen]:
+        left -= counts[chosen]
+        chosen += 1
+    n = 0
+    for x in values:
+        if int(x * scale) == chosen:
+            scratch[0, n] = x
+            n += 1
+    inside = scratch[0, :n]
+    lower = select(inside, left, scratch[1])
+    if part == 0.0:
+        return lower
+    if left + 1 < n:
+        upper = select(inside, left + 1, scratch[1])
+    else:
+        chosen += 1
+        while counts[chosen] == 0:
+            chosen += 1
+        upper = np.inf
+        for x in values:
+            if int(x * scale) == chosen:
+                upper = min(upper, x)
+    step = upper - lower
+    return upper - step * (1.0 - part) if part >= 0.5 else lower + step * part
+
+
+@kernel
+def extreme_cells(
+    spliced: Array, unspliced: Array, lows: Array, highs: Array, floor: float, out: Array
+) -> None:
+    """Mark the cells whose z = s / max s + u / max u is ≤ a low or ≥ a high quantile of z.
+
+    There are several pairs of quantiles, and `out` has the shape (pairs, genes, cells). Rows are
+    genes. A quantile that is NaN marks no cells; `floor` is the smallest maximum.
+    """
+    n_pairs, n = lows.shape[0], spliced.shape[1]
+    z = np.empty(n)
+    scratch = np.empty((2, n))
+    counts = np.empty(_BINS, dtype=np.int64)
+    least, most = np.empty((2, n_pairs))
     for g in range(spliced.shape[0]):
+        s, u = spliced[g], unspliced[g]
         s_max = u_max = floor
         for i in range(n):
-            s_max = max(s_max, np.float64(spliced[g, i]))
-            u_max = max(u_max, np.float64(unspliced[g, i]))
+            s_max = max(s_max, np.float64(s[i]))
+            u_max = max(u_max, np.float64(u[i]))
+        # z is at most 2
+        scale = (_BINS - 1) / 2.0
+        counts[:] = 0
         for i in range(n):
-            z[i] = np.float64(spliced[g, i]) / s_max + np.float64(unspliced[g, i]) / u_max
-        least = -np.inf if np.isnan(low) else percentile(z, low, scratch)
-        most = np.inf if np.isnan(high) else percentile(z, high, scratch)
+            z[i] = np.float64(s[i]) / s_max + np.float64(u[i]) / u_max
+            counts[int(z[i] * scale)] += 1
+        for p in range(n_pairs):
+            least[p], most[p] = -np.inf, np.inf
+            if not np.isnan(lows[p]):
+                least[p] = _counted_percentile(z, counts, scale, lows[p], scratch)
+            if p > 0 and highs[p] == highs[p - 1]:
+                most[p] = most[p - 1]
+            elif not np.isnan(highs[p]):
+                most[p] = _counted_percentile(z, counts, scale, highs[p], scratch)
+            row = out[p, g]
+            for i in range(n):
+                row[i] = (z[i] <= least[p]) | (z[i] >= most[p])
+
+
+@kernel
+def mark_upper_end(spliced: Array, chosen: Array, out: Array) -> None:
+    """Mark the chosen cells above the middle of their range of spliced abundance; rows are genes."""
+    n = spliced.shape[1]
+    for g in range(spliced.shape[0]):
+        low, high = np.inf, -np.inf
         for i in range(n):
-            out[g, i] = z[i] <= least or z[i] >= most
+            if chosen[g, i] > 0:
+                low, high = (
+                    min(low, np.float64(spliced[g, i])),
+                    max(high, np.float64(spliced[g, i])),
+                )
+        middle = (low + high) / 2
+        for i in range(n):
+            out[g, i] = chosen[g, i] > 0 and spliced[g, i] >= middle
+
+
+@kernel
+def split_at_median(spliced: Array, chosen: Array, lower: Array, upper: Array) -> None:
+    """Mark the chosen cells up to the median of their spliced abundance, and those above it."""
+    n = spliced.shape[1]
+    inside, scratch = np.empty((2, n))
+    for g in range(spliced.shape[0]):
+        k = 0
+        for i in range(n):
+            if chosen[g, i]:
+                inside[k] = spliced[g, i]
+                k += 1
+        middle = np.float64(np.nan)
+        if k > 0:
+            middle = select(inside[:k], k // 2, scratch)
+            if k % 2 == 0:
+                middle = (middle + select(inside[:k], k // 2 - 1, scratch)) / 2
+        for i in range(n):
+            lower[g, i] = chosen[g, i] and spliced[g, i] <= middle
+            upper[g, i] = chosen[g, i] and spliced[g, i] > middle

@@ -1,0 +1,141 @@
+"""The neighbours for the genes of one fold, which are found from the other genes.
+
+There are two kinds. Among the neighbours for ratios, no gene decides much: library sizes are sums
+in which no gene has a larger weight than the average gene, and a gene that varies much is scaled
+down. So a ratio hardly changes if another gene is left out. There are twice as many as in the
+ordinary graph, with weights that fall to zero. Among the neighbours for directions, all genes count
+as they do in the ordinary graph: markers of a small cluster may be few.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from steadyvelo._adata._checks import is_integer
+from steadyvelo._adata._draws import Names
+from steadyvelo._adata._neighbor_graph import neighbor_params
+from steadyvelo.engine import RankedNeighbors, weighted_column_sums, weighted_row_sums
+from steadyvelo.pp._components import MOST_GENES, Covariance, iterated_components
+from steadyvelo.pp._expression import LogExpression
+from steadyvelo.pp._nearest import nearest_neighbors
+from steadyvelo.pp._neighbors import component_genes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from steadyvelo._adata._fit_params import FitOptions
+    from steadyvelo._adata._inputs import Inputs
+
+__all__ = ["fold_neighbors"]
+
+# neighbours with falling weights for every neighbour of the graph
+_RANKED = 2.0
+# largest standard deviation of a gene's log-normalised expression
+_MOST_DEVIATION = 0.3
+# cells from which directions of principal components are computed
+_COMPONENT_CELLS = 20_000
+# up to this number of cells the search is exact; the approximate one finds this share of the true
+# neighbours, because instruments need not be those of the nearest cells
+_EXACT_CELLS = 5_000
+_RECALL = 0.95
+
+
+def fold_neighbors(
+    inputs: Inputs,
+    genes: NDArray[np.bool_],
+    options: FitOptions,
+    rng: int,
+    *,
+    for_directions: bool,
+    n_threads: int,
+) -> tuple[RankedNeighbors, RankedNeighbors | None]:
+    """Find the nearest cells of every cell from some genes: for ratios, and for directions."""
+    counts, n_cells = inputs.counts(options.spliced), inputs.adata.n_obs
+    params = neighbor_params(inputs.adata, options.neighbors_key)
+    values = _fold_expression(counts, component_genes(inputs.adata) & genes, n_threads)
+    n_nearest = min(int(params.get("n_neighbors", 30)), n_cells) - 1
+    n_ranked = min(math.ceil(_RANKED * n_nearest), n_cells - 1)
+    # half of the genes may have fewer components; one more measures the variance of noise
+    n_pcs = min(int(params.get("n_pcs", 30) or 30) + 1, min(values.shape) - 1)
+    names = Names(inputs.cell_hashes, rng)
+    cells = names.sample("cells of principal components", _COMPONENT_CELLS)
+    scales = [_least_scale(values)]
+    if for_directions:
+        scales.append(np.ones_like(values.scale))
+
+    def found(components: NDArray[np.float32], n: int) -> RankedNeighbors:
+        indices, _ = nearest_neighbors(
+            _signal(components),
+            n + 1,
+            rng=rng,
+            recall=_RECALL,
+            most_exact=_EXACT_CELLS,
+            n_threads=n_threads,
+        )
+        graph = RankedNeighbors.nearest(indices[:, 1:], n_nearest)
+        return graph if inputs.cells.all() else graph.without(~inputs.cells)
+
+    spaces = _components(values, scales, n_pcs, cells, rng)
+    graphs = [found(*one) for one in zip(spaces, (n_ranked, n_nearest), strict=False)]
+    return graphs[0], graphs[1] if for_directions else None
+
+
+def _fold_expression(counts: Any, genes: NDArray[np.bool_], n_threads: int = 1) -> LogExpression:
+    """Return log-normalised counts of some genes.
+
+    Library sizes are sums over these genes: those over all genes would include counts of the other
+    fold. A gene with more molecules than the average gene has a smaller weight in these sums.
+    """
+    rows = counts if isinstance(counts, sp.csr_array) else sp.csr_array(counts)
+    factor = None
+    if is_integer(rows):
+        total = weighted_column_sums(rows, np.ones(rows.shape[0]), n_threads)
+        most = max(total[genes].mean(), 1.0)
+        weights = genes * most / np.maximum(total, most)
+        sizes = weighted_row_sums(rows, weights[:, None], n_threads)[:, 0]
+        middle = float(np.median(sizes))
+        factor = sizes / (middle if middle > 0 else 1.0)
+    return LogExpression.of(rows, genes, factor, n_threads)
+
+
+def _least_scale(values: LogExpression) -> NDArray[np.float32]:
+    """Return the factors by which genes that vary much are scaled down."""
+    mean, mean_square = (total / values.shape[0] for total in values.sums())
+    deviation = np.sqrt(np.maximum(mean_square - mean**2, 0.0))
+    scale = _MOST_DEVIATION / np.maximum(deviation, _MOST_DEVIATION)
+    return np.asarray(scale, dtype=np.float32)
+
+
+def _components(
+    values: LogExpression,
+    scales: list[NDArray[np.float32]],
+    n_pcs: int,
+    cells: NDArray[np.intp],
+    rng: int,
+) -> list[NDArray[np.float32]]:
+    """Return the first principal components of the values multiplied by each scale of the genes."""
+    if values.shape[1] > MOST_GENES:
+        return [iterated_components(values.scaled(scale), n_pcs, rng=rng) for scale in scales]
+    covariance = Covariance.of(values, cells)
+    axes = np.hstack([covariance.axes(n_pcs, scale) for scale in scales])
+    projected = values.projected(axes, covariance.mean @ axes).astype(np.float32)
+    return [np.ascontiguousarray(part) for part in np.split(projected, len(scales), axis=1)]
+
+
+def _signal(components: NDArray[np.float32]) -> NDArray[np.float32]:
+    r"""Return all components except the last, scaled down by the variance of the last.
+
+    .. math:: p_k \sqrt{1 - \lambda_K / \lambda_k}
+
+    Components that contain only noise have almost equal variances. Without scaling, single genes
+    would decide which of them are among the first K, and would change the neighbours.
+    """
+    if components.shape[1] < 2:
+        return components
+    variance = components.var(axis=0, dtype=np.float64)
+    share = 1 - variance[-1] / np.maximum(variance[:-1], np.finfo(float).tiny)
+    return components[:, :-1] * np.sqrt(np.maximum(share, 0.0)).astype(np.float32)
