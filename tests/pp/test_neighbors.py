@@ -110,7 +110,7 @@ def test_components_are_those_of_a_singular_value_decomposition():
     # directions from some cells, of all cells
     some = components(values, 4, cells=np.arange(0, 2500, 2))
     cosine = (some * found).sum(0) / np.linalg.norm(some, axis=0) / np.linalg.norm(found, axis=0)
-    assert cosine.min() > 0.99
+    assert cosine.min() > 0.97
     assert (some != found).any()
 
 

@@ -11,10 +11,15 @@ import numpy as np
 from steadyvelo.model._extremes import gamma_path, overdispersion, upper_end
 from steadyvelo.model._join import joined
 
+from ._kernels._gene_checks import weights_by_cluster
 from ._moment_source import CountsSource, MomentBlock, by_gene
 from ._threads import Progress, for_genes
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
     from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, IntArray
 
     from ._fit_rule import FitRule
@@ -130,17 +135,19 @@ def _check(
             strict=True,
         )
     ]
-    return GeneChecks(
-        _shares(weights * top, clusters), _shares(weights * ~top, clusters), path, *dispersion
-    )
+    n_clusters = int(clusters.max(initial=-1)) + 1
+    ends = (_shares(weights, chosen, clusters, n_clusters) for chosen in (top, ~top))
+    return GeneChecks(*ends, path, *dispersion)
 
 
-def _shares(weights: Float64Array, clusters: IntArray) -> Float64Array:
-    """Return the share of each cluster in the weight of every gene."""
-    members = np.arange(clusters.max(initial=-1) + 1)[:, None] == clusters
-    total = weights.sum(axis=1, keepdims=True, dtype=np.float64)
-    held = weights @ members.T.astype(np.float64)
-    return np.asarray(held / np.where(total > 0, total, np.nan))
+def _shares(
+    weights: NDArray[Any], chosen: BoolArray, clusters: IntArray, n_clusters: int
+) -> Float64Array:
+    """Return the share of each cluster in the weight of the chosen cells, for every gene."""
+    held = np.zeros((len(weights), n_clusters + 1))
+    weights_by_cluster(weights, chosen, clusters, held)
+    total = held.sum(axis=1, keepdims=True)
+    return np.asarray(held[:, :n_clusters] / np.where(total > 0, total, np.nan))
 
 
 def _overdispersion(

@@ -75,19 +75,8 @@ class Projection:
         edge multiplied by the velocity, (edges,). `chance` is the part of its variance that is due
         to the noise of that velocity, (folds, rows).
         """
-        for fold, by_chance in enumerate(chance):
-            self.fold_graph.run(
-                kernels.add_noise_of_projection,
-                *(
-                    self.fold_graph.fold == fold,
-                    self.embedding,
-                    self.weights,
-                    along,
-                    by_chance,
-                    out,
-                ),
-                n_threads=n_threads,
-            )
+        given = self.fold_graph.fold, self.embedding, self.weights, along, chance, out
+        self.fold_graph.run(kernels.add_noise_of_projection, *given, n_threads=n_threads)
 
 
 def projections_of(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, listed
@@ -14,7 +15,6 @@ from steadyvelo._adata._fit_params import made_entry
 from steadyvelo._arguments import public
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
 
 __all__ = ["DirectionSupport", "direction_support"]
@@ -106,11 +106,12 @@ def direction_support(
     rerun = f"tl.direction(adata, basis={basis!r}, groupby=...)"
     made_entry(adata, velocity_key, "directions", rerun, under=basis)
     table = _keys.GENE_CONTRIBUTIONS.read(adata, velocity_key, basis, remedy=f"run {rerun} first.")
-    there = [str(name) for name in table["cluster"].astype(str).unique()]
+    named = pd.Categorical(table["cluster"])
+    there = [str(name) for name in named.categories]
     if str(cluster) not in there:
         msg = f"cluster={cluster!r} is not in the table of directions, which has {listed(there)}."
         raise KeyError(msg)
-    rows = table[table["cluster"].astype(str) == str(cluster)].set_index("gene")
+    rows = table[named.codes == there.index(str(cluster))].set_index("gene")
     step = (rows["share_per_gamma"] * rows["gamma_se"]).to_numpy()
     length = float(np.sqrt((step * step).sum()))
     with np.errstate(divide="ignore"):

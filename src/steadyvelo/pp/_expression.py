@@ -92,9 +92,9 @@ class LogExpression:
         total = np.sum([found[start] for start in sorted(found)], axis=0)
         return total[0], total[1]
 
-    def rows(self, cells: IntArray) -> Float64Array:
-        """Return the values of some cells as a dense array."""
-        out = np.empty((len(cells), self.shape[1]))
+    def rows(self, cells: IntArray, *, in_float32: bool = False) -> NDArray[Any]:
+        """Return the values of some cells as a dense array, float64 or float32."""
+        out = np.empty((len(cells), self.shape[1]), dtype=np.float32 if in_float32 else np.float64)
         for_rows(
             partial(log_rows, *self._entries, self.scale, cells, out), len(cells), self.n_threads
         )

@@ -37,7 +37,7 @@ _RANKED = 2.0
 # largest standard deviation of a gene's log-normalised expression
 _MOST_DEVIATION = 0.3
 # cells from which directions of principal components are computed
-_COMPONENT_CELLS = 20_000
+_COMPONENT_CELLS = 10_000
 # up to this number of cells the search is exact; the approximate one finds this share of the true
 # neighbours, because instruments need not be those of the nearest cells
 _EXACT_CELLS = 5_000
@@ -120,7 +120,7 @@ def _components(
     """Return the first principal components of the values multiplied by each scale of the genes."""
     if values.shape[1] > MOST_GENES:
         return [iterated_components(values.scaled(scale), n_pcs, rng=rng) for scale in scales]
-    covariance = Covariance.of(values, cells)
+    covariance = Covariance.of(values, cells, in_float32=values.shape[0] > _EXACT_CELLS)
     axes = np.hstack([covariance.axes(n_pcs, scale) for scale in scales])
     projected = values.projected(axes, covariance.mean @ axes).astype(np.float32)
     return [np.ascontiguousarray(part) for part in np.split(projected, len(scales), axis=1)]

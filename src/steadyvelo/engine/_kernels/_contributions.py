@@ -14,11 +14,11 @@ from ._projection import unit_steps
 
 @reordering_kernel
 def _dot(x: Array, y: Array) -> float:
-    """Return Σ_g x_g y_g of some hundred genes, summed in float32."""
-    total = np.float32(0.0)
+    """Return Σ_g x_g y_g, summed in float64."""
+    total = 0.0
     for g in range(x.shape[0]):
-        total += x[g] * y[g]
-    return np.float64(total)
+        total += np.float64(x[g]) * np.float64(y[g])
+    return total
 
 
 @kernel

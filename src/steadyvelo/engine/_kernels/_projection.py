@@ -111,7 +111,7 @@ def row_shifts(
 def add_noise_of_projection(
     indptr: Array,
     indices: Array,
-    projecting: Array,
+    fold: Array,
     embedding: Array,
     weights: Array,
     noise_along: Array,
@@ -122,8 +122,9 @@ def add_noise_of_projection(
 ) -> None:
     """Add the covariance of every arrow that is due to the noise of the counts in M.
 
-    The counts of cell c enter M_i with the weight k_ic. Σ_c k_ic k_icᵀ is multiplied by the
-    variance of `noise_along` over the projecting neighbours of i, minus `chance`.
+    The counts of cell c enter M_i of its fold of cells with the weight k_ic. For each fold,
+    Σ_c k_ic k_icᵀ is multiplied by the variance of `noise_along` over the neighbours of i in this
+    fold, minus `chance`, which has the shape (folds, rows).
     """
     n_dims, n_cells = embedding.shape[1], indptr.shape[0] - 1
     most = 0
@@ -132,30 +133,29 @@ def add_noise_of_projection(
     steps = np.empty((most, n_dims))
     weight = np.zeros((n_cells, n_dims))
     total = np.empty(n_dims)
-    squares = np.empty((n_dims, n_dims))
+    squares = np.empty((2, n_dims, n_dims))
+    number = np.empty(2)
+    mean, spread, inside = np.empty(2), np.empty(2), np.empty(2)
     for i in range(start, stop):
         low, high = indptr[i], indptr[i + 1]
-        n, mean = 0, 0.0
+        number[:], mean[:], spread[:], squares[:], total[:] = 0.0, 0.0, 0.0, 0.0, 0.0
         for e in range(low, high):
-            if projecting[indices[e]]:
-                n += 1
-                mean += noise_along[e]
-        mean /= max(n, 1)
-        spread = 0.0
+            number[fold[indices[e]]] += 1.0
+            mean[fold[indices[e]]] += noise_along[e]
+        for p in range(2):
+            mean[p] /= max(number[p], 1.0)
         for e in range(low, high):
-            if projecting[indices[e]]:
-                spread += (noise_along[e] - mean) ** 2
-        spread = spread / max(n - 1, 1) - chance[i]
+            spread[fold[indices[e]]] += (noise_along[e] - mean[fold[indices[e]]]) ** 2
+        for p in range(2):
+            spread[p] = spread[p] / max(number[p] - 1.0, 1.0) - chance[p, i]
         unit_steps(indices[low:high], embedding, i, weights[i], steps)
-        for d in range(n_dims):
-            total[d] = 0.0
-            for f in range(n_dims):
-                squares[d, f] = 0.0
         for e in range(low, high + 1):
             j = indices[e] if e < high else i
-            inside = 0
+            second = 0
             for k in range(indptr[j], indptr[j + 1]):
-                inside += projecting[indices[k]]
+                second += fold[indices[k]]
+            inside[0] = 1.0 / max(indptr[j + 1] - indptr[j] - second, 1)
+            inside[1] = 1.0 / max(second, 1)
             for d in range(n_dims):
                 if e < high:
                     added = steps[e - low, d]
@@ -163,20 +163,22 @@ def add_noise_of_projection(
                 else:
                     added = -total[d]
                 for k in range(indptr[j], indptr[j + 1]):
-                    if projecting[indices[k]]:
-                        weight[indices[k], d] += added / inside
+                    weight[indices[k], d] += added * inside[fold[indices[k]]]
         # each cell is added once: its weight is set to 0 after it was added
         for e in range(low, high + 1):
             j = indices[e] if e < high else i
             for k in range(indptr[j], indptr[j + 1]):
                 c = indices[k]
+                if weight[c, 0] == 0.0 and weight[c, n_dims - 1] == 0.0:
+                    continue
                 for d in range(n_dims):
                     for f in range(d + 1):
-                        squares[d, f] += weight[c, d] * weight[c, f]
+                        squares[fold[c], d, f] += weight[c, d] * weight[c, f]
                 for d in range(n_dims):
                     weight[c, d] = 0.0
-        for d in range(n_dims):
-            for f in range(d + 1):
-                out[i, d, f] += squares[d, f] * spread
-                if f < d:
-                    out[i, f, d] += squares[d, f] * spread
+        for p in range(2):
+            for d in range(n_dims):
+                for f in range(d + 1):
+                    out[i, d, f] += squares[p, d, f] * spread[p]
+                    if f < d:
+                        out[i, f, d] += squares[p, d, f] * spread[p]
