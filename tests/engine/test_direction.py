@@ -150,6 +150,9 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
     centred = np.zeros((N_CELLS, N_CELLS, n_dims))
     slope, shift = np.zeros((2, N_CELLS, n_dims, N_GENES))
     noise = np.zeros((N_CELLS, n_dims, n_dims))
+    # chance is computed in the first repeat, for both of its folds of genes
+    chances = np.zeros((N_CELLS, 2))
+    squares = {}
     steering = {}
     for number, (repeat, genes, graph, means) in enumerate(rings):
         for i, row in enumerate(graph):
@@ -190,12 +193,16 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
                     [r[graph[c][repeat.cell_fold[graph[c]] != f]][:, genes].mean(0) for c in others]
                 )
                 off = r[others][:, genes] - turned
-                chance = (
-                    (len(others) / K) ** 2
-                    * ((away**2).mean(0) * (off**2).mean(0)).sum()
-                    / len(others)
-                )
-                noise[i] += k @ k.T * (spread - chance)
+                if number < 2:
+                    chances[i, f] += (
+                        (len(others) / K) ** 2
+                        * ((away**2).mean(0) * (off**2).mean(0)).sum()
+                        / len(others)
+                        / 2
+                    )
+                squares[number, i, f] = k @ k.T, spread
+    for (_, i, f), (square, spread) in squares.items():
+        noise[i] += square * (spread - chances[i, f])
     noise[np.linalg.eigvalsh(noise)[:, 0] < 0] = 0
     psi, omega = (x[cells].T for x in made.line_influences(lines.gamma, lines.offset))
     if len(omega) == 0:

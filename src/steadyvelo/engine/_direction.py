@@ -223,7 +223,9 @@ def _directions(problem: DirectionProblem, sums: DirectionSums, order: CellOrder
     (arrows,), (covariances,), n_contributions = mean_of(np.ones((1, len(row)), dtype=np.int8))
     covariances += sums.line_errors
     noise = np.zeros_like(covariances)
-    for projection, chance in zip(problem.projections, sums.chance, strict=True):
+    # those of the first repeat are divided among all
+    chance = sums.chance[: graphs.n_with_chance].mean(axis=0)
+    for projection in problem.projections:
         along = sums.noise_along[projection.fold_graph.edges]
         projection.add_noise(along, chance, noise, n_threads)
     # Repeats share counts, but their noise is added as if it were independent. Noise in a cell's

@@ -29,9 +29,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._gather import take_columns
-from ._kernels._contributions import add_fold_graph, fold_means, subtract_own_mean
+from ._kernels import _contributions as kernels
 from ._kernels._line_influences import add_line_errors, sum_by_group
 from ._line_influences import LineInfluences
+from ._precision import zero_of_sums
 from ._scratch import Scratch
 from ._threads import for_genes, for_rows
 
@@ -202,26 +203,22 @@ class DirectionSums:
             made[:] = 0.0
             return made
 
-        # for each gene its part of every arrow, and the derivatives by γ and by the offset
-        arrows, slopes = derivatives("arrows"), derivatives("slopes")
-        offsets = derivatives("offsets", some=omega.shape[1] > 0)
-        other_slopes = derivatives("other slopes", some=other is not None)
+        slopes, offsets = derivatives("slopes"), derivatives("offsets", some=omega.shape[1] > 0)
+        by_other_slope = np.zeros((problem.n_groups, problem.n_dims, shape[2]))
         deviations = block.deviation(gamma, offset, n_threads)
         values = [block.kept_counts[0], deviations]
         if other is not None:
             values += [other.spliced, other.deviations]
-        of_genes = arrows, slopes, offsets, other_slopes
         for number in range(len(problem.projections)):
-            self._add_fold_graph(problem, number, block, values, of_genes)
+            given = problem, number, block, values
+            self._add_fold_graph(*given, (slopes, offsets), by_other_slope)
 
-        self.group_contributions[..., block.genes] = problem.by_group(arrows)
         by_slope = problem.by_group(slopes)
         by_offset = problem.by_group(offsets) if len(offsets) > 0 else np.zeros((1, 1, 0))
         self.group_slopes[..., block.genes] = by_slope
         keep = partial(LineInfluences.of_block, n_threads=n_threads)
         self.groups.influences.append(keep(psi, omega, by_slope, by_offset))
         if other is not None and self.other_groups is not None:
-            by_other_slope = problem.by_group(other_slopes)
             kept = keep(other.psi, other.omega, by_other_slope, by_offset)
             self.other_groups.influences.append(kept)
         variance = partial(np.einsum, "cg,cg->g", dtype=np.float64)
@@ -253,41 +250,56 @@ class DirectionSums:
         number: int,
         block: MomentBlock,
         values: list[Float32Array],
-        of_genes: tuple[Float32Array, ...],
+        derivatives: tuple[Float32Array, Float32Array],
+        by_other_slope: Float64Array,
     ) -> None:
         """Add the contributions of the genes of one fold along the edges of their graph.
 
         `values` are spliced counts and deviations, and the same with the other size factors.
+        `derivatives` are those of arrows by γ and by the offset.
         """
         projection, n_threads = problem.projections[number], problem.n_threads
         fold_graph, n_rows = projection.fold_graph, problem.n_rows
         columns = np.flatnonzero(fold_graph.genes[block.genes])
         if len(columns) == 0:
             return
-        width = len(columns)
+        fold, width = fold_graph.fold, len(columns)
+        over_rows = partial(for_rows, n_rows=n_rows, n_threads=n_threads)
+        with_chance, with_other = number < problem.fold_graphs.n_with_chance, len(values) > 2
+        away = kernels.AWAY if with_chance else -1
+        other = -1 if not with_other else kernels.OTHER if with_chance else kernels.AWAY
 
         def array(name: str, *shape: int) -> Float32Array:
-            return problem.scratch.array(f"{name} of fold", (*shape, n_rows, width), np.float32)
+            return problem.scratch.array(f"{name} of fold", shape, np.float32)
 
-        def means(name: str, chosen: Float32Array) -> Float32Array:
-            out = array(f"means of {name}", 2)
-            fold_graph.run(fold_means, fold_graph.fold, chosen, out, n_threads=n_threads)
+        def chosen(place: int) -> Float32Array:
+            return take_columns(values[place], columns, array("chosen", n_rows, width), n_threads)
+
+        def means(name: str, of: Float32Array) -> Float32Array:
+            out = array(name, 2, n_rows, width)
+            fold_graph.run(kernels.fold_means, fold, of, *out, n_threads=n_threads)
             return out
 
-        def away(name: str, chosen: Float32Array, mean: Float32Array) -> Float32Array:
-            # from the mean of neighbours in the same fold, which excludes the cell itself
-            out = array(f"noise of {name}")
-            work = partial(subtract_own_mean, chosen, fold_graph.fold, mean, out)
-            for_rows(work, n_rows, n_threads)
-            return out
-
-        chosen = [
-            take_columns(x, columns, array(str(place)), n_threads) for place, x in enumerate(values)
-        ]
-        spliced, deviations, *others = chosen
-        mean, mean_deviation = means("spliced", spliced), means("deviations", deviations)
-        none = np.zeros((n_rows, 0), dtype=np.float32), np.zeros((2, n_rows, 0), dtype=np.float32)
-        other = (others[1], means("other spliced", others[0])) if others else none
+        packed = array("packed", n_rows, kernels.AWAY + with_chance + with_other, width)
+        spliced, mean = chosen(0), (packed[:, kernels.MEANS], packed[:, kernels.MEANS + 1])
+        fold_graph.run(kernels.fold_means, fold, spliced, *mean, n_threads=n_threads)
+        # noise is the difference from neighbours in the same fold, without the cell itself
+        noise = partial(kernels.subtract_own_mean, spliced, fold, *mean, packed[:, kernels.NOISE])
+        over_rows(noise)
+        deviations = chosen(1)
+        mean_deviations = means("mean deviations", deviations)
+        every = np.arange(width)
+        over_rows(partial(kernels.put_columns, deviations, every, packed[:, kernels.DEVIATION]))
+        if with_chance:
+            off = deviations, fold, *mean_deviations, packed[:, away]
+            over_rows(partial(kernels.subtract_own_mean, *off))
+        other_means = np.zeros((2, n_rows, 0), dtype=np.float32)
+        if with_other:
+            other_means = means("other means", chosen(2))
+            over_rows(partial(kernels.put_columns, values[3], columns, packed[:, other]))
+        shape = n_rows, problem.n_dims, width
+        arrows = array("arrows", *shape)
+        other_slopes = array("other slopes", *shape if with_other else (0, *shape[1:]))
         edges, sums = fold_graph.edges, self.other_groups
         of_edges = (
             self.groups.contributions[edges],
@@ -297,17 +309,22 @@ class DirectionSums:
             else sums.contributions[edges],
         )
         fold_graph.run(
-            add_fold_graph,
-            fold_graph.fold,
+            kernels.add_fold_graph,
+            fold,
             projection.embedding,
             projection.weights,
             projection.shifts,
-            (away("spliced", spliced, mean), mean),
-            (deviations, away("deviations", deviations, mean_deviation), mean_deviation),
-            other,
+            packed,
+            mean_deviations,
+            other_means,
+            (away, other),
             columns,
             of_edges,
             self.chance[number],
-            of_genes,
+            (arrows, other_slopes, *derivatives),
+            zero_of_sums(n_rows),
             n_threads=n_threads,
         )
+        self.group_contributions[..., block.genes.start + columns] += problem.by_group(arrows)
+        if with_other:
+            by_other_slope[..., columns] += problem.by_group(other_slopes)

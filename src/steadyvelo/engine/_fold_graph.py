@@ -71,11 +71,15 @@ class FoldGraphs:
     indptr, indices
         First edge of each row in every graph, shape (graphs, rows + 1), and the rows at which the
         edges end.
+    n_with_chance
+        Number of graphs of the first repeat: the part of noise that is due to the noise of the
+        velocity is computed for these, because it is about the same in all repeats.
     """
 
     graphs: list[FoldGraph]
     indptr: IntArray
     indices: NDArray[np.int32]
+    n_with_chance: int
 
     @classmethod
     def of(cls, repeats: list[Repeat], order: CellOrder) -> FoldGraphs:
@@ -98,4 +102,5 @@ class FoldGraphs:
             cell_fold = repeat.cell_fold[order.cell_of_row]
             edges = slice(int(first), int(last))
             graphs.append(FoldGraph(repeat.gene_fold == fold, kept, cell_fold, edges))
-        return cls(graphs, np.stack(starts), indices)
+        n_first = sum(repeat is repeats[0] for repeat, _, _ in folds)
+        return cls(graphs, np.stack(starts), indices, n_first)

@@ -106,7 +106,7 @@ def projections_of(
                 continue
             counts = np.ascontiguousarray(spliced[:, columns])
             means = np.empty((2, *counts.shape), dtype=np.float32)
-            graph.run(fold_means, graph.fold, counts, means, n_threads=n_threads)
+            graph.run(fold_means, graph.fold, counts, *means, n_threads=n_threads)
             for mean in means:
                 graph.run(kernels.add_step_squares, mean, square, n_threads=n_threads)
     totals = _totals(source, [graph.genes for graph in graphs], n_threads)

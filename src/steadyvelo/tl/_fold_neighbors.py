@@ -19,6 +19,7 @@ from steadyvelo._adata._checks import is_integer
 from steadyvelo._adata._draws import Names
 from steadyvelo._adata._neighbor_graph import neighbor_params
 from steadyvelo.engine import RankedNeighbors, weighted_column_sums, weighted_row_sums
+from steadyvelo.engine._precision import MOST_PRECISE
 from steadyvelo.pp._components import MOST_GENES, Covariance, iterated_components
 from steadyvelo.pp._expression import LogExpression
 from steadyvelo.pp._nearest import nearest_neighbors
@@ -38,9 +39,8 @@ _RANKED = 2.0
 _MOST_DEVIATION = 0.3
 # cells from which directions of principal components are computed
 _COMPONENT_CELLS = 10_000
-# up to this number of cells the search is exact; the approximate one finds this share of the true
-# neighbours, because instruments need not be those of the nearest cells
-_EXACT_CELLS = 5_000
+# share of the true neighbours that an approximate search finds: instruments need not be those of
+# the nearest cells
 _RECALL = 0.95
 
 
@@ -73,7 +73,7 @@ def fold_neighbors(
             n + 1,
             rng=rng,
             recall=_RECALL,
-            most_exact=_EXACT_CELLS,
+            most_exact=MOST_PRECISE,
             n_threads=n_threads,
         )
         graph = RankedNeighbors.nearest(indices[:, 1:], n_nearest)
@@ -120,7 +120,7 @@ def _components(
     """Return the first principal components of the values multiplied by each scale of the genes."""
     if values.shape[1] > MOST_GENES:
         return [iterated_components(values.scaled(scale), n_pcs, rng=rng) for scale in scales]
-    covariance = Covariance.of(values, cells, in_float32=values.shape[0] > _EXACT_CELLS)
+    covariance = Covariance.of(values, cells, in_float32=values.shape[0] > MOST_PRECISE)
     axes = np.hstack([covariance.axes(n_pcs, scale) for scale in scales])
     projected = values.projected(axes, covariance.mean @ axes).astype(np.float32)
     return [np.ascontiguousarray(part) for part in np.split(projected, len(scales), axis=1)]

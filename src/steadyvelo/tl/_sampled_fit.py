@@ -30,9 +30,7 @@ _SAMPLE = 5_000
 _OF_CLUSTER = 50
 
 
-def sampled_fit(
-    fit: Fit, groups: NDArray[np.intp], basis: str
-) -> tuple[Fit, NDArray[np.intp]]:
+def sampled_fit(fit: Fit, groups: NDArray[np.intp], basis: str) -> tuple[Fit, NDArray[np.intp]]:
     """Return a fit on at most some thousand cells, and their places among all cells.
 
     `groups` are the numbers of the cells' clusters. Neighbours are found anew among the drawn

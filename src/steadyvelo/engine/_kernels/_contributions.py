@@ -11,25 +11,52 @@ from steadyvelo.model._jit import Array, kernel, reordering_kernel
 
 from ._projection import unit_steps
 
+# places in a packed row: means over the neighbours in each fold of cells; the spliced counts minus
+# the mean in the own fold; the deviation r; r minus the mean in the own fold; and r with other
+# size factors. The last two may be absent
+MEANS, NOISE, DEVIATION, AWAY, OTHER = 0, 2, 3, 4, 5
+
 
 @reordering_kernel
-def _dot(x: Array, y: Array) -> float:
-    """Return Σ_g x_g y_g, summed in float64."""
-    total = 0.0
+def _dot(x: Array, y: Array, zero: float) -> float:
+    """Return Σ_g x_g y_g, summed in the type of `zero`."""
+    total = zero
     for g in range(x.shape[0]):
-        total += np.float64(x[g]) * np.float64(y[g])
-    return total
+        total += x[g] * y[g]
+    return np.float64(total)
+
+
+@reordering_kernel
+def _add_products(rows: Array, y: Array, zero: float, out: Array) -> None:
+    """Add Σ_g x_g y_g for every row x, of which two are processed together."""
+    n = rows.shape[0]
+    for d in range(0, n - 1, 2):
+        x, z = rows[d], rows[d + 1]
+        first, second = zero, zero
+        for g in range(y.shape[0]):
+            first += x[g] * y[g]
+            second += z[g] * y[g]
+        out[d] += first
+        out[d + 1] += second
+    if n % 2 == 1:
+        out[n - 1] += _dot(rows[n - 1], y, zero)
 
 
 @kernel
 def fold_means(
-    indptr: Array, indices: Array, fold: Array, values: Array, out: Array, start: int, stop: int
+    indptr: Array,
+    indices: Array,
+    fold: Array,
+    values: Array,
+    first: Array,
+    second: Array,
+    start: int,
+    stop: int,
 ) -> None:
-    """Write the means of the rows of `values` over each row's neighbours of each fold of cells.
+    """Write the means of the rows of `values` over each row's neighbours in either fold of cells.
 
-    `fold` is 0 or 1 for each row, and `out` has the shape (folds, rows, genes); a mean is zero
-    without neighbours. Four neighbours are processed at a time, so that the sum is not stored and
-    loaded again for each.
+    `fold` is 0 or 1 for each row. A mean is zero without neighbours. Four neighbours are processed
+    at a time, so that the sum is not stored and loaded again for each.
     """
     most, width = 0, values.shape[1]
     for i in range(start, stop):
@@ -43,7 +70,8 @@ def fold_means(
             near[fold[c], numbers[fold[c]]] = c
             numbers[fold[c]] += 1
         for f in range(2):
-            row, n, listed = out[f, i], numbers[f], near[f]
+            row = first[i] if f == 0 else second[i]
+            n, listed = numbers[f], near[f]
             share = np.float32(1.0 / max(n, 1))
             for g in range(width):
                 row[g] = np.float32(0.0)
@@ -65,49 +93,63 @@ def fold_means(
 
 @kernel
 def subtract_own_mean(
-    values: Array, fold: Array, means: Array, out: Array, start: int, stop: int
+    values: Array, fold: Array, first: Array, second: Array, out: Array, start: int, stop: int
 ) -> None:
     """Write each row minus the mean of its neighbours in its own fold of cells."""
     for i in range(start, stop):
-        row, mean, target = values[i], means[fold[i], i], out[i]
+        row, target = values[i], out[i]
+        mean = first[i] if fold[i] == 0 else second[i]
         for g in range(row.shape[0]):
             target[g] = row[g] - mean[g]
 
 
+@kernel
+def put_columns(values: Array, columns: Array, out: Array, start: int, stop: int) -> None:
+    """Write some columns of some rows."""
+    for i in range(start, stop):
+        row, target = values[i], out[i]
+        for g in range(columns.shape[0]):
+            target[g] = row[columns[g]]
+
+
 @reordering_kernel
 def _project(
-    neighbors: Array, steps: Array, shift: Array, means: Array, own: Array, projection: Array
+    neighbors: Array, steps: Array, shifts: Array, packed: Array, i: int, projection: Array
 ) -> None:
-    """Write M_g = Σ_e w_e (x_jg − x_ig) − b for each dimension; `own` is x_i, `shift` b.
+    """Write M_g = Σ_e w_e (x_jg − x_ig) − b for each fold of cells and each dimension.
 
     Four neighbours are processed at a time, so that the sum is not stored and loaded for each.
     """
-    n_dims, width = projection.shape
+    n_folds, n_dims, width = projection.shape
     n = neighbors.shape[0]
-    for d in range(n_dims):
-        row, total = projection[d], 0.0
-        for e in range(n):
-            total += steps[e, d]
-        common, base = np.float32(total), np.float32(shift[d])
-        for g in range(width):
-            row[g] = -(common * own[g] + base)
+    for p in range(n_folds):
+        own = packed[i, p]
+        for d in range(n_dims):
+            row, total = projection[p, d], 0.0
+            for e in range(n):
+                total += steps[e, d]
+            common, base = np.float32(total), np.float32(shifts[p, d])
+            for g in range(width):
+                row[g] = -(common * own[g] + base)
     e = 0
     while e + 4 <= n:
-        a, b = means[neighbors[e]], means[neighbors[e + 1]]
-        c, f = means[neighbors[e + 2]], means[neighbors[e + 3]]
-        for d in range(n_dims):
-            row = projection[d]
-            p, q = np.float32(steps[e, d]), np.float32(steps[e + 1, d])
-            r, t = np.float32(steps[e + 2, d]), np.float32(steps[e + 3, d])
-            for g in range(width):
-                row[g] += (p * a[g] + q * b[g]) + (r * c[g] + t * f[g])
+        for p in range(n_folds):
+            a, b = packed[neighbors[e], p], packed[neighbors[e + 1], p]
+            c, f = packed[neighbors[e + 2], p], packed[neighbors[e + 3], p]
+            for d in range(n_dims):
+                row = projection[p, d]
+                q, t = np.float32(steps[e, d]), np.float32(steps[e + 1, d])
+                r, u = np.float32(steps[e + 2, d]), np.float32(steps[e + 3, d])
+                for g in range(width):
+                    row[g] += (q * a[g] + t * b[g]) + (r * c[g] + u * f[g])
         e += 4
     while e < n:
-        a = means[neighbors[e]]
-        for d in range(n_dims):
-            row, p = projection[d], np.float32(steps[e, d])
-            for g in range(width):
-                row[g] += p * a[g]
+        for p in range(n_folds):
+            a = packed[neighbors[e], p]
+            for d in range(n_dims):
+                row, q = projection[p, d], np.float32(steps[e, d])
+                for g in range(width):
+                    row[g] += q * a[g]
         e += 1
 
 
@@ -118,6 +160,24 @@ def _add_squares(values: Array, total: Array) -> None:
 
 
 @kernel
+def _scale(by: float, values: Array, out: Array) -> None:
+    for g in range(values.shape[0]):
+        out[g] = by * values[g]
+
+
+@kernel
+def _add_to_columns(values: Array, columns: Array, out: Array) -> None:
+    for g in range(values.shape[0]):
+        out[columns[g]] += values[g]
+
+
+@kernel
+def _sum_of_products(a: Array, b: Array, c: Array, d: Array, out: Array) -> None:
+    for g in range(a.shape[0]):
+        out[g] = a[g] * b[g] + c[g] * d[g]
+
+
+@kernel
 def add_fold_graph(
     indptr: Array,
     indices: Array,
@@ -125,13 +185,15 @@ def add_fold_graph(
     embedding: Array,
     weights: Array,
     shifts: Array,
-    counts: tuple[Array, Array, Array],
-    deviations: tuple[Array, Array, Array],
-    other: tuple[Array, Array],
+    packed: Array,
+    mean_deviations: Array,
+    other_means: Array,
+    places: tuple[int, int],
     columns: Array,
     of_edges: tuple[Array, Array, Array],
     chance: Array,
     of_genes: tuple[Array, Array, Array, Array],
+    zero: float,
     start: int,
     stop: int,
 ) -> None:
@@ -145,92 +207,96 @@ def add_fold_graph(
         Fold of each row's cell, 0 or 1.
     shifts
         b of M, shape (folds, rows, dimensions).
-    counts
-        Their values minus the mean over neighbours in the same fold; and their means over the
-        neighbours in each fold, shape (folds, rows, genes).
-    deviations
-        The deviations r, and the same two arrays of them.
-    other
-        Deviations with the other size factors, and the means of these counts over the neighbours
-        in each fold; no columns if there are none.
+    packed
+        Values of each row's cell, shape (rows, places, genes): what is read of a neighbour lies
+        together, so that it is loaded in one piece.
+    mean_deviations
+        Means of r over the neighbours in each fold, shape (folds, rows, genes).
+    other_means
+        Means of the spliced counts with other size factors, of the same shape; no columns if there
+        are none.
+    places
+        Places of r minus its mean, and of r with other size factors; −1 if they are absent.
     columns
-        Columns of `of_genes` that these genes have.
+        Columns of these genes in the derivatives by γ and by the offset.
     of_edges
         Sums over genes for every edge: contributions, noise along the velocity, and contributions
         with the other size factors.
     chance
-        Sums over genes for every row, shape (folds, rows).
+        Sums over genes for every row, shape (folds, rows); not changed without r minus its mean.
     of_genes
-        Each gene's part of an arrow, its derivatives by γ and by the offset, and its derivative by
-        γ with the other size factors, shape (rows, dimensions, genes); those by the offset and the
-        last may have no rows.
+        Each gene's part of an arrow, and its derivative by γ with the other size factors, which are
+        written for these genes; and its derivatives by γ and by the offset, to which is added; all
+        of shape (rows, dimensions, genes). The second and the last may have no rows.
+    zero
+        0 in the type in which products are summed.
     """
-    noise, means = counts
-    r, off, mean_r = deviations
-    other_r, other_means = other
+    away, other = places
     contributions, noise_along, other_contributions = of_edges
-    arrows, slopes, offsets, other_slopes = of_genes
-    n_dims, width = embedding.shape[1], r.shape[1]
-    with_other, with_offset = other_r.shape[1] > 0, offsets.shape[0] > 0
+    arrows, other_slopes, slopes, offsets = of_genes
+    n_dims, width = embedding.shape[1], packed.shape[2]
+    with_offset = offsets.shape[0] > 0
     most = 0
     for i in range(start, stop):
         most = max(most, indptr[i + 1] - indptr[i])
     steps = np.empty((most, n_dims))
-    projection = np.empty((n_dims, width), dtype=np.float32)
-    velocity = np.empty(width, dtype=np.float32)
+    projection = np.empty((2, n_dims, width), dtype=np.float32)
+    # for each fold of cells that give M
+    velocity = np.empty((2, width), dtype=np.float32)
     spread = np.empty((2, width), dtype=np.float32)
-    arrow, slope, other_slope, by_offset = np.empty((4, n_dims, width), dtype=np.float32)
+    other_spread = np.empty((2, width), dtype=np.float32)
+    scaled = np.empty((2, width), dtype=np.float32)
+    slope = np.empty(width, dtype=np.float32)
+    shares = np.empty(2, dtype=np.float32)
     for i in range(start, stop):
         low, high = indptr[i], indptr[i + 1]
+        n = high - low
         n_second = 0
         for e in range(low, high):
             n_second += fold[indices[e]]
-        unit_steps(indices[low:high], embedding, i, weights[i], steps)
-        arrow[:], slope[:], other_slope[:], by_offset[:] = 0.0, 0.0, 0.0, 0.0
+        shares[0], shares[1] = n_second / max(n, 1), (n - n_second) / max(n, 1)
+        near = indices[low:high]
+        unit_steps(near, embedding, i, weights[i], steps)
+        _project(near, steps, shifts[:, i], packed, i, projection)
         for p in range(2):
-            # cells of fold p give the projection
-            n_other = n_second if p == 0 else high - low - n_second
-            share = np.float32(n_other / max(high - low, 1))
-            _project(indices[low:high], steps, shifts[p, i], means[p], means[p, i], projection)
-            for g in range(width):
-                velocity[g] = share * mean_r[1 - p, i, g]
+            _scale(shares[p], mean_deviations[1 - p, i], velocity[p])
+        if away >= 0:
             spread[:] = 0.0
-            for e in range(low, high):
-                c = indices[e]
-                if fold[c] == p:
-                    noise_along[e] += _dot(velocity, noise[c])
-                    _add_squares(noise[c], spread[0])
-                else:
-                    _add_squares(off[c], spread[1])
-                    for d in range(n_dims):
-                        contributions[e, d] += _dot(projection[d], r[c])
-                    if with_other:
-                        for d in range(n_dims):
-                            other_contributions[e, d] += _dot(projection[d], other_r[c])
-            n_projecting = high - low - n_other
-            if n_projecting > 0 and n_other > 0:
-                both = _dot(spread[0], spread[1]) / n_projecting / n_other
-                chance[p, i] += np.float64(share) * np.float64(share) * both / n_other
-            for d in range(n_dims):
-                row = projection[d]
-                for g in range(width):
-                    arrow[d, g] += row[g] * velocity[g]
-                    slope[d, g] += row[g] * (share * means[1 - p, i, g])
-                if with_offset:
-                    for g in range(width):
-                        by_offset[d, g] += share * row[g]
-                if with_other:
-                    for g in range(width):
-                        other_slope[d, g] += row[g] * (share * other_means[1 - p, i, g])
+            other_spread[:] = 0.0
+        for e in range(low, high):
+            c = indices[e]
+            # this cell gives M to its own fold and r to the other
+            own = fold[c]
+            p = 1 - own
+            values = packed[c]
+            noise_along[e] += _dot(velocity[own], values[NOISE], zero)
+            _add_products(projection[p], values[DEVIATION], zero, contributions[e])
+            if other >= 0:
+                _add_products(projection[p], values[other], zero, other_contributions[e])
+            if away >= 0:
+                _add_squares(values[NOISE], spread[own])
+                _add_squares(values[away], other_spread[p])
+        if away >= 0 and 0 < n_second < n:
+            for p in range(2):
+                n_other = n_second if p == 0 else n - n_second
+                both = _dot(spread[p], other_spread[p], 0.0) / (n - n_other) / n_other
+                share = np.float64(shares[p])
+                chance[p, i] += share * share * both / n_other
         for d in range(n_dims):
-            for g in range(width):
-                k = columns[g]
-                arrows[i, d, k] += arrow[d, g]
-                slopes[i, d, k] += slope[d, g]
-                if with_offset:
-                    offsets[i, d, k] += by_offset[d, g]
-                if with_other:
-                    other_slopes[i, d, k] += other_slope[d, g]
+            first, second = projection[0, d], projection[1, d]
+            _sum_of_products(first, velocity[0], second, velocity[1], arrows[i, d])
+            for p in range(2):
+                _scale(shares[p], packed[i, 1 - p], scaled[p])
+            _sum_of_products(first, scaled[0], second, scaled[1], slope)
+            _add_to_columns(slope, columns, slopes[i, d])
+            if with_offset:
+                for g in range(width):
+                    slope[g] = shares[0] * first[g] + shares[1] * second[g]
+                _add_to_columns(slope, columns, offsets[i, d])
+            if other >= 0:
+                for p in range(2):
+                    _scale(shares[p], other_means[1 - p, i], scaled[p])
+                _sum_of_products(first, scaled[0], second, scaled[1], other_slopes[i, d])
 
 
 @kernel

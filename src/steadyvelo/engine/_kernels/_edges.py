@@ -39,7 +39,8 @@ def reach(
     """
     n_cells = indptr.shape[0] - 1
     mark = np.full(n_cells, -1, dtype=np.int32)
-    found, spare = np.empty((2, n_cells), dtype=np.int32)
+    found = np.empty(n_cells, dtype=np.int32)
+    spare = np.empty(n_cells, dtype=np.int32)
     digits = np.empty(257, dtype=np.int64)
     degrees = np.empty(stop - start, dtype=np.int64)
     # memory is not used until it is written to, so room for two steps is allocated at once
@@ -100,7 +101,8 @@ def split_row_signs(
     n_cells = cell_of_row.shape[0]
     count_only = positive[1].shape[0] + negative[1].shape[0] == 0
     # the key of an entry is its column followed by its place in the row
-    keys, spare = np.empty((2, n_cells), dtype=np.int64)
+    keys = np.empty(n_cells, dtype=np.int64)
+    spare = np.empty(n_cells, dtype=np.int64)
     digits = np.empty(257, dtype=np.int64)
     for i in range(start, stop):
         low = indptr[row_of_cell[i]]

@@ -8,7 +8,6 @@ import numpy as np
 
 from steadyvelo.model._jit import Array, kernel
 
-
 # logarithms of counts up to this one are computed once for a cell
 _FEW = 8
 

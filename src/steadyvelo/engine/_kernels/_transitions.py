@@ -210,7 +210,8 @@ def arrow_rows(
     n_cells, width = embedding.shape
     columns = np.empty(n_cells + 1, dtype=np.int64)
     values = np.empty(n_cells + 1)
-    step, total = np.empty((2, width))
+    step = np.empty(width)
+    total = np.empty(width)
     for i in range(start, stop):
         n = transitions_of_cell(
             graph, graph_neg, stay, scale, keep_own, i, columns, values, signed=True

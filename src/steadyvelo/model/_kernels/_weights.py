@@ -129,7 +129,8 @@ def extreme_cells(
     z = np.empty(n)
     scratch = np.empty((2, n))
     counts = np.empty(_BINS, dtype=np.int64)
-    least, most = np.empty((2, n_pairs))
+    least = np.empty(n_pairs)
+    most = np.empty(n_pairs)
     for g in range(spliced.shape[0]):
         s, u = spliced[g], unspliced[g]
         s_max = u_max = floor
@@ -176,7 +177,8 @@ def mark_upper_end(spliced: Array, chosen: Array, out: Array) -> None:
 def split_at_median(spliced: Array, chosen: Array, lower: Array, upper: Array) -> None:
     """Mark the chosen cells up to the median of their spliced abundance, and those above it."""
     n = spliced.shape[1]
-    inside, scratch = np.empty((2, n))
+    inside = np.empty(n)
+    scratch = np.empty(n)
     for g in range(spliced.shape[0]):
         k = 0
         for i in range(n):
