@@ -148,7 +148,7 @@ def test_results_do_not_depend_on_blocks_threads_or_order():
 def test_an_instrument_does_not_know_the_count_it_weighs():
     source, counts, scales, _, generator = problem(3)
     errors = cross_fit(scales, generator, n_repeats=1)
-    before = errors.instruments(source.block(slice(0, N_GENES)), [rule()])[0].h.T
+    before = errors.instruments(source.block(slice(0, N_GENES)), [rule()])[0].h.T.copy()
     spliced = counts[0].copy()
     spliced[17, 5] += 50
     changed = CountsSource(

@@ -14,7 +14,7 @@ repeats, and then γ is estimated once. (Averages of intervals cover too much.)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,7 +22,9 @@ import numpy as np
 
 from ._fit_rule import FitRule, weigh_rows
 from ._gather import take_columns
-from ._kernels._spreading import add_columns
+from ._kernels._spreading import add_columns, scale_by
+from ._marked_cells import MOST_RULES, MarkedCells, mark_rows
+from ._scratch import Scratch
 from ._threads import for_genes, for_rows
 from ._uncertainty import Uncertainty
 
@@ -30,10 +32,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from steadyvelo.model import Instruments
-    from steadyvelo.model._typing import Float32Array
+    from steadyvelo.model._typing import Float32Array, IntArray
 
     from ._moment_source import MomentBlock
     from ._ranked_neighbors import RankedNeighbors
+    from ._spreading import Spreading
 
 __all__ = ["CrossFitErrors", "Repeat"]
 
@@ -96,6 +99,7 @@ class CrossFitErrors(Uncertainty):
     """
 
     repeats: list[Repeat]
+    scratch: Scratch = field(default_factory=Scratch)
 
     replaces_fit: ClassVar[bool] = True
     tests_offset: ClassVar[bool] = True
@@ -110,55 +114,95 @@ class CrossFitErrors(Uncertainty):
         """Return the instruments of a block, which do not depend on the ordinary fits."""
         n_cells, n_genes = block.spliced.shape
         rules = [rule.in_order(block.order) for rule in rules]
+
+        def zeros(name: str, width: int) -> Float32Array:
+            made = self.scratch.array(name, (n_cells, width), np.float32)
+            made[:] = 0.0
+            return made
+
         sums = [
-            (
-                np.zeros((n_cells, n_genes), dtype=np.float32),
-                np.zeros((n_cells, n_genes if rule.has_offset else 0), dtype=np.float32),
-            )
-            for rule in rules
+            (zeros(f"h {k}", n_genes), zeros(f"h0 {k}", n_genes if rule.has_offset else 0))
+            for k, rule in enumerate(rules)
         ]
         for repeat in self.repeats:
             for fold in (0, 1):
-                _add_fold(block, rules, repeat, fold, sums, n_threads)
-        for of_rule in sums:
-            for total in of_rule:
-                np.divide(total, len(self.repeats), out=total)
+                self._add_fold(block, rules, repeat, fold, sums, n_threads)
+        share = np.float32(1.0 / len(self.repeats))
+        for total in (x for of_rule in sums for x in of_rule):
+            for_rows(partial(scale_by, total, share), n_cells, n_threads)
         return [self.weighing(block, *of_rule) for of_rule in sums]
 
+    def _add_fold(
+        self,
+        block: MomentBlock,
+        rules: list[FitRule],
+        repeat: Repeat,
+        fold: int,
+        sums: list[tuple[Float32Array, Float32Array]],
+        n_threads: int,
+    ) -> None:
+        """Add instruments of the genes of one fold to the sums of h and h0 under every rule."""
+        columns = np.flatnonzero(repeat.gene_fold[block.genes] == fold)
+        if len(columns) == 0:
+            return
+        order, graph = block.order, repeat.graphs[fold].reordered(block.order)
+        shape = len(block.spliced), len(columns)
 
-def _add_fold(
-    block: MomentBlock,
-    rules: list[FitRule],
-    repeat: Repeat,
-    fold: int,
-    sums: list[tuple[Float32Array, Float32Array]],
-    n_threads: int,
-) -> None:
-    """Add instruments of the genes of one fold to the sums of h and h0 under every rule."""
-    columns = np.flatnonzero(repeat.gene_fold[block.genes] == fold)
-    if len(columns) == 0:
-        return
-    order, graph = block.order, repeat.graphs[fold].reordered(block.order)
-    shape = len(block.spliced), len(columns)
-    counts = [
-        take_columns(values, columns, np.empty(shape, dtype=np.float32), n_threads)
-        for values in block.kept_counts
-    ]
-    weights = [np.empty(shape, dtype=rule.weights_dtype) for rule in rules]
-    given, received, *moments = np.empty((4, *shape), dtype=np.float32)
-    for cells in (0, 1):
-        responders = repeat.cell_fold[order.cell_of_row] == cells
-        # the cells of the other fold determine the weights of this fold's counts
-        for values, smoothed in zip(counts, moments, strict=True):
-            graph.means(values, ~responders, n_threads, smoothed)
-        weigh = partial(weigh_rows, rules, moments, block.places[columns], weights)
-        for_genes(weigh, len(columns), _GENES_PER_TASK, n_threads)
-        spreading = graph.spreading(responders)
+        def array(name: str) -> Float32Array:
+            return self.scratch.array(name, shape, np.float32)
+
+        counts = [
+            take_columns(values, columns, array(f"counts {k}"), n_threads)
+            for k, values in enumerate(block.kept_counts)
+        ]
+        moments, places = (array("spliced"), array("unspliced")), block.places[columns]
+        marks = len(rules) <= MOST_RULES and all(rule.weights_dtype == np.bool_ for rule in rules)
+        turned: list[Float32Array | None] = [None, None]
+        if marks:
+            names = "spliced by gene", "unspliced by gene"
+            turned = [self.scratch.array(name, shape[::-1], np.float32) for name in names]
+        for cells in (0, 1):
+            responders = repeat.cell_fold[order.cell_of_row] == cells
+            # the cells of the other fold determine the weights of this fold's counts
+            for values, smoothed, by_gene in zip(counts, moments, turned, strict=True):
+                graph.means(values, ~responders, n_threads, smoothed, by_gene)
+            spreading = graph.spreading(responders)
+            if marks:
+                codes = self.scratch.array("codes", shape, np.uint8)
+                mark = partial(mark_rows, rules, turned, places, codes)
+                for_genes(mark, len(columns), _GENES_PER_TASK, n_threads)
+                how = len(rules), self.scratch, n_threads
+                marked = MarkedCells.of(codes, moments[0], spreading.share, *how)
+                marked.add_to(spreading, columns, sums, n_threads)
+            else:
+                given = rules, moments, places
+                self._add_weighted(spreading, given, columns, sums, n_threads)
+
+    def _add_weighted(
+        self,
+        spreading: Spreading,
+        given: tuple[list[FitRule], tuple[Float32Array, Float32Array], IntArray],
+        columns: IntArray,
+        sums: list[tuple[Float32Array, Float32Array]],
+        n_threads: int,
+    ) -> None:
+        """Add the instruments under rules that weigh all cells."""
+        rules, moments, _ = given
+        shape = moments[0].shape
+        weights = [
+            self.scratch.array(f"weights {k}", shape, rule.weights_dtype)
+            for k, rule in enumerate(rules)
+        ]
+        weigh = partial(weigh_rows, *given, weights)
+        for_genes(weigh, shape[1], _GENES_PER_TASK, n_threads)
+        terms, received = (
+            self.scratch.array(name, shape, np.float32) for name in ("terms of h", "received")
+        )
         for of_rule, (h, h0) in zip(weights, sums, strict=True):
             width = shape[1] if h0.shape[1] > 0 else 0
-            given0 = np.empty((shape[0], width), dtype=np.float32)
-            spreading.weigh(moments[0], of_rule, given, given0, n_threads)
-            for values, total in ((given, h), (given0, h0)):
+            terms0 = self.scratch.array("terms of h0", (shape[0], width), np.float32)
+            spreading.weigh(moments[0], of_rule, terms, terms0, n_threads)
+            for values, total in ((terms, h), (terms0, h0)):
                 if total.shape[1] > 0:
                     spreading.received(values, n_threads, received)
                     add = partial(add_columns, received, columns, total)

@@ -34,7 +34,7 @@ from ._kernels._line_influences import add_line_errors, sum_by_group
 from ._line_influences import LineInfluences
 from ._precision import zero_of_sums
 from ._scratch import Scratch
-from ._threads import for_genes, for_rows
+from ._threads import for_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from ._velocities import Lines
 
 __all__ = ["DirectionProblem", "DirectionSums", "GroupSums"]
-
-_COLUMNS_PER_TASK = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +96,16 @@ class DirectionProblem:
     def by_group(self, values: Float32Array) -> Float64Array:
         """Sum (rows, dimensions, genes) over each group's rows to (groups, dimensions, genes)."""
         flat = values.reshape(len(values), -1)
-        out = np.empty((self.n_groups, flat.shape[1]))
+        found: dict[int, Float64Array] = {}
 
-        def work(columns: slice) -> None:
-            sum_by_group(flat, self.groups, out, columns.start, columns.stop)
+        def work(start: int, stop: int) -> None:
+            found[start] = np.zeros((self.n_groups, flat.shape[1]))
+            sum_by_group(flat, self.groups, found[start], start, stop)
 
-        for_genes(work, flat.shape[1], _COLUMNS_PER_TASK, self.n_threads)
-        return out.reshape(self.n_groups, *values.shape[1:])
+        for_rows(work, len(flat), self.n_threads)
+        # added in the order of the rows, so that results do not depend on the order of threads
+        total = sum(found[start] for start in sorted(found))
+        return np.asarray(total).reshape(self.n_groups, *values.shape[1:])
 
 
 @dataclass(eq=False)

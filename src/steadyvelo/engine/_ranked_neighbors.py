@@ -113,11 +113,16 @@ class RankedNeighbors:
         cells: BoolArray,
         n_threads: int = 1,
         out: Float32Array | None = None,
+        by_gene: Float32Array | None = None,
     ) -> Float32Array:
-        """Return weighted means over the neighbours among some `cells`, shape (cells, genes)."""
+        """Return weighted means over the neighbours among some `cells`, shape (cells, genes).
+
+        They are also written to `by_gene`, (genes, cells), if it is given.
+        """
         result = np.empty_like(values) if out is None else out
-        pattern = self.indptr, self.indices, self.weights, cells
-        for_rows(partial(smooth_ranked_rows, *pattern, values, result), len(result), n_threads)
+        turned = np.empty((0, 0), dtype=np.float32) if by_gene is None else by_gene
+        given = self.indptr, self.indices, self.weights, cells, values, result, turned
+        for_rows(partial(smooth_ranked_rows, *given), len(result), n_threads)
         return result
 
     def spreading(self, receives: BoolArray) -> Spreading:

@@ -83,6 +83,11 @@ class Spreading:
             None if weights is None else turned.data,
         )
 
+    @property
+    def entry_weights(self) -> Float32Array:
+        """Further factor of each entry, also if all are 1."""
+        return np.ones(len(self.indices), np.float32) if self.weights is None else self.weights
+
     def weigh(
         self,
         values: Float32Array,

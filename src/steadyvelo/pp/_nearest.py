@@ -83,7 +83,7 @@ def _search_in_lists(
     faiss.omp_set_num_threads(n_threads)
     try:
         centres = faiss.IndexFlatL2(n_dims)
-        n_lists = int(4 * np.sqrt(min(n_cells, 1_000_000)))
+        n_lists = int(2 * np.sqrt(n_cells))
         lists = faiss.IndexIVFFlat(centres, n_dims, n_lists)
         lists.cp.niter, lists.cp.seed = 8, rng % 2**31
         lists.cp.min_points_per_centroid, lists.cp.max_points_per_centroid = 1, 64

@@ -156,6 +156,6 @@ def bytes_per_value(choice: ErrorChoice, n_rules: int | None = None) -> int:
     if choice.method == "sandwich":
         # counts of the second layer, weights and scores; instruments for every rule
         return BYTES_PER_VALUE + 16 + 8 * (n_rules or 1)
-    # counts of the second layer; counts of a fold and their moments; scores and instruments for
-    # every rule
-    return BYTES_PER_VALUE + 12 + 12 * (n_rules or 2)
+    # counts of the second layer; counts of a fold and their moments in both orders; scores and
+    # instruments for every rule
+    return BYTES_PER_VALUE + 16 + 12 * (n_rules or 2)

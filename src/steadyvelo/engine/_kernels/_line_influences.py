@@ -39,15 +39,12 @@ def add_line_errors(
 
 @kernel
 def sum_by_group(values: Array, groups: Array, out: Array, start: int, stop: int) -> None:
-    """Write the sum of some columns of `values` over the rows of every group; −1 is no group."""
-    for k in range(out.shape[0]):
-        for g in range(start, stop):
-            out[k, g] = 0.0
-    for i in range(values.shape[0]):
-        k = groups[i]
-        if k >= 0:
-            for g in range(start, stop):
-                out[k, g] += values[i, g]
+    """Add some rows of `values` to the rows of their groups; −1 is no group."""
+    for i in range(start, stop):
+        if groups[i] >= 0:
+            row, total = values[i], out[groups[i]]
+            for g in range(row.shape[0]):
+                total[g] += row[g]
 
 
 @kernel

@@ -6,6 +6,9 @@ import numpy as np
 
 from steadyvelo.model._jit import Array, kernel
 
+# rows whose means are turned together
+_TOGETHER = 16
+
 
 @kernel
 def total_rows(values: Array, rows: Array, total: Array) -> None:
@@ -100,6 +103,7 @@ def smooth_ranked_rows(
     chosen: Array,
     values: Array,
     out: Array,
+    by_gene: Array,
     start: int,
     stop: int,
 ) -> None:
@@ -107,9 +111,11 @@ def smooth_ranked_rows(
 
     `weights` are by rank; the mean is zero without chosen neighbours. Four neighbours are processed
     at a time, so that the sum is not stored and loaded again for each. All are copied to the list
-    of the chosen, which grows by one if a neighbour is chosen: that is faster than a branch.
+    of the chosen, which grows by one if a neighbour is chosen: that is faster than a branch. The
+    means are also written to the columns of `by_gene`, (genes, rows), unless it has no rows.
     """
     width = values.shape[1]
+    first = start
     near = np.empty(weights.shape[0] + 1, dtype=np.int64)
     share = np.empty(weights.shape[0] + 1, dtype=np.float32)
     for i in range(start, stop):
@@ -138,3 +144,10 @@ def smooth_ranked_rows(
             for g in range(width):
                 row[g] += p * a[g]
             k += 1
+        if by_gene.shape[0] > 0 and (i + 1 - first == _TOGETHER or i + 1 == stop):
+            # some rows at a time, so that whole lines of memory are written
+            for g in range(width):
+                target = by_gene[g, first : i + 1]
+                for r in range(target.shape[0]):
+                    target[r] = out[first + r, g]
+            first = i + 1

@@ -87,3 +87,12 @@ def add_columns(values: Array, columns: Array, out: Array, start: int, stop: int
         row, target = values[r], out[r]
         for g in range(row.shape[0]):
             target[columns[g]] += row[g]
+
+
+@kernel
+def scale_by(values: Array, factor: float, start: int, stop: int) -> None:
+    """Multiply some rows by a factor."""
+    for r in range(start, stop):
+        row = values[r]
+        for g in range(row.shape[0]):
+            row[g] *= factor

@@ -1,0 +1,121 @@
+"""Cells that several rules mark in the fits of some genes, and sums over them.
+
+Most rules mark few cells of a gene. So for each row the marked genes are listed, each with a code
+of the rules that mark it, and all sums over neighbours are computed in one pass over these lists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._fit_rule import weights_under
+from ._kernels import _marked_cells as kernels
+from ._kernels._gather import place_rows
+from ._order import CellOrder
+from ._precision import zero_of_sums
+from ._threads import for_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from steadyvelo.model._typing import BoolArray, Float32Array, IntArray
+
+    from ._fit_rule import FitRule
+    from ._scratch import Scratch
+    from ._spreading import Spreading
+
+__all__ = ["MOST_RULES", "MarkedCells", "mark_rows"]
+
+# a code has one bit for each rule
+MOST_RULES = 5
+
+
+def mark_rows(
+    rules: list[FitRule],
+    moments: Sequence[Float32Array],
+    places: IntArray,
+    codes: NDArray[np.uint8],
+    genes: slice,
+) -> None:
+    """Write the codes of some genes, of shape (rows, genes): bit k is set where rule k marks a cell.
+
+    The spliced and unspliced `moments` have the shape (genes, rows), with rows in the order of the
+    rules; `places` are the indices of all genes among those of the source.
+    """
+    spliced, unspliced = (values[genes] for values in moments)
+    found = np.zeros(spliced.shape, dtype=np.uint8)
+    for bit, marks in enumerate(weights_under(rules, spliced, unspliced, places[genes])):
+        found |= marks.astype(bool).view(np.uint8) << np.uint8(bit)
+    place_rows(found, CellOrder.identity(spliced.shape[1]).row_of_cell, codes[:, genes])
+
+
+@dataclass(frozen=True, eq=False)
+class MarkedCells:
+    """The marked genes of every row.
+
+    Attributes
+    ----------
+    pointers
+        First entry of each row, shape (rows + 1,).
+    places, terms
+        For each entry the place of its code and gene, and the term of its sum.
+    share
+        Term of the sum for an offset, shape (rows,).
+    in_rule
+        Whether a rule marks the cells with a code, shape (rules, codes).
+    """
+
+    pointers: IntArray
+    places: NDArray[np.int32]
+    terms: Float32Array
+    share: NDArray[np.float64]
+    in_rule: BoolArray
+
+    @classmethod
+    def of(
+        cls,
+        codes: NDArray[np.uint8],
+        values: Float32Array,
+        share: NDArray[np.float64],
+        n_rules: int,
+        scratch: Scratch,
+        n_threads: int,
+    ) -> MarkedCells:
+        """List the cells that have a code; terms are share · value."""
+        n_rows = len(codes)
+        numbers, present = np.zeros(n_rows + 1, dtype=np.int64), np.zeros(2**n_rules, dtype=bool)
+        count = partial(kernels.count_marked, codes, numbers[1:], present)
+        for_rows(count, n_rows, n_threads)
+        pointers = np.cumsum(numbers)
+        present[0] = False
+        slot = (np.cumsum(present) - 1).astype(np.int32)
+        places = scratch.array("places", (int(pointers[-1]),), np.int32)
+        terms = scratch.array("terms", (int(pointers[-1]),), np.float32)
+        entries: tuple[Any, ...] = values, share, slot, pointers, places, terms
+        for_rows(partial(kernels.list_marked, codes, *entries), n_rows, n_threads)
+        used = np.flatnonzero(present)
+        in_rule = (used >> np.arange(n_rules)[:, None]) & 1 > 0
+        return cls(pointers, places, terms, share, in_rule)
+
+    def add_to(
+        self,
+        spreading: Spreading,
+        columns: IntArray,
+        sums: list[tuple[Float32Array, Float32Array]],
+        n_threads: int,
+    ) -> None:
+        """Add every row's sums for slopes and for offsets, to columns of two arrays per rule."""
+        outs, outs0 = (tuple(arrays) for arrays in zip(*sums, strict=True))
+        entries = self.pointers, self.places, self.terms, self.share, self.in_rule
+        work = partial(
+            kernels.add_marked,
+            *(spreading.indptr, spreading.indices, spreading.entry_weights),
+            *(*entries, columns, outs, outs0, zero_of_sums(len(self.share))),
+        )
+        for_rows(work, len(self.share), n_threads)
