@@ -100,7 +100,7 @@ def arrays(found):
     return {**held, "control_arrows": turned, "control_covariances": spreads}
 
 
-def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # noqa: C901
+def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # noqa: C901, PLR0912
     """Arrows, covariances and scores of groups, with loops over cells and neighbours."""
     s, u = (x * d[:, None] for x, d in zip(counts, errors.scales, strict=True))
     r = u - lines.gamma * s - lines.offset

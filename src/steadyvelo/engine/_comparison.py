@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from steadyvelo.model import GroupRatios, Instruments
 
-from ._threads import Progress, for_genes
+from ._threads import Progress, for_genes, for_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,6 +84,9 @@ def group_ratios(
     >>> engine.group_ratios(groups, centred=False).gamma.tolist()
     [[0.5], [0.25]]
     """
+    over_rows = partial(for_rows, n_rows=len(groups[0].h), n_threads=n_threads)
+    if samples is None:
+        return GroupRatios.from_instruments(groups, centred=centred, over_rows=over_rows)
 
     def ratios(genes: slice) -> GroupRatios:
         chosen = [group.of_genes(genes) for group in groups]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -127,7 +127,7 @@ class CrossFitErrors(Uncertainty):
         for repeat in self.repeats:
             for fold in (0, 1):
                 self._add_fold(block, rules, repeat, fold, sums, n_threads)
-        share = np.float32(1.0 / len(self.repeats))
+        share: Any = np.float32(1.0 / len(self.repeats))
         for total in (x for of_rule in sums for x in of_rule):
             for_rows(partial(scale_by, total, share), n_cells, n_threads)
         return [self.weighing(block, *of_rule) for of_rule in sums]
@@ -157,10 +157,10 @@ class CrossFitErrors(Uncertainty):
         ]
         moments, places = (array("spliced"), array("unspliced")), block.places[columns]
         marks = len(rules) <= MOST_RULES and all(rule.weights_dtype == np.bool_ for rule in rules)
-        turned: list[Float32Array | None] = [None, None]
-        if marks:
-            names = "spliced by gene", "unspliced by gene"
-            turned = [self.scratch.array(name, shape[::-1], np.float32) for name in names]
+        # without marks, means are not needed gene by gene
+        length = shape[::-1] if marks else (0, 0)
+        names = "spliced by gene", "unspliced by gene"
+        turned = [self.scratch.array(name, length, np.float32) for name in names]
         for cells in (0, 1):
             responders = repeat.cell_fold[order.cell_of_row] == cells
             # the cells of the other fold determine the weights of this fold's counts

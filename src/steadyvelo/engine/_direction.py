@@ -265,11 +265,10 @@ def _mean_contributions(
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Return arrows, their covariances and numbers of contributions, for sets of signs of cells."""
     (n_sets, n_rows), n_dims = signs.shape, contributions.shape[1]
-    out = (
-        np.empty((n_sets, n_rows, n_dims)),
-        np.empty((n_sets, n_rows, n_dims, n_dims)),
-        np.empty(n_rows),
-    )
-    work = partial(mean_contributions, indptr, indices, contributions, signs, *out)
-    for_rows(work, n_rows, n_threads)
-    return out
+    arrows = np.empty((n_rows, n_dims, n_sets))
+    covariances = np.empty((n_rows, n_dims, n_dims, n_sets))
+    n = np.empty(n_rows)
+    turned = np.ascontiguousarray(signs.T, dtype=np.float64)
+    given = indptr, indices, contributions, turned, arrows, covariances, n
+    for_rows(partial(mean_contributions, *given), n_rows, n_threads)
+    return np.moveaxis(arrows, 2, 0), np.moveaxis(covariances, 3, 0), n

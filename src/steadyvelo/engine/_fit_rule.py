@@ -82,13 +82,14 @@ class FitRule:
         return self.offset is not False or self.tests_offset
 
     @property
-    def _takes_extremes(self) -> bool:
+    def takes_extremes(self) -> bool:
+        """Whether the rule marks the cells at the extremes of expression."""
         return isinstance(self.weights, str) and self.weights == "extremes"
 
     @property
     def weights_dtype(self) -> type[np.bool_ | np.float32]:
         """Data type of stored weights: bool if they only mark cells, otherwise float32."""
-        return np.bool_ if self._takes_extremes else np.float32
+        return np.bool_ if self.takes_extremes else np.float32
 
     def weigh(
         self, spliced: Float32Array, unspliced: Float32Array, places: IntArray
@@ -121,11 +122,11 @@ class FitRule:
         With cells at one end only, the data hardly distinguish lines with and without an offset.
         """
         low, high = self.quantiles
-        if not self._takes_extremes or high is None:
+        if not self.takes_extremes or high is None:
             return self
         return self if low is not None else replace(self, quantiles=(1 - high, high))
 
-    def _whole(
+    def whole(
         self, spliced: Float32Array, unspliced: Float32Array, places: IntArray
     ) -> NDArray[Any]:
         """Return the weights without the restriction to a half."""
@@ -153,7 +154,7 @@ def weights_under(
     Rules that differ in their quantiles or halves only share their other attributes.
     """
     whole: dict[tuple[object, ...], NDArray[Any]] = {}
-    simple = [rule for rule in rules if rule._takes_extremes and rule.fit_cells.all()]
+    simple = [rule for rule in rules if rule.takes_extremes and rule.fit_cells.all()]
     pairs = list(dict.fromkeys(rule.quantiles for rule in simple))
     if pairs:
         whole |= zip(pairs, extreme_sets(spliced, unspliced, pairs), strict=True)
@@ -166,7 +167,7 @@ def weights_under(
             else (id(rule.weights), id(rule.fit_cells), rule.quantiles)
         )
         if key not in whole:
-            whole[key] = rule._whole(spliced, unspliced, places)
+            whole[key] = rule.whole(spliced, unspliced, places)
         made = whole[key]
         if rule.half is not None:
             if key not in parts:

@@ -136,8 +136,8 @@ def _check(
         )
     ]
     n_clusters = int(clusters.max(initial=-1)) + 1
-    ends = (_shares(weights, chosen, clusters, n_clusters) for chosen in (top, ~top))
-    return GeneChecks(*ends, path, *dispersion)
+    upper, lower = (_shares(weights, chosen, clusters, n_clusters) for chosen in (top, ~top))
+    return GeneChecks(upper, lower, path, *dispersion)
 
 
 def _shares(

@@ -43,7 +43,7 @@ def mark_rows(
     codes: NDArray[np.uint8],
     genes: slice,
 ) -> None:
-    """Write the codes of some genes, of shape (rows, genes): bit k is set where rule k marks a cell.
+    """Write the codes of some genes, (rows, genes): bit k is set where rule k marks a cell.
 
     The spliced and unspliced `moments` have the shape (genes, rows), with rows in the order of the
     rules; `places` are the indices of all genes among those of the source.
@@ -112,10 +112,23 @@ class MarkedCells:
     ) -> None:
         """Add every row's sums for slopes and for offsets, to columns of two arrays per rule."""
         outs, outs0 = (tuple(arrays) for arrays in zip(*sums, strict=True))
-        entries = self.pointers, self.places, self.terms, self.share, self.in_rule
-        work = partial(
-            kernels.add_marked,
-            *(spreading.indptr, spreading.indices, spreading.entry_weights),
-            *(*entries, columns, outs, outs0, zero_of_sums(len(self.share))),
-        )
+        pattern = spreading.indptr, spreading.indices, spreading.entry_weights
+        zero: Any = zero_of_sums(len(self.share))
+
+        def work(start: int, stop: int) -> None:
+            kernels.add_marked(
+                *pattern,
+                self.pointers,
+                self.places,
+                self.terms,
+                self.share,
+                self.in_rule,
+                columns,
+                outs,
+                outs0,
+                zero,
+                start,
+                stop,
+            )
+
         for_rows(work, len(self.share), n_threads)

@@ -1,9 +1,9 @@
-"""Deviations and lines of a block with other size factors.
+r"""Deviations and lines of a block with other size factors.
 
 Size factors only multiply the counts of a cell. So the instruments of a fit, which do not depend on
 the counts of the cell itself, also give the lines of counts with other size factors,
 
-.. math:: \\sum_c h_c (\\tilde u'_c - \\gamma' \\tilde s'_c) = 0
+.. math:: \sum_c h_c (\tilde u'_c - \gamma' \tilde s'_c) = 0
 
 and no second fit is needed.
 """

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from ._ratio_errors import LEAST_LEFT
+from ._kernels._comparison import add_influence_products
+from ._ratio_errors import LEAST_LEFT, RatioErrors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ._instruments import Instruments
+    from ._instruments import Instruments, OverRows
     from ._typing import Float64Array, IntArray
 
 __all__ = ["Contrast", "GroupRatios"]
@@ -99,7 +100,12 @@ class GroupRatios:
 
     @classmethod
     def from_instruments(
-        cls, groups: list[Instruments], *, centred: bool, samples: NDArray[np.intp] | None = None
+        cls,
+        groups: list[Instruments],
+        *,
+        centred: bool,
+        samples: NDArray[np.intp] | None = None,
+        over_rows: OverRows | None = None,
     ) -> GroupRatios:
         """Compute the influences of all cells on the ratios of some genes.
 
@@ -112,26 +118,22 @@ class GroupRatios:
         samples
             Number of each cell's sample, shape (cells,). Influences are summed over the cells of a
             sample and divided by one minus its leverage. None if cells are independent.
+        over_rows
+            Calls ``work(start, stop)`` for chunks that cover all cells, possibly in threads; None
+            processes all cells at once.
         """
-        errors = [group.errors(centred=centred) for group in groups]
-        influences = [
-            group.influences(found.gamma, centred=centred)
-            for group, found in zip(groups, errors, strict=True)
+        errors = [
+            RatioErrors.from_sums(group.sums(centred=centred, over_rows=over_rows))
+            for group in groups
         ]
-        moved, weights, leverage = (_by_gene(arrays) for arrays in zip(*influences, strict=True))
-        df = np.stack([np.maximum(found.effective_cells - 1.0, 1.0) for found in errors])
-        scales, spliced, unspliced = groups[0].scales, groups[0].spliced, groups[0].unspliced
-        unit = scales[:, :1] * unspliced + scales[:, 1:] * spliced
-        poisson = (weights * unit.T[:, None, :]) @ weights.swapaxes(1, 2)
-        if samples is not None:
-            leverage = _sums_by(samples, leverage)
-            # if one sample has nearly all weight of a group, its influence cannot be estimated
-            left = np.where(1 - leverage > LEAST_LEFT, 1 - leverage, np.nan)
-            moved = _sums_by(samples, moved) / left
-            df = np.maximum((leverage > _SOME_LEVERAGE).sum(axis=2).T - 1.0, 1.0)
+        if samples is None:
+            products, poisson = _products(groups, errors, centred=centred, over_rows=over_rows)
+            df = np.stack([np.maximum(found.effective_cells - 1.0, 1.0) for found in errors])
+        else:
+            products, poisson, df = _products_by(samples, groups, errors, centred=centred)
         return cls(
             np.stack([found.gamma for found in errors]),
-            moved @ moved.swapaxes(1, 2),
+            products,
             poisson,
             np.stack([found.molecules for found in errors]),
             df,
@@ -173,6 +175,76 @@ class GroupRatios:
             statistic = difference / se
         df = np.minimum(self.df[first], self.df[second])
         return Contrast(difference, se, statistic, 2 * stats.t.sf(np.abs(statistic), df))
+
+
+def _products(
+    groups: list[Instruments],
+    errors: list[RatioErrors],
+    *,
+    centred: bool,
+    over_rows: OverRows | None,
+) -> tuple[Float64Array, Float64Array]:
+    """Return the products of influences and of weights, each of shape (genes, groups, groups)."""
+    n_groups, (n_cells, n_genes) = len(groups), groups[0].h.shape
+    lines = np.zeros((n_groups, 5, n_genes))
+    for line, group, found in zip(lines, groups, errors, strict=True):
+        sums = group.means(over_rows)
+        line[:3] = sums.centres(np.full(n_genes, centred))
+        total = sums.h_spliced - line[0] * sums.h0_spliced
+        # a gene without an estimate has no influences, nor has one whose sum is rounding alone
+        with np.errstate(divide="ignore"):
+            line[3:] = (
+                found.gamma,
+                np.where(np.isnan(found.gamma) | (total == 0), np.nan, 1 / total),
+            )
+    none = np.zeros((n_cells, 0), dtype=groups[0].h0.dtype)
+    h = tuple(np.ascontiguousarray(group.h) for group in groups)
+    h0 = tuple(np.ascontiguousarray(group.h0) if centred else none for group in groups)
+    first = groups[0]
+    spliced, unspliced = np.ascontiguousarray(first.spliced), np.ascontiguousarray(first.unspliced)
+    counts = spliced, unspliced, np.ascontiguousarray(first.scales)
+    added: dict[int, Float64Array] = {}
+
+    def work(start: int, stop: int) -> None:
+        sums = np.zeros((2, n_groups, n_groups, n_genes))
+        add_influence_products(h, h0, *counts, lines, sums[0], sums[1], start, stop)
+        added[start] = sums
+
+    if over_rows is None:
+        work(0, n_cells)
+    else:
+        over_rows(work)
+    # added in the order of the cells, so that results do not depend on the order of threads
+    upper = np.sum([added[start] for start in sorted(added)], axis=0)
+    for k in range(n_groups):
+        for m in range(k):
+            upper[:, k, m] = upper[:, m, k]
+    products, poisson = np.moveaxis(upper, 3, 1)
+    return products, poisson
+
+
+def _products_by(
+    samples: NDArray[np.intp],
+    groups: list[Instruments],
+    errors: list[RatioErrors],
+    *,
+    centred: bool,
+) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Return the products of the samples' influences, those of weights, and degrees of freedom."""
+    influences = [
+        group.influences(found.gamma, centred=centred)
+        for group, found in zip(groups, errors, strict=True)
+    ]
+    moved, weights, leverage = (_by_gene(arrays) for arrays in zip(*influences, strict=True))
+    scales, spliced, unspliced = groups[0].scales, groups[0].spliced, groups[0].unspliced
+    unit = scales[:, :1] * unspliced + scales[:, 1:] * spliced
+    poisson = (weights * unit.T[:, None, :]) @ weights.swapaxes(1, 2)
+    leverage = _sums_by(samples, leverage)
+    # if one sample has nearly all weight of a group, its influence cannot be estimated
+    left = np.where(1 - leverage > LEAST_LEFT, 1 - leverage, np.nan)
+    moved = _sums_by(samples, moved) / left
+    df = np.maximum((leverage > _SOME_LEVERAGE).sum(axis=2).T - 1.0, 1.0)
+    return moved @ moved.swapaxes(1, 2), poisson, df
 
 
 def _by_gene(groups: tuple[Float64Array, ...]) -> Float64Array:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._kernels._weights import mark_upper_end, split_at_median
-from ._weights import extremeness
+from ._kernels._weights import mark_upper_end, split_at_median, sums_of_extremes
+from ._weights import FLOOR
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,8 +41,7 @@ def gamma_path(
 ) -> Float64Array:
     r"""Return the ratios of fits to the most extreme cells, for several shares of the cells.
 
-    Cells are divided at the shares by :math:`z = s / \max s + u / \max u`. Cumulative sums over
-    them give the ratios of all shares.
+    Extreme are the cells with the largest :math:`z = s / \max s + u / \max u`.
 
     Parameters
     ----------
@@ -66,20 +65,15 @@ def gamma_path(
     [[0.5, 0.5]]
     """
     n = spliced.shape[1]
-    last = np.clip(np.ceil(shares * n).astype(np.intp), 1, n) - 1
-    # an end has at most half of the cells
-    low = np.clip(last + 1, 1, n // 2)
-    places = np.unique(np.concatenate([last, low - 1, n - 1 - low]) if both_ends else last)
-    # the cells between two of these places may be in any order
-    order = np.argpartition(-extremeness(spliced, unspliced), places[places < n], axis=1)
-    s, u = (np.take_along_axis(x, order, axis=1).astype(np.float64) for x in (spliced, unspliced))
-    terms = np.stack([np.ones_like(s), s, u, s * s, s * u])
-    sums = np.cumsum(terms, axis=2)
-    count, s1, u1, ss, su = sums[:, :, last]
+    numbers = np.clip(np.ceil(shares * n).astype(np.int64), 1, n)
+    rows = np.ascontiguousarray(spliced), np.ascontiguousarray(unspliced)
     if both_ends:
-        total = sums[:, :, -1:]
-        top = sums[:, :, low - 1]
-        count, s1, u1, ss, su = top + total - sums[:, :, n - 1 - low]
+        # an end has at most half of the cells
+        numbers = np.clip(numbers, 1, max(n // 2, 1))
+    sums = np.empty((1 + both_ends, len(spliced), len(shares), 5))
+    for end, found in enumerate(sums):
+        sums_of_extremes(*rows, numbers, FLOOR, end, found)
+    count, s1, u1, ss, su = np.moveaxis(sums.sum(axis=0), 2, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         if offset:
             ss, su = ss - s1 * s1 / count, su - s1 * u1 / count

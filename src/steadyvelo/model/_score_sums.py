@@ -55,18 +55,26 @@ class InstrumentSums:
         """Return the sums over the cells of both objects."""
         return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
+    def centres(self, with_offset: BoolArray) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """Return Σh/Σh⁰ and the means of s and u under h⁰; 0 for genes without an offset."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share, spliced, unspliced = (
+                np.where(with_offset, x / self.h0, 0.0)
+                for x in (self.h, self.h0_spliced, self.h0_unspliced)
+            )
+        return share, spliced, unspliced
+
     def lines(self, with_offset: BoolArray) -> tuple[Float64Array, Float64Array]:
         """Return γ and the offset of every gene; lines of unmarked genes have none, and are 0.
 
         NaN for a gene that the instruments do not determine.
         """
+        share, spliced, unspliced = self.centres(with_offset)
         with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.where(with_offset, self.h / self.h0, 0.0)
             divisor = self.h_spliced - share * self.h0_spliced
             gamma = (self.h_unspliced - share * self.h0_unspliced) / divisor
-            offset = (self.h0_unspliced - gamma * self.h0_spliced) / self.h0
         valid = np.isfinite(gamma) & (self.h_spliced > 0)
-        return np.where(valid, gamma, np.nan), np.where(with_offset, offset, 0.0)
+        return np.where(valid, gamma, np.nan), unspliced - gamma * spliced
 
     def centring(self, *, offset: bool) -> Centring:
         """Return the values by which instruments and counts are centred."""

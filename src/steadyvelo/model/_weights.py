@@ -11,6 +11,9 @@ from ._ratio import OffsetMode, resolve_offset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
+
+    from numpy.typing import NDArray
 
     from ._typing import BoolArray, Float64Array, GeneRows
 
@@ -18,7 +21,6 @@ __all__ = [
     "WEIGHT_RULES",
     "Quantiles",
     "extreme_sets",
-    "extremeness",
     "resolve_quantiles",
     "steady_state_weights",
 ]
@@ -26,7 +28,7 @@ __all__ = [
 Quantiles: TypeAlias = tuple[float | None, float | None]
 
 # the smallest number by which s and u are divided: one with a lower maximum is not scaled up to 1
-_FLOOR = 1e-3
+FLOOR = 1e-3
 
 
 def resolve_quantiles(quantiles: Quantiles | None, *, offset: OffsetMode) -> Quantiles:
@@ -172,17 +174,7 @@ def _mark_extremes(
     pairs = np.array([[np.nan if q is None else q for q in pair] for pair in quantiles])
     s, u = np.ascontiguousarray(spliced), np.ascontiguousarray(unspliced)
     lows, highs = np.ascontiguousarray(pairs.T)
-    extreme_cells(s, u, lows, highs, _FLOOR, out)
-
-
-def extremeness(spliced: GeneRows, unspliced: GeneRows) -> Float64Array:
-    r"""Return :math:`z = s / \max s + u / \max u` of the rule ``"extremes"``, (genes, cells)."""
-    return np.asarray(
-        sum(
-            np.asarray(x, dtype=np.float64) / np.maximum(x.max(axis=1, keepdims=True), _FLOOR)
-            for x in (spliced, unspliced)
-        )
-    )
+    extreme_cells(s, u, lows, highs, FLOOR, out)
 
 
 def _outside(x: GeneRows) -> Float64Array:
@@ -204,9 +196,7 @@ def _near_ends(s: GeneRows) -> Float64Array:
 def _scaled(x: GeneRows, percentile: float) -> Float64Array:
     (unit,) = _percentile(x, [percentile])
     # genes in too few cells for this percentile are divided by their maximum
-    return np.asarray(
-        x / np.where(unit > 0, unit, np.maximum(x.max(axis=1, keepdims=True), _FLOOR))
-    )
+    return np.asarray(x / np.where(unit > 0, unit, np.maximum(x.max(axis=1, keepdims=True), FLOOR)))
 
 
 def _percentile(x: GeneRows, percentiles: list[float]) -> Float64Array:

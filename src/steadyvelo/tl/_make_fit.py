@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
     from steadyvelo._adata._inputs import Inputs
-    from steadyvelo.engine import FitResult, MomentBlock, MomentSource
+    from steadyvelo.engine import FitResult, FitRule, MomentBlock, MomentSource
     from steadyvelo.model import Instruments
 
     from ._limits import Limits
@@ -58,29 +58,7 @@ def make_fit(inputs: Inputs, options: FitOptions, weights: Any, key: str, limits
     record = None if from_layers else smoothing_record(inputs, **options.smoothed)
     smoothed = smoothed if record is None else record.params
     layers = DenseLayers(adata.shape, genes, moments=not from_layers) if options.dense else None
-    crossfit = choice.method == "crossfit"
-    ahead = Ahead.wanted(source, rule, limits.n_threads) if crossfit else None
-    halves = [] if ahead is None else halves_of(rule)
-
-    def consume(block: MomentBlock, fit: FitResult, made: list[Instruments]) -> None:
-        if layers is not None:
-            layers.take(block, fit)
-        if ahead is not None:
-            ahead.take(block, fit, made)
-
-    errors = None
-    if with_errors:
-        how = {"for_directions": ahead is not None, "n_threads": limits.n_threads}
-        errors = Errors.make(inputs, choice, options, **how).of(source)
-    n_rules = 2 + len(halves) if crossfit else None
-    fit = fit_ratios(
-        source,
-        rule,
-        uncertainty=errors,
-        further_rules=halves,
-        consume=consume,
-        **limits.of_blocks(adata.n_obs, bytes_per_value(choice, n_rules)),
-    )
+    fit, ahead = _fit(inputs, options, source, rule, layers, limits)
     if ahead is not None:
         ahead.store(key)
     columns = gene_columns(adata, genes, fit, left_out, options)
@@ -106,6 +84,46 @@ def make_fit(inputs: Inputs, options: FitOptions, weights: Any, key: str, limits
             f"var[{_keys.REASON.of(key)!r}] for the reason of each gene."
         )
     return Fit.read(adata, key, inputs)
+
+
+def _fit(
+    inputs: Inputs,
+    options: FitOptions,
+    source: MomentSource,
+    rule: FitRule,
+    layers: DenseLayers | None,
+    limits: Limits,
+) -> tuple[FitResult, Ahead | None]:
+    """Fit all genes, fill the layers, and compute what checks and directions will need."""
+    choice, n_cells = options.errors, inputs.adata.n_obs
+    crossfit = choice.method == "crossfit"
+    ahead = Ahead.wanted(source, rule, limits.n_threads) if crossfit else None
+    halves = [] if ahead is None else halves_of(rule)
+
+    def consume(block: MomentBlock, fit: FitResult, made: list[Instruments]) -> None:
+        if layers is not None:
+            layers.take(block, fit)
+        if ahead is not None:
+            ahead.take(block, fit, made)
+
+    errors = None
+    if choice.method is not None:
+        errors = Errors.make(
+            inputs,
+            choice,
+            options,
+            for_directions=ahead is not None,
+            n_threads=limits.n_threads,
+        ).of(source)
+    fit = fit_ratios(
+        source,
+        rule,
+        uncertainty=errors,
+        further_rules=halves,
+        consume=consume,
+        **limits.of_blocks(n_cells, bytes_per_value(choice, 2 + len(halves) if crossfit else None)),
+    )
+    return fit, ahead
 
 
 def _made_from(

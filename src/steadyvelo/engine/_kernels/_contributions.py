@@ -172,9 +172,27 @@ def _add_to_columns(values: Array, columns: Array, out: Array) -> None:
 
 
 @kernel
-def _sum_of_products(a: Array, b: Array, c: Array, d: Array, out: Array) -> None:
-    for g in range(a.shape[0]):
+def _add_chance(spread: Array, other_spread: Array, n_second: int, n: int, chance: Array) -> None:
+    for p in range(2):
+        n_other = n_second if p == 0 else n - n_second
+        both = _dot(spread[p], other_spread[p], 0.0) / (n - n_other) / n_other
+        chance[p] += (n_other / n) ** 2 * both / n_other
+
+
+@kernel
+def _sum_of_products(x: tuple[Array, Array], y: tuple[Array, Array], out: Array) -> None:
+    a, b, c, d = x[0], y[0], x[1], y[1]
+    for g in range(out.shape[0]):
         out[g] = a[g] * b[g] + c[g] * d[g]
+
+
+@kernel
+def _along_shares(
+    x: tuple[Array, Array], shares: Array, y: tuple[Array, Array], out: Array
+) -> None:
+    a, b, c, d = x[0], y[0], x[1], y[1]
+    for g in range(out.shape[0]):
+        out[g] = a[g] * (shares[0] * b[g]) + c[g] * (shares[1] * d[g])
 
 
 @kernel
@@ -245,7 +263,6 @@ def add_fold_graph(
     velocity = np.empty((2, width), dtype=np.float32)
     spread = np.empty((2, width), dtype=np.float32)
     other_spread = np.empty((2, width), dtype=np.float32)
-    scaled = np.empty((2, width), dtype=np.float32)
     slope = np.empty(width, dtype=np.float32)
     shares = np.empty(2, dtype=np.float32)
     for i in range(start, stop):
@@ -277,26 +294,20 @@ def add_fold_graph(
                 _add_squares(values[NOISE], spread[own])
                 _add_squares(values[away], other_spread[p])
         if away >= 0 and 0 < n_second < n:
-            for p in range(2):
-                n_other = n_second if p == 0 else n - n_second
-                both = _dot(spread[p], other_spread[p], 0.0) / (n - n_other) / n_other
-                share = np.float64(shares[p])
-                chance[p, i] += share * share * both / n_other
+            _add_chance(spread, other_spread, n_second, n, chance[:, i])
+        own = packed[i, 1], packed[i, 0]
         for d in range(n_dims):
-            first, second = projection[0, d], projection[1, d]
-            _sum_of_products(first, velocity[0], second, velocity[1], arrows[i, d])
-            for p in range(2):
-                _scale(shares[p], packed[i, 1 - p], scaled[p])
-            _sum_of_products(first, scaled[0], second, scaled[1], slope)
+            turned = projection[0, d], projection[1, d]
+            _sum_of_products(turned, (velocity[0], velocity[1]), arrows[i, d])
+            _along_shares(turned, shares, own, slope)
             _add_to_columns(slope, columns, slopes[i, d])
             if with_offset:
                 for g in range(width):
-                    slope[g] = shares[0] * first[g] + shares[1] * second[g]
+                    slope[g] = shares[0] * turned[0][g] + shares[1] * turned[1][g]
                 _add_to_columns(slope, columns, offsets[i, d])
             if other >= 0:
-                for p in range(2):
-                    _scale(shares[p], other_means[1 - p, i], scaled[p])
-                _sum_of_products(first, scaled[0], second, scaled[1], other_slopes[i, d])
+                others = other_means[1, i], other_means[0, i]
+                _along_shares(turned, shares, others, other_slopes[i, d])
 
 
 @kernel
@@ -313,13 +324,14 @@ def mean_contributions(
 ) -> None:
     """Compute the mean contribution of every cell's neighbours and its covariance, over graphs.
 
-    `indptr` has one row per graph, with places in `indices` and `contributions`; `signs` one row
-    for each set of signs, for which results have the shape (sets, rows, ...). Contributions have
-    the sign of their cell and are centred within each graph. The contributions of one cell in
-    several graphs are summed, because they come from the same counts. The number of contributions
-    is the number of cells, each weighted by the number of graphs in which it occurs, (Σw)² / Σw².
+    `indptr` has one row per graph, with places in `indices` and `contributions`; `signs` has the
+    shape (rows, sets), and results have the shape (rows, dimensions, sets) and (rows, dimensions,
+    dimensions, sets). Contributions have the sign of their cell and are centred within each graph.
+    The contributions of one cell in several graphs are summed, because they come from the same
+    counts. The number of contributions is the number of cells, each weighted by the number of
+    graphs in which it occurs, (Σw)² / Σw².
     """
-    n_graphs, n_dims, n_sets = indptr.shape[0], contributions.shape[1], signs.shape[0]
+    n_graphs, n_dims, n_sets = indptr.shape[0], contributions.shape[1], signs.shape[1]
     n_cells = indptr.shape[1] - 1
     most = 0
     for i in range(start, stop):
@@ -329,62 +341,66 @@ def mean_contributions(
         most = max(most, here)
     # the number of each cell among those that contribute to a row, from 1
     number = np.zeros(n_cells, dtype=np.int32)
-    of_edge = np.empty(most, dtype=np.int32)
     times = np.empty(most)
-    kept = np.empty((most, n_dims))
-    mean = np.empty(n_dims)
+    kept = np.empty((most, n_dims, n_sets))
+    mean = np.empty((n_dims, n_sets))
     for i in range(start, stop):
         n_distinct = total = 0
+        for d in range(n_dims):
+            arrows[i, d, :] = 0.0
+            for f in range(n_dims):
+                covariances[i, d, f, :] = 0.0
         for p in range(n_graphs):
-            for e in range(indptr[p, i], indptr[p, i + 1]):
+            low, high = indptr[p, i], indptr[p, i + 1]
+            if low == high:
+                continue
+            share = 1.0 / (high - low)
+            mean[:] = 0.0
+            for e in range(low, high):
                 c = indices[e]
                 if number[c] == 0:
                     times[n_distinct] = 0.0
+                    kept[n_distinct] = 0.0
                     n_distinct += 1
                     number[c] = n_distinct
-                of_edge[total] = number[c] - 1
                 times[number[c] - 1] += 1.0
                 total += 1
+                for d in range(n_dims):
+                    _add_signed(share * contributions[e, d], signs[c], mean[d])
+            for d in range(n_dims):
+                arrow, centre = arrows[i, d], mean[d]
+                for s in range(n_sets):
+                    arrow[s] += centre[s]
+            for e in range(low, high):
+                c = indices[e]
+                for d in range(n_dims):
+                    row, centre = kept[number[c] - 1, d], mean[d]
+                    _add_signed(share * contributions[e, d], signs[c], row)
+                    for s in range(n_sets):
+                        row[s] -= share * centre[s]
         square = 0.0
         for k in range(n_distinct):
             square += times[k] * times[k]
+            for d in range(n_dims):
+                for f in range(d + 1):
+                    x, y, product = kept[k, d], kept[k, f], covariances[i, d, f]
+                    for s in range(n_sets):
+                        product[s] += x[s] * y[s]
         n_contributions[i] = total * total / square if total > 0 else 0.0
         # mean number of contributions in a graph; centring reduces the degrees of freedom by one
         usual = total / n_graphs
         factor = usual / (usual - 1.0) if usual > 1.0 else np.nan
-        for s in range(n_sets):
-            for d in range(n_dims):
-                arrows[s, i, d] = 0.0
-                for f in range(n_dims):
-                    covariances[s, i, d, f] = 0.0
-            for k in range(n_distinct):
-                for d in range(n_dims):
-                    kept[k, d] = 0.0
-            place = 0
-            for p in range(n_graphs):
-                low, high = indptr[p, i], indptr[p, i + 1]
-                if low == high:
-                    continue
-                for d in range(n_dims):
-                    mean[d] = 0.0
-                    for e in range(low, high):
-                        mean[d] += signs[s, indices[e]] * contributions[e, d]
-                    mean[d] /= high - low
-                    arrows[s, i, d] += mean[d]
-                for e in range(low, high):
-                    k = of_edge[place]
-                    for d in range(n_dims):
-                        away = signs[s, indices[e]] * contributions[e, d] - mean[d]
-                        kept[k, d] += away / (high - low)
-                    place += 1
-            for k in range(n_distinct):
-                for d in range(n_dims):
-                    for f in range(d + 1):
-                        covariances[s, i, d, f] += kept[k, d] * kept[k, f]
-            for d in range(n_dims):
-                for f in range(d + 1):
-                    covariances[s, i, d, f] *= factor
-                    covariances[s, i, f, d] = covariances[s, i, d, f]
+        for d in range(n_dims):
+            for f in range(d + 1):
+                for s in range(n_sets):
+                    covariances[i, d, f, s] *= factor
+                    covariances[i, f, d, s] = covariances[i, d, f, s]
         for p in range(n_graphs):
             for e in range(indptr[p, i], indptr[p, i + 1]):
                 number[indices[e]] = 0
+
+
+@kernel
+def _add_signed(value: float, signs: Array, out: Array) -> None:
+    for s in range(signs.shape[0]):
+        out[s] += value * signs[s]
