@@ -22,7 +22,7 @@ from side_by_side import add_data_options, prepare
 from sides._measure import Steps
 
 import steadyvelo as sv
-from steadyvelo.tl import _uncertainty
+from steadyvelo.tl import _fold_neighbors
 
 
 def compile_kernels(adata, methods) -> None:
@@ -36,8 +36,8 @@ def compile_kernels(adata, methods) -> None:
 @contextmanager
 def parts_of_a_repeat(seconds: dict[str, list[float]]):
     """Note how long each call of the functions takes that make a repeat's graphs."""
-    names = ("principal_components", "nearest_neighbors")
-    functions = {name: getattr(_uncertainty, name) for name in names}
+    names = ("_components", "nearest_neighbors")
+    functions = {name: getattr(_fold_neighbors, name) for name in names}
 
     def timed(name):
         def call(*arguments, **options):
@@ -49,10 +49,10 @@ def parts_of_a_repeat(seconds: dict[str, list[float]]):
         return call
 
     for name in names:
-        setattr(_uncertainty, name, timed(name))
+        setattr(_fold_neighbors, name, timed(name))
     yield
     for name, function in functions.items():
-        setattr(_uncertainty, name, function)
+        setattr(_fold_neighbors, name, function)
 
 
 def fit(adata, method) -> tuple[float, float]:

@@ -83,7 +83,9 @@ def test_common_sizes_and_memory(counts):
     assert result.uns["size_factor_params"]["method"] == "common"
     assert "velocity" not in result.layers
     with pytest.raises(MemoryError, match="dense=False"):
-        sv.run(counts, **FAST, max_memory=1e5)
+        sv.run(counts, **FAST, dense=True, max_memory=1e5)
+    # layers that nobody asked for are left out if they are too large
+    assert "velocity" not in sv.run(counts, **FAST, max_memory=1e5).layers
     with pytest.raises(ValueError, match="max_memory must be a positive number"):
         sv.run(counts, **FAST, max_memory=float("nan"))
 

@@ -11,6 +11,7 @@ from steadyvelo.engine import (
     count_threads,
     dense_bytes,
     genes_per_block,
+    stores_dense,
 )
 
 __all__ = ["Plan"]
@@ -29,12 +30,18 @@ class Plan:
 
     @classmethod
     def make(
-        cls, shape: tuple[int, int], *, dense: bool, max_memory: float | None, n_threads: int | None
+        cls,
+        shape: tuple[int, int],
+        *,
+        dense: bool | None,
+        max_memory: float | None,
+        n_threads: int | None,
     ) -> Self:
         """Plan the fit and the velocity graph of cells × genes."""
         allowed = available_memory() if max_memory is None else max_memory
         size = min(genes_per_block(shape[0], max_memory), max(shape[1], 1))
-        return cls(*shape, size, count_threads(n_threads), 3 if dense else 0, allowed)
+        n_layers = 3 if stores_dense(dense, 3, shape, max_memory) else 0
+        return cls(*shape, size, count_threads(n_threads), n_layers, allowed)
 
     def __str__(self) -> str:
         blocks = -(-self.n_genes // self.genes_per_block)

@@ -61,7 +61,7 @@ def run(
     offset: bool | Literal["nonnegative"] = False,
     uncertainty: Uncertainty | None = "crossfit",
     sample_key: str | None = None,
-    dense: bool = True,
+    dense: bool | None = None,
     spliced: str = "spliced",
     unspliced: str = "unspliced",
     rng: int | np.random.Generator | None = 0,

@@ -86,8 +86,13 @@ def run(
         str, typer.Option(help="Column of obs for colours of pictures; auto uses clusters.")
     ] = "auto",
     dense: Annotated[
-        bool, typer.Option(help="Write the layers velocity, Ms and Mu, which scVelo reads.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--dense/--no-dense",
+            help="Write the layers velocity, Ms and Mu, which scVelo reads "
+            "(default: if they need at most 1 GB).",
+        ),
+    ] = None,
     spliced: Annotated[str, typer.Option(help="Layer of spliced counts.")] = "spliced",
     unspliced: Annotated[str, typer.Option(help="Layer of unspliced counts.")] = "unspliced",
     rng: Rng = 0,

@@ -22,6 +22,7 @@ from ._memory import (
     check_dense_fits,
     dense_bytes,
     genes_per_block,
+    stores_dense,
 )
 from ._moment_source import CountsSource, LayerSource, MomentBlock, MomentSource
 from ._order import CellOrder
@@ -88,6 +89,7 @@ __all__ = [
     "row_products",
     "self_transition_probability",
     "split_signs",
+    "stores_dense",
     "symmetric_products",
     "transition_probabilities",
     "velocity_agreement",

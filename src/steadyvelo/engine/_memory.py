@@ -12,6 +12,7 @@ __all__ = [
     "check_dense_fits",
     "dense_bytes",
     "genes_per_block",
+    "stores_dense",
 ]
 
 # larger blocks are not faster, because sums over a cell's values are long enough; with few cells,
@@ -23,6 +24,8 @@ BYTES_PER_VALUE = 12
 # share of the available memory that blocks use by default, and an upper limit in bytes
 _DEFAULT_SHARE = 0.25
 _DEFAULT_MOST = 1.5e9
+# bytes of dense layers that are stored if nobody asks for them
+_MOST_DENSE = 1e9
 
 
 def available_memory() -> int:
@@ -78,6 +81,25 @@ def dense_bytes(n_layers: int, shape: tuple[int, int]) -> int:
     4000000
     """
     return n_layers * shape[0] * shape[1] * 4
+
+
+def stores_dense(
+    dense: bool | None, n_layers: int, shape: tuple[int, int], max_memory: float | None
+) -> bool:
+    """Tell whether dense float32 layers are stored; None means if they are small enough.
+
+    That is if they need at most 1 GB together, and not more memory than is allowed or available.
+
+    Examples
+    --------
+    >>> from steadyvelo.engine import stores_dense
+    >>> stores_dense(None, 3, (30_000, 2_000), None), stores_dense(None, 3, (100_000, 2_000), None)
+    (True, False)
+    """
+    if dense is not None:
+        return dense
+    allowed = available_memory() if max_memory is None else max_memory
+    return dense_bytes(n_layers, shape) <= min(_MOST_DENSE, allowed)
 
 
 def check_dense_fits(

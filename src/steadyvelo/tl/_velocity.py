@@ -10,9 +10,11 @@ from steadyvelo import _keys
 from steadyvelo._adata._field import check_key_added
 from steadyvelo._adata._fit_params import GIVEN, ErrorChoice, FitOptions
 from steadyvelo._adata._inputs import Inputs
+from steadyvelo._adata._moments import has_moments
 from steadyvelo._arguments import public
 from steadyvelo._choices import Extremes
-from steadyvelo._log import done
+from steadyvelo._log import done, remark
+from steadyvelo.engine import dense_bytes, stores_dense
 from steadyvelo.model import resolve_quantiles
 from steadyvelo.model._ratio import resolve_offset
 
@@ -49,7 +51,7 @@ def velocity(
     uncertainty: Uncertainty | None = None,
     sample_key: str | None = None,
     rng: int | np.random.Generator | None = 0,
-    dense: bool = True,
+    dense: bool | None = None,
     key_added: str = "velocity",
     spliced: str = "spliced",
     unspliced: str = "unspliced",
@@ -108,7 +110,8 @@ def velocity(
         depends on its name, not on the order of cells and genes.
     dense
         Write the layers ``velocity``, ``Ms`` and ``Mu``, which scVelo and CellRank read. Without
-        these layers, a gene is recomputed from counts when it is needed.
+        these layers, a gene is recomputed from counts when it is needed. None writes them if they
+        need at most 1 GB together, and not more memory than is allowed or available.
     key_added
         Prefix of everything that is written.
     spliced, unspliced
@@ -150,7 +153,7 @@ def velocity(
         Hochberg). For a fit through the origin, the test also uses the cells at the lower end, and
         needs ``"crossfit"``: with the weights of the fit itself it would reject far too often.
     ``layers["velocity"]``, ``layers["Ms"]``, ``layers["Mu"]``
-        With ``dense=True``: float32; velocities are NaN for genes without a fit.
+        With `dense`: float32; velocities are NaN for genes without a fit.
     ``obs["velocity_weights"]`` or ``layers["velocity_weights"]``
         The weights, if they were given as an array.
     ``uns["velocity_params"]``
@@ -163,7 +166,8 @@ def velocity(
     ValueError
         If counts are negative or not finite, weights have a wrong shape, or an option is unknown.
     MemoryError
-        If dense layers need more memory than is allowed; nothing is computed then.
+        If ``dense=True`` and these layers need more memory than is allowed; nothing is computed
+        then.
 
     Warns
     -----
@@ -200,7 +204,7 @@ def velocity(
         min_gamma=min_gamma,
         r2=r2,
         highly_variable=highly_variable,
-        dense=dense,
+        dense=stores_dense(dense, 1 if has_moments(adata) else 3, adata.shape, max_memory),
         spliced=spliced,
         unspliced=unspliced,
         neighbors_key=neighbors_key,
@@ -217,6 +221,11 @@ def velocity(
         raise ValueError(msg)
     with Limits.of_call("fit", max_memory, n_threads, progress) as limits:
         fit = make_fit(inputs, options, weights, key_added, limits)
+    if dense is None and not options.dense:
+        remark(
+            "layers velocity, Ms and Mu are not stored, because they would need "
+            f"{dense_bytes(3, adata.shape) / 1e9:.1f} GB; dense=True (--dense) stores them"
+        )
     done(
         f"{len(fit.fitted_genes):,} genes are fitted and {int(fit.velocity_genes.sum()):,} of them "
         f"are velocity genes; var[{_keys.REASON.of(key_added)!r}] has the reason of the others"
