@@ -27,7 +27,7 @@ def true_arrows(adata, basis: str) -> np.ndarray:
     source = replace(made.counts(genes), **layers, spliced_scale=ones, unspliced_scale=ones)
     return find_directions(
         source,
-        Errors.of_fit(made).of(source),
+        Errors.of_fit(made, for_directions=True).of(source),
         made.rule(genes),
         Lines(adata.var["true_gamma"].to_numpy()[genes], np.zeros(len(genes))),
         np.asarray(adata.obsm[f"X_{basis}"], dtype=np.float64),

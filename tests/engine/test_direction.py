@@ -16,10 +16,10 @@ from steadyvelo.engine import (
     Repeat,
     SmoothingOperator,
     find_directions,
+    find_group_directions,
 )
 from steadyvelo.engine._direction_sums import DirectionProblem, DirectionSums
 from steadyvelo.engine._fold_graph import FoldGraphs
-from steadyvelo.engine._other_sizes import OtherSizes
 from steadyvelo.engine._projection import projections_of
 
 N_CELLS, N_GENES, K, N_REPEATS = 90, 14, 12, 3
@@ -81,13 +81,8 @@ def problem(rng=0, order=None, *, offset=False):
     return source, errors, rule, lines, embedding, groups, signs, counts
 
 
-def other_scales():
-    """Other size factors of the same cells."""
-    return np.exp(np.random.default_rng(8).normal(0, 0.3, (2, N_CELLS)))
-
-
 def directions(source, errors, rule, lines, embedding, groups, signs, _counts, **options):
-    options = {"genes_per_block": N_GENES, "other_scales": other_scales(), **options}
+    options = {"genes_per_block": N_GENES, **options}
     return find_directions(source, errors, rule, lines, embedding, groups, signs=signs, **options)
 
 
@@ -95,7 +90,6 @@ def arrays(found):
     """Return all that directions contain, with the controls as two arrays."""
     held = {name: value for name, value in vars(found).items() if isinstance(value, np.ndarray)}
     held |= {f"group_{name}": value for name, value in vars(found.groups).items()}
-    held |= {f"other_{name}": value for name, value in vars(found.other_groups).items()}
     turned, spreads = (np.array(values) for values in zip(*found.controls(), strict=True))
     return {**held, "control_arrows": turned, "control_covariances": spreads}
 
@@ -123,30 +117,7 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
                 step = step - step.mean(axis=1, keepdims=True)
                 square[i] += (step**2).sum(axis=1).mean()
     length = np.sqrt(square / (2 * len(rings)))
-    block = source.block(slice(0, N_GENES))
-    (made,) = errors.instruments(block, [rule])
-    cells = source.order.row_of_cell
-    h, h0 = (x[cells].astype(np.float64) for x in (made.h, made.h0))
-    # the same instruments, with the other size factors
-    other_s, other_u = (x * d[:, None] for x, d in zip(counts, other_scales(), strict=True))
-    other_psi, other_r = np.zeros((2, N_GENES, N_CELLS))
-    other_omega = np.zeros((N_GENES, N_CELLS))
-    for g in range(N_GENES):
-        x, y, q = other_s[:, g], other_u[:, g], h[:, g]
-        if h0.shape[1]:
-            w = h0[:, g] / h0[:, g].sum()
-            q = q - w * q.sum()
-            gamma = q @ y / (q @ x)
-            offset = w @ y - gamma * (w @ x)
-            other_psi[g] = q * (y - w @ y - gamma * (x - w @ x)) / (q @ x)
-            other_omega[g] = w * (y - gamma * x - offset) - (w @ x) * other_psi[g]
-            other_r[g] = y - gamma * x - offset
-        else:
-            gamma = q @ y / (q @ x)
-            other_psi[g], other_r[g] = q * (y - gamma * x) / (q @ x), y - gamma * x
-    other_r = other_r.T
-    scores, other_scores = np.zeros((2, N_CELLS, N_CELLS, n_dims))
-    other_slope = np.zeros((N_CELLS, n_dims, N_GENES))
+    scores = np.zeros((N_CELLS, N_CELLS, n_dims))
     centred = np.zeros((N_CELLS, N_CELLS, n_dims))
     slope, shift = np.zeros((2, N_CELLS, n_dims, N_GENES))
     noise = np.zeros((N_CELLS, n_dims, n_dims))
@@ -159,7 +130,7 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
             d = embedding[row] - embedding[i]
             d /= np.linalg.norm(d, axis=1, keepdims=True)
             d -= d.mean(axis=0)
-            contributions, other_contributions = np.zeros((2, K, n_dims))
+            contributions = np.zeros((K, n_dims))
             for f in (0, 1):
                 step = means[f][row] - means[f][i]
                 step -= step.mean(axis=1, keepdims=True)
@@ -167,12 +138,9 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
                 steering[number, i, f] = m
                 other = np.flatnonzero(repeat.cell_fold[row] != f)
                 contributions[other] = r[row[other]][:, genes] @ m.T
-                other_contributions[other] = other_r[row[other]][:, genes] @ m.T
-                other_slope[i][:, genes] += m * other_s[row[other]][:, genes].sum(0) / K
                 slope[i][:, genes] += m * s[row[other]][:, genes].sum(0) / K
                 shift[i][:, genes] += m * len(other) / K
             scores[i, row] += contributions / K
-            other_scores[i, row] += other_contributions / K
             centred[i, row] += (contributions - contributions.mean(0)) / K
         for i, row in enumerate(graph):
             d = embedding[row] - embedding[i]
@@ -204,6 +172,9 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
     for (_, i, f), (square, spread) in squares.items():
         noise[i] += square * (spread - chances[i, f])
     noise[np.linalg.eigvalsh(noise)[:, 0] < 0] = 0
+    block = source.block(slice(0, N_GENES))
+    (made,) = errors.instruments(block, [rule])
+    cells = source.order.row_of_cell
     psi, omega = (x[cells].T for x in made.line_influences(lines.gamma, lines.offset))
     if len(omega) == 0:
         omega = np.zeros_like(psi)
@@ -241,15 +212,7 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
         [scores[groups == g].sum(0).T - moved[groups == g].sum(0) for g in names]
     )
     size = (group_scores**2).sum(axis=1)
-    other_moved = np.einsum("idg,gc->idc", other_slope, other_psi)
-    other_moved += np.einsum("idg,gc->idc", shift, other_omega)
-    other = np.array(
-        [(other_scores[groups == g].sum(0).T, other_moved[groups == g].sum(0)) for g in names]
-    )
-    other_group_scores = other[:, 0] - other[:, 1]
     return {
-        "other_arrows": other[:, 0].sum(axis=2),
-        "other_covariances": np.einsum("kdc,kfc->kdf", other_group_scores, other_group_scores),
         "arrows": arrows(ones),
         "covariances": spreads(ones) + error + noise,
         "group_arrows": np.array([arrows(ones)[groups == g].sum(0) for g in names]),
@@ -271,6 +234,13 @@ def test_directions_are_their_definition(offset):
     for name, value in expected.items():
         scale = np.abs(value).max()
         np.testing.assert_allclose(held[name] / scale, value / scale, atol=2e-5, err_msg=name)
+    # the same without errors of cells
+    source, errors, rule, lines, embedding, groups, *_ = given
+    alone = find_group_directions(
+        source, errors, rule, lines, embedding, groups, genes_per_block=N_GENES
+    )
+    for name in ("arrows", "covariances", "n"):
+        np.testing.assert_array_equal(getattr(alone, name), getattr(found.groups, name))
     summed, scale = found.gene_contributions.sum(axis=2), np.abs(found.arrows).max()
     np.testing.assert_allclose(summed, found.groups.arrows, atol=1e-5 * scale)
     # arrows go round the circle as cells do
@@ -294,18 +264,14 @@ def sums_over(blocks):
     source, errors, rule, lines, embedding, groups, signs, _ = problem(offset=True)
     graphs = FoldGraphs.of(errors.repeats, source.order)
     projections = projections_of(source, graphs, embedding, N_REPEATS, genes_per_block=N_GENES)
-    other = OtherSizes.of(other_scales().T, errors.scales.T)
-    given = DirectionProblem(graphs, projections, lines, groups, 3, signs, other)
+    given = DirectionProblem(graphs, projections, lines, groups, 3, signs)
     sums = DirectionSums.zeros(given)
     for genes in blocks:
         block = source.block(genes)
         (made,) = errors.instruments(block, [rule])
         sums.add(given, block, made)
-    found = {name: value for name, value in vars(sums).items() if isinstance(value, np.ndarray)}
-    for name, part in (("groups", sums.groups), ("other", sums.other_groups)):
-        found[f"{name} contributions"] = part.contributions
-        found[f"{name} moved"] = sum(block.of_rows(slice(None)) for block in part.influences)
-    return found
+    moved = sum(block.of_rows(slice(None)) for block in sums.influences)
+    return {**vars(sums), "influences": moved}
 
 
 def test_sums_of_two_blocks_of_genes_add_up_to_those_of_all():

@@ -26,7 +26,6 @@ __all__ = [
     "check_record",
     "counts_source",
     "has_moments",
-    "inverse_factors",
     "layer_source",
     "smoothing_record",
     "write_moments",
@@ -82,7 +81,7 @@ def counts_source(
     counts, and with `in_float32` means are summed as scVelo's.
     """
     counts = inputs.counts(spliced), inputs.counts(unspliced)
-    scales = inverse_factors(inputs, spliced, unspliced)
+    scales = _inverse_factors(inputs, spliced, unspliced)
     graph = inputs.connectivities(neighbors_key)
     smoothing = SmoothingOperator.from_connectivities(graph, inputs.cells)
     order = CellOrder.along(smoothing.indptr, smoothing.indices)
@@ -170,7 +169,7 @@ def check_record(inputs: Inputs, record: Mapping[str, Any], key: str, rerun: str
             raise ValueError(msg)
 
 
-def inverse_factors(inputs: Inputs, spliced: str, unspliced: str) -> NDArray[np.float64]:
+def _inverse_factors(inputs: Inputs, spliced: str, unspliced: str) -> NDArray[np.float64]:
     """Return 1 / size factor of the counts of both layers, shape (2, cells)."""
     layers = zip(_KINDS, (spliced, unspliced), strict=True)
     return np.stack([_inverse_factor(inputs, *layer) for layer in layers])

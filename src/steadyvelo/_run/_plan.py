@@ -40,7 +40,7 @@ class Plan:
         """Plan the fit and the velocity graph of cells × genes."""
         allowed = available_memory() if max_memory is None else max_memory
         size = min(genes_per_block(shape[0], max_memory), max(shape[1], 1))
-        n_layers = 3 if stores_dense(dense, 3, shape, max_memory) else 0
+        n_layers = 3 if stores_dense(3, shape, max_memory, dense=dense) else 0
         return cls(*shape, size, count_threads(n_threads), n_layers, allowed)
 
     def __str__(self) -> str:

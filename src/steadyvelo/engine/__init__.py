@@ -9,7 +9,12 @@ needed.
 from ._comparison import fit_groups, group_ratios
 from ._confidence import velocity_agreement
 from ._crossfit import CrossFitErrors, Repeat
-from ._direction import Directions, bytes_per_direction_value, find_directions
+from ._direction import (
+    Directions,
+    bytes_per_direction_value,
+    find_directions,
+    find_group_directions,
+)
 from ._edges import connected_parts, recursive_neighbors
 from ._fit import FitResult, fit_ratios
 from ._fit_rule import FitRule
@@ -80,6 +85,7 @@ __all__ = [
     "count_threads",
     "dense_bytes",
     "find_directions",
+    "find_group_directions",
     "fit_groups",
     "fit_ratios",
     "genes_per_block",

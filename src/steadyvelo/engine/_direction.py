@@ -21,7 +21,6 @@ from ._direction_sums import DirectionProblem, DirectionSums
 from ._fold_graph import FoldGraphs
 from ._group_directions import GroupDirections, group_directions
 from ._kernels._contributions import mean_contributions
-from ._other_sizes import OtherSizes
 from ._progress import part_of
 from ._projection import projections_of
 from ._threads import Progress, for_rows
@@ -44,7 +43,12 @@ if TYPE_CHECKING:
 _LENGTHS = 0.1
 _CONTROLS_AT_ONCE = 10
 
-__all__ = ["Directions", "bytes_per_direction_value", "find_directions"]
+__all__ = [
+    "Directions",
+    "bytes_per_direction_value",
+    "find_directions",
+    "find_group_directions",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +66,6 @@ class Directions:
         Effective number of contributions to each arrow, shape (cells,).
     groups
         Sums of arrows over groups of cells.
-    other_groups
-        The same with other size factors, the same genes and the same projection; None if they were
-        not asked for.
     gene_contributions, gene_slopes
         Contributions of the genes to the sums of groups, and their derivatives by γ of each gene
         with the opposite sign, shape (groups, dimensions, genes).
@@ -83,7 +84,7 @@ class Directions:
     >>> groups, genes = engine.GroupDirections(*[np.zeros((0, 2))] * 4), np.zeros((0, 2, 0))
     >>> arrow, covariance, n = np.array([[3.0, 4.0]]), np.eye(2)[None], np.ones(1)
     >>> found = engine.Directions(
-    ...     arrow, covariance, n, groups, None, genes, genes, np.zeros(0), lambda: iter([])
+    ...     arrow, covariance, n, groups, genes, genes, np.zeros(0), lambda: iter([])
     ... )
     >>> float(found.arrows[0] @ np.linalg.inv(found.covariances[0]) @ found.arrows[0])
     25.0
@@ -93,7 +94,6 @@ class Directions:
     covariances: Float64Array
     n_contributions: Float64Array
     groups: GroupDirections
-    other_groups: GroupDirections | None
     gene_contributions: Float64Array
     gene_slopes: Float64Array
     gamma_se: Float64Array
@@ -107,9 +107,9 @@ def bytes_per_direction_value(n_dims: int) -> int:
     --------
     >>> from steadyvelo import engine
     >>> engine.bytes_per_direction_value(2)
-    120
+    100
     """
-    return 60 + 30 * n_dims
+    return 40 + 30 * n_dims
 
 
 def find_directions(
@@ -123,7 +123,6 @@ def find_directions(
     signs: NDArray[np.int8],
     genes_per_block: int,
     kept: KeptInstruments | None = None,
-    other_scales: Float64Array | None = None,
     n_threads: int = 1,
     progress: Progress | None = None,
 ) -> Directions:
@@ -145,9 +144,6 @@ def find_directions(
         Random signs of the sign-flipped controls, shape (controls, cells).
     kept
         Instruments of all genes of the source if they are known; None computes them.
-    other_scales
-        1 / other size factors of the spliced and of the unspliced counts, shape (2, cells), with
-        which groups are tested, too.
 
     Examples
     --------
@@ -175,6 +171,97 @@ def find_directions(
     >>> bool(((found.arrows * ahead).sum(axis=1) > 0).mean() > 0.9)
     True
     """
+    problem, sums = _summed(
+        source,
+        errors,
+        rule,
+        lines,
+        embedding,
+        groups,
+        signs,
+        kept=kept,
+        for_cells=True,
+        genes_per_block=genes_per_block,
+        n_threads=n_threads,
+        progress=progress,
+    )
+    return _directions(problem, sums, source.order)
+
+
+def find_group_directions(
+    source: CountsSource,
+    errors: CrossFitErrors,
+    rule: FitRule,
+    lines: Lines,
+    embedding: Float64Array,
+    groups: IntArray,
+    *,
+    genes_per_block: int,
+    kept: KeptInstruments | None = None,
+    n_threads: int = 1,
+    progress: Progress | None = None,
+) -> GroupDirections:
+    """Return the sums of arrows over groups only; see :func:`find_directions`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> rng, order = np.random.default_rng(0), engine.CellOrder.identity(60)
+    >>> every, scales = np.ones(60, dtype=bool), np.ones((2, 60))
+    >>> place, phase = 2 * np.pi * np.arange(60)[:, None] / 60, rng.uniform(0, 2 * np.pi, 20)
+    >>> s, u = (rng.poisson(10 * np.exp(np.sin(place + lag + phase))) for lag in (0, 0.7))
+    >>> near = np.cos(place - place.T) > 0.8
+    >>> graph = engine.SmoothingOperator.from_connectivities(near)
+    >>> source = engine.CountsSource(s, u, np.arange(20), order, *scales, graph, keep_counts=True)
+    >>> fold = np.arange(60, dtype=np.int8) % 2
+    >>> neighbors = engine.RankedNeighbors.equal(graph.without_self())
+    >>> errors = engine.CrossFitErrors(
+    ...     scales, 0.95, None, [engine.Repeat(fold[:20], fold, (neighbors, neighbors))]
+    ... )
+    >>> rule = engine.FitRule("all", (None, 0.95), False, every, every, "fit")
+    >>> lines = engine.Lines(np.ones(20), np.zeros(20))
+    >>> circle, groups = np.hstack([np.cos(place), np.sin(place)]), np.arange(60) // 30
+    >>> found = engine.find_group_directions(
+    ...     source, errors, rule, lines, circle, groups, genes_per_block=20
+    ... )
+    >>> found.arrows.shape
+    (2, 2)
+    """
+    signs = np.zeros((0, len(groups)), dtype=np.int8)
+    problem, sums = _summed(
+        source,
+        errors,
+        rule,
+        lines,
+        embedding,
+        groups,
+        signs,
+        kept=kept,
+        for_cells=False,
+        genes_per_block=genes_per_block,
+        n_threads=n_threads,
+        progress=progress,
+    )
+    return group_directions(problem, sums)
+
+
+def _summed(
+    source: CountsSource,
+    errors: CrossFitErrors,
+    rule: FitRule,
+    lines: Lines,
+    embedding: Float64Array,
+    groups: IntArray,
+    signs: NDArray[np.int8],
+    *,
+    kept: KeptInstruments | None,
+    for_cells: bool,
+    genes_per_block: int,
+    n_threads: int,
+    progress: Progress | None,
+) -> tuple[DirectionProblem, DirectionSums]:
+    """Return the sums over all genes."""
     rows = source.order.cell_of_row
     limits = {"genes_per_block": genes_per_block, "n_threads": n_threads}
     fold_graphs = FoldGraphs.of(errors.repeats, source.order)
@@ -186,10 +273,6 @@ def find_directions(
         progress=part_of(progress, 0.0, _LENGTHS),
         **limits,
     )
-    other = None
-    if other_scales is not None:
-        usual = np.stack([source.spliced_scale, source.unspliced_scale], axis=1)
-        other = OtherSizes.of(np.ascontiguousarray(other_scales.T[rows]), usual[rows])
     problem = DirectionProblem(
         fold_graphs,
         projections,
@@ -197,7 +280,7 @@ def find_directions(
         np.ascontiguousarray(groups[rows]),
         int(groups.max(initial=-1)) + 1,
         np.ascontiguousarray(signs[:, rows]),
-        other,
+        for_cells,
         n_threads,
     )
     sums = DirectionSums.zeros(problem)
@@ -210,7 +293,7 @@ def find_directions(
         else:
             made = kept.of(block, genes, errors, n_threads)
         sums.add(problem, block, made)
-    return _directions(problem, sums, source.order)
+    return problem, sums
 
 
 def _directions(problem: DirectionProblem, sums: DirectionSums, order: CellOrder) -> Directions:
@@ -218,7 +301,7 @@ def _directions(problem: DirectionProblem, sums: DirectionSums, order: CellOrder
     row, n_threads = order.row_of_cell, problem.n_threads
     graphs = problem.fold_graphs
     mean_of = partial(
-        _mean_contributions, graphs.indptr, graphs.indices, sums.groups.contributions, n_threads
+        _mean_contributions, graphs.indptr, graphs.indices, sums.contributions, n_threads
     )
     (arrows,), (covariances,), n_contributions = mean_of(np.ones((1, len(row)), dtype=np.int8))
     covariances += sums.line_errors
@@ -247,8 +330,7 @@ def _directions(problem: DirectionProblem, sums: DirectionSums, order: CellOrder
         arrows[row],
         covariances[row],
         n_contributions[row],
-        group_directions(problem, sums.groups),
-        None if sums.other_groups is None else group_directions(problem, sums.other_groups),
+        group_directions(problem, sums),
         sums.group_contributions,
         sums.group_slopes,
         sums.gamma_se,

@@ -13,9 +13,7 @@ contributions are sums over genes. Their errors are computed from sums over gene
 - the counts of a cell also influence the lines of all genes, by ψ_cg and ω_cg, and thereby the
   arrows of a cluster by Σ_g (G_g ψ_cg + H_g ω_cg), where G and H are sums over the cluster;
 - a sign-flipped control multiplies the deviations of every cell by one sign. This changes the sign
-  of y_ic and of these influences;
-- with the other size factors, deviations and lines differ, but the projection is the same. These
-  sums are made for groups of cells only.
+  of y_ic and of these influences.
 
 The sums of one block need this block only, and blocks may be added in any order.
 """
@@ -44,11 +42,10 @@ if TYPE_CHECKING:
 
     from ._fold_graph import FoldGraphs
     from ._moment_source import MomentBlock
-    from ._other_sizes import OtherSizes
     from ._projection import Projection
     from ._velocities import Lines
 
-__all__ = ["DirectionProblem", "DirectionSums", "GroupSums"]
+__all__ = ["DirectionProblem", "DirectionSums"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +66,8 @@ class DirectionProblem:
         Number of groups.
     signs
         Signs of the sign-flipped controls, shape (controls, rows).
-    other_sizes
-        Other size factors for which groups are tested, too; None if there are none.
+    for_cells
+        Whether errors of arrows of cells are needed, too, or only those of groups.
     """
 
     fold_graphs: FoldGraphs
@@ -79,7 +76,7 @@ class DirectionProblem:
     groups: IntArray
     n_groups: int
     signs: NDArray[np.int8]
-    other_sizes: OtherSizes | None = None
+    for_cells: bool = True
     n_threads: int = 1
     scratch: Scratch = field(default_factory=Scratch)
 
@@ -109,8 +106,8 @@ class DirectionProblem:
 
 
 @dataclass(eq=False)
-class GroupSums:
-    """Sums over genes from which directions of groups are computed.
+class DirectionSums:
+    """Sums over genes from which directions are computed.
 
     Attributes
     ----------
@@ -119,32 +116,11 @@ class GroupSums:
         graphs, dimensions).
     influences
         Influence of each cell's counts on the summed arrows through the lines of each block.
-    """
-
-    contributions: Float32Array
-    influences: list[LineInfluences]
-
-    @classmethod
-    def zeros(cls, problem: DirectionProblem) -> GroupSums:
-        """Return the sums over no genes."""
-        n_edges = len(problem.fold_graphs.indices)
-        return cls(np.zeros((n_edges, problem.n_dims), dtype=np.float32), [])
-
-
-@dataclass(eq=False)
-class DirectionSums:
-    """Sums over genes from which directions are computed.
-
-    Attributes
-    ----------
-    groups
-        Sums for groups, of which the contributions are also those to the arrows of cells.
-    other_groups
-        The same with the other size factors; None if there are none.
     noise_along
         Deviation of the spliced counts of the cell at the end of every edge from the mean of its
         neighbours, multiplied by the velocity that the other fold of cells gives, float32, shape
-        (edges of all fold graphs,).
+        (edges of all fold graphs,). This and the next three are 0 unless errors of cells are
+        needed.
     chance
         Variance of `noise_along` that is due to the noise of that velocity, shape (fold graphs,
         folds, rows).
@@ -161,8 +137,8 @@ class DirectionSums:
         Standard errors of γ, shape (genes,).
     """
 
-    groups: GroupSums
-    other_groups: GroupSums | None
+    contributions: Float32Array
+    influences: list[LineInfluences]
     noise_along: Float32Array
     chance: Float64Array
     line_errors: Float64Array
@@ -177,8 +153,8 @@ class DirectionSums:
         n_edges, n_genes = len(problem.fold_graphs.indices), len(problem.lines.gamma)
         n_rows, n_dims = problem.n_rows, problem.n_dims
         return cls(
-            GroupSums.zeros(problem),
-            None if problem.other_sizes is None else GroupSums.zeros(problem),
+            np.zeros((n_edges, n_dims), dtype=np.float32),
+            [],
             np.zeros(n_edges, dtype=np.float32),
             np.zeros((len(problem.projections), 2, n_rows)),
             np.zeros((n_rows, n_dims, n_dims)),
@@ -194,9 +170,6 @@ class DirectionSums:
         over_rows = partial(for_rows, n_rows=problem.n_rows, n_threads=n_threads)
         gamma, offset = problem.lines.of(block.genes)
         psi, omega = made.line_influences(gamma, offset, over_rows)
-        other = None
-        if problem.other_sizes is not None:
-            other = problem.other_sizes.of_block(block, made, offset != 0, scratch, n_threads)
         shape = problem.n_rows, problem.n_dims, psi.shape[1]
 
         def derivatives(name: str, *, some: bool = True) -> Float32Array:
@@ -205,31 +178,22 @@ class DirectionSums:
             return made
 
         slopes, offsets = derivatives("slopes"), derivatives("offsets", some=omega.shape[1] > 0)
-        by_other_slope = np.zeros((problem.n_groups, problem.n_dims, shape[2]))
-        deviations = block.deviation(gamma, offset, n_threads)
-        values = [block.kept_counts[0], deviations]
-        if other is not None:
-            values += [other.spliced, other.deviations]
+        values = block.kept_counts[0], block.deviation(gamma, offset, n_threads)
         for number in range(len(problem.projections)):
-            given = problem, number, block, values
-            self._add_fold_graph(*given, (slopes, offsets), by_other_slope)
-
+            self._add_fold_graph(problem, number, block, values, (slopes, offsets))
         by_slope = problem.by_group(slopes)
         by_offset = problem.by_group(offsets) if len(offsets) > 0 else np.zeros((1, 1, 0))
         self.group_slopes[..., block.genes] = by_slope
-        keep = partial(LineInfluences.of_block, n_threads=n_threads)
-        self.groups.influences.append(keep(psi, omega, by_slope, by_offset))
-        if other is not None and self.other_groups is not None:
-            kept = keep(other.psi, other.omega, by_other_slope, by_offset)
-            self.other_groups.influences.append(kept)
+        kept = LineInfluences.of_block(psi, omega, by_slope, by_offset, n_threads)
+        self.influences.append(kept)
         variance = partial(np.einsum, "cg,cg->g", dtype=np.float64)
         slope_variance, none = variance(psi, psi), np.zeros(0)
         self.gamma_se[block.genes] = np.sqrt(slope_variance)
-        covariance = variance(psi, omega) if len(offsets) > 0 else none
-        offset_variance = variance(omega, omega) if len(offsets) > 0 else none
-        variances = slope_variance, covariance, offset_variance
-        work = partial(add_line_errors, slopes, offsets, *variances, self.line_errors)
-        for_rows(work, problem.n_rows, n_threads)
+        if problem.for_cells:
+            covariance = variance(psi, omega) if len(offsets) > 0 else none
+            offset_variance = variance(omega, omega) if len(offsets) > 0 else none
+            variances = slope_variance, covariance, offset_variance
+            over_rows(partial(add_line_errors, slopes, offsets, *variances, self.line_errors))
         self._add_control_shifts(problem, (slopes, psi), (offsets, omega))
 
     def _add_control_shifts(
@@ -250,14 +214,13 @@ class DirectionSums:
         problem: DirectionProblem,
         number: int,
         block: MomentBlock,
-        values: list[Float32Array],
+        values: tuple[Float32Array, Float32Array],
         derivatives: tuple[Float32Array, Float32Array],
-        by_other_slope: Float64Array,
     ) -> None:
         """Add the contributions of the genes of one fold along the edges of their graph.
 
-        `values` are spliced counts and deviations, and the same with the other size factors.
-        `derivatives` are those of arrows by γ and by the offset.
+        `values` are spliced counts and deviations, `derivatives` those of arrows by γ and by the
+        offset.
         """
         projection, n_threads = problem.projections[number], problem.n_threads
         fold_graph, n_rows = projection.fold_graph, problem.n_rows
@@ -265,50 +228,38 @@ class DirectionSums:
         if len(columns) == 0:
             return
         fold, width = fold_graph.fold, len(columns)
+        for_cells = problem.for_cells
+        with_chance = for_cells and number < problem.fold_graphs.n_with_chance
         over_rows = partial(for_rows, n_rows=n_rows, n_threads=n_threads)
-        with_chance, with_other = number < problem.fold_graphs.n_with_chance, len(values) > 2
-        away = kernels.AWAY if with_chance else -1
-        other = -1 if not with_other else kernels.OTHER if with_chance else kernels.AWAY
 
         def array(name: str, *shape: int) -> Float32Array:
             return problem.scratch.array(f"{name} of fold", shape, np.float32)
 
-        def chosen(place: int) -> Float32Array:
-            return take_columns(values[place], columns, array("chosen", n_rows, width), n_threads)
+        packed = array("packed", n_rows, kernels.NOISE + for_cells + with_chance, width)
+        mean_deviations = array("mean deviations", 2, n_rows, width)
 
-        def means(name: str, of: Float32Array) -> Float32Array:
-            out = array(name, 2, n_rows, width)
-            fold_graph.run(kernels.fold_means, fold, of, *out, n_threads=n_threads)
-            return out
+        def means(values: Float32Array, *out: Float32Array) -> Float32Array:
+            chosen = take_columns(values, columns, array("chosen", n_rows, width), n_threads)
+            fold_graph.run(kernels.fold_means, fold, chosen, *out, n_threads=n_threads)
+            return chosen
 
-        packed = array("packed", n_rows, kernels.AWAY + with_chance + with_other, width)
-        spliced, mean = chosen(0), (packed[:, kernels.MEANS], packed[:, kernels.MEANS + 1])
-        fold_graph.run(kernels.fold_means, fold, spliced, *mean, n_threads=n_threads)
-        # noise is the difference from neighbours in the same fold, without the cell itself
-        noise = partial(kernels.subtract_own_mean, spliced, fold, *mean, packed[:, kernels.NOISE])
-        over_rows(noise)
-        deviations = chosen(1)
-        mean_deviations = means("mean deviations", deviations)
-        every = np.arange(width)
-        over_rows(partial(kernels.put_columns, deviations, every, packed[:, kernels.DEVIATION]))
+        def put_noise(
+            place: int, chosen: Float32Array, first: Float32Array, second: Float32Array
+        ) -> None:
+            # the difference from neighbours in the same fold, without the cell itself
+            given = chosen, fold, first, second, packed[:, place]
+            over_rows(partial(kernels.subtract_own_mean, *given))
+
+        mean = packed[:, kernels.MEANS], packed[:, kernels.MEANS + 1]
+        spliced = means(values[0], *mean)
+        if for_cells:
+            put_noise(kernels.NOISE, spliced, *mean)
+        deviations = means(values[1], *mean_deviations)
+        over_rows(partial(kernels.put_columns, values[1], columns, packed[:, kernels.DEVIATION]))
         if with_chance:
-            off = deviations, fold, *mean_deviations, packed[:, away]
-            over_rows(partial(kernels.subtract_own_mean, *off))
-        other_means = np.zeros((2, n_rows, 0), dtype=np.float32)
-        if with_other:
-            other_means = means("other means", chosen(2))
-            over_rows(partial(kernels.put_columns, values[3], columns, packed[:, other]))
-        shape = n_rows, problem.n_dims, width
-        arrows = array("arrows", *shape)
-        other_slopes = array("other slopes", *shape if with_other else (0, *shape[1:]))
-        edges, sums = fold_graph.edges, self.other_groups
-        of_edges = (
-            self.groups.contributions[edges],
-            self.noise_along[edges],
-            np.zeros((0, problem.n_dims), np.float32)
-            if sums is None
-            else sums.contributions[edges],
-        )
+            put_noise(kernels.AWAY, deviations, *mean_deviations)
+        arrows = array("arrows", n_rows if for_cells else 0, problem.n_dims, width)
+        edges = fold_graph.edges
         fold_graph.run(
             kernels.add_fold_graph,
             fold,
@@ -317,15 +268,15 @@ class DirectionSums:
             projection.shifts,
             packed,
             mean_deviations,
-            other_means,
-            (away, other),
             columns,
-            of_edges,
+            self.contributions[edges],
+            self.noise_along[edges],
             self.chance[number],
-            (arrows, other_slopes, *derivatives),
+            arrows,
+            *derivatives,
             zero_of_sums(n_rows),
             n_threads=n_threads,
         )
-        self.group_contributions[..., block.genes.start + columns] += problem.by_group(arrows)
-        if with_other:
-            by_other_slope[..., columns] += problem.by_group(other_slopes)
+        if for_cells:
+            genes = block.genes.start + columns
+            self.group_contributions[..., genes] += problem.by_group(arrows)

@@ -22,7 +22,7 @@ from ._threads import in_threads
 if TYPE_CHECKING:
     from steadyvelo.model._typing import Float32Array, Float64Array
 
-    from ._direction_sums import DirectionProblem, GroupSums
+    from ._direction_sums import DirectionProblem, DirectionSums
 
 __all__ = ["GroupDirections", "group_directions"]
 
@@ -64,7 +64,7 @@ class GroupDirections:
     controls: Float64Array
 
 
-def group_directions(problem: DirectionProblem, sums: GroupSums) -> GroupDirections:
+def group_directions(problem: DirectionProblem, sums: DirectionSums) -> GroupDirections:
     """Return the sums of arrows over the groups of a problem."""
     contributed = _contributed(problem, sums.contributions)
     starts = range(0, problem.n_rows, _ROWS_PER_TASK)
@@ -85,7 +85,7 @@ def group_directions(problem: DirectionProblem, sums: GroupSums) -> GroupDirecti
 
 
 def _of_rows(
-    problem: DirectionProblem, sums: GroupSums, contributed: sp.csr_array[Any], rows: slice
+    problem: DirectionProblem, sums: DirectionSums, contributed: sp.csr_array[Any], rows: slice
 ) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
     """Return Σφφᵀ, Σ‖φ‖², Σ‖φ‖⁴ and the sums with the signs of the controls, over some rows."""
     scores = contributed[rows].toarray()

@@ -84,7 +84,7 @@ def dense_bytes(n_layers: int, shape: tuple[int, int]) -> int:
 
 
 def stores_dense(
-    dense: bool | None, n_layers: int, shape: tuple[int, int], max_memory: float | None
+    n_layers: int, shape: tuple[int, int], max_memory: float | None, *, dense: bool | None
 ) -> bool:
     """Tell whether dense float32 layers are stored; None means if they are small enough.
 
@@ -93,8 +93,10 @@ def stores_dense(
     Examples
     --------
     >>> from steadyvelo.engine import stores_dense
-    >>> stores_dense(None, 3, (30_000, 2_000), None), stores_dense(None, 3, (100_000, 2_000), None)
-    (True, False)
+    >>> stores_dense(3, (30_000, 2_000), None, dense=None)
+    True
+    >>> stores_dense(3, (100_000, 2_000), None, dense=None)
+    False
     """
     if dense is not None:
         return dense

@@ -17,7 +17,6 @@ scales the arrow of a cell, so the genes with the most molecules are enough for 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -119,12 +118,24 @@ def projections_of(
     weights = np.divide(1 / n_repeats, length, out=np.zeros_like(length), where=length > 0)
     made = []
     for number, graph in enumerate(graphs):
-        shifts = np.empty((2, *embedding.shape))
-        of_genes = partial(graph.run, kernels.row_shifts, embedding, weights, n_threads=n_threads)
-        for mean, shift in zip(_means(graph, totals[:, number], n_threads), shifts, strict=True):
-            of_genes(mean, int(graph.genes.sum()), shift)
+        shifts = _shifts(graph, embedding, weights, totals[:, number], n_threads)
         made.append(Projection(graph, embedding, weights, shifts))
     return made
+
+
+def _shifts(
+    graph: FoldGraph,
+    embedding: Float64Array,
+    weights: Float64Array,
+    totals: Float64Array,
+    n_threads: int,
+) -> Float64Array:
+    """Return the correction for centring over genes, from the sums of rows over the genes."""
+    shifts = np.empty((2, *embedding.shape))
+    for mean, shift in zip(_means(graph, totals, n_threads), shifts, strict=True):
+        given = embedding, weights, mean, int(graph.genes.sum()), shift
+        graph.run(kernels.row_shifts, *given, n_threads=n_threads)
+    return shifts
 
 
 def _most_abundant(source: CountsSource, n_threads: int) -> IntArray:

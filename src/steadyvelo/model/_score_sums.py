@@ -64,18 +64,6 @@ class InstrumentSums:
             )
         return share, spliced, unspliced
 
-    def lines(self, with_offset: BoolArray) -> tuple[Float64Array, Float64Array]:
-        """Return γ and the offset of every gene; lines of unmarked genes have none, and are 0.
-
-        NaN for a gene that the instruments do not determine.
-        """
-        share, spliced, unspliced = self.centres(with_offset)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            divisor = self.h_spliced - share * self.h0_spliced
-            gamma = (self.h_unspliced - share * self.h0_unspliced) / divisor
-        valid = np.isfinite(gamma) & (self.h_spliced > 0)
-        return np.where(valid, gamma, np.nan), unspliced - gamma * spliced
-
     def centring(self, *, offset: bool) -> Centring:
         """Return the values by which instruments and counts are centred."""
         some = (self.h_spliced > 0) & (self.h0 > 0)

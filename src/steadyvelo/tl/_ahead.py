@@ -7,7 +7,7 @@ the directions need those of the same gene, so they are computed once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -23,7 +23,31 @@ if TYPE_CHECKING:
     from steadyvelo.engine import FitResult, FitRule, MomentBlock, MomentSource
     from steadyvelo.model import Instruments
 
-__all__ = ["Ahead", "halves_of", "of_fit"]
+__all__ = ["CLUSTERS", "NOTHING", "Ahead", "Wanted", "halves_of", "of_fit", "wanted"]
+
+
+class Wanted(NamedTuple):
+    """What a fit with cross-fitted errors computes in addition to ratios and their errors.
+
+    `directions`: the instruments and neighbours that directions need. `halves`: the ratios of the
+    two halves of the upper extreme cells. `offset`: the test of an offset.
+    """
+
+    directions: bool
+    halves: bool
+    offset: bool
+
+
+# a fit alone; one on which the directions of clusters follow and nothing else
+NOTHING = Wanted(directions=False, halves=False, offset=True)
+CLUSTERS = Wanted(directions=True, halves=False, offset=False)
+
+
+def wanted() -> Wanted:
+    """Return what is wanted of a fit now: all of it if checks and directions follow in this run."""
+    kept = now_kept()
+    all_of_it = kept is not None and kept.looks_ahead
+    return Wanted(directions=True, halves=True, offset=True) if all_of_it else NOTHING
 
 
 def halves_of(rule: FitRule) -> list[FitRule]:
@@ -56,24 +80,25 @@ class Ahead:
     _gamma: list[NDArray[np.float64]] = field(default_factory=list, init=False)
 
     @classmethod
-    def wanted(cls, source: MomentSource, rule: FitRule, n_threads: int) -> Self | None:
-        """Make it if checks and directions follow on this fit."""
-        kept = now_kept()
-        if kept is None or not kept.looks_ahead:
-            return None
+    def of(cls, source: MomentSource, rule: FitRule, n_threads: int) -> Self:
+        """Make it before the first block."""
         own = KeptInstruments(source.order) if rule.offset is False else None
         return cls(source.genes, rule, own, n_threads)
 
-    def take(self, block: MomentBlock, fit: FitResult, made: list[Instruments]) -> None:
-        """Add a block, whose last two instruments are those of :func:`halves_of`."""
-        centred = self.rule.offset is not False
-        self._halves.append(group_ratios(made[-2:], centred=centred, n_threads=self.n_threads))
+    def take(
+        self, block: MomentBlock, fit: FitResult, made: list[Instruments], *, halves: bool
+    ) -> None:
+        """Add a block; with `halves`, its last two instruments are those of :func:`halves_of`."""
+        if halves:
+            centred = self.rule.offset is not False
+            found = group_ratios(made[-2:], centred=centred, n_threads=self.n_threads)
+            self._halves.append(found)
         self._gamma.append(fit.gamma)
         if self.kept is not None:
             self.kept.add(block, self.genes[block.genes], made[0], self.n_threads)
 
     def store(self, key: str) -> None:
-        """Keep it for the fit with this velocity key."""
+        """Keep it for the fit with this velocity key, in place of an earlier one."""
         kept = now_kept()
         if kept is not None:
             kept.ahead[key] = self

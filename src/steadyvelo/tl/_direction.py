@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,12 @@ from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._adata._groups import cluster_codes
 from steadyvelo._arguments import public
-from steadyvelo.engine import Lines, bytes_per_direction_value, find_directions
+from steadyvelo.engine import (
+    Lines,
+    bytes_per_direction_value,
+    find_directions,
+    find_group_directions,
+)
 from steadyvelo.model import angle_interval, hotelling_p
 
 from ._ahead import of_fit
@@ -28,9 +33,10 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from steadyvelo.engine import KeptInstruments
     from steadyvelo.engine._progress import ShowProgress
 
-__all__ = ["DirectionChoice", "cosines", "direction", "make_directions"]
+__all__ = ["DirectionChoice", "cosines", "direction", "make_directions", "tested_clusters"]
 
 _PLANE = 2
 # an embedding with more dimensions cannot be drawn as a whole
@@ -193,43 +199,19 @@ class DirectionChoice:
         fit.check_counts_known()
 
 
-def make_directions(
-    fit: Fit,
-    errors: Errors,
-    choice: DirectionChoice,
-    limits: Limits,
-    other_scales: NDArray[np.float64] | None = None,
-) -> pd.DataFrame | None:
-    """Do the work of :func:`direction`.
-
-    `other_scales` are 1 / other size factors, (2, cells); with them, a table of the directions of
-    clusters is returned.
-    """
+def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: Limits) -> None:
+    """Do the work of :func:`direction`."""
     adata, genes, cells = fit.adata, fit.graph_genes, fit.inputs.cells
     basis, level, n_controls = choice.basis, choice.level, choice.n_controls
-    embedding = check_finite_embedding(adata, basis)
-    if embedding.shape[1] > _MOST_DIMENSIONS:
-        embedding = np.ascontiguousarray(embedding[:, :_PLANE])
+    embedding = _tested_embedding(fit, basis)
     n_dims = embedding.shape[1]
     names, groups = cluster_codes(adata, choice.groupby)
     # the picture of the control uses the same signs
     signs = Names(fit.inputs.cell_hashes, choice.rng).signs("sign-flipped control", n_controls)
-    source, rule = fit.counts(genes), fit.rule(genes)
-    lines = Lines(fit.gamma[genes], fit.offset[genes])
+    given = _given(fit, errors, embedding, groups)
     blocks = limits.of_blocks(adata.n_obs, bytes_per_direction_value(n_dims))
-    ahead = of_fit(fit)
-    directions = find_directions(
-        source,
-        errors.of(source),
-        rule,
-        lines,
-        embedding,
-        groups,
-        signs=signs,
-        kept=None if ahead is None else ahead.kept,
-        other_scales=other_scales,
-        **blocks,
-    )
+    kept = _kept_instruments(fit)
+    directions = find_directions(*given, signs=signs, kept=kept, **blocks)
     arrows, n = directions.arrows, directions.n_contributions
     p = hotelling_p(arrows, directions.covariances, n)
     determined = p < 1 - level
@@ -263,8 +245,40 @@ def make_directions(
         "determined_in_controls": float(controls[:, cells].mean()) if n_controls else np.nan,
     }
     note_made(adata, fit.key, "directions", made, under=basis)
-    found = directions.other_groups
-    return None if found is None else tested_groups(found, names, groups)
+
+
+def tested_clusters(
+    fit: Fit, errors: Errors, choice: DirectionChoice, limits: Limits
+) -> pd.DataFrame:
+    """Return the mean arrow of every cluster and its p-values; nothing is written."""
+    embedding = _tested_embedding(fit, choice.basis)
+    names, groups = cluster_codes(fit.adata, choice.groupby)
+    given = _given(fit, errors, embedding, groups)
+    blocks = limits.of_blocks(fit.adata.n_obs, bytes_per_direction_value(embedding.shape[1]))
+    found = find_group_directions(*given, kept=_kept_instruments(fit), **blocks)
+    return tested_groups(found, names, groups)
+
+
+def _tested_embedding(fit: Fit, basis: str) -> NDArray[np.float64]:
+    """Return the dimensions of an embedding in which directions are tested."""
+    embedding = check_finite_embedding(fit.adata, basis)
+    if embedding.shape[1] > _MOST_DIMENSIONS:
+        return np.ascontiguousarray(embedding[:, :_PLANE])
+    return embedding
+
+
+def _given(
+    fit: Fit, errors: Errors, embedding: NDArray[np.float64], groups: NDArray[np.intp]
+) -> tuple[Any, ...]:
+    """Return the arguments of the engine's functions for directions."""
+    genes = fit.graph_genes
+    source, lines = fit.counts(genes), Lines(fit.gamma[genes], fit.offset[genes])
+    return source, errors.of(source), fit.rule(genes), lines, embedding, groups
+
+
+def _kept_instruments(fit: Fit) -> KeptInstruments | None:
+    ahead = of_fit(fit)
+    return None if ahead is None else ahead.kept
 
 
 def cosines(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from steadyvelo._adata._moments import counts_source, has_moments, layer_source,
 from steadyvelo._adata._provenance import stamp
 from steadyvelo.engine import check_dense_fits, fit_ratios
 
-from ._ahead import Ahead, halves_of
+from ._ahead import CLUSTERS, NOTHING, Ahead, Wanted, halves_of, wanted
 from ._fit_inputs import genes_left_out, record_of_layers
 from ._fit_results import DenseLayers, gene_columns
 from ._stale import clear_fit
@@ -33,11 +33,20 @@ if TYPE_CHECKING:
 __all__ = ["make_fit"]
 
 
-def make_fit(inputs: Inputs, options: FitOptions, weights: Any, key: str, limits: Limits) -> Fit:
+def make_fit(
+    inputs: Inputs,
+    options: FitOptions,
+    weights: Any,
+    key: str,
+    limits: Limits,
+    *,
+    for_directions: bool = False,
+) -> Fit:
     """Do the work of :func:`steadyvelo.tl.velocity`, and return the fit.
 
     `weights` is the name of a rule, or an array of shape (cells,) or (cells, genes); `key` is the
-    prefix of everything that is written.
+    prefix of everything that is written. If directions alone follow on the fit, offsets are not
+    tested.
     """
     adata, choice = inputs.adata, options.errors
     left_out = genes_left_out(adata)
@@ -58,7 +67,8 @@ def make_fit(inputs: Inputs, options: FitOptions, weights: Any, key: str, limits
     record = None if from_layers else smoothing_record(inputs, **options.smoothed)
     smoothed = smoothed if record is None else record.params
     layers = DenseLayers(adata.shape, genes, moments=not from_layers) if options.dense else None
-    fit, ahead = _fit(inputs, options, source, rule, layers, limits)
+    what = CLUSTERS if for_directions else wanted()
+    fit, ahead = _fit(inputs, options, source, rule, layers, what, limits)
     if ahead is not None:
         ahead.store(key)
     columns = gene_columns(adata, genes, fit, left_out, options)
@@ -92,19 +102,21 @@ def _fit(
     source: MomentSource,
     rule: FitRule,
     layers: DenseLayers | None,
+    what: Wanted,
     limits: Limits,
 ) -> tuple[FitResult, Ahead | None]:
     """Fit all genes, fill the layers, and compute what checks and directions will need."""
     choice, n_cells = options.errors, inputs.adata.n_obs
     crossfit = choice.method == "crossfit"
-    ahead = Ahead.wanted(source, rule, limits.n_threads) if crossfit else None
-    halves = [] if ahead is None else halves_of(rule)
+    what = what if crossfit else NOTHING
+    ahead = Ahead.of(source, rule, limits.n_threads) if what.directions else None
+    halves = halves_of(rule) if what.halves else []
 
     def consume(block: MomentBlock, fit: FitResult, made: list[Instruments]) -> None:
         if layers is not None:
             layers.take(block, fit)
         if ahead is not None:
-            ahead.take(block, fit, made)
+            ahead.take(block, fit, made, halves=what.halves)
 
     errors = None
     if choice.method is not None:
@@ -112,16 +124,19 @@ def _fit(
             inputs,
             choice,
             options,
-            for_directions=ahead is not None,
+            for_directions=what.directions,
             n_threads=limits.n_threads,
         ).of(source)
     fit = fit_ratios(
         source,
         rule,
         uncertainty=errors,
+        test_offset=what.offset,
         further_rules=halves,
         consume=consume,
-        **limits.of_blocks(n_cells, bytes_per_value(choice, 2 + len(halves) if crossfit else None)),
+        **limits.of_blocks(
+            n_cells, bytes_per_value(choice, 1 + what.offset + len(halves) if crossfit else None)
+        ),
     )
     return fit, ahead
 

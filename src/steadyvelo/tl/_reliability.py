@@ -15,11 +15,12 @@ from steadyvelo._log import done
 from steadyvelo.get import direction_support
 
 from ._check_model import make_checks
-from ._direction import DirectionChoice, cosines, make_directions
+from ._direction import DirectionChoice, cosines, make_directions, tested_clusters
+from ._kept import kept_results
 from ._limits import Limits
 from ._sensitivity import compare_variants, store_variants
 from ._uncertainty import Errors
-from ._variant import other_scales, other_size_factors
+from ._variant import Variant, fit_variant, other_size_factors
 from ._verdicts import LEVEL, SIZES_IN_WORDS, checks_of_data, judge
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def reliability(
     """Give a verdict on the direction of every cluster, with the reason.
 
     Runs :func:`steadyvelo.tl.check_model`, :func:`steadyvelo.tl.direction` with controls and
-    :func:`steadyvelo.tl.sensitivity`, tests the clusters again with the other size factors, and
-    summarises the results. The direction of a cluster is
+    :func:`steadyvelo.tl.sensitivity`, repeats the fit with the other size factors, and summarises
+    the results. The direction of a cluster is
 
     ``"supported"``
         if it is significant (5 %, Holm over clusters) in the data and in at most 15 % of the
@@ -144,19 +145,18 @@ def reliability(
     basis = found_basis(adata, basis, velocity_key)
     choice = DirectionChoice(basis, groupby, LEVEL, n_controls, rng)
     choice.check(fit)
-    # the fits under other settings take a fifth of the time
-    whole = 0.8 if sensitivity else 1.0
+    # the fits under other settings take two fifths of the time
+    whole = 0.6 if sensitivity else 1.0
     shown = Limits.of_call("reliability", max_memory, n_threads, progress)
-    with shown as limits:
+    with shown as limits, kept_results():
         errors = Errors.of_fit(fit, for_directions=True, n_threads=limits.n_threads)
-        scales = other_scales(fit) if sensitivity else None
-        other = make_directions(fit, errors, choice, limits.part(0.0, 0.7 * whole), scales)
-        make_checks(fit, errors, groupby, limits.part(0.7 * whole, whole))
+        make_directions(fit, errors, choice, limits.part(0.0, 0.8 * whole))
+        make_checks(fit, errors, groupby, limits.part(0.8 * whole, whole))
         table = _clusters(fit, choice.basis)
         variants = None
-        if other is not None:
-            _with_other_sizes(table, other)
-            variants = compare_variants(fit, groupby, choice.basis, limits.part(whole, 1.0))
+        if sensitivity:
+            _with_other_sizes(table, fit, choice, limits.part(whole, 0.95))
+            variants = compare_variants(fit, groupby, choice.basis, limits.part(0.95, 1.0))
             _with_variants(table, variants)
     judge(table, choice.basis, SIZES_IN_WORDS[other_size_factors(fit)])
     _keys.RELIABILITY.write(adata, table, velocity_key)
@@ -182,12 +182,21 @@ def _clusters(fit: Fit, basis: str) -> pd.DataFrame:
     return table
 
 
-def _with_other_sizes(table: pd.DataFrame, other: pd.DataFrame) -> None:
-    """Add the results of the clusters with the other size factors."""
-    table["other_sizes_p_holm"] = other["p_holm"]
+def _with_other_sizes(
+    table: pd.DataFrame, fit: Fit, choice: DirectionChoice, limits: Limits
+) -> None:
+    """Repeat the fit with the other size factors, and add the results of the clusters."""
+    first, second = limits.part(0.0, 0.6), limits.part(0.6, 1.0)
+    variant = Variant(other_sizes=True)
+    other = fit_variant(fit, variant, choice.basis, first, for_directions=True)
+    table["other_sizes_p_holm"] = table["other_sizes_cosine"] = np.nan
+    if other.velocity_genes.sum() < 2:
+        return
+    errors = Errors.of_fit(other, for_directions=True, n_threads=limits.n_threads)
+    found = tested_clusters(other, errors, choice, second).reindex(table.index)
+    table["other_sizes_p_holm"] = found["p_holm"]
     arrows = [name for name in table if str(name).startswith("arrow_")]
-    first, second = table[arrows].to_numpy(), other[arrows].to_numpy()
-    table["other_sizes_cosine"] = cosines(first, second)
+    table["other_sizes_cosine"] = cosines(table[arrows].to_numpy(), found[arrows].to_numpy())
 
 
 def _with_variants(table: pd.DataFrame, variants: pd.DataFrame) -> None:

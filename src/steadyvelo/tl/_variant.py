@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from steadyvelo import _keys, pp
 from steadyvelo._adata._light_copy import light_copy
-from steadyvelo._adata._moments import inverse_factors
 from steadyvelo._adata._neighbor_graph import graph_keys, neighbor_params
 from steadyvelo._settings import settings
 from steadyvelo._warnings import SteadyveloWarning
@@ -18,15 +17,13 @@ from ._make_fit import make_fit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from anndata import AnnData
-    from numpy.typing import NDArray
 
     from steadyvelo._adata._fit import Fit
 
     from ._limits import Limits
 
-__all__ = ["Variant", "fit_variant", "other_scales", "other_size_factors"]
+__all__ = ["Variant", "fit_variant", "other_size_factors"]
 
 # prefix of the variant on its copy
 KEY = "velocity"
@@ -51,8 +48,12 @@ def other_size_factors(fit: Fit) -> Literal["per_layer", "common"]:
     return "per_layer" if made == "common" else "common"
 
 
-def fit_variant(fit: Fit, variant: Variant, basis: str, limits: Limits) -> Fit:
+def fit_variant(
+    fit: Fit, variant: Variant, basis: str, limits: Limits, *, for_directions: bool = False
+) -> Fit:
     """Repeat a fit with a change, on a copy that shares counts, neighbours and embedding.
+
+    If directions alone follow on it, their instruments are kept, and offsets are not tested.
 
     Warnings that the fit of the user has already given, such as few velocity genes, are not
     repeated.
@@ -66,17 +67,8 @@ def fit_variant(fit: Fit, variant: Variant, basis: str, limits: Limits) -> Fit:
             _change_neighbors(copy, fit, variant.n_neighbors)
         inputs = fit.inputs.of_copy(copy, new_neighbors=variant.n_neighbors is not None)
         options = replace(options, dense=False, **variant.options)
-        return make_fit(inputs, options, fit.weights, KEY, limits)
-
-
-def other_scales(fit: Fit) -> NDArray[np.float64]:
-    """Return 1 / the size factors that the fit did not use, of both layers, shape (2, cells)."""
-    copy = _copy(fit, "")
-    with warnings.catch_warnings(), settings.override(verbosity=0):
-        warnings.simplefilter("ignore", SteadyveloWarning)
-        _change_sizes(copy, fit)
-        inputs = fit.inputs.of_copy(copy, new_neighbors=False)
-        return inverse_factors(inputs, fit.options.spliced, fit.options.unspliced)
+        how = {"for_directions": for_directions}
+        return make_fit(inputs, options, fit.weights, KEY, limits, **how)
 
 
 def _copy(fit: Fit, basis: str) -> AnnData:

@@ -196,6 +196,7 @@ def velocity(
     if isinstance(weights, Extremes):
         quantiles, weights = (weights.low, weights.high), "extremes"
     weights = checked_weights(adata, weights)
+    n_layers = 1 if has_moments(adata) else 3
     options = FitOptions(
         weights=weights if isinstance(weights, str) else GIVEN,
         quantiles=resolve_quantiles(quantiles, offset=offset),
@@ -204,7 +205,7 @@ def velocity(
         min_gamma=min_gamma,
         r2=r2,
         highly_variable=highly_variable,
-        dense=stores_dense(dense, 1 if has_moments(adata) else 3, adata.shape, max_memory),
+        dense=stores_dense(n_layers, adata.shape, max_memory, dense=dense),
         spliced=spliced,
         unspliced=unspliced,
         neighbors_key=neighbors_key,

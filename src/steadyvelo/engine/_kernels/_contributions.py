@@ -11,10 +11,9 @@ from steadyvelo.model._jit import Array, kernel, reordering_kernel
 
 from ._projection import unit_steps
 
-# places in a packed row: means over the neighbours in each fold of cells; the spliced counts minus
-# the mean in the own fold; the deviation r; r minus the mean in the own fold; and r with other
-# size factors. The last two may be absent
-MEANS, NOISE, DEVIATION, AWAY, OTHER = 0, 2, 3, 4, 5
+# places in a packed row: means over the neighbours in each fold of cells; the deviation r; the
+# spliced counts and r, both minus the mean in the own fold. The last two may be absent
+MEANS, DEVIATION, NOISE, AWAY = 0, 2, 3, 4
 
 
 @reordering_kernel
@@ -123,7 +122,7 @@ def _project(
     n_folds, n_dims, width = projection.shape
     n = neighbors.shape[0]
     for p in range(n_folds):
-        own = packed[i, p]
+        own = packed[i, MEANS + p]
         for d in range(n_dims):
             row, total = projection[p, d], 0.0
             for e in range(n):
@@ -134,22 +133,23 @@ def _project(
     e = 0
     while e + 4 <= n:
         for p in range(n_folds):
-            a, b = packed[neighbors[e], p], packed[neighbors[e + 1], p]
-            c, f = packed[neighbors[e + 2], p], packed[neighbors[e + 3], p]
+            q = MEANS + p
+            a, b = packed[neighbors[e], q], packed[neighbors[e + 1], q]
+            c, f = packed[neighbors[e + 2], q], packed[neighbors[e + 3], q]
             for d in range(n_dims):
                 row = projection[p, d]
-                q, t = np.float32(steps[e, d]), np.float32(steps[e + 1, d])
+                v, t = np.float32(steps[e, d]), np.float32(steps[e + 1, d])
                 r, u = np.float32(steps[e + 2, d]), np.float32(steps[e + 3, d])
                 for g in range(width):
-                    row[g] += (q * a[g] + t * b[g]) + (r * c[g] + u * f[g])
+                    row[g] += (v * a[g] + t * b[g]) + (r * c[g] + u * f[g])
         e += 4
     while e < n:
         for p in range(n_folds):
-            a = packed[neighbors[e], p]
+            a = packed[neighbors[e], MEANS + p]
             for d in range(n_dims):
-                row, q = projection[p, d], np.float32(steps[e, d])
+                row, v = projection[p, d], np.float32(steps[e, d])
                 for g in range(width):
-                    row[g] += q * a[g]
+                    row[g] += v * a[g]
         e += 1
 
 
@@ -187,12 +187,18 @@ def _sum_of_products(x: tuple[Array, Array], y: tuple[Array, Array], out: Array)
 
 
 @kernel
-def _along_shares(
-    x: tuple[Array, Array], shares: Array, y: tuple[Array, Array], out: Array
-) -> None:
-    a, b, c, d = x[0], y[0], x[1], y[1]
+def _along_shares(x: tuple[Array, Array], shares: Array, values: Array, out: Array) -> None:
+    """Write M times the mean of the other fold, summed over both folds, with the folds' shares."""
+    a, b, c, d = x[0], values[MEANS + 1], x[1], values[MEANS]
     for g in range(out.shape[0]):
         out[g] = a[g] * (shares[0] * b[g]) + c[g] * (shares[1] * d[g])
+
+
+@kernel
+def _sum_shares(x: tuple[Array, Array], shares: Array, out: Array) -> None:
+    a, b = x
+    for g in range(out.shape[0]):
+        out[g] = shares[0] * a[g] + shares[1] * b[g]
 
 
 @kernel
@@ -205,12 +211,13 @@ def add_fold_graph(
     shifts: Array,
     packed: Array,
     mean_deviations: Array,
-    other_means: Array,
-    places: tuple[int, int],
     columns: Array,
-    of_edges: tuple[Array, Array, Array],
+    contributions: Array,
+    noise_along: Array,
     chance: Array,
-    of_genes: tuple[Array, Array, Array, Array],
+    arrows: Array,
+    slopes: Array,
+    offsets: Array,
     zero: float,
     start: int,
     stop: int,
@@ -230,30 +237,24 @@ def add_fold_graph(
         together, so that it is loaded in one piece.
     mean_deviations
         Means of r over the neighbours in each fold, shape (folds, rows, genes).
-    other_means
-        Means of the spliced counts with other size factors, of the same shape; no columns if there
-        are none.
-    places
-        Places of r minus its mean, and of r with other size factors; −1 if they are absent.
     columns
         Columns of these genes in the derivatives by γ and by the offset.
-    of_edges
-        Sums over genes for every edge: contributions, noise along the velocity, and contributions
-        with the other size factors.
+    contributions, noise_along
+        Sums over genes for every edge: contributions, and noise along the velocity. The second is
+        not changed without noise in the packed rows.
     chance
         Sums over genes for every row, shape (folds, rows); not changed without r minus its mean.
-    of_genes
-        Each gene's part of an arrow, and its derivative by γ with the other size factors, which are
-        written for these genes; and its derivatives by γ and by the offset, to which is added; all
-        of shape (rows, dimensions, genes). The second and the last may have no rows.
+    arrows
+        Each gene's part of an arrow, shape (rows, dimensions, genes of this fold); it is written,
+        unless it has no rows.
+    slopes, offsets
+        Derivatives of arrows by γ and by the offset, shape (rows, dimensions, genes), to which is
+        added; the second may have no rows.
     zero
         0 in the type in which products are summed.
     """
-    away, other = places
-    contributions, noise_along, other_contributions = of_edges
-    arrows, other_slopes, slopes, offsets = of_genes
     n_dims, width = embedding.shape[1], packed.shape[2]
-    with_offset = offsets.shape[0] > 0
+    with_noise, with_chance = packed.shape[1] > NOISE, packed.shape[1] > AWAY
     most = 0
     for i in range(start, stop):
         most = max(most, indptr[i + 1] - indptr[i])
@@ -263,51 +264,44 @@ def add_fold_graph(
     velocity = np.empty((2, width), dtype=np.float32)
     spread = np.empty((2, width), dtype=np.float32)
     other_spread = np.empty((2, width), dtype=np.float32)
-    slope = np.empty(width, dtype=np.float32)
     shares = np.empty(2, dtype=np.float32)
+    slope = np.empty(width, dtype=np.float32)
     for i in range(start, stop):
         low, high = indptr[i], indptr[i + 1]
-        n = high - low
+        near, n = indices[low:high], high - low
         n_second = 0
         for e in range(low, high):
             n_second += fold[indices[e]]
         shares[0], shares[1] = n_second / max(n, 1), (n - n_second) / max(n, 1)
-        near = indices[low:high]
         unit_steps(near, embedding, i, weights[i], steps)
         _project(near, steps, shifts[:, i], packed, i, projection)
         for p in range(2):
             _scale(shares[p], mean_deviations[1 - p, i], velocity[p])
-        if away >= 0:
-            spread[:] = 0.0
-            other_spread[:] = 0.0
+        spread[:] = 0.0
+        other_spread[:] = 0.0
         for e in range(low, high):
             c = indices[e]
             # this cell gives M to its own fold and r to the other
             own = fold[c]
             p = 1 - own
             values = packed[c]
-            noise_along[e] += _dot(velocity[own], values[NOISE], zero)
             _add_products(projection[p], values[DEVIATION], zero, contributions[e])
-            if other >= 0:
-                _add_products(projection[p], values[other], zero, other_contributions[e])
-            if away >= 0:
+            if with_noise:
+                noise_along[e] += _dot(velocity[own], values[NOISE], zero)
+            if with_chance:
                 _add_squares(values[NOISE], spread[own])
-                _add_squares(values[away], other_spread[p])
-        if away >= 0 and 0 < n_second < n:
+                _add_squares(values[AWAY], other_spread[p])
+        if with_chance and 0 < n_second < n:
             _add_chance(spread, other_spread, n_second, n, chance[:, i])
-        own = packed[i, 1], packed[i, 0]
         for d in range(n_dims):
             turned = projection[0, d], projection[1, d]
-            _sum_of_products(turned, (velocity[0], velocity[1]), arrows[i, d])
-            _along_shares(turned, shares, own, slope)
+            if arrows.shape[0] > 0:
+                _sum_of_products(turned, (velocity[0], velocity[1]), arrows[i, d])
+            _along_shares(turned, shares, packed[i], slope)
             _add_to_columns(slope, columns, slopes[i, d])
-            if with_offset:
-                for g in range(width):
-                    slope[g] = shares[0] * turned[0][g] + shares[1] * turned[1][g]
+            if offsets.shape[0] > 0:
+                _sum_shares(turned, shares, slope)
                 _add_to_columns(slope, columns, offsets[i, d])
-            if other >= 0:
-                others = other_means[1, i], other_means[0, i]
-                _along_shares(turned, shares, others, other_slopes[i, d])
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Dense blocks of genes: columns of a matrix, transposed, scaled, or minus their lines."""
+"""Dense blocks of genes: columns of a matrix of cells × genes, transposed, or minus their lines."""
 
 from __future__ import annotations
 
@@ -121,12 +121,3 @@ def residual_rows(
     for i in range(start, stop):
         for g in range(gamma.shape[0]):
             out[i, g] = unspliced[i, g] - gamma[g] * spliced[i, g] - offset[g]
-
-
-@kernel
-def scale_rows(values: Array, factor: Array, out: Array, start: int, stop: int) -> None:
-    """Write some rows of `values`, each multiplied by its factor."""
-    for i in range(start, stop):
-        row, target, by = values[i], out[i], np.float32(factor[i])
-        for g in range(row.shape[0]):
-            target[g] = row[g] * by
