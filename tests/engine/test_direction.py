@@ -259,6 +259,16 @@ def test_blocks_threads_and_order_change_nothing():
             np.testing.assert_allclose(second[name], a, atol=1e-4 * np.abs(a).max(), err_msg=name)
 
 
+def test_sums_in_float32_are_about_those_in_float64(monkeypatch):
+    precise = arrays(directions(*problem(offset=True)))
+    monkeypatch.setattr("steadyvelo.engine._precision.MOST_PRECISE", 0)
+    fast = arrays(directions(*problem(offset=True)))
+    for name, value in precise.items():
+        scale = np.abs(value).max()
+        np.testing.assert_allclose(fast[name] / scale, value / scale, atol=1e-4, err_msg=name)
+    assert (fast["arrows"] != precise["arrows"]).any()
+
+
 def sums_over(blocks):
     """Add the sums of some blocks of genes from which directions are made."""
     source, errors, rule, lines, embedding, groups, signs, _ = problem(offset=True)

@@ -31,6 +31,24 @@ def test_the_path_is_the_fit_at_every_quantile(offset):
         np.testing.assert_allclose(path[:, k], fit.gamma, rtol=1e-5)
 
 
+@pytest.mark.parametrize("both_ends", [False, True])
+def test_of_equal_cells_the_path_takes_the_first_at_the_top_and_the_last_at_the_bottom(both_ends):
+    generator = np.random.default_rng(2)
+    s, u = generator.integers(0, 3, (2, 6, 50)).astype(np.float32)
+    shares = np.array([0.05, 0.2, 0.3, 1.0])
+    found = gamma_path(s, u, shares, offset=False, both_ends=both_ends)
+    z = s / s.max(axis=1, keepdims=True) + u / u.max(axis=1, keepdims=True)
+    for g in range(6):
+        order = np.argsort(-z[g], kind="stable")
+        for k, share in enumerate(shares):
+            n = int(np.ceil(share * 50))
+            chosen = order[:n]
+            if both_ends:
+                chosen = np.concatenate([order[: min(n, 25)], order[50 - min(n, 25) :]])
+            x, y = s[g, chosen], u[g, chosen]
+            np.testing.assert_allclose(found[g, k], (x @ y) / (x @ x), rtol=1e-6)
+
+
 def test_a_path_without_spread_is_not_a_number():
     path = gamma_path(np.zeros((1, 9)), np.ones((1, 9)), np.ones(1), offset=False, both_ends=False)
     assert np.isnan(path).all()

@@ -1,0 +1,84 @@
+"""What a run computes once and keeps equals what its steps compute alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import steadyvelo as sv
+from steadyvelo._adata._fit import Fit
+from steadyvelo.tl import _ahead
+from steadyvelo.tl._kept import kept_results, now_kept, once
+
+
+@pytest.fixture(scope="module")
+def counts():
+    adata = sv.datasets.simulate(n_cells=400, n_genes=80, rng=0)
+    sv.pp.size_factors(adata)
+    sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
+    adata.obsm["X_plane"] = adata.obsm["X_pca"][:, :2]
+    return adata
+
+
+@pytest.mark.parametrize("offset", [False, True, "nonnegative"])
+def test_a_run_equals_its_steps(counts, offset):
+    errors = sv.CrossFit(n_repeats=2)
+    given = {"offset": offset, "uncertainty": errors}
+    # the size factors of a run are over all genes, as here
+    result = sv.run(counts, groupby="branch", basis="plane", min_shared_counts=0, **given)
+    steps = counts[:, result.var_names].copy()
+    sv.tl.velocity(steps, **given)
+    sv.tl.velocity_graph(steps)
+    sv.tl.velocity_embedding(steps, basis="plane")
+    sv.tl.reliability(steps, "branch", basis="plane")
+    for slot in ("obs", "var"):
+        ours, theirs = getattr(result, slot), getattr(steps, slot)
+        columns = [name for name in theirs if name.startswith("velocity")]
+        assert len(columns) > 3
+        pd.testing.assert_frame_equal(ours[columns], theirs[columns], rtol=1e-5, atol=1e-6)
+    for name in ("velocity_reliability", "velocity_sensitivity", "velocity_direction_plane_genes"):
+        pd.testing.assert_frame_equal(result.uns[name], steps.uns[name], rtol=1e-5, atol=1e-6)
+
+
+def test_results_of_another_fit_are_not_used(counts):
+    adata = counts.copy()
+    with kept_results(look_ahead=True):
+        sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=1))
+        first = Fit.read(adata, "velocity")
+        assert _ahead.of_fit(first) is not None
+        kept = now_kept().ahead["velocity"]
+        sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=1), rng=1)
+        now_kept().ahead["velocity"] = kept
+        assert _ahead.of_fit(Fit.read(adata, "velocity")) is None
+    assert now_kept() is None
+    assert _ahead.of_fit(first) is None
+
+
+def test_results_are_kept_until_the_outer_call_ends():
+    made = []
+
+    def make():
+        made.append(len(made))
+        return made[-1]
+
+    with kept_results():
+        assert once(lambda: ("x",), make) == once(lambda: ("x",), make) == 0
+        with kept_results(look_ahead=True):
+            assert not now_kept().looks_ahead
+            assert once(lambda: ("x",), make) == 0
+        assert once(lambda: ("y",), make) == 1
+    assert once(lambda: ("x",), make) == 2
+
+
+def test_a_fit_alone_looks_at_nothing(counts, monkeypatch):
+    def fail(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr(_ahead.Ahead, "take", fail)
+    monkeypatch.setattr("steadyvelo.tl._fold_neighbors._components", np.copy)
+    with pytest.raises(TypeError):
+        sv.tl.velocity(counts.copy(), uncertainty=sv.CrossFit(n_repeats=1))
+    monkeypatch.undo()
+    monkeypatch.setattr(_ahead.Ahead, "take", fail)
+    sv.tl.velocity(counts.copy(), uncertainty=sv.CrossFit(n_repeats=1))
