@@ -34,10 +34,13 @@ class Covariance:
         Sums of products of centred values, of which only the upper triangle is set, (genes, genes).
     mean
         Means, shape (genes,).
+    n_cells
+        Number of cells.
     """
 
     products: Float64Array
     mean: Float64Array
+    n_cells: int
 
     @classmethod
     def of(cls, values: LogExpression, cells: IntArray, *, in_float32: bool = False) -> Self:
@@ -57,7 +60,11 @@ class Covariance:
             sums += part.sum(axis=0, dtype=np.float64)
         mean = sums / len(cells)
         products -= len(cells) * np.outer(mean, mean)
-        return cls(products, mean)
+        return cls(products, mean, len(cells))
+
+    def deviations(self) -> Float64Array:
+        """Return the standard deviation of every gene."""
+        return np.sqrt(np.maximum(np.diag(self.products), 0.0) / self.n_cells)
 
     def axes(self, n: int, scale: Float32Array | None = None) -> Float64Array:
         """Return the first n axes of values that are multiplied by a scale of each gene.

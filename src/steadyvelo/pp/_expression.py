@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from steadyvelo.engine._kernels._expression import add_log_sums, log_rows, project_log_rows
+from steadyvelo.engine._kernels._expression import log_rows
 from steadyvelo.engine._threads import for_rows
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, IntArray
 
 __all__ = ["LogExpression"]
+
+_CELLS_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,19 +81,6 @@ class LogExpression:
         x = self.counts
         return x.indptr, x.indices, x.data, self.inverse, self._place
 
-    def sums(self) -> tuple[Float64Array, Float64Array]:
-        """Return the sums of log(1 + counts / size factor) and of its square over all cells."""
-        found: dict[int, Float64Array] = {}
-
-        def work(start: int, stop: int) -> None:
-            sums = np.zeros((2, self.shape[1]))
-            add_log_sums(*self._entries, sums, start, stop)
-            found[start] = sums
-
-        for_rows(work, self.shape[0], self.n_threads)
-        total = np.sum([found[start] for start in sorted(found)], axis=0)
-        return total[0], total[1]
-
     def rows(self, cells: IntArray, *, in_float32: bool = False) -> NDArray[Any]:
         """Return the values of some cells as a dense array, float64 or float32."""
         out = np.empty((len(cells), self.shape[1]), dtype=np.float32 if in_float32 else np.float64)
@@ -100,12 +89,18 @@ class LogExpression:
         )
         return out
 
-    def projected(self, vectors: Float64Array, shift: Float64Array) -> Float64Array:
+    def projected(
+        self, vectors: Float64Array, shift: Float64Array, *, in_float32: bool = False
+    ) -> NDArray[Any]:
         """Return the products of all cells with vectors, (genes, vectors), minus a shift."""
-        out = np.empty((self.shape[0], vectors.shape[1]))
-        given = self.scale, np.ascontiguousarray(vectors), np.ascontiguousarray(shift)
-        work = partial(project_log_rows, *self._entries, *given, out)
-        for_rows(work, self.shape[0], self.n_threads)
+        kind = np.float32 if in_float32 else np.float64
+        out = np.empty((self.shape[0], vectors.shape[1]), dtype=kind)
+        turned, moved = vectors.astype(kind), shift.astype(kind)
+        for start in range(0, len(out), _CELLS_AT_ONCE):
+            cells = np.arange(start, min(start + _CELLS_AT_ONCE, len(out)))
+            part = self.rows(cells, in_float32=in_float32)
+            np.matmul(part, turned, out=out[start : cells[-1] + 1])
+        out -= moved
         return out
 
     def matrix(self) -> sp.csr_matrix[Any]:

@@ -23,7 +23,7 @@ __all__ = ["EXACT_CELLS", "distance_graph", "fuzzy_graph", "nearest_neighbors"]
 # faster for more cells
 EXACT_CELLS = 20_000
 # cells in whose lists of neighbours the recall of the approximate search is measured
-_SAMPLE = 300
+_SAMPLE = 100
 _FIRST_LISTS = 4
 
 

@@ -63,9 +63,6 @@ def fold_neighbors(
     n_pcs = min(int(params.get("n_pcs", 30) or 30) + 1, min(values.shape) - 1)
     names = Names(inputs.cell_hashes, rng)
     cells = names.sample("cells of principal components", _COMPONENT_CELLS)
-    scales = [_least_scale(values)]
-    if for_directions:
-        scales.append(np.ones_like(values.scale))
 
     def found(components: NDArray[np.float32], n: int) -> RankedNeighbors:
         indices, _ = nearest_neighbors(
@@ -79,9 +76,8 @@ def fold_neighbors(
         graph = RankedNeighbors.nearest(indices[:, 1:], n_nearest)
         return graph if inputs.cells.all() else graph.without(~inputs.cells)
 
-    spaces = _components(values, scales, n_pcs, cells, rng)
-    graphs = [found(*one) for one in zip(spaces, (n_ranked, n_nearest), strict=False)]
-    return graphs[0], graphs[1] if for_directions else None
+    limited, usual = _components(values, n_pcs, cells, rng, for_directions=for_directions)
+    return found(limited, n_ranked), None if usual is None else found(usual, n_nearest)
 
 
 def _fold_expression(counts: Any, genes: NDArray[np.bool_], n_threads: int = 1) -> LogExpression:
@@ -102,28 +98,39 @@ def _fold_expression(counts: Any, genes: NDArray[np.bool_], n_threads: int = 1) 
     return LogExpression.of(rows, genes, factor, n_threads)
 
 
-def _least_scale(values: LogExpression) -> NDArray[np.float32]:
+def _least_scale(deviations: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the factors by which genes that vary much are scaled down."""
-    mean, mean_square = (total / values.shape[0] for total in values.sums())
-    deviation = np.sqrt(np.maximum(mean_square - mean**2, 0.0))
-    scale = _MOST_DEVIATION / np.maximum(deviation, _MOST_DEVIATION)
+    scale = _MOST_DEVIATION / np.maximum(deviations, _MOST_DEVIATION)
     return np.asarray(scale, dtype=np.float32)
 
 
 def _components(
     values: LogExpression,
-    scales: list[NDArray[np.float32]],
     n_pcs: int,
     cells: NDArray[np.intp],
     rng: int,
-) -> list[NDArray[np.float32]]:
-    """Return the first principal components of the values multiplied by each scale of the genes."""
+    *,
+    for_directions: bool,
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Return the first principal components of scaled and, for directions, unscaled values."""
     if values.shape[1] > MOST_GENES:
-        return [iterated_components(values.scaled(scale), n_pcs, rng=rng) for scale in scales]
-    covariance = Covariance.of(values, cells, in_float32=values.shape[0] > MOST_PRECISE)
-    axes = np.hstack([covariance.axes(n_pcs, scale) for scale in scales])
-    projected = values.projected(axes, covariance.mean @ axes).astype(np.float32)
-    return [np.ascontiguousarray(part) for part in np.split(projected, len(scales), axis=1)]
+        # their covariance would need much memory
+        matrix = values.matrix()
+        mean, square = (np.asarray(x.mean(axis=0)).ravel() for x in (matrix, matrix.power(2)))
+        scale = _least_scale(np.sqrt(np.maximum(square - mean**2, 0.0)))
+        limited = iterated_components(values.scaled(scale), n_pcs, rng=rng)
+        return limited, iterated_components(values, n_pcs, rng=rng) if for_directions else None
+    in_float32 = values.shape[0] > MOST_PRECISE
+    covariance = Covariance.of(values, cells, in_float32=in_float32)
+    scale = _least_scale(covariance.deviations())
+    axes = [covariance.axes(n_pcs, scale)]
+    if for_directions:
+        axes.append(covariance.axes(n_pcs))
+    both = np.hstack(axes)
+    projected = values.projected(both, covariance.mean @ both, in_float32=in_float32)
+    parts = np.split(projected.astype(np.float32, copy=False), len(axes), axis=1)
+    limited, *usual = (np.ascontiguousarray(part) for part in parts)
+    return limited, usual[0] if usual else None
 
 
 def _signal(components: NDArray[np.float32]) -> NDArray[np.float32]:

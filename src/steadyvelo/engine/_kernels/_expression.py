@@ -29,30 +29,6 @@ def _logarithm(count: Any, by: Any, known: Array) -> Any:
 
 
 @kernel
-def add_log_sums(
-    indptr: Array,
-    indices: Array,
-    data: Array,
-    inverse: Array,
-    place: Array,
-    sums: Array,
-    start: int,
-    stop: int,
-) -> None:
-    """Add Σ x and Σ x² of x = log(1 + counts · inverse) to the rows of `sums`, (2, genes)."""
-    known = np.empty(_FEW + 1, dtype=np.float32)
-    for c in range(start, stop):
-        by = np.float32(inverse[c])
-        _list_logarithms(by, known)
-        for k in range(indptr[c], indptr[c + 1]):
-            g = place[indices[k]]
-            if g >= 0:
-                x = np.float64(_logarithm(data[k], by, known))
-                sums[0, g] += x
-                sums[1, g] += x * x
-
-
-@kernel
 def log_rows(
     indptr: Array,
     indices: Array,
@@ -76,37 +52,3 @@ def log_rows(
             g = place[indices[k]]
             if g >= 0:
                 row[g] += scale[g] * _logarithm(data[k], by, known)
-
-
-@kernel
-def project_log_rows(
-    indptr: Array,
-    indices: Array,
-    data: Array,
-    inverse: Array,
-    place: Array,
-    scale: Array,
-    vectors: Array,
-    shift: Array,
-    out: Array,
-    start: int,
-    stop: int,
-) -> None:
-    """Write the products of these rows with vectors, (genes, vectors), minus a shift of each."""
-    n = vectors.shape[1]
-    total = np.empty(n)
-    known = np.empty(_FEW + 1, dtype=np.float32)
-    for c in range(start, stop):
-        by = np.float32(inverse[c])
-        _list_logarithms(by, known)
-        for d in range(n):
-            total[d] = -shift[d]
-        for k in range(indptr[c], indptr[c + 1]):
-            g = place[indices[k]]
-            if g >= 0:
-                x = np.float64(scale[g] * _logarithm(data[k], by, known))
-                vector = vectors[g]
-                for d in range(n):
-                    total[d] += x * vector[d]
-        for d in range(n):
-            out[c, d] = total[d]
