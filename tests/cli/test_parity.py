@@ -31,7 +31,7 @@ OF_FUNCTIONS = {
     "adata": "commands read a file",
     "path": "an argument of commands",
     "counts": "an argument of commands",
-    "progress": "a command shows bars at a terminal",
+    "progress": "a command shows bars at a terminal, and lines elsewhere",
     "ax": "a command draws one figure",
     "show": "a command writes a file",
 }

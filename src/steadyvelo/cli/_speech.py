@@ -30,8 +30,8 @@ class Speech:
 
     @property
     def bars(self) -> bool:
-        """Whether progress bars are shown, which is only done in a terminal."""
-        return not self.quiet and sys.stderr.isatty()
+        """Whether progress is shown: by bars in a terminal, elsewhere by lines."""
+        return not self.quiet
 
     def say(self, line: str) -> None:
         """Print a line to standard output, unless lines are off or it has the JSON summary."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ._fit_rule import FitRule, weigh_rows
-from ._gather import take_columns
+from ._kernels._gather import put_columns
 from ._kernels._spreading import add_columns, scale_by
 from ._marked_cells import MOST_RULES, MarkedCells, mark_rows
 from ._scratch import Scratch
@@ -151,30 +151,28 @@ class CrossFitErrors(Uncertainty):
         def array(name: str) -> Float32Array:
             return self.scratch.array(name, shape, np.float32)
 
-        counts = [
-            take_columns(values, columns, array(f"counts {k}"), n_threads)
-            for k, values in enumerate(block.kept_counts)
-        ]
-        moments, places = (array("spliced"), array("unspliced")), block.places[columns]
+        packed = self.scratch.array("counts", (shape[0], 2, shape[1]), np.float32)
+        for place, values in enumerate(block.kept_counts):
+            put = partial(put_columns, values, columns, packed[:, place])
+            for_rows(put, shape[0], n_threads)
+        places, first = block.places[columns], array("spliced")
         marks = len(rules) <= MOST_RULES and all(rule.weights_dtype == np.bool_ for rule in rules)
-        # without marks, means are not needed gene by gene
-        length = shape[::-1] if marks else (0, 0)
-        names = "spliced by gene", "unspliced by gene"
-        turned = [self.scratch.array(name, length, np.float32) for name in names]
         for cells in (0, 1):
             responders = repeat.cell_fold[order.cell_of_row] == cells
             # the cells of the other fold determine the weights of this fold's counts
-            for values, smoothed, by_gene in zip(counts, moments, turned, strict=True):
-                graph.means(values, ~responders, n_threads, smoothed, by_gene)
-            spreading = graph.spreading(responders)
+            others, spreading = ~responders, graph.spreading(responders)
             if marks:
+                turned = self.scratch.array("by gene", (2, *shape[::-1]), np.float32)
+                graph.means_by_gene(packed, others, first, turned, n_threads)
                 codes = self.scratch.array("codes", shape, np.uint8)
-                mark = partial(mark_rows, rules, turned, places, codes)
+                mark = partial(mark_rows, rules, (turned[0], turned[1]), places, codes)
                 for_genes(mark, len(columns), _GENES_PER_TASK, n_threads)
                 how = len(rules), self.scratch, n_threads
-                marked = MarkedCells.of(codes, moments[0], spreading.share, *how)
+                marked = MarkedCells.of(codes, first, spreading.share, *how)
                 marked.add_to(spreading, columns, sums, n_threads)
             else:
+                means = graph.means(packed, others, n_threads)
+                moments = np.ascontiguousarray(means[:, 0]), np.ascontiguousarray(means[:, 1])
                 given = rules, moments, places
                 self._add_weighted(spreading, given, columns, sums, n_threads)
 

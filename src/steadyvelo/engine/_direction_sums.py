@@ -28,6 +28,7 @@ import numpy as np
 
 from ._gather import take_columns
 from ._kernels import _contributions as kernels
+from ._kernels._gather import put_columns
 from ._kernels._line_influences import add_line_errors, sum_by_group
 from ._line_influences import LineInfluences
 from ._precision import zero_of_sums
@@ -255,7 +256,7 @@ class DirectionSums:
         if for_cells:
             put_noise(kernels.NOISE, spliced, *mean)
         deviations = means(values[1], *mean_deviations)
-        over_rows(partial(kernels.put_columns, values[1], columns, packed[:, kernels.DEVIATION]))
+        over_rows(partial(put_columns, values[1], columns, packed[:, kernels.DEVIATION]))
         if with_chance:
             put_noise(kernels.AWAY, deviations, *mean_deviations)
         arrows = array("arrows", n_rows if for_cells else 0, problem.n_dims, width)

@@ -1,8 +1,9 @@
-"""A progress bar."""
+"""Progress: a bar in a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
@@ -14,14 +15,22 @@ __all__ = ["ShowProgress", "part_of", "shown"]
 
 ShowProgress: TypeAlias = bool | Callable[[float], None]
 
+# seconds of work without lines
+_SHORT = 10.0
+
 
 @contextmanager
 def shown(progress: ShowProgress, label: str) -> Iterator[Callable[[float], None] | None]:
-    """Yield a function that is called with the share done: the user's, or a bar's on stderr."""
+    """Yield a function that is called with the share done: the user's, or a bar's on stderr.
+
+    If stderr is no terminal, lines are printed instead of the bar, one at every tenth of the work.
+    """
     if callable(progress):
         yield progress
     elif not progress:
         yield None
+    elif not sys.stderr.isatty():
+        yield _lines(label)
     else:
         from rich.console import Console  # noqa: PLC0415 (imported only if a bar is shown)
         from rich.progress import Progress  # noqa: PLC0415
@@ -31,6 +40,21 @@ def shown(progress: ShowProgress, label: str) -> Iterator[Callable[[float], None
         with Progress(console=Console(stderr=True), redirect_stdout=own) as bar:
             task = bar.add_task(label, total=1.0)
             yield lambda share: bar.update(task, completed=share)
+
+
+def _lines(label: str) -> Callable[[float], None]:
+    """Return a function that prints a line at every tenth; none at the start of a short work."""
+    started, said = time.monotonic(), 0
+
+    def tell(share: float) -> None:
+        nonlocal said
+        tenths = int(10 * share)
+        if tenths > said:
+            said = tenths
+            if time.monotonic() - started >= _SHORT:
+                print(f"{label}: {10 * tenths} %", file=sys.stderr, flush=True)
+
+    return tell
 
 
 def part_of(

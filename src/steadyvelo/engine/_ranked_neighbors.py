@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._edges import kept_edges
-from ._kernels._smoothing import smooth_ranked_rows
+from ._kernels._smoothing import smooth_ranked_genes, smooth_ranked_rows
 from ._spreading import Spreading
 from ._threads import for_rows
 
@@ -113,17 +113,34 @@ class RankedNeighbors:
         cells: BoolArray,
         n_threads: int = 1,
         out: Float32Array | None = None,
-        by_gene: Float32Array | None = None,
     ) -> Float32Array:
-        """Return weighted means over the neighbours among some `cells`, shape (cells, genes).
+        """Return weighted means over the neighbours among some `cells`.
 
-        They are also written to `by_gene`, (genes, cells), if it is given.
+        Values and means have the shape (cells, genes) or (cells, places, genes).
         """
         result = np.empty_like(values) if out is None else out
-        turned = np.empty((0, 0), dtype=np.float32) if by_gene is None else by_gene
-        given = self.indptr, self.indices, self.weights, cells, values, result, turned
-        for_rows(partial(smooth_ranked_rows, *given), len(result), n_threads)
+        shape = len(values), -1, values.shape[-1]
+        given = values.reshape(shape), result.reshape(shape)
+        pattern = self.indptr, self.indices, self.weights, cells
+        for_rows(partial(smooth_ranked_rows, *pattern, *given), len(result), n_threads)
         return result
+
+    def means_by_gene(
+        self,
+        values: Float32Array,
+        cells: BoolArray,
+        first: Float32Array,
+        by_gene: Float32Array,
+        n_threads: int = 1,
+    ) -> None:
+        """Write the means of values at several places to `by_gene`, (places, genes, cells).
+
+        Values have the shape (cells, places, genes); the means of the first place are also written
+        to `first`, (cells, genes).
+        """
+        pattern = self.indptr, self.indices, self.weights, cells
+        work = partial(smooth_ranked_genes, *pattern, values, first, by_gene)
+        for_rows(work, len(values), n_threads)
 
     def spreading(self, receives: BoolArray) -> Spreading:
         """Return the transpose of the means over all neighbours, for some receiving cells."""

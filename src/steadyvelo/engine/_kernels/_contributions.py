@@ -102,15 +102,6 @@ def subtract_own_mean(
             target[g] = row[g] - mean[g]
 
 
-@kernel
-def put_columns(values: Array, columns: Array, out: Array, start: int, stop: int) -> None:
-    """Write some columns of some rows."""
-    for i in range(start, stop):
-        row, target = values[i], out[i]
-        for g in range(columns.shape[0]):
-            target[g] = row[columns[g]]
-
-
 @reordering_kernel
 def _project(
     neighbors: Array, steps: Array, shifts: Array, packed: Array, i: int, projection: Array

@@ -121,3 +121,12 @@ def residual_rows(
     for i in range(start, stop):
         for g in range(gamma.shape[0]):
             out[i, g] = unspliced[i, g] - gamma[g] * spliced[i, g] - offset[g]
+
+
+@kernel
+def put_columns(values: Array, columns: Array, out: Array, start: int, stop: int) -> None:
+    """Write some columns of some rows."""
+    for i in range(start, stop):
+        row, target = values[i], out[i]
+        for g in range(columns.shape[0]):
+            target[g] = row[columns[g]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from steadyvelo.model._jit import Array, kernel
@@ -96,6 +98,49 @@ def smooth_rows_in_float32(
 
 
 @kernel
+def _list_chosen(indices: Array, weights: Array, chosen: Array, near: Array, share: Array) -> Any:
+    """List the chosen neighbours of a row and their weights; return their number.
+
+    Weights are divided by their sum. All neighbours are copied to the list, which grows by one if a
+    neighbour is chosen: that is faster than a branch.
+    """
+    n, total = np.int64(0), 0.0
+    for k in range(indices.shape[0]):
+        near[n] = indices[k]
+        share[n] = weights[k]
+        is_chosen = np.int64(chosen[indices[k]])
+        total += is_chosen * share[n]
+        n = n + is_chosen
+    for k in range(n):
+        share[k] = np.float32(share[k] / total) if total > 0 else np.float32(0.0)
+    return n
+
+
+@kernel
+def _add_ranked(values: Array, place: int, near: Array, share: Array, n: int, row: Array) -> None:
+    """Write the weighted sum of some rows at a place of packed values.
+
+    Four rows are processed at a time, so that the sum is not stored and loaded again for each.
+    """
+    width = row.shape[0]
+    for g in range(width):
+        row[g] = np.float32(0.0)
+    k = 0
+    while k + 4 <= n:
+        a, b = values[near[k], place], values[near[k + 1], place]
+        c, d = values[near[k + 2], place], values[near[k + 3], place]
+        p, q, r, t = share[k], share[k + 1], share[k + 2], share[k + 3]
+        for g in range(width):
+            row[g] += (p * a[g] + q * b[g]) + (r * c[g] + t * d[g])
+        k += 4
+    while k < n:
+        a, p = values[near[k], place], share[k]
+        for g in range(width):
+            row[g] += p * a[g]
+        k += 1
+
+
+@kernel
 def smooth_ranked_rows(
     indptr: Array,
     indices: Array,
@@ -103,51 +148,50 @@ def smooth_ranked_rows(
     chosen: Array,
     values: Array,
     out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Write the weighted means of values over each row's chosen neighbours.
+
+    `weights` are by rank; the mean is zero without chosen neighbours. Values and means have the
+    shape (rows, places, genes): what is read of a neighbour lies together.
+    """
+    near = np.empty(weights.shape[0] + 1, dtype=np.int64)
+    share = np.empty(weights.shape[0] + 1, dtype=np.float32)
+    for i in range(start, stop):
+        n = _list_chosen(indices[indptr[i] : indptr[i + 1]], weights, chosen, near, share)
+        for place in range(values.shape[1]):
+            _add_ranked(values, place, near, share, n, out[i, place])
+
+
+@kernel
+def smooth_ranked_genes(
+    indptr: Array,
+    indices: Array,
+    weights: Array,
+    chosen: Array,
+    values: Array,
+    first: Array,
     by_gene: Array,
     start: int,
     stop: int,
 ) -> None:
-    """Write the weighted mean of the rows of `values` over each row's chosen neighbours.
-
-    `weights` are by rank; the mean is zero without chosen neighbours. Four neighbours are processed
-    at a time, so that the sum is not stored and loaded again for each. All are copied to the list
-    of the chosen, which grows by one if a neighbour is chosen: that is faster than a branch. The
-    means are also written to the columns of `by_gene`, (genes, rows), unless it has no rows.
-    """
-    width = values.shape[1]
-    first = start
+    """Write these means to `by_gene`, (places, genes, rows), and the first ones to `first`."""
+    n_places, width = values.shape[1], values.shape[2]
     near = np.empty(weights.shape[0] + 1, dtype=np.int64)
     share = np.empty(weights.shape[0] + 1, dtype=np.float32)
-    for i in range(start, stop):
-        n, total = np.int64(0), 0.0
-        for k in range(indptr[i], indptr[i + 1]):
-            near[n] = indices[k]
-            share[n] = weights[k - indptr[i]]
-            is_chosen = np.int64(chosen[indices[k]])
-            total += is_chosen * share[n]
-            n = n + is_chosen
-        row = out[i]
-        for g in range(width):
-            row[g] = np.float32(0.0)
-        for k in range(n):
-            share[k] = np.float32(share[k] / total) if total > 0 else np.float32(0.0)
-        k = 0
-        while k + 4 <= n:
-            a, b = values[near[k]], values[near[k + 1]]
-            c, d = values[near[k + 2]], values[near[k + 3]]
-            p, q, r, t = share[k], share[k + 1], share[k + 2], share[k + 3]
+    together = np.empty((n_places, _TOGETHER, width), dtype=np.float32)
+    for begin in range(start, stop, _TOGETHER):
+        end = min(begin + _TOGETHER, stop)
+        for i in range(begin, end):
+            n = _list_chosen(indices[indptr[i] : indptr[i + 1]], weights, chosen, near, share)
+            for place in range(n_places):
+                _add_ranked(values, place, near, share, n, together[place, i - begin])
+            first[i] = together[0, i - begin]
+        # some rows at a time, so that whole lines of memory are written
+        for place in range(n_places):
+            turned = together[place]
             for g in range(width):
-                row[g] += (p * a[g] + q * b[g]) + (r * c[g] + t * d[g])
-            k += 4
-        while k < n:
-            a, p = values[near[k]], share[k]
-            for g in range(width):
-                row[g] += p * a[g]
-            k += 1
-        if by_gene.shape[0] > 0 and (i + 1 - first == _TOGETHER or i + 1 == stop):
-            # some rows at a time, so that whole lines of memory are written
-            for g in range(width):
-                target = by_gene[g, first : i + 1]
-                for r in range(target.shape[0]):
-                    target[r] = out[first + r, g]
-            first = i + 1
+                target = by_gene[place, g]
+                for i in range(begin, end):
+                    target[i] = turned[i - begin, g]
