@@ -254,13 +254,15 @@ def test_layers_that_are_not_numbers(counts, dtype):
 
 def test_dense_layers_that_would_not_fit(prepared):
     refuses(
-        lambda a: sv.tl.velocity(a, max_memory=1e5),
+        lambda a: sv.tl.velocity(a, dense=True, max_memory=1e5),
         prepared,
         MemoryError,
         r"3 dense layers of 240 cells × 60 genes need 0.00 GB .* use tl.velocity\(dense=False\)",
     )
     refuses(lambda a: sv.pp.moments(a, max_memory=1e5), prepared, MemoryError, "2 dense layers")
-    sv.tl.velocity(prepared, dense=False, max_memory=1e5)
+    for dense in (False, None):
+        sv.tl.velocity(prepared, dense=dense, max_memory=1e5)
+        assert "velocity" not in prepared.layers
 
 
 @pytest.mark.parametrize(

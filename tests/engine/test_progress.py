@@ -17,11 +17,11 @@ def test_off_a_terminal_there_is_a_line_at_every_tenth(monkeypatch, capsys):
     assert err.splitlines() == ["fit: 10 %", "fit: 30 %", "fit: 100 %"]
 
 
-def test_a_short_work_says_nothing(capsys):
+def test_a_short_work_says_only_that_it_is_done(capsys):
     with _progress.shown(progress=True, label="fit") as tell:
         tell(0.5)
         tell(1.0)
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "fit: 100 %\n")
 
 
 def test_a_function_is_called_and_false_is_silent(capsys):
@@ -36,7 +36,8 @@ def test_a_function_is_called_and_false_is_silent(capsys):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_a_bar_is_shown_in_a_terminal(monkeypatch, share):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+def test_a_bar_is_shown_in_a_terminal(monkeypatch, capsys, share):
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
     with _progress.shown(progress=True, label="fit") as tell:
         tell(share)
+    assert "fit" in capsys.readouterr().err

@@ -15,8 +15,8 @@ __all__ = ["ShowProgress", "part_of", "shown"]
 
 ShowProgress: TypeAlias = bool | Callable[[float], None]
 
-# seconds of work without lines
-_SHORT = 10.0
+# seconds of work without lines, except the last
+_SHORT, _ALL = 10.0, 10
 
 
 @contextmanager
@@ -29,21 +29,24 @@ def shown(progress: ShowProgress, label: str) -> Iterator[Callable[[float], None
         yield progress
     elif not progress:
         yield None
-    elif not sys.stderr.isatty():
-        yield _lines(label)
     else:
         from rich.console import Console  # noqa: PLC0415 (imported only if a bar is shown)
         from rich.progress import Progress  # noqa: PLC0415
 
+        console = Console(stderr=True)
+        if not (console.is_terminal or console.is_jupyter):
+            yield _lines(label)
+            return
+
         # results that are redirected to a file must not be captured by the bar
         own = sys.stdout.isatty()
-        with Progress(console=Console(stderr=True), redirect_stdout=own) as bar:
+        with Progress(console=console, redirect_stdout=own) as bar:
             task = bar.add_task(label, total=1.0)
             yield lambda share: bar.update(task, completed=share)
 
 
 def _lines(label: str) -> Callable[[float], None]:
-    """Return a function that prints a line at every tenth; none at the start of a short work."""
+    """Return a function that prints a line at every tenth; in the first seconds only the last."""
     started, said = time.monotonic(), 0
 
     def tell(share: float) -> None:
@@ -51,7 +54,7 @@ def _lines(label: str) -> Callable[[float], None]:
         tenths = int(10 * share)
         if tenths > said:
             said = tenths
-            if time.monotonic() - started >= _SHORT:
+            if tenths >= _ALL or time.monotonic() - started >= _SHORT:
                 print(f"{label}: {10 * tenths} %", file=sys.stderr, flush=True)
 
     return tell
