@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steadyvelo import _keys
+from steadyvelo.engine import weighted_column_sums
 from steadyvelo.engine._edges import kept_edges
 
-from ._checks import check_adata, check_counts, listed, warn
+from ._checks import check_adata, check_counts, is_integer, listed, warn
 from ._draws import hash_names
 from ._groups import used_cells
 from ._neighbor_graph import neighbor_graph
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Inputs"]
 
+_OF_COUNTS = ("counts", "sums", "molecules")
 _OF_GRAPH = ("connectivities", "distances", "pattern")
 
 
@@ -47,7 +49,7 @@ class Inputs:
         for name in ("cell_hashes", "gene_hashes"):
             if name in self.__dict__:
                 inputs.__dict__[name] = self.__dict__[name]
-        kept = {"counts", "sums"} if new_neighbors else {"counts", "sums", *_OF_GRAPH}
+        kept = {*_OF_COUNTS} if new_neighbors else {*_OF_COUNTS, *_OF_GRAPH}
         inputs._found = {name: value for name, value in self._found.items() if name[0] in kept}
         return inputs
 
@@ -84,6 +86,10 @@ class Inputs:
     def checksums(self, layer: str) -> NDArray[np.float64]:
         """Return a weighted sum of a layer over cells, for each gene."""
         return self._once("sums", layer, gene_checksums, self.adata.layers[layer])
+
+    def molecules(self, layer: str) -> NDArray[np.float64] | None:
+        """Return the sum of a layer over cells, for each gene; None if it has other numbers."""
+        return self._once("molecules", layer, _molecules, self.counts(layer))
 
     def connectivities(self, neighbors_key: str | None) -> sp.csr_array[Any]:
         """Return the symmetric neighbour graph that is used for smoothing."""
@@ -127,3 +133,9 @@ class Inputs:
         if (what, name) not in self._found:
             self._found[what, name] = read(*inputs)
         return self._found[what, name]
+
+
+def _molecules(counts: Any) -> NDArray[np.float64] | None:
+    if not is_integer(counts):
+        return None
+    return weighted_column_sums(counts, np.ones(counts.shape[0]))

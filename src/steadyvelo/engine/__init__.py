@@ -6,11 +6,11 @@ edges are computed from one block before the next is made, so no dense array of 
 needed.
 """
 
+from ._arrows_of_cells import Directions
 from ._comparison import fit_groups, group_ratios
 from ._confidence import velocity_agreement
 from ._crossfit import CrossFitErrors, Repeat
 from ._direction import (
-    Directions,
     bytes_per_direction_value,
     find_directions,
     find_group_directions,

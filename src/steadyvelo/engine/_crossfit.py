@@ -153,7 +153,7 @@ class CrossFitErrors(Uncertainty):
 
         packed = self.scratch.array("counts", (shape[0], 2, shape[1]), np.float32)
         for place, values in enumerate(block.kept_counts):
-            put = partial(put_columns, values, columns, packed[:, place])
+            put = partial(put_columns, values, columns, packed, place)
             for_rows(put, shape[0], n_threads)
         places, first = block.places[columns], array("spliced")
         marks = len(rules) <= MOST_RULES and all(rule.weights_dtype == np.bool_ for rule in rules)

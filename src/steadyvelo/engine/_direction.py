@@ -3,101 +3,42 @@
 The projection M_i of every cell is scaled by the length of steps in expression
 (`_projection.py`). Then M_i is applied to the deviations r_c of the neighbours'
 counts. Their contributions y_ic = M_i r_c and the errors are sums over genes, which are added block
-by block (`_direction_sums.py`). This module computes arrows from these sums, and
-`_group_directions.py` their sums over groups of cells. An arrow is the mean of a
-cell's contributions. Its covariance has three parts: the spread of the contributions, the errors of
+by block (`_direction_sums.py`). From these sums, `_arrows_of_cells.py` computes the arrows of
+cells, and `_group_directions.py` those of groups of cells. An arrow is the mean of a cell's
+contributions. Its covariance has three parts: the spread of the contributions, the errors of
 the lines, and the noise in M_i.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ._arrows_of_cells import Directions, arrows_of_cells
 from ._direction_sums import DirectionProblem, DirectionSums
 from ._fold_graph import FoldGraphs
 from ._group_directions import GroupDirections, group_directions
-from ._kernels._contributions import mean_contributions
 from ._progress import part_of
 from ._projection import projections_of
-from ._threads import Progress, for_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from numpy.typing import NDArray
 
-    from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
+    from steadyvelo.model._typing import Float64Array, IntArray
 
     from ._crossfit import CrossFitErrors
     from ._fit_rule import FitRule
     from ._kept_instruments import KeptInstruments
     from ._moment_source import CountsSource
-    from ._order import CellOrder
+    from ._threads import Progress
     from ._velocities import Lines
 
-# share of the work that the lengths of steps take, and controls that are computed together
+# share of the work that the lengths of steps take
 _LENGTHS = 0.1
-_CONTROLS_AT_ONCE = 10
 
-__all__ = [
-    "Directions",
-    "bytes_per_direction_value",
-    "find_directions",
-    "find_group_directions",
-]
-
-
-@dataclass(frozen=True, eq=False)
-class Directions:
-    """Arrows of all cells, and their sums over groups.
-
-    Attributes
-    ----------
-    arrows
-        Mean contributions, shape (cells, dimensions); NaN for a cell without neighbours.
-    covariances
-        Their covariances: the spread of the contributions, the errors of the lines and the noise
-        in M, shape (cells, dimensions, dimensions).
-    n_contributions
-        Effective number of contributions to each arrow, shape (cells,).
-    groups
-        Sums of arrows over groups of cells.
-    gene_contributions, gene_slopes
-        Contributions of the genes to the sums of groups, and their derivatives by γ of each gene
-        with the opposite sign, shape (groups, dimensions, genes).
-    gamma_se
-        Standard errors of γ, shape (genes,).
-    controls
-        Returns an iterator over the arrows and covariances of each sign-flipped control. All
-        controls at once would need many times the memory.
-
-    Examples
-    --------
-    :func:`find_directions` returns them. Here the Wald statistic of an arrow is computed.
-
-    >>> import numpy as np
-    >>> from steadyvelo import engine
-    >>> groups, genes = engine.GroupDirections(*[np.zeros((0, 2))] * 4), np.zeros((0, 2, 0))
-    >>> arrow, covariance, n = np.array([[3.0, 4.0]]), np.eye(2)[None], np.ones(1)
-    >>> found = engine.Directions(
-    ...     arrow, covariance, n, groups, genes, genes, np.zeros(0), lambda: iter([])
-    ... )
-    >>> float(found.arrows[0] @ np.linalg.inv(found.covariances[0]) @ found.arrows[0])
-    25.0
-    """
-
-    arrows: Float64Array
-    covariances: Float64Array
-    n_contributions: Float64Array
-    groups: GroupDirections
-    gene_contributions: Float64Array
-    gene_slopes: Float64Array
-    gamma_se: Float64Array
-    controls: Callable[[], Iterator[tuple[Float64Array, Float64Array]]]
+__all__ = ["bytes_per_direction_value", "find_directions", "find_group_directions"]
 
 
 def bytes_per_direction_value(n_dims: int) -> int:
@@ -185,7 +126,7 @@ def find_directions(
         n_threads=n_threads,
         progress=progress,
     )
-    return _directions(problem, sums, source.order)
+    return arrows_of_cells(problem, sums, source.order)
 
 
 def find_group_directions(
@@ -294,63 +235,3 @@ def _summed(
             made = kept.of(block, genes, errors, n_threads)
         sums.add(problem, block, made)
     return problem, sums
-
-
-def _directions(problem: DirectionProblem, sums: DirectionSums, order: CellOrder) -> Directions:
-    """Return directions from sums over all genes, in the order of the cells."""
-    row, n_threads = order.row_of_cell, problem.n_threads
-    graphs = problem.fold_graphs
-    mean_of = partial(
-        _mean_contributions, graphs.indptr, graphs.indices, sums.contributions, n_threads
-    )
-    (arrows,), (covariances,), n_contributions = mean_of(np.ones((1, len(row)), dtype=np.int8))
-    covariances += sums.line_errors
-    noise = np.zeros_like(covariances)
-    # those of the first repeat are divided among all
-    chance = sums.chance[: graphs.n_with_chance].mean(axis=0)
-    for projection in problem.projections:
-        along = sums.noise_along[projection.fold_graph.edges]
-        projection.add_noise(along, chance, noise, n_threads)
-    # Repeats share counts, but their noise is added as if it were independent. Noise in a cell's
-    # counts also changes its contribution and M in opposite directions, which is not included.
-    noise[np.linalg.eigvalsh(noise)[:, 0] < 0] = 0.0
-    covariances += noise
-    without = n_contributions == 0
-    arrows[without], covariances[without] = np.nan, np.nan
-
-    def controls() -> Iterator[tuple[Float64Array, Float64Array]]:
-        for first in range(0, len(problem.signs), _CONTROLS_AT_ONCE):
-            some = slice(first, first + _CONTROLS_AT_ONCE)
-            turned, spread, _ = mean_of(problem.signs[some])
-            for control in zip(turned, spread, sums.control_shifts[some], strict=True):
-                arrow, covariance, shift = control
-                yield (arrow + shift)[row], (covariance + sums.line_errors)[row]
-
-    return Directions(
-        arrows[row],
-        covariances[row],
-        n_contributions[row],
-        group_directions(problem, sums),
-        sums.group_contributions,
-        sums.group_slopes,
-        sums.gamma_se,
-        controls,
-    )
-
-
-def _mean_contributions(
-    indptr: IntArray,
-    indices: NDArray[np.int32],
-    contributions: Float32Array,
-    n_threads: int,
-    signs: NDArray[np.int8],
-) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Return arrows, their covariances and numbers of contributions, for sets of signs of cells."""
-    (n_sets, n_rows), n_dims = signs.shape, contributions.shape[1]
-    arrows = np.empty((n_rows, n_dims, n_sets))
-    covariances = np.empty((n_rows, n_dims, n_dims, n_sets))
-    n = np.empty(n_rows)
-    turned = np.ascontiguousarray(signs.T, dtype=np.float64)
-    given = indptr, indices, contributions, turned, arrows, covariances, n
-    for_rows(partial(mean_contributions, *given), n_rows, n_threads)
-    return np.moveaxis(arrows, 2, 0), np.moveaxis(covariances, 3, 0), n

@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._gather import take_columns
 from ._kernels import _contributions as kernels
 from ._kernels._gather import put_columns
 from ._kernels._line_influences import add_line_errors, sum_by_group
@@ -237,28 +236,27 @@ class DirectionSums:
             return problem.scratch.array(f"{name} of fold", shape, np.float32)
 
         packed = array("packed", n_rows, kernels.NOISE + for_cells + with_chance, width)
-        mean_deviations = array("mean deviations", 2, n_rows, width)
+        mean_deviations = array("mean deviations", n_rows, 2, width)
 
-        def means(values: Float32Array, *out: Float32Array) -> Float32Array:
-            chosen = take_columns(values, columns, array("chosen", n_rows, width), n_threads)
-            fold_graph.run(kernels.fold_means, fold, chosen, *out, n_threads=n_threads)
-            return chosen
+        def means(values: Float32Array, out: Float32Array) -> Float32Array:
+            chosen = array("chosen", n_rows, 1, width)
+            over_rows(partial(put_columns, values, columns, chosen, 0))
+            flat = chosen.reshape(n_rows, width)
+            fold_graph.run(kernels.fold_means, fold, flat, out, 0, n_threads=n_threads)
+            return flat
 
-        def put_noise(
-            place: int, chosen: Float32Array, first: Float32Array, second: Float32Array
-        ) -> None:
+        def put_noise(place: int, chosen: Float32Array, mean: Float32Array) -> None:
             # the difference from neighbours in the same fold, without the cell itself
-            given = chosen, fold, first, second, packed[:, place]
-            over_rows(partial(kernels.subtract_own_mean, *given))
+            over_rows(partial(kernels.subtract_own_mean, chosen, fold, mean, packed, place))
 
-        mean = packed[:, kernels.MEANS], packed[:, kernels.MEANS + 1]
-        spliced = means(values[0], *mean)
+        # the means of the counts are the first two places
+        spliced = means(values[0], packed)
         if for_cells:
-            put_noise(kernels.NOISE, spliced, *mean)
-        deviations = means(values[1], *mean_deviations)
-        over_rows(partial(put_columns, values[1], columns, packed[:, kernels.DEVIATION]))
+            put_noise(kernels.NOISE, spliced, packed)
+        deviations = means(values[1], mean_deviations)
+        over_rows(partial(put_columns, values[1], columns, packed, kernels.DEVIATION))
         if with_chance:
-            put_noise(kernels.AWAY, deviations, *mean_deviations)
+            put_noise(kernels.AWAY, deviations, mean_deviations)
         arrows = array("arrows", n_rows if for_cells else 0, problem.n_dims, width)
         edges = fold_graph.edges
         fold_graph.run(

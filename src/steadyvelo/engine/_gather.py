@@ -102,15 +102,3 @@ def _(x: np.ndarray[Any, Any], block: _Block) -> None:
     columns, scale, order, _, out, n_threads = block
     work = partial(kernels.gather_dense, x, scale, columns, order.cell_of_row, out)
     for_rows(work, len(out), n_threads)
-
-
-def take_columns(
-    values: Float32Array, columns: IntArray, out: Float32Array, n_threads: int
-) -> Float32Array:
-    """Write some columns of `values` to `out`, and return it."""
-
-    def work(start: int, stop: int) -> None:
-        np.take(values[start:stop], columns, axis=1, out=out[start:stop], mode="clip")
-
-    for_rows(work, len(values), n_threads)
-    return out

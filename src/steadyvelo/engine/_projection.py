@@ -104,10 +104,10 @@ def projections_of(
             if len(columns) == 0:
                 continue
             counts = np.ascontiguousarray(spliced[:, columns])
-            means = np.empty((2, *counts.shape), dtype=np.float32)
-            graph.run(fold_means, graph.fold, counts, *means, n_threads=n_threads)
-            for mean in means:
-                graph.run(kernels.add_step_squares, mean, square, n_threads=n_threads)
+            means = np.empty((len(counts), 2, len(columns)), dtype=np.float32)
+            graph.run(fold_means, graph.fold, counts, means, 0, n_threads=n_threads)
+            for fold in (0, 1):
+                graph.run(kernels.add_step_squares, means, fold, square, n_threads=n_threads)
     totals = _totals(source, [graph.genes for graph in graphs], n_threads)
     for number, graph in enumerate(graphs):
         for mean in _means(graph, totals[:, number], n_threads):

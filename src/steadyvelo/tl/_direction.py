@@ -277,8 +277,10 @@ def _given(
 
 
 def _kept_instruments(fit: Fit) -> KeptInstruments | None:
+    """Return the instruments of the velocity genes, if those of all were kept."""
     ahead = of_fit(fit)
-    return None if ahead is None else ahead.kept
+    kept = None if ahead is None else ahead.kept
+    return kept if kept is not None and kept.has(fit.graph_genes) else None
 
 
 def cosines(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from steadyvelo._adata._checks import is_integer
 from steadyvelo._adata._draws import Names
 from steadyvelo._adata._neighbor_graph import neighbor_params
-from steadyvelo.engine import RankedNeighbors, weighted_column_sums, weighted_row_sums
+from steadyvelo.engine import RankedNeighbors, weighted_row_sums
 from steadyvelo.engine._precision import MOST_PRECISE
 from steadyvelo.pp._components import MOST_GENES, Covariance, iterated_components
 from steadyvelo.pp._expression import LogExpression
@@ -56,7 +55,8 @@ def fold_neighbors(
     """Find the nearest cells of every cell from some genes: for ratios, and for directions."""
     counts, n_cells = inputs.counts(options.spliced), inputs.adata.n_obs
     params = neighbor_params(inputs.adata, options.neighbors_key)
-    values = _fold_expression(counts, component_genes(inputs.adata) & genes, n_threads)
+    chosen = component_genes(inputs.adata) & genes
+    values = _fold_expression(counts, chosen, inputs.molecules(options.spliced), n_threads)
     n_nearest = min(int(params.get("n_neighbors", 30)), n_cells) - 1
     n_ranked = min(math.ceil(_RANKED * n_nearest), n_cells - 1)
     # half of the genes may have fewer components; one more measures the variance of noise
@@ -80,18 +80,24 @@ def fold_neighbors(
     return found(limited, n_ranked), None if usual is None else found(usual, n_nearest)
 
 
-def _fold_expression(counts: Any, genes: NDArray[np.bool_], n_threads: int = 1) -> LogExpression:
-    """Return log-normalised counts of some genes.
+def _fold_expression(
+    counts: Any,
+    genes: NDArray[np.bool_],
+    molecules: NDArray[np.float64] | None,
+    n_threads: int = 1,
+) -> LogExpression:
+    """Return log-normalised counts of some genes, given the molecules of all genes.
+
+    Without molecules, values are taken as normalised.
 
     Library sizes are sums over these genes: those over all genes would include counts of the other
     fold. A gene with more molecules than the average gene has a smaller weight in these sums.
     """
     rows = counts if isinstance(counts, sp.csr_array) else sp.csr_array(counts)
     factor = None
-    if is_integer(rows):
-        total = weighted_column_sums(rows, np.ones(rows.shape[0]), n_threads)
-        most = max(total[genes].mean(), 1.0)
-        weights = genes * most / np.maximum(total, most)
+    if molecules is not None:
+        most = max(molecules[genes].mean(), 1.0)
+        weights = genes * most / np.maximum(molecules, most)
         sizes = weighted_row_sums(rows, weights[:, None], n_threads)[:, 0]
         middle = float(np.median(sizes))
         factor = sizes / (middle if middle > 0 else 1.0)

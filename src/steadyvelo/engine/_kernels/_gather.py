@@ -124,9 +124,11 @@ def residual_rows(
 
 
 @kernel
-def put_columns(values: Array, columns: Array, out: Array, start: int, stop: int) -> None:
-    """Write some columns of some rows."""
+def put_columns(
+    values: Array, columns: Array, out: Array, place: int, start: int, stop: int
+) -> None:
+    """Write some columns of some rows to a place of `out`, (rows, places, columns)."""
     for i in range(start, stop):
-        row, target = values[i], out[i]
+        row, target = values[i], out[i, place]
         for g in range(columns.shape[0]):
             target[g] = row[columns[g]]

@@ -43,6 +43,17 @@ def list_marked(
 
 
 @kernel
+def _add_slots(total: Array, chosen: Array, columns: Array, row: Array) -> None:
+    """Add the sums of the chosen slots to columns of a row."""
+    width = columns.shape[0]
+    for slot in range(chosen.shape[0]):
+        if chosen[slot]:
+            part = total[slot * width : (slot + 1) * width]
+            for g in range(width):
+                row[columns[g]] += np.float32(part[g])
+
+
+@kernel
 def add_marked(
     indptr: Array,
     indices: Array,
@@ -91,16 +102,6 @@ def add_marked(
                 for e in range(pointers[j], pointers[j + 1]):
                     total[places[e]] += weight * terms[e]
         for rule in range(n_rules):
-            row = outs[rule][r]
-            for slot in range(n_slots):
-                if in_rule[rule, slot]:
-                    first = slot * width
-                    for g in range(width):
-                        row[columns[g]] += np.float32(total[first + g])
+            _add_slots(total, in_rule[rule], columns, outs[rule][r])
             if outs0[rule].shape[1] > 0:
-                row0 = outs0[rule][r]
-                for slot in range(n_slots):
-                    if in_rule[rule, slot]:
-                        first = slot * width
-                        for g in range(width):
-                            row0[columns[g]] += np.float32(total0[first + g])
+                _add_slots(total0, in_rule[rule], columns, outs0[rule][r])

@@ -26,15 +26,21 @@ def mean_values(
 
 @reordering_kernel
 def add_step_squares(
-    indptr: Array, indices: Array, values: Array, squares: Array, start: int, stop: int
+    indptr: Array,
+    indices: Array,
+    values: Array,
+    place: int,
+    squares: Array,
+    start: int,
+    stop: int,
 ) -> None:
-    """Add the mean over each row's neighbours j of Σ_g (x_jg − x_ig)², over a block's genes."""
+    """Add the mean over each row's neighbours j of Σ_g (x_jg − x_ig)², with x at a place."""
     for i in range(start, stop):
-        own, low, high = values[i], indptr[i], indptr[i + 1]
+        own, low, high = values[i, place], indptr[i], indptr[i + 1]
         total = 0.0
         for e in range(low, high):
-            other = values[indices[e]]
-            for g in range(values.shape[1]):
+            other = values[indices[e], place]
+            for g in range(own.shape[0]):
                 step = other[g] - own[g]
                 total += np.float64(step * step)
         squares[i] += total / max(high - low, 1)

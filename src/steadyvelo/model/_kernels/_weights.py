@@ -79,25 +79,38 @@ def row_percentiles(values: Array, shares: Array, out: Array) -> None:
 
 
 @kernel
-def _counted_percentile(
-    values: Array, counts: Array, scale: float, share: float, scratch: Array
-) -> Any:
-    """Return :func:`percentile` of values whose numbers in bins are known.
+def _list_bin(
+    values: Array, counts: Array, scale: float, k: int, inside: Array
+) -> tuple[int, int, int]:
+    """List the values in the bin that has the value at place k of all sorted values.
 
-    The bin of x is int(scale x). `scratch` has two rows as long as `values`.
+    The bin of x is int(scale x), and `counts` are the numbers of values in bins. Return the bin,
+    the number of its values, and the place of the value among them.
     """
-    place = (values.shape[0] - 1) * share
-    below = int(np.floor(place))
-    part = place - below
-    chosen, left = 0, below
+    chosen, left = 0, k
     while left >= counts[chosen]:
         left -= counts[chosen]
         chosen += 1
     n = 0
     for x in values:
         if int(x * scale) == chosen:
-            scratch[0, n] = x
+            inside[n] = x
             n += 1
+    return chosen, n, left
+
+
+@kernel
+def _counted_percentile(
+    values: Array, counts: Array, scale: float, share: float, scratch: Array
+) -> Any:
+    """Return :func:`percentile` of values whose numbers in bins are known.
+
+    See :func:`_list_bin`; `scratch` has two rows as long as `values`.
+    """
+    place = (values.shape[0] - 1) * share
+    below = int(np.floor(place))
+    part = place - below
+    chosen, n, left = _list_bin(values, counts, scale, below, scratch[0])
     inside = scratch[0, :n]
     lower = select(inside, left, scratch[1])
     if part == 0.0:
@@ -119,15 +132,7 @@ def _counted_percentile(
 @kernel
 def _counted_select(values: Array, counts: Array, scale: float, k: int, scratch: Array) -> Any:
     """Return the value at place k of the sorted values; see :func:`_counted_percentile`."""
-    chosen, left = 0, k
-    while left >= counts[chosen]:
-        left -= counts[chosen]
-        chosen += 1
-    n = 0
-    for x in values:
-        if int(x * scale) == chosen:
-            scratch[0, n] = x
-            n += 1
+    _, n, left = _list_bin(values, counts, scale, k, scratch[0])
     return select(scratch[0, :n], left, scratch[1])
 
 
