@@ -20,7 +20,7 @@ from ._fit import FitResult, fit_ratios
 from ._fit_rule import FitRule
 from ._gene_checks import GeneChecks, check_genes
 from ._group_directions import GroupDirections
-from ._kept_instruments import KeptInstruments
+from ._kept_instruments import KeptInstruments, KnownInstruments
 from ._memory import (
     BYTES_PER_VALUE,
     available_memory,
@@ -65,6 +65,7 @@ __all__ = [
     "GeneChecks",
     "GroupDirections",
     "KeptInstruments",
+    "KnownInstruments",
     "LayerSource",
     "Lines",
     "MomentBlock",

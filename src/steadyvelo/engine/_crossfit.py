@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from steadyvelo.model import Instruments
     from steadyvelo.model._typing import Float32Array, IntArray
 
+    from ._kept_instruments import KnownInstruments
     from ._moment_source import MomentBlock
     from ._ranked_neighbors import RankedNeighbors
     from ._spreading import Spreading
@@ -78,6 +79,8 @@ class Repeat:
 class CrossFitErrors(Uncertainty):
     """Instruments that do not depend on the counts to which they apply, averaged over repeats.
 
+    With `known` instruments, these are used, and the repeats give the neighbours only.
+
     Examples
     --------
     >>> import numpy as np
@@ -99,6 +102,7 @@ class CrossFitErrors(Uncertainty):
     """
 
     repeats: list[Repeat]
+    known: KnownInstruments | None = None
     scratch: Scratch = field(default_factory=Scratch)
 
     replaces_fit: ClassVar[bool] = True
@@ -112,6 +116,14 @@ class CrossFitErrors(Uncertainty):
         n_threads: int = 1,
     ) -> list[Instruments]:
         """Return the instruments of a block, which do not depend on the ordinary fits."""
+        if self.known is not None:
+            return self.known.of(block, rules, self, n_threads)
+        return self.computed(block, rules, n_threads)
+
+    def computed(
+        self, block: MomentBlock, rules: list[FitRule], n_threads: int = 1
+    ) -> list[Instruments]:
+        """Compute instruments from the counts of a block."""
         n_cells, n_genes = block.spliced.shape
         rules = [rule.in_order(block.order) for rule in rules]
 

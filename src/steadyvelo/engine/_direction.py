@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from ._crossfit import CrossFitErrors
     from ._fit_rule import FitRule
-    from ._kept_instruments import KeptInstruments
     from ._moment_source import CountsSource
     from ._threads import Progress
     from ._velocities import Lines
@@ -63,7 +62,6 @@ def find_directions(
     *,
     signs: NDArray[np.int8],
     genes_per_block: int,
-    kept: KeptInstruments | None = None,
     n_threads: int = 1,
     progress: Progress | None = None,
 ) -> Directions:
@@ -83,8 +81,6 @@ def find_directions(
         Number of each cell's group, shape (cells,); −1 for cells without a group.
     signs
         Random signs of the sign-flipped controls, shape (controls, cells).
-    kept
-        Instruments of all genes of the source if they are known; None computes them.
 
     Examples
     --------
@@ -120,7 +116,6 @@ def find_directions(
         embedding,
         groups,
         signs,
-        kept=kept,
         for_cells=True,
         genes_per_block=genes_per_block,
         n_threads=n_threads,
@@ -138,7 +133,6 @@ def find_group_directions(
     groups: IntArray,
     *,
     genes_per_block: int,
-    kept: KeptInstruments | None = None,
     n_threads: int = 1,
     progress: Progress | None = None,
 ) -> GroupDirections:
@@ -178,7 +172,6 @@ def find_group_directions(
         embedding,
         groups,
         signs,
-        kept=kept,
         for_cells=False,
         genes_per_block=genes_per_block,
         n_threads=n_threads,
@@ -196,7 +189,6 @@ def _summed(
     groups: IntArray,
     signs: NDArray[np.int8],
     *,
-    kept: KeptInstruments | None,
     for_cells: bool,
     genes_per_block: int,
     n_threads: int,
@@ -228,10 +220,6 @@ def _summed(
     # cross-fitting smooths counts in its own graphs
     counts = replace(source, smooth=False)
     for block in counts.blocks(progress=part_of(progress, _LENGTHS, 1.0), **limits):
-        genes = source.genes[block.genes]
-        if kept is None:
-            (made,) = errors.instruments(block, [rule], n_threads=n_threads)
-        else:
-            made = kept.of(block, genes, errors, n_threads)
+        (made,) = errors.instruments(block, [rule], n_threads=n_threads)
         sums.add(problem, block, made)
     return problem, sums

@@ -1,8 +1,8 @@
-"""Instruments that are kept from the pass over all genes in which they were computed."""
+"""Instruments that were computed before: in another pass over the genes, or for other counts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from steadyvelo.model import Instruments
     from steadyvelo.model._typing import Float32Array, IntArray
 
-    from ._moment_source import MomentBlock
+    from ._crossfit import CrossFitErrors
+    from ._fit_rule import FitRule
+    from ._moment_source import CountsSource, MomentBlock
     from ._order import CellOrder
     from ._uncertainty import Uncertainty
 
-__all__ = ["KeptInstruments"]
+__all__ = ["KeptInstruments", "KnownInstruments"]
 
 _GENES_PER_TASK = 16
 
@@ -90,3 +92,61 @@ class KeptInstruments:
         put = [partial(kernels.put_column, *c, place, h) for place, c in enumerate(columns)]
         in_threads(put, n_threads)
         return uncertainty.weighing(block, h, np.zeros((len(h), 0), dtype=np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class KnownInstruments:
+    """Instruments of a fit, for its counts or for the same counts with other size factors.
+
+    Attributes
+    ----------
+    counts
+        The counts of the fit, not smoothed, for the genes of the source that needs instruments.
+    kept
+        Instruments under the rule of the fit, to which those that are computed are added; None if
+        they are not kept.
+
+    Examples
+    --------
+    Spliced counts that have another size factor have another slope under the same instruments.
+
+    >>> from dataclasses import replace
+    >>> import numpy as np
+    >>> from steadyvelo import engine
+    >>> rng, order = np.random.default_rng(0), engine.CellOrder.identity(60)
+    >>> every, scales = np.ones(60, dtype=bool), np.ones((2, 60))
+    >>> near = np.abs(np.subtract.outer(np.arange(60), np.arange(60))) < 6
+    >>> graph = engine.SmoothingOperator.from_connectivities(near)
+    >>> s, u = (rng.poisson(np.linspace(0, mean, 60)[:, None], (60, 4)) for mean in (40, 20))
+    >>> source = engine.CountsSource(s, u, np.arange(4), order, *scales, graph, keep_counts=True)
+    >>> fold = np.arange(60, dtype=np.int8) % 2
+    >>> neighbors = engine.RankedNeighbors.equal(graph.without_self())
+    >>> repeat = engine.Repeat(fold[:4], fold, (neighbors, neighbors))
+    >>> known = engine.KnownInstruments(source, engine.KeptInstruments(order))
+    >>> errors = engine.CrossFitErrors(scales, 0.95, None, [repeat], known)
+    >>> rule = engine.FitRule("all", (None, 0.95), False, every, every, "fit")
+    >>> other = replace(source, spliced_scale=scales[0] / 2)
+    >>> fit = engine.fit_ratios(other, rule, genes_per_block=4, uncertainty=errors)
+    >>> bool((abs(fit.gamma - 1) < 4 * fit.errors.se).all())
+    True
+    """
+
+    counts: CountsSource
+    kept: KeptInstruments | None
+
+    def of_genes(self, genes: IntArray) -> KnownInstruments:
+        """Return the instruments for a source of other genes."""
+        return replace(self, counts=replace(self.counts, genes=genes))
+
+    def of(
+        self, block: MomentBlock, rules: list[FitRule], errors: CrossFitErrors, n_threads: int
+    ) -> list[Instruments]:
+        """Return the instruments with the counts of a block; of kept ones, there is one rule."""
+        genes = self.counts.genes[block.genes]
+        if self.kept is not None and self.kept.has(genes):
+            return [self.kept.of(block, genes, errors, n_threads)]
+        lent = self.counts.block(block.genes, n_threads)
+        made = errors.computed(lent, rules, n_threads)
+        if self.kept is not None:
+            self.kept.add(lent, genes, made[0], n_threads)
+        return [errors.weighing(block, one.h, one.h0) for one in made]

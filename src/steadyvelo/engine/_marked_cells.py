@@ -1,7 +1,8 @@
 """Cells that several rules mark in the fits of some genes, and sums over them.
 
-Most rules mark few cells of a gene. So for each row the marked genes are listed, each with a code
-of the rules that mark it, and all sums over neighbours are computed in one pass over these lists.
+Most rules mark few cells of a gene that have molecules. So for each row the marked genes are
+listed, each with a code of the rules that mark it, and the sums of all slopes over neighbours are
+computed in one pass over these lists.
 """
 
 from __future__ import annotations
@@ -61,8 +62,10 @@ class MarkedCells:
 
     Attributes
     ----------
+    codes
+        Codes of the rules, shape (rows, genes).
     pointers
-        First entry of each row, shape (rows + 1,).
+        First entry of each row, shape (rows + 1,). Entries are the marked genes with a value.
     places, terms
         For each entry the place of its code and gene, and the term of its sum.
     share
@@ -71,6 +74,7 @@ class MarkedCells:
         Whether a rule marks the cells with a code, shape (rules, codes).
     """
 
+    codes: NDArray[np.uint8]
     pointers: IntArray
     places: NDArray[np.int32]
     terms: Float32Array
@@ -87,13 +91,12 @@ class MarkedCells:
         scratch: Scratch,
         n_threads: int,
     ) -> MarkedCells:
-        """List the cells that have a code; terms are share · value."""
+        """List the cells that have a code and a value; terms are share · value."""
         n_rows = len(codes)
         numbers, present = np.zeros(n_rows + 1, dtype=np.int64), np.zeros(2**n_rules, dtype=bool)
-        count = partial(kernels.count_marked, codes, numbers[1:], present)
+        count = partial(kernels.count_marked, codes, values, numbers[1:], present)
         for_rows(count, n_rows, n_threads)
         pointers = np.cumsum(numbers)
-        present[0] = False
         slot = (np.cumsum(present) - 1).astype(np.int32)
         places = scratch.array("places", (int(pointers[-1]),), np.int32)
         terms = scratch.array("terms", (int(pointers[-1]),), np.float32)
@@ -101,7 +104,7 @@ class MarkedCells:
         for_rows(partial(kernels.list_marked, codes, *entries), n_rows, n_threads)
         used = np.flatnonzero(present)
         in_rule = (used >> np.arange(n_rules)[:, None]) & 1 > 0
-        return cls(pointers, places, terms, share, in_rule)
+        return cls(codes, pointers, places, terms, share, in_rule)
 
     def add_to(
         self,
@@ -111,24 +114,14 @@ class MarkedCells:
         n_threads: int,
     ) -> None:
         """Add every row's sums for slopes and for offsets, to columns of two arrays per rule."""
+        n_rows = len(self.share)
         outs, outs0 = (tuple(arrays) for arrays in zip(*sums, strict=True))
         pattern = spreading.indptr, spreading.indices, spreading.entry_weights
-        zero: Any = zero_of_sums(len(self.share))
-
-        def work(start: int, stop: int) -> None:
-            kernels.add_marked(
-                *pattern,
-                self.pointers,
-                self.places,
-                self.terms,
-                self.share,
-                self.in_rule,
-                columns,
-                outs,
-                outs0,
-                zero,
-                start,
-                stop,
-            )
-
-        for_rows(work, len(self.share), n_threads)
+        zero: Any = zero_of_sums(n_rows)
+        entries = self.pointers, self.places, self.terms, self.in_rule
+        slopes = partial(kernels.add_marked, *pattern, *entries, columns, outs, zero)
+        for_rows(slopes, n_rows, n_threads)
+        for bit, out in enumerate(outs0):
+            if out.shape[1] > 0:
+                of_rule = self.codes, self.share, bit, columns, out, zero
+                for_rows(partial(kernels.add_shares, *pattern, *of_rule), n_rows, n_threads)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
-from steadyvelo.engine import KeptInstruments, group_ratios
+from steadyvelo.engine import KeptInstruments, KnownInstruments, group_ratios
 from steadyvelo.model import GroupRatios
 
 from ._kept import now_kept
@@ -20,10 +20,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from steadyvelo._adata._fit import Fit
-    from steadyvelo.engine import FitResult, FitRule, MomentBlock, MomentSource
+    from steadyvelo.engine import CellOrder, FitResult, FitRule, MomentBlock, MomentSource
     from steadyvelo.model import Instruments
+    from steadyvelo.model._ratio import OffsetMode
 
-__all__ = ["CLUSTERS", "NOTHING", "Ahead", "Wanted", "halves_of", "of_fit", "wanted"]
+__all__ = [
+    "CLUSTERS",
+    "NOTHING",
+    "Ahead",
+    "Wanted",
+    "halves_of",
+    "instruments_of",
+    "of_fit",
+    "wanted",
+]
 
 
 class Wanted(NamedTuple):
@@ -38,7 +48,7 @@ class Wanted(NamedTuple):
     offset: bool
 
 
-# a fit alone; one on which the directions of clusters follow and nothing else
+# a fit alone; one with known instruments, on which the directions of clusters follow
 NOTHING = Wanted(directions=False, halves=False, offset=True)
 CLUSTERS = Wanted(directions=True, halves=False, offset=False)
 
@@ -82,8 +92,7 @@ class Ahead:
     @classmethod
     def of(cls, source: MomentSource, rule: FitRule, n_threads: int) -> Self:
         """Make it before the first block."""
-        own = KeptInstruments(source.order) if rule.offset is False else None
-        return cls(source.genes, rule, own, n_threads)
+        return cls(source.genes, rule, _room(source.order, offset=rule.offset), n_threads)
 
     def take(
         self, block: MomentBlock, fit: FitResult, made: list[Instruments], *, halves: bool
@@ -121,3 +130,17 @@ def of_fit(fit: Fit) -> Ahead | None:
     kept = now_kept()
     ahead = None if kept is None else kept.ahead.get(fit.key)
     return ahead if ahead is not None and ahead.is_of(fit) else None
+
+
+def instruments_of(fit: Fit) -> KnownInstruments:
+    """Return the instruments of a fit for all genes of the data."""
+    counts = replace(fit.counts(np.arange(fit.adata.n_vars)), smooth=False)
+    ahead = of_fit(fit)
+    if ahead is not None:
+        return KnownInstruments(counts, ahead.kept)
+    return KnownInstruments(counts, _room(counts.order, offset=fit.options.offset))
+
+
+def _room(order: CellOrder, *, offset: OffsetMode) -> KeptInstruments | None:
+    """Return where instruments are kept; lines with an offset have too many of them."""
+    return KeptInstruments(order) if offset is False else None

@@ -22,7 +22,7 @@ from steadyvelo.engine import (
 )
 from steadyvelo.model import angle_interval, hotelling_p
 
-from ._ahead import of_fit
+from ._ahead import instruments_of, of_fit
 from ._cluster_directions import cluster_directions, contributions_by_gene, tested_groups
 from ._limits import Limits
 from ._stale import clear_direction
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo.engine import KeptInstruments
+    from steadyvelo.engine import KnownInstruments
     from steadyvelo.engine._progress import ShowProgress
 
 __all__ = ["DirectionChoice", "cosines", "direction", "make_directions", "tested_clusters"]
@@ -208,10 +208,11 @@ def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: L
     names, groups = cluster_codes(adata, choice.groupby)
     # the picture of the control uses the same signs
     signs = Names(fit.inputs.cell_hashes, choice.rng).signs("sign-flipped control", n_controls)
-    given = _given(fit, errors, embedding, groups)
+    ahead = of_fit(fit)
+    known = None if ahead is None or ahead.kept is None else instruments_of(fit)
+    given = _given(fit, errors, known, embedding, groups)
     blocks = limits.of_blocks(adata.n_obs, bytes_per_direction_value(n_dims))
-    kept = _kept_instruments(fit)
-    directions = find_directions(*given, signs=signs, kept=kept, **blocks)
+    directions = find_directions(*given, signs=signs, **blocks)
     arrows, n = directions.arrows, directions.n_contributions
     p = hotelling_p(arrows, directions.covariances, n)
     determined = p < 1 - level
@@ -248,14 +249,18 @@ def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: L
 
 
 def tested_clusters(
-    fit: Fit, errors: Errors, choice: DirectionChoice, limits: Limits
+    fit: Fit,
+    errors: Errors,
+    known: KnownInstruments,
+    choice: DirectionChoice,
+    limits: Limits,
 ) -> pd.DataFrame:
     """Return the mean arrow of every cluster and its p-values; nothing is written."""
     embedding = _tested_embedding(fit, choice.basis)
     names, groups = cluster_codes(fit.adata, choice.groupby)
-    given = _given(fit, errors, embedding, groups)
+    given = _given(fit, errors, known, embedding, groups)
     blocks = limits.of_blocks(fit.adata.n_obs, bytes_per_direction_value(embedding.shape[1]))
-    found = find_group_directions(*given, kept=_kept_instruments(fit), **blocks)
+    found = find_group_directions(*given, **blocks)
     return tested_groups(found, names, groups)
 
 
@@ -268,19 +273,17 @@ def _tested_embedding(fit: Fit, basis: str) -> NDArray[np.float64]:
 
 
 def _given(
-    fit: Fit, errors: Errors, embedding: NDArray[np.float64], groups: NDArray[np.intp]
+    fit: Fit,
+    errors: Errors,
+    known: KnownInstruments | None,
+    embedding: NDArray[np.float64],
+    groups: NDArray[np.intp],
 ) -> tuple[Any, ...]:
     """Return the arguments of the engine's functions for directions."""
     genes = fit.graph_genes
     source, lines = fit.counts(genes), Lines(fit.gamma[genes], fit.offset[genes])
-    return source, errors.of(source), fit.rule(genes), lines, embedding, groups
-
-
-def _kept_instruments(fit: Fit) -> KeptInstruments | None:
-    """Return the instruments of the velocity genes, if those of all were kept."""
-    ahead = of_fit(fit)
-    kept = None if ahead is None else ahead.kept
-    return kept if kept is not None and kept.has(fit.graph_genes) else None
+    how = errors.of(source, None if known is None else known.of_genes(genes))
+    return source, how, fit.rule(genes), lines, embedding, groups
 
 
 def cosines(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
     from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
     from steadyvelo._adata._inputs import Inputs
-    from steadyvelo.engine import FitResult, FitRule, MomentBlock, MomentSource
+    from steadyvelo.engine import (
+        FitResult,
+        FitRule,
+        KnownInstruments,
+        MomentBlock,
+        MomentSource,
+    )
     from steadyvelo.model import Instruments
 
     from ._limits import Limits
@@ -40,13 +46,12 @@ def make_fit(
     key: str,
     limits: Limits,
     *,
-    for_directions: bool = False,
+    known: KnownInstruments | None = None,
 ) -> Fit:
     """Do the work of :func:`steadyvelo.tl.velocity`, and return the fit.
 
     `weights` is the name of a rule, or an array of shape (cells,) or (cells, genes); `key` is the
-    prefix of everything that is written. If directions alone follow on the fit, offsets are not
-    tested.
+    prefix of everything that is written. With `known` instruments, offsets are not tested.
     """
     adata, choice = inputs.adata, options.errors
     left_out = genes_left_out(adata)
@@ -67,8 +72,8 @@ def make_fit(
     record = None if from_layers else smoothing_record(inputs, **options.smoothed)
     smoothed = smoothed if record is None else record.params
     layers = DenseLayers(adata.shape, genes, moments=not from_layers) if options.dense else None
-    what = CLUSTERS if for_directions else wanted()
-    fit, ahead = _fit(inputs, options, source, rule, layers, what, limits)
+    what = wanted() if known is None else CLUSTERS
+    fit, ahead = _fit(inputs, options, source, rule, layers, what, known, limits)
     if ahead is not None:
         ahead.store(key)
     columns = gene_columns(adata, genes, fit, left_out, options)
@@ -103,13 +108,14 @@ def _fit(
     rule: FitRule,
     layers: DenseLayers | None,
     what: Wanted,
+    known: KnownInstruments | None,
     limits: Limits,
 ) -> tuple[FitResult, Ahead | None]:
     """Fit all genes, fill the layers, and compute what checks and directions will need."""
     choice, n_cells = options.errors, inputs.adata.n_obs
     crossfit = choice.method == "crossfit"
     what = what if crossfit else NOTHING
-    ahead = Ahead.of(source, rule, limits.n_threads) if what.directions else None
+    ahead = Ahead.of(source, rule, limits.n_threads) if what.directions and known is None else None
     halves = halves_of(rule) if what.halves else []
 
     def consume(block: MomentBlock, fit: FitResult, made: list[Instruments]) -> None:
@@ -126,7 +132,7 @@ def _fit(
             options,
             for_directions=what.directions,
             n_threads=limits.n_threads,
-        ).of(source)
+        ).of(source, None if known is None else known.of_genes(source.genes))
     fit = fit_ratios(
         source,
         rule,

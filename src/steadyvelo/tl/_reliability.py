@@ -14,6 +14,7 @@ from steadyvelo._arguments import public
 from steadyvelo._log import done
 from steadyvelo.get import direction_support
 
+from ._ahead import instruments_of
 from ._check_model import make_checks
 from ._direction import DirectionChoice, cosines, make_directions, tested_clusters
 from ._kept import kept_results
@@ -188,12 +189,14 @@ def _with_other_sizes(
     """Repeat the fit with the other size factors, and add the results of the clusters."""
     first, second = limits.part(0.0, 0.6), limits.part(0.6, 1.0)
     variant = Variant(other_sizes=True)
-    other = fit_variant(fit, variant, choice.basis, first, for_directions=True)
+    # the counts are the same, so the cells that determine a line need not be found again
+    known = instruments_of(fit)
+    other = fit_variant(fit, variant, choice.basis, first, known)
     table["other_sizes_p_holm"] = table["other_sizes_cosine"] = np.nan
     if other.velocity_genes.sum() < 2:
         return
     errors = Errors.of_fit(other, for_directions=True, n_threads=limits.n_threads)
-    found = tested_clusters(other, errors, choice, second).reindex(table.index)
+    found = tested_clusters(other, errors, known, choice, second).reindex(table.index)
     table["other_sizes_p_holm"] = found["p_holm"]
     arrows = [name for name in table if str(name).startswith("arrow_")]
     table["other_sizes_cosine"] = cosines(table[arrows].to_numpy(), found[arrows].to_numpy())

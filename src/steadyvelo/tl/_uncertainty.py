@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from steadyvelo._adata._fit import Fit
     from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
     from steadyvelo._adata._inputs import Inputs
-    from steadyvelo.engine import CountsSource, FitRule, Repeat, Uncertainty
+    from steadyvelo.engine import CountsSource, FitRule, KnownInstruments, Repeat, Uncertainty
     from steadyvelo.model import GroupRatios
 
     from ._limits import Limits
@@ -95,8 +95,8 @@ class Errors:
         how = {"for_directions": for_directions, "n_threads": n_threads}
         return cls.make(fit.inputs, choice, fit.options, **how)
 
-    def of(self, source: CountsSource) -> Uncertainty:
-        """Return the errors for the genes of a source."""
+    def of(self, source: CountsSource, known: KnownInstruments | None = None) -> Uncertainty:
+        """Return the errors for the genes of a source; `known` instruments are for cross-fitting."""
         shared: dict[str, Any] = {
             "scales": np.stack([source.spliced_scale, source.unspliced_scale]),
             "level": self.choice.level,
@@ -105,7 +105,7 @@ class Errors:
         if self.choice.method == "sandwich":
             return SandwichErrors(**shared, spreading=Spreading.transposing(source.smoothing))
         repeats = [replace(s, gene_fold=s.gene_fold[source.genes]) for s in self.repeats]
-        return CrossFitErrors(**shared, repeats=repeats)
+        return CrossFitErrors(**shared, repeats=repeats, known=known)
 
     def ratios(
         self,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from steadyvelo._adata._fit import Fit
+    from steadyvelo.engine import KnownInstruments
 
     from ._limits import Limits
 
@@ -49,11 +50,15 @@ def other_size_factors(fit: Fit) -> Literal["per_layer", "common"]:
 
 
 def fit_variant(
-    fit: Fit, variant: Variant, basis: str, limits: Limits, *, for_directions: bool = False
+    fit: Fit,
+    variant: Variant,
+    basis: str,
+    limits: Limits,
+    known: KnownInstruments | None = None,
 ) -> Fit:
     """Repeat a fit with a change, on a copy that shares counts, neighbours and embedding.
 
-    If directions alone follow on it, their instruments are kept, and offsets are not tested.
+    With `known` instruments, none are computed, and offsets are not tested.
 
     Warnings that the fit of the user has already given, such as few velocity genes, are not
     repeated.
@@ -67,8 +72,7 @@ def fit_variant(
             _change_neighbors(copy, fit, variant.n_neighbors)
         inputs = fit.inputs.of_copy(copy, new_neighbors=variant.n_neighbors is not None)
         options = replace(options, dense=False, **variant.options)
-        how = {"for_directions": for_directions}
-        return make_fit(inputs, options, fit.weights, KEY, limits, **how)
+        return make_fit(inputs, options, fit.weights, KEY, limits, known=known)
 
 
 def _copy(fit: Fit, basis: str) -> AnnData:

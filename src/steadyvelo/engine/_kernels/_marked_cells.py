@@ -1,4 +1,8 @@
-"""Sums over the cells that rules mark, of which there are few."""
+"""Sums over the cells that rules mark.
+
+Slopes need the few marked cells with counts, which are listed. Offsets need all marked cells, which
+may be most of a gene's, so the codes themselves are read.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,14 @@ from steadyvelo.model._jit import Array, kernel
 
 
 @kernel
-def count_marked(codes: Array, numbers: Array, present: Array, start: int, stop: int) -> None:
-    """Write how many genes of each row are marked, and mark the codes that occur."""
+def count_marked(
+    codes: Array, values: Array, numbers: Array, present: Array, start: int, stop: int
+) -> None:
+    """Write how many marked genes of each row have a value, and mark the codes that occur."""
     for i in range(start, stop):
         n = 0
         for g in range(codes.shape[1]):
-            if codes[i, g] != 0:
+            if codes[i, g] != 0 and values[i, g] != 0.0:
                 n += 1
                 present[codes[i, g]] = True
         numbers[i] = n
@@ -31,26 +37,22 @@ def list_marked(
     start: int,
     stop: int,
 ) -> None:
-    """Write the entries of each row: the place of slot and gene, and share · value."""
+    """Write these entries of each row: the place of slot and gene, and share · value."""
     width = codes.shape[1]
     for i in range(start, stop):
         k = pointers[i]
         for g in range(width):
-            if codes[i, g] != 0:
+            if codes[i, g] != 0 and values[i, g] != 0.0:
                 places[k] = slot[codes[i, g]] * width + g
                 terms[k] = share[i] * values[i, g]
                 k += 1
 
 
 @kernel
-def _add_slots(total: Array, chosen: Array, columns: Array, row: Array) -> None:
-    """Add the sums of the chosen slots to columns of a row."""
-    width = columns.shape[0]
-    for slot in range(chosen.shape[0]):
-        if chosen[slot]:
-            part = total[slot * width : (slot + 1) * width]
-            for g in range(width):
-                row[columns[g]] += np.float32(part[g])
+def _add_to_columns(values: Array, columns: Array, row: Array) -> None:
+    # unsigned places need no check for negative ones
+    for g in range(columns.shape[0]):
+        row[np.uint64(columns[g])] += np.float32(values[g])
 
 
 @kernel
@@ -61,47 +63,82 @@ def add_marked(
     pointers: Array,
     places: Array,
     terms: Array,
-    share: Array,
     in_rule: Array,
     columns: Array,
     outs: tuple[Array, ...],
-    outs0: tuple[Array, ...],
     zero: float,
     start: int,
     stop: int,
 ) -> None:
-    """Add to each row, under every rule, its sum over the marked cells that a pattern lists.
+    """Add to each row, under every rule, its sum of terms over the marked cells of a pattern.
 
-    `weights` has one value for each entry of the pattern. The sum for the slope is over the terms
-    of :func:`list_marked`, and that for the offset over the shares of the rows; sums under a rule
-    are those of its slots, which are the columns of `in_rule`. Results are added to `columns` of
-    the rules' arrays; those for the offset may have no columns.
+    `weights` has one value for each entry of the pattern. The sum under a rule is that of its
+    slots, which are the columns of `in_rule`. Results are added to `columns` of the rules' arrays.
     """
     n_rules, n_slots = in_rule.shape
     width = columns.shape[0]
     total = np.full(n_slots * width, zero)
-    total0 = np.full(n_slots * width, zero)
-    with_offset = False
-    for rule in range(n_rules):
-        with_offset |= outs0[rule].shape[1] > 0
+    under = np.empty(width, dtype=total.dtype)
     for r in range(start, stop):
         low, high = indptr[r], indptr[r + 1]
         if low == high:
             continue
         total[:] = zero
-        total0[:] = zero
         for k in range(low, high):
             j, weight = indices[k], weights[k]
-            given = np.float32(weight * share[j])
-            if with_offset:
-                for e in range(pointers[j], pointers[j + 1]):
-                    place = places[e]
-                    total[place] += weight * terms[e]
-                    total0[place] += given
-            else:
-                for e in range(pointers[j], pointers[j + 1]):
-                    total[places[e]] += weight * terms[e]
+            for e in range(pointers[j], pointers[j + 1]):
+                total[np.uint64(places[np.uint64(e)])] += weight * terms[np.uint64(e)]
         for rule in range(n_rules):
-            _add_slots(total, in_rule[rule], columns, outs[rule][r])
-            if outs0[rule].shape[1] > 0:
-                _add_slots(total0, in_rule[rule], columns, outs0[rule][r])
+            under[:] = zero
+            for slot in range(n_slots):
+                if in_rule[rule, slot]:
+                    part = total[slot * width : (slot + 1) * width]
+                    for g in range(width):
+                        under[g] += part[g]
+            _add_to_columns(under, columns, outs[rule][r])
+
+
+@kernel
+def add_shares(
+    indptr: Array,
+    indices: Array,
+    weights: Array,
+    codes: Array,
+    share: Array,
+    bit: int,
+    columns: Array,
+    out: Array,
+    zero: float,
+    start: int,
+    stop: int,
+) -> None:
+    """Add to each row its sum of shares over the cells of a pattern whose code has a bit.
+
+    Four cells are processed at a time, so that the sum is not stored and loaded again for each.
+    """
+    width = columns.shape[0]
+    total = np.full(width, zero)
+    mask = np.uint8(1 << bit)
+    for r in range(start, stop):
+        low, high = indptr[r], indptr[r + 1]
+        if low == high:
+            continue
+        total[:] = zero
+        k = low
+        while k + 4 <= high:
+            i, j, m, n = indices[k], indices[k + 1], indices[k + 2], indices[k + 3]
+            a, b, c, d = codes[i], codes[j], codes[m], codes[n]
+            p, q = np.float32(weights[k] * share[i]), np.float32(weights[k + 1] * share[j])
+            s, t = np.float32(weights[k + 2] * share[m]), np.float32(weights[k + 3] * share[n])
+            none = np.float32(0.0)
+            for g in range(width):
+                one = (p if a[g] & mask else none) + (q if b[g] & mask else none)
+                other = (s if c[g] & mask else none) + (t if d[g] & mask else none)
+                total[g] += one + other
+            k += 4
+        while k < high:
+            a, p = codes[indices[k]], np.float32(weights[k] * share[indices[k]])
+            for g in range(width):
+                total[g] += p if a[g] & mask else np.float32(0.0)
+            k += 1
+        _add_to_columns(total, columns, out[r])

@@ -14,6 +14,24 @@ _SMALLEST = 1e-300
 
 
 @kernel
+def _count_in_bins(values: Array, low: Any, scale: Any, counts: Array) -> None:
+    """Write to `counts` how many values have each int((x − low) scale).
+
+    `counts` has four rows of bins, and the first gets the result. Four values are counted at a
+    time, each in a row of its own: often many are equal, and would wait for each other.
+    """
+    n = values.shape[0]
+    counts[:] = 0
+    for i in range(0, n - 3, 4):
+        for k in range(4):
+            counts[k, np.uint32(np.int32((values[i + k] - low) * scale))] += 1
+    for i in range(n - n % 4, n):
+        counts[0, np.uint32(np.int32((values[i] - low) * scale))] += 1
+    for b in range(counts.shape[1]):
+        counts[0, b] += counts[1, b] + counts[2, b] + counts[3, b]
+
+
+@kernel
 def select(values: Array, k: int, scratch: Array) -> Any:
     """Return the value at place k of the sorted values, counted from 0.
 
@@ -22,27 +40,28 @@ def select(values: Array, k: int, scratch: Array) -> Any:
     is as long as `values` and overwritten.
     """
     left = values
-    counts = np.empty(_BINS, dtype=np.int64)
+    # the largest value may have a bin of its own
+    counts = np.empty((4, _BINS + 1), dtype=np.int32)
     while True:
         low = high = left[0]
         for x in left:
-            low = min(low, x)
-            high = max(high, x)
-        if high - low < _SMALLEST:
+            low = x if x < low else low
+            high = x if x > high else high
+        n_low = 0
+        for x in left:
+            n_low += x == low
+        if k < n_low or high - low < _SMALLEST:
             return low
         scale = _BINS / (high - low)
-        counts[:] = 0
-        for x in left:
-            counts[min(int((x - low) * scale), _BINS - 1)] += 1
-        chosen = 0
-        while k >= counts[chosen]:
-            k -= counts[chosen]
-            chosen += 1
+        _count_in_bins(left, low, scale, counts)
+        chosen = np.int32(0)
+        while k >= counts[0, chosen]:
+            k -= counts[0, chosen]
+            chosen += np.int32(1)
         n = 0
         for x in left:
-            if min(int((x - low) * scale), _BINS - 1) == chosen:
-                scratch[n] = x
-                n += 1
+            scratch[n] = x
+            n += np.int32((x - low) * scale) == chosen
         left = scratch[:n]
 
 
@@ -87,15 +106,15 @@ def _list_bin(
     The bin of x is int(scale x), and `counts` are the numbers of values in bins. Return the bin,
     the number of its values, and the place of the value among them.
     """
-    chosen, left = 0, k
+    chosen, left = np.int32(0), k
     while left >= counts[chosen]:
         left -= counts[chosen]
-        chosen += 1
+        chosen += np.int32(1)
     n = 0
     for x in values:
-        if int(x * scale) == chosen:
-            inside[n] = x
-            n += 1
+        # writing every value, to be overwritten unless it counts, is faster than a branch
+        inside[n] = x
+        n += np.int32(x * scale) == chosen
     return chosen, n, left
 
 
@@ -118,12 +137,12 @@ def _counted_percentile(
     if left + 1 < n:
         upper = select(inside, left + 1, scratch[1])
     else:
-        chosen += 1
+        chosen += np.int32(1)
         while counts[chosen] == 0:
-            chosen += 1
+            chosen += np.int32(1)
         upper = np.inf
         for x in values:
-            if int(x * scale) == chosen:
+            if np.int32(x * scale) == chosen:
                 upper = min(upper, x)
     step = upper - lower
     return upper - step * (1.0 - part) if part >= 0.5 else lower + step * part
@@ -140,14 +159,14 @@ def _counted_select(values: Array, counts: Array, scale: float, k: int, scratch:
 def _extremeness(s: Array, u: Array, floor: float, scale: float, z: Array, counts: Array) -> None:
     """Write z = s / max s + u / max u, which is at most 2, and the numbers of values in bins."""
     n = s.shape[0]
-    s_max = u_max = floor
+    s_most, u_most = s[0], u[0]
     for i in range(n):
-        s_max = max(s_max, np.float64(s[i]))
-        u_max = max(u_max, np.float64(u[i]))
-    counts[:] = 0
+        s_most = s[i] if s[i] > s_most else s_most
+        u_most = u[i] if u[i] > u_most else u_most
+    s_max, u_max = max(floor, np.float64(s_most)), max(floor, np.float64(u_most))
     for i in range(n):
         z[i] = np.float64(s[i]) / s_max + np.float64(u[i]) / u_max
-        counts[int(z[i] * scale)] += 1
+    _count_in_bins(z, 0.0, scale, counts)
 
 
 @kernel
@@ -164,7 +183,7 @@ def sums_of_extremes(
     n, n_sets = spliced.shape[1], numbers.shape[0]
     z = np.empty(n)
     scratch = np.empty((2, n))
-    counts = np.empty(_BINS, dtype=np.int64)
+    counts = np.empty((4, _BINS), dtype=np.int32)
     limit = np.empty(n_sets)
     left = np.empty(n_sets, dtype=np.int64)
     scale = (_BINS - 1) / 2.0
@@ -173,7 +192,7 @@ def sums_of_extremes(
         _extremeness(s, u, floor, scale, z, counts)
         for m in range(n_sets):
             k = numbers[m] - 1 if from_low else n - numbers[m]
-            limit[m] = _counted_select(z, counts, scale, k, scratch)
+            limit[m] = _counted_select(z, counts[0], scale, k, scratch)
             left[m] = numbers[m]
         for i in range(n):
             for m in range(n_sets):
@@ -208,7 +227,7 @@ def extreme_cells(
     n_pairs, n = lows.shape[0], spliced.shape[1]
     z = np.empty(n)
     scratch = np.empty((2, n))
-    counts = np.empty(_BINS, dtype=np.int64)
+    counts = np.empty((4, _BINS), dtype=np.int32)
     least = np.empty(n_pairs)
     most = np.empty(n_pairs)
     for g in range(spliced.shape[0]):
@@ -218,14 +237,14 @@ def extreme_cells(
         for p in range(n_pairs):
             least[p], most[p] = -np.inf, np.inf
             if not np.isnan(lows[p]):
-                least[p] = _counted_percentile(z, counts, scale, lows[p], scratch)
+                least[p] = _counted_percentile(z, counts[0], scale, lows[p], scratch)
             if p > 0 and highs[p] == highs[p - 1]:
                 most[p] = most[p - 1]
             elif not np.isnan(highs[p]):
-                most[p] = _counted_percentile(z, counts, scale, highs[p], scratch)
-            row = out[p, g]
+                most[p] = _counted_percentile(z, counts[0], scale, highs[p], scratch)
+            row, low, high = out[p, g], least[p], most[p]
             for i in range(n):
-                row[i] = (z[i] <= least[p]) | (z[i] >= most[p])
+                row[i] = (z[i] <= low) | (z[i] >= high)
 
 
 @kernel
