@@ -13,6 +13,7 @@ from _summary import Share
 import steadyvelo as sv
 from steadyvelo._adata._fit import Fit
 from steadyvelo.engine import Lines, find_directions
+from steadyvelo.tl._folds import Graphs
 from steadyvelo.tl._uncertainty import Errors
 
 MOTIONS = ("still", "moving")
@@ -27,7 +28,7 @@ def true_arrows(adata, basis: str) -> np.ndarray:
     source = replace(made.counts(genes), **layers, spliced_scale=ones, unspliced_scale=ones)
     return find_directions(
         source,
-        Errors.of_fit(made, for_directions=True).of(source),
+        Errors.of_fit(made, graphs=Graphs(ratios=True, directions=True)).of(source),
         made.rule(genes),
         Lines(adata.var["true_gamma"].to_numpy()[genes], np.zeros(len(genes))),
         np.asarray(adata.obsm[f"X_{basis}"], dtype=np.float64),

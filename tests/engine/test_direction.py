@@ -121,9 +121,7 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
     centred = np.zeros((N_CELLS, N_CELLS, n_dims))
     slope, shift = np.zeros((2, N_CELLS, n_dims, N_GENES))
     noise = np.zeros((N_CELLS, n_dims, n_dims))
-    # chance is computed in the first repeat, for both of its folds of genes
-    chances = np.zeros((N_CELLS, 2))
-    squares = {}
+    # the noise of the projections is computed in the first repeat, for both of its folds of genes
     steering = {}
     for number, (repeat, genes, graph, means) in enumerate(rings):
         for i, row in enumerate(graph):
@@ -162,15 +160,9 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
                 )
                 off = r[others][:, genes] - turned
                 if number < 2:
-                    chances[i, f] += (
-                        (len(others) / K) ** 2
-                        * ((away**2).mean(0) * (off**2).mean(0)).sum()
-                        / len(others)
-                        / 2
-                    )
-                squares[number, i, f] = k @ k.T, spread
-    for (_, i, f), (square, spread) in squares.items():
-        noise[i] += square * (spread - chances[i, f])
+                    both = ((away**2).mean(0) * (off**2).mean(0)).sum()
+                    chance = (len(others) / K) ** 2 * both / len(others)
+                    noise[i] += N_REPEATS * k @ k.T * (spread - chance)
     noise[np.linalg.eigvalsh(noise)[:, 0] < 0] = 0
     block = source.block(slice(0, N_GENES))
     (made,) = errors.instruments(block, [rule])

@@ -8,8 +8,8 @@ import pytest
 
 import steadyvelo as sv
 from steadyvelo._adata._fit import Fit
-from steadyvelo.tl import _ahead
-from steadyvelo.tl._kept import kept_results, now_kept, once
+from steadyvelo.tl import _ahead, _folds
+from steadyvelo.tl._kept import kept_results, now_kept
 
 
 @pytest.fixture(scope="module")
@@ -55,20 +55,45 @@ def test_results_of_another_fit_are_not_used(counts):
     assert _ahead.of_fit(first) is None
 
 
-def test_results_are_kept_until_the_outer_call_ends():
-    made = []
+def test_graphs_are_kept_until_the_outer_call_ends(counts, monkeypatch):
+    searched = []
+    found = _folds.fold_neighbors
 
-    def make():
-        made.append(len(made))
-        return made[-1]
+    def search(inputs, genes, *given):
+        searched.append(given[2])
+        return found(inputs, genes, *given)
 
+    monkeypatch.setattr(_folds, "fold_neighbors", search)
+    errors = sv.CrossFit(n_repeats=1)
     with kept_results():
-        assert once(lambda: ("x",), make) == once(lambda: ("x",), make) == 0
+        adata = counts.copy()
+        sv.tl.velocity(adata, uncertainty=errors)
+        assert searched == [(True, False)] * 2
         with kept_results(look_ahead=True):
             assert not now_kept().looks_ahead
-            assert once(lambda: ("x",), make) == 0
-        assert once(lambda: ("y",), make) == 1
-    assert once(lambda: ("x",), make) == 2
+            sv.tl.check_model(adata, "branch")
+            assert len(searched) == 2
+            sv.tl.direction(adata, basis="plane", n_controls=1)
+        # those for ratios are known
+        assert searched[2:] == [(False, True)] * 2
+        sv.tl.velocity(adata, uncertainty=errors, rng=1)
+        assert searched[4:] == [(True, False)] * 2
+    sv.tl.velocity(adata, uncertainty=errors)
+    assert searched[6:] == [(True, False)] * 2
+
+
+def test_graphs_for_instruments_are_not_kept_longer_than_needed(counts):
+    adata = counts.copy()
+    errors = sv.CrossFit(n_repeats=2)
+    with kept_results(look_ahead=True):
+        sv.tl.velocity(adata, uncertainty=errors)
+        assert [name[0] for name in now_kept().graphs] == ["directions"] * 2
+        sv.tl.reliability(adata, "branch", basis="plane", n_controls=1)
+        assert [name[0] for name in now_kept().graphs] == ["directions"] * 2
+    with kept_results(look_ahead=True):
+        # lines with an offset have too many instruments to keep them
+        sv.tl.velocity(adata, uncertainty=errors, offset=True)
+        assert len(now_kept().graphs) == 4
 
 
 def test_a_fit_alone_looks_at_nothing(counts, monkeypatch):

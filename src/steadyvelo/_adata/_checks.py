@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "canonical_rows",
     "check_adata",
     "check_counts",
     "check_key",
@@ -181,6 +182,15 @@ def is_integer(x: Any) -> bool:
     """Tell whether all values are whole numbers."""
     values = _values(x)
     return values.dtype.kind in "iub" or bool((values == np.floor(values)).all())
+
+
+def canonical_rows(layer: Any) -> sp.csr_array[Any]:
+    """Return CSR without repeated entries; the argument is not changed."""
+    csr = sp.csr_array(layer)
+    if not csr.has_canonical_format:
+        csr = csr.copy()
+        csr.sum_duplicates()
+    return csr
 
 
 def _values(x: Any) -> NDArray[Any]:

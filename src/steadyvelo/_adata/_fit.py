@@ -174,6 +174,11 @@ class Fit:
         """Return blocks that are smoothed from the counts of the fit, and contain these counts."""
         return replace(self._counts, genes=genes)
 
+    @property
+    def order(self) -> CellOrder:
+        """Order of the rows of blocks from counts."""
+        return self._counts.order
+
     @cached_property
     def _counts(self) -> CountsSource:
         self.check_counts_known()

@@ -23,6 +23,7 @@ from ._found import checked_counts, checked_request
 from ._plan import Plan
 from ._steps import Steps, shown_steps
 from ._summary import reliability_lines, summary_lines
+from ._used_part import own_counts, used_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -161,11 +162,13 @@ def run(
     kept = kept_results(look_ahead=groupby is not None and errors.method == "crossfit")
     with shown_steps("steadyvelo run", _SHARES, progress) as steps, kept:
         marked = choice.marked(adata, steps)
-        result = _used_part(adata, marked)
+        counts = spliced, unspliced
+        result = used_part(adata, marked, counts)
         for field, table in checks.items():
             field.write(result, table)
-        if result.X is None:
-            result.X = result.layers[spliced].copy()
+        without_x = result.X is None
+        if without_x:
+            result.X = result.layers[spliced]
         remark(f"plan: {Plan.make(result.shape, dense=dense, **limits)}")
         _find_neighbors(result, neighbors, spliced, rng, steps)
         if basis == "umap" and not _keys.EMBEDDING.is_in(result, basis="umap"):
@@ -199,6 +202,10 @@ def run(
             entry["retain"] = [retain] if isinstance(retain, str) else list(retain)
         made = {"basis": basis, "rng": rng, **stamp(result)}
         _keys.RUN.write(result, {**entry, **made})
+    # the memory that was needed so far is free now
+    own_counts(result, adata, counts)
+    if without_x:
+        result.X = result.layers[spliced].copy()
     for line in (*reliability_lines(result, basis), *summary_lines(result)):
         say(line)
     return result
@@ -216,19 +223,6 @@ def _find_neighbors(
         with steps("neighbours"):
             options = asdict(neighbors or Neighbors())
             pp.neighbors(result, spliced=spliced, rng=rng, **options)
-
-
-def _used_part(adata: AnnData, marked: AnnData) -> AnnData:
-    """Return the data of the genes that are used, with the columns of `marked`."""
-    used = _keys.GENES_USED.values(marked)
-    result = adata[:, used].copy()
-    result.obs, result.var = marked.obs, marked.var[used].copy()
-    _keys.SIZE_PARAMS.write(result, _keys.SIZE_PARAMS.read(marked))
-    # smoothed layers of an earlier run are removed; those of another tool are used
-    if _keys.MOMENTS_PARAMS.is_in(result):
-        for field in (_keys.MOMENTS_PARAMS, _keys.MS, _keys.MU):
-            field.drop(result)
-    return result
 
 
 def _compute_umap(adata: AnnData, neighbors_key: str | None, rng: int) -> None:

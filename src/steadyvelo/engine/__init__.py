@@ -33,6 +33,7 @@ from ._moment_source import CountsSource, LayerSource, MomentBlock, MomentSource
 from ._order import CellOrder
 from ._products import (
     row_products,
+    shared_column_sums,
     symmetric_products,
     weighted_column_sums,
     weighted_row_sums,
@@ -95,6 +96,7 @@ __all__ = [
     "recursive_neighbors",
     "row_products",
     "self_transition_probability",
+    "shared_column_sums",
     "split_signs",
     "stores_dense",
     "symmetric_products",

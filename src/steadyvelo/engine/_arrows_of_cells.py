@@ -87,13 +87,13 @@ def arrows_of_cells(problem: DirectionProblem, sums: DirectionSums, order: CellO
     (arrows,), (covariances,), n_contributions = mean_of(np.ones((1, len(row)), dtype=np.int8))
     covariances += sums.line_errors
     noise = np.zeros_like(covariances)
-    # those of the first repeat are divided among all
-    chance = sums.chance[: graphs.n_with_chance].mean(axis=0)
-    for projection in problem.projections:
+    first = problem.projections[: graphs.n_first]
+    for projection, chance in zip(first, sums.chance, strict=True):
         along = sums.noise_along[projection.fold_graph.edges]
         projection.add_noise(along, chance, noise, n_threads)
     # Repeats share counts, but their noise is added as if it were independent. Noise in a cell's
     # counts also changes its contribution and M in opposite directions, which is not included.
+    noise *= len(problem.projections) / max(len(first), 1)
     noise[np.linalg.eigvalsh(noise)[:, 0] < 0] = 0.0
     covariances += noise
     without = n_contributions == 0

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ._kept_instruments import KnownInstruments
     from ._moment_source import MomentBlock
     from ._ranked_neighbors import RankedNeighbors
-    from ._spreading import Spreading
+    from ._spreading import RankedSpreading
 
 __all__ = ["CrossFitErrors", "Repeat"]
 
@@ -53,7 +53,8 @@ class Repeat:
     gene_fold, cell_fold
         0 or 1 for each gene of the source, shape (genes,), and for each cell, shape (cells,).
     graphs
-        The neighbours for the genes of fold 0 and of fold 1, which are found without these genes.
+        The neighbours for the genes of fold 0 and of fold 1, which are found without these genes;
+        None if instruments are known.
     direction_graphs
         The neighbours among which directions are measured; None means the nearest of `graphs`.
 
@@ -71,8 +72,17 @@ class Repeat:
 
     gene_fold: NDArray[np.int8]
     cell_fold: NDArray[np.int8]
-    graphs: tuple[RankedNeighbors, RankedNeighbors]
+    graphs: tuple[RankedNeighbors, RankedNeighbors] | None
     direction_graphs: tuple[RankedNeighbors, RankedNeighbors] | None = None
+
+    def graph(self, fold: int, *, for_directions: bool = False) -> RankedNeighbors:
+        """Return the neighbours for the genes of a fold."""
+        both = self.direction_graphs if for_directions else None
+        both = both or self.graphs
+        if both is None:
+            msg = "the repeat has no graphs for instruments."
+            raise ValueError(msg)
+        return both[fold]
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +167,7 @@ class CrossFitErrors(Uncertainty):
         columns = np.flatnonzero(repeat.gene_fold[block.genes] == fold)
         if len(columns) == 0:
             return
-        order, graph = block.order, repeat.graphs[fold].reordered(block.order)
+        order, graph = block.order, repeat.graph(fold).reordered(block.order)
         shape = len(block.spliced), len(columns)
 
         def array(name: str) -> Float32Array:
@@ -190,7 +200,7 @@ class CrossFitErrors(Uncertainty):
 
     def _add_weighted(
         self,
-        spreading: Spreading,
+        spreading: RankedSpreading,
         given: tuple[list[FitRule], tuple[Float32Array, Float32Array], IntArray],
         columns: IntArray,
         sums: list[tuple[Float32Array, Float32Array]],

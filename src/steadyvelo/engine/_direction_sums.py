@@ -119,11 +119,11 @@ class DirectionSums:
     noise_along
         Deviation of the spliced counts of the cell at the end of every edge from the mean of its
         neighbours, multiplied by the velocity that the other fold of cells gives, float32, shape
-        (edges of all fold graphs,). This and the next three are 0 unless errors of cells are
-        needed.
+        (edges of the fold graphs of the first repeat,). This and the next three are 0 unless errors
+        of cells are needed.
     chance
-        Variance of `noise_along` that is due to the noise of that velocity, shape (fold graphs,
-        folds, rows).
+        Variance of `noise_along` that is due to the noise of that velocity, shape (these fold
+        graphs, folds, rows).
     line_errors
         Covariance of every arrow that is due to the errors of the lines, shape (rows, dimensions,
         dimensions).
@@ -150,13 +150,14 @@ class DirectionSums:
     @classmethod
     def zeros(cls, problem: DirectionProblem) -> DirectionSums:
         """Return the sums over no genes."""
-        n_edges, n_genes = len(problem.fold_graphs.indices), len(problem.lines.gamma)
+        graphs, n_genes = problem.fold_graphs, len(problem.lines.gamma)
         n_rows, n_dims = problem.n_rows, problem.n_dims
+        noisy = graphs.graphs[: graphs.n_first if problem.for_cells else 0]
         return cls(
-            np.zeros((n_edges, n_dims), dtype=np.float32),
+            np.zeros((len(graphs.indices), n_dims), dtype=np.float32),
             [],
-            np.zeros(n_edges, dtype=np.float32),
-            np.zeros((len(problem.projections), 2, n_rows)),
+            np.zeros(max((graph.edges.stop for graph in noisy), default=0), dtype=np.float32),
+            np.zeros((len(noisy), 2, n_rows)),
             np.zeros((n_rows, n_dims, n_dims)),
             np.zeros((len(problem.signs), n_rows, n_dims), dtype=np.float32),
             np.zeros((problem.n_groups, n_dims, n_genes)),
@@ -229,14 +230,14 @@ class DirectionSums:
             return
         fold, width = fold_graph.fold, len(columns)
         for_cells = problem.for_cells
-        with_chance = for_cells and number < problem.fold_graphs.n_with_chance
+        with_noise = number < len(self.chance)
         over_rows = partial(for_rows, n_rows=n_rows, n_threads=n_threads)
 
         def array(name: str, *shape: int) -> Float32Array:
             return problem.scratch.array(f"{name} of fold", shape, np.float32)
 
-        packed = array("packed", n_rows, kernels.NOISE + for_cells + with_chance, width)
-        mean_deviations = array("mean deviations", n_rows, 2, width)
+        packed = array("packed", n_rows, kernels.PLACES if with_noise else kernels.NOISE, width)
+        mean_deviations = array("mean deviations", n_rows if for_cells else 0, 2, width)
 
         def means(values: Float32Array, out: Float32Array) -> Float32Array:
             chosen = array("chosen", n_rows, 1, width)
@@ -251,11 +252,12 @@ class DirectionSums:
 
         # the means of the counts are the first two places
         spliced = means(values[0], packed)
-        if for_cells:
+        if with_noise:
             put_noise(kernels.NOISE, spliced, packed)
-        deviations = means(values[1], mean_deviations)
+        if for_cells:
+            deviations = means(values[1], mean_deviations)
         over_rows(partial(put_columns, values[1], columns, packed, kernels.DEVIATION))
-        if with_chance:
+        if with_noise:
             put_noise(kernels.AWAY, deviations, mean_deviations)
         arrows = array("arrows", n_rows if for_cells else 0, problem.n_dims, width)
         edges = fold_graph.edges
@@ -270,7 +272,7 @@ class DirectionSums:
             columns,
             self.contributions[edges],
             self.noise_along[edges],
-            self.chance[number],
+            self.chance[number] if with_noise else np.zeros((2, 0)),
             arrows,
             *derivatives,
             zero_of_sums(n_rows),

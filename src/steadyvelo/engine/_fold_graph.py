@@ -71,21 +71,21 @@ class FoldGraphs:
     indptr, indices
         First edge of each row in every graph, shape (graphs, rows + 1), and the rows at which the
         edges end.
-    n_with_chance
-        Number of graphs of the first repeat: the part of noise that is due to the noise of the
-        velocity is computed for these, because it is about the same in all repeats.
+    n_first
+        Number of graphs of the first repeat. The noise of the projections is computed for these,
+        because it is about the same in all repeats.
     """
 
     graphs: list[FoldGraph]
     indptr: IntArray
     indices: NDArray[np.int32]
-    n_with_chance: int
+    n_first: int
 
     @classmethod
     def of(cls, repeats: list[Repeat], order: CellOrder) -> FoldGraphs:
         """Make the graphs with their rows in an order."""
         folds = [
-            (repeat, fold, (repeat.direction_graphs or repeat.graphs)[fold])
+            (repeat, fold, repeat.graph(fold, for_directions=True))
             for repeat in repeats
             for fold in (0, 1)
             if (repeat.gene_fold == fold).any()
@@ -95,7 +95,7 @@ class FoldGraphs:
         indices = np.empty(ends[-1], dtype=np.int32)
         starts, graphs = [], []
         for (repeat, fold, graph), first, last in zip(folds, ends, ends[1:], strict=False):
-            nearest = graph.nearest_alone().reordered(order)
+            nearest = graph.reordered(order).nearest_alone()
             indices[first:last] = nearest.indices
             kept = replace(nearest, indices=indices[first:last])
             starts.append(nearest.indptr + first)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -134,6 +134,10 @@ class KnownInstruments:
     counts: CountsSource
     kept: KeptInstruments | None
 
+    def has(self, genes: IntArray) -> bool:
+        """Whether those of all these genes were kept."""
+        return self.kept is not None and self.kept.has(genes)
+
     def of_genes(self, genes: IntArray) -> KnownInstruments:
         """Return the instruments for a source of other genes."""
         return replace(self, counts=replace(self.counts, genes=genes))
@@ -149,4 +153,5 @@ class KnownInstruments:
         made = errors.computed(lent, rules, n_threads)
         if self.kept is not None:
             self.kept.add(lent, genes, made[0], n_threads)
-        return [errors.weighing(block, one.h, one.h0) for one in made]
+        found: Any = [(one.h, one.h0) for one in made]
+        return [errors.weighing(block, *of_rule) for of_rule in found]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ._fit_rule import FitRule
     from ._scratch import Scratch
-    from ._spreading import Spreading
+    from ._spreading import RankedSpreading
 
 __all__ = ["MOST_RULES", "MarkedCells", "mark_rows"]
 
@@ -108,7 +108,7 @@ class MarkedCells:
 
     def add_to(
         self,
-        spreading: Spreading,
+        spreading: RankedSpreading,
         columns: IntArray,
         sums: list[tuple[Float32Array, Float32Array]],
         n_threads: int,
@@ -116,12 +116,12 @@ class MarkedCells:
         """Add every row's sums for slopes and for offsets, to columns of two arrays per rule."""
         n_rows = len(self.share)
         outs, outs0 = (tuple(arrays) for arrays in zip(*sums, strict=True))
-        pattern = spreading.indptr, spreading.indices, spreading.entry_weights
+        pattern = spreading.indptr, spreading.indices, spreading.ranks, spreading.weights
         zero: Any = zero_of_sums(n_rows)
         entries = self.pointers, self.places, self.terms, self.in_rule
         slopes = partial(kernels.add_marked, *pattern, *entries, columns, outs, zero)
         for_rows(slopes, n_rows, n_threads)
         for bit, out in enumerate(outs0):
             if out.shape[1] > 0:
-                of_rule = self.codes, self.share, bit, columns, out, zero
+                of_rule: tuple[Any, ...] = self.codes, self.share, bit, columns, out, zero
                 for_rows(partial(kernels.add_shares, *pattern, *of_rule), n_rows, n_threads)

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
-from ._kernels._products import multiply_both, multiply_rows, multiply_transposed
+from ._kernels._products import add_shared, multiply_both, multiply_rows, multiply_transposed
 from ._threads import in_threads
 
 if TYPE_CHECKING:
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 Sparse: TypeAlias = "sp.csr_matrix[Any] | sp.csr_array[Any]"
 
-__all__ = ["row_products", "symmetric_products", "weighted_column_sums", "weighted_row_sums"]
+__all__ = [
+    "row_products",
+    "shared_column_sums",
+    "symmetric_products",
+    "weighted_column_sums",
+    "weighted_row_sums",
+]
 
 # the number of parts depends on the matrix only, so that sums over parts do not depend on the
 # number of threads
@@ -104,6 +110,23 @@ def weighted_column_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -
     if sp.issparse(x) and x.format == "csr":
         return row_products(x, n_threads).rmatvec(weights)
     return np.asarray(weights @ x, dtype=np.float64).ravel()
+
+
+def shared_column_sums(x: Sparse, y: Sparse, n_threads: int = 1) -> Float64Array:
+    """Return Σ_i (x_ij + y_ij) for each column j, over the rows i in which neither is 0.
+
+    Both are CSR without repeated entries.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> from steadyvelo.engine import shared_column_sums
+    >>> x, y = sp.csr_array([[1.0, 2.0], [0.0, 4.0]]), sp.csr_array([[5.0, 0.0], [6.0, 7.0]])
+    >>> shared_column_sums(x, y).tolist()
+    [6.0, 11.0]
+    """
+    first, second = ((m.indptr, m.indices, m.data) for m in (x, y))
+    return _summed(partial(add_shared, first, second), _parts(x), x.shape[1], n_threads)
 
 
 def weighted_row_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -> Float64Array:

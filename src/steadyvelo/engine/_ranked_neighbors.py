@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 
 from ._edges import kept_edges
 from ._kernels._smoothing import smooth_ranked_genes, smooth_ranked_rows
-from ._spreading import Spreading
+from ._spreading import RankedSpreading
 from ._threads import for_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array
@@ -25,11 +23,6 @@ if TYPE_CHECKING:
     from ._smoothing import SmoothingOperator
 
 __all__ = ["RankedNeighbors"]
-
-Made = TypeVar("Made")
-
-# with more entries, other forms of the neighbours are made again when they are needed
-_MOST_KEPT = 20_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +41,8 @@ class RankedNeighbors:
         Weight :math:`w_k` by rank, float32, shape (neighbours of the longest row,).
     n_nearest
         Number of neighbours for means with equal weights.
+    order
+        The order that the rows already are in; None if they are in the order of the cells.
 
     Examples
     --------
@@ -66,7 +61,10 @@ class RankedNeighbors:
     indices: NDArray[np.int32]
     weights: Float32Array
     n_nearest: int
-    _kept: dict[str, tuple[NDArray[Any], Any]] = field(default_factory=dict, init=False, repr=False)
+    order: CellOrder | None = None
+    _kept: dict[bool, tuple[BoolArray, RankedSpreading]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @classmethod
     def nearest(cls, indices: NDArray[np.int32], n_nearest: int) -> Self:
@@ -94,18 +92,19 @@ class RankedNeighbors:
 
     def reordered(self, order: CellOrder) -> RankedNeighbors:
         """Return the neighbours between rows in an order."""
-
-        def make() -> RankedNeighbors:
-            pattern = order.relabel(self.indptr, self.indices)
-            return RankedNeighbors(*pattern, self.weights, self.n_nearest)
-
-        return self._once("reordered", order.cell_of_row, make)
+        if self.order is not None:
+            if not np.array_equal(self.order.cell_of_row, order.cell_of_row):
+                msg = "the neighbours are between rows in another order."
+                raise ValueError(msg)
+            return self
+        pattern = order.relabel(self.indptr, self.indices)
+        return RankedNeighbors(*pattern, self.weights, self.n_nearest, order)
 
     def without(self, cells: BoolArray) -> RankedNeighbors:
         """Return the neighbours without some cells; those that follow move up."""
         keep = ~cells[self.indices]
         pattern = kept_edges(self.indptr, self.indices, keep)
-        return RankedNeighbors(*pattern, self.weights, self.n_nearest)
+        return RankedNeighbors(*pattern, self.weights, self.n_nearest, self.order)
 
     def means(
         self,
@@ -142,25 +141,14 @@ class RankedNeighbors:
         work = partial(smooth_ranked_genes, *pattern, values, first, by_gene)
         for_rows(work, len(values), n_threads)
 
-    def spreading(self, receives: BoolArray) -> Spreading:
+    def spreading(self, receives: BoolArray) -> RankedSpreading:
         """Return the transpose of the means over all neighbours, for some receiving cells."""
         # of a fold and its complement, one has the first cell: both are kept
-        return self._once(f"spreading {receives[:1]}", receives, partial(self._spreading, receives))
-
-    def _once(self, name: str, given: NDArray[Any], make: Callable[[], Made]) -> Made:
-        """Return what was made with the same array, unless it would need much memory."""
-        if len(self.indices) > _MOST_KEPT:
-            return make()
-        if name not in self._kept or not np.array_equal(self._kept[name][0], given):
-            self._kept[name] = given, make()
-        made: Made = self._kept[name][1]
-        return made
-
-    def _spreading(self, receives: BoolArray) -> Spreading:
-        totals = np.concatenate([[0.0], np.cumsum(self.weights, dtype=np.float64)])
-        total = totals[np.diff(self.indptr)]
-        share, weights = 1.0 / np.where(total > 0, total, 1.0), self.weights[self._ranks()]
-        return Spreading.of_entries(self.indptr, self.indices, share, receives, weights)
+        first = bool(receives[:1].any())
+        if first not in self._kept or not np.array_equal(self._kept[first][0], receives):
+            pattern = self.indptr, self.indices, self.weights
+            self._kept[first] = receives, RankedSpreading.of_neighbors(*pattern, receives)
+        return self._kept[first][1]
 
     @property
     def n_nearest_edges(self) -> int:
@@ -171,7 +159,8 @@ class RankedNeighbors:
         """Return the nearest neighbours only, with equal weights."""
         pattern = kept_edges(self.indptr, self.indices, self._ranks() < self.n_nearest)
         most = int(np.diff(pattern[0]).max(initial=0))
-        return RankedNeighbors(*pattern, np.ones(most, dtype=np.float32), self.n_nearest)
+        equal = np.ones(most, dtype=np.float32)
+        return RankedNeighbors(*pattern, equal, self.n_nearest, self.order)
 
     def to_matrix(self) -> sp.csr_array[Any]:
         """Return the weights of the means over all neighbours as a sparse matrix, float64."""

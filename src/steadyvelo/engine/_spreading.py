@@ -1,4 +1,4 @@
-"""The transpose of the smoothing operator W: each cell's counts enter certain smoothed values."""
+"""The transpose of an operator W of means: each cell's counts enter certain smoothed values."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._edges import kept_edges
-from ._kernels._spreading import sum_rows, sum_weighted_rows, weigh_rows
+from ._kernels._spreading import sum_ranked_rows, sum_rows, weigh_rows, write_ranks
 from ._threads import for_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array
+    from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, Pattern
 
     from ._smoothing import SmoothingOperator
 
-__all__ = ["Spreading"]
+__all__ = ["RankedSpreading", "Spreading"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +33,6 @@ class Spreading:
         CSR pattern of :math:`W^\top`, int64 and int32; rows of other cells are empty.
     share
         Factor of all entries of each row of W, shape (rows,).
-    weights
-        Further factor of each entry of the pattern, float32; None if there is none.
 
     Examples
     --------
@@ -52,41 +50,16 @@ class Spreading:
     indptr: NDArray[np.int64]
     indices: NDArray[np.int32]
     share: Float64Array
-    weights: Float32Array | None = None
 
     @classmethod
     def transposing(cls, smoothing: SmoothingOperator, receives: BoolArray | None = None) -> Self:
         """Transpose an operator W between rows; `receives` marks the receiving rows."""
-        share = 1.0 / np.maximum(np.diff(smoothing.indptr), 1)
-        return cls.of_entries(smoothing.indptr, smoothing.indices, share, receives)
-
-    @classmethod
-    def of_entries(
-        cls,
-        indptr: NDArray[np.int64],
-        indices: NDArray[np.int32],
-        share: Float64Array,
-        receives: BoolArray | None = None,
-        weights: Float32Array | None = None,
-    ) -> Self:
-        """Transpose W, which is given by its CSR pattern and the factors of rows and entries."""
+        indptr, indices = smoothing.indptr, smoothing.indices
+        share = 1.0 / np.maximum(np.diff(indptr), 1)
         if receives is not None:
-            keep = receives[indices]
-            indptr, indices = kept_edges(indptr, indices, keep)
-            weights = None if weights is None else weights[keep]
-        data: NDArray[Any] = np.ones(len(indices), dtype=np.int8) if weights is None else weights
-        turned = sp.csr_array((data, indices, indptr), shape=(len(share),) * 2).tocsc()
-        return cls(
-            turned.indptr.astype(np.int64, copy=False),
-            turned.indices.astype(np.int32, copy=False),
-            share,
-            None if weights is None else turned.data,
-        )
-
-    @property
-    def entry_weights(self) -> Float32Array:
-        """Further factor of each entry, also if all are 1."""
-        return np.ones(len(self.indices), np.float32) if self.weights is None else self.weights
+            indptr, indices = kept_edges(indptr, indices, receives[indices])
+        pattern, _ = _turned(indptr, indices, np.ones(len(indices), dtype=np.int8))
+        return cls(*pattern, share)
 
     def weigh(
         self,
@@ -109,10 +82,55 @@ class Spreading:
     ) -> Float32Array:
         """Return each row's sum over `values` from :meth:`weigh`, shape (rows, genes)."""
         result = np.empty_like(values) if out is None else out
-        pattern = self.indptr, self.indices
-        if self.weights is None:
-            work = partial(sum_rows, *pattern, values, result)
-        else:
-            work = partial(sum_weighted_rows, *pattern, self.weights, values, result)
-        for_rows(work, len(result), n_threads)
+        for_rows(partial(self._sum_rows, values, result), len(result), n_threads)
         return result
+
+    def _sum_rows(self, values: Float32Array, out: Float32Array, start: int, stop: int) -> None:
+        sum_rows(self.indptr, self.indices, values, out, start, stop)
+
+
+@dataclass(frozen=True, eq=False)
+class RankedSpreading(Spreading):
+    """The same sums if an entry of W also has a factor that depends on the rank of the neighbour.
+
+    Attributes
+    ----------
+    ranks
+        Rank of each entry of the pattern among the neighbours of its row of W, from 0: a small
+        integer.
+    weights
+        Factor by rank, float32.
+    """
+
+    ranks: NDArray[np.unsignedinteger[Any]]
+    weights: Float32Array
+
+    @classmethod
+    def of_neighbors(
+        cls,
+        indptr: NDArray[np.int64],
+        indices: NDArray[np.int32],
+        weights: Float32Array,
+        receives: BoolArray,
+    ) -> Self:
+        """Transpose the means over ranked neighbours; `receives` marks the receiving rows."""
+        totals = np.concatenate([[0.0], np.cumsum(weights, dtype=np.float64)])
+        total = totals[np.diff(indptr)]
+        ranks = np.empty(len(indices), dtype=np.min_scalar_type(len(weights)))
+        write_ranks(indptr, ranks)
+        keep = receives[indices]
+        pattern, ranks = _turned(*kept_edges(indptr, indices, keep), ranks[keep])
+        return cls(*pattern, 1.0 / np.where(total > 0, total, 1.0), ranks, weights)
+
+    def _sum_rows(self, values: Float32Array, out: Float32Array, start: int, stop: int) -> None:
+        pattern = self.indptr, self.indices, self.ranks, self.weights
+        sum_ranked_rows(*pattern, values, out, start, stop)
+
+
+def _turned(
+    indptr: NDArray[np.int64], indices: NDArray[np.int32], data: NDArray[Any]
+) -> tuple[Pattern, NDArray[Any]]:
+    """Return the pattern and the data of the transpose."""
+    turned = sp.csr_array((data, indices, indptr), shape=(len(indptr) - 1,) * 2).tocsc()
+    starts = turned.indptr.astype(np.int64, copy=False)
+    return (starts, turned.indices.astype(np.int32, copy=False)), turned.data

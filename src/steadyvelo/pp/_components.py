@@ -10,6 +10,8 @@ from scipy.linalg import eigh
 from scipy.linalg.blas import dsyrk, ssyrk
 from sklearn.utils.extmath import svd_flip
 
+from steadyvelo.engine._precision import MOST_PRECISE
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -36,18 +38,21 @@ class Covariance:
         Means, shape (genes,).
     n_cells
         Number of cells.
+    in_float32
+        Whether float32 is precise enough; axes then depend on the order of the cells by about 1e-6
+        of their length.
     """
 
     products: Float64Array
     mean: Float64Array
     n_cells: int
+    in_float32: bool
 
     @classmethod
     def of(cls, values: LogExpression, cells: IntArray, *, in_float32: bool = False) -> Self:
         """Sum the products over the cells in parts, in float64.
 
-        If `in_float32`, those of a part are summed in float32, which takes half the time; axes
-        then depend on the order of the cells by about 1e-6 of their length.
+        If `in_float32`, those of a part are summed in float32, which takes half the time.
         """
         n_genes = values.shape[1]
         products, sums = np.zeros((n_genes, n_genes), order="F"), np.zeros(n_genes)
@@ -60,7 +65,7 @@ class Covariance:
             sums += part.sum(axis=0, dtype=np.float64)
         mean = sums / len(cells)
         products -= len(cells) * np.outer(mean, mean)
-        return cls(products, mean, len(cells))
+        return cls(products, mean, len(cells), in_float32)
 
     def deviations(self) -> Float64Array:
         """Return the standard deviation of every gene."""
@@ -73,6 +78,9 @@ class Covariance:
         """
         factor = np.ones(len(self.mean)) if scale is None else scale.astype(np.float64)
         products = self.products * factor[:, None] * factor
+        if self.in_float32:
+            # scaled, so that squares of large values stay finite
+            products = (products / max(np.diag(products).max(), 1e-300)).astype(np.float32)
         first = len(factor) - n
         _, vectors = eigh(products, lower=False, subset_by_index=(first, len(factor) - 1))
         return np.asarray(vectors[:, ::-1] * factor[:, None])
@@ -89,9 +97,12 @@ def components(
     """
     if values.shape[1] > MOST_GENES:
         return iterated_components(values, n_components, rng=rng)
-    covariance = Covariance.of(values, np.arange(values.shape[0]) if cells is None else cells)
+    in_float32 = values.shape[0] > MOST_PRECISE
+    chosen = np.arange(values.shape[0]) if cells is None else cells
+    covariance = Covariance.of(values, chosen, in_float32=in_float32)
     axes = covariance.axes(n_components)
-    flipped, _ = svd_flip(values.projected(axes, covariance.mean @ axes), axes.T)
+    projected = values.projected(axes, covariance.mean @ axes, in_float32=in_float32)
+    flipped, _ = svd_flip(projected, axes.T)
     return np.asarray(flipped, dtype=np.float32)
 
 

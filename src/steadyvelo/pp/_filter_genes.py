@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_counts, listed, writable
+from steadyvelo._adata._checks import canonical_rows, check_adata, check_counts, listed, writable
 from steadyvelo._arguments import public
 from steadyvelo._log import done
+from steadyvelo._settings import settings
+from steadyvelo.engine import count_threads, shared_column_sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,9 +119,5 @@ def filter_genes(
 
 def shared_counts(spliced: Any, unspliced: Any) -> NDArray[np.float64]:
     """Return each gene's spliced and unspliced molecules in cells that contain both."""
-    s, u = sp.csr_array(spliced), sp.csr_array(unspliced)
-    both = s.astype(bool).multiply(u.astype(bool))
-    total = s.multiply(both).sum(axis=0, dtype=np.float64) + u.multiply(both).sum(
-        axis=0, dtype=np.float64
-    )
-    return np.asarray(total).ravel()
+    layers = canonical_rows(spliced), canonical_rows(unspliced)
+    return shared_column_sums(*layers, count_threads(settings.n_threads))

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import (
+    canonical_rows,
     check_adata,
     check_column,
     check_counts,
@@ -89,7 +90,7 @@ def qc(
     {'ok'}
     """
     check_adata(adata)
-    layers = [_canonical(check_counts(adata, name)) for name in (spliced, unspliced)]
+    layers = [canonical_rows(check_counts(adata, name)) for name in (spliced, unspliced)]
     groups = None
     if groupby is not None:
         column = check_column(
@@ -145,15 +146,6 @@ def _proportion_lines(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _canonical(layer: Any) -> sp.csr_array[Any]:
-    """Return CSR without repeated entries; the argument is not changed."""
-    csr = sp.csr_array(layer)
-    if not csr.has_canonical_format:
-        csr = csr.copy()
-        csr.sum_duplicates()
-    return csr
-
-
 def _gene_names(adata: AnnData) -> pd.Index:
     """Return names of genes, from a column of `var` if the index contains ids."""
     if adata.var_names.str.startswith("ENS").mean() > 0.5:
@@ -175,10 +167,7 @@ def _doubtful_sizes(adata: AnnData, layers: dict[str, tuple[str, Any]]) -> Doubt
 
 def _proportions(counts: Counts) -> pd.DataFrame:
     """Return molecules and proportions, for all cells and per group."""
-    rows = {}
-    for name, part in (("all cells", counts), *counts.by_group()):
-        s, u = float(part.spliced.sum()), float(part.unspliced.sum())
-        both = 0.0 if part.ambiguous is None else float(part.ambiguous.sum())
-        rows[name] = (len(part.cells), s, u, both, part.unspliced_share())
+    rows = [(*group[1:], group.unspliced_share) for group in counts.by_group()]
+    names = pd.Index([group.group for group in counts.by_group()], name="group")
     columns = ["n_cells", "spliced", "unspliced", "ambiguous", "unspliced_share"]
-    return pd.DataFrame(rows.values(), index=pd.Index(list(rows), name="group"), columns=columns)
+    return pd.DataFrame(rows, index=names, columns=columns).astype({"n_cells": int})

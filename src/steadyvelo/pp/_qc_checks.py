@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steadyvelo._adata._checks import is_integer, listed
+from steadyvelo._adata._checks import listed
+from steadyvelo._settings import settings
+from steadyvelo.engine import count_threads, weighted_row_sums
 
-from ._filter_genes import shared_counts
 from ._qc_counts import Counts, Finding
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ _DEPTH = 30
 
 def same_matrix(counts: Counts) -> Finding:
     """Spliced and unspliced counts must differ."""
-    if not np.any((counts.spliced - counts.unspliced).data):
+    same = all(np.array_equal(*x) for x in (counts.per_cell, counts.per_gene))
+    if same and not np.any((counts.spliced - counts.unspliced).data):
         reason = "the spliced and the unspliced layer have the same values"
         remedy = "read the counts again; one layer was stored twice"
         return Finding("stop", 1.0, reason, remedy)
@@ -43,7 +45,7 @@ def same_matrix(counts: Counts) -> Finding:
 
 def normalised(counts: Counts) -> Finding:
     """Check that counts are raw."""
-    fractional = {name: x for name, x in counts.layers.items() if not is_integer(x)}
+    fractional = {name: x for name, x in counts.layers.items() if not counts.whole[name]}
     logged = [name for name, x in fractional.items() if _looks_logged(x)]
     if logged:
         largest = max(float(fractional[name].data.max()) for name in logged)
@@ -59,7 +61,7 @@ def normalised(counts: Counts) -> Finding:
             "size factor of 1"
         )
         return Finding("attention", float(len(fractional)), reason, remedy)
-    for name, total in zip(counts.layers, counts.per_cell(), strict=True):
+    for name, total in zip(counts.layers, counts.per_cell, strict=True):
         if len(total) > 10 and total.min() > 0 and total.std() < 0.01 * total.mean():
             reason = (
                 f"all cells have about {total.mean():,.0f} {name} molecules, so counts may be "
@@ -93,8 +95,9 @@ def proportions(counts: Counts) -> Finding:
     low, high = _USUAL_UNSPLICED
     said = f"{share:.1%} of molecules are unspliced"
     if counts.ambiguous is not None:
-        total = counts.spliced.sum() + counts.unspliced.sum() + counts.ambiguous.sum()
-        said += f", {counts.ambiguous.sum() / total:.1%} of all are ambiguous"
+        overall = counts.by_group()[0]
+        total = overall.spliced + overall.unspliced + overall.ambiguous
+        said += f", {overall.ambiguous / total:.1%} of all are ambiguous"
     if share < low:
         reason = f"{said}; {low:.0%} to {high:.0%} are usual"
         remedy = (
@@ -112,7 +115,7 @@ def proportions(counts: Counts) -> Finding:
 def swapped(counts: Counts) -> Finding:
     """Genes that are nearly always spliced must have their counts in the spliced layer."""
     always = np.flatnonzero(counts.genes.astype(str).str.contains(_SPLICED_GENES, regex=True))
-    s, u = (float(x[:, always].sum()) for x in counts.layers.values())
+    s, u = (float(total[always].sum()) for total in counts.per_gene)
     if s + u >= 100 and len(always) >= _FEWEST_GENES:
         share = u / (s + u)
         if share > 0.5:
@@ -138,7 +141,7 @@ def swapped(counts: Counts) -> Finding:
 
 def nuclei(counts: Counts) -> Finding:
     """Nuclei have mostly unspliced molecules, and another steady state."""
-    s, u = counts.per_cell()
+    s, u = counts.per_cell
     some = s + u > 0
     share = np.median(u[some] / (s + u)[some]) if some.any() else 0.0
     if share > 0.5:
@@ -152,7 +155,7 @@ def nuclei(counts: Counts) -> Finding:
 
 def one_layer_genes(counts: Counts) -> Finding:
     """Genes must have spliced and unspliced molecules."""
-    s, u = (total > 0 for total in counts.per_gene())
+    s, u = (total > 0 for total in counts.per_gene)
     one, both = int((s ^ u).sum()), int((s & u).sum())
     share = one / max(one + both, 1)
     said = (
@@ -173,7 +176,7 @@ def duplicated_cells(counts: Counts) -> Finding:
     """Each cell may occur only once."""
     seen: set[bytes] = set()
     doubled = []
-    for i in np.flatnonzero(sum(counts.per_cell()) >= _FEWEST_MOLECULES):
+    for i in _cells_with_equal_sums(counts):
         key = hashlib.blake2b(_row(counts.spliced, i), digest_size=16)
         key.update(b"|" + _row(counts.unspliced, i))
         if key.digest() in seen:
@@ -192,6 +195,19 @@ def duplicated_cells(counts: Counts) -> Finding:
     return Finding("ok", 0.0, "no two cells have the same counts")
 
 
+def _cells_with_equal_sums(counts: Counts) -> NDArray[np.intp]:
+    """Return cells that have the same sum as another one, with random weights of the genes."""
+    weights = np.random.default_rng(0).random((counts.spliced.shape[1], 2))
+    threads = count_threads(settings.n_threads)
+    s, u = (
+        weighted_row_sums(x, weights[:, [k]], threads)[:, 0]
+        for k, x in enumerate(counts.layers.values())
+    )
+    enough = np.flatnonzero(sum(counts.per_cell) >= _FEWEST_MOLECULES)
+    _, place, times = np.unique((s + u)[enough], return_inverse=True, return_counts=True)
+    return enough[times[place] > 1]
+
+
 def _row(x: sp.csr_array[Any], i: int) -> bytes:
     part = slice(x.indptr[i], x.indptr[i + 1])
     return x.indices[part].tobytes() + x.data[part].tobytes()
@@ -199,7 +215,7 @@ def _row(x: sp.csr_array[Any], i: int) -> bytes:
 
 def empty_cells(counts: Counts) -> Finding:
     """Cells must have spliced and unspliced molecules."""
-    s, u = (total == 0 for total in counts.per_cell())
+    s, u = (total == 0 for total in counts.per_cell)
     n = int((s | u).sum())
     said = f"{n:,} of {len(counts.cells):,} cells have no spliced or no unspliced molecules"
     if n == len(counts.cells):
@@ -213,7 +229,7 @@ def empty_cells(counts: Counts) -> Finding:
 
 def usable_genes(counts: Counts) -> Finding:
     """Enough genes must have spliced and unspliced molecules in the same cells."""
-    shared = shared_counts(counts.spliced, counts.unspliced)
+    shared = counts.shared
     table = ", ".join(f"{(shared >= t).sum():,} at {t}" for t in (5, 10, 20, 50, 100))
     n = int((shared >= 20).sum())
     said = f"number of genes by min_shared_counts: {table}"
@@ -228,12 +244,12 @@ def usable_genes(counts: Counts) -> Finding:
 
 def depth(counts: Counts) -> Finding:
     """Ratios need enough unspliced molecules."""
-    usable = shared_counts(counts.spliced, counts.unspliced) >= 20
-    median = float(np.median(counts.per_cell()[1]))
+    usable = counts.shared >= 20
+    median = float(np.median(counts.per_cell[1]))
     said = f"the median cell has {median:,.0f} unspliced molecules"
     if usable.any():
         said += (
-            f", and the median usable gene has {np.median(counts.per_gene()[1][usable]):,.0f} in "
+            f", and the median usable gene has {np.median(counts.per_gene[1][usable]):,.0f} in "
             "all cells together"
         )
     if median < _DEPTH:
@@ -251,12 +267,13 @@ def library_sizes(counts: Counts) -> Finding:
 
 def groups_alike(counts: Counts) -> Finding:
     """Compare the shares of unspliced molecules of groups."""
-    overall = counts.unspliced_share()
+    every, *groups = counts.by_group()
+    overall = every.unspliced_share
     apart = []
-    for name, part in counts.by_group():
-        share = part.unspliced_share() if len(part.cells) else overall
+    for group in groups:
+        share = group.unspliced_share if group.n_cells else overall
         if not 0.5 * overall <= share <= 2 * overall:
-            apart.append(f"{name} ({share:.0%})")
+            apart.append(f"{group.group} ({share:.0%})")
     if apart:
         reason = (
             f"the unspliced share of {', '.join(apart[:5])} differs strongly from the overall "

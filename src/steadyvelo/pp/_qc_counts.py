@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from steadyvelo._adata._checks import is_integer
+from steadyvelo._settings import settings
+from steadyvelo.engine import count_threads, weighted_column_sums, weighted_row_sums
 
+from ._filter_genes import shared_counts
+
+if TYPE_CHECKING:
     import pandas as pd
     import scipy.sparse as sp
     from numpy.typing import NDArray
 
     from ._cell_sizes import Doubt
 
-__all__ = ["Counts", "Finding"]
+__all__ = ["Counts", "Finding", "Molecules"]
 
 
 @dataclass(frozen=True)
@@ -50,18 +55,39 @@ class Counts:
         """The two layers by name."""
         return {"spliced": self.spliced, "unspliced": self.unspliced}
 
-    def per_cell(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the spliced and the unspliced molecules of each cell."""
-        return _sums(self.spliced, axis=1), _sums(self.unspliced, axis=1)
+    @cached_property
+    def per_cell(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The spliced and the unspliced molecules of each cell."""
+        every = np.ones((self.spliced.shape[1], 1))
+        s, u = (
+            weighted_row_sums(x, every, count_threads(settings.n_threads))
+            for x in self.layers.values()
+        )
+        return s[:, 0], u[:, 0]
 
-    def per_gene(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the spliced and the unspliced molecules of each gene."""
-        return _sums(self.spliced, axis=0), _sums(self.unspliced, axis=0)
+    @cached_property
+    def per_gene(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The spliced and the unspliced molecules of each gene."""
+        every = np.ones(self.spliced.shape[0])
+        s, u = (
+            weighted_column_sums(x, every, count_threads(settings.n_threads))
+            for x in self.layers.values()
+        )
+        return s, u
+
+    @cached_property
+    def shared(self) -> NDArray[np.float64]:
+        """Each gene's molecules in cells that have both spliced and unspliced ones."""
+        return shared_counts(self.spliced, self.unspliced)
+
+    @cached_property
+    def whole(self) -> dict[str, bool]:
+        """Whether all values of a layer are whole numbers."""
+        return {name: is_integer(x) for name, x in self.layers.items()}
 
     def unspliced_share(self) -> float:
         """Return the share of unspliced molecules in all spliced and unspliced molecules."""
-        s, u = float(self.spliced.sum()), float(self.unspliced.sum())
-        return u / (s + u) if s + u > 0 else np.nan
+        return _share(*(float(x.sum()) for x in self.per_cell))
 
     def of_cells(self, chosen: NDArray[np.bool_]) -> Counts:
         """Return the counts of some of the cells."""
@@ -74,12 +100,42 @@ class Counts:
             groups=None if self.groups is None else self.groups[chosen],
         )
 
-    def by_group(self) -> Iterator[tuple[str, Counts]]:
-        """Yield the name and the counts of each group of cells; nothing if there are no groups."""
+    def by_group(self) -> list[Molecules]:
+        """Return the molecules of all cells, and of each group if there are groups."""
+        both = 0.0 if self.ambiguous is None else _per_cell(self.ambiguous)
+        s, u = self.per_cell
+        table = np.stack([np.ones_like(s), s, u, both + np.zeros_like(s)])
+        found = [Molecules("all cells", *map(float, table.sum(axis=1)))]
         if self.groups is not None:
-            for name in self.groups.cat.categories:
-                yield name, self.of_cells((self.groups == name).to_numpy())
+            codes, names = self.groups.cat.codes.to_numpy(), self.groups.cat.categories
+            some = codes >= 0
+            sums = [np.bincount(codes[some], row[some], len(names)) for row in table]
+            found += [
+                Molecules(str(name), *map(float, of))
+                for name, *of in zip(names, *sums, strict=True)
+            ]
+        return found
 
 
-def _sums(x: sp.csr_array[Any], axis: int) -> NDArray[Any]:
-    return np.asarray(x.sum(axis=axis)).ravel()
+class Molecules(NamedTuple):
+    """Cells and molecules of a group of cells."""
+
+    group: str
+    n_cells: float
+    spliced: float
+    unspliced: float
+    ambiguous: float
+
+    @property
+    def unspliced_share(self) -> float:
+        """The share of unspliced molecules in all spliced and unspliced molecules."""
+        return _share(self.spliced, self.unspliced)
+
+
+def _share(spliced: float, unspliced: float) -> float:
+    total = spliced + unspliced
+    return unspliced / total if total > 0 else np.nan
+
+
+def _per_cell(x: sp.csr_array[Any]) -> NDArray[Any]:
+    return np.asarray(x.sum(axis=1)).ravel()

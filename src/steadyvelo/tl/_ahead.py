@@ -132,13 +132,21 @@ def of_fit(fit: Fit) -> Ahead | None:
     return ahead if ahead is not None and ahead.is_of(fit) else None
 
 
-def instruments_of(fit: Fit) -> KnownInstruments:
-    """Return the instruments of a fit for all genes of the data."""
-    counts = replace(fit.counts(np.arange(fit.adata.n_vars)), smooth=False)
+def kept_instruments(fit: Fit) -> KnownInstruments | None:
+    """Return the instruments of all genes that were kept with a fit; None if they were not."""
     ahead = of_fit(fit)
-    if ahead is not None:
-        return KnownInstruments(counts, ahead.kept)
-    return KnownInstruments(counts, _room(counts.order, offset=fit.options.offset))
+    return None if ahead is None or ahead.kept is None else _known(fit, ahead.kept)
+
+
+def instruments_of(fit: Fit) -> KnownInstruments:
+    """Return the instruments of a fit, of which those that are not known are computed and kept."""
+    kept = kept_instruments(fit)
+    return _known(fit, _room(fit.order, offset=fit.options.offset)) if kept is None else kept
+
+
+def _known(fit: Fit, kept: KeptInstruments | None) -> KnownInstruments:
+    counts = fit.counts(np.arange(fit.adata.n_vars))
+    return KnownInstruments(replace(counts, smooth=False), kept)
 
 
 def _room(order: CellOrder, *, offset: OffsetMode) -> KeptInstruments | None:

@@ -22,8 +22,9 @@ from steadyvelo.engine import (
 )
 from steadyvelo.model import angle_interval, hotelling_p
 
-from ._ahead import instruments_of, of_fit
+from ._ahead import kept_instruments
 from ._cluster_directions import cluster_directions, contributions_by_gene, tested_groups
+from ._folds import Graphs
 from ._limits import Limits
 from ._stale import clear_direction
 from ._uncertainty import Errors, check_crossfit
@@ -176,8 +177,10 @@ def direction(
     choice = DirectionChoice(basis, groupby, level, n_controls, rng)
     choice.check(fit)
     with Limits.of_call("directions", max_memory, n_threads, progress) as limits:
-        errors = Errors.of_fit(fit, for_directions=True, n_threads=limits.n_threads)
-        make_directions(fit, errors, choice, limits)
+        known = kept_instruments(fit)
+        graphs = Graphs(ratios=known is None, directions=True)
+        errors = Errors.of_fit(fit, graphs=graphs, n_threads=limits.n_threads)
+        make_directions(fit, errors, known, choice, limits)
 
 
 @dataclass(frozen=True)
@@ -199,7 +202,13 @@ class DirectionChoice:
         fit.check_counts_known()
 
 
-def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: Limits) -> None:
+def make_directions(
+    fit: Fit,
+    errors: Errors,
+    known: KnownInstruments | None,
+    choice: DirectionChoice,
+    limits: Limits,
+) -> None:
     """Do the work of :func:`direction`."""
     adata, genes, cells = fit.adata, fit.graph_genes, fit.inputs.cells
     basis, level, n_controls = choice.basis, choice.level, choice.n_controls
@@ -208,8 +217,6 @@ def make_directions(fit: Fit, errors: Errors, choice: DirectionChoice, limits: L
     names, groups = cluster_codes(adata, choice.groupby)
     # the picture of the control uses the same signs
     signs = Names(fit.inputs.cell_hashes, choice.rng).signs("sign-flipped control", n_controls)
-    ahead = of_fit(fit)
-    known = None if ahead is None or ahead.kept is None else instruments_of(fit)
     given = _given(fit, errors, known, embedding, groups)
     blocks = limits.of_blocks(adata.n_obs, bytes_per_direction_value(n_dims))
     directions = find_directions(*given, signs=signs, **blocks)

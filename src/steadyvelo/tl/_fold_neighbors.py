@@ -10,7 +10,7 @@ as they do in the ordinary graph: markers of a small cluster may be few.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from steadyvelo._adata._fit_params import FitOptions
     from steadyvelo._adata._inputs import Inputs
 
-__all__ = ["fold_neighbors"]
+    from ._folds import Graphs
+
+__all__ = ["FoldNeighbors", "fold_neighbors"]
 
 # neighbours with falling weights for every neighbour of the graph
 _RANKED = 2.0
@@ -43,16 +45,22 @@ _COMPONENT_CELLS = 10_000
 _RECALL = 0.95
 
 
+class FoldNeighbors(NamedTuple):
+    """The neighbours for ratios and for directions; None for what is not wanted."""
+
+    ratios: RankedNeighbors | None
+    directions: RankedNeighbors | None
+
+
 def fold_neighbors(
     inputs: Inputs,
     genes: NDArray[np.bool_],
     options: FitOptions,
     rng: int,
-    *,
-    for_directions: bool,
+    wanted: Graphs,
     n_threads: int,
-) -> tuple[RankedNeighbors, RankedNeighbors | None]:
-    """Find the nearest cells of every cell from some genes: for ratios, and for directions."""
+) -> FoldNeighbors:
+    """Find the nearest cells of every cell from some genes: for ratios, for directions or both."""
     counts, n_cells = inputs.counts(options.spliced), inputs.adata.n_obs
     params = neighbor_params(inputs.adata, options.neighbors_key)
     chosen = component_genes(inputs.adata) & genes
@@ -64,7 +72,9 @@ def fold_neighbors(
     names = Names(inputs.cell_hashes, rng)
     cells = names.sample("cells of principal components", _COMPONENT_CELLS)
 
-    def found(components: NDArray[np.float32], n: int) -> RankedNeighbors:
+    def found(components: NDArray[np.float32] | None, n: int) -> RankedNeighbors | None:
+        if components is None:
+            return None
         indices, _ = nearest_neighbors(
             _signal(components),
             n + 1,
@@ -76,8 +86,8 @@ def fold_neighbors(
         graph = RankedNeighbors.nearest(indices[:, 1:], n_nearest)
         return graph if inputs.cells.all() else graph.without(~inputs.cells)
 
-    limited, usual = _components(values, n_pcs, cells, rng, for_directions=for_directions)
-    return found(limited, n_ranked), None if usual is None else found(usual, n_nearest)
+    limited, usual = _components(values, n_pcs, cells, rng, wanted)
+    return FoldNeighbors(found(limited, n_ranked), found(usual, n_nearest))
 
 
 def _fold_expression(
@@ -115,28 +125,30 @@ def _components(
     n_pcs: int,
     cells: NDArray[np.intp],
     rng: int,
-    *,
-    for_directions: bool,
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Return the first principal components of scaled and, for directions, unscaled values."""
+    wanted: Graphs,
+) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+    """Return the first principal components of scaled values, and of unscaled ones."""
     if values.shape[1] > MOST_GENES:
         # their covariance would need much memory
         matrix = values.matrix()
         mean, square = (np.asarray(x.mean(axis=0)).ravel() for x in (matrix, matrix.power(2)))
         scale = _least_scale(np.sqrt(np.maximum(square - mean**2, 0.0)))
         limited = iterated_components(values.scaled(scale), n_pcs, rng=rng)
-        return limited, iterated_components(values, n_pcs, rng=rng) if for_directions else None
+        usual = iterated_components(values, n_pcs, rng=rng) if wanted.directions else None
+        return limited if wanted.ratios else None, usual
     in_float32 = values.shape[0] > MOST_PRECISE
     covariance = Covariance.of(values, cells, in_float32=in_float32)
     scale = _least_scale(covariance.deviations())
-    axes = [covariance.axes(n_pcs, scale)]
-    if for_directions:
-        axes.append(covariance.axes(n_pcs))
-    both = np.hstack(axes)
-    projected = values.projected(both, covariance.mean @ both, in_float32=in_float32)
-    parts = np.split(projected.astype(np.float32, copy=False), len(axes), axis=1)
-    limited, *usual = (np.ascontiguousarray(part) for part in parts)
-    return limited, usual[0] if usual else None
+    axes = [
+        covariance.axes(n_pcs, of)
+        for needed, of in zip(wanted, (scale, None), strict=True)
+        if needed
+    ]
+    all_axes = np.hstack(axes)
+    projected = values.projected(all_axes, covariance.mean @ all_axes, in_float32=in_float32)
+    parts = iter(np.split(projected.astype(np.float32, copy=False), len(axes), axis=1))
+    limited, usual = (np.ascontiguousarray(next(parts)) if needed else None for needed in wanted)
+    return limited, usual
 
 
 def _signal(components: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from steadyvelo.engine import RankedNeighbors, Repeat, SmoothingOperator
 from steadyvelo.pp._neighbors import component_genes
 
 from ._fold_neighbors import fold_neighbors
-from ._kept import once
+from ._kept import now_kept
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
     from steadyvelo._adata._inputs import Inputs
+    from steadyvelo.engine import CellOrder
 
-__all__ = ["folds_hash", "make_repeat"]
+__all__ = ["Graphs", "folds_hash", "make_repeat"]
 
 
 def folds_hash(adata: AnnData, gene_clusters: str | None) -> str:
@@ -34,46 +35,59 @@ def folds_hash(adata: AnnData, gene_clusters: str | None) -> str:
     return hash_values(*columns)
 
 
+class Graphs(NamedTuple):
+    """The graphs of folds that are needed: for instruments of ratios, and for directions."""
+
+    ratios: bool
+    directions: bool
+
+
 def make_repeat(
     inputs: Inputs,
     choice: ErrorChoice,
     number: int,
     options: FitOptions,
-    *,
-    for_directions: bool,
+    order: CellOrder,
+    wanted: Graphs,
     n_threads: int,
 ) -> Repeat:
-    """Divide genes and cells into two folds, and find the neighbours for each fold of genes."""
+    """Divide genes and cells into two folds, and find the neighbours for each fold of genes.
 
-    def make() -> Repeat:
-        adata, cells, seed = inputs.adata, inputs.cells, choice.rng
-        cell_fold = Names(inputs.cell_hashes, seed).halves(f"cells of repeat {number}")
-        if external(neighbor_params(adata, options.neighbors_key)):
-            # neighbours that were not found from these counts are used for all genes
+    The rows of the graphs are in an order.
+    """
+    adata, seed = inputs.adata, choice.rng
+    cell_fold = Names(inputs.cell_hashes, seed).halves(f"cells of repeat {number}")
+    kept = now_kept()
+    graphs = {} if kept is None else kept.graphs
+    made_from = _made_from(inputs, choice, number, options, order)
+    if external(neighbor_params(adata, options.neighbors_key)):
+        # neighbours that were not found from these counts are used for all genes
+        name = "all", *made_from[1:]
+        if name not in graphs:
             stored = inputs.connectivities(options.neighbors_key)
-            graph = SmoothingOperator.from_connectivities(stored, cells).without_self()
-            neighbors = RankedNeighbors.equal(graph)
-            return Repeat(np.zeros(adata.n_vars, dtype=np.int8), cell_fold, (neighbors, neighbors))
-        gene_fold = _gene_halves(inputs, choice, number)
+            graph = SmoothingOperator.from_connectivities(stored, inputs.cells).without_self()
+            graphs[name] = (RankedNeighbors.equal(graph).reordered(order),) * 2
+        return Repeat(np.zeros(adata.n_vars, dtype=np.int8), cell_fold, graphs[name])
+    gene_fold = _gene_halves(inputs, choice, number)
+    names = {purpose: (purpose, *made_from) for purpose in Graphs._fields}
+    missing = Graphs(
+        *(needed and names[purpose] not in graphs for purpose, needed in wanted._asdict().items())
+    )
+    if any(missing):
         found = [
-            fold_neighbors(
-                inputs,
-                gene_fold != fold,
-                options,
-                choice.rng,
-                for_directions=for_directions,
-                n_threads=n_threads,
-            )
+            fold_neighbors(inputs, gene_fold != fold, options, seed, missing, n_threads)
             for fold in (0, 1)
         ]
-        graphs, direction_graphs = zip(*found, strict=True)
-        return Repeat(gene_fold, cell_fold, graphs, direction_graphs if for_directions else None)
-
-    return once(lambda: (for_directions, *_made_from(inputs, choice, number, options)), make)
+        for purpose in Graphs._fields:
+            if getattr(missing, purpose):
+                first, second = (getattr(of_fold, purpose).reordered(order) for of_fold in found)
+                graphs[names[purpose]] = first, second
+    of = {p: graphs[names[p]] if needed else None for p, needed in wanted._asdict().items()}
+    return Repeat(gene_fold, cell_fold, of["ratios"], of["directions"])
 
 
 def _made_from(
-    inputs: Inputs, choice: ErrorChoice, number: int, options: FitOptions
+    inputs: Inputs, choice: ErrorChoice, number: int, options: FitOptions, order: CellOrder
 ) -> tuple[object, ...]:
     """Return everything from which a repeat is made, for comparison."""
     params = neighbor_params(inputs.adata, options.neighbors_key)
@@ -89,6 +103,7 @@ def _made_from(
         folds_hash(inputs.adata, choice.gene_clusters),
         *(x.tobytes() for x in (inputs.gene_hashes, inputs.cells)),
         inputs.checksums(options.spliced).tobytes(),
+        order.cell_of_row.tobytes(),
     )
 
 

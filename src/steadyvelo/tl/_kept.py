@@ -5,16 +5,16 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from steadyvelo.engine import RankedNeighbors
 
     from ._ahead import Ahead
 
-__all__ = ["Kept", "kept_results", "now_kept", "once"]
-
-Made = TypeVar("Made")
+__all__ = ["Kept", "kept_results", "now_kept"]
 
 
 @dataclass(eq=False)
@@ -27,13 +27,20 @@ class Kept:
         Whether checks and directions follow on the fit, which then computes what they need.
     ahead
         What fits have computed for them, by velocity key.
-    made
-        Graphs of folds, by all from which they were made.
+    graphs
+        Graphs of folds, by what they are for and all from which they were made.
     """
 
     looks_ahead: bool
     ahead: dict[str, Ahead] = field(default_factory=dict)
-    made: dict[tuple[object, ...], Any] = field(default_factory=dict)
+    graphs: dict[tuple[object, ...], tuple[RankedNeighbors, RankedNeighbors]] = field(
+        default_factory=dict
+    )
+
+    def forget(self, purpose: str) -> None:
+        """Free the memory of the graphs for a purpose that is done."""
+        for name in [name for name in self.graphs if name[0] == purpose]:
+            del self.graphs[name]
 
 
 _KEPT: ContextVar[Kept | None] = ContextVar("kept", default=None)
@@ -55,15 +62,3 @@ def kept_results(*, look_ahead: bool = False) -> Iterator[None]:
 def now_kept() -> Kept | None:
     """Return what is kept now; None outside of :func:`kept_results`."""
     return _KEPT.get()
-
-
-def once(key: Callable[[], tuple[object, ...]], make: Callable[[], Made]) -> Made:
-    """Return what was made under the same key, or make it."""
-    kept = _KEPT.get()
-    if kept is None:
-        return make()
-    name = key()
-    if name not in kept.made:
-        kept.made[name] = make()
-    made: Made = kept.made[name]
-    return made

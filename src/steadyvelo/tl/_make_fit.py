@@ -17,8 +17,10 @@ from steadyvelo.engine import check_dense_fits, fit_ratios
 from ._ahead import CLUSTERS, NOTHING, Ahead, Wanted, halves_of, wanted
 from ._fit_inputs import genes_left_out, record_of_layers
 from ._fit_results import DenseLayers, gene_columns
+from ._folds import Graphs, folds_hash
+from ._kept import now_kept
 from ._stale import clear_fit
-from ._uncertainty import Errors, bytes_per_value, folds_hash
+from ._uncertainty import Errors, bytes_per_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,13 +128,10 @@ def _fit(
 
     errors = None
     if choice.method is not None:
-        errors = Errors.make(
-            inputs,
-            choice,
-            options,
-            for_directions=what.directions,
-            n_threads=limits.n_threads,
-        ).of(source, None if known is None else known.of_genes(source.genes))
+        graphs = Graphs(known is None or not known.has(source.genes), what.directions)
+        how = options, source.order, graphs, limits.n_threads
+        of_genes = None if known is None else known.of_genes(source.genes)
+        errors = Errors.make(inputs, choice, *how).of(source, of_genes)
     fit = fit_ratios(
         source,
         rule,
@@ -144,6 +143,11 @@ def _fit(
             n_cells, bytes_per_value(choice, 1 + what.offset + len(halves) if crossfit else None)
         ),
     )
+    kept = now_kept()
+    if kept is not None and ahead is not None and ahead.kept is not None:
+        # what follows uses the instruments that were kept
+        errors = None
+        kept.forget("ratios")
     return fit, ahead
 
 

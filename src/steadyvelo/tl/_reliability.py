@@ -14,9 +14,10 @@ from steadyvelo._arguments import public
 from steadyvelo._log import done
 from steadyvelo.get import direction_support
 
-from ._ahead import instruments_of
+from ._ahead import instruments_of, kept_instruments
 from ._check_model import make_checks
 from ._direction import DirectionChoice, cosines, make_directions, tested_clusters
+from ._folds import Graphs
 from ._kept import kept_results
 from ._limits import Limits
 from ._sensitivity import compare_variants, store_variants
@@ -150,8 +151,10 @@ def reliability(
     whole = 0.6 if sensitivity else 1.0
     shown = Limits.of_call("reliability", max_memory, n_threads, progress)
     with shown as limits, kept_results():
-        errors = Errors.of_fit(fit, for_directions=True, n_threads=limits.n_threads)
-        make_directions(fit, errors, choice, limits.part(0.0, 0.8 * whole))
+        known = kept_instruments(fit)
+        graphs = Graphs(ratios=known is None, directions=True)
+        errors = Errors.of_fit(fit, graphs=graphs, n_threads=limits.n_threads)
+        make_directions(fit, errors, known, choice, limits.part(0.0, 0.8 * whole))
         make_checks(fit, errors, groupby, limits.part(0.8 * whole, whole))
         table = _clusters(fit, choice.basis)
         variants = None
@@ -195,7 +198,8 @@ def _with_other_sizes(
     table["other_sizes_p_holm"] = table["other_sizes_cosine"] = np.nan
     if other.velocity_genes.sum() < 2:
         return
-    errors = Errors.of_fit(other, for_directions=True, n_threads=limits.n_threads)
+    graphs = Graphs(ratios=not known.has(other.graph_genes), directions=True)
+    errors = Errors.of_fit(other, graphs=graphs, n_threads=limits.n_threads)
     found = tested_clusters(other, errors, known, choice, second).reindex(table.index)
     table["other_sizes_p_holm"] = found["p_holm"]
     arrows = [name for name in table if str(name).startswith("arrow_")]

@@ -17,7 +17,7 @@ from steadyvelo.engine import (
     fit_groups,
 )
 
-from ._folds import folds_hash, make_repeat
+from ._folds import Graphs, folds_hash, make_repeat
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -26,12 +26,23 @@ if TYPE_CHECKING:
     from steadyvelo._adata._fit import Fit
     from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
     from steadyvelo._adata._inputs import Inputs
-    from steadyvelo.engine import CountsSource, FitRule, KnownInstruments, Repeat, Uncertainty
+    from steadyvelo.engine import (
+        CellOrder,
+        CountsSource,
+        FitRule,
+        KnownInstruments,
+        Repeat,
+        Uncertainty,
+    )
     from steadyvelo.model import GroupRatios
 
     from ._limits import Limits
 
 __all__ = ["Errors", "bytes_per_value", "check_crossfit", "check_errors"]
+
+
+# the graphs that a fit alone needs
+RATIOS = Graphs(ratios=True, directions=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,18 +64,18 @@ class Errors:
         inputs: Inputs,
         choice: ErrorChoice,
         options: FitOptions,
-        *,
-        for_directions: bool = False,
+        order: CellOrder,
+        graphs: Graphs = RATIOS,
         n_threads: int = 1,
     ) -> Errors:
         """Divide genes and cells into folds for each repeat, and find neighbours for each fold.
 
-        Directions need further neighbours.
+        The rows of their graphs are in an order.
         """
         samples = sample_codes(inputs.adata, choice.sample_key)
         n_repeats = choice.n_repeats if choice.method == "crossfit" else 0
-        how = {"for_directions": for_directions, "n_threads": n_threads}
-        repeats = [make_repeat(inputs, choice, n, options, **how) for n in range(n_repeats)]
+        how = options, order, graphs, n_threads
+        repeats = [make_repeat(inputs, choice, n, *how) for n in range(n_repeats)]
         return cls(choice, samples, repeats)
 
     @classmethod
@@ -73,7 +84,7 @@ class Errors:
         fit: Fit,
         choice: ErrorChoice | None = None,
         *,
-        for_directions: bool = False,
+        graphs: Graphs = RATIOS,
         n_threads: int = 1,
     ) -> Errors:
         """Return the method of a fit, or of another choice; the sandwich if the fit has no errors.
@@ -92,11 +103,10 @@ class Errors:
                     f"rerun tl.velocity(adata, uncertainty='crossfit', key_added={fit.key!r})."
                 )
                 raise ValueError(msg)
-        how = {"for_directions": for_directions, "n_threads": n_threads}
-        return cls.make(fit.inputs, choice, fit.options, **how)
+        return cls.make(fit.inputs, choice, fit.options, fit.order, graphs, n_threads)
 
     def of(self, source: CountsSource, known: KnownInstruments | None = None) -> Uncertainty:
-        """Return the errors for the genes of a source; `known` instruments are for cross-fitting."""
+        """Return the errors for the genes of a source, with known instruments or none."""
         shared: dict[str, Any] = {
             "scales": np.stack([source.spliced_scale, source.unspliced_scale]),
             "level": self.choice.level,

@@ -13,7 +13,7 @@ from ._projection import unit_steps
 
 # places in a packed row: means over the neighbours in each fold of cells; the deviation r; the
 # spliced counts and r, both minus the mean in the own fold. The last two may be absent
-MEANS, DEVIATION, NOISE, AWAY = 0, 2, 3, 4
+MEANS, DEVIATION, NOISE, AWAY, PLACES = 0, 2, 3, 4, 5
 
 
 @reordering_kernel
@@ -230,14 +230,15 @@ def add_fold_graph(
         Values of each row's cell, shape (rows, places, genes): what is read of a neighbour lies
         together, so that it is loaded in one piece.
     mean_deviations
-        Means of r over the neighbours in each fold, shape (rows, folds, genes).
+        Means of r over the neighbours in each fold, shape (rows, folds, genes); it has no rows if
+        arrows have none.
     columns
         Columns of these genes in the derivatives by γ and by the offset.
     contributions, noise_along
         Sums over genes for every edge: contributions, and noise along the velocity. The second is
         not changed without noise in the packed rows.
     chance
-        Sums over genes for every row, shape (folds, rows); not changed without r minus its mean.
+        Sums over genes for every row, shape (folds, rows); not changed without noise, either.
     arrows
         Each gene's part of an arrow, shape (rows, dimensions, genes of this fold); it is written,
         unless it has no rows.
@@ -248,7 +249,7 @@ def add_fold_graph(
         0 in the type in which products are summed.
     """
     n_dims, width = embedding.shape[1], packed.shape[2]
-    with_noise, with_chance = packed.shape[1] > NOISE, packed.shape[1] > AWAY
+    for_cells, with_noise = arrows.shape[0] > 0, packed.shape[1] > NOISE
     most = 0
     for i in range(start, stop):
         most = max(most, indptr[i + 1] - indptr[i])
@@ -269,8 +270,9 @@ def add_fold_graph(
         shares[0], shares[1] = n_second / max(n, 1), (n - n_second) / max(n, 1)
         unit_steps(near, embedding, i, weights[i], steps)
         _project(near, steps, shifts[:, i], packed, i, projection)
-        for p in range(2):
-            _scale(shares[p], mean_deviations[i, 1 - p], velocity[p])
+        if for_cells:
+            for p in range(2):
+                _scale(shares[p], mean_deviations[i, 1 - p], velocity[p])
         spread[:] = 0.0
         other_spread[:] = 0.0
         for e in range(low, high):
@@ -282,14 +284,13 @@ def add_fold_graph(
             _add_products(projection[p], values[DEVIATION], zero, contributions[e])
             if with_noise:
                 noise_along[e] += _dot(velocity[own], values[NOISE], zero)
-            if with_chance:
                 _add_squares(values[NOISE], spread[own])
                 _add_squares(values[AWAY], other_spread[p])
-        if with_chance and 0 < n_second < n:
+        if with_noise and 0 < n_second < n:
             _add_chance(spread, other_spread, n_second, n, chance[:, i])
         for d in range(n_dims):
             turned = projection[0, d], projection[1, d]
-            if arrows.shape[0] > 0:
+            if for_cells:
                 _sum_of_products(turned, (velocity[0], velocity[1]), arrows[i, d])
             _along_shares(turned, shares, packed[i], slope)
             _add_to_columns(slope, columns, slopes[i, d])

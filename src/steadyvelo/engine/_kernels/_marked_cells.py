@@ -59,6 +59,7 @@ def _add_to_columns(values: Array, columns: Array, row: Array) -> None:
 def add_marked(
     indptr: Array,
     indices: Array,
+    ranks: Array,
     weights: Array,
     pointers: Array,
     places: Array,
@@ -72,8 +73,8 @@ def add_marked(
 ) -> None:
     """Add to each row, under every rule, its sum of terms over the marked cells of a pattern.
 
-    `weights` has one value for each entry of the pattern. The sum under a rule is that of its
-    slots, which are the columns of `in_rule`. Results are added to `columns` of the rules' arrays.
+    `weights` are by the rank of an entry of the pattern. The sum under a rule is that of its slots,
+    which are the columns of `in_rule`. Results are added to `columns` of the rules' arrays.
     """
     n_rules, n_slots = in_rule.shape
     width = columns.shape[0]
@@ -85,7 +86,7 @@ def add_marked(
             continue
         total[:] = zero
         for k in range(low, high):
-            j, weight = indices[k], weights[k]
+            j, weight = indices[k], weights[ranks[k]]
             for e in range(pointers[j], pointers[j + 1]):
                 total[np.uint64(places[np.uint64(e)])] += weight * terms[np.uint64(e)]
         for rule in range(n_rules):
@@ -102,6 +103,7 @@ def add_marked(
 def add_shares(
     indptr: Array,
     indices: Array,
+    ranks: Array,
     weights: Array,
     codes: Array,
     share: Array,
@@ -118,6 +120,8 @@ def add_shares(
     """
     width = columns.shape[0]
     total = np.full(width, zero)
+    # in the type of the sums
+    none, given = zero, np.empty(4, dtype=total.dtype)
     mask = np.uint8(1 << bit)
     for r in range(start, stop):
         low, high = indptr[r], indptr[r + 1]
@@ -126,19 +130,20 @@ def add_shares(
         total[:] = zero
         k = low
         while k + 4 <= high:
-            i, j, m, n = indices[k], indices[k + 1], indices[k + 2], indices[k + 3]
-            a, b, c, d = codes[i], codes[j], codes[m], codes[n]
-            p, q = np.float32(weights[k] * share[i]), np.float32(weights[k + 1] * share[j])
-            s, t = np.float32(weights[k + 2] * share[m]), np.float32(weights[k + 3] * share[n])
-            none = np.float32(0.0)
+            for m in range(4):
+                given[m] = weights[ranks[k + m]] * share[indices[k + m]]
+            p, q, s, t = given[0], given[1], given[2], given[3]
+            a, b = codes[indices[k]], codes[indices[k + 1]]
+            c, d = codes[indices[k + 2]], codes[indices[k + 3]]
             for g in range(width):
                 one = (p if a[g] & mask else none) + (q if b[g] & mask else none)
                 other = (s if c[g] & mask else none) + (t if d[g] & mask else none)
                 total[g] += one + other
             k += 4
         while k < high:
-            a, p = codes[indices[k]], np.float32(weights[k] * share[indices[k]])
+            given[0] = weights[ranks[k]] * share[indices[k]]
+            a, p = codes[indices[k]], given[0]
             for g in range(width):
-                total[g] += p if a[g] & mask else np.float32(0.0)
+                total[g] += p if a[g] & mask else none
             k += 1
         _add_to_columns(total, columns, out[r])

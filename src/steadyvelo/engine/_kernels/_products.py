@@ -52,3 +52,30 @@ def multiply_both(
     for i in range(start, stop):
         multiply_rows(indptr, indices, data, vector, out, i, i + 1)
         multiply_transposed(indptr, indices, data, vector, transposed, i, i + 1)
+
+
+@kernel
+def add_shared(
+    x: tuple[Array, Array, Array],
+    y: tuple[Array, Array, Array],
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Add x_ij + y_ij to every `out[j]` for the rows i in which both are stored and not 0.
+
+    x and y are CSR arrays (indptr, indices, data) without repeated entries.
+    """
+    indptr, indices, data = x
+    other_indptr, other_indices, other_data = y
+    held = np.zeros(out.shape[0])
+    for i in range(start, stop):
+        low, high = other_indptr[i], other_indptr[i + 1]
+        for k in range(low, high):
+            held[np.uint32(other_indices[k])] = other_data[k]
+        for k in range(indptr[i], indptr[i + 1]):
+            j = np.uint32(indices[k])
+            if held[j] != 0.0 and data[k] != 0:
+                out[j] += np.float64(data[k]) + held[j]
+        for k in range(low, high):
+            held[np.uint32(other_indices[k])] = 0.0

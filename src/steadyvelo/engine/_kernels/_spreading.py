@@ -46,13 +46,27 @@ def sum_rows(
 
 
 @kernel
-def sum_weighted_rows(
-    indptr: Array, indices: Array, weights: Array, values: Array, out: Array, start: int, stop: int
+def write_ranks(indptr: Array, ranks: Array) -> None:
+    """Write the place of each entry in its row, from 0."""
+    for i in range(indptr.shape[0] - 1):
+        for k in range(indptr[i], indptr[i + 1]):
+            ranks[k] = k - indptr[i]
+
+
+@kernel
+def sum_ranked_rows(
+    indptr: Array,
+    indices: Array,
+    ranks: Array,
+    weights: Array,
+    values: Array,
+    out: Array,
+    start: int,
+    stop: int,
 ) -> None:
     """Write to each row the weighted sum of the rows of `values` that a pattern lists for it.
 
-    `weights` has one value for each entry of the pattern. Sums are in float64; four rows are
-    processed at a time.
+    Weights are by the rank of an entry. Sums are in float64; four rows are processed at a time.
     """
     width = values.shape[1]
     total = np.empty(width, dtype=np.float64)
@@ -65,13 +79,13 @@ def sum_weighted_rows(
         while k + 4 <= high:
             a, b = values[indices[k]], values[indices[k + 1]]
             c, d = values[indices[k + 2]], values[indices[k + 3]]
-            p, q = real(weights[k]), real(weights[k + 1])
-            t, v = real(weights[k + 2]), real(weights[k + 3])
+            p, q = real(weights[ranks[k]]), real(weights[ranks[k + 1]])
+            t, v = real(weights[ranks[k + 2]]), real(weights[ranks[k + 3]])
             for g in range(width):
                 total[g] += (p * a[g] + q * b[g]) + (t * c[g] + v * d[g])
             k += 4
         while k < high:
-            a, p = values[indices[k]], real(weights[k])
+            a, p = values[indices[k]], real(weights[ranks[k]])
             for g in range(width):
                 total[g] += p * a[g]
             k += 1

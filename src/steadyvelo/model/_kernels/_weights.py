@@ -14,8 +14,14 @@ _SMALLEST = 1e-300
 
 
 @kernel
+def _bin_of(x: Any, low: Any, scale: Any) -> Any:
+    """Return the bin of a value; the first and the last bin also have all values beyond them."""
+    return np.uint32(min(max(np.int32((x - low) * scale), np.int32(0)), np.int32(_BINS - 1)))
+
+
+@kernel
 def _count_in_bins(values: Array, low: Any, scale: Any, counts: Array) -> None:
-    """Write to `counts` how many values have each int((x − low) scale).
+    """Write to `counts` how many values are in each bin.
 
     `counts` has four rows of bins, and the first gets the result. Four values are counted at a
     time, each in a row of its own: often many are equal, and would wait for each other.
@@ -24,9 +30,9 @@ def _count_in_bins(values: Array, low: Any, scale: Any, counts: Array) -> None:
     counts[:] = 0
     for i in range(0, n - 3, 4):
         for k in range(4):
-            counts[k, np.uint32(np.int32((values[i + k] - low) * scale))] += 1
+            counts[k, _bin_of(values[i + k], low, scale)] += 1
     for i in range(n - n % 4, n):
-        counts[0, np.uint32(np.int32((values[i] - low) * scale))] += 1
+        counts[0, _bin_of(values[i], low, scale)] += 1
     for b in range(counts.shape[1]):
         counts[0, b] += counts[1, b] + counts[2, b] + counts[3, b]
 
@@ -40,13 +46,12 @@ def select(values: Array, k: int, scratch: Array) -> Any:
     is as long as `values` and overwritten.
     """
     left = values
-    # the largest value may have a bin of its own
-    counts = np.empty((4, _BINS + 1), dtype=np.int32)
+    counts = np.empty((4, _BINS), dtype=np.int32)
     while True:
         low = high = left[0]
         for x in left:
-            low = x if x < low else low
-            high = x if x > high else high
+            low = min(low, x)
+            high = max(high, x)
         n_low = 0
         for x in left:
             n_low += x == low
@@ -54,14 +59,14 @@ def select(values: Array, k: int, scratch: Array) -> Any:
             return low
         scale = _BINS / (high - low)
         _count_in_bins(left, low, scale, counts)
-        chosen = np.int32(0)
+        chosen = np.uint32(0)
         while k >= counts[0, chosen]:
             k -= counts[0, chosen]
-            chosen += np.int32(1)
+            chosen += np.uint32(1)
         n = 0
         for x in left:
             scratch[n] = x
-            n += np.int32((x - low) * scale) == chosen
+            n += _bin_of(x, low, scale) == chosen
         left = scratch[:n]
 
 
@@ -100,21 +105,21 @@ def row_percentiles(values: Array, shares: Array, out: Array) -> None:
 @kernel
 def _list_bin(
     values: Array, counts: Array, scale: float, k: int, inside: Array
-) -> tuple[int, int, int]:
+) -> tuple[Any, int, int]:
     """List the values in the bin that has the value at place k of all sorted values.
 
-    The bin of x is int(scale x), and `counts` are the numbers of values in bins. Return the bin,
+    `counts` are the numbers of values in the bins that start at 0. Return the bin,
     the number of its values, and the place of the value among them.
     """
-    chosen, left = np.int32(0), k
+    chosen, left = np.uint32(0), k
     while left >= counts[chosen]:
         left -= counts[chosen]
-        chosen += np.int32(1)
+        chosen += np.uint32(1)
     n = 0
     for x in values:
         # writing every value, to be overwritten unless it counts, is faster than a branch
         inside[n] = x
-        n += np.int32(x * scale) == chosen
+        n += _bin_of(x, 0.0, scale) == chosen
     return chosen, n, left
 
 
@@ -137,12 +142,12 @@ def _counted_percentile(
     if left + 1 < n:
         upper = select(inside, left + 1, scratch[1])
     else:
-        chosen += np.int32(1)
+        chosen += np.uint32(1)
         while counts[chosen] == 0:
-            chosen += np.int32(1)
+            chosen += np.uint32(1)
         upper = np.inf
         for x in values:
-            if np.int32(x * scale) == chosen:
+            if _bin_of(x, 0.0, scale) == chosen:
                 upper = min(upper, x)
     step = upper - lower
     return upper - step * (1.0 - part) if part >= 0.5 else lower + step * part
@@ -161,8 +166,8 @@ def _extremeness(s: Array, u: Array, floor: float, scale: float, z: Array, count
     n = s.shape[0]
     s_most, u_most = s[0], u[0]
     for i in range(n):
-        s_most = s[i] if s[i] > s_most else s_most
-        u_most = u[i] if u[i] > u_most else u_most
+        s_most = max(s_most, s[i])
+        u_most = max(u_most, u[i])
     s_max, u_max = max(floor, np.float64(s_most)), max(floor, np.float64(u_most))
     for i in range(n):
         z[i] = np.float64(s[i]) / s_max + np.float64(u[i]) / u_max
