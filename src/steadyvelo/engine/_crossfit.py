@@ -137,15 +137,12 @@ class CrossFitErrors(Uncertainty):
         n_cells, n_genes = block.spliced.shape
         rules = [rule.in_order(block.order) for rule in rules]
 
-        def zeros(name: str, width: int) -> Float32Array:
-            made = self.scratch.array(name, (n_cells, width), np.float32)
-            made[:] = 0.0
-            return made
-
-        sums = [
-            (zeros(f"h {k}", n_genes), zeros(f"h0 {k}", n_genes if rule.has_offset else 0))
-            for k, rule in enumerate(rules)
-        ]
+        zeros = self.scratch.zeros
+        sums = []
+        for k, rule in enumerate(rules):
+            shape0 = n_cells, n_genes if rule.has_offset else 0
+            h = zeros(f"h {k}", (n_cells, n_genes), n_threads)
+            sums.append((h, zeros(f"h0 {k}", shape0, n_threads)))
         for repeat in self.repeats:
             for fold in (0, 1):
                 self._add_fold(block, rules, repeat, fold, sums, n_threads)

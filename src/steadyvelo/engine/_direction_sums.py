@@ -173,12 +173,9 @@ class DirectionSums:
         psi, omega = made.line_influences(gamma, offset, over_rows)
         shape = problem.n_rows, problem.n_dims, psi.shape[1]
 
-        def derivatives(name: str, *, some: bool = True) -> Float32Array:
-            made = scratch.array(name, shape if some else (0, *shape[1:]), np.float32)
-            made[:] = 0.0
-            return made
-
-        slopes, offsets = derivatives("slopes"), derivatives("offsets", some=omega.shape[1] > 0)
+        slopes = scratch.zeros("slopes", shape, n_threads)
+        with_offset = shape[0] if omega.shape[1] > 0 else 0
+        offsets = scratch.zeros("offsets", (with_offset, *shape[1:]), n_threads)
         values = block.kept_counts[0], block.deviation(gamma, offset, n_threads)
         for number in range(len(problem.projections)):
             self._add_fold_graph(problem, number, block, values, (slopes, offsets))

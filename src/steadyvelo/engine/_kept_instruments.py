@@ -86,8 +86,7 @@ class KeptInstruments:
         if not np.array_equal(self.order.cell_of_row, block.order.cell_of_row):
             msg = "the instruments were kept in another order of the cells."
             raise ValueError(msg)
-        h = self._scratch.array("h", block.spliced.shape, np.float32)
-        h[:] = 0.0
+        h = self._scratch.zeros("h", block.spliced.shape, n_threads)
         columns = [self._columns[gene] for gene in genes.tolist()]
         put = [partial(kernels.put_column, *c, place, h) for place, c in enumerate(columns)]
         in_threads(put, n_threads)

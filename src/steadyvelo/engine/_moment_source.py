@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._gather import block_of_columns, readable
-from ._kernels._gather import residual_rows, transpose
+from ._kernels._gather import residual_rows, transpose, write_columns
 from ._scratch import Scratch
 from ._threads import Progress, for_rows
 
@@ -108,12 +108,12 @@ class MomentBlock:
         """Return Ms and Mu of some genes as (genes, cells), in the order of the cells."""
         return by_gene(self.spliced, genes, self.order), by_gene(self.unspliced, genes, self.order)
 
-    def write(self, layer: Float32Array, genes: IntArray, values: Float32Array) -> None:
+    def write(
+        self, layer: Float32Array, genes: IntArray, values: Float32Array, n_threads: int = 1
+    ) -> None:
         """Write values of the block to columns of a layer, in the order of the cells."""
-        if len(genes) == genes[-1] + 1 - genes[0]:
-            layer[self.order.cell_of_row, genes[0] : genes[-1] + 1] = values
-        else:
-            layer[np.ix_(self.order.cell_of_row, genes)] = values
+        work = partial(write_columns, values, self.order.row_of_cell, genes, layer)
+        for_rows(work, len(layer), n_threads)
 
 
 def _off_lines(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._kernels._gather import clear_rows
+from ._threads import for_rows
+
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
+
+    from steadyvelo.model._typing import Float32Array
 
 __all__ = ["Scratch"]
 
@@ -41,6 +47,13 @@ class Scratch:
         if kept is None or kept.size < size or kept.dtype != dtype:
             kept = self._kept[name] = _aligned(size, np.dtype(dtype))
         return kept[:size].reshape(shape)
+
+    def zeros(self, name: str, shape: tuple[int, ...], n_threads: int) -> Float32Array:
+        """Return a float32 array of zeros, by its name."""
+        made = self.array(name, shape, np.float32)
+        flat = made.reshape(shape[0], prod(shape[1:]))
+        for_rows(partial(clear_rows, flat), shape[0], n_threads)
+        return made
 
     def kept(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return zeros at the first call, and later the array with its last values."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from steadyvelo.engine._kernels._expression import log_rows
+from steadyvelo.engine._kernels._expression import log_rows, project_rows
 from steadyvelo.engine._threads import for_rows
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, IntArray
 
 __all__ = ["LogExpression"]
-
-_CELLS_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,12 +93,10 @@ class LogExpression:
         """Return the products of all cells with vectors, (genes, vectors), minus a shift."""
         kind = np.float32 if in_float32 else np.float64
         out = np.empty((self.shape[0], vectors.shape[1]), dtype=kind)
-        turned, moved = vectors.astype(kind), shift.astype(kind)
-        for start in range(0, len(out), _CELLS_AT_ONCE):
-            cells = np.arange(start, min(start + _CELLS_AT_ONCE, len(out)))
-            part = self.rows(cells, in_float32=in_float32)
-            np.matmul(part, turned, out=out[start : cells[-1] + 1])
-        out -= moved
+        # zeros, of which there are many, add nothing
+        scaled = np.ascontiguousarray(vectors * self.scale[:, None], dtype=kind)
+        given = *self._entries, scaled, shift.astype(kind), out
+        for_rows(partial(project_rows, *given), len(out), self.n_threads)
         return out
 
     def matrix(self) -> sp.csr_matrix[Any]:

@@ -100,8 +100,8 @@ def moments(
     smoothed_s, smoothed_u = np.empty((2, *adata.shape), dtype=np.float32)
     for block in source.blocks(genes_per_block(adata.n_obs, max_memory), threads):
         genes = source.genes[block.genes]
-        block.write(smoothed_s, genes, block.spliced)
-        block.write(smoothed_u, genes, block.unspliced)
+        block.write(smoothed_s, genes, block.spliced, threads)
+        block.write(smoothed_u, genes, block.unspliced, threads)
     record = smoothing_record(inputs, spliced, unspliced, neighbors_key)
     writable(adata)
     write_moments(adata, smoothed_s, smoothed_u, record)

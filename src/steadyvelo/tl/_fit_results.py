@@ -33,12 +33,13 @@ class DenseLayers:
         self.velocity = np.full(shape, np.nan, dtype=np.float32)
         self.moments = [np.empty(shape, dtype=np.float32) for _ in range(2 if moments else 0)]
 
-    def take(self, block: MomentBlock, fit: FitResult) -> None:
+    def take(self, block: MomentBlock, fit: FitResult, n_threads: int) -> None:
         """Copy the values of a block into the layers."""
         genes = self.genes[block.genes]
-        block.write(self.velocity, genes, block.velocity(fit.gamma, fit.offset))
+        velocity = block.velocity(fit.gamma, fit.offset, n_threads)
+        block.write(self.velocity, genes, velocity, n_threads)
         for layer, values in zip(self.moments, (block.spliced, block.unspliced), strict=False):
-            block.write(layer, genes, values)
+            block.write(layer, genes, values, n_threads)
 
     def write(
         self, adata: AnnData, key: str, left_out: NDArray[np.bool_], record: SmoothingRecord | None

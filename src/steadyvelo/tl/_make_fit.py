@@ -122,7 +122,7 @@ def _fit(
 
     def consume(block: MomentBlock, fit: FitResult, made: list[Instruments]) -> None:
         if layers is not None:
-            layers.take(block, fit)
+            layers.take(block, fit, limits.n_threads)
         if ahead is not None:
             ahead.take(block, fit, made, halves=what.halves)
 

@@ -26,19 +26,68 @@ def _dot(x: Array, y: Array, zero: float) -> float:
 
 
 @reordering_kernel
-def _add_products(rows: Array, y: Array, zero: float, out: Array) -> None:
-    """Add Σ_g x_g y_g for every row x, of which two are processed together."""
-    n = rows.shape[0]
-    for d in range(0, n - 1, 2):
-        x, z = rows[d], rows[d + 1]
-        first, second = zero, zero
-        for g in range(y.shape[0]):
-            first += x[g] * y[g]
-            second += z[g] * y[g]
-        out[d] += first
-        out[d + 1] += second
-    if n % 2 == 1:
-        out[n - 1] += _dot(rows[n - 1], y, zero)
+def _four_products(x: Array, of: tuple[Array, ...], zero: float, d: int, out: Array) -> None:
+    """Write Σ_g x_g y_g to column d of `out` for each of four arrays y."""
+    a, b, c, f = of
+    one, two, three, four = zero, zero, zero, zero
+    for g in range(x.shape[0]):
+        one += x[g] * a[g]
+        two += x[g] * b[g]
+        three += x[g] * c[g]
+        four += x[g] * f[g]
+    out[0, d], out[1, d], out[2, d], out[3, d] = one, two, three, four
+
+
+@reordering_kernel
+def _eight_products(
+    x: Array, z: Array, of: tuple[Array, ...], zero: float, d: int, out: Array
+) -> None:
+    """Write these products to column d, and those of z in place of x to the next column.
+
+    Every value is loaded once for several products.
+    """
+    a, b, c, f = of
+    one, two, three, four = zero, zero, zero, zero
+    five, six, seven, eight = zero, zero, zero, zero
+    for g in range(x.shape[0]):
+        one += x[g] * a[g]
+        two += x[g] * b[g]
+        three += x[g] * c[g]
+        four += x[g] * f[g]
+        five += z[g] * a[g]
+        six += z[g] * b[g]
+        seven += z[g] * c[g]
+        eight += z[g] * f[g]
+    out[0, d], out[1, d], out[2, d], out[3, d] = one, two, three, four
+    out[0, d + 1], out[1, d + 1], out[2, d + 1], out[3, d + 1] = five, six, seven, eight
+
+
+@kernel
+def _add_products(
+    rows: Array, packed: Array, indices: Array, edges: Array, zero: float, found: Array, out: Array
+) -> None:
+    """Add Σ_g x_g r_g for every row x, with the deviations r at the ends of some edges.
+
+    `found` has four rows, for the products of four edges.
+    """
+    n_dims, n = rows.shape[0], edges.shape[0]
+    for k in range(0, n, 4):
+        # the last edges are repeated if fewer than four are left
+        e, f = edges[k], edges[min(k + 1, n - 1)]
+        h, j = edges[min(k + 2, n - 1)], edges[min(k + 3, n - 1)]
+        of = (
+            packed[indices[e], DEVIATION],
+            packed[indices[f], DEVIATION],
+            packed[indices[h], DEVIATION],
+            packed[indices[j], DEVIATION],
+        )
+        for d in range(0, n_dims - 1, 2):
+            _eight_products(rows[d], rows[d + 1], of, zero, d, found)
+        if n_dims % 2 == 1:
+            _four_products(rows[n_dims - 1], of, zero, n_dims - 1, found)
+        for m in range(min(4, n - k)):
+            for d in range(n_dims):
+                out[edges[k + m], d] += found[m, d]
 
 
 @kernel
@@ -161,8 +210,9 @@ def _scale(by: float, values: Array, out: Array) -> None:
 
 @kernel
 def _add_to_columns(values: Array, columns: Array, out: Array) -> None:
+    # unsigned places need no check for negative ones
     for g in range(values.shape[0]):
-        out[columns[g]] += values[g]
+        out[np.uint64(columns[g])] += values[g]
 
 
 @kernel
@@ -261,33 +311,38 @@ def add_fold_graph(
     other_spread = np.empty((2, width), dtype=np.float32)
     shares = np.empty(2, dtype=np.float32)
     slope = np.empty(width, dtype=np.float32)
+    edges = np.empty((2, most), dtype=np.int64)
+    number = np.empty(2, dtype=np.int64)
+    found = np.empty((4, n_dims))
     for i in range(start, stop):
         low, high = indptr[i], indptr[i + 1]
         near, n = indices[low:high], high - low
-        n_second = 0
+        number[:] = 0
         for e in range(low, high):
-            n_second += fold[indices[e]]
+            own = fold[indices[e]]
+            edges[own, number[own]] = e
+            number[own] += 1
+        n_second = number[1]
         shares[0], shares[1] = n_second / max(n, 1), (n - n_second) / max(n, 1)
         unit_steps(near, embedding, i, weights[i], steps)
         _project(near, steps, shifts[:, i], packed, i, projection)
         if for_cells:
             for p in range(2):
                 _scale(shares[p], mean_deviations[i, 1 - p], velocity[p])
-        spread[:] = 0.0
-        other_spread[:] = 0.0
-        for e in range(low, high):
-            c = indices[e]
-            # this cell gives M to its own fold and r to the other
-            own = fold[c]
-            p = 1 - own
-            values = packed[c]
-            _add_products(projection[p], values[DEVIATION], zero, contributions[e])
-            if with_noise:
+        for own in range(2):
+            # a cell gives M to its own fold and r to the other
+            some = edges[own, : number[own]]
+            _add_products(projection[1 - own], packed, indices, some, zero, found, contributions)
+        if with_noise:
+            spread[:] = 0.0
+            other_spread[:] = 0.0
+            for e in range(low, high):
+                own, values = fold[indices[e]], packed[indices[e]]
                 noise_along[e] += _dot(velocity[own], values[NOISE], zero)
                 _add_squares(values[NOISE], spread[own])
-                _add_squares(values[AWAY], other_spread[p])
-        if with_noise and 0 < n_second < n:
-            _add_chance(spread, other_spread, n_second, n, chance[:, i])
+                _add_squares(values[AWAY], other_spread[1 - own])
+            if 0 < n_second < n:
+                _add_chance(spread, other_spread, n_second, n, chance[:, i])
         for d in range(n_dims):
             turned = projection[0, d], projection[1, d]
             if for_cells:

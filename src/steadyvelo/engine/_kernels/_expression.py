@@ -52,3 +52,32 @@ def log_rows(
             g = place[indices[k]]
             if g >= 0:
                 row[g] += scale[g] * _logarithm(data[k], by, known)
+
+
+@kernel
+def project_rows(
+    indptr: Array,
+    indices: Array,
+    data: Array,
+    inverse: Array,
+    place: Array,
+    vectors: Array,
+    shift: Array,
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Write Σ_g v_gk log(1 + counts · inverse) − shift_k of the rows; `vectors` are (genes, k)."""
+    known = np.empty(_FEW + 1, dtype=np.float32)
+    for i in range(start, stop):
+        row = out[i]
+        by = np.float32(inverse[i])
+        _list_logarithms(by, known)
+        for d in range(row.shape[0]):
+            row[d] = -shift[d]
+        for k in range(indptr[i], indptr[i + 1]):
+            g = place[indices[k]]
+            if g >= 0:
+                value, vector = _logarithm(data[k], by, known), vectors[g]
+                for d in range(row.shape[0]):
+                    row[d] += value * vector[d]

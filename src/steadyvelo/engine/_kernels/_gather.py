@@ -114,6 +114,17 @@ def place_rows(values: Array, row_of_cell: Array, out: Array) -> None:
 
 
 @kernel
+def write_columns(
+    values: Array, row_of_cell: Array, columns: Array, out: Array, start: int, stop: int
+) -> None:
+    """Write a block to columns of `out`, for the cells from `start` to `stop` in their order."""
+    for i in range(start, stop):
+        row, target = values[row_of_cell[i]], out[i]
+        for g in range(columns.shape[0]):
+            target[np.uint64(columns[g])] = row[g]
+
+
+@kernel
 def residual_rows(
     spliced: Array, unspliced: Array, gamma: Array, offset: Array, out: Array, start: int, stop: int
 ) -> None:
@@ -131,4 +142,13 @@ def put_columns(
     for i in range(start, stop):
         row, target = values[i], out[i, place]
         for g in range(columns.shape[0]):
-            target[g] = row[columns[g]]
+            target[g] = row[np.uint64(columns[g])]
+
+
+@kernel
+def clear_rows(out: Array, start: int, stop: int) -> None:
+    """Write 0 to some rows."""
+    for i in range(start, stop):
+        row = out[i]
+        for g in range(row.shape[0]):
+            row[g] = 0.0

@@ -74,8 +74,9 @@ def unit_steps(neighbors: Array, embedding: Array, i: int, weight: float, steps:
             steps[e, d] = step
             square += step * step
         length = np.sqrt(square)
+        inverse = 1.0 / length if length > 0.0 else 0.0
         for d in range(n_dims):
-            steps[e, d] = steps[e, d] / length if length > 0.0 else 0.0
+            steps[e, d] *= inverse
     for d in range(n_dims):
         mean = 0.0
         for e in range(n):
