@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from steadyvelo.engine._progress import ShowProgress
 
 __all__ = ["reliability"]
+
+# repeats of the cross-fit in which directions with the other size factors are tested
+_OTHER_REPEATS = 2
 
 
 @public
@@ -200,6 +204,7 @@ def _with_other_sizes(
         return
     graphs = Graphs(ratios=not known.has(other.graph_genes), directions=True)
     errors = Errors.of_fit(other, graphs=graphs, n_threads=limits.n_threads)
+    errors = replace(errors, repeats=errors.repeats[:_OTHER_REPEATS])
     found = tested_clusters(other, errors, known, choice, second).reindex(table.index)
     table["other_sizes_p_holm"] = found["p_holm"]
     arrows = [name for name in table if str(name).startswith("arrow_")]
