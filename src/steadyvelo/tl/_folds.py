@@ -58,8 +58,9 @@ def make_repeat(
     adata, seed = inputs.adata, choice.rng
     cell_fold = Names(inputs.cell_hashes, seed).halves(f"cells of repeat {number}")
     kept = now_kept()
-    graphs = {} if kept is None else kept.graphs
-    made_from = _made_from(inputs, choice, number, options, order)
+    graphs, made_from = {}, ()
+    if kept is not None:
+        graphs, made_from = kept.graphs, _made_from(inputs, choice, number, options, order)
     if external(neighbor_params(adata, options.neighbors_key)):
         # neighbours that were not found from these counts are used for all genes
         name = "all", *made_from[1:]
