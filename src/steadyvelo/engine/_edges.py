@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from ._kernels._edges import reach
+from ._kernels._edges import count_kept, reach
 from ._threads import in_threads, row_chunks
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ def kept_edges(
     indptr: NDArray[np.int64], indices: NDArray[np.int32], keep: NDArray[np.bool_]
 ) -> Pattern:
     """Return a CSR pattern with some of its entries, in their order; `keep` marks them."""
-    before = np.concatenate([[0], np.cumsum(keep)])
-    return before[indptr], indices[keep]
+    starts = np.empty(len(indptr), dtype=np.int64)
+    count_kept(indptr, keep, starts)
+    return starts, indices[keep]
 
 
 def recursive_neighbors(

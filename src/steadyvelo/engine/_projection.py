@@ -17,13 +17,17 @@ scales the arrow of a cell, so the genes with the most molecules are enough for 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ._kernels import _projection as kernels
 from ._kernels._contributions import fold_means
+from ._kernels._gather import put_columns
 from ._products import weighted_column_sums, weighted_row_sums
+from ._scratch import Scratch
+from ._threads import for_rows
 
 if TYPE_CHECKING:
     from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, IntArray
@@ -96,15 +100,18 @@ def projections_of(
     chosen = _most_abundant(source, n_threads)
     sample = replace(source, genes=source.genes[chosen], smooth=False)
     in_sample = [graph.genes[chosen] for graph in graphs]
-    squares = np.zeros((len(graphs), len(embedding)))
+    squares, scratch = np.zeros((len(graphs), len(embedding))), Scratch()
     for block in sample.blocks(genes_per_block, n_threads, progress):
         spliced, _ = block.kept_counts
         for graph, genes, square in zip(graphs, in_sample, squares, strict=True):
             columns = np.flatnonzero(genes[block.genes])
             if len(columns) == 0:
                 continue
-            counts = np.ascontiguousarray(spliced[:, columns])
-            means = np.empty((len(counts), 2, len(columns)), dtype=np.float32)
+            shape = len(spliced), len(columns)
+            counts = scratch.array("counts", shape, np.float32)
+            place = counts.reshape(len(spliced), 1, len(columns))
+            for_rows(partial(put_columns, spliced, columns, place, 0), len(counts), n_threads)
+            means = scratch.array("means", (shape[0], 2, shape[1]), np.float32)
             graph.run(fold_means, graph.fold, counts, means, 0, n_threads=n_threads)
             for fold in (0, 1):
                 graph.run(kernels.add_step_squares, means, fold, square, n_threads=n_threads)

@@ -8,6 +8,8 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_key, is_integer, listed
+from steadyvelo._settings import settings
+from steadyvelo.engine import count_threads, weighted_row_sums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +42,8 @@ def cell_sizes(
     adata: AnnData, kind: str, layer: Any, layer_name: str, column: str | None
 ) -> CellSizes:
     """Return library sizes from the given column, from that of the reader, or from the layer."""
-    own = np.asarray(layer.sum(axis=1, dtype=np.float64)).ravel()
+    every = np.ones((layer.shape[1], 1))
+    own = weighted_row_sums(layer, every, count_threads(settings.n_threads)).ravel()
     total = TOTALS[kind].of()
     written = _keys.SIZE_PARAMS.read(adata, default={}).get(f"{kind}_layer")
     if column is None and (total not in adata.obs or written not in (None, layer_name)):

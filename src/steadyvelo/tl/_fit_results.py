@@ -30,7 +30,7 @@ class DenseLayers:
 
     def __init__(self, shape: tuple[int, int], genes: NDArray[np.int64], *, moments: bool) -> None:
         self.genes = genes
-        self.velocity = np.full(shape, np.nan, dtype=np.float32)
+        self.velocity = np.empty(shape, dtype=np.float32)
         self.moments = [np.empty(shape, dtype=np.float32) for _ in range(2 if moments else 0)]
 
     def take(self, block: MomentBlock, fit: FitResult, n_threads: int) -> None:
@@ -45,7 +45,9 @@ class DenseLayers:
         self, adata: AnnData, key: str, left_out: NDArray[np.bool_], record: SmoothingRecord | None
     ) -> None:
         """Write the layers; velocities of genes that are left out are NaN."""
-        self.velocity[:, left_out] = np.nan
+        missing = left_out.copy()
+        missing[np.setdiff1d(np.arange(len(missing)), self.genes)] = True
+        self.velocity[:, missing] = np.nan
         _keys.VELOCITY.write(adata, self.velocity, key)
         if record is not None:
             write_moments(adata, *self.moments, record)

@@ -8,6 +8,16 @@ from steadyvelo.model._jit import Array, kernel
 
 
 @kernel
+def count_kept(indptr: Array, keep: Array, starts: Array) -> None:
+    """Write the first entry of each row, and the end, once entries that are not kept are gone."""
+    starts[0] = 0
+    for i in range(indptr.shape[0] - 1):
+        starts[i + 1] = starts[i]
+        for k in range(indptr[i], indptr[i + 1]):
+            starts[i + 1] += keep[k]
+
+
+@kernel
 def sort_keys(keys: Array, spare: Array, lowest: int, bound: int, digits: Array) -> None:
     """Sort integers below `bound` by their bits from `lowest` on.
 
