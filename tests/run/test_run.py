@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 import steadyvelo as sv
+from steadyvelo._run._used_part import sharing_counts
 
 FAST = {
     "basis": "pca",
@@ -20,6 +21,34 @@ def test_the_input_is_left_alone(counts):
     before = joblib.hash(counts)
     sv.run(counts, **FAST)
     assert joblib.hash(counts) == before
+
+
+def memory(matrix):
+    return matrix.data if sp.issparse(matrix) else matrix
+
+
+@pytest.mark.parametrize("with_x", [True, False])
+@pytest.mark.parametrize("n_genes", [60, 40])
+def test_a_result_shares_no_memory_with_the_input(counts, with_x, n_genes):
+    counts.X = counts.layers["spliced"].copy() if with_x else None
+    chosen = {"min_shared_counts": 1e9, "retain": list(counts.var_names[:n_genes])}
+    result = sv.run(counts, **chosen, **FAST)
+    assert result.n_vars == n_genes
+    inputs = [x for x in (counts.X, *counts.layers.values()) if x is not None]
+    results = [result.X, result.layers["spliced"], result.layers["unspliced"]]
+    for k, ours in enumerate(results):
+        for theirs in (*inputs, *results[:k]):
+            assert not np.may_share_memory(memory(ours), memory(theirs))
+    genes = counts.var_names.get_indexer(result.var_names)
+    spliced = counts.layers["spliced"][:, genes]
+    assert abs(result.layers["spliced"] - spliced).sum() == abs(result.X - spliced).sum() == 0
+
+
+def test_counts_are_not_copied_for_a_caller_that_drops_them(counts):
+    with sharing_counts():
+        result = sv.run(counts, min_shared_counts=0, **FAST)
+    for name in ("spliced", "unspliced"):
+        assert np.may_share_memory(memory(result.layers[name]), memory(counts.layers[name]))
 
 
 def test_it_is_the_steps_one_by_one(counts):

@@ -166,9 +166,6 @@ def run(
         result = used_part(adata, marked, counts)
         for field, table in checks.items():
             field.write(result, table)
-        without_x = result.X is None
-        if without_x:
-            result.X = result.layers[spliced]
         remark(f"plan: {Plan.make(result.shape, dense=dense, **limits)}")
         _find_neighbors(result, neighbors, spliced, rng, steps)
         if basis == "umap" and not _keys.EMBEDDING.is_in(result, basis="umap"):
@@ -204,8 +201,6 @@ def run(
         _keys.RUN.write(result, {**entry, **made})
     # the memory that was needed so far is free now
     own_counts(result, adata, counts)
-    if without_x:
-        result.X = result.layers[spliced].copy()
     for line in (*reliability_lines(result, basis), *summary_lines(result)):
         say(line)
     return result

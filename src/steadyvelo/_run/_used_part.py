@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import scipy.sparse as sp
 from anndata import AnnData
 
 from steadyvelo import _keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["own_counts", "used_part"]
+__all__ = ["own_counts", "sharing_counts", "used_part"]
+
+_SHARING: ContextVar[bool] = ContextVar("sharing", default=False)
+
+
+@contextmanager
+def sharing_counts() -> Iterator[None]:
+    """Let results share counts and X with the data, for callers that do not use the data again."""
+    token = _SHARING.set(True)
+    try:
+        yield
+    finally:
+        _SHARING.reset(token)
 
 
 def used_part(adata: AnnData, marked: AnnData, counts: Iterable[str]) -> AnnData:
     """Return the data of the genes that are used, with the columns of `marked`.
 
-    If all genes are used, the result shares the layers of `counts` with the data until
-    :func:`own_counts`. Everything else is a copy.
+    If all genes are used, the result shares X and the layers of `counts` with the data until
+    :func:`own_counts`. Everything else is a copy. Without an X, it is the first layer.
     """
     used = _keys.GENES_USED.values(marked)
     whole = used.all() and adata.raw is None and not (adata.is_view or adata.isbacked)
-    result = _sharing(adata, set(counts)) if whole else adata[:, used].copy()
+    first, second = counts
+    result = _sharing(adata, {first, second}) if whole else adata[:, used].copy()
     result.obs, result.var = marked.obs, marked.var[used].copy()
+    if result.X is None:
+        result.X = result.layers[first]
     _keys.SIZE_PARAMS.write(result, _keys.SIZE_PARAMS.read(marked))
     # smoothed layers of an earlier run are removed; those of another tool are used
     if _keys.MOMENTS_PARAMS.is_in(result):
@@ -34,10 +53,24 @@ def used_part(adata: AnnData, marked: AnnData, counts: Iterable[str]) -> AnnData
 
 
 def own_counts(result: AnnData, adata: AnnData, counts: Iterable[str]) -> None:
-    """Copy the layers that a result shares with the data, so that later changes stay apart."""
+    """Copy what a result shares with the data, so that later changes of one keep the other."""
+    if _SHARING.get():
+        return
     for name in counts:
-        if result.layers[name] is adata.layers[name]:
+        if _same(result.layers[name], adata.layers[name]):
             result.layers[name] = result.layers[name].copy()
+    theirs = [adata.X, *(adata.layers[name] for name in counts)]
+    ours = [result.layers[name] for name in counts]
+    if any(_same(result.X, x) for x in (*theirs, *ours)):
+        result.X = result.X.copy()
+
+
+def _same(x: Any, y: Any) -> bool:
+    """Tell whether two matrices have the same memory."""
+    if x is None or y is None:
+        return False
+    both = [m.data if sp.issparse(m) else np.asarray(m) for m in (x, y)]
+    return np.may_share_memory(*both)
 
 
 def _sharing(adata: AnnData, shared: set[str]) -> AnnData:
@@ -51,5 +84,5 @@ def _sharing(adata: AnnData, shared: set[str]) -> AnnData:
         }
 
     slots = {slot: copied(slot) for slot in ("layers", "obsm", "varm", "obsp", "varp")}
-    x = None if adata.X is None else adata.X.copy()
-    return AnnData(x, obs=adata.obs, var=adata.var, uns=deepcopy(dict(adata.uns)), **slots)
+    uns = deepcopy(dict(adata.uns))
+    return AnnData(adata.X, obs=adata.obs, var=adata.var, uns=uns, **slots)

@@ -14,6 +14,7 @@ from steadyvelo._adata._groups import check_clusters, cluster_column
 from steadyvelo._log import remark
 from steadyvelo._run._planned import plan
 from steadyvelo._run._run import run
+from steadyvelo._run._used_part import sharing_counts
 from steadyvelo.io import write_h5ad
 from steadyvelo.io._files import replacing
 
@@ -64,7 +65,9 @@ def analyse(
         speech.sum_up({"plan": planned, "would_write": [str(path) for path in written]})
         return None
     with speech.heard():
-        result = run(adata, groupby=groupby, progress=speech.bars, **options)
+        # the counts are read for this command only
+        with sharing_counts():
+            result = run(adata, groupby=groupby, progress=speech.bars, **options)
         _keys.RUN.read(result)["command"] = _command_line(context)
         write_h5ad(result, target)
         try:

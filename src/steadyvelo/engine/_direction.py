@@ -40,16 +40,20 @@ _LENGTHS = 0.1
 __all__ = ["bytes_per_direction_value", "find_directions", "find_group_directions"]
 
 
-def bytes_per_direction_value(n_dims: int) -> int:
+def bytes_per_direction_value(n_dims: int, *, offset: bool = False) -> int:
     """Return the bytes that a value of a block needs, with all arrays that are made of it.
+
+    Lines with an `offset` need more.
 
     Examples
     --------
     >>> from steadyvelo import engine
     >>> engine.bytes_per_direction_value(2)
-    100
+    52
     """
-    return 40 + 30 * n_dims
+    # two layers of counts, deviations, instruments and influences, and for half of the genes the
+    # values of a fold graph; for every dimension derivatives, and arrows of half of the genes
+    return 40 + 6 * n_dims + (12 + 4 * n_dims if offset else 0)
 
 
 def find_directions(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from steadyvelo.model._weights import extreme_codes
+
 from ._fit_rule import weights_under
 from ._kernels import _marked_cells as kernels
 from ._kernels._gather import place_rows
@@ -50,9 +52,12 @@ def mark_rows(
     rules; `places` are the indices of all genes among those of the source.
     """
     spliced, unspliced = (values[genes] for values in moments)
-    found = np.zeros(spliced.shape, dtype=np.uint8)
-    for bit, marks in enumerate(weights_under(rules, spliced, unspliced, places[genes])):
-        found |= marks.astype(bool).view(np.uint8) << np.uint8(bit)
+    if all(rule.takes_extremes and rule.fit_cells.all() for rule in rules):
+        found = extreme_codes(spliced, unspliced, [(rule.quantiles, rule.half) for rule in rules])
+    else:
+        found = np.zeros(spliced.shape, dtype=np.uint8)
+        for bit, marks in enumerate(weights_under(rules, spliced, unspliced, places[genes])):
+            found |= marks.astype(bool).view(np.uint8) << np.uint8(bit)
     place_rows(found, CellOrder.identity(spliced.shape[1]).row_of_cell, codes[:, genes])
 
 

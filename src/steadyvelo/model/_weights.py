@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from ._kernels._weights import extreme_cells, row_percentiles
+from ._kernels._weights import code_extremes, extreme_cells, row_percentiles
 from ._ratio import OffsetMode, resolve_offset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from numpy.typing import NDArray
 
@@ -19,16 +18,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "WEIGHT_RULES",
+    "Half",
     "Quantiles",
+    "extreme_codes",
     "extreme_sets",
     "resolve_quantiles",
     "steady_state_weights",
 ]
 
 Quantiles: TypeAlias = tuple[float | None, float | None]
+Half: TypeAlias = Literal["lower", "upper"]
 
 # the smallest number by which s and u are divided: one with a lower maximum is not scaled up to 1
 FLOOR = 1e-3
+# column of the bits of a set in `code_extremes`
+_PLACES: dict[Half | None, int] = {None: 0, "lower": 1, "upper": 2}
 
 
 def resolve_quantiles(quantiles: Quantiles | None, *, offset: OffsetMode) -> Quantiles:
@@ -168,13 +172,37 @@ def extreme_sets(
     return list(out)
 
 
+def extreme_codes(
+    spliced: GeneRows, unspliced: GeneRows, sets: list[tuple[Quantiles, Half | None]]
+) -> NDArray[np.uint8]:
+    """Return a code for each cell in each gene, whose bit k tells whether it is in set k.
+
+    A set has the cells that ``"extremes"`` chooses for a pair of quantiles, or half of those at the
+    upper end (see :func:`halves`).
+    """
+    pairs = list(dict.fromkeys(quantiles for quantiles, _ in sets))
+    bits = np.zeros((len(pairs), 3), dtype=np.uint8)
+    for k, (quantiles, half) in enumerate(sets):
+        bits[pairs.index(quantiles), _PLACES[half]] |= 1 << k
+    codes = np.empty(spliced.shape, dtype=np.uint8)
+    s, u, lows, highs = _rows_and_quantiles(spliced, unspliced, pairs)
+    code_extremes(s, u, lows, highs, FLOOR, bits, codes)
+    return codes
+
+
 def _mark_extremes(
     spliced: GeneRows, unspliced: GeneRows, quantiles: list[Quantiles], out: NDArray[Any]
 ) -> None:
-    pairs = np.array([[np.nan if q is None else q for q in pair] for pair in quantiles])
-    s, u = np.ascontiguousarray(spliced), np.ascontiguousarray(unspliced)
-    lows, highs = np.ascontiguousarray(pairs.T)
+    s, u, lows, highs = _rows_and_quantiles(spliced, unspliced, quantiles)
     extreme_cells(s, u, lows, highs, FLOOR, out)
+
+
+def _rows_and_quantiles(
+    spliced: GeneRows, unspliced: GeneRows, quantiles: list[Quantiles]
+) -> tuple[Any, ...]:
+    pairs = np.array([[np.nan if q is None else q for q in pair] for pair in quantiles])
+    lows, highs = np.ascontiguousarray(pairs.T)
+    return np.ascontiguousarray(spliced), np.ascontiguousarray(unspliced), lows, highs
 
 
 def _outside(x: GeneRows) -> Float64Array:

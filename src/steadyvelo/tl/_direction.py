@@ -218,7 +218,7 @@ def make_directions(
     # the picture of the control uses the same signs
     signs = Names(fit.inputs.cell_hashes, choice.rng).signs("sign-flipped control", n_controls)
     given = _given(fit, errors, known, embedding, groups)
-    blocks = limits.of_blocks(adata.n_obs, bytes_per_direction_value(n_dims))
+    blocks = limits.of_blocks(adata.n_obs, _bytes_each(fit, n_dims))
     directions = find_directions(*given, signs=signs, **blocks)
     arrows, n = directions.arrows, directions.n_contributions
     p = hotelling_p(arrows, directions.covariances, n)
@@ -266,7 +266,7 @@ def tested_clusters(
     embedding = _tested_embedding(fit, choice.basis)
     names, groups = cluster_codes(fit.adata, choice.groupby)
     given = _given(fit, errors, known, embedding, groups)
-    blocks = limits.of_blocks(fit.adata.n_obs, bytes_per_direction_value(embedding.shape[1]))
+    blocks = limits.of_blocks(fit.adata.n_obs, _bytes_each(fit, embedding.shape[1]))
     found = find_group_directions(*given, **blocks)
     return tested_groups(found, names, groups)
 
@@ -291,6 +291,10 @@ def _given(
     source, lines = fit.counts(genes), Lines(fit.gamma[genes], fit.offset[genes])
     how = errors.of(source, None if known is None else known.of_genes(genes))
     return source, how, fit.rule(genes), lines, embedding, groups
+
+
+def _bytes_each(fit: Fit, n_dims: int) -> int:
+    return bytes_per_direction_value(n_dims, offset=fit.options.offset is not False)
 
 
 def cosines(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -132,6 +132,8 @@ def _fit(
         how = options, source.order, graphs, limits.n_threads
         of_genes = None if known is None else known.of_genes(source.genes)
         errors = Errors.make(inputs, choice, *how).of(source, of_genes)
+    asked = [rule] if errors is None or not what.offset else errors.rules_for(rule)
+    rules = [*asked, *halves]
     fit = fit_ratios(
         source,
         rule,
@@ -139,9 +141,7 @@ def _fit(
         test_offset=what.offset,
         further_rules=halves,
         consume=consume,
-        **limits.of_blocks(
-            n_cells, bytes_per_value(choice, 1 + what.offset + len(halves) if crossfit else None)
-        ),
+        **limits.of_blocks(n_cells, bytes_per_value(choice, rules)),
     )
     kept = now_kept()
     if kept is not None and ahead is not None and ahead.kept is not None:

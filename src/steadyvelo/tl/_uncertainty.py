@@ -20,6 +20,8 @@ from steadyvelo.engine import (
 from ._folds import Graphs, folds_hash, make_repeat
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -125,7 +127,7 @@ class Errors:
         samples: NDArray[np.intp] | None = None,
     ) -> GroupRatios:
         """Return the ratios under several rules, with their scores summed by sample."""
-        n_cells, bytes_each = len(source.spliced_scale), bytes_per_value(self.choice, len(rules))
+        n_cells, bytes_each = len(source.spliced_scale), bytes_per_value(self.choice, rules)
         blocks = limits.of_blocks(n_cells, bytes_each)
         return fit_groups(source, rules, self.of(source), samples=samples, **blocks)
 
@@ -155,17 +157,14 @@ def check_crossfit(fit: Fit) -> None:
         raise ValueError(msg)
 
 
-def bytes_per_value(choice: ErrorChoice, n_rules: int | None = None) -> int:
+def bytes_per_value(choice: ErrorChoice, rules: Sequence[FitRule]) -> int:
     """Return the bytes of memory per value of a block, with all arrays computed from it.
 
-    `n_rules` is the number of fits per gene; None means one fit, with cross-fitting also the fit
-    that tests its offset.
+    `rules` are those under which instruments are computed.
     """
     if choice.method is None:
         return BYTES_PER_VALUE
-    if choice.method == "sandwich":
-        # counts of the second layer, weights and scores; instruments for every rule
-        return BYTES_PER_VALUE + 16 + 8 * (n_rules or 1)
-    # counts of the second layer; counts of a fold and their moments in both orders; scores and
-    # instruments for every rule
-    return BYTES_PER_VALUE + 16 + 12 * (n_rules or 2)
+    n_instruments = sum(1 + rule.has_offset for rule in rules)
+    # counts of the second layer; weights, or the counts of a fold and their moments in both orders;
+    # scores; instruments
+    return BYTES_PER_VALUE + 24 + 4 * n_instruments

@@ -221,35 +221,62 @@ def sums_of_extremes(
 
 
 @kernel
+def _find_limits(
+    s: Array,
+    u: Array,
+    quantiles: tuple[Array, Array],
+    floor: float,
+    held: tuple[Array, Array, Array],
+    limits: Array,
+) -> None:
+    """Write z of a gene, and for each pair of quantiles of z the limits of the cells they mark.
+
+    `held` are z, its numbers in bins, and two rows as long as z to be overwritten. A quantile that
+    is NaN marks no cells; `floor` is the smallest maximum.
+    """
+    z, counts, scratch = held
+    lows, highs = quantiles
+    scale = (_BINS - 1) / 2.0
+    _extremeness(s, u, floor, scale, z, counts)
+    for p in range(lows.shape[0]):
+        limits[p, 0], limits[p, 1] = -np.inf, np.inf
+        if not np.isnan(lows[p]):
+            limits[p, 0] = _counted_percentile(z, counts[0], scale, lows[p], scratch)
+        if p > 0 and highs[p] == highs[p - 1]:
+            limits[p, 1] = limits[p - 1, 1]
+        elif not np.isnan(highs[p]):
+            limits[p, 1] = _counted_percentile(z, counts[0], scale, highs[p], scratch)
+
+
+@kernel
+def _mark_beyond(z: Array, limits: Array, out: Array) -> None:
+    low, high = limits[0], limits[1]
+    for i in range(z.shape[0]):
+        out[i] = (z[i] <= low) | (z[i] >= high)
+
+
+@kernel
 def extreme_cells(
     spliced: Array, unspliced: Array, lows: Array, highs: Array, floor: float, out: Array
 ) -> None:
     """Mark the cells whose z = s / max s + u / max u is ≤ a low or ≥ a high quantile of z.
 
     There are several pairs of quantiles, and `out` has the shape (pairs, genes, cells). Rows are
-    genes. A quantile that is NaN marks no cells; `floor` is the smallest maximum.
+    genes; see :func:`_find_limits`.
     """
-    n_pairs, n = lows.shape[0], spliced.shape[1]
-    z = np.empty(n)
-    scratch = np.empty((2, n))
-    counts = np.empty((4, _BINS), dtype=np.int32)
-    least = np.empty(n_pairs)
-    most = np.empty(n_pairs)
+    n = spliced.shape[1]
+    held = np.empty(n), np.empty((4, _BINS), dtype=np.int32), np.empty((2, n))
+    limits = np.empty((lows.shape[0], 2))
     for g in range(spliced.shape[0]):
-        s, u = spliced[g], unspliced[g]
-        scale = (_BINS - 1) / 2.0
-        _extremeness(s, u, floor, scale, z, counts)
-        for p in range(n_pairs):
-            least[p], most[p] = -np.inf, np.inf
-            if not np.isnan(lows[p]):
-                least[p] = _counted_percentile(z, counts[0], scale, lows[p], scratch)
-            if p > 0 and highs[p] == highs[p - 1]:
-                most[p] = most[p - 1]
-            elif not np.isnan(highs[p]):
-                most[p] = _counted_percentile(z, counts[0], scale, highs[p], scratch)
-            row, low, high = out[p, g], least[p], most[p]
-            for i in range(n):
-                row[i] = (z[i] <= low) | (z[i] >= high)
+        _find_limits(spliced[g], unspliced[g], (lows, highs), floor, held, limits)
+        for p in range(lows.shape[0]):
+            _mark_beyond(held[0], limits[p], out[p, g])
+
+
+@kernel
+def _add_bits(marks: Array, bits: Any, codes: Array) -> None:
+    for i in range(marks.shape[0]):
+        codes[i] |= bits if marks[i] else np.uint8(0)
 
 
 @kernel
@@ -289,3 +316,36 @@ def split_at_median(spliced: Array, chosen: Array, lower: Array, upper: Array) -
         for i in range(n):
             lower[g, i] = chosen[g, i] and spliced[g, i] <= middle
             upper[g, i] = chosen[g, i] and spliced[g, i] > middle
+
+
+@kernel
+def code_extremes(
+    spliced: Array,
+    unspliced: Array,
+    lows: Array,
+    highs: Array,
+    floor: float,
+    bits: Array,
+    codes: Array,
+) -> None:
+    """Write a code for each cell, whose bits tell which rules mark it, (genes, cells).
+
+    Each pair of quantiles marks cells as in :func:`extreme_cells`. `bits` has for each pair the
+    bits to set for these cells, and for the lower and the upper half of those at the upper end.
+    """
+    n = spliced.shape[1]
+    held = np.empty(n), np.empty((4, _BINS), dtype=np.int32), np.empty((2, n))
+    limits = np.empty((lows.shape[0], 2))
+    marks, end = np.empty((1, n), dtype=np.bool_), np.empty((1, n), dtype=np.bool_)
+    lower, upper = np.empty((1, n), dtype=np.bool_), np.empty((1, n), dtype=np.bool_)
+    for g in range(spliced.shape[0]):
+        codes[g] = 0
+        _find_limits(spliced[g], unspliced[g], (lows, highs), floor, held, limits)
+        for p in range(lows.shape[0]):
+            _mark_beyond(held[0], limits[p], marks[0])
+            _add_bits(marks[0], bits[p, 0], codes[g])
+            if bits[p, 1] | bits[p, 2]:
+                mark_upper_end(spliced[g : g + 1], marks, end)
+                split_at_median(spliced[g : g + 1], end, lower, upper)
+                _add_bits(lower[0], bits[p, 1], codes[g])
+                _add_bits(upper[0], bits[p, 2], codes[g])
