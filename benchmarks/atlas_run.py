@@ -28,7 +28,7 @@ from pathlib import Path
 
 import anndata as ad
 import numpy as np
-from side_by_side import add_data_options, simulated
+from _counts import add_data_options, simulated
 
 import steadyvelo as sv
 

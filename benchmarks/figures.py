@@ -19,7 +19,9 @@ import tempfile
 from pathlib import Path
 
 import anndata as ad
-from side_by_side import SIDES, add_data_options, prepare
+from _counts import add_data_options, prepare
+
+SIDES = Path(__file__).parent / "sides"
 
 
 def main():

@@ -1,15 +1,19 @@
-"""Seconds and memory beside scVelo, on the same counts and the same neighbours.
+"""Seconds and memory beside scVelo and scvelo-rs, on the same counts and the same neighbours.
 
-    python benchmarks/side_by_side.py --cells 30000 --genes 2000 --scvelo-python ENV/bin/python
+    python benchmarks/side_by_side.py --cells 30000 --genes 2000 --scvelo-python ENV/bin/python \
+        --scvelo-rs-python ENV2/bin/python
 
-ENV is a virtual environment with `benchmarks/requirements-scvelo.txt`. Every run is a process of
-its own; compilation is done before the clock starts and reported. Parts:
+ENV is a virtual environment with `benchmarks/requirements-scvelo.txt`, and ENV2 one with
+`benchmarks/requirements-scvelo-rs.txt`; scvelo-rs is left out if it is not given. Every run is a
+process of its own; compilation is done before the clock starts and reported. Parts:
 
 steps
     smoothing, fit, velocity and graph, and what is drawn from them: transition matrix, arrows,
-    confidence, length. Memory is the highest of the step above the loaded counts.
+    confidence, length. Memory is the highest of the step above the loaded counts. scvelo-rs has
+    fit, velocity and graph of its own and leaves the other steps to scVelo.
 neighbors
     30 neighbours in 30 components, with the share of the true ones that each package found.
+    scvelo-rs has no search of its own and is left out.
 run
     from a file of counts with an embedding to a file with velocities and a picture.
 kernel
@@ -25,141 +29,132 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import anndata as ad
 import numpy as np
 import scipy.sparse as sp
-
-import steadyvelo as sv
+from _counts import add_data_options, prepare
 
 SIDES = Path(__file__).parent / "sides"
-GRAPH_STEPS = {
-    "steadyvelo": ["velocity", "graph"],
-    "scvelo": ["smoothing", "fit and velocity", "graph"],
-}
 SUMMARY_STEPS = ["transitions", "arrows", "confidence and length"]
 
 
-def simulated(options, tissue: int):
-    """Return one tissue: cells on a separate tree, with separate programs of genes."""
-    n_cells = options.cells // options.tissues
-    adata = sv.datasets.simulate(
-        n_cells=n_cells,
-        n_genes=options.genes,
-        n_branches=options.branches or max(2, n_cells // 15_000),
-        depth=options.depth,
-        truth=False,
-        rng=options.seed + tissue,
-    )
-    # X is the spliced layer again: it need not be in the file twice
-    del adata.X
-    return adata
+@dataclass(frozen=True)
+class Package:
+    """A package that is measured: what its files are called, its Python, its number of runs."""
+
+    name: str
+    title: str
+    python: str
+    runs: int
+    graph_steps: tuple[str, ...] = ("smoothing", "fit and velocity", "graph")
+
+    def side(self, part: str, source: Path, folder: Path) -> dict:
+        """Run one part in a process of its own."""
+        subprocess.run([*self.command(part), source, folder], check=True)
+        return json.loads((folder / f"{self.name}.json").read_text())
+
+    def command(self, part: str) -> list:
+        return [self.python, SIDES / f"{self.name}_side.py", part]
 
 
-def prepare(options, path: Path) -> None:
-    """Write counts, sizes, components, neighbours and an embedding, the same for both."""
-    if options.pancreas is not None:
-        adata = sv.io.read_h5ad(options.pancreas)
-        sv.pp.size_factors(adata, spliced_size="nCount_spliced", unspliced_size="nCount_unspliced")
-        adata.obs["n_counts_spliced"] = adata.obs["nCount_spliced"]
-        adata.obs["n_counts_unspliced"] = adata.obs["nCount_unspliced"]
-        sv.pp.filter_genes(adata, min_shared_counts=20, subset=True)
-    else:
-        adata = ad.concat([simulated(options, tissue) for tissue in range(options.tissues)])
-        adata.obs_names_make_unique()
-        sv.pp.size_factors(adata)
-    sv.pp.neighbors(adata, n_neighbors=30, n_pcs=30)
-    if "X_umap" not in adata.obsm:
-        adata.obsm["X_umap"] = adata.obsm["X_pca"][:, :2].astype(np.float64)
-    # files of pandas 3 cannot be read by scVelo's environment
-    clusters = adata.obs["clusters"].astype(str).to_numpy(dtype=object)
-    adata.obs = adata.obs[["n_counts_spliced", "n_counts_unspliced"]].assign(clusters=clusters)
-    adata.var = adata.var[[]]
-    adata.uns = {"neighbors": adata.uns["neighbors"]}
-    adata.write_h5ad(path)
+def packages(options) -> list[Package]:
+    """Return this package and the others that are measured, this one first."""
+    steps = ("velocity", "graph")
+    found = [Package("steadyvelo", "steadyvelo", sys.executable, options.runs, steps)]
+    found.append(Package("scvelo", "scVelo", options.scvelo_python, options.scvelo_runs))
+    if options.scvelo_rs_python is not None:
+        python, runs = options.scvelo_rs_python, options.scvelo_rs_runs
+        found.append(Package("scvelo_rs", "scvelo-rs", python, runs))
+    return [package for package in found if package.runs]
 
 
-def side(package: str, part: str, options, source: Path, folder: Path) -> dict:
-    """Run one part of one package in a process of its own."""
-    python = {"steadyvelo": sys.executable, "scvelo": options.scvelo_python}[package]
-    script = SIDES / f"{package}_side.py"
-    subprocess.run([python, script, part, source, folder], check=True)
-    return json.loads((folder / f"{package}.json").read_text())
+@dataclass(frozen=True)
+class Runs:
+    """All runs of one part by one package."""
+
+    package: Package
+    found: list[dict]
+
+    def seconds(self, steps: list[str] | None = None, clock: str = "seconds") -> float:
+        """Return the median over runs; of smoothing, fit, velocity and graph if not given.
+
+        `clock="processor"` is for processor seconds, of all threads together.
+        """
+        steps = self.package.graph_steps if steps is None else steps
+        return statistics.median(sum(run[clock][step] for step in steps) for run in self.found)
+
+    def gigabytes(self, steps: list[str] | None = None) -> float:
+        """Return the highest memory above that before the first step, median over runs."""
+        steps = self.package.graph_steps if steps is None else steps
+        peaks = (max(run["peaks"][step] for step in steps) - run["before"] for run in self.found)
+        return statistics.median(peaks) / 1000
 
 
-def rounds(part: str, options, source: Path, folder: Path) -> dict[str, list[dict]]:
-    """Alternate between the packages, so that both see the machine's moods."""
-    found = {"steadyvelo": [], "scvelo": []}
-    for run in range(max(options.runs, options.scvelo_runs)):
-        if run < options.runs:
-            found["steadyvelo"].append(side("steadyvelo", part, options, source, folder))
-        if run < options.scvelo_runs:
-            found["scvelo"].append(side("scvelo", part, options, source, folder))
+def rounds(part: str, measured: list[Package], source: Path, folder: Path) -> list[Runs]:
+    """Alternate between the packages, so that all see the machine's moods."""
+    found = [Runs(package, []) for package in measured]
+    for run in range(max(package.runs for package in measured)):
+        for each in found:
+            if run < each.package.runs:
+                each.found.append(each.package.side(part, source, folder))
     return found
 
 
-def median(runs: list[dict], steps: list[str]) -> float:
-    return statistics.median(sum(run["seconds"][step] for step in steps) for run in runs)
-
-
-def above(runs: list[dict], steps: list[str]) -> float:
-    peaks = (max(run["peaks"][step] for step in steps) - run["before"] for run in runs)
-    return statistics.median(peaks) / 1000
-
-
-def print_steps(options, source: Path, folder: Path) -> None:
-    runs = rounds("steps", options, source, folder)
-    ours, theirs = runs["steadyvelo"], runs["scvelo"]
-    print(f"\nmedian of {len(ours)} and {len(theirs)} runs, seconds")
-    for name, found in runs.items():
-        for step in found[0]["seconds"] if found else ():
-            print(f"  {name:<12}{step:<26}{median(found, [step]):9.2f}")
+def print_steps(measured: list[Package], source: Path, folder: Path) -> None:
+    runs = rounds("steps", measured, source, folder)
+    print(f"\nmedian of {', '.join(str(len(each.found)) for each in runs)} runs")
+    print(f"{'':<44}{'seconds':>11}{'processor':>11}")
+    for each in runs:
+        for step in each.found[0]["seconds"]:
+            line = f"  {each.package.title:<12}{step:<30}{each.seconds([step]):11.2f}"
+            print(f"{line}{each.seconds([step], 'processor'):11.2f}")
+    ours, *theirs = runs
+    print(f"\n{'':<34}{ours.package.title:>12}", end="")
+    print("".join(f"{each.package.title:>12}{'ratio':>7}" for each in theirs))
     rows = [("smoothing, fit, velocity, graph", None), ("transitions to length", SUMMARY_STEPS)]
-    print(f"\n{'':<34}{'steadyvelo':>12}{'scVelo':>10}{'ratio':>8}")
     for label, steps in rows:
-        a = median(ours, steps or GRAPH_STEPS["steadyvelo"])
-        line = f"{label:<34}{a:10.2f} s"
-        if theirs:
-            b = median(theirs, steps or GRAPH_STEPS["scvelo"])
-            line += f"{b:8.1f} s{b / a:8.1f}"
-        print(line)
+        for name, clock in ((label, "seconds"), ("  on the processor", "processor")):
+            own = ours.seconds(steps, clock)
+            line = f"{name:<34}{own:10.2f} s"
+            for each in theirs:
+                other = each.seconds(steps, clock)
+                line += f"{other:10.1f} s{other / own:7.1f}"
+            print(line)
     for label, steps in rows:
-        line = (
-            f"{'memory above counts':<34}{above(ours, steps or GRAPH_STEPS['steadyvelo']):9.2f} GB"
-        )
-        if theirs:
-            line += f"{above(theirs, steps or GRAPH_STEPS['scvelo']):7.2f} GB"
+        line = f"{'memory above counts':<34}{ours.gigabytes(steps):9.2f} GB"
+        line += "".join(f"{each.gigabytes(steps):9.2f} GB{'':7}" for each in theirs)
         print(f"{line}   ({label})")
-    everything = max(max(run["peaks"].values()) for run in ours) / 1000
+    everything = max(max(run["peaks"].values()) for run in ours.found) / 1000
     print(f"{'highest memory of the process':<34}{everything:9.2f} GB")
-    print(f"compiling before the clock starts: {median_of(ours, 'compiled'):.1f} s")
-    if theirs:
-        print_differences(folder)
+    compiled = statistics.median(run["compiled"] for run in ours.found)
+    print(f"compiling before the clock starts: {compiled:.1f} s")
+    for each in theirs:
+        print_differences(ours.package, each.package, folder)
 
 
-def median_of(runs: list[dict], name: str) -> float:
-    return statistics.median(run[name] for run in runs)
-
-
-def print_differences(folder: Path) -> None:
-    a, b = (np.load(folder / f"{name}.npz") for name in ("steadyvelo", "scvelo"))
+def print_differences(ours: Package, theirs: Package, folder: Path) -> None:
+    a, b = (np.load(folder / f"{each.name}.npz") for each in (ours, theirs))
     both = np.isfinite(a["gamma"]) & (b["gamma"] > 0)
     relative = abs(a["gamma"][both] / b["gamma"][both] - 1)
-    print(f"\nlargest relative difference in γ         {relative.max():.1e}")
-    print(f"velocity genes that differ               {int((a['genes'] != b['genes']).sum())}")
-    x, y = (sp.load_npz(folder / f"{name}_graph.npz") for name in ("steadyvelo", "scvelo"))
-    print(f"largest difference in a cosine           {abs(x - y).max():.1e} of {x.nnz:,} edges")
+    print(f"\n{ours.title} and {theirs.title}")
+    print(f"largest relative difference in γ            {relative.max():.1e}")
+    print(f"velocity genes that differ                  {int((a['genes'] != b['genes']).sum())}")
+    x, y = (sp.load_npz(folder / f"{each.name}_graph.npz") for each in (ours, theirs))
+    print(f"largest difference in a cosine              {abs(x - y).max():.1e} of {x.nnz:,} edges")
     cosine = (a["arrows"] * b["arrows"]).sum(axis=1) / (
         np.linalg.norm(a["arrows"], axis=1) * np.linalg.norm(b["arrows"], axis=1)
     )
-    print(f"smallest cosine between arrows           {np.nanmin(cosine):.6f}")
+    print(f"smallest cosine between arrows              {np.nanmin(cosine):.6f}")
     for name in ("confidence", "confidence_transition", "length"):
-        print(f"largest difference in {name:<19}{np.nanmax(abs(a[name] - b[name])):.1e}")
+        print(f"largest difference in {name:<22}{np.nanmax(abs(a[name] - b[name])):.1e}")
 
 
-def print_neighbors(options, source: Path, folder: Path) -> None:
-    runs = rounds("neighbors", options, source, folder)
+def print_neighbors(measured: list[Package], source: Path, folder: Path) -> None:
+    searching = [package for package in measured if package.name != "scvelo_rs"]
+    runs = rounds("neighbors", searching, source, folder)
     points = ad.read_h5ad(source).obsm["X_pca"][:, :30].astype(np.float64)
     few = np.random.default_rng(0).choice(len(points), min(2000, len(points)), replace=False)
     squares = (points**2).sum(axis=1)
@@ -168,23 +163,19 @@ def print_neighbors(options, source: Path, folder: Path) -> None:
         distance = squares - 2 * points @ points[i]
         distance[i] = np.inf
         true.append(set(np.argpartition(distance, 29)[:29]))
-    print(f"\n{'30 neighbours':<34}{'seconds':>12}{'recall':>10}")
-    for name, found in runs.items():
-        if not found:
-            continue
-        graph = sp.load_npz(folder / f"{name}_graph.npz")
+    print(f"\n{'30 neighbours':<34}{'seconds':>12}{'recall':>10}{'ratio':>8}")
+    for each in runs:
+        graph = sp.load_npz(folder / f"{each.package.name}_graph.npz")
         hits = [
             len(true[n] & set(graph.indices[graph.indptr[i] : graph.indptr[i + 1]]))
             for n, i in enumerate(few)
         ]
-        print(f"{name:<34}{median(found, ['neighbors']):12.1f}{np.mean(hits) / 29:10.4f}")
-    if all(runs.values()):
-        ratio = median(runs["scvelo"], ["neighbors"]) / median(runs["steadyvelo"], ["neighbors"])
-        print(f"ratio {ratio:.1f}")
+        seconds = each.seconds(["neighbors"])
+        line = f"{each.package.title:<34}{seconds:12.1f}{np.mean(hits) / 29:10.4f}"
+        print(f"{line}{seconds / runs[0].seconds(['neighbors']):8.1f}")
 
 
-def print_run(options, source: Path, folder: Path) -> None:
-    seconds = {"steadyvelo": [], "scvelo": []}
+def print_run(measured: list[Package], source: Path, folder: Path) -> None:
     counts = folder / "counts.h5ad"
     adata = ad.read_h5ad(source)
     adata.X = adata.layers["spliced"].copy()
@@ -192,38 +183,25 @@ def print_run(options, source: Path, folder: Path) -> None:
     adata.obsp, adata.uns = {}, {}
     del adata.obsm["X_pca"]
     adata.write_h5ad(counts)
-    ours = [
-        sys.executable,
-        "-m",
-        "steadyvelo",
-        "run",
-        counts,
-        "--out",
-        folder / "ours.h5ad",
-        "--uncertainty",
-        "none",
-    ]
-    theirs = [options.scvelo_python, SIDES / "scvelo_side.py", "run", counts, folder]
-    for name, command, n in (
-        ("steadyvelo", ours, options.runs),
-        ("scvelo", theirs, options.scvelo_runs),
-    ):
-        for _ in range(n):
+    command = [sys.executable, "-m", "steadyvelo", "run", counts]
+    command += ["--out", folder / "ours.h5ad", "--uncertainty", "none"]
+    medians = []
+    print("\nfrom file to file, with neighbours and picture")
+    for package in measured:
+        if package.name != "steadyvelo":
+            command = [*package.command("run"), counts, folder]
+        seconds = []
+        for _ in range(package.runs):
             started = time.perf_counter()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            seconds[name].append(time.perf_counter() - started)
-    print("\nfrom file to file, with neighbours and picture")
-    for name, found in seconds.items():
-        if found:
-            each = ", ".join(f"{s:.1f}" for s in found)
-            print(f"{name:<34}{statistics.median(found):10.1f} s   ({each})")
-    if all(seconds.values()):
-        a, b = (statistics.median(found) for found in seconds.values())
-        print(f"ratio {b / a:.1f}")
+            seconds.append(time.perf_counter() - started)
+        medians.append(statistics.median(seconds))
+        each = ", ".join(f"{s:.1f}" for s in seconds)
+        print(f"{package.title:<34}{medians[-1]:10.1f} s{medians[-1] / medians[0]:8.1f}   ({each})")
 
 
-def print_kernel(options, source: Path, folder: Path) -> None:
-    found = side("steadyvelo", "kernel", options, source, folder)
+def print_kernel(measured: list[Package], source: Path, folder: Path) -> None:
+    found = measured[0].side("kernel", source, folder)
     share = found["edge_rate"] / found["loop_rate"]
     print(
         f"\nedge kernel: {found['edges_per_cell']:.0f} edges a cell, "
@@ -240,37 +218,18 @@ PARTS = {
 }
 
 
-def add_data_options(parser) -> None:
-    """Which counts, and where scVelo is."""
-    parser.add_argument("--cells", type=int, default=30_000)
-    parser.add_argument("--genes", type=int, default=2_000)
-    parser.add_argument("--depth", type=float, default=0.3)
-    parser.add_argument(
-        "--branches",
-        type=int,
-        help="of a simulated tree; one for 15,000 cells if not given, at least 2",
-    )
-    parser.add_argument(
-        "--tissues",
-        type=int,
-        default=1,
-        help="trees that share no cells; with one for 30,000 cells, as in an atlas, larger data "
-        "have as many edges a cell as small data",
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--pancreas", help="use this file instead of simulated counts")
-    parser.add_argument("--input", type=Path, help="keep the prepared counts here, for later runs")
-    parser.add_argument("--scvelo-python", default=".venv-scvelo/bin/python")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_data_options(parser)
+    parser.add_argument("--scvelo-rs-python", help="also measure scvelo-rs, with this Python")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=["steps", "kernel"])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--scvelo-runs", type=int, default=1, help="0 leaves scVelo out")
+    parser.add_argument("--scvelo-rs-runs", type=int, default=1)
     parser.add_argument("--prepare-only", action="store_true", help="make --input and stop")
     options = parser.parse_args()
+    if options.runs < 1:
+        parser.error("--runs must be at least 1, because ratios are to the seconds of steadyvelo")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         source = options.input or folder / "input.h5ad"
@@ -281,7 +240,7 @@ def main():
             return
         print(f"{n_cells:,} cells × {n_genes:,} genes")
         for part in options.parts:
-            PARTS[part](options, source, folder)
+            PARTS[part](packages(options), source, folder)
             sys.stdout.flush()
 
 

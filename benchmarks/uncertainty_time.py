@@ -18,7 +18,7 @@ from pathlib import Path
 
 import anndata as ad
 import numpy as np
-from side_by_side import add_data_options, prepare
+from _counts import add_data_options, prepare
 from sides._measure import Steps
 
 import steadyvelo as sv

@@ -1,4 +1,8 @@
-"""Seconds and peak memory of steps in one process; needs no package but the standard ones."""
+"""Seconds and peak memory of steps in one process; needs no package but the standard ones.
+
+Processor seconds are those of all threads. A single thread whose seconds are many more was kept
+waiting by other processes.
+"""
 
 from __future__ import annotations
 
@@ -17,25 +21,24 @@ def memory(field: str) -> float:
 
 
 class Steps:
-    """Seconds per step, and the peak of memory above what was there before the first."""
+    """Seconds and peaks of memory per step, with the memory before the first."""
 
     def __init__(self) -> None:
         self.before = memory("VmRSS")
         self.seconds: dict[str, float] = {}
+        self.processor: dict[str, float] = {}
         self.peaks: dict[str, float] = {}
 
     @contextmanager
     def __call__(self, name: str):
         # lets the highest mark of memory begin anew
         Path("/proc/self/clear_refs").write_text("5")
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         yield
         self.seconds[name] = time.perf_counter() - started
+        self.processor[name] = time.process_time() - used
         self.peaks[name] = memory("VmHWM")
 
     def write(self, path: Path, **more: float) -> None:
-        path.write_text(
-            json.dumps(
-                {"seconds": self.seconds, "peaks": self.peaks, "before": self.before, **more}
-            )
-        )
+        found = {"seconds": self.seconds, "processor": self.processor, "peaks": self.peaks}
+        path.write_text(json.dumps({**found, "before": self.before, **more}))
