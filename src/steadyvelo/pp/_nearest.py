@@ -14,6 +14,8 @@ from steadyvelo.engine import count_threads
 from steadyvelo.engine._kernels import _neighbors as kernels
 from steadyvelo.engine._threads import for_rows
 
+from ._near_lists import NearLists
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -22,9 +24,6 @@ __all__ = ["EXACT_CELLS", "distance_graph", "fuzzy_graph", "nearest_neighbors"]
 # up to this number of cells all distances are computed, in blocks; the approximate search is
 # faster for more cells
 EXACT_CELLS = 20_000
-# cells in whose lists of neighbours the recall of the approximate search is measured
-_SAMPLE = 100
-_FIRST_LISTS = 4
 
 
 def nearest_neighbors(
@@ -69,45 +68,14 @@ def nearest_neighbors(
 
 def _search_in_lists(
     representation: NDArray[np.float32], n_neighbors: int, rng: int, recall: float, n_threads: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return distances and indices from a search in the lists of cells around the nearest centres.
-
-    The number of lists that are searched is doubled until the recall is high enough in a sample of
-    the cells, whose neighbours are found among all cells.
-    """
-    import faiss  # noqa: PLC0415 (only for many cells)
-
-    rows = np.ascontiguousarray(representation, dtype=np.float32)
-    n_cells, n_dims = rows.shape
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(n_threads)
-    try:
-        centres = faiss.IndexFlatL2(n_dims)
-        n_lists = int(2 * np.sqrt(n_cells))
-        lists = faiss.IndexIVFFlat(centres, n_dims, n_lists)
-        lists.cp.niter, lists.cp.seed = 8, rng % 2**31
-        lists.cp.min_points_per_centroid, lists.cp.max_points_per_centroid = 1, 64
-        lists.train(rows)
-        lists.add(rows)
-        n_sample = min(_SAMPLE, n_cells)
-        sample = np.random.default_rng(rng).choice(n_cells, n_sample, replace=False)
-        every = faiss.IndexFlatL2(n_dims)
-        every.add(rows)
-        true = every.search(rows[sample], n_neighbors)[1]
-        lists.nprobe = _FIRST_LISTS
-        while lists.nprobe < n_lists:
-            found = lists.search(rows[sample], n_neighbors)[1]
-            shared = (found[:, :, None] == true[:, None, :]).sum()
-            if shared >= recall * true.size and (found >= 0).all():
-                break
-            lists.nprobe = min(2 * lists.nprobe, n_lists)
-        squares, indices = lists.search(rows, n_neighbors)
-        short = np.flatnonzero((indices < 0).any(axis=1))
-        if len(short):
-            squares[short], indices[short] = every.search(rows[short], n_neighbors)
-    finally:
-        faiss.omp_set_num_threads(before)
-    return np.sqrt(np.maximum(squares, 0.0)), indices
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Return distances and indices from a search in lists of similar cells."""
+    lists = NearLists.of(representation, rng=rng, n_threads=n_threads)
+    reach = lists.reach(n_neighbors, recall, rng=rng, n_threads=n_threads)
+    squares, found = lists.search(np.arange(len(lists.cells)), n_neighbors, reach, n_threads)
+    distances, indices = np.empty_like(squares), np.empty_like(found)
+    distances[lists.cells], indices[lists.cells] = np.sqrt(squares), lists.cells[found]
+    return distances, indices
 
 
 def distance_graph(
