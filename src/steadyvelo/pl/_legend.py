@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.legend import Legend
 
 from ._style import LEGEND_TEXT
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
 
 __all__ = ["explain_above", "explain_categories", "make_room", "side_by_side"]
 
@@ -80,12 +80,13 @@ def side_by_side(axes: Sequence[Axes]) -> Sequence[Axes]:
 
 def make_room(figure: Figure) -> None:
     """Enlarge a figure by the size of its legends, so that its axes keep their size."""
-    for legend in figure.findobj(Legend):
-        width, height = _inches(legend)
+    for legend in [*figure.legends, *(ax.get_legend() for ax in figure.axes)]:
+        if legend is None:
+            continue
         if legend.get_gid() == _BESIDE:
-            figure.set_figwidth(figure.get_figwidth() + max(width - _WIDTH, 0.0))
+            figure.set_figwidth(figure.get_figwidth() + max(_inches(legend)[0] - _WIDTH, 0.0))
         elif legend.get_gid() == _ABOVE:
-            figure.set_figheight(figure.get_figheight() + max(height - _HEIGHT, 0.0))
+            figure.set_figheight(figure.get_figheight() + max(_inches(legend)[1] - _HEIGHT, 0.0))
 
 
 def _inches(legend: Legend) -> tuple[float, float]:

@@ -84,6 +84,8 @@ def write_names(
         return False
     for text, place in zip(texts, ax.transData.inverted().transform(centres), strict=True):
         text.set_position(place)
+        # names are inside the axes if they fit, so that later layouts need not measure them
+        text.set_in_layout(not fit)
     return fit
 
 

@@ -14,7 +14,7 @@ from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import found_column
 from steadyvelo._arguments import picture
 
-from ._axes import as_text, finished, given_axes, panels
+from ._axes import finished, given_axes, panels, write_title
 from ._colors import MANY_POINTS, cell_colors
 from ._gene_values import gene_names, moments_of_genes
 from ._style import NOTE_TEXT
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ._colors import CellColors
 
-__all__ = ["phase_portrait"]
+__all__ = ["explain_marks", "phase_portrait"]
 
 # more points hide each other
 _MOST_POINTS = 20_000
@@ -134,11 +134,11 @@ def phase_portrait(
         else:
             _draw_points(panel, spliced[k], unspliced[k], marked, colors, size, alpha)
         _draw_line(panel, spliced[k], fit, adata.var.iloc[places[k]])
-        panel.set_title(as_text(_line_title(adata, name, fit)))
+        write_title(panel, _line_title(adata, name, fit))
         panel.set_xlabel("spliced")
         panel.set_ylabel("unspliced")
         panel.spines[["top", "right"]].set_visible(False)
-    _explain_marks(axes[0])
+    explain_marks(axes[0])
     colors.explain(axes, axes[-1].collections[0], legend_loc)
     return finished(axes[0] if len(names) == 1 else axes, own=ax is None, show=show)
 
@@ -255,7 +255,7 @@ def _line_title(adata: AnnData, name: str, fit: Fit) -> str:
     return title if fit.has_its_cells else f"{title}\n(a part of the fitted cells)"
 
 
-def _explain_marks(ax: Axes) -> None:
+def explain_marks(ax: Axes) -> None:
     """Add a legend of the line and the outlines to one panel."""
     handles, labels = ax.get_legend_handles_labels()
     if handles:

@@ -13,7 +13,7 @@ from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._embeddings import check_arrows, check_finite_embedding, found_basis
 
-from ._axes import as_text, map_size, new_axes, show_map
+from ._axes import map_size, new_axes, show_map, write_title
 from ._field import Field, field_on_grid
 from ._legend import make_room
 from ._style import NOTE_TEXT, STRONG
@@ -97,7 +97,7 @@ class Plane:
         ax.set_xlabel(f"{self.basis} {self.components[0] + 1}")
         ax.set_ylabel(f"{self.basis} {self.components[1] + 1}")
         if title is not None:
-            ax.set_title(as_text(title))
+            write_title(ax, title)
         drawn = colors.shade(ax, self.points, size=size, strength=alpha)
         colors.explain([ax], drawn, legend_loc, self.points, strength=alpha)
         if own:

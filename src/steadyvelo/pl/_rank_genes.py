@@ -10,7 +10,7 @@ from scipy.stats import norm
 from steadyvelo._arguments import picture
 from steadyvelo.get import ranked_genes
 
-from ._axes import as_text, finished, panels
+from ._axes import as_text, finished, panels, write_title
 from ._style import LEGEND_TEXT
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def rank_genes(
         rows = table[(table["group"] == name) & table["statistic"].notna()]
         rows = rows.reindex(rows["statistic"].abs().sort_values(ascending=False).index)[:n_genes]
         _draw(panel, rows.sort_values("statistic", ascending=False), level, fdr)
-        panel.set_title(as_text(name))
+        write_title(panel, name)
     return finished(axes[0] if len(names) == 1 else axes, show=show)
 
 
