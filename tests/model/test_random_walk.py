@@ -10,8 +10,8 @@ from scipy.sparse.linalg import aslinearoperator
 from steadyvelo.model import DiffusionMap, lasting_distributions, share_of_largest
 
 
-def start(n):
-    return np.random.default_rng(0).random(n)
+def start(n, seed=0):
+    return lambda number: np.random.default_rng([seed, number]).random(n)
 
 
 def random_walk(rng, n):
@@ -77,29 +77,19 @@ def test_diffusion_distances_from_dense_eigenvectors():
     factor = np.ones_like(values)
     factor[moving] = values[moving] / (1 - values[moving])
     steps = factor * (vectors - vectors[11])
-    diffusion = DiffusionMap.of(
-        aslinearoperator(weights), np.zeros(50, dtype=np.int32), start(50), n_components=6
-    )
+    diffusion = DiffusionMap.of(aslinearoperator(weights), start(50), n_components=6)
     np.testing.assert_allclose(
         diffusion.distances(11), np.sqrt((steps**2).sum(axis=1)), rtol=1e-6, atol=1e-10
     )
     np.testing.assert_allclose(diffusion.eigenvalues[0], 1.0)
 
 
-def test_distances_along_a_chain_grow_and_do_not_cross_a_gap():
+def test_distances_along_a_chain_grow():
     n = 40
-    chain = sp.diags_array([np.ones(n - 1)], offsets=[1]).tolil()
-    chain.resize((n + 10, n + 10))
-    chain[n : n + 9, n + 1 : n + 10] = np.eye(9)
-    chain = sp.csr_matrix(chain + sp.eye_array(n + 10) / 2)
-    parts = np.repeat(np.arange(3, dtype=np.int32), (n, 9, 1))
-    diffusion = DiffusionMap.of(
-        aslinearoperator(chain + chain.T), parts, start(n + 10), n_components=5
-    )
-    distance = diffusion.distances(0)
+    chain = sp.csr_matrix(sp.diags_array([np.ones(n - 1)], offsets=[1]) + sp.eye_array(n) / 2)
+    diffusion = DiffusionMap.of(aslinearoperator(chain + chain.T), start(n), n_components=5)
     # but for the two ends, whose cells have one neighbour
-    assert (np.diff(distance[1 : n - 1]) > 0).all()
-    assert np.isinf(distance[n:]).all()
+    assert (np.diff(diffusion.distances(0)[1 : n - 1]) > 0).all()
 
 
 def test_a_step_to_the_neighbourhood_brings_walks_out_of_small_sets():
@@ -133,8 +123,7 @@ def test_regions_of_equal_eigenvalues_do_not_depend_on_the_start():
     for part in (slice(0, 30), slice(30, 60), slice(60, 90)):
         walk[part, part] = random_walk(rng, 30)
     first, second = (
-        lasting_distributions(aslinearoperator(walk.T), np.random.default_rng(seed).random(90))[0]
-        for seed in (1, 2)
+        lasting_distributions(aslinearoperator(walk.T), start(90, seed))[0] for seed in (1, 2)
     )
     order = [np.argmax(vector) // 30 for vector in first.T], [np.argmax(v) // 30 for v in second.T]
     assert sorted(order[0]) == sorted(order[1]) == [0, 1, 2]

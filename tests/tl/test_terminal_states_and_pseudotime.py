@@ -8,8 +8,6 @@ import scipy.sparse as sp
 from scipy.stats import spearmanr
 
 import steadyvelo as sv
-from steadyvelo.engine import CellOrder
-from steadyvelo.tl._terminal_states import _against
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +79,66 @@ def test_cells_without_edges_have_no_score_and_no_time(moving):
     assert np.flatnonzero(adata.obs["velocity_pseudotime"].isna()).tolist() == [3]
 
 
+def without_edges_between(adata, groups):
+    """Remove edges and neighbours between groups of cells."""
+    for name in ("velocity_graph", "velocity_graph_neg", "distances", "connectivities"):
+        graph = adata.obsp[name].tocoo()
+        same = groups[graph.row] == groups[graph.col]
+        parts = (graph.data[same], (graph.row[same], graph.col[same]))
+        adata.obsp[name] = sp.csr_matrix(parts, shape=graph.shape)
+
+
+def test_each_connected_part_has_roots_and_ends(moving):
+    adata = moving.copy()
+    time = adata.obs["true_time"].to_numpy()
+    groups = (np.arange(adata.n_obs) % 2).astype(int)
+    groups[:15] = 2
+    without_edges_between(adata, groups)
+    message = r"\d+ cells get no scores, because their connected part"
+    with pytest.warns(sv.SteadyveloWarning, match=message):
+        sv.tl.terminal_states(adata)
+    roots, ends = (adata.obs[f"velocity_{x}"] for x in ("root_cells", "end_points"))
+    for group in (0, 1):
+        own = groups == group
+        assert roots[own].max() == ends[own].max() == 1
+        assert np.median(time[own & (roots > 0.5)]) < np.quantile(time[own], 0.25)
+        assert np.median(time[own & (ends > 0.5)]) > np.quantile(time[own], 0.75)
+    assert roots.isna().tolist() == ends.isna().tolist() == (groups == 2).tolist()
+    params = adata.uns["velocity_params"]["terminal_states"]
+    assert params["root_regions"] >= 2
+    # each part alone gets the same scores
+    alone = moving.copy()
+    without_edges_between(alone, np.where(groups == 0, 0, np.arange(adata.n_obs) + 1))
+    sv.tl.terminal_states(alone)
+    np.testing.assert_allclose(
+        alone.obs["velocity_end_points"][groups == 0], ends[groups == 0], atol=1e-6
+    )
+
+
+def test_root_and_end_are_found_in_one_part(moving):
+    adata = moving.copy()
+    groups = np.arange(adata.n_obs) % 2
+    without_edges_between(adata, groups)
+    with pytest.warns(sv.SteadyveloWarning, match="300 cells are not connected"):
+        sv.tl.velocity_pseudotime(adata)
+    made = adata.uns["velocity_params"]["pseudotime"]
+    root, end = (adata.obs_names.get_loc(made[x]) for x in ("root", "end"))
+    assert groups[root] == groups[end]
+    assert (adata.obs["velocity_pseudotime"].notna() == (groups == groups[root])).all()
+    # the part of a root that is named decides
+    named = adata.obs_names[np.flatnonzero(groups != groups[root])[0]]
+    with pytest.warns(sv.SteadyveloWarning, match="300 cells are not connected"):
+        sv.tl.velocity_pseudotime(adata, root=named)
+    assert (adata.obs["velocity_pseudotime"].notna() == (groups != groups[root])).all()
+
+
+def test_no_part_that_is_large_enough(moving):
+    adata = moving.copy()
+    without_edges_between(adata, np.arange(adata.n_obs) // 15)
+    with pytest.raises(ValueError, match="but at least 20 that are connected are needed"):
+        sv.tl.terminal_states(adata)
+
+
 def test_root_and_end_that_nothing_connects_are_refused(moving):
     adata = moving.copy()
     half = np.arange(adata.n_obs) < 300
@@ -117,16 +175,3 @@ def test_a_new_graph_leaves_no_times_of_the_old_one(moving):
         adata.obs
     )
     assert not {"terminal_states", "pseudotime"} & set(adata.uns["velocity_params"])
-
-
-@pytest.mark.parametrize("scale", [10.0, 200.0, 1e39])
-def test_steps_against_the_edges_are_not_lost_for_a_narrow_kernel(scale):
-    edges = np.array([[0, 0.9, 0.1], [0.9, 0, 0], [0.3, 0, 0]])
-    against = _against(sp.csr_matrix(edges.astype(np.float32)), scale, 1, CellOrder.identity(3))
-    with np.errstate(over="ignore", invalid="ignore"):
-        weights = np.where(edges > 0, np.exp(scale * (edges - edges.max(axis=0))), 0.0)
-    # a distribution on a cell goes to those that lead to it
-    for cell, start in enumerate(np.eye(3)):
-        np.testing.assert_allclose(
-            against @ start, weights[:, cell] / weights[:, cell].sum(), rtol=1e-5, atol=1e-30
-        )

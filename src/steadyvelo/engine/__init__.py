@@ -34,7 +34,6 @@ from ._order import CellOrder
 from ._products import (
     row_products,
     shared_column_sums,
-    symmetric_products,
     weighted_column_sums,
     weighted_row_sums,
 )
@@ -48,11 +47,11 @@ from ._transitions import (
     project_transitions,
     self_transition_probability,
     transition_probabilities,
-    weights_against,
 )
 from ._uncertainty import Uncertainty
 from ._velocities import Lines, Velocities
 from ._velocity_graph import EdgeCorrelation, split_signs
+from ._walks import steps_against, steps_along, transposed_sum
 
 __all__ = [
     "BYTES_PER_VALUE",
@@ -98,11 +97,12 @@ __all__ = [
     "self_transition_probability",
     "shared_column_sums",
     "split_signs",
+    "steps_against",
+    "steps_along",
     "stores_dense",
-    "symmetric_products",
     "transition_probabilities",
+    "transposed_sum",
     "velocity_agreement",
     "weighted_column_sums",
     "weighted_row_sums",
-    "weights_against",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,8 +66,10 @@ def recursive_neighbors(
     return out_indptr, out_indices
 
 
-def connected_parts(graph: sp.csr_matrix[Any]) -> NDArray[np.int32]:
-    """Return the number of each cell's connected part; edges count in both directions.
+def connected_parts(*graphs: sp.csr_matrix[Any] | sp.csr_array[Any]) -> NDArray[np.int32]:
+    """Return the number of each cell's connected part, by the edges of all graphs.
+
+    Edges count in both directions.
 
     scipy's search copies a graph several times. So it is called with a few edges of each cell
     first, and then with only those edges that connect different parts found in this way.
@@ -79,17 +82,16 @@ def connected_parts(graph: sp.csr_matrix[Any]) -> NDArray[np.int32]:
     >>> connected_parts(sp.csr_matrix(edges, shape=(4, 4))).tolist()
     [0, 0, 1, 1]
     """
-    n_cells = graph.shape[0]
-    degrees = np.diff(graph.indptr)
-    some = np.minimum(degrees, _FEW)
+    graph = graphs[0]
+    some = np.minimum(np.diff(graph.indptr), _FEW)
     indptr = np.concatenate([[0], np.cumsum(some)])
     places = np.arange(indptr[-1]) + np.repeat(graph.indptr[:-1] - indptr[:-1], some)
     few = sp.csr_matrix((np.ones(len(places)), graph.indices[places], indptr), shape=graph.shape)
     n_found, found = connected_components(few, directed=False)
     joined = [np.empty((2, 0), dtype=np.int32)]
-    for start, stop in row_chunks(n_cells, 1):
-        other = found[graph.indices[graph.indptr[start] : graph.indptr[stop]]]
-        own = np.repeat(found[start:stop], degrees[start:stop])
+    for edges, (start, stop) in product(graphs, row_chunks(graph.shape[0], 1)):
+        other = found[edges.indices[edges.indptr[start] : edges.indptr[stop]]]
+        own = np.repeat(found[start:stop], np.diff(edges.indptr[start : stop + 1]))
         across = own != other
         joined.append(np.unique(np.stack([own[across], other[across]]), axis=1))
     pairs = np.concatenate(joined, axis=1)

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
-from ._kernels._products import add_shared, multiply_both, multiply_rows, multiply_transposed
+from ._kernels._products import add_shared, multiply_rows, multiply_transposed
 from ._threads import in_threads
 
 if TYPE_CHECKING:
@@ -18,14 +18,11 @@ if TYPE_CHECKING:
 
     from steadyvelo.model._typing import Float64Array, Matrix
 
-    from ._order import CellOrder
-
 Sparse: TypeAlias = "sp.csr_matrix[Any] | sp.csr_array[Any]"
 
 __all__ = [
     "row_products",
     "shared_column_sums",
-    "symmetric_products",
     "weighted_column_sums",
     "weighted_row_sums",
 ]
@@ -36,14 +33,11 @@ _MOST_PARTS = 16
 _ENTRIES_PER_PART = 500_000
 
 
-def row_products(
-    matrix: Sparse, n_threads: int = 1, order: CellOrder | None = None
-) -> LinearOperator:
+def row_products(matrix: Sparse, n_threads: int = 1) -> LinearOperator:
     """Return a sparse matrix as an operator whose products are computed in threads.
 
     Sums are computed in float64, in an order that does not depend on the number of threads. Entries
-    are not copied, not even for the transpose. Rows and columns of the matrix are in `order`,
-    vectors in the order of the cells; None means that the matrix is in that order, too.
+    are not copied, not even for the transpose.
 
     Examples
     --------
@@ -55,45 +49,19 @@ def row_products(
     ([3.0, 3.0], [1.0, 5.0])
     """
     entries = (matrix.indptr, matrix.indices, matrix.data)
-    parts = _parts(matrix)
+    parts = row_parts(matrix)
 
     def product(vector: Float64Array) -> Float64Array:
         out = np.empty(matrix.shape[0])
-        work = partial(multiply_rows, *entries, _to_rows(vector, order), out)
+        work = partial(multiply_rows, *entries, vector.ravel(), out)
         in_threads([partial(work, *part) for part in parts], n_threads)
-        return _to_cells(out, order)
+        return out
 
     def transposed(vector: Float64Array) -> Float64Array:
-        work = partial(multiply_transposed, *entries, _to_rows(vector, order))
-        return _to_cells(_summed(work, parts, matrix.shape[1], n_threads), order)
+        work = partial(multiply_transposed, *entries, vector.ravel())
+        return _summed(work, parts, matrix.shape[1], n_threads)
 
     return LinearOperator(matrix.shape, matvec=product, rmatvec=transposed, dtype=np.float64)
-
-
-def symmetric_products(
-    matrix: Sparse, n_threads: int = 1, order: CellOrder | None = None
-) -> LinearOperator:
-    """Return A + Aᵀ as an operator; see :func:`row_products`. Each entry of A is read once.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import scipy.sparse as sp
-    >>> from steadyvelo.engine import symmetric_products
-    >>> operator = symmetric_products(sp.csr_matrix([[0.0, 2.0], [0.0, 0.0]]))
-    >>> (operator @ np.array([1.0, 5.0])).tolist()
-    [10.0, 2.0]
-    """
-    entries = (matrix.indptr, matrix.indices, matrix.data)
-    parts = _parts(matrix)
-
-    def product(vector: Float64Array) -> Float64Array:
-        out = np.empty(matrix.shape[0])
-        work = partial(multiply_both, *entries, _to_rows(vector, order), out)
-        out += _summed(work, parts, matrix.shape[1], n_threads)
-        return _to_cells(out, order)
-
-    return LinearOperator(matrix.shape, matvec=product, rmatvec=product, dtype=np.float64)
 
 
 def weighted_column_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -> Float64Array:
@@ -126,7 +94,7 @@ def shared_column_sums(x: Sparse, y: Sparse, n_threads: int = 1) -> Float64Array
     [6.0, 11.0]
     """
     first, second = ((m.indptr, m.indices, m.data) for m in (x, y))
-    return _summed(partial(add_shared, first, second), _parts(x), x.shape[1], n_threads)
+    return _summed(partial(add_shared, first, second), row_parts(x), x.shape[1], n_threads)
 
 
 def weighted_row_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -> Float64Array:
@@ -156,16 +124,7 @@ def _summed(
     return total
 
 
-def _to_rows(vector: Float64Array, order: CellOrder | None) -> Float64Array:
-    flat = vector.ravel()
-    return flat if order is None else flat[order.cell_of_row]
-
-
-def _to_cells(rows: Float64Array, order: CellOrder | None) -> Float64Array:
-    return rows if order is None else rows[order.row_of_cell]
-
-
-def _parts(matrix: Sparse) -> list[tuple[int, int]]:
+def row_parts(matrix: Sparse) -> list[tuple[int, int]]:
     """Divide rows into ranges with similar numbers of entries."""
     n_parts = min(max(matrix.nnz // _ENTRIES_PER_PART, 1), _MOST_PARTS)
     shares = np.linspace(0, matrix.nnz, n_parts + 1)[1:-1]

@@ -13,13 +13,12 @@ from ._order import CellOrder
 from ._threads import for_rows
 
 if TYPE_CHECKING:
-    from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array
+    from steadyvelo.model._typing import BoolArray, Float64Array
 
 __all__ = [
     "project_transitions",
     "self_transition_probability",
     "transition_probabilities",
-    "weights_against",
 ]
 
 
@@ -103,35 +102,6 @@ def transition_probabilities(
     fill = partial(transition_rows, *made_of, scale, signed, keep_own, *places, out)
     for_rows(fill, n_cells, n_threads)
     return sp.csr_matrix((out[2], out[1], indptr), shape=graph.shape)
-
-
-def weights_against(edges: sp.csr_matrix[Any], scale: float, n_threads: int = 1) -> Float32Array:
-    r"""Return :math:`e^{\lambda (c_{ij} - \max_i c_{ij})}` per edge, for steps against edges.
-
-    For the edges to one cell, these weights are proportional to the probabilities of going back
-    along the edges. Their maximum is 1, so that they do not all underflow if the `scale` λ is
-    large.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import scipy.sparse as sp
-    >>> from steadyvelo.engine import weights_against
-    >>> edges = sp.csr_matrix(([1.0, 0.5], ([0, 1], [2, 2])), shape=(3, 3))
-    >>> weights_against(edges, scale=2 * np.log(2)).round(5).tolist()
-    [1.0, 0.5]
-    """
-    top = np.full(edges.shape[1], -np.inf, dtype=edges.data.dtype)
-    np.maximum.at(top, edges.indices, edges.data)
-    weights = np.empty(edges.nnz, dtype=np.float32)
-
-    def fill(start: int, stop: int) -> None:
-        part = slice(edges.indptr[start], edges.indptr[stop])
-        below = edges.data[part].astype(np.float64) - top[edges.indices[part]]
-        np.exp(scale * below, out=weights[part], casting="same_kind")
-
-    for_rows(fill, edges.shape[0], n_threads)
-    return weights
 
 
 def project_transitions(

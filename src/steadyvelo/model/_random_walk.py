@@ -7,29 +7,31 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy.linalg import qr
-from scipy.sparse.linalg import LinearOperator, eigs, eigsh
+from scipy.sparse.linalg import LinearOperator
+
+from ._krylov import KrylovSpace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from ._typing import Float64Array
 
 __all__ = ["DiffusionMap", "lasting_distributions", "share_of_largest"]
 
-# number of eigenvectors computed: more than one data set has ends of lineages
-_VECTORS = 10
-# dimension of the Krylov space: with fewer vectors the search restarts often and needs several
-# times more products; a symmetric walk needs more, because its eigenvalues lie closer together
-_SEARCHED_IN_CHAIN, _SEARCHED = 60, (80, 160)
-_CELLS_PER_VECTOR = 2_000
+# vectors in each product: at first, and at most; no more regions with equal eigenvalues are found
+_FIRST_WIDTH, MOST_REGIONS = 2, 16
+# residual below which an eigenvalue counts as one that is there
+_EMERGED = 1e-2
 # relative; float32 correlations have no more digits, and each further digit needs more products
 _PRECISION = 1e-8
-# an eigenvalue above this is that of a connected part of the graph
+# an eigenvalue above this is that of the stationary distribution
 _STATIONARY = 0.9994
 
 
 def lasting_distributions(
-    step: LinearOperator, start: Float64Array, *, tolerance: float = 1e-3
+    step: LinearOperator, draw: Callable[[int], Float64Array], *, tolerance: float = 1e-3
 ) -> tuple[Float64Array, Float64Array]:
     r"""Return the distributions over cells that decay slowest in a random walk.
 
@@ -43,33 +45,49 @@ def lasting_distributions(
     ----------
     step
         Operator that computes :math:`T^\top \pi` from π, cells × cells.
-    start
-        Start vector of the iteration, shape (cells,): positive random numbers.
+    draw
+        Function from a number (0, 1, …) to a start vector of the search, shape (cells,): positive
+        random numbers.
     tolerance
         Largest difference of a λ from the largest λ.
 
     Returns
     -------
     Absolute values of a basis of the eigenvectors, shape (cells, regions), and the λ, descending.
-    If there are several, each vector of the basis is large in another region.
+    If there are several, each vector of the basis is large in another region. If 16 or more have
+    the same λ, 16 of them are found.
 
     Examples
     --------
     >>> from scipy.sparse.linalg import aslinearoperator
     >>> walk = np.eye(5, k=1) * 0.9 + np.diag([0.1, 0.1, 0.1, 0.1, 1.0])
-    >>> start = np.random.default_rng(0).random(5)
-    >>> vectors, values = lasting_distributions(aslinearoperator(walk.T), start)
+    >>> def draw(number):
+    ...     return np.random.default_rng(number).random(5)
+    >>> vectors, values = lasting_distributions(aslinearoperator(walk.T), draw)
     >>> vectors.argmax(axis=0), values.round(6)
     (array([4]), array([1.]))
     """
-    n_cells = step.shape[0]
-    n_vectors = min(_VECTORS, n_cells - 2)
-    ncv = min(_SEARCHED_IN_CHAIN, n_cells)
-    found, vectors = eigs(step, k=n_vectors, which="LR", v0=start, ncv=ncv, tol=_PRECISION)
-    values: Float64Array = found.real
-    order = np.argsort(-values)
-    lasting = order[values[order] >= values.max() - tolerance]
-    return np.abs(_one_region_each(vectors[:, lasting])), values[lasting]
+    space = KrylovSpace(step, draw, _FIRST_WIDTH, symmetric=False)
+    n_least = 0
+    while True:
+        space.expand()
+        found = space.approximations()
+        real, residuals = found.values.real, found.residuals
+        lowest = real[0] - tolerance
+        n_lasting = int((real >= lowest).sum())
+        emerged = residuals[:n_lasting].max() < _EMERGED
+        if emerged and 0 < space.width <= min(n_lasting, MOST_REGIONS // 2):
+            # there may be more with the same eigenvalue than vectors in a product
+            space.widen(space.width)
+            n_least = 2 * space.n_products
+            continue
+        exact = (residuals[:n_lasting] <= _PRECISION * np.abs(found.values[:n_lasting])).all()
+        following = slice(n_lasting, n_lasting + 1)
+        apart = (residuals[following] <= lowest - real[following]).all()
+        if (exact and apart and space.n_products >= n_least) or space.width == 0:
+            break
+    vectors = space.vectors(found.coordinates[:, :n_lasting])
+    return np.abs(_one_region_each(vectors)), real[:n_lasting]
 
 
 def _one_region_each(vectors: NDArray[np.complex128]) -> Float64Array:
@@ -133,34 +151,31 @@ class DiffusionMap:
         λ, descending, shape (components,).
     eigenvectors
         ψ, shape (cells, components).
-    parts
-        Number of the connected part to which each cell belongs, shape (cells,).
     """
 
     eigenvalues: Float64Array
     eigenvectors: Float64Array
-    parts: NDArray[np.int32]
 
     @classmethod
     def of(
         cls,
         similarities: LinearOperator,
-        parts: NDArray[np.int32],
-        start: Float64Array,
+        draw: Callable[[int], Float64Array],
         *,
         n_components: int = 10,
     ) -> Self:
-        """Compute the map from symmetric similarities, cells × cells.
+        """Compute the map from symmetric similarities, cells × cells, that connect all cells.
 
-        `parts` are the numbers of the connected parts to which the cells belong, and `start` is the
-        start vector of the iteration, of positive random numbers.
+        `draw` is a function from a number to a start vector of the search, of positive random
+        numbers. A component is computed the more exactly, the more it contributes to distances.
 
         Examples
         --------
         >>> from scipy.sparse.linalg import aslinearoperator
         >>> chain = aslinearoperator(np.eye(9) + np.eye(9, k=1) + np.eye(9, k=-1))
-        >>> one_part, start = np.zeros(9, dtype=np.int32), np.random.default_rng(0).random(9)
-        >>> distance = DiffusionMap.of(chain, one_part, start, n_components=4).distances(0)
+        >>> def draw(number):
+        ...     return np.random.default_rng(number).random(9)
+        >>> distance = DiffusionMap.of(chain, draw, n_components=4).distances(0)
         >>> bool(distance[8] > distance[4] > distance[0] == 0)
         True
         """
@@ -170,15 +185,21 @@ class DiffusionMap:
         scale = within * np.sqrt(_inverse(within * (similarities @ within)))
         walk = LinearOperator(
             similarities.shape,
-            matvec=lambda v: scale * (similarities @ (scale * v)),
+            matvec=lambda v: scale * (similarities @ (scale * v.ravel())),
             dtype=np.float64,
         )
         k = min(n_components, n_cells - 1)
-        ncv = int(np.clip(n_cells // _CELLS_PER_VECTOR, *_SEARCHED))
-        ncv = min(max(ncv, 2 * k + 1), n_cells)
-        values, vectors = eigsh(walk, k=k, which="LM", v0=start, ncv=ncv, tol=_PRECISION)
+        space = KrylovSpace(walk, draw, 1, symmetric=True)
+        while True:
+            space.expand()
+            found = space.approximations()
+            values = found.values[:k]
+            share = np.abs(_factors(values))
+            exact = found.residuals[:k] * share <= _PRECISION * share.max()
+            if (len(values) == k and exact.all()) or space.width == 0:
+                break
         order = np.argsort(-values)
-        return cls(values[order], vectors[:, order], parts)
+        return cls(values[order], space.vectors(found.coordinates[:, order]))
 
     def distances(self, cell: int) -> Float64Array:
         r"""Return the diffusion distances of all cells from one cell.
@@ -187,17 +208,17 @@ class DiffusionMap:
             d(i, j)^2 = \sum_k \Bigl(\frac{\lambda_k}{1 - \lambda_k}\Bigr)^2
             (\psi_{ki} - \psi_{kj})^2
 
-        The factor of stationary components is 1. Distances between parts of the graph that are not
-        connected are infinite.
+        The factor of the stationary component is 1.
         """
-        values = self.eigenvalues
-        moving = values < _STATIONARY
-        factor = np.ones_like(values)
-        factor[moving] = values[moving] / (1 - values[moving])
-        steps = factor * (self.eigenvectors - self.eigenvectors[cell])
+        steps = _factors(self.eigenvalues) * (self.eigenvectors - self.eigenvectors[cell])
         distance: Float64Array = np.sqrt((steps**2).sum(axis=1))
-        distance[self.parts != self.parts[cell]] = np.inf
         return distance
+
+
+def _factors(values: Float64Array) -> Float64Array:
+    """Return λ / (1 − λ), and 1 for a stationary component."""
+    moving = values < _STATIONARY
+    return np.divide(values, 1 - values, where=moving, out=np.ones_like(values))
 
 
 def _inverse(sums: Float64Array) -> Float64Array:

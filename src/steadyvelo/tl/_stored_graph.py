@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from steadyvelo import _keys
 from steadyvelo.engine import (
+    connected_parts,
     project_transitions,
     self_transition_probability,
     transition_probabilities,
@@ -41,6 +42,22 @@ class StoredGraph:
         ]
         fit.check_cells("the velocity graph", "pp.neighbors, tl.velocity, tl.velocity_graph")
         return cls(fit, *graphs)
+
+    @property
+    def graphs(self) -> tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]:
+        """Positive and negative correlations."""
+        return self.positive, self.negative
+
+    def parts(self) -> NDArray[np.int32]:
+        """Return the number of each cell's connected part."""
+        return connected_parts(*self.graphs)
+
+    def within(self, cells: NDArray[np.bool_]) -> tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]:
+        """Return correlations between some cells, without a copy if these are all."""
+        if cells.all():
+            return self.graphs
+        positive, negative = (graph[cells][:, cells] for graph in self.graphs)
+        return positive, negative
 
     def self_transition(self) -> NDArray[np.float64]:
         """Return the self-transitions; their percentile is that of the cells that are used."""

@@ -6,27 +6,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from steadyvelo import _keys
+from steadyvelo._adata._checks import warn
 from steadyvelo._adata._draws import Names
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._arguments import public
 from steadyvelo.engine import (
-    CellOrder,
     SmoothingOperator,
+    connected_parts,
     count_threads,
     row_products,
-    weights_against,
+    steps_against,
+    steps_along,
 )
 from steadyvelo.model import lasting_distributions, share_of_largest
 
 from ._stored_graph import StoredGraph
 
 if TYPE_CHECKING:
+    import scipy.sparse as sp
     from anndata import AnnData
+    from scipy.sparse.linalg import LinearOperator
 
     from steadyvelo.model._typing import BoolArray, Float64Array
 
@@ -53,7 +55,8 @@ def terminal_states(
     step is followed by a step to any cell of the neighbourhood, W. Scores are computed from the
     left eigenvectors π of T and of BW whose eigenvalues are within `tolerance` of the largest: each
     is scaled to [0, 1] (1 from its 98th percentile on), and their sum is averaged over each cell
-    and its neighbours and scaled again.
+    and its neighbours and scaled again. Walks do not leave a connected part of the graph, so each
+    part has root cells and end points of its own.
 
     The additional step W is necessary because every cell has neighbours, but some cells are
     neighbours of hardly any other cell. A walk with B alone cannot leave such cells, and they would
@@ -72,7 +75,8 @@ def terminal_states(
     scale
         λ of the transition probabilities.
     tolerance
-        Largest difference between the largest eigenvalue and the eigenvalues of further regions.
+        Largest difference between the largest eigenvalue of a connected part and the eigenvalues of
+        further regions.
     rng
         Seed of the start vectors of the search for eigenvectors: a whole number, a
         `numpy.random.Generator` that draws one, or None to let the system draw one. The seed is
@@ -85,7 +89,8 @@ def terminal_states(
     None. Sets, for ``velocity_key="velocity"``:
 
     ``obs["velocity_root_cells"]``, ``obs["velocity_end_points"]``
-        Scores in [0, 1]; NaN for cells without edges.
+        Scores in [0, 1]; NaN for cells without edges, and in connected parts of the graph in which
+        fewer than 20 cells have edges.
     ``uns["velocity_params"]["terminal_states"]``
         Parameters, and the numbers of root regions and end regions.
 
@@ -94,8 +99,13 @@ def terminal_states(
     KeyError
         If there is no velocity graph.
     ValueError
-        If cells were removed since the graph was computed, fewer than 20 cells have edges, or
+        If cells were removed since the graph was computed, no 20 cells with edges are connected, or
         `scale` or `tolerance` is not positive.
+
+    Warns
+    -----
+    SteadyveloWarning
+        If some cells with edges get no scores.
 
     References
     ----------
@@ -117,16 +127,25 @@ def terminal_states(
     _keys.END_POINTS.write(adata, scores.ends, velocity_key)
     regions = {"root_regions": scores.n_roots, "end_regions": scores.n_ends}
     note_made(adata, velocity_key, "terminal_states", {**asked, **regions})
+    if scores.n_left_out:
+        warn(
+            f"{scores.n_left_out:,} cells get no scores, because their connected part of the "
+            f"velocity graph has fewer than {_FEWEST_CELLS} cells with edges."
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class TerminalScores:
-    """Scores of all cells (NaN without edges), and the numbers of root and end regions."""
+    """Scores of all cells (NaN without), the numbers of root and end regions, and of small parts.
+
+    `n_left_out` is the number of cells with edges in connected parts that are too small.
+    """
 
     roots: Float64Array
     ends: Float64Array
     n_roots: int
     n_ends: int
+    n_left_out: int
 
 
 def terminal_scores(
@@ -134,54 +153,88 @@ def terminal_scores(
 ) -> TerminalScores:
     """Return the results of :func:`terminal_states`."""
     fit = stored.fit
-    edges = sp.csr_matrix(stored.positive + stored.negative)
-    followed = np.bincount(edges.indices, minlength=edges.shape[0]) > 0
-    connected = followed | (np.diff(edges.indptr) > 0)
-    if connected.sum() < _FEWEST_CELLS:
-        msg = (
-            f"{int(connected.sum())} cells have edges in the velocity graph, but at least "
-            f"{_FEWEST_CELLS} are needed to find roots and ends; rerun pp.neighbors, tl.velocity "
-            "and tl.velocity_graph with more cells."
-        )
-        raise ValueError(msg)
     neighbors = fit.inputs.distances(fit.graph.neighbors_key)
     around = SmoothingOperator.from_connectivities(neighbors).to_matrix()
-    order = CellOrder.along(edges.indptr, edges.indices)
-    edges = order.permuted(edges)
-    # without the step `around`, walks cannot leave cells to which hardly any edge leads
-    walk = row_products(around, n_threads).T @ _against(edges, scale, n_threads, order)
-    start = Names(fit.inputs.cell_hashes, rng).uniform("start of a walk")
-    roots, n_roots = _regions(walk, around, connected, tolerance, start)
-    del edges, walk  # each takes as much memory as the graph
-    forward = stored.transitions(scale, n_threads, self_transitions=False, order=order)
-    walk = row_products(forward, n_threads, order).T
-    ends, n_ends = _regions(walk, around, connected, tolerance, start)
-    return TerminalScores(roots, ends, n_roots, n_ends)
+    connected = _with_edges(stored.graphs)
+    parts = connected_parts(around, *stored.graphs)
+    sizes = np.bincount(parts, weights=connected).astype(np.int64)
+    if sizes.max() < _FEWEST_CELLS:
+        msg = (
+            f"{int(connected.sum())} cells have edges in the velocity graph, but at least "
+            f"{_FEWEST_CELLS} that are connected are needed to find roots and ends; rerun "
+            "pp.neighbors, tl.velocity and tl.velocity_graph with more cells."
+        )
+        raise ValueError(msg)
+    scores = {name: np.full(len(parts), np.nan) for name in ("roots", "ends")}
+    numbers = dict.fromkeys(scores, 0)
+    # walks do not leave a part, so each has roots and ends of its own
+    for part in np.flatnonzero(sizes >= _FEWEST_CELLS):
+        cells = parts == part
+        walks = _Walks.between(cells, stored, around, scale, n_threads)
+        names = Names(fit.inputs.cell_hashes[cells], rng)
+        for name, step in (("roots", walks.against), ("ends", walks.along)):
+            score, number = _regions(step(), walks.around, tolerance, names)
+            scores[name][cells] = np.where(connected[cells], score, np.nan)
+            numbers[name] += number
+    left_out = int(sizes[sizes < _FEWEST_CELLS].sum())
+    roots, ends = scores["roots"], scores["ends"]
+    return TerminalScores(roots, ends, numbers["roots"], numbers["ends"], left_out)
 
 
-def _against(
-    edges: sp.csr_matrix[Any], scale: float, n_threads: int, order: CellOrder
-) -> LinearOperator:
-    """Return one step of a walk against the edges; walks stop at cells to which no edge leads."""
-    weights = weights_against(edges, scale, n_threads)
-    chances = sp.csr_matrix((weights, edges.indices, edges.indptr), shape=edges.shape)
-    back = row_products(chances, n_threads, order)
-    sums = back.T @ np.ones(edges.shape[0])
-    share = np.divide(1.0, sums, where=sums > 0, out=sums)
-    return back @ aslinearoperator(sp.diags_array(share))
+@dataclass(frozen=True, eq=False)
+class _Walks:
+    """Random walks on a connected part of the graph."""
+
+    graphs: tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]
+    around: sp.csr_array[Any]
+    scale: float
+    n_threads: int
+
+    @classmethod
+    def between(
+        cls,
+        cells: BoolArray,
+        stored: StoredGraph,
+        around: sp.csr_array[Any],
+        scale: float,
+        n_threads: int,
+    ) -> _Walks:
+        """Return the walks between some cells."""
+        within = around if cells.all() else around[cells][:, cells]
+        return cls(stored.within(cells), within, scale, n_threads)
+
+    def along(self) -> LinearOperator:
+        """Return one step along the edges."""
+        return steps_along(*self.graphs, self.scale, self.n_threads)
+
+    def against(self) -> LinearOperator:
+        """Return one step against the edges, and one to any cell of the neighbourhood.
+
+        Without the second step, walks cannot leave cells to which hardly any edge leads.
+        """
+        back = steps_against(*self.graphs, self.scale, self.n_threads)
+        return row_products(self.around, self.n_threads).T @ back
+
+
+def _with_edges(graphs: tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]) -> BoolArray:
+    """Return which cells have edges."""
+    n_cells = graphs[0].shape[0]
+    found: BoolArray = np.zeros(n_cells, dtype=bool)
+    for graph in graphs:
+        found |= np.diff(graph.indptr) > 0
+        found[graph.indices] = True
+    return found
 
 
 def _regions(
-    walk: LinearOperator,
-    around: sp.csr_array[Any],
-    connected: BoolArray,
-    tolerance: float,
-    start: Float64Array,
+    walk: LinearOperator, around: sp.csr_array[Any], tolerance: float, names: Names
 ) -> tuple[Float64Array, int]:
     """Return a score per cell for the end of walks, and the number of regions."""
-    vectors, _ = lasting_distributions(walk, start, tolerance=tolerance)
+    vectors, _ = lasting_distributions(
+        walk, lambda number: names.uniform(f"start {number} of a walk"), tolerance=tolerance
+    )
     # smaller values are rounding errors
     low = np.percentile(vectors, 2, axis=0)
     shares = share_of_largest(np.where(vectors < low, 0.0, vectors))
     score = share_of_largest((around @ shares).sum(axis=1))
-    return np.where(connected, score, np.nan), vectors.shape[1]
+    return score, vectors.shape[1]

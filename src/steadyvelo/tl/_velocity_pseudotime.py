@@ -5,25 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import (
-    check_adata,
-    listed,
-    warn,
-)
+from steadyvelo._adata._checks import check_adata, listed, warn
 from steadyvelo._adata._draws import Names
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._arguments import public
-from steadyvelo.engine import (
-    CellOrder,
-    SmoothingOperator,
-    connected_parts,
-    count_threads,
-    symmetric_products,
-)
+from steadyvelo.engine import SmoothingOperator, count_threads, row_products, transposed_sum
 from steadyvelo.model import DiffusionMap
 
 from ._stored_graph import StoredGraph
@@ -31,8 +20,9 @@ from ._terminal_states import terminal_scores
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from numpy.typing import NDArray
 
-    from steadyvelo.model._typing import Float64Array
+    from steadyvelo.model._typing import BoolArray, Float64Array
 
 __all__ = ["velocity_pseudotime"]
 
@@ -59,9 +49,10 @@ def velocity_pseudotime(
     .. math:: t_i = \tfrac12 \bigl(d_{ri} / \max d_r + 1 - d_{ei} / \max d_e\bigr)
 
     and scaled to [0, 1]. By default, root and end are the cells with the highest mean scores of
-    :func:`steadyvelo.tl.terminal_states` in their neighbourhoods. Velocities decide only which two
-    cells are root and end; the order between them depends on the similarity of cells. A pseudotime
-    can therefore be computed even if no direction is significant.
+    :func:`steadyvelo.tl.terminal_states` in their neighbourhoods, the end in the connected part of
+    the graph that contains the root. Cells of other parts get no pseudotime. Velocities decide only
+    which two cells are root and end; the order between them depends on the similarity of cells. A
+    pseudotime can therefore be computed even if no direction is significant.
 
     Parameters
     ----------
@@ -129,16 +120,20 @@ def velocity_pseudotime(
         msg = f"adata.obs_names has no {listed(unknown)}; check the spelling of root and end."
         raise KeyError(msg)
     graph = StoredGraph.read(Fit.read(adata, velocity_key))
-    places = _ends(graph, (root, end), scale=scale, rng=rng, n_threads=threads)
+    parts = graph.parts()
+    places = _ends(graph, parts, (root, end), scale=scale, rng=rng, n_threads=threads)
     names = ["" if place is None else str(adata.obs_names[place]) for place in places]
-    time = _time_between(graph, places, n_components, rng, threads)
-    without = int(np.isnan(time).sum())
-    if without == adata.n_obs:
+    numbers = {int(parts[place]) for place in places if place is not None}
+    if len(numbers) == 2:
         msg = (
             f"root {names[0]!r} and end {names[1]!r} are in parts of the velocity graph that are "
             "not connected; use root=None or end=None, or name two cells of one part."
         )
         raise ValueError(msg)
+    connected = parts == numbers.pop()
+    time = np.full(adata.n_obs, np.nan)
+    time[connected] = _time_between(graph, connected, places, n_components, rng, threads)
+    without = int(np.isnan(time).sum())
     time = (time - np.nanmin(time)) / max(np.nanmax(time) - np.nanmin(time), np.finfo(float).tiny)
     if without:
         warn(f"{without:,} cells are not connected with root and end and get no pseudotime.")
@@ -148,52 +143,58 @@ def velocity_pseudotime(
 
 
 def _time_between(
-    graph: StoredGraph, places: list[int | None], n_components: int, rng: int, n_threads: int
+    graph: StoredGraph,
+    connected: BoolArray,
+    places: list[int | None],
+    n_components: int,
+    rng: int,
+    n_threads: int,
 ) -> Float64Array:
-    """Return the time from the root or back from the end, or the mean of both."""
-    absolute = sp.csr_matrix(graph.positive - graph.negative)
-    order = CellOrder.along(absolute.indptr, absolute.indices)
-    absolute = order.permuted(absolute)
-    products = symmetric_products(absolute, n_threads, order)
-    parts = connected_parts(absolute)[order.row_of_cell]
-    start = Names(graph.fit.inputs.cell_hashes, rng).uniform("start of a diffusion map")
-    diffusion = DiffusionMap.of(products, parts, start, n_components=n_components)
+    """Return the time of connected cells from the root, back from the end, or the mean of both."""
+    graphs = graph.within(connected)
+    turned = transposed_sum(*graphs, n_threads)
+    np.abs(turned.data, out=turned.data)
+    positive, negative, back = (row_products(x, n_threads) for x in (*graphs, turned))
+    names = Names(graph.fit.inputs.cell_hashes[connected], rng)
+    diffusion = DiffusionMap.of(
+        positive - negative + back,
+        lambda number: names.uniform(f"start {number} of a diffusion map"),
+        n_components=n_components,
+    )
+    number_within = np.cumsum(connected) - 1
     times = []
     for place, forward in zip(places, (True, False), strict=True):
         if place is not None:
-            time = _to_one(diffusion.distances(place))
+            distance = diffusion.distances(int(number_within[place]))
+            time = distance / max(distance.max(), np.finfo(float).tiny)
             times.append(time if forward else 1 - time)
     return np.mean(times, axis=0)
 
 
 def _ends(
     graph: StoredGraph,
+    parts: NDArray[np.int32],
     wanted: tuple[str | None, str | None],
     *,
     scale: float,
     rng: int,
     n_threads: int,
 ) -> list[int | None]:
-    """Return the positions of root and end among the cells."""
+    """Return the positions of root and end among the cells; one that is found is connected."""
     fit = graph.fit
     names = list(fit.adata.obs_names)
+    places = [None if name in (_FOUND, None) else names.index(name) for name in wanted]
     if _FOUND not in wanted:
-        return [None if name is None else names.index(name) for name in wanted]
+        return places
     scores = terminal_scores(graph, scale=scale, rng=rng, n_threads=n_threads)
     neighbors = fit.inputs.connectivities(fit.graph.neighbors_key)
     around = SmoothingOperator.from_connectivities(neighbors).to_matrix()
-    places: list[int | None] = []
-    for name, score in zip(wanted, (scores.roots, scores.ends), strict=True):
-        if name == _FOUND:
+    for number, score in enumerate((scores.roots, scores.ends)):
+        if wanted[number] == _FOUND:
             # the mean over the neighbourhood prefers a cell among similar cells
-            places.append(int(np.argmax(around @ np.nan_to_num(score))))
-        else:
-            places.append(None if name is None else names.index(name))
+            means = around @ np.nan_to_num(score)
+            other = places[1 - number]
+            if other is not None:
+                means[parts != parts[other]] = -1.0
+            places[number] = int(np.argmax(means))
     return places
-
-
-def _to_one(distance: Float64Array) -> Float64Array:
-    """Scale distances to [0, 1]; NaN where they are infinite."""
-    finite = np.isfinite(distance)
-    largest = distance[finite].max()
-    return np.where(finite, distance / (largest if largest > 0 else 1.0), np.nan)

@@ -38,23 +38,6 @@ def multiply_transposed(
 
 
 @kernel
-def multiply_both(
-    indptr: Array,
-    indices: Array,
-    data: Array,
-    vector: Array,
-    out: Array,
-    transposed: Array,
-    start: int,
-    stop: int,
-) -> None:
-    """Do both row by row, so that entries are read from memory once."""
-    for i in range(start, stop):
-        multiply_rows(indptr, indices, data, vector, out, i, i + 1)
-        multiply_transposed(indptr, indices, data, vector, transposed, i, i + 1)
-
-
-@kernel
 def add_shared(
     x: tuple[Array, Array, Array],
     y: tuple[Array, Array, Array],

@@ -1,0 +1,60 @@
+"""Weights of steps along and against edges, and the transpose of a graph."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steadyvelo.model._jit import Array, kernel
+
+
+@kernel
+def add_largest(indices: Array, data: Array, top: Array) -> None:
+    """Raise `top` to the largest entry of each column."""
+    for k in range(indices.shape[0]):
+        j = np.uint32(indices[k])
+        top[j] = max(top[j], data[k])
+
+
+@kernel
+def write_weights(
+    indptr: Array,
+    indices: Array,
+    data: Array,
+    scale: float,
+    top: Array,
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Write exp(λ (c_ij − top_j)) of the entries of some rows; `out` may be `data`."""
+    for k in range(indptr[start], indptr[stop]):
+        below = np.float64(data[k]) - np.float64(top[np.uint32(indices[k])])
+        out[k] = np.float32(np.exp(scale * below))
+
+
+@kernel
+def count_columns(indptr: Array, indices: Array, start: int, stop: int, counts: Array) -> None:
+    """Count the entries of each column in some rows."""
+    for k in range(indptr[start], indptr[stop]):
+        counts[np.uint32(indices[k])] += 1
+
+
+@kernel
+def write_transposed(
+    indptr: Array,
+    indices: Array,
+    data: Array,
+    start: int,
+    stop: int,
+    places: Array,
+    out_indices: Array,
+    out_data: Array,
+) -> None:
+    """Write the entries of some rows to the transpose; `places` are the next place of each row."""
+    for i in range(start, stop):
+        for k in range(indptr[i], indptr[i + 1]):
+            j = np.uint32(indices[k])
+            place = places[j]
+            out_indices[place] = i
+            out_data[place] = data[k]
+            places[j] = place + 1

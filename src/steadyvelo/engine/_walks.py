@@ -1,0 +1,146 @@
+"""Steps of random walks along the edges of a velocity graph and against them, as operators."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import LinearOperator
+
+from ._kernels._walks import add_largest, count_columns, write_transposed, write_weights
+from ._products import row_parts, row_products
+from ._threads import for_rows, in_threads
+
+if TYPE_CHECKING:
+    from steadyvelo.model._typing import Float64Array
+
+__all__ = ["steps_against", "steps_along", "transposed_sum"]
+
+
+def steps_along(
+    graph: sp.csr_matrix[Any], graph_neg: sp.csr_matrix[Any], scale: float, n_threads: int = 1
+) -> LinearOperator:
+    r"""Return the operator that computes :math:`T^\top \pi`, a step of a walk along the edges.
+
+    Walks go along an edge with the probability :math:`T_{ij} \propto e^{\lambda c_{ij}}`, summed
+    over j to 1. A distribution over cells is turned into that after one step. Walks end in cells
+    without edges.
+
+    Parameters
+    ----------
+    graph, graph_neg
+        Positive and negative correlations, cells × cells; no edge is in both.
+    scale
+        λ of the probabilities.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scipy.sparse as sp
+    >>> from steadyvelo.engine import steps_along
+    >>> graph = sp.csr_matrix(([0.5], ([0], [1])), shape=(3, 3))
+    >>> graph_neg = sp.csr_matrix(([-0.5], ([0], [2])), shape=(3, 3))
+    >>> step = steps_along(graph, graph_neg, np.log(3))
+    >>> (step @ np.array([1.0, 0.0, 0.0])).round(5).tolist()
+    [0.0, 0.75, 0.25]
+    """
+    turned = transposed_sum(graph, graph_neg, n_threads)
+    return _steps([turned], [turned.data], scale, n_threads)
+
+
+def steps_against(
+    graph: sp.csr_matrix[Any], graph_neg: sp.csr_matrix[Any], scale: float, n_threads: int = 1
+) -> LinearOperator:
+    r"""Return the operator that computes :math:`B^\top \pi`, a step of a walk against the edges.
+
+    Walks go from j to i, against an edge from i to j, with the probability :math:`B_{ji} \propto
+    e^{\lambda c_{ij}}`, summed over i to 1. Walks end in cells to which no edge leads. Parameters
+    are those of :func:`steps_along`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scipy.sparse as sp
+    >>> from steadyvelo.engine import steps_against
+    >>> graph = sp.csr_matrix(([1.0, 0.5], ([0, 1], [2, 2])), shape=(3, 3))
+    >>> step = steps_against(graph, sp.csr_matrix((3, 3)), 2 * np.log(2))
+    >>> (step @ np.array([0.0, 0.0, 1.0])).round(5).tolist()
+    [0.66667, 0.33333, 0.0]
+    """
+    graphs = [graph, graph_neg]
+    weights = [np.empty(x.nnz, dtype=np.float32) for x in graphs]
+    return _steps(graphs, weights, scale, n_threads)
+
+
+def transposed_sum(
+    graph: sp.csr_matrix[Any], graph_neg: sp.csr_matrix[Any], n_threads: int = 1
+) -> sp.csr_matrix[Any]:
+    """Return the transpose of the sum of two graphs, cells × cells, float32.
+
+    An edge that is in both has two entries. Products with the rows of the transpose are twice as
+    fast as products with the transposed rows.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> from steadyvelo.engine import transposed_sum
+    >>> graph, graph_neg = sp.csr_matrix([[0.0, 0.5], [0, 0]]), sp.csr_matrix([[0, 0], [-1.0, 0]])
+    >>> transposed_sum(graph, graph_neg).toarray().tolist()
+    [[0.0, -1.0], [0.5, 0.0]]
+    """
+    n_cells = graph.shape[0]
+    tasks = [(x, *part) for x in (graph, graph_neg) for part in row_parts(x)]
+    places = np.zeros((len(tasks), n_cells), dtype=np.int64)
+    count = [
+        partial(count_columns, x.indptr, x.indices, start, stop, own)
+        for (x, start, stop), own in zip(tasks, places, strict=True)
+    ]
+    in_threads(count, n_threads)
+    indptr = np.concatenate([[0], np.cumsum(places.sum(axis=0))])
+    # the first place of each task in each row of the transpose
+    np.cumsum(places, axis=0, out=places)
+    places[1:] = places[:-1]
+    places[0] = 0
+    places += indptr[:-1]
+    indices = np.empty(indptr[-1], dtype=np.int32)
+    data = np.empty(indptr[-1], dtype=np.float32)
+    write = [
+        partial(write_transposed, x.indptr, x.indices, x.data, start, stop, own, indices, data)
+        for (x, start, stop), own in zip(tasks, places, strict=True)
+    ]
+    in_threads(write, n_threads)
+    return sp.csr_matrix((data, indices, indptr), shape=graph.shape)
+
+
+def _steps(
+    graphs: list[sp.csr_matrix[Any]],
+    weights: list[Any],
+    scale: float,
+    n_threads: int,
+) -> LinearOperator:
+    """Return products with exp(λc), divided by the sums of columns; write them to `weights`.
+
+    The largest of a column is subtracted first, so that nothing overflows, and not everything in a
+    column underflows if λ is large.
+    """
+    n_cells = graphs[0].shape[0]
+    top = np.full(n_cells, -np.inf, dtype=np.float32)
+    for graph in graphs:
+        add_largest(graph.indices, graph.data, top)
+    products = []
+    for graph, own in zip(graphs, weights, strict=True):
+        work = partial(write_weights, graph.indptr, graph.indices, graph.data, scale, top, own)
+        for_rows(work, n_cells, n_threads)
+        weighted = sp.csr_matrix((own, graph.indices, graph.indptr), shape=graph.shape)
+        products.append(row_products(weighted, n_threads))
+    sums: Float64Array = np.sum([x.T @ np.ones(n_cells) for x in products], axis=0)
+    shares = np.divide(1.0, sums, where=sums > 0, out=np.zeros_like(sums))
+
+    def step(vector: Float64Array) -> Float64Array:
+        divided = shares * vector.ravel()
+        stepped: Float64Array = np.sum([x @ divided for x in products], axis=0)
+        return stepped
+
+    return LinearOperator((n_cells, n_cells), matvec=step, dtype=np.float64)
