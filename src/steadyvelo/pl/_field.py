@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,11 +84,12 @@ def thinned(points: NDArray[Any], distance: float) -> NDArray[np.intp]:
     free = np.ones(len(points), dtype=bool)
     if len(points) == 0 or distance <= 0:
         return np.flatnonzero(free)
-    near = KDTree(points, balanced_tree=False).query_ball_point(points, distance)
-    for place, others in enumerate(near):
+    pairs = KDTree(points, balanced_tree=False).query_pairs(distance, output_type="ndarray")
+    earlier, later = pairs[np.argsort(pairs[:, 0], kind="stable")].T
+    ends = np.searchsorted(earlier, np.arange(len(points) + 1))
+    for place, (start, end) in enumerate(pairwise(ends.tolist())):
         if free[place]:
-            free[others] = False
-            free[place] = True
+            free[later[start:end]] = False
     return np.flatnonzero(free)
 
 
