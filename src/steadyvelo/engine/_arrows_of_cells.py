@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
+    from steadyvelo.model._typing import Float32Array, Float64Array
 
     from ._direction_sums import DirectionProblem, DirectionSums
+    from ._fold_graph import FoldGraphs
     from ._order import CellOrder
 
 __all__ = ["Directions", "arrows_of_cells"]
@@ -81,9 +82,7 @@ def arrows_of_cells(problem: DirectionProblem, sums: DirectionSums, order: CellO
     """Return directions from sums over all genes, in the order of the cells."""
     row, n_threads = order.row_of_cell, problem.n_threads
     graphs = problem.fold_graphs
-    mean_of = partial(
-        _mean_contributions, graphs.indptr, graphs.indices, sums.contributions, n_threads
-    )
+    mean_of = partial(_mean_contributions, graphs, sums.contributions, n_threads)
     (arrows,), (covariances,), n_contributions = mean_of(np.ones((1, len(row)), dtype=np.int8))
     covariances += sums.line_errors
     noise = np.zeros_like(covariances)
@@ -120,8 +119,7 @@ def arrows_of_cells(problem: DirectionProblem, sums: DirectionSums, order: CellO
 
 
 def _mean_contributions(
-    indptr: IntArray,
-    indices: NDArray[np.int32],
+    graphs: FoldGraphs,
     contributions: Float32Array,
     n_threads: int,
     signs: NDArray[np.int8],
@@ -132,6 +130,11 @@ def _mean_contributions(
     covariances = np.empty((n_rows, n_dims, n_dims, n_sets))
     n = np.empty(n_rows)
     turned = np.ascontiguousarray(signs.T, dtype=np.float64)
-    given = indptr, indices, contributions, turned, arrows, covariances, n
-    for_rows(partial(mean_contributions, *given), n_rows, n_threads)
+
+    def work(start: int, stop: int) -> None:
+        edges = graphs.of_rows(contributions, start, stop)
+        some = slice(start, stop)
+        mean_contributions(*edges, turned, arrows[some], covariances[some], n[some])
+
+    for_rows(work, n_rows, n_threads)
     return np.moveaxis(arrows, 2, 0), np.moveaxis(covariances, 3, 0), n

@@ -179,7 +179,7 @@ class CrossFitErrors(Uncertainty):
         for cells in (0, 1):
             responders = repeat.cell_fold[order.cell_of_row] == cells
             # the cells of the other fold determine the weights of this fold's counts
-            others, spreading = ~responders, graph.spreading(responders)
+            others, spreading = ~responders, graph.spreading(responders, n_threads)
             if marks:
                 turned = self.scratch.array("by gene", (2, *shape[::-1]), np.float32)
                 graph.means_by_gene(packed, others, first, turned, n_threads)

@@ -154,7 +154,7 @@ class DirectionSums:
         n_rows, n_dims = problem.n_rows, problem.n_dims
         noisy = graphs.graphs[: graphs.n_first if problem.for_cells else 0]
         return cls(
-            np.zeros((len(graphs.indices), n_dims), dtype=np.float32),
+            np.zeros((graphs.n_edges, n_dims), dtype=np.float32),
             [],
             np.zeros(max((graph.edges.stop for graph in noisy), default=0), dtype=np.float32),
             np.zeros((len(noisy), 2, n_rows)),

@@ -11,7 +11,7 @@ has the neighbours for one fold of genes, and the fold of each cell.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from steadyvelo.model._typing import BoolArray, IntArray
+    from steadyvelo.model._typing import BoolArray, Float32Array, IntArray
 
     from ._crossfit import Repeat
     from ._order import CellOrder
@@ -68,17 +68,12 @@ class FoldGraphs:
     ----------
     graphs
         The graphs.
-    indptr, indices
-        First edge of each row in every graph, shape (graphs, rows + 1), and the rows at which the
-        edges end.
     n_first
         Number of graphs of the first repeat. The noise of the projections is computed for these,
         because it is about the same in all repeats.
     """
 
     graphs: list[FoldGraph]
-    indptr: IntArray
-    indices: NDArray[np.int32]
     n_first: int
 
     @classmethod
@@ -90,17 +85,35 @@ class FoldGraphs:
             for fold in (0, 1)
             if (repeat.gene_fold == fold).any()
         ]
-        sizes = [graph.n_nearest_edges for _, _, graph in folds]
-        ends = np.concatenate([[0], np.cumsum(sizes)])
-        indices = np.empty(ends[-1], dtype=np.int32)
-        starts, graphs = [], []
-        for (repeat, fold, graph), first, last in zip(folds, ends, ends[1:], strict=False):
+        graphs: list[FoldGraph] = []
+        for repeat, fold, graph in folds:
             nearest = graph.reordered(order).nearest_alone()
-            indices[first:last] = nearest.indices
-            kept = replace(nearest, indices=indices[first:last])
-            starts.append(nearest.indptr + first)
             cell_fold = repeat.cell_fold[order.cell_of_row]
-            edges = slice(int(first), int(last))
-            graphs.append(FoldGraph(repeat.gene_fold == fold, kept, cell_fold, edges))
+            first = graphs[-1].edges.stop if graphs else 0
+            edges = slice(first, first + len(nearest.indices))
+            graphs.append(FoldGraph(repeat.gene_fold == fold, nearest, cell_fold, edges))
         n_first = sum(repeat is repeats[0] for repeat, _, _ in folds)
-        return cls(graphs, np.stack(starts), indices, n_first)
+        return cls(graphs, n_first)
+
+    @property
+    def n_edges(self) -> int:
+        """Number of edges of all graphs."""
+        return self.graphs[-1].edges.stop if self.graphs else 0
+
+    def of_rows(
+        self, contributions: Float32Array, start: int, stop: int
+    ) -> tuple[IntArray, NDArray[np.int32], Float32Array]:
+        """Return the edges of some rows in all graphs.
+
+        These are the first edge of each row in every graph, shape (graphs, rows + 1), the rows at
+        which edges end, and values of the edges, which are given for all edges.
+        """
+        starts, indices, values, n_before = [], [], [], 0
+        for graph in self.graphs:
+            indptr = graph.neighbors.indptr[start : stop + 1]
+            first, last = int(indptr[0]), int(indptr[-1])
+            starts.append(indptr - first + n_before)
+            indices.append(graph.neighbors.indices[first:last])
+            values.append(contributions[graph.edges][first:last])
+            n_before += last - first
+        return np.stack(starts), np.concatenate(indices), np.concatenate(values)

@@ -49,7 +49,7 @@ def row_products(matrix: Sparse, n_threads: int = 1) -> LinearOperator:
     ([3.0, 3.0], [1.0, 5.0])
     """
     entries = (matrix.indptr, matrix.indices, matrix.data)
-    parts = row_parts(matrix)
+    parts = _parts(matrix)
 
     def product(vector: Float64Array) -> Float64Array:
         out = np.empty(matrix.shape[0])
@@ -94,7 +94,7 @@ def shared_column_sums(x: Sparse, y: Sparse, n_threads: int = 1) -> Float64Array
     [6.0, 11.0]
     """
     first, second = ((m.indptr, m.indices, m.data) for m in (x, y))
-    return _summed(partial(add_shared, first, second), row_parts(x), x.shape[1], n_threads)
+    return _summed(partial(add_shared, first, second), _parts(x), x.shape[1], n_threads)
 
 
 def weighted_row_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -> Float64Array:
@@ -124,7 +124,7 @@ def _summed(
     return total
 
 
-def row_parts(matrix: Sparse) -> list[tuple[int, int]]:
+def _parts(matrix: Sparse) -> list[tuple[int, int]]:
     """Divide rows into ranges with similar numbers of entries."""
     n_parts = min(max(matrix.nnz // _ENTRIES_PER_PART, 1), _MOST_PARTS)
     shares = np.linspace(0, matrix.nnz, n_parts + 1)[1:-1]

@@ -141,23 +141,23 @@ class RankedNeighbors:
         work = partial(smooth_ranked_genes, *pattern, values, first, by_gene)
         for_rows(work, len(values), n_threads)
 
-    def spreading(self, receives: BoolArray) -> RankedSpreading:
+    def spreading(self, receives: BoolArray, n_threads: int = 1) -> RankedSpreading:
         """Return the transpose of the means over all neighbours, for some receiving cells."""
         # of a fold and its complement, one has the first cell: both are kept
         first = bool(receives[:1].any())
         if first not in self._kept or not np.array_equal(self._kept[first][0], receives):
             pattern = self.indptr, self.indices, self.weights
-            self._kept[first] = receives, RankedSpreading.of_neighbors(*pattern, receives)
+            self._kept[first] = (
+                receives,
+                RankedSpreading.of_neighbors(*pattern, receives, n_threads),
+            )
         return self._kept[first][1]
 
-    @property
-    def n_nearest_edges(self) -> int:
-        """Number of entries among the nearest neighbours."""
-        return int(np.minimum(np.diff(self.indptr), self.n_nearest).sum())
-
     def nearest_alone(self) -> RankedNeighbors:
-        """Return the nearest neighbours only, with equal weights."""
-        pattern = kept_edges(self.indptr, self.indices, self._ranks() < self.n_nearest)
+        """Return the nearest neighbours only, with equal weights; no copy if these are all."""
+        pattern = self.indptr, self.indices
+        if int(np.diff(self.indptr).max(initial=0)) > self.n_nearest:
+            pattern = kept_edges(*pattern, self._ranks() < self.n_nearest)
         most = int(np.diff(pattern[0]).max(initial=0))
         equal = np.ones(most, dtype=np.float32)
         return RankedNeighbors(*pattern, equal, self.n_nearest, self.order)

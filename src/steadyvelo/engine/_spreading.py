@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 
-from ._edges import kept_edges
-from ._kernels._spreading import sum_ranked_rows, sum_rows, weigh_rows, write_ranks
-from ._threads import for_rows
+from ._kernels._spreading import sum_ranked_rows, sum_rows, weigh_rows
+from ._kernels._transposed import write_ranked
+from ._threads import for_rows, in_threads
+from ._transposed import transposed_places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,9 +56,7 @@ class Spreading:
         """Transpose an operator W between rows; `receives` marks the receiving rows."""
         indptr, indices = smoothing.indptr, smoothing.indices
         share = 1.0 / np.maximum(np.diff(indptr), 1)
-        if receives is not None:
-            indptr, indices = kept_edges(indptr, indices, receives[indices])
-        pattern, _ = _turned(indptr, indices, np.ones(len(indices), dtype=np.int8))
+        pattern, _ = _received(indptr, indices, receives)
         return cls(*pattern, share)
 
     def weigh(
@@ -112,14 +110,12 @@ class RankedSpreading(Spreading):
         indices: NDArray[np.int32],
         weights: Float32Array,
         receives: BoolArray,
+        n_threads: int = 1,
     ) -> Self:
         """Transpose the means over ranked neighbours; `receives` marks the receiving rows."""
         totals = np.concatenate([[0.0], np.cumsum(weights, dtype=np.float64)])
         total = totals[np.diff(indptr)]
-        ranks = np.empty(len(indices), dtype=np.min_scalar_type(len(weights)))
-        write_ranks(indptr, ranks)
-        keep = receives[indices]
-        pattern, ranks = _turned(*kept_edges(indptr, indices, keep), ranks[keep])
+        pattern, ranks = _received(indptr, indices, receives, n_threads)
         return cls(*pattern, 1.0 / np.where(total > 0, total, 1.0), ranks, weights)
 
     def _sum_rows(self, values: Float32Array, out: Float32Array, start: int, stop: int) -> None:
@@ -127,10 +123,21 @@ class RankedSpreading(Spreading):
         sum_ranked_rows(*pattern, values, out, start, stop)
 
 
-def _turned(
-    indptr: NDArray[np.int64], indices: NDArray[np.int32], data: NDArray[Any]
-) -> tuple[Pattern, NDArray[Any]]:
-    """Return the pattern and the data of the transpose."""
-    turned = sp.csr_array((data, indices, indptr), shape=(len(indptr) - 1,) * 2).tocsc()
-    starts = turned.indptr.astype(np.int64, copy=False)
-    return (starts, turned.indices.astype(np.int32, copy=False)), turned.data
+def _received(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    receives: BoolArray | None,
+    n_threads: int = 1,
+) -> tuple[Pattern, NDArray[np.unsignedinteger[Any]]]:
+    """Return the transpose of a pattern for some columns, and the rank of each entry in its row."""
+    n_rows = len(indptr) - 1
+    columns = np.ones(n_rows, dtype=bool) if receives is None else receives
+    parts, starts = transposed_places([(indptr, indices)], n_rows, n_threads, columns)
+    rows = np.empty(starts[-1], dtype=np.int32)
+    most = int(np.diff(indptr).max(initial=0))
+    ranks = np.empty(starts[-1], dtype=np.min_scalar_type(most))
+    write = [
+        partial(write_ranked, indptr, indices, columns, *part[1:], rows, ranks) for part in parts
+    ]
+    in_threads(write, n_threads)
+    return (starts, rows), ranks

@@ -9,9 +9,11 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
-from ._kernels._walks import add_largest, count_columns, write_transposed, write_weights
-from ._products import row_parts, row_products
+from ._kernels._transposed import write_transposed
+from ._kernels._walks import add_largest, write_weights
+from ._products import row_products
 from ._threads import for_rows, in_threads
+from ._transposed import transposed_places
 
 if TYPE_CHECKING:
     from steadyvelo.model._typing import Float64Array
@@ -90,28 +92,19 @@ def transposed_sum(
     >>> transposed_sum(graph, graph_neg).toarray().tolist()
     [[0.0, -1.0], [0.5, 0.0]]
     """
-    n_cells = graph.shape[0]
-    tasks = [(x, *part) for x in (graph, graph_neg) for part in row_parts(x)]
-    places = np.zeros((len(tasks), n_cells), dtype=np.int64)
-    count = [
-        partial(count_columns, x.indptr, x.indices, start, stop, own)
-        for (x, start, stop), own in zip(tasks, places, strict=True)
-    ]
-    in_threads(count, n_threads)
-    indptr = np.concatenate([[0], np.cumsum(places.sum(axis=0))])
-    # the first place of each task in each row of the transpose
-    np.cumsum(places, axis=0, out=places)
-    places[1:] = places[:-1]
-    places[0] = 0
-    places += indptr[:-1]
+    graphs = graph, graph_neg
+    parts, indptr = transposed_places(
+        [(x.indptr, x.indices) for x in graphs], graph.shape[1], n_threads
+    )
     indices = np.empty(indptr[-1], dtype=np.int32)
     data = np.empty(indptr[-1], dtype=np.float32)
-    write = [
-        partial(write_transposed, x.indptr, x.indices, x.data, start, stop, own, indices, data)
-        for (x, start, stop), own in zip(tasks, places, strict=True)
-    ]
+    write = []
+    for part in parts:
+        x = graphs[part.matrix]
+        given = x.indptr, x.indices, x.data, part.start, part.stop, part.places
+        write.append(partial(write_transposed, *given, indices, data))
     in_threads(write, n_threads)
-    return sp.csr_matrix((data, indices, indptr), shape=graph.shape)
+    return sp.csr_matrix((data, indices, indptr), shape=graph.shape[::-1])
 
 
 def _steps(

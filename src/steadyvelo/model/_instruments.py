@@ -134,11 +134,14 @@ class Instruments:
     def means(self, over_rows: OverRows | None = None) -> InstrumentSums:
         """Return the sums from which counts and instruments are centred; see :meth:`sums`."""
         h, h0, *counts = self._contiguous("h", "h0", "spliced", "unspliced")
-        if h0.shape[1] == 0:
-            h0 = np.zeros_like(h)
-        arrays = [h, h0, *counts]
+        without = h0.shape[1] == 0
+        # kernels need an array of this shape
+        arrays = [h, h if without else h0, *counts]
         by_sample = self._summed(kernels.add_means, arrays, kernels.MEANS, over_rows)
-        return InstrumentSums(**{name: x.sum(axis=0) for name, x in by_sample.items()})
+        sums = {name: x.sum(axis=0) for name, x in by_sample.items()}
+        if without:
+            sums |= {name: np.zeros_like(x) for name, x in sums.items() if name.startswith("h0")}
+        return InstrumentSums(**sums)
 
     def scores(self, centring: Centring | None, over_rows: OverRows | None = None) -> ScoreSums:
         """Return the sums of the scores after centring; see :meth:`sums`."""
@@ -217,7 +220,8 @@ class Instruments:
         some = offset != 0
         h, h0, spliced, unspliced = self._contiguous("h", "h0", "spliced", "unspliced")
         if h0.shape[1] == 0:
-            h0 = np.zeros_like(h)
+            # its factors are 0
+            h0 = h
         sums = self.means(over_rows)
         with np.errstate(invalid="ignore", divide="ignore"):
             share, spliced_mean, unspliced_mean, inverse0 = (

@@ -12,7 +12,7 @@ from steadyvelo._adata._checks import canonical_rows, check_adata, check_counts,
 from steadyvelo._arguments import public
 from steadyvelo._log import done
 from steadyvelo._settings import settings
-from steadyvelo.engine import count_threads, shared_column_sums
+from steadyvelo.engine import count_threads, shared_column_sums, weighted_column_sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,7 +104,8 @@ def filter_genes(
         )
         raise ValueError(msg)
     reason = np.where(used, "", f"fewer than {min_shared_counts:g} shared counts")
-    totals = [np.asarray(layer.sum(axis=0)).ravel() for layer in layers]
+    ones, n_threads = np.ones(adata.n_obs), count_threads(settings.n_threads)
+    totals = [weighted_column_sums(layer, ones, n_threads) for layer in layers]
     for total, kind in zip(totals, ("spliced", "unspliced"), strict=True):
         reason[(total == 0) & ~used] = f"no {kind} counts"
 

@@ -12,6 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 from steadyvelo._settings import settings
 from steadyvelo.engine import count_threads
 from steadyvelo.engine._kernels import _neighbors as kernels
+from steadyvelo.engine._kernels._near_lists import write_found
 from steadyvelo.engine._threads import for_rows
 
 from ._near_lists import NearLists
@@ -74,7 +75,8 @@ def _search_in_lists(
     reach = lists.reach(n_neighbors, recall, rng=rng, n_threads=n_threads)
     squares, found = lists.search(np.arange(len(lists.cells)), n_neighbors, reach, n_threads)
     distances, indices = np.empty_like(squares), np.empty_like(found)
-    distances[lists.cells], indices[lists.cells] = np.sqrt(squares), lists.cells[found]
+    work = partial(write_found, lists.cells, squares, found, distances, indices)
+    for_rows(work, len(found), n_threads)
     return distances, indices
 
 

@@ -39,7 +39,7 @@ _RANKED = 2.0
 # largest standard deviation of a gene's log-normalised expression
 _MOST_DEVIATION = 0.3
 # cells from which directions of principal components are computed
-_COMPONENT_CELLS = 10_000
+_COMPONENT_CELLS = 5_000
 # share of the true neighbours that an approximate search finds: instruments need not be those of
 # the nearest cells
 _RECALL = 0.95

@@ -19,32 +19,30 @@ def mean_contributions(
     arrows: Array,
     covariances: Array,
     n_contributions: Array,
-    start: int,
-    stop: int,
 ) -> None:
-    """Compute the mean contribution of every cell's neighbours and its covariance, over graphs.
+    """Compute the mean contribution of the neighbours of some rows and its covariance, over graphs.
 
-    `indptr` has one row per graph, with places in `indices` and `contributions`; `signs` has the
-    shape (rows, sets), and results have the shape (rows, dimensions, sets) and (rows, dimensions,
-    dimensions, sets). Contributions have the sign of their cell and are centred within each graph.
-    The contributions of one cell in several graphs are summed, because they come from the same
-    counts. The number of contributions is the number of cells, each weighted by the number of
-    graphs in which it occurs, (Σw)² / Σw².
+    `indptr` has the edges of these rows in each graph, with places in `indices` and
+    `contributions`; `signs` has the shape (all rows, sets), and results have the shape (these rows,
+    dimensions, sets) and (these rows, dimensions, dimensions, sets). Contributions have the sign of
+    their cell and are centred within each graph. The contributions of one cell in several graphs
+    are summed, because they come from the same counts. The number of contributions is the number of
+    cells, each weighted by the number of graphs in which it occurs, (Σw)² / Σw².
     """
     n_graphs, n_dims, n_sets = indptr.shape[0], contributions.shape[1], signs.shape[1]
-    n_cells = indptr.shape[1] - 1
+    n_rows = indptr.shape[1] - 1
     most = 0
-    for i in range(start, stop):
+    for i in range(n_rows):
         here = 0
         for p in range(n_graphs):
             here += indptr[p, i + 1] - indptr[p, i]
         most = max(most, here)
     # the number of each cell among those that contribute to a row, from 1
-    number = np.zeros(n_cells, dtype=np.int32)
+    number = np.zeros(signs.shape[0], dtype=np.int32)
     times = np.empty(most)
     kept = np.empty((most, n_dims, n_sets))
     mean = np.empty((n_dims, n_sets))
-    for i in range(start, stop):
+    for i in range(n_rows):
         n_distinct = total = 0
         for d in range(n_dims):
             arrows[i, d, :] = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from steadyvelo.model._jit import Array, reordering_kernel
+from steadyvelo.model._jit import Array, kernel, reordering_kernel
 
 # dimensions that are added in one pass over the cells of a list; rows have a multiple of them
 DIMENSIONS = 5
@@ -146,3 +146,21 @@ def turn_lists(rows: Array, first: Array, first_column: Array, out: Array) -> No
         for c in range(first[b + 1] - first[b]):
             for j in range(n_dims):
                 block[j, c] = rows[first[b] + c, j]
+
+
+@kernel
+def write_found(
+    cells: Array,
+    squares: Array,
+    found: Array,
+    distances: Array,
+    indices: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Write distances and cells of the neighbours of some places in the lists to their cells."""
+    for place in range(start, stop):
+        cell = cells[place]
+        for k in range(found.shape[1]):
+            distances[cell, k] = np.sqrt(squares[place, k])
+            indices[cell, k] = cells[found[place, k]]

@@ -46,14 +46,6 @@ def sum_rows(
 
 
 @kernel
-def write_ranks(indptr: Array, ranks: Array) -> None:
-    """Write the place of each entry in its row, from 0."""
-    for i in range(indptr.shape[0] - 1):
-        for k in range(indptr[i], indptr[i + 1]):
-            ranks[k] = k - indptr[i]
-
-
-@kernel
 def sum_ranked_rows(
     indptr: Array,
     indices: Array,

@@ -1,4 +1,4 @@
-"""Weights of steps along and against edges, and the transpose of a graph."""
+"""Weights of steps along and against edges."""
 
 from __future__ import annotations
 
@@ -30,31 +30,3 @@ def write_weights(
     for k in range(indptr[start], indptr[stop]):
         below = np.float64(data[k]) - np.float64(top[np.uint32(indices[k])])
         out[k] = np.float32(np.exp(scale * below))
-
-
-@kernel
-def count_columns(indptr: Array, indices: Array, start: int, stop: int, counts: Array) -> None:
-    """Count the entries of each column in some rows."""
-    for k in range(indptr[start], indptr[stop]):
-        counts[np.uint32(indices[k])] += 1
-
-
-@kernel
-def write_transposed(
-    indptr: Array,
-    indices: Array,
-    data: Array,
-    start: int,
-    stop: int,
-    places: Array,
-    out_indices: Array,
-    out_data: Array,
-) -> None:
-    """Write the entries of some rows to the transpose; `places` are the next place of each row."""
-    for i in range(start, stop):
-        for k in range(indptr[i], indptr[i + 1]):
-            j = np.uint32(indices[k])
-            place = places[j]
-            out_indices[place] = i
-            out_data[place] = data[k]
-            places[j] = place + 1
