@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._group_directions import GroupDirections, group_directions
 from ._kernels._mean_contributions import mean_contributions
-from ._threads import for_rows
+from ._threads import for_rows, in_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -50,8 +50,8 @@ class Directions:
     gamma_se
         Standard errors of γ, shape (genes,).
     controls
-        Returns an iterator over the arrows and covariances of each sign-flipped control. All
-        controls at once would need many times the memory.
+        Calls a function with the arrows and covariances of each sign-flipped control, in threads,
+        and returns its results. All controls at once would need many times the memory.
 
     Examples
     --------
@@ -62,7 +62,7 @@ class Directions:
     >>> groups, genes = engine.GroupDirections(*[np.zeros((0, 2))] * 4), np.zeros((0, 2, 0))
     >>> arrow, covariance, n = np.array([[3.0, 4.0]]), np.eye(2)[None], np.ones(1)
     >>> found = engine.Directions(
-    ...     arrow, covariance, n, groups, genes, genes, np.zeros(0), lambda: iter([])
+    ...     arrow, covariance, n, groups, genes, genes, np.zeros(0), lambda test: []
     ... )
     >>> float(found.arrows[0] @ np.linalg.inv(found.covariances[0]) @ found.arrows[0])
     25.0
@@ -75,7 +75,7 @@ class Directions:
     gene_contributions: Float64Array
     gene_slopes: Float64Array
     gamma_se: Float64Array
-    controls: Callable[[], Iterator[tuple[Float64Array, Float64Array]]]
+    controls: Callable[[Callable[[Float64Array, Float64Array], Any]], list[Any]]
 
 
 def arrows_of_cells(problem: DirectionProblem, sums: DirectionSums, order: CellOrder) -> Directions:
@@ -98,13 +98,18 @@ def arrows_of_cells(problem: DirectionProblem, sums: DirectionSums, order: CellO
     without = n_contributions == 0
     arrows[without], covariances[without] = np.nan, np.nan
 
-    def controls() -> Iterator[tuple[Float64Array, Float64Array]]:
+    def controls(test: Callable[[Float64Array, Float64Array], Any]) -> list[Any]:
+        results = []
         for first in range(0, len(problem.signs), _CONTROLS_AT_ONCE):
             some = slice(first, first + _CONTROLS_AT_ONCE)
             turned, spread, _ = mean_of(problem.signs[some])
-            for control in zip(turned, spread, sums.control_shifts[some], strict=True):
-                arrow, covariance, shift = control
-                yield (arrow + shift)[row], (covariance + sums.line_errors)[row]
+
+            def tested(arrow: Any, covariance: Any, shift: Any) -> Any:
+                return test((arrow + shift)[row], (covariance + sums.line_errors)[row])
+
+            of_each = zip(turned, spread, sums.control_shifts[some], strict=True)
+            results += in_threads([partial(tested, *control) for control in of_each], n_threads)
+        return results
 
     return Directions(
         arrows[row],

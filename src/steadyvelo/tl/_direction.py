@@ -231,9 +231,10 @@ def make_directions(
     drawn = _keys.VELOCITY_EMBEDDING.read(adata, fit.key, basis, default=None)
     if drawn is not None:
         columns[_keys.AGREEMENT] = cosines(arrows, np.asarray(drawn)[:, :n_dims])
-    controls = np.array(
-        [hotelling_p(*control, n) < 1 - level for control in directions.controls()]
-    ).reshape(n_controls, adata.n_obs)
+    rejected = directions.controls(
+        lambda turned, covariances: hotelling_p(turned, covariances, n) < 1 - level
+    )
+    controls = np.array(rejected, dtype=bool).reshape(n_controls, adata.n_obs)
     tables = {}
     if choice.groupby is not None:
         tables[_keys.CLUSTER_DIRECTIONS] = cluster_directions(
