@@ -205,7 +205,7 @@ def test_weights_of_a_fit_are_written_to_its_rows(weights):
     out = np.full(block.spliced.shape, 7, dtype=chosen.weights_dtype)
     for genes in (slice(0, 16), slice(16, 17)):
         moments = block.spliced, block.unspliced
-        weigh_rows([chosen.in_order(block.order)], moments, block.places, [out], genes)
+        weigh_rows([chosen.in_order(block.order)], moments, block.genes, [out], genes)
     by_gene = chosen.weigh(*block.by_gene(slice(0, 17)), np.arange(3, 20))
     expected = np.broadcast_to(by_gene, out.shape[::-1])[:, source.order.cell_of_row].T
     np.testing.assert_array_equal(out, expected.astype(out.dtype))
@@ -220,7 +220,7 @@ def test_the_sandwich_finds_weights_again_that_are_not_given(offset):
     known = [np.empty(block.spliced.shape, dtype=chosen.weights_dtype) for chosen in rules]
     moments = block.spliced, block.unspliced
     in_order = [rule.in_order(block.order) for rule in rules]
-    weigh_rows(in_order, moments, block.places, known, slice(0, N_GENES))
+    weigh_rows(in_order, moments, block.genes, known, slice(0, N_GENES))
     found = [(x.h.copy(), x.h0.copy()) for x in errors.instruments(block, rules)]
     for made, arrays in zip(errors.instruments(block, rules, known, 2), found, strict=True):
         np.testing.assert_array_equal(made.h, arrays[0])
@@ -261,3 +261,33 @@ def test_a_rule_in_another_order_is_the_same_rule_of_the_same_cells():
         expected = rule.weigh(spliced, unspliced, np.arange(3))
         np.testing.assert_array_equal(turned, expected[:, rows])
         assert rule.in_order(order) is rule.in_order(order)
+
+
+def test_genes_of_narrow_blocks_share_folds_and_results_keep_their_order(monkeypatch):
+    source, _, scales, smoothing, generator = problem(8, shuffled())
+    graphs = (RankedNeighbors.equal(smoothing.without_self()),) * 2
+    repeats = [
+        Repeat(
+            generator.integers(0, 2, N_GENES).astype(np.int8),
+            generator.integers(0, 2, N_CELLS).astype(np.int8),
+            graphs,
+        )
+        for _ in range(3)
+    ]
+    errors = CrossFitErrors(scales, 0.95, None, repeats)
+    assert errors.gene_order(64) is None
+    order = errors.gene_order(4)
+    assert sorted(order.tolist()) == list(range(N_GENES))
+    folds = np.stack([repeat.gene_fold for repeat in repeats])[:, order]
+    changes = (np.diff(folds, axis=1) != 0).sum()
+    # each fold of a repeat is one stretch of genes, or two for each repeat before it
+    assert changes < (np.diff(np.stack([r.gene_fold for r in repeats]), axis=1) != 0).sum()
+    found = [
+        fit_ratios(source, rule(), genes_per_block=size, uncertainty=errors)
+        for size in (4, N_GENES)
+    ]
+    monkeypatch.setattr("steadyvelo.engine._crossfit._WIDE_BLOCK", 0)
+    found.append(fit_ratios(source, rule(), genes_per_block=4, uncertainty=errors))
+    for other in found[1:]:
+        np.testing.assert_allclose(found[0].gamma, other.gamma, rtol=1e-6)
+        np.testing.assert_allclose(found[0].errors.se, other.errors.se, rtol=1e-5)

@@ -166,6 +166,19 @@ def test_clusters_and_embedding_are_found_and_said(counts, said):
     np.testing.assert_array_equal(again.obsm["X_umap"], result.obsm["X_umap"])
 
 
+def test_why_no_clusters_are_found_is_said(counts, said):
+    many = counts.copy()
+    many.obs["clusters"] = [f"cluster {k % 120}" for k in range(many.n_obs)]
+    sv.run(many, uncertainty=sv.CrossFit(n_repeats=1), basis="pca", neighbors=FAST["neighbors"])
+    assert (
+        "clusters: none found (obs['clusters'] has 120 different values, and clusters are 1 to "
+        "100); name a column with groupby=" in said
+    )
+    del many.obs["clusters"]
+    sv.run(many, uncertainty=sv.CrossFit(n_repeats=1), basis="pca", neighbors=FAST["neighbors"])
+    assert any(line.startswith("clusters: none found (obs has none of 'clusters'") for line in said)
+
+
 def test_nothing_is_said_at_verbosity_0(counts, capfd):
     with sv.settings.override(verbosity=0):
         sv.run(counts, **FAST)

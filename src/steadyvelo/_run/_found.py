@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from steadyvelo import _keys, pp
 from steadyvelo._adata._checks import check_key, listed, warn
 from steadyvelo._adata._embeddings import usual_basis
-from steadyvelo._adata._groups import AUTO, check_clusters, cluster_column, is_auto
+from steadyvelo._adata._groups import AUTO, MOST_CLUSTERS, check_clusters, cluster_column, is_auto
 from steadyvelo._adata._light_copy import light_copy
 from steadyvelo._adata._neighbor_graph import neighbor_graph
 from steadyvelo._log import remark, say
@@ -46,8 +46,7 @@ def _found_clusters(adata: AnnData, groupby: str | None, errors: ErrorChoice) ->
         return groupby
     groupby = cluster_column(adata)
     if groupby is None:
-        usual = listed(_keys.CLUSTER_COLUMNS)
-        say(f"clusters: none found (obs has none of {usual}); name a column with groupby=")
+        say(f"clusters: none found ({_why_no_clusters(adata)}); name a column with groupby=")
     else:
         n = adata.obs[groupby].nunique()
         say(
@@ -55,6 +54,15 @@ def _found_clusters(adata: AnnData, groupby: str | None, errors: ErrorChoice) ->
             "(--groupby)"
         )
     return groupby
+
+
+def _why_no_clusters(adata: AnnData) -> str:
+    """Return why no column of clusters was found."""
+    there = [name for name in _keys.CLUSTER_COLUMNS if name in adata.obs]
+    if not there:
+        return f"obs has none of {listed(_keys.CLUSTER_COLUMNS)}"
+    numbers = ", ".join(f"obs[{name!r}] has {adata.obs[name].nunique():,}" for name in there)
+    return f"{numbers} different values, and clusters are 1 to {MOST_CLUSTERS}"
 
 
 def _found_embedding(adata: AnnData, basis: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from steadyvelo.model import GroupRatios, Instruments
 
 from ._threads import Progress, for_genes, for_rows
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from ._fit_rule import FitRule
@@ -56,11 +57,13 @@ def fit_groups(
     if samples is not None:
         samples = samples[source.order.cell_of_row]
     centred = rules[0].offset is not False
-    parts = []
-    for block in source.blocks(genes_per_block, n_threads, progress):
+    parts, genes = [], []
+    order = uncertainty.gene_order(genes_per_block)
+    for block in source.blocks(genes_per_block, n_threads, progress, order):
         groups = uncertainty.instruments(block, rules, n_threads=n_threads)
         parts.append(group_ratios(groups, centred=centred, samples=samples, n_threads=n_threads))
-    return GroupRatios.join(parts)
+        genes.append(block.genes)
+    return GroupRatios.join(parts).of_genes(np.argsort(np.concatenate(genes)))
 
 
 def group_ratios(

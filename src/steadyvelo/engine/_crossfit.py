@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CrossFitErrors", "Repeat"]
 
+# genes of a block that is wide enough to be divided into folds
+_WIDE_BLOCK = 64
 _GENES_PER_TASK = 16
 
 
@@ -118,6 +120,24 @@ class CrossFitErrors(Uncertainty):
     replaces_fit: ClassVar[bool] = True
     tests_offset: ClassVar[bool] = True
 
+    def gene_order(self, genes_per_block: int) -> IntArray | None:
+        """Return genes that are in the same folds of many repeats one after the other.
+
+        The genes of a block that are in one fold are processed together. If its genes differ in few
+        folds, it is divided into fewer parts, so that less time is spent on what does not depend on
+        the number of genes. The folds of a gene in all repeats are read as a number in Gray code,
+        in which the next number differs in one fold. None for wide blocks: reading genes that are
+        not next to each other would take longer.
+        """
+        if not self.repeats or genes_per_block >= _WIDE_BLOCK:
+            return None
+        rank = np.zeros(len(self.repeats[0].gene_fold), dtype=np.int64)
+        fold = np.zeros_like(rank)
+        for repeat in self.repeats:
+            fold ^= repeat.gene_fold
+            rank = 2 * rank + fold
+        return np.argsort(rank, kind="stable")
+
     def instruments(
         self,
         block: MomentBlock,
@@ -174,7 +194,7 @@ class CrossFitErrors(Uncertainty):
         for place, values in enumerate(block.kept_counts):
             put = partial(put_columns, values, columns, packed, place)
             for_rows(put, shape[0], n_threads)
-        places, first = block.places[columns], array("spliced")
+        places, first = block.genes[columns], array("spliced")
         marks = len(rules) <= MOST_RULES and all(rule.weights_dtype == np.bool_ for rule in rules)
         for cells in (0, 1):
             responders = repeat.cell_fold[order.cell_of_row] == cells

@@ -49,11 +49,11 @@ def bytes_per_direction_value(n_dims: int, *, offset: bool = False) -> int:
     --------
     >>> from steadyvelo import engine
     >>> engine.bytes_per_direction_value(2)
-    52
+    68
     """
-    # two layers of counts, deviations, instruments and influences, and for half of the genes the
-    # values of a fold graph; for every dimension derivatives, and arrows of half of the genes
-    return 40 + 6 * n_dims + (12 + 4 * n_dims if offset else 0)
+    # two layers of counts, deviations, instruments and influences, and the values of a fold graph;
+    # for every dimension derivatives and arrows
+    return 52 + 8 * n_dims + (12 + 4 * n_dims if offset else 0)
 
 
 def find_directions(
@@ -223,7 +223,8 @@ def _summed(
     sums = DirectionSums.zeros(problem)
     # cross-fitting smooths counts in its own graphs
     counts = replace(source, smooth=False)
-    for block in counts.blocks(progress=part_of(progress, _LENGTHS, 1.0), **limits):
+    told, gene_order = part_of(progress, _LENGTHS, 1.0), errors.gene_order(genes_per_block)
+    for block in counts.blocks(progress=told, gene_order=gene_order, **limits):
         (made,) = errors.instruments(block, [rule], n_threads=n_threads)
         sums.add(problem, block, made)
     return problem, sums

@@ -276,5 +276,5 @@ class DirectionSums:
             n_threads=n_threads,
         )
         if for_cells:
-            genes = block.genes.start + columns
+            genes = block.genes[columns]
             self.group_contributions[..., genes] += problem.by_group(arrows)

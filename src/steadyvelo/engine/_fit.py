@@ -139,9 +139,10 @@ def fit_ratios(
     >>> engine.fit_ratios(source, rule, genes_per_block=1).gamma
     array([0.5 , 0.25])
     """
-    results = []
+    results, genes = [], []
     scratch = Scratch()
-    for block in source.blocks(genes_per_block, n_threads, progress):
+    order = None if uncertainty is None else uncertainty.gene_order(genes_per_block)
+    for block in source.blocks(genes_per_block, n_threads, progress, order):
         rules = [rule]
         if uncertainty is not None and test_offset:
             rules = uncertainty.rules_for(rule)
@@ -150,7 +151,8 @@ def fit_ratios(
         if consume is not None:
             consume(block, result, made)
         results.append(result)
-    return joined(results)
+        genes.append(block.genes)
+    return joined(results, genes)
 
 
 def _fit_block(
@@ -191,7 +193,7 @@ def _fit_genes(
 ) -> _OrdinaryFit:
     """Fit some genes of a block, and write their weights to `weights_out` if it is given."""
     spliced, unspliced = block.by_gene(genes)
-    weights = rule.weigh(spliced, unspliced, block.places[genes])
+    weights = rule.weigh(spliced, unspliced, block.genes[genes])
     if weights_out is not None:
         place_rows(weights, block.order.row_of_cell, weights_out[:, genes])
     statistics = SufficientStatistics.from_gene_rows(spliced, unspliced, weights)

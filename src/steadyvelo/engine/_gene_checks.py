@@ -115,7 +115,7 @@ def _check(
     genes: slice,
 ) -> GeneChecks:
     spliced, unspliced = block.by_gene(genes)
-    weights = rule.weigh(spliced, unspliced, block.places[genes])
+    weights = rule.weigh(spliced, unspliced, block.genes[genes])
     weights = np.broadcast_to(weights, spliced.shape)
     top = upper_end(spliced, weights)
     used, fitted = rule.cells, rule.fit_cells

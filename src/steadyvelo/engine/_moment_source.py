@@ -40,7 +40,7 @@ class MomentBlock:
     Attributes
     ----------
     genes
-        Indices of the genes among the genes of the source.
+        Indices of the genes among the genes of the source, ascending.
     order
         The cell of each row.
     spliced, unspliced
@@ -62,16 +62,11 @@ class MomentBlock:
            [0. , 0.5]], dtype=float32)
     """
 
-    genes: slice
+    genes: IntArray
     order: CellOrder
     spliced: Float32Array
     unspliced: Float32Array
     counts: tuple[Float32Array, Float32Array] | None = None
-
-    @property
-    def places(self) -> IntArray:
-        """Indices of the genes among the genes of the source, as an array."""
-        return np.arange(self.genes.start, self.genes.stop)
 
     @property
     def kept_counts(self) -> tuple[Float32Array, Float32Array]:
@@ -152,8 +147,8 @@ class MomentSource(ABC):
     >>> spliced = np.array([[1.0, 4.0, 2.0], [3.0, 2.0, 2.0]])
     >>> order = engine.CellOrder.identity(2)
     >>> source: engine.MomentSource = engine.LayerSource(spliced, spliced, np.arange(3), order)
-    >>> [block.genes for block in source.blocks(genes_per_block=2)]
-    [slice(0, 2, None), slice(2, 3, None)]
+    >>> [block.genes.tolist() for block in source.blocks(genes_per_block=2)]
+    [[0, 1], [2]]
     """
 
     spliced: Matrix
@@ -171,24 +166,31 @@ class MomentSource(ABC):
         return len(self.genes)
 
     def blocks(
-        self, genes_per_block: int, n_threads: int = 1, progress: Progress | None = None
+        self,
+        genes_per_block: int,
+        n_threads: int = 1,
+        progress: Progress | None = None,
+        gene_order: IntArray | None = None,
     ) -> Iterator[MomentBlock]:
         """Make one block after the other; the next block overwrites its arrays.
 
-        After the use of each block, `progress` is called with the share done, in (0, 1].
+        Genes that follow each other in `gene_order` are in one block; by default, this is the order
+        of the source. After the use of each block, `progress` is called with the share done, in
+        (0, 1].
         """
         scratch = Scratch()
+        genes = np.arange(self.n_genes) if gene_order is None else gene_order
         for start in range(0, self.n_genes, genes_per_block):
-            genes = slice(start, min(start + genes_per_block, self.n_genes))
-            yield self.block(genes, n_threads, scratch)
+            stop = min(start + genes_per_block, self.n_genes)
+            yield self.block(np.sort(genes[start:stop]), n_threads, scratch)
             if progress is not None:
-                progress(genes.stop / self.n_genes)
+                progress(stop / self.n_genes)
 
     @abstractmethod
     def block(
-        self, genes: slice, n_threads: int = 1, scratch: Scratch | None = None
+        self, genes: slice | IntArray, n_threads: int = 1, scratch: Scratch | None = None
     ) -> MomentBlock:
-        """Make the block of some of the chosen genes."""
+        """Make the block of some of the chosen genes, given by their places, ascending."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,10 +231,11 @@ class CountsSource(MomentSource):
     in_float32: bool = False
 
     def block(
-        self, genes: slice, n_threads: int = 1, scratch: Scratch | None = None
+        self, genes: slice | IntArray, n_threads: int = 1, scratch: Scratch | None = None
     ) -> MomentBlock:
-        """Make the block of some of the chosen genes."""
+        """Make the block of some of the chosen genes, given by their places, ascending."""
         kept = Scratch() if scratch is None else scratch
+        genes = np.arange(self.n_genes)[genes]
 
         def smoothed(
             name: str, layer: Matrix, scale: Float64Array
@@ -274,9 +277,10 @@ class LayerSource(MomentSource):
     """
 
     def block(
-        self, genes: slice, n_threads: int = 1, scratch: Scratch | None = None
+        self, genes: slice | IntArray, n_threads: int = 1, scratch: Scratch | None = None
     ) -> MomentBlock:
-        """Make the block of some of the chosen genes."""
+        """Make the block of some of the chosen genes, given by their places, ascending."""
+        genes = np.arange(self.n_genes)[genes]
         columns = partial(
             block_of_columns,
             columns=self.genes[genes],

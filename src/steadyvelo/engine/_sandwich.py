@@ -99,7 +99,7 @@ class SandwichErrors(Uncertainty):
             weights = self.scratch.array("weights", block.spliced.shape, rule.weights_dtype)
             moments = block.spliced, block.unspliced
             rules = [rule.in_order(block.order)]
-            weigh = partial(weigh_rows, rules, moments, block.places, [weights])
+            weigh = partial(weigh_rows, rules, moments, block.genes, [weights])
             for_genes(weigh, n_genes, _GENES_PER_TASK, n_threads)
         n_offset = 0 if rule.offset is False else n_genes
         given, given0, h, h0 = (

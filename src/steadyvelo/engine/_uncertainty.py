@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from steadyvelo.model._ratio import OffsetMode
-    from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array
+    from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, IntArray
 
     from ._fit_rule import FitRule
     from ._moment_source import MomentBlock
@@ -79,6 +79,10 @@ class Uncertainty(ABC):
         needed and not given. Rows are in the order of the block. The instruments of the next block
         overwrite those that are returned.
         """
+
+    def gene_order(self, genes_per_block: int) -> IntArray | None:  # noqa: ARG002
+        """Return the order in which blocks of genes need least work; None means any order."""
+        return None
 
     def rules_for(self, rule: FitRule) -> list[FitRule]:
         """Return the rule of a fit, and the rule of the test of an offset if it differs."""

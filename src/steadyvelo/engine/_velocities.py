@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from steadyvelo.model._typing import Float32Array, Float64Array
+    from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
 
     from ._moment_source import MomentSource
     from ._order import CellOrder
@@ -32,7 +32,7 @@ class Lines(NamedTuple):
     gamma: Float64Array
     offset: Float64Array
 
-    def of(self, genes: slice) -> Lines:
+    def of(self, genes: IntArray) -> Lines:
         """Return the lines of some of the genes."""
         return Lines(self.gamma[genes], self.offset[genes])
 

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ._typing import IntArray
 
 __all__ = ["joined"]
 
 Result = TypeVar("Result")
 
 
-def joined(parts: list[Result]) -> Result:
-    """Concatenate the arrays of dataclasses, also of dataclasses inside them."""
-    return cast("Result", _joined(parts))
+def joined(parts: list[Result], genes: list[IntArray] | None = None) -> Result:
+    """Concatenate the arrays of dataclasses, also of dataclasses inside them.
+
+    If the `genes` of each part are given, the result is in their ascending order.
+    """
+    order = slice(None) if genes is None else np.argsort(np.concatenate(genes))
+    return cast("Result", _joined(parts, order))
 
 
-def _joined(parts: list[Any]) -> Any:
+def _joined(parts: list[Any], order: Any) -> Any:
     if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts)
+        return np.concatenate(parts)[order]
     names = [field.name for field in fields(parts[0])]
-    return type(parts[0])(*(_joined([getattr(part, name) for part in parts]) for name in names))
+    own = (_joined([getattr(part, name) for part in parts], order) for name in names)
+    return type(parts[0])(*own)

@@ -51,6 +51,6 @@ def moments_of_genes(fit: Fit, names: list[str]) -> tuple[NDArray[np.float64], N
         source = fit.moments(genes)
     spliced, unspliced = np.empty((2, len(genes), adata.n_obs))
     for block in source.blocks(genes_per_block(adata.n_obs)):
-        spliced[block.genes, block.order.cell_of_row] = block.spliced.T
-        unspliced[block.genes, block.order.cell_of_row] = block.unspliced.T
+        place = np.ix_(block.genes, block.order.cell_of_row)
+        spliced[place], unspliced[place] = block.spliced.T, block.unspliced.T
     return spliced[places], unspliced[places]

@@ -88,6 +88,7 @@ class Ahead:
     n_threads: int
     _halves: list[GroupRatios] = field(default_factory=list, init=False)
     _gamma: list[NDArray[np.float64]] = field(default_factory=list, init=False)
+    _places: list[NDArray[np.int64]] = field(default_factory=list, init=False)
 
     @classmethod
     def of(cls, source: MomentSource, rule: FitRule, n_threads: int) -> Self:
@@ -103,6 +104,7 @@ class Ahead:
             found = group_ratios(made[-2:], centred=centred, n_threads=self.n_threads)
             self._halves.append(found)
         self._gamma.append(fit.gamma)
+        self._places.append(block.genes)
         if self.kept is not None:
             self.kept.add(block, self.genes[block.genes], made[0], self.n_threads)
 
@@ -115,14 +117,15 @@ class Ahead:
     def is_of(self, fit: Fit) -> bool:
         """Tell whether these are the results of a fit."""
         gamma = np.full(fit.adata.n_vars, np.nan)
-        gamma[self.genes] = np.concatenate(self._gamma)
+        gamma[self.genes[np.concatenate(self._places)]] = np.concatenate(self._gamma)
         return len(gamma) == len(fit.gamma) and np.array_equal(
             np.where(np.isnan(fit.gamma), np.nan, gamma), fit.gamma, equal_nan=True
         )
 
     def halves(self, genes: NDArray[np.int64]) -> GroupRatios:
         """Return the ratios of the two halves for some genes of the data."""
-        return GroupRatios.join(self._halves).of_genes(np.searchsorted(self.genes, genes))
+        place = np.argsort(np.concatenate(self._places))[np.searchsorted(self.genes, genes)]
+        return GroupRatios.join(self._halves).of_genes(place)
 
 
 def of_fit(fit: Fit) -> Ahead | None:

@@ -138,4 +138,4 @@ def _sign_flipped(
         deviation = block.deviation(*lines, limits.n_threads, out=block.kept_counts[1])
         deviation *= signs[source.order.cell_of_row, None]
         yield block.spliced, source.smoothing.apply(deviation, limits.n_threads, block.unspliced)
-        limits.tell(block.genes.stop / source.n_genes)
+        limits.tell((int(block.genes[-1]) + 1) / source.n_genes)

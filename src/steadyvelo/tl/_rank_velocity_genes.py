@@ -149,7 +149,7 @@ def rank_velocity_genes(
             deviation = unspliced - gamma * spliced - offset
             velocity = block.velocity(gamma, offset, threads, block.unspliced)[place]
             parts.append(_compared(deviation, velocity, groups_of, len(masks) + 1, samples))
-            limits.tell(block.genes.stop / source.n_genes)
+            limits.tell((int(block.genes[-1]) + 1) / source.n_genes)
     values = np.concatenate(parts, axis=2)
     tables = [
         _table(name, adata.var_names[genes], *values[:, number])

@@ -167,4 +167,4 @@ def bytes_per_value(choice: ErrorChoice, rules: Sequence[FitRule]) -> int:
     n_instruments = sum(1 + rule.has_offset for rule in rules)
     # counts of the second layer; weights, or the counts of a fold and their moments in both orders;
     # scores; instruments
-    return BYTES_PER_VALUE + 24 + 4 * n_instruments
+    return BYTES_PER_VALUE + 34 + 4 * n_instruments
