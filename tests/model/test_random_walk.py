@@ -51,6 +51,19 @@ def test_every_part_that_walks_do_not_leave_is_a_region():
     np.testing.assert_array_equal(vectors, again)
 
 
+@pytest.mark.parametrize("n_parts", [1, 2, 3, 5, 9, 16, 20])
+def test_all_regions_are_found_up_to_16(n_parts):
+    rng = np.random.default_rng(n_parts)
+    walk = sp.block_diag([random_walk(rng, 12) for _ in range(n_parts)], format="csr")
+    vectors, values = lasting_distributions(aslinearoperator(walk.T), start(walk.shape[0]))
+    n_found = min(n_parts, 16)
+    assert vectors.shape == (walk.shape[0], n_found)
+    np.testing.assert_allclose(values, np.ones(n_found), atol=1e-9)
+    if n_parts <= 16:
+        mass = vectors.reshape(n_parts, 12, n_found).sum(axis=1) > 1e-6
+        assert mass.sum(axis=0).tolist() == mass.sum(axis=1).tolist() == [1] * n_parts
+
+
 def test_shares_end_at_a_percentile_or_at_the_largest():
     values = np.append(np.linspace(0, 1, 100), 50.0)
     shares = share_of_largest(values)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DiffusionMap", "lasting_distributions", "share_of_largest"]
 
-# vectors in each product: at first, and at most; no more regions with equal eigenvalues are found
-_FIRST_WIDTH, MOST_REGIONS = 2, 16
+# vectors in each product at first, and number of regions that are looked for, which is also the
+# largest number of vectors in a product
+_FIRST_WIDTH, _MOST_REGIONS = 2, 16
 # residual below which an eigenvalue counts as one that is there
 _EMERGED = 1e-2
 # relative; float32 correlations have no more digits, and each further digit needs more products
@@ -54,8 +55,8 @@ def lasting_distributions(
     Returns
     -------
     Absolute values of a basis of the eigenvectors, shape (cells, regions), and the λ, descending.
-    If there are several, each vector of the basis is large in another region. If 16 or more have
-    the same λ, 16 of them are found.
+    If there are several, each vector of the basis is large in another region. Of more than 16
+    regions, those with the 16 largest λ are returned.
 
     Examples
     --------
@@ -74,15 +75,16 @@ def lasting_distributions(
         found = space.approximations()
         real, residuals = found.values.real, found.residuals
         lowest = real[0] - tolerance
-        n_lasting = int((real >= lowest).sum())
+        n_lasting = min(int((real >= lowest).sum()), _MOST_REGIONS)
         emerged = residuals[:n_lasting].max() < _EMERGED
-        if emerged and 0 < space.width <= min(n_lasting, MOST_REGIONS // 2):
+        if emerged and 0 < space.width <= min(n_lasting, _MOST_REGIONS // 2):
             # there may be more with the same eigenvalue than vectors in a product
             space.widen(space.width)
             n_least = 2 * space.n_products
             continue
         exact = (residuals[:n_lasting] <= _PRECISION * np.abs(found.values[:n_lasting])).all()
-        following = slice(n_lasting, n_lasting + 1)
+        # the next eigenvalue, unless all the regions that are looked for are found
+        following = slice(n_lasting, n_lasting + (n_lasting < _MOST_REGIONS))
         apart = (residuals[following] <= lowest - real[following]).all()
         if (exact and apart and space.n_products >= n_least) or space.width == 0:
             break
