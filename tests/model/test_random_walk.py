@@ -64,6 +64,20 @@ def test_all_regions_are_found_up_to_16(n_parts):
         assert mass.sum(axis=0).tolist() == mass.sum(axis=1).tolist() == [1] * n_parts
 
 
+def test_walks_that_end_at_once_have_no_region():
+    star = sp.csr_matrix(np.append(0.0, np.full(99, 1 / 99)) * (np.arange(100) == 0)[:, None])
+    vectors, values = lasting_distributions(aslinearoperator(star.T), start(100))
+    assert vectors.shape == (100, 0)
+    assert values.shape == (0,)
+
+
+def test_a_search_that_does_not_end_is_given_up(monkeypatch):
+    monkeypatch.setattr("steadyvelo.model._krylov._MOST_MULTIPLIED", 500)
+    cycle = sp.csr_matrix(np.roll(np.eye(300), 1, axis=0))
+    with pytest.raises(RuntimeError, match=r"not found by 500 products.*larger n_neighbors="):
+        lasting_distributions(aslinearoperator(cycle), start(300))
+
+
 def test_shares_end_at_a_percentile_or_at_the_largest():
     values = np.append(np.linspace(0, 1, 100), 50.0)
     shares = share_of_largest(values)

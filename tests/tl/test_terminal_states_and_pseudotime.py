@@ -132,6 +132,38 @@ def test_root_and_end_are_found_in_one_part(moving):
     assert (adata.obs["velocity_pseudotime"].notna() == (groups != groups[root])).all()
 
 
+def test_root_and_end_are_found_in_the_largest_part(moving):
+    adata = moving.copy()
+    for seed in range(3):
+        small = np.zeros(adata.n_obs, dtype=bool)
+        small[np.random.default_rng(seed).choice(adata.n_obs, 60, replace=False)] = True
+        apart = adata.copy()
+        without_edges_between(apart, small)
+        with pytest.warns(sv.SteadyveloWarning, match="are not connected with root and end"):
+            sv.tl.velocity_pseudotime(apart)
+        known = apart.obs["velocity_pseudotime"].notna()
+        assert known.sum() > 400
+        assert not known[small].any()
+
+
+def test_a_named_cell_with_which_no_other_is_found_is_refused(moving):
+    adata = moving.copy()
+    groups = np.zeros(adata.n_obs, dtype=int)
+    groups[:12], groups[12] = 1, 2
+    without_edges_between(adata, groups)
+    # one of the twelve that has edges
+    degrees = np.asarray((abs(adata.obsp["velocity_graph"]) > 0).sum(axis=1)).ravel()[:12]
+    root = adata.obs_names[int(degrees.argmax())]
+    with pytest.raises(ValueError, match=r"no end is found among the \d+ connected cells"):
+        sv.tl.velocity_pseudotime(adata, root=root)
+    alone = adata.obs_names[12]
+    with pytest.raises(ValueError, match=f"{alone!r} has no edges in the velocity graph"):
+        sv.tl.velocity_pseudotime(adata, root=alone, end=None)
+    with pytest.raises(ValueError, match="no end is found among the 1 connected cells"):
+        sv.tl.velocity_pseudotime(adata, root=alone)
+    assert "velocity_pseudotime" not in adata.obs
+
+
 def test_no_part_that_is_large_enough(moving):
     adata = moving.copy()
     without_edges_between(adata, np.arange(adata.n_obs) // 15)

@@ -55,7 +55,7 @@ def hotelling_p(arrows: Float64Array, covariances: Float64Array, n: Float64Array
     square = (np.where(good[:, None], arrows, 0.0) * solved).sum(axis=1)
     left = np.where(good, n - n_dims, 1.0)
     statistic = square * left / (n_dims * np.where(good, n - 1.0, 1.0))
-    return np.where(good, special.fdtrc(n_dims, left, statistic), np.nan)
+    return np.where(good, special.fdtrc(n_dims, left, np.maximum(statistic, 0.0)), np.nan)
 
 
 def angle_interval(

@@ -23,6 +23,10 @@ __all__ = ["Approximations", "KrylovSpace"]
 _MOST, _MOST_PER_VECTOR = 60, 6
 # what is left of a vector that lies in the space, relative to its length
 _ROUNDING = 1e-12
+# singular value of real and imaginary parts from which a direction belongs to a space
+_REAL = 1e-8
+# vectors that are multiplied before the search is given up
+_MOST_MULTIPLIED = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +80,7 @@ class KrylovSpace:
         symmetric: bool,
     ) -> None:
         self.operator, self.symmetric = operator, symmetric
-        self.n_products = 0
+        self.n_products = self._n_multiplied = 0
         self._draw, self._n_drawn = draw, 0
         self._size = 0
         self._columns = np.empty((operator.shape[0], 0), order="F")
@@ -100,13 +104,24 @@ class KrylovSpace:
         self._coupling = np.vstack([self._coupling, np.zeros((n_more, self._size))])
 
     def expand(self) -> None:
-        """Add the vectors of the next product to the space."""
+        """Add the vectors of the next product to the space.
+
+        Raises a RuntimeError if many products did not suffice, as for a cycle in which each cell
+        has an edge to the next one only.
+        """
+        if self._n_multiplied >= _MOST_MULTIPLIED:
+            msg = (
+                f"eigenvectors were not found by {self._n_multiplied:,} products: cells have edges "
+                "to too few others. Rerun all from pp.neighbors on with a larger n_neighbors=."
+            )
+            raise RuntimeError(msg)
         if self._size + self._width > max(_MOST, _MOST_PER_VECTOR * self._width):
             self._reduce()
         n_before, width = self._size, self._width
         self._size = size = n_before + width
         product = np.asarray(self.operator @ self._columns[:, n_before:size])
         self.n_products += 1
+        self._n_multiplied += width
         self._make_room(size + width)
         inside, outside = self._split(product)
         on_space = np.zeros((size, size))
@@ -143,19 +158,21 @@ class KrylovSpace:
         lengths = np.linalg.norm(block, axis=0)
         inside = basis.T @ block
         block -= basis @ inside
-        # once more, because of rounding errors
-        again = basis.T @ block
-        block -= basis @ again
-        inside += again
         self._width = 0
         room = self._columns.shape[0] - self._size
         outside = np.zeros((min(block.shape[1], room), block.shape[1]))
         for k, vector in enumerate(block.T[: len(outside)]):
-            known = self._columns[:, self._size : self._size + k]
-            along = known.T @ vector
-            rest = vector - known @ along
-            length = float(np.linalg.norm(rest))
-            outside[:k, k] = along
+            known, rest = self._columns[:, : self._size + k], vector
+            # again, because of rounding errors, until hardly anything in the space is left
+            for _ in range(3):
+                before = float(np.linalg.norm(rest))
+                along = known.T @ rest
+                rest = rest - known @ along
+                inside[:, k] += along[: self._size]
+                outside[:k, k] += along[self._size :]
+                length = float(np.linalg.norm(rest))
+                if length > before / 2:
+                    break
             if length > _ROUNDING * lengths[k]:
                 self._columns[:, self._size + k] = rest / length
                 outside[k, k] = length
@@ -215,7 +232,7 @@ def _leading_space(matrix: Float64Array, n_least: int) -> Float64Array:
     wanted = np.diag(triangle).real >= (real[cut] + real[cut + 1]) / 2
     ordered = ztrsen(wanted, triangle, turned, job=b"N")
     space = ordered[1][:, : ordered[3]]
-    # complex eigenvalues come in pairs, so the space has a real basis
-    parts = np.hstack([space.real, space.imag])
-    basis: Float64Array = np.linalg.svd(parts, full_matrices=False)[0][:, : space.shape[1]]
+    # with the conjugate space, which is invariant, too, it has a real basis
+    vectors, lengths, _ = np.linalg.svd(np.hstack([space.real, space.imag]), full_matrices=False)
+    basis: Float64Array = vectors[:, lengths > _REAL]
     return basis

@@ -56,7 +56,7 @@ def lasting_distributions(
     -------
     Absolute values of a basis of the eigenvectors, shape (cells, regions), and the λ, descending.
     If there are several, each vector of the basis is large in another region. Of more than 16
-    regions, those with the 16 largest λ are returned.
+    regions, those with the 16 largest λ are returned. There is none if no λ is above `tolerance`.
 
     Examples
     --------
@@ -85,9 +85,13 @@ def lasting_distributions(
         exact = (residuals[:n_lasting] <= _PRECISION * np.abs(found.values[:n_lasting])).all()
         # the next eigenvalue, unless all the regions that are looked for are found
         following = slice(n_lasting, n_lasting + (n_lasting < _MOST_REGIONS))
-        apart = (residuals[following] <= lowest - real[following]).all()
+        distance = np.maximum(lowest - real[following], _PRECISION)
+        apart = (residuals[following] <= distance).all()
         if (exact and apart and space.n_products >= n_least) or space.width == 0:
             break
+    if real[0] <= tolerance:
+        # all walks end after a few steps
+        n_lasting = 0
     vectors = space.vectors(found.coordinates[:, :n_lasting])
     return np.abs(_one_region_each(vectors)), real[:n_lasting]
 
@@ -101,7 +105,7 @@ def _one_region_each(vectors: NDArray[np.complex128]) -> Float64Array:
     """
     n_vectors = vectors.shape[1]
     real: Float64Array = vectors.real
-    if n_vectors == 1:
+    if n_vectors <= 1:
         return real
     both = np.hstack([real, vectors.imag])
     space = np.linalg.svd(both, full_matrices=False)[0][:, :n_vectors]

@@ -49,10 +49,11 @@ def velocity_pseudotime(
     .. math:: t_i = \tfrac12 \bigl(d_{ri} / \max d_r + 1 - d_{ei} / \max d_e\bigr)
 
     and scaled to [0, 1]. By default, root and end are the cells with the highest mean scores of
-    :func:`steadyvelo.tl.terminal_states` in their neighbourhoods, the end in the connected part of
-    the graph that contains the root. Cells of other parts get no pseudotime. Velocities decide only
-    which two cells are root and end; the order between them depends on the similarity of cells. A
-    pseudotime can therefore be computed even if no direction is significant.
+    :func:`steadyvelo.tl.terminal_states` in their neighbourhoods, in one connected part of the
+    graph: that of the cell that is named or, if none is, the one with most cells. Cells of other
+    parts get no pseudotime. Velocities decide only which two cells are root and end; the order
+    between them depends on the similarity of cells. A pseudotime can therefore be computed even if
+    no direction is significant.
 
     Parameters
     ----------
@@ -87,8 +88,9 @@ def velocity_pseudotime(
     KeyError
         If there is no velocity graph, or `root` or `end` is no name of a cell.
     ValueError
-        If `root` and `end` are both None or are not connected, or cells were removed since the
-        graph was computed.
+        If `root` and `end` are both None or are not connected, a cell that is named has no edges,
+        no root or end is found in its connected part, or cells were removed since the graph was
+        computed.
 
     Warns
     -----
@@ -131,6 +133,12 @@ def velocity_pseudotime(
         )
         raise ValueError(msg)
     connected = parts == numbers.pop()
+    if connected.sum() == 1:
+        msg = (
+            f"{next(filter(None, names))!r} has no edges in the velocity graph, so no cell is "
+            "connected with it; name another cell."
+        )
+        raise ValueError(msg)
     time = np.full(adata.n_obs, np.nan)
     time[connected] = _time_between(graph, connected, places, n_components, rng, threads)
     without = int(np.isnan(time).sum())
@@ -187,14 +195,24 @@ def _ends(
     if _FOUND not in wanted:
         return places
     scores = terminal_scores(graph, scale=scale, rng=rng, n_threads=n_threads)
+    of_both = {"root": scores.roots, "end": scores.ends}
+    named = [place for place in places if place is not None]
+    # the part with most scores, unless a cell is named
+    scored = np.bincount(parts, weights=np.isfinite(scores.roots))
+    within = parts == (parts[named[0]] if named else np.argmax(scored))
     neighbors = fit.inputs.connectivities(fit.graph.neighbors_key)
     around = SmoothingOperator.from_connectivities(neighbors).to_matrix()
-    for number, score in enumerate((scores.roots, scores.ends)):
+    for number, (what, score) in enumerate(of_both.items()):
         if wanted[number] == _FOUND:
             # the mean over the neighbourhood prefers a cell among similar cells
-            means = around @ np.nan_to_num(score)
-            other = places[1 - number]
-            if other is not None:
-                means[parts != parts[other]] = -1.0
+            means = np.where(within & np.isfinite(score), around @ np.nan_to_num(score), 0.0)
+            means[named] = 0.0
+            if not (means > 0).any():
+                msg = (
+                    f"no {what} is found among the {int(within.sum()):,} connected cells; name one "
+                    f"as {what}=, or use {what}=None."
+                )
+                raise ValueError(msg)
             places[number] = int(np.argmax(means))
+            named.append(int(np.argmax(means)))
     return places
