@@ -12,7 +12,7 @@ from steadyvelo.engine import row_products
 @pytest.fixture(autouse=True, params=[1_000_000, 30])
 def entries_per_part(request, monkeypatch):
     """One part, and as many as there can be."""
-    monkeypatch.setattr("steadyvelo.engine._products._ENTRIES_PER_PART", request.param)
+    monkeypatch.setattr("steadyvelo.engine._threads._ENTRIES_PER_PART", request.param)
 
 
 def random_matrix(n_rows, n_columns, dtype=np.float64, seed=0):

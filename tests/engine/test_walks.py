@@ -12,8 +12,7 @@ from steadyvelo.engine import steps_against, steps_along, transposed_sum
 @pytest.fixture(autouse=True, params=[1_000_000, 30])
 def entries_per_part(request, monkeypatch):
     """One part, and as many as there can be."""
-    for module in ("_products", "_transposed"):
-        monkeypatch.setattr(f"steadyvelo.engine.{module}._ENTRIES_PER_PART", request.param)
+    monkeypatch.setattr("steadyvelo.engine._threads._ENTRIES_PER_PART", request.param)
 
 
 @pytest.fixture(params=[0, 1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -11,7 +10,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
 from ._kernels._products import add_shared, multiply_rows, multiply_transposed
-from ._threads import in_threads
+from ._threads import in_threads, row_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +25,6 @@ __all__ = [
     "weighted_column_sums",
     "weighted_row_sums",
 ]
-
-# the number of parts depends on the matrix only, so that sums over parts do not depend on the
-# number of threads
-_MOST_PARTS = 16
-_ENTRIES_PER_PART = 500_000
 
 
 def row_products(matrix: Sparse, n_threads: int = 1) -> LinearOperator:
@@ -49,7 +43,7 @@ def row_products(matrix: Sparse, n_threads: int = 1) -> LinearOperator:
     ([3.0, 3.0], [1.0, 5.0])
     """
     entries = (matrix.indptr, matrix.indices, matrix.data)
-    parts = _parts(matrix)
+    parts = row_parts(matrix.indptr)
 
     def product(vector: Float64Array) -> Float64Array:
         out = np.empty(matrix.shape[0])
@@ -94,7 +88,7 @@ def shared_column_sums(x: Sparse, y: Sparse, n_threads: int = 1) -> Float64Array
     [6.0, 11.0]
     """
     first, second = ((m.indptr, m.indices, m.data) for m in (x, y))
-    return _summed(partial(add_shared, first, second), _parts(x), x.shape[1], n_threads)
+    return _summed(partial(add_shared, first, second), row_parts(x.indptr), x.shape[1], n_threads)
 
 
 def weighted_row_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -> Float64Array:
@@ -122,11 +116,3 @@ def _summed(
     in_threads(tasks, n_threads)
     total: Float64Array = sums.sum(axis=0)
     return total
-
-
-def _parts(matrix: Sparse) -> list[tuple[int, int]]:
-    """Divide rows into ranges with similar numbers of entries."""
-    n_parts = min(max(matrix.nnz // _ENTRIES_PER_PART, 1), _MOST_PARTS)
-    shares = np.linspace(0, matrix.nnz, n_parts + 1)[1:-1]
-    bounds = [0, *np.searchsorted(matrix.indptr, shares).tolist(), matrix.shape[0]]
-    return list(pairwise(bounds))

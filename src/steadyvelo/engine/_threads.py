@@ -9,11 +9,24 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache, partial
 from itertools import pairwise
 from threading import Lock
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from ._control_group import processors_allowed
 
-__all__ = ["Progress", "count_threads", "for_genes", "for_rows", "in_threads", "row_chunks"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "Progress",
+    "count_threads",
+    "for_genes",
+    "for_rows",
+    "in_threads",
+    "row_chunks",
+    "row_parts",
+]
 
 Progress = Callable[[float], None]
 Result = TypeVar("Result")
@@ -21,6 +34,9 @@ Result = TypeVar("Result")
 # chunks per thread: enough that threads finish at the same time and Ctrl-C acts soon
 _CHUNKS_PER_THREAD = 4
 _MOST_ROWS = 2_500
+# parts of a sparse matrix, each of which may need an array of all columns
+_MOST_PARTS = 16
+_ENTRIES_PER_PART = 500_000
 
 
 def count_threads(n_threads: int | None = None) -> int:
@@ -49,6 +65,18 @@ def row_chunks(n_rows: int, n_threads: int, *, min_rows: int = 500) -> list[tupl
     n_chunks = max(n_threads * _CHUNKS_PER_THREAD, n_rows // _MOST_ROWS)
     n_chunks = max(1, min(n_chunks, n_rows // min_rows))
     return list(pairwise(n_rows * c // n_chunks for c in range(n_chunks + 1)))
+
+
+def row_parts(indptr: NDArray[Any]) -> list[tuple[int, int]]:
+    """Divide the rows of a sparse matrix into ranges with similar numbers of entries.
+
+    Their number depends on the matrix only, so that sums over them do not depend on the number of
+    threads.
+    """
+    n_rows, n_entries = len(indptr) - 1, int(indptr[-1])
+    n_parts = min(max(n_entries // _ENTRIES_PER_PART, 1), _MOST_PARTS)
+    shares = np.linspace(0, n_entries, n_parts + 1)[1:-1]
+    return list(pairwise([0, *np.searchsorted(indptr, shares).tolist(), n_rows]))
 
 
 def for_rows(

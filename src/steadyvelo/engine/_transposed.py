@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ._kernels._transposed import count_columns
-from ._threads import in_threads
+from ._threads import in_threads, row_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,10 +18,6 @@ if TYPE_CHECKING:
     from steadyvelo.model._typing import BoolArray, IntArray
 
 __all__ = ["Part", "transposed_places"]
-
-# the number of parts depends on the matrix only; each needs an array of all columns
-_MOST_PARTS = 16
-_ENTRIES_PER_PART = 500_000
 
 
 class Part(NamedTuple):
@@ -46,9 +41,9 @@ def transposed_places(
     each in the order of its rows. If `receives` is given, the other columns are left out.
     """
     ranges = [
-        (number, int(start), int(stop))
+        (number, start, stop)
         for number, (indptr, _) in enumerate(patterns)
-        for start, stop in _row_ranges(indptr)
+        for start, stop in row_parts(indptr)
     ]
     places = np.zeros((len(ranges), n_columns), dtype=np.int64)
     count = [
@@ -64,11 +59,3 @@ def transposed_places(
     places[0] = 0
     places += indptr[:-1]
     return [Part(*of, own) for of, own in zip(ranges, places, strict=True)], indptr
-
-
-def _row_ranges(indptr: NDArray[Any]) -> list[tuple[int, int]]:
-    """Divide rows into ranges with similar numbers of entries."""
-    n_rows, n_entries = len(indptr) - 1, int(indptr[-1])
-    n_parts = min(max(n_entries // _ENTRIES_PER_PART, 1), _MOST_PARTS)
-    inner = np.searchsorted(indptr, np.linspace(0, n_entries, n_parts + 1)[1:-1]).tolist()
-    return list(pairwise([0, *inner, n_rows]))
