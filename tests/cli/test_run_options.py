@@ -60,7 +60,7 @@ def test_quiet_prints_nothing(run):
 
 
 def test_a_dry_run_prints_the_plan_and_computes_nothing(run, tmp_path):
-    done, _ = run("--dry-run", "--n-neighbors", 15)
+    done, _ = run("--dry-run", "--uncertainty", "none", "--n-neighbors", 15)
     assert done.exit_code == 0, done.output
     assert "plan: 240 cells × " in done.stdout
     assert " each)" in done.stdout

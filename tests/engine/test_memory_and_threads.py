@@ -48,6 +48,18 @@ def groups(monkeypatch, tmp_path):
     return put
 
 
+def test_by_default_blocks_have_at_least_36_genes_if_a_quarter_of_the_memory_allows(
+    monkeypatch,
+):
+    available = "steadyvelo.engine._memory.available_memory"
+    monkeypatch.setattr(available, lambda: 24e9)
+    assert genes_per_block(100_000, bytes_per_value=75) == 200
+    assert genes_per_block(1_000_000, bytes_per_value=75) == 36
+    assert genes_per_block(1_000_000, bytes_per_value=12) == 125
+    monkeypatch.setattr(available, lambda: 6e9)
+    assert genes_per_block(1_000_000, bytes_per_value=75) == 20
+
+
 def test_without_a_control_group_the_machine_is_the_limit(groups):
     assert _control_group.memory_left() is None
     assert _control_group.processors_allowed() is None

@@ -6,15 +6,16 @@ import pytest
 
 import steadyvelo as sv
 from steadyvelo._run._plan import Plan
+from steadyvelo.engine import fit_ratios
 
 
 def test_the_plan_names_blocks_memory_layers_and_threads():
-    plan = Plan.make((30_000, 1_000), dense=True, max_memory=2e9, n_threads=4)
+    plan = Plan.make((30_000, 1_000), bytes_per_value=12, dense=True, max_memory=2e9, n_threads=4)
     assert str(plan) == (
         "30,000 cells × 1,000 genes in 2 blocks of up to 512 genes (0.18 GB each); "
         "3 dense layers (0.36 GB); memory limit 2.00 GB; 4 threads"
     )
-    small = Plan.make((500, 40), dense=False, max_memory=1e6, n_threads=1)
+    small = Plan.make((500, 40), bytes_per_value=12, dense=False, max_memory=1e6, n_threads=1)
     assert str(small) == (
         "500 cells × 40 genes in 1 block of up to 40 genes (0.2 MB each); no dense layers; "
         "memory limit 1.0 MB; 1 thread"
@@ -29,6 +30,23 @@ def test_a_run_says_the_plan_that_it_follows(counts, said):
     assert plan.endswith("memory limit 3.0 MB; 1 thread")
 
 
+def test_the_plan_counts_what_errors_need(counts, monkeypatch):
+    widths = []
+
+    def recording(*args, **kwargs):
+        widths.append(kwargs["genes_per_block"])
+        return fit_ratios(*args, **kwargs)
+
+    monkeypatch.setattr("steadyvelo.tl._make_fit.fit_ratios", recording)
+    options = {"basis": "pca", "max_memory": 4e5, "n_threads": 1, "groupby": "branch"}
+    for offset in (False, True):
+        planned = sv.plan(counts, **options, offset=offset)
+        sv.run(counts, **options, offset=offset)
+        assert planned.genes_per_block == widths[0]
+        assert planned.bytes_per_value > 12
+        widths.clear()
+
+
 def test_a_budget_that_holds_no_gene_is_refused():
     with pytest.raises(MemoryError, match=r"raise max_memory"):
-        Plan.make((1_000_000, 10), dense=False, max_memory=1e6, n_threads=1)
+        Plan.make((1_000_000, 10), bytes_per_value=12, dense=False, max_memory=1e6, n_threads=1)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Self
 
 from steadyvelo.engine import (
-    BYTES_PER_VALUE,
     available_memory,
     count_threads,
     dense_bytes,
@@ -24,6 +23,7 @@ class Plan:
     n_cells: int
     n_genes: int
     genes_per_block: int
+    bytes_per_value: int
     n_threads: int
     n_layers: int
     allowed: float
@@ -33,19 +33,23 @@ class Plan:
         cls,
         shape: tuple[int, int],
         *,
+        bytes_per_value: int,
         dense: bool | None,
         max_memory: float | None,
         n_threads: int | None,
     ) -> Self:
-        """Plan the fit and the velocity graph of cells × genes."""
+        """Plan the fit of cells × genes, which is the step that needs most memory in a block.
+
+        A value of a block needs `bytes_per_value`, with all that is computed from it.
+        """
         allowed = available_memory() if max_memory is None else max_memory
-        size = min(genes_per_block(shape[0], max_memory), max(shape[1], 1))
+        size = min(genes_per_block(shape[0], max_memory, bytes_per_value), max(shape[1], 1))
         n_layers = 3 if stores_dense(3, shape, max_memory, dense=dense) else 0
-        return cls(*shape, size, count_threads(n_threads), n_layers, allowed)
+        return cls(*shape, size, bytes_per_value, count_threads(n_threads), n_layers, allowed)
 
     def __str__(self) -> str:
         blocks = -(-self.n_genes // self.genes_per_block)
-        held = BYTES_PER_VALUE * self.n_cells * self.genes_per_block
+        held = self.bytes_per_value * self.n_cells * self.genes_per_block
         cut = f"{_number(blocks, 'block')} of up to {self.genes_per_block} genes"
         size = _size(dense_bytes(self.n_layers, (self.n_cells, self.n_genes)))
         layers = f"{_number(self.n_layers, 'dense layer')} ({size})"

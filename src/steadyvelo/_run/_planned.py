@@ -12,14 +12,18 @@ from steadyvelo._log import nested
 
 from ._chosen_genes import GeneChoice
 from ._found import checked_request
-from ._plan import Plan
-from ._run import run
+from ._run import run, run_plan
 from ._steps import Steps
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from ._plan import Plan
+
 __all__ = ["plan"]
+
+# arguments on which the plan depends
+_PLANNED = ("groupby", "weights", "offset", "dense", "max_memory", "n_threads")
 
 
 def plan(adata: AnnData, **arguments: Any) -> Plan:
@@ -56,10 +60,10 @@ def plan(adata: AnnData, **arguments: Any) -> Plan:
     asked = bound.arguments
     choice = GeneChoice(**{f.name: asked[f.name] for f in fields(GeneChoice)})
     errors = ErrorChoice.asked(asked["uncertainty"], asked["sample_key"], asked["rng"])
-    found = (asked[name] for name in ("neighbors", "groupby", "basis"))
-    checked_request(adata, choice, errors, *found)
+    given = (asked[name] for name in ("neighbors", "groupby", "basis"))
+    asked["groupby"], _ = checked_request(adata, choice, errors, *given)
     # steps of a plan are details
     with nested(2):
         marked = choice.marked(adata, Steps({"genes": 1}, None))
     shape = adata.n_obs, int(_keys.GENES_USED.values(marked).sum())
-    return Plan.make(shape, **{name: asked[name] for name in ("dense", "max_memory", "n_threads")})
+    return run_plan(shape, errors, **{name: asked[name] for name in _PLANNED})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from steadyvelo._arguments import public
 from steadyvelo._choices import Neighbors
 from steadyvelo._log import remark, say
 from steadyvelo.tl._kept import kept_results
+from steadyvelo.tl._uncertainty import bytes_of_fit
 
 from ._chosen_genes import GeneChoice
 from ._found import checked_counts, checked_request
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 
     from steadyvelo._choices import Extremes, SizeFactors, Uncertainty
     from steadyvelo.engine._progress import ShowProgress
+    from steadyvelo.model._ratio import OffsetMode
 
-__all__ = ["run"]
+__all__ = ["run", "run_plan"]
 
 # usual share of each step in the time of a run, in per cent
 _SHARES = {
@@ -156,17 +158,18 @@ def run(
     # wrong arguments raise an error before anything is computed
     groupby, basis = checked_request(adata, choice, errors, neighbors, groupby, basis)
     checks = checked_counts(adata, choice, groupby, force=force)
-    limits = {"max_memory": max_memory, "n_threads": n_threads}
+    limits: dict[str, Any] = {"max_memory": max_memory, "n_threads": n_threads}
     key = neighbors if isinstance(neighbors, str) else getattr(neighbors, "key_added", None)
     # fit and verdicts need the same folds and instruments
-    kept = kept_results(look_ahead=groupby is not None and errors.method == "crossfit")
+    kept = kept_results(look_ahead=_judges_clusters(groupby, errors))
     with shown_steps("steadyvelo run", _SHARES, progress) as steps, kept:
         marked = choice.marked(adata, steps)
         counts = spliced, unspliced
         result = used_part(adata, marked, counts)
         for field, table in checks.items():
             field.write(result, table)
-        remark(f"plan: {Plan.make(result.shape, dense=dense, **limits)}")
+        fit = {"groupby": groupby, "weights": weights, "offset": offset, "dense": dense}
+        remark(f"plan: {run_plan(result.shape, errors, **fit, **limits)}")
         _find_neighbors(result, neighbors, spliced, rng, steps)
         if basis == "umap" and not _keys.EMBEDDING.is_in(result, basis="umap"):
             with steps("embedding"):
@@ -204,6 +207,25 @@ def run(
     for line in (*reliability_lines(result, basis), *summary_lines(result)):
         say(line)
     return result
+
+
+def run_plan(
+    shape: tuple[int, int],
+    errors: ErrorChoice,
+    *,
+    groupby: str | None,
+    weights: str | Extremes,
+    offset: OffsetMode,
+    **limits: Any,
+) -> Plan:
+    """Return the plan of a run, given the shape of the cells × genes that are used."""
+    halves = _judges_clusters(groupby, errors)
+    bytes_each = bytes_of_fit(errors, weights, offset, halves=halves)
+    return Plan.make(shape, bytes_per_value=bytes_each, **limits)
+
+
+def _judges_clusters(groupby: str | None, errors: ErrorChoice) -> bool:
+    return groupby is not None and errors.method == "crossfit"
 
 
 def _find_neighbors(

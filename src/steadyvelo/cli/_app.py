@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -44,6 +45,9 @@ def main() -> None:
         if left.code == INTERRUPTED:
             _leave_interrupted()
         raise
+    finally:
+        # when Python ends, it need not search all objects for garbage
+        gc.freeze()
 
 
 def _leave_interrupted() -> NoReturn:

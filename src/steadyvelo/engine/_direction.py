@@ -49,11 +49,11 @@ def bytes_per_direction_value(n_dims: int, *, offset: bool = False) -> int:
     --------
     >>> from steadyvelo import engine
     >>> engine.bytes_per_direction_value(2)
-    68
+    48
     """
-    # two layers of counts, deviations, instruments and influences, and the values of a fold graph;
-    # for every dimension derivatives and arrows
-    return 52 + 8 * n_dims + (12 + 4 * n_dims if offset else 0)
+    # two layers of counts and instruments, of which influences and deviations take the place; the
+    # values of a fold graph; for every dimension derivatives
+    return 40 + 4 * n_dims + (12 + 4 * n_dims if offset else 0)
 
 
 def find_directions(

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -100,9 +100,12 @@ class DirectionProblem:
             sum_by_group(flat, self.groups, found[start], start, stop)
 
         for_rows(work, len(flat), self.n_threads)
-        # added in the order of the rows, so that results do not depend on the order of threads
-        total = sum(found[start] for start in sorted(found))
-        return np.asarray(total).reshape(self.n_groups, *values.shape[1:])
+        return _added(found).reshape(self.n_groups, *values.shape[1:])
+
+
+def _added(parts: dict[int, Float64Array]) -> Float64Array:
+    """Add parts in the order of their first rows, so that the order of threads changes nothing."""
+    return np.asarray(sum(parts[start] for start in sorted(parts)))
 
 
 @dataclass(eq=False)
@@ -170,13 +173,16 @@ class DirectionSums:
         n_threads, scratch = problem.n_threads, problem.scratch
         over_rows = partial(for_rows, n_rows=problem.n_rows, n_threads=n_threads)
         gamma, offset = problem.lines.of(block.genes)
-        psi, omega = made.line_influences(gamma, offset, over_rows)
+        # the arrays of the block are used again: for psi those of the instruments, for deviations
+        # those of the unspliced counts
+        psi, omega = made.line_influences(gamma, offset, over_rows, overwrite=True)
         shape = problem.n_rows, problem.n_dims, psi.shape[1]
 
         slopes = scratch.zeros("slopes", shape, n_threads)
         with_offset = shape[0] if omega.shape[1] > 0 else 0
         offsets = scratch.zeros("offsets", (with_offset, *shape[1:]), n_threads)
-        values = block.kept_counts[0], block.deviation(gamma, offset, n_threads)
+        spliced, unspliced = block.kept_counts
+        values = spliced, block.deviation(gamma, offset, n_threads, out=unspliced)
         for number in range(len(problem.projections)):
             self._add_fold_graph(problem, number, block, values, (slopes, offsets))
         by_slope = problem.by_group(slopes)
@@ -226,40 +232,29 @@ class DirectionSums:
         if len(columns) == 0:
             return
         fold, width = fold_graph.fold, len(columns)
-        for_cells = problem.for_cells
         with_noise = number < len(self.chance)
         over_rows = partial(for_rows, n_rows=n_rows, n_threads=n_threads)
 
         def array(name: str, *shape: int) -> Float32Array:
             return problem.scratch.array(f"{name} of fold", shape, np.float32)
 
-        packed = array("packed", n_rows, kernels.PLACES if with_noise else kernels.NOISE, width)
-        mean_deviations = array("mean deviations", n_rows if for_cells else 0, 2, width)
+        packed = array("packed", n_rows, kernels.PLACES if with_noise else kernels.AWAY, width)
+        mean_deviations = array("mean deviations", n_rows if problem.for_cells else 0, 2, width)
+        for place, of_genes in zip((kernels.COUNTS, kernels.DEVIATION), values, strict=True):
+            over_rows(partial(put_columns, of_genes, columns, packed, place))
 
-        def means(values: Float32Array, out: Float32Array) -> Float32Array:
-            chosen = array("chosen", n_rows, 1, width)
-            over_rows(partial(put_columns, values, columns, chosen, 0))
-            flat = chosen.reshape(n_rows, width)
-            fold_graph.run(kernels.fold_means, fold, flat, out, 0, n_threads=n_threads)
-            return flat
-
-        def put_noise(place: int, chosen: Float32Array, mean: Float32Array) -> None:
-            # the difference from neighbours in the same fold, without the cell itself
-            over_rows(partial(kernels.subtract_own_mean, chosen, fold, mean, packed, place))
+        def means(place: int, out: Float32Array) -> None:
+            fold_graph.run(kernels.fold_means, fold, packed, place, out, n_threads=n_threads)
 
         # the means of the counts are the first two places
-        spliced = means(values[0], packed)
+        means(kernels.COUNTS, packed)
+        if problem.for_cells:
+            means(kernels.DEVIATION, mean_deviations)
         if with_noise:
-            put_noise(kernels.NOISE, spliced, packed)
-        if for_cells:
-            deviations = means(values[1], mean_deviations)
-        over_rows(partial(put_columns, values[1], columns, packed, kernels.DEVIATION))
-        if with_noise:
-            put_noise(kernels.AWAY, deviations, mean_deviations)
-        arrows = array("arrows", n_rows if for_cells else 0, problem.n_dims, width)
-        edges = fold_graph.edges
-        fold_graph.run(
-            kernels.add_fold_graph,
+            over_rows(partial(kernels.subtract_own_means, packed, fold, mean_deviations))
+        edges, genes = fold_graph.edges, block.genes[columns]
+        arrows: dict[int, Float64Array] = {}
+        given = (
             fold,
             projection.embedding,
             projection.weights,
@@ -267,14 +262,18 @@ class DirectionSums:
             packed,
             mean_deviations,
             columns,
+            problem.groups,
             self.contributions[edges],
             self.noise_along[edges],
             self.chance[number] if with_noise else np.zeros((2, 0)),
-            arrows,
-            *derivatives,
-            zero_of_sums(n_rows),
-            n_threads=n_threads,
         )
-        if for_cells:
-            genes = block.genes[columns]
-            self.group_contributions[..., genes] += problem.by_group(arrows)
+        pattern = fold_graph.neighbors.indptr, fold_graph.neighbors.indices
+        zero: Any = zero_of_sums(n_rows)
+
+        def work(start: int, stop: int) -> None:
+            arrows[start] = np.zeros((problem.n_groups, problem.n_dims, width))
+            out = arrows[start], *derivatives
+            kernels.add_fold_graph(*pattern, *given, *out, zero, start, stop)
+
+        over_rows(work)
+        self.group_contributions[..., genes] += _added(arrows)

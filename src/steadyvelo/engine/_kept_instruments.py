@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +34,8 @@ _GENES_PER_TASK = 16
 class KeptInstruments:
     """Instruments of lines through the origin, of cells that have counts of the gene.
 
-    These are all that influence a line. They need a small part of the memory of all instruments.
+    These are all that influence a line. They need a small part of the memory of all instruments:
+    4 bytes each, and for every gene a bit for each cell.
 
     Attributes
     ----------
@@ -50,7 +52,7 @@ class KeptInstruments:
     """
 
     order: CellOrder
-    _columns: dict[int, tuple[NDArray[np.int32], Float32Array]] = field(
+    _columns: dict[int, tuple[NDArray[np.uint8], Float32Array]] = field(
         default_factory=dict, init=False
     )
     _scratch: Scratch = field(default_factory=Scratch, init=False)
@@ -65,15 +67,16 @@ class KeptInstruments:
 
         for_genes(count, len(genes), _GENES_PER_TASK, n_threads)
         indptr = np.concatenate([[0], np.cumsum(sizes)])
-        indices = np.empty(indptr[-1], dtype=np.int32)
+        marks = np.zeros((len(genes), -(-len(made.h) // 8)), dtype=np.uint8)
         data = np.empty(indptr[-1], dtype=np.float32)
 
         def take(part: slice) -> None:
-            kernels.take_known(*arrays, indptr, indices, data, part.start, part.stop)
+            kernels.take_known(*arrays, indptr, marks, data, part.start, part.stop)
 
         for_genes(take, len(genes), _GENES_PER_TASK, n_threads)
-        for gene, low, high in zip(genes.tolist(), indptr, indptr[1:], strict=False):
-            self._columns[gene] = indices[low:high], data[low:high]
+        ends = pairwise(indptr)
+        for gene, mark, (low, high) in zip(genes.tolist(), marks, ends, strict=True):
+            self._columns[gene] = mark, data[low:high]
 
     def has(self, genes: IntArray) -> bool:
         """Tell whether the instruments of all these genes are kept."""

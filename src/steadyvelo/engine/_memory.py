@@ -21,9 +21,12 @@ _MOST_GENES = 512
 _MOST_GENES_OF_FEW, _FEW_CELLS = 256, 10_000
 # float32 counts, smoothed spliced and smoothed unspliced abundances
 BYTES_PER_VALUE = 12
-# share of the available memory that blocks use by default, and an upper limit in bytes
+# share of the available memory that blocks use by default, and an upper limit in bytes, which may
+# be exceeded for blocks with this number of genes: in narrower ones, most of the time is spent on
+# the neighbours of cells and little on the values of genes
 _DEFAULT_SHARE = 0.25
 _DEFAULT_MOST = 1.5e9
+_FEWEST_GENES = 36
 # bytes of dense layers that are stored if nobody asks for them
 _MOST_DENSE = 1e9
 
@@ -48,8 +51,9 @@ def genes_per_block(
 ) -> int:
     """Return how many genes fit into a block of all cells; an error if not even one fits.
 
-    Blocks use up to `max_memory` bytes, by default a quarter of the available memory and at most
-    1.5 GB. A value needs `bytes_per_value`, with all arrays that are made of it.
+    Blocks use up to `max_memory` bytes, by default a quarter of the available memory, at most the
+    larger of 1.5 GB and what 36 genes need. A value needs `bytes_per_value`, with all arrays that
+    are made of it.
 
     Examples
     --------
@@ -58,9 +62,10 @@ def genes_per_block(
     100
     """
     _check(max_memory)
-    default = min(_DEFAULT_SHARE * available_memory(), _DEFAULT_MOST)
-    budget = default if max_memory is None else max_memory
     bytes_per_gene = bytes_per_value * max(n_cells, 1)
+    most = max(_DEFAULT_MOST, _FEWEST_GENES * bytes_per_gene)
+    default = min(_DEFAULT_SHARE * available_memory(), most)
+    budget = default if max_memory is None else max_memory
     genes = int(budget // bytes_per_gene)
     if genes < 1:
         msg = (

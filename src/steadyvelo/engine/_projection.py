@@ -108,11 +108,10 @@ def projections_of(
             if len(columns) == 0:
                 continue
             shape = len(spliced), len(columns)
-            counts = scratch.array("counts", shape, np.float32)
-            place = counts.reshape(len(spliced), 1, len(columns))
-            for_rows(partial(put_columns, spliced, columns, place, 0), len(counts), n_threads)
+            counts = scratch.array("counts", (shape[0], 1, shape[1]), np.float32)
+            for_rows(partial(put_columns, spliced, columns, counts, 0), len(counts), n_threads)
             means = scratch.array("means", (shape[0], 2, shape[1]), np.float32)
-            graph.run(fold_means, graph.fold, counts, means, 0, n_threads=n_threads)
+            graph.run(fold_means, graph.fold, counts, 0, means, n_threads=n_threads)
             for fold in (0, 1):
                 graph.run(kernels.add_step_squares, means, fold, square, n_threads=n_threads)
     totals = _totals(source, [graph.genes for graph in graphs], n_threads)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr
 
 from ._kernels._comparison import add_influence_products
 from ._ratio_errors import LEAST_LEFT, RatioErrors
@@ -174,7 +174,7 @@ class GroupRatios:
             se = np.sqrt(np.where(variance > 0, variance, np.nan))
             statistic = difference / se
         df = np.minimum(self.df[first], self.df[second])
-        return Contrast(difference, se, statistic, 2 * stats.t.sf(np.abs(statistic), df))
+        return Contrast(difference, se, statistic, 2 * stdtr(df, -np.abs(statistic)))
 
 
 def _products(

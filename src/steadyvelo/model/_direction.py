@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 if TYPE_CHECKING:
     from ._typing import Float64Array
@@ -91,7 +91,7 @@ def angle_interval(
     """
     good = np.isfinite(arrows).all(axis=1) & np.isfinite(covariances).all(axis=(1, 2)) & (n > 1)
     a = np.where(good[:, None], arrows, 1.0)
-    t = np.asarray(stats.t.ppf((1 + level) / 2, np.where(good, n - 1.0, 1.0)))
+    t = np.asarray(special.stdtrit(np.where(good, n - 1.0, 1.0), (1 + level) / 2))
     v = np.where(good[:, None, None], covariances, 0.0) * (t * t)[:, None, None]
     form = a[:, :, None] * a[:, None, :] - v
     values, vectors = np.linalg.eigh(form)

@@ -197,7 +197,12 @@ class Instruments:
         return weight * (u - gamma * s), weight, weight * s
 
     def line_influences(
-        self, gamma: Float64Array, offset: Float64Array, over_rows: OverRows | None = None
+        self,
+        gamma: Float64Array,
+        offset: Float64Array,
+        over_rows: OverRows | None = None,
+        *,
+        overwrite: bool = False,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         r"""Return each cell's influence on γ and on the offset.
 
@@ -211,6 +216,8 @@ class Instruments:
             Fitted lines, shape (genes,). An offset of 0 means a line through the origin.
         over_rows
             See :meth:`sums`.
+        overwrite
+            Write the first result to `h`, which must be float32.
 
         Returns
         -------
@@ -232,7 +239,7 @@ class Instruments:
             total = sums.h_spliced - share * sums.h0_spliced
             inverse = np.where(np.isnan(gamma) | (total == 0), np.nan, 1 / total)
         lines = np.stack([share, spliced_mean, unspliced_mean, gamma, inverse, offset, inverse0])
-        psi = np.empty(self.h.shape, dtype=np.float32)
+        psi: Any = self.h if overwrite else np.empty(self.h.shape, dtype=np.float32)
         omega = np.empty(psi.shape if some.any() else (len(psi), 0), dtype=np.float32)
         work = partial(kernels.influences, h, h0, spliced, unspliced, lines, psi, omega)
         if over_rows is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import LogNorm
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
@@ -236,7 +236,7 @@ def _interval(
         variance = offset_se**2 + 2 * s * covariance + (s * gamma_se) ** 2
         # the t distribution of the interval of γ has the same degrees of freedom
         df = max(float(gene[_keys.EFFECTIVE_CELLS.of(fit.key)]) - 1.0, 1.0)
-        t = student_t.ppf(0.5 + fit.options.errors.level / 2, df)
+        t = stdtrit(df, 0.5 + fit.options.errors.level / 2)
         half = t * np.sqrt(np.maximum(variance, 0.0))
         return line - half, line + half
     if np.isnan(low) or offset_se > 0:

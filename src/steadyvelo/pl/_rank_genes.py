@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from steadyvelo._arguments import picture
 from steadyvelo.get import ranked_genes
@@ -107,7 +107,7 @@ def rank_genes(
 def _draw(ax: Axes, rows: pd.DataFrame, level: float, fdr: float) -> None:
     """Draw the effect of each gene and its interval, the first gene on top."""
     effect, places = rows["effect"].to_numpy(), np.arange(len(rows))
-    half = float(norm.ppf(0.5 + level / 2)) * rows["se"]
+    half = float(ndtri(0.5 + level / 2)) * rows["se"]
     colors = np.where(rows["fdr"] <= fdr, np.where(effect > 0, "#b40426", "#3b4cc0"), "0.6")
     ax.hlines(places, effect - half, effect + half, colors=colors, lw=1.5)
     ax.scatter(effect, places, c=colors, s=18, zorder=3)

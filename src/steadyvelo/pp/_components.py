@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from scipy.linalg import eigh
 from scipy.linalg.blas import dsyrk, ssyrk
-from sklearn.utils.extmath import svd_flip
 
 from steadyvelo.engine._precision import MOST_PRECISE
 
@@ -102,8 +101,9 @@ def components(
     covariance = Covariance.of(values, chosen, in_float32=in_float32)
     axes = covariance.axes(n_components)
     projected = values.projected(axes, covariance.mean @ axes, in_float32=in_float32)
-    flipped, _ = svd_flip(projected, axes.T)
-    return np.asarray(flipped, dtype=np.float32)
+    # the sign of a component is arbitrary: its largest value becomes positive
+    largest = projected[np.argmax(np.abs(projected), axis=0), np.arange(projected.shape[1])]
+    return np.asarray(projected * np.where(largest < 0, -1, 1), dtype=np.float32)
 
 
 def iterated_components(values: LogExpression, n_components: int, *, rng: int) -> NDArray[Any]:

@@ -8,7 +8,6 @@ searched for together, because they need almost the same lists.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -18,9 +17,9 @@ import numpy as np
 from steadyvelo.engine._kernels import _near_lists as kernels
 from steadyvelo.engine._threads import for_rows, in_threads, row_chunks
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from ._faiss import faiss_threads
 
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from steadyvelo.model._typing import Float32Array, IntArray
@@ -171,24 +170,12 @@ def _divided(x: NDArray[np.float32], seed: int, n_threads: int) -> IntArray:
     return lists
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let faiss compute in this thread only, because several threads call it."""
-    import faiss  # noqa: PLC0415 (only for many cells)
-
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)
-
-
 def _centres(x: NDArray[np.float32], n: int, seed: int, n_most: int) -> Any:
     """Return an index of n centres, computed from at most n × `n_most` cells."""
-    import faiss  # noqa: PLC0415 (only for many cells)
+    import faiss  # noqa: PLC0415 (only needed here)
 
-    with _one_thread():
+    # several threads call it
+    with faiss_threads(1):
         means = faiss.Kmeans(
             x.shape[1],
             n,
@@ -203,5 +190,5 @@ def _centres(x: NDArray[np.float32], n: int, seed: int, n_most: int) -> Any:
 
 def _nearest_centre(centres: Any, x: NDArray[np.float32]) -> IntArray:
     """Return the nearest centre of every cell."""
-    with _one_thread():
+    with faiss_threads(1):
         return centres.search(np.ascontiguousarray(x), 1)[1][:, 0]

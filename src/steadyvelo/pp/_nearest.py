@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.neighbors import NearestNeighbors
 
 from steadyvelo._settings import settings
 from steadyvelo.engine import count_threads
@@ -15,6 +14,7 @@ from steadyvelo.engine._kernels import _neighbors as kernels
 from steadyvelo.engine._kernels._near_lists import write_found
 from steadyvelo.engine._threads import for_rows
 
+from ._faiss import faiss_threads, precise_distances
 from ._near_lists import NearLists
 
 if TYPE_CHECKING:
@@ -43,14 +43,11 @@ def nearest_neighbors(
     search is approximate, with the `recall` that is asked for in a sample of the cells.
     """
     n_cells = len(representation)
+    threads = count_threads(n_threads or settings.n_threads)
     if n_cells <= (EXACT_CELLS if most_exact is None else most_exact):
-        search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(representation)
-        distances, indices = search.kneighbors(representation)
-        distances = distances.astype(np.float32)
+        distances, indices = _search_all(representation, n_neighbors, threads)
     else:
-        distances, indices = _search_in_lists(
-            representation, n_neighbors, rng, recall, count_threads(n_threads or settings.n_threads)
-        )
+        distances, indices = _search_in_lists(representation, n_neighbors, rng, recall, threads)
     own = np.arange(n_cells)
     # if cells have the same coordinates, the search may find another cell before the cell itself or
     # instead of it
@@ -65,6 +62,20 @@ def nearest_neighbors(
         distances[rows] = np.take_along_axis(far, order, axis=1)
     distances[:, 0] = 0.0
     return indices.astype(np.int32, copy=False), distances
+
+
+def _search_all(
+    representation: NDArray[np.float32], n_neighbors: int, n_threads: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return distances and indices from all distances."""
+    import faiss  # noqa: PLC0415 (only needed here)
+
+    x = np.ascontiguousarray(representation, dtype=np.float32)
+    index = faiss.IndexFlatL2(x.shape[1])
+    index.add(x)
+    with faiss_threads(n_threads), precise_distances():
+        squares, indices = index.search(x, n_neighbors)
+    return np.sqrt(squares), indices
 
 
 def _search_in_lists(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fit", "section"]
 
-_PACKAGES = ("numpy", "scipy", "numba", "pandas", "anndata", "scanpy", "scikit-learn", "umap-learn")
+_PACKAGES = ("numpy", "scipy", "numba", "pandas", "anndata", "faiss-cpu", "scanpy", "umap-learn")
 # parameters that other entries or other sections show already
 _LEFT_OUT = {"embeddings", "version", "n_cells", "n_graph_genes", "terminal_states", "pseudotime"}
 

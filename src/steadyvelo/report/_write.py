@@ -88,7 +88,8 @@ def write(
         gives one, or None for one from the system.
     max_memory
         Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
-        ``settings.max_memory``, or a quarter of what is available, at most 1.5 GB.
+        ``settings.max_memory``, or a quarter of what is available, at most the
+        larger of 1.5 GB and what 36 genes need.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress

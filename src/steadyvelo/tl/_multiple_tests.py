@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,9 +14,12 @@ __all__ = ["benjamini_hochberg", "holm"]
 
 def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return p-values adjusted for the false discovery rate."""
+    # scipy's function would be the only use of scipy.stats, which takes half a second to import
     adjusted = np.full(len(p), np.nan)
-    tested = np.isfinite(p)
-    adjusted[tested] = false_discovery_control(p[tested])
+    # the largest first
+    order = np.argsort(p)[: np.isfinite(p).sum()][::-1]
+    rank = len(order) - np.arange(len(order))
+    adjusted[order] = np.minimum(np.minimum.accumulate(p[order] * len(order) / rank), 1.0)
     return adjusted
 
 

@@ -9,14 +9,18 @@ import numpy as np
 
 from steadyvelo._adata._checks import check_column
 from steadyvelo._adata._groups import sample_codes
+from steadyvelo._choices import Extremes
 from steadyvelo.engine import (
     BYTES_PER_VALUE,
     CrossFitErrors,
+    FitRule,
     SandwichErrors,
     Spreading,
     fit_groups,
 )
+from steadyvelo.model import resolve_quantiles
 
+from ._ahead import halves_of
 from ._folds import Graphs, folds_hash, make_repeat
 
 if TYPE_CHECKING:
@@ -31,16 +35,16 @@ if TYPE_CHECKING:
     from steadyvelo.engine import (
         CellOrder,
         CountsSource,
-        FitRule,
         KnownInstruments,
         Repeat,
         Uncertainty,
     )
     from steadyvelo.model import GroupRatios
+    from steadyvelo.model._ratio import OffsetMode
 
     from ._limits import Limits
 
-__all__ = ["Errors", "bytes_per_value", "check_crossfit", "check_errors"]
+__all__ = ["Errors", "bytes_of_fit", "bytes_per_value", "check_crossfit", "check_errors"]
 
 
 # the graphs that a fit alone needs
@@ -168,3 +172,20 @@ def bytes_per_value(choice: ErrorChoice, rules: Sequence[FitRule]) -> int:
     # counts of the second layer; weights, or the counts of a fold and their moments in both orders;
     # scores; instruments
     return BYTES_PER_VALUE + 34 + 4 * n_instruments
+
+
+def bytes_of_fit(
+    choice: ErrorChoice, weights: str | Extremes, offset: OffsetMode, *, halves: bool
+) -> int:
+    """Return :func:`bytes_per_value` of a fit before it is made.
+
+    With `halves`, the two halves of the extreme cells are fitted, too.
+    """
+    given = (weights.low, weights.high) if isinstance(weights, Extremes) else None
+    name = "extremes" if isinstance(weights, Extremes) else weights
+    none = np.zeros(0, dtype=bool)
+    rule = FitRule(name, resolve_quantiles(given, offset=offset), offset, none, none, "fit")
+    rules = [rule]
+    if choice.method == "crossfit":
+        rules = CrossFitErrors(np.ones((2, 0)), choice.level, None, []).rules_for(rule)
+    return bytes_per_value(choice, [*rules, *(halves_of(rule) if halves else [])])

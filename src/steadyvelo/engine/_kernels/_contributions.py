@@ -12,8 +12,9 @@ from steadyvelo.model._jit import Array, kernel, reordering_kernel
 from ._projection import unit_steps
 
 # places in a packed row: means over the neighbours in each fold of cells; the deviation r; the
-# spliced counts and r, both minus the mean in the own fold. The last two may be absent
-MEANS, DEVIATION, NOISE, AWAY, PLACES = 0, 2, 3, 4, 5
+# spliced counts, from which the mean in the own fold is subtracted later; r minus its mean in the
+# own fold. The last may be absent
+MEANS, DEVIATION, COUNTS, AWAY, PLACES = 0, 2, 3, 4, 5
 
 
 @reordering_kernel
@@ -96,18 +97,18 @@ def fold_means(
     indices: Array,
     fold: Array,
     values: Array,
-    out: Array,
     place: int,
+    out: Array,
     start: int,
     stop: int,
 ) -> None:
-    """Write the means of the rows of `values` over each row's neighbours in either fold of cells.
+    """Write the means of a place of `values` over each row's neighbours in either fold of cells.
 
-    `fold` is 0 or 1 for each row, and the means are written to this and the next place of `out`,
-    (rows, places, genes). A mean is zero without neighbours. Four neighbours are processed
-    at a time, so that the sum is not stored and loaded again for each.
+    `fold` is 0 or 1 for each row, and the means are written to the first two places of `out`; both
+    arrays have the shape (rows, places, genes). A mean is zero without neighbours. Four neighbours
+    are processed at a time, so that the sum is not stored and loaded again for each.
     """
-    most, width = 0, values.shape[1]
+    most, width = 0, values.shape[2]
     for i in range(start, stop):
         most = max(most, indptr[i + 1] - indptr[i])
     near = np.empty((2, most), dtype=np.int64)
@@ -119,20 +120,20 @@ def fold_means(
             near[fold[c], numbers[fold[c]]] = c
             numbers[fold[c]] += 1
         for f in range(2):
-            row = out[i, place + f]
+            row = out[i, f]
             n, listed = numbers[f], near[f]
             share = np.float32(1.0 / max(n, 1))
             for g in range(width):
                 row[g] = np.float32(0.0)
             k = 0
             while k + 4 <= n:
-                a, b = values[listed[k]], values[listed[k + 1]]
-                c, d = values[listed[k + 2]], values[listed[k + 3]]
+                a, b = values[listed[k], place], values[listed[k + 1], place]
+                c, d = values[listed[k + 2], place], values[listed[k + 3], place]
                 for g in range(width):
                     row[g] += (a[g] + b[g]) + (c[g] + d[g])
                 k += 4
             while k < n:
-                a = values[listed[k]]
+                a = values[listed[k], place]
                 for g in range(width):
                     row[g] += a[g]
                 k += 1
@@ -141,17 +142,20 @@ def fold_means(
 
 
 @kernel
-def subtract_own_mean(
-    values: Array, fold: Array, means: Array, out: Array, place: int, start: int, stop: int
+def subtract_own_means(
+    packed: Array, fold: Array, mean_deviations: Array, start: int, stop: int
 ) -> None:
-    """Write each row minus the mean of its neighbours in its own fold of cells to a place.
+    """Subtract the mean of the own fold from the counts, and write r minus its mean.
 
-    The means of both folds are the first two places of `means`.
+    `mean_deviations` are the means of r over the neighbours in each fold, (rows, folds, genes).
     """
     for i in range(start, stop):
-        row, mean, target = values[i], means[i, fold[i]], out[i, place]
-        for g in range(row.shape[0]):
-            target[g] = row[g] - mean[g]
+        counts, mean = packed[i, COUNTS], packed[i, MEANS + fold[i]]
+        for g in range(counts.shape[0]):
+            counts[g] -= mean[g]
+        deviation, away, other = packed[i, DEVIATION], packed[i, AWAY], mean_deviations[i, fold[i]]
+        for g in range(away.shape[0]):
+            away[g] = deviation[g] - other[g]
 
 
 @reordering_kernel
@@ -209,6 +213,12 @@ def _scale(by: float, values: Array, out: Array) -> None:
 
 
 @kernel
+def _add(values: Array, out: Array) -> None:
+    for g in range(values.shape[0]):
+        out[g] += values[g]
+
+
+@kernel
 def _add_to_columns(values: Array, columns: Array, out: Array) -> None:
     # unsigned places need no check for negative ones
     for g in range(values.shape[0]):
@@ -256,6 +266,7 @@ def add_fold_graph(
     packed: Array,
     mean_deviations: Array,
     columns: Array,
+    groups: Array,
     contributions: Array,
     noise_along: Array,
     chance: Array,
@@ -284,14 +295,16 @@ def add_fold_graph(
         arrows have none.
     columns
         Columns of these genes in the derivatives by γ and by the offset.
+    groups
+        Number of each row's group; −1 for rows without a group.
     contributions, noise_along
         Sums over genes for every edge: contributions, and noise along the velocity. The second is
         not changed without noise in the packed rows.
     chance
         Sums over genes for every row, shape (folds, rows); not changed without noise, either.
     arrows
-        Each gene's part of an arrow, shape (rows, dimensions, genes of this fold); it is written,
-        unless it has no rows.
+        Sums over these rows of each gene's part of the arrows, float64, shape (groups, dimensions,
+        genes of this fold), to which is added unless `mean_deviations` has no rows.
     slopes, offsets
         Derivatives of arrows by γ and by the offset, shape (rows, dimensions, genes), to which is
         added; the second may have no rows.
@@ -299,7 +312,7 @@ def add_fold_graph(
         0 in the type in which products are summed.
     """
     n_dims, width = embedding.shape[1], packed.shape[2]
-    for_cells, with_noise = arrows.shape[0] > 0, packed.shape[1] > NOISE
+    for_cells, with_noise = mean_deviations.shape[0] > 0, packed.shape[1] > AWAY
     most = 0
     for i in range(start, stop):
         most = max(most, indptr[i + 1] - indptr[i])
@@ -338,15 +351,16 @@ def add_fold_graph(
             other_spread[:] = 0.0
             for e in range(low, high):
                 own, values = fold[indices[e]], packed[indices[e]]
-                noise_along[e] += _dot(velocity[own], values[NOISE], zero)
-                _add_squares(values[NOISE], spread[own])
+                noise_along[e] += _dot(velocity[own], values[COUNTS], zero)
+                _add_squares(values[COUNTS], spread[own])
                 _add_squares(values[AWAY], other_spread[1 - own])
             if 0 < n_second < n:
                 _add_chance(spread, other_spread, n_second, n, chance[:, i])
         for d in range(n_dims):
             turned = projection[0, d], projection[1, d]
-            if for_cells:
-                _sum_of_products(turned, (velocity[0], velocity[1]), arrows[i, d])
+            if for_cells and groups[i] >= 0:
+                _sum_of_products(turned, (velocity[0], velocity[1]), slope)
+                _add(slope, arrows[groups[i], d])
             _along_shares(turned, shares, packed[i], slope)
             _add_to_columns(slope, columns, slopes[i, d])
             if offsets.shape[0] > 0:

@@ -89,23 +89,32 @@ def take_known(
     spliced: Array,
     unspliced: Array,
     indptr: Array,
-    indices: Array,
+    marks: Array,
     data: Array,
     start: int,
     stop: int,
 ) -> None:
-    """Write these instruments of some genes and their rows, to the places of a CSC pattern."""
+    """Write these instruments of some genes to their places in `data`, and mark their rows.
+
+    Row c has bit c mod 8 of byte c / 8 in the `marks` of a gene, which are 0 before.
+    """
     place = indptr[start:stop].copy()
     for c in range(h.shape[0]):
         for g in range(start, stop):
             if h[c, g] != 0 and (spliced[c, g] != 0 or unspliced[c, g] != 0):
                 k = place[g - start]
-                indices[k], data[k] = c, h[c, g]
+                data[k] = h[c, g]
+                marks[g, c >> 3] |= np.uint8(1 << (c & 7))
                 place[g - start] = k + 1
 
 
 @kernel
-def put_column(indices: Array, data: Array, column: int, out: Array) -> None:
-    """Write values to some rows of a column."""
-    for k in range(indices.shape[0]):
-        out[indices[k], column] = data[k]
+def put_column(marks: Array, data: Array, column: int, out: Array) -> None:
+    """Write values to the marked rows of a column."""
+    k = 0
+    for byte in range(marks.shape[0]):
+        mark = marks[byte]
+        for bit in range(8):
+            if mark >> bit & 1:
+                out[byte * 8 + bit, column] = data[k]
+                k += 1
