@@ -90,9 +90,7 @@ def arrays(found):
     """Return all that directions contain, with the controls as two arrays."""
     held = {name: value for name, value in vars(found).items() if isinstance(value, np.ndarray)}
     held |= {f"group_{name}": value for name, value in vars(found.groups).items()}
-    turned, spreads = (
-        np.array(values) for values in zip(*found.controls(lambda *control: control), strict=True)
-    )
+    turned, spreads = (found.controls(lambda *control, k=k: control[k]) for k in (0, 1))
     return {**held, "control_arrows": turned, "control_covariances": spreads}
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from steadyvelo.engine import KeptInstruments
+from steadyvelo.engine import CellOrder, CrossFitErrors, KeptInstruments, MomentBlock
 from tests.engine.test_uncertainty import N_GENES, cross_fit, problem, rule, shuffled
 
 
@@ -53,6 +53,22 @@ def test_rules_that_mark_nothing_add_nothing():
     none = replace(rule(), fit_cells=nobody)
     (made,) = errors.instruments(source.block(slice(0, N_GENES)), [none])
     assert (made.h == 0).all()
+
+
+@pytest.mark.parametrize("n_cells", [5, 61, 64])
+def test_instruments_of_any_number_of_cells_are_kept(n_cells):
+    rng, order = np.random.default_rng(0), CellOrder.identity(n_cells)
+    s, u = (rng.poisson(0.5, (n_cells, 3)).astype(np.float32) for _ in range(2))
+    h = rng.random((n_cells, 3), dtype=np.float32)
+    s[-1] = h[-1] = 1.0
+    h[:, 1] = 0.0
+    block = MomentBlock(np.arange(3), order, s, u, (s, u))
+    scales = np.ones((2, n_cells))
+    errors = CrossFitErrors(scales, 0.95, None, [])
+    kept = KeptInstruments(order)
+    kept.add(block, np.arange(3), errors.weighing(block, h, np.zeros((n_cells, 0))), 1)
+    found = kept.of(block, np.array([2, 1, 0]), errors, 1).h
+    np.testing.assert_array_equal(found, np.where((s > 0) | (u > 0), h, 0)[:, ::-1])
 
 
 def test_kept_instruments_have_the_same_influences():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -203,6 +205,11 @@ def test_errors_of_the_line_are_sums_of_influences(offset):
     made = weighing(h, h0, s, u, scales)
     errors = made.errors(centred=offset)
     slope, moved = made.line_influences(errors.gamma, errors.offset)
+    lent = replace(made, h=made.h.astype(np.float32))
+    overwritten, again = lent.line_influences(errors.gamma, errors.offset, overwrite=True)
+    assert overwritten is lent.h
+    np.testing.assert_allclose(overwritten, slope, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(again, moved, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(np.sqrt((slope**2).sum(0)), errors.se, rtol=1e-6)
     if not offset:
         assert moved.shape == (len(slope), 0)

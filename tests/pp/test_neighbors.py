@@ -81,6 +81,26 @@ def test_approximate_search_above_the_exact_limit(monkeypatch, recall):
     np.testing.assert_allclose(distances[same], true[same], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("most_exact", [1_000, 10])
+def test_values_whose_squares_are_too_large_are_refused(prepared, monkeypatch, most_exact):
+    monkeypatch.setattr(_nearest, "EXACT_CELLS", most_exact)
+    x = np.random.default_rng(0).normal(size=(240, 4))
+    prepared.obsm["X_wide"] = x * 1e19
+    with pytest.raises(ValueError, match="divide all values by the same number"):
+        sv.pp.neighbors(prepared, n_neighbors=10, use_rep="X_wide")
+    prepared.obsm["X_wide"] /= 1e19
+    sv.pp.neighbors(prepared, n_neighbors=10, use_rep="X_wide")
+
+
+def test_exact_neighbours_of_near_cells_far_from_zero():
+    rng = np.random.default_rng(0)
+    x = (1000 + rng.normal(size=(500, 6))).astype(np.float32)
+    found, distances = _nearest.nearest_neighbors(x, 10)
+    apart = np.linalg.norm(x[:, None].astype(float) - x[None], axis=2)
+    np.testing.assert_array_equal(found, np.argsort(apart, axis=1, kind="stable")[:, :10])
+    np.testing.assert_allclose(distances, np.sort(apart, axis=1)[:, :10], rtol=1e-5)
+
+
 def test_approximate_search_among_copies(monkeypatch):
     x = np.random.default_rng(0).normal(size=(600, 4)).astype(np.float32)
     x[1:40] = x[0]

@@ -117,7 +117,7 @@ def test_the_control_equals_the_arrows_of_sign_flipped_counts(moving):
         spliced_scale=scale, unspliced_scale=scale,
     )  # fmt: skip
     true = directions(source, Lines(again, np.zeros(len(gamma))), signs[:0])
-    turned_arrows = data.controls(lambda arrows, _: arrows)[0]
+    turned_arrows = data.controls(lambda arrows, *_: arrows)[0]
     np.testing.assert_allclose(turned_arrows, true.arrows, atol=1e-3 * np.abs(data.arrows).max())
 
 

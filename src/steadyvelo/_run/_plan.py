@@ -38,7 +38,7 @@ class Plan:
         max_memory: float | None,
         n_threads: int | None,
     ) -> Self:
-        """Plan the fit of cells × genes, which is the step that needs most memory in a block.
+        """Plan the fit of cells × genes.
 
         A value of a block needs `bytes_per_value`, with all that is computed from it.
         """

@@ -17,6 +17,7 @@ from steadyvelo._arguments import public
 from steadyvelo._choices import Neighbors
 from steadyvelo._log import remark, say
 from steadyvelo.tl._kept import kept_results
+from steadyvelo.tl._reliability import directions_ahead
 from steadyvelo.tl._uncertainty import bytes_of_fit
 
 from ._chosen_genes import GeneChoice
@@ -41,12 +42,13 @@ __all__ = ["run", "run_plan"]
 _SHARES = {
     "size factors": 1,
     "genes": 1,
-    "neighbours": 5,
+    "neighbours": 4,
     "embedding": 8,
-    "fit and velocities": 15,
-    "velocity graph": 2,
+    "fit and velocities": 45,
+    "directions": 35,
+    "velocity graph": 3,
     "arrows": 1,
-    "reliability": 67,
+    "reliability": 8,
 }
 
 
@@ -114,7 +116,8 @@ def run(
         Continue even if the verdict of a quality check is ``"stop"``.
     max_memory
         Memory for dense layers and gene blocks, in bytes or as ``"8GB"``; None means
-        ``settings.max_memory``, or the available memory.
+        ``settings.max_memory``, or the available memory for layers and a quarter of it, at most the
+        larger of 1.5 GB and what 36 genes need, for blocks.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress
@@ -188,14 +191,19 @@ def run(
                 **choice.layers,
                 **limits,
             )
+        # directions need much memory, and the velocity graph holds much: directions are first
+        judged = _judges_clusters(groupby, errors)
+        if errors.method == "crossfit":
+            with steps("directions") as tell:
+                test = directions_ahead if judged else tl.direction
+                test(result, groupby=groupby, basis=basis, rng=rng, progress=tell, **limits)
         with steps("velocity graph") as tell:
             tl.velocity_graph(result, neighbors_key=key, progress=tell, **limits)
         with steps("arrows"):
             tl.velocity_embedding(result, basis=basis, n_threads=n_threads)
-        if errors.method == "crossfit":
+        if judged:
             with steps("reliability") as tell:
-                judge = tl.direction if groupby is None else tl.reliability
-                judge(result, groupby=groupby, basis=basis, rng=rng, progress=tell, **limits)
+                tl.reliability(result, groupby, basis=basis, rng=rng, progress=tell, **limits)
         _keys.ALL_GENES.write(result, _gene_table(marked, result))
         entry = {"seconds": steps.seconds, "min_shared_counts": min_shared_counts}
         if len(retain):  # empty lists cannot be written to files

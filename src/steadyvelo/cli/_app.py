@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -35,6 +36,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the program."""
+    # when Python ends, it need not search all objects for garbage
+    atexit.register(gc.freeze)
     try:
         app()
     except KeyboardInterrupt:
@@ -45,9 +48,6 @@ def main() -> None:
         if left.code == INTERRUPTED:
             _leave_interrupted()
         raise
-    finally:
-        # when Python ends, it need not search all objects for garbage
-        gc.freeze()
 
 
 def _leave_interrupted() -> NoReturn:

@@ -10,10 +10,11 @@ import numpy as np
 
 from ._group_directions import GroupDirections, group_directions
 from ._kernels._mean_contributions import mean_contributions
-from ._threads import for_rows, in_threads
+from ._threads import for_rows, in_threads, row_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from ._fold_graph import FoldGraphs
     from ._order import CellOrder
 
-__all__ = ["Directions", "arrows_of_cells"]
+    # gets arrows, their covariances and their numbers of contributions
+    Test: TypeAlias = Callable[[Float64Array, Float64Array, Float64Array], NDArray[Any]]
 
-# controls that are computed together
-_CONTROLS_AT_ONCE = 10
+__all__ = ["Directions", "arrows_of_cells"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +51,9 @@ class Directions:
     gamma_se
         Standard errors of γ, shape (genes,).
     controls
-        Calls a function with the arrows and covariances of each sign-flipped control, in threads,
-        and returns its results. All controls at once would need many times the memory.
+        Calls a function with arrows of sign-flipped controls, their covariances and numbers of
+        contributions, for some cells at a time, and returns its results, shape (controls, cells,
+        …). The arrows of all cells in all controls would need many times the memory.
 
     Examples
     --------
@@ -62,7 +64,7 @@ class Directions:
     >>> groups, genes = engine.GroupDirections(*[np.zeros((0, 2))] * 4), np.zeros((0, 2, 0))
     >>> arrow, covariance, n = np.array([[3.0, 4.0]]), np.eye(2)[None], np.ones(1)
     >>> found = engine.Directions(
-    ...     arrow, covariance, n, groups, genes, genes, np.zeros(0), lambda test: []
+    ...     arrow, covariance, n, groups, genes, genes, np.zeros(0), lambda test: np.zeros((0, 1))
     ... )
     >>> float(found.arrows[0] @ np.linalg.inv(found.covariances[0]) @ found.arrows[0])
     25.0
@@ -75,15 +77,25 @@ class Directions:
     gene_contributions: Float64Array
     gene_slopes: Float64Array
     gamma_se: Float64Array
-    controls: Callable[[Callable[[Float64Array, Float64Array], Any]], list[Any]]
+    controls: Callable[[Test], NDArray[Any]]
 
 
 def arrows_of_cells(problem: DirectionProblem, sums: DirectionSums, order: CellOrder) -> Directions:
     """Return directions from sums over all genes, in the order of the cells."""
     row, n_threads = order.row_of_cell, problem.n_threads
+    n_rows, n_dims = problem.n_rows, problem.n_dims
     graphs = problem.fold_graphs
-    mean_of = partial(_mean_contributions, graphs, sums.contributions, n_threads)
-    (arrows,), (covariances,), n_contributions = mean_of(np.ones((1, len(row)), dtype=np.int8))
+    means_of = partial(_mean_contributions, graphs, sums.contributions)
+    arrows, n_contributions = np.empty((n_rows, n_dims)), np.empty(n_rows)
+    covariances = np.empty((n_rows, n_dims, n_dims))
+    same = np.ones((n_rows, 1), dtype=np.int8)
+
+    def of_data(start: int, stop: int) -> None:
+        (mean,), (spread,), n = means_of(same, start, stop)
+        some = slice(start, stop)
+        arrows[some], covariances[some], n_contributions[some] = mean, spread, n
+
+    for_rows(of_data, n_rows, n_threads)
     covariances += sums.line_errors
     noise = np.zeros_like(covariances)
     first = problem.projections[: graphs.n_first]
@@ -98,18 +110,21 @@ def arrows_of_cells(problem: DirectionProblem, sums: DirectionSums, order: CellO
     without = n_contributions == 0
     arrows[without], covariances[without] = np.nan, np.nan
 
-    def controls(test: Callable[[Float64Array, Float64Array], Any]) -> list[Any]:
-        results = []
-        for first in range(0, len(problem.signs), _CONTROLS_AT_ONCE):
-            some = slice(first, first + _CONTROLS_AT_ONCE)
-            turned, spread, _ = mean_of(problem.signs[some])
+    def controls(test: Test) -> NDArray[Any]:
+        signs = np.ascontiguousarray(problem.signs.T)
+        n_controls = signs.shape[1]
 
-            def tested(arrow: Any, covariance: Any, shift: Any) -> Any:
-                return test((arrow + shift)[row], (covariance + sums.line_errors)[row])
+        def tested(start: int, stop: int) -> NDArray[Any]:
+            mean, spread, n = means_of(signs, start, stop)
+            mean += sums.control_shifts[:, start:stop]
+            spread += sums.line_errors[start:stop]
+            flat = mean.reshape(-1, n_dims), spread.reshape(-1, n_dims, n_dims)
+            found = test(*flat, np.tile(n, n_controls))
+            return found.reshape(n_controls, stop - start, *found.shape[1:])
 
-            of_each = zip(turned, spread, sums.control_shifts[some], strict=True)
-            results += in_threads([partial(tested, *control) for control in of_each], n_threads)
-        return results
+        chunks = row_chunks(n_rows, n_threads)
+        parts = in_threads([partial(tested, *chunk) for chunk in chunks], n_threads)
+        return np.concatenate(parts, axis=1)[:, row]
 
     return Directions(
         arrows[row],
@@ -126,20 +141,20 @@ def arrows_of_cells(problem: DirectionProblem, sums: DirectionSums, order: CellO
 def _mean_contributions(
     graphs: FoldGraphs,
     contributions: Float32Array,
-    n_threads: int,
     signs: NDArray[np.int8],
+    start: int,
+    stop: int,
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Return arrows, their covariances and numbers of contributions, for sets of signs of cells."""
-    (n_sets, n_rows), n_dims = signs.shape, contributions.shape[1]
+    """Return arrows of some rows, their covariances and numbers of contributions.
+
+    The signs of all cells have the shape (rows, sets). Results have the shapes (sets, rows,
+    dimensions), (sets, rows, dimensions, dimensions) and (rows,).
+    """
+    n_rows, n_dims, n_sets = stop - start, contributions.shape[1], signs.shape[1]
     arrows = np.empty((n_rows, n_dims, n_sets))
     covariances = np.empty((n_rows, n_dims, n_dims, n_sets))
     n = np.empty(n_rows)
-    turned = np.ascontiguousarray(signs.T, dtype=np.float64)
-
-    def work(start: int, stop: int) -> None:
-        edges = graphs.of_rows(contributions, start, stop)
-        some = slice(start, stop)
-        mean_contributions(*edges, turned, arrows[some], covariances[some], n[some])
-
-    for_rows(work, n_rows, n_threads)
-    return np.moveaxis(arrows, 2, 0), np.moveaxis(covariances, 3, 0), n
+    edges = graphs.of_rows(contributions, start, stop)
+    mean_contributions(*edges, signs, arrows, covariances, n)
+    by_set = [np.ascontiguousarray(np.moveaxis(x, -1, 0)) for x in (arrows, covariances)]
+    return by_set[0], by_set[1], n

@@ -40,10 +40,10 @@ _LENGTHS = 0.1
 __all__ = ["bytes_per_direction_value", "find_directions", "find_group_directions"]
 
 
-def bytes_per_direction_value(n_dims: int, *, offset: bool = False) -> int:
+def bytes_per_direction_value(n_dims: int, *, offset: bool = False, known: bool = True) -> int:
     """Return the bytes that a value of a block needs, with all arrays that are made of it.
 
-    Lines with an `offset` need more.
+    Lines with an `offset` need more, and so do instruments that are not `known`.
 
     Examples
     --------
@@ -51,9 +51,10 @@ def bytes_per_direction_value(n_dims: int, *, offset: bool = False) -> int:
     >>> engine.bytes_per_direction_value(2)
     48
     """
-    # two layers of counts and instruments, of which influences and deviations take the place; the
-    # values of a fold graph; for every dimension derivatives
-    return 40 + 4 * n_dims + (12 + 4 * n_dims if offset else 0)
+    # spliced and unspliced counts and instruments (deviations overwrite the unspliced counts, and
+    # influences the instruments); the values of a fold graph; for every dimension derivatives
+    more = (12 + 4 * n_dims if offset else 0) + (0 if known else 30)
+    return 40 + 4 * n_dims + more
 
 
 def find_directions(

@@ -169,12 +169,13 @@ class DirectionSums:
         )
 
     def add(self, problem: DirectionProblem, block: MomentBlock, made: Instruments) -> None:
-        """Add the genes of a block, with the instruments of their lines."""
+        """Add the genes of a block, with the instruments of their lines.
+
+        The unspliced counts of the block and h of the instruments are overwritten.
+        """
         n_threads, scratch = problem.n_threads, problem.scratch
         over_rows = partial(for_rows, n_rows=problem.n_rows, n_threads=n_threads)
         gamma, offset = problem.lines.of(block.genes)
-        # the arrays of the block are used again: for psi those of the instruments, for deviations
-        # those of the unspliced counts
         psi, omega = made.line_influences(gamma, offset, over_rows, overwrite=True)
         shape = problem.n_rows, problem.n_dims, psi.shape[1]
 
@@ -271,9 +272,11 @@ class DirectionSums:
         zero: Any = zero_of_sums(n_rows)
 
         def work(start: int, stop: int) -> None:
-            arrows[start] = np.zeros((problem.n_groups, problem.n_dims, width))
+            n_groups = problem.n_groups if problem.for_cells else 0
+            arrows[start] = np.zeros((n_groups, problem.n_dims, width))
             out = arrows[start], *derivatives
             kernels.add_fold_graph(*pattern, *given, *out, zero, start, stop)
 
         over_rows(work)
-        self.group_contributions[..., genes] += _added(arrows)
+        if problem.for_cells:
+            self.group_contributions[..., genes] += _added(arrows)

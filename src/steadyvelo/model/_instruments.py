@@ -224,6 +224,9 @@ class Instruments:
         Two float32 arrays of shape (cells, genes); NaN for a gene without an estimate. If no line
         has an offset, the second has no columns.
         """
+        if overwrite and self.h.dtype != np.float32:
+            msg = f"h is {self.h.dtype}, and only float32 can be overwritten."
+            raise TypeError(msg)
         some = offset != 0
         h, h0, spliced, unspliced = self._contiguous("h", "h0", "spliced", "unspliced")
         if h0.shape[1] == 0:

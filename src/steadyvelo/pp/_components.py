@@ -103,7 +103,8 @@ def components(
     projected = values.projected(axes, covariance.mean @ axes, in_float32=in_float32)
     # the sign of a component is arbitrary: its largest value becomes positive
     largest = projected[np.argmax(np.abs(projected), axis=0), np.arange(projected.shape[1])]
-    return np.asarray(projected * np.where(largest < 0, -1, 1), dtype=np.float32)
+    sign = np.where(largest < 0, np.float32(-1), np.float32(1))
+    return np.asarray(projected * sign, dtype=np.float32)
 
 
 def iterated_components(values: LogExpression, n_components: int, *, rng: int) -> NDArray[Any]:

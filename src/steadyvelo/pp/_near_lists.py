@@ -172,7 +172,7 @@ def _divided(x: NDArray[np.float32], seed: int, n_threads: int) -> IntArray:
 
 def _centres(x: NDArray[np.float32], n: int, seed: int, n_most: int) -> Any:
     """Return an index of n centres, computed from at most n × `n_most` cells."""
-    import faiss  # noqa: PLC0415 (only needed here)
+    import faiss  # noqa: PLC0415 (slow to import)
 
     # several threads call it
     with faiss_threads(1):

@@ -43,6 +43,7 @@ def nearest_neighbors(
     search is approximate, with the `recall` that is asked for in a sample of the cells.
     """
     n_cells = len(representation)
+    _check_squares(representation)
     threads = count_threads(n_threads or settings.n_threads)
     if n_cells <= (EXACT_CELLS if most_exact is None else most_exact):
         distances, indices = _search_all(representation, n_neighbors, threads)
@@ -64,17 +65,28 @@ def nearest_neighbors(
     return indices.astype(np.int32, copy=False), distances
 
 
+def _check_squares(x: NDArray[Any]) -> None:
+    """Refuse values of which squared distances are too large for float32."""
+    largest = float(np.abs(x).max(initial=0.0))
+    if not 4 * x.shape[1] * largest**2 < float(np.finfo(np.float32).max):
+        msg = (
+            f"the representation has values up to {largest:.2g}, whose squares are too large for "
+            "float32; divide all values by the same number."
+        )
+        raise ValueError(msg)
+
+
 def _search_all(
     representation: NDArray[np.float32], n_neighbors: int, n_threads: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return distances and indices from all distances."""
-    import faiss  # noqa: PLC0415 (only needed here)
+    """Return distances and indices by computing all distances."""
+    import faiss  # noqa: PLC0415 (slow to import)
 
     x = np.ascontiguousarray(representation, dtype=np.float32)
     index = faiss.IndexFlatL2(x.shape[1])
     index.add(x)
     with faiss_threads(n_threads), precise_distances():
-        squares, indices = index.search(x, n_neighbors)
+        squares, indices = index.search(x, int(n_neighbors))
     return np.sqrt(squares), indices
 
 

@@ -51,8 +51,8 @@ def neighbors(
     """Find every cell's nearest neighbours, and compute the neighbour graph.
 
     Distances are Euclidean in a representation of the cells. Up to 20,000 cells all distances are
-    computed. For more cells, the search is approximate: faiss finds at least 99 % of the true
-    neighbours in a sample of 100 cells. Connectivities are UMAP's fuzzy simplicial set. Both
+    computed. For more cells, the search is approximate, and finds at least 99 % of the true
+    neighbours in a sample of 200 cells. Connectivities are UMAP's fuzzy simplicial set. Both
     equal those of scanpy's function with this name.
 
     Parameters

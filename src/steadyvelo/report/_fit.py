@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,8 +68,11 @@ def section(adata: AnnData, key: str) -> Fit:
         ("steadyvelo (fit)", str(params.get("version", "unknown"))),
         ("steadyvelo (this page)", __version__),
         ("Python (this page)", platform.python_version()),
-        *((f"{name} (this page)", version(name)) for name in _PACKAGES),
     ]
+    for name in _PACKAGES:
+        # conda gives some packages another name
+        with suppress(PackageNotFoundError):
+            versions.append((f"{name} (this page)", version(name)))
     return Fit(_data(adata, key), parameters, seconds, versions, str(run.get("command", "")))
 
 

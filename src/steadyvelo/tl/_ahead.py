@@ -29,6 +29,7 @@ __all__ = [
     "NOTHING",
     "Ahead",
     "Wanted",
+    "forget_instruments",
     "halves_of",
     "instruments_of",
     "of_fit",
@@ -139,6 +140,13 @@ def kept_instruments(fit: Fit) -> KnownInstruments | None:
     """Return the instruments of all genes that were kept with a fit; None if they were not."""
     ahead = of_fit(fit)
     return None if ahead is None or ahead.kept is None else _known(fit, ahead.kept)
+
+
+def forget_instruments(fit: Fit) -> None:
+    """Free the memory of the instruments that were kept with a fit."""
+    ahead = of_fit(fit)
+    if ahead is not None:
+        ahead.kept = None
 
 
 def instruments_of(fit: Fit) -> KnownInstruments:

@@ -124,10 +124,10 @@ def check_model(
     fit = Fit.read(adata, velocity_key)
     fit.check_counts_known()
     with Limits.of_call("model checks", max_memory, n_threads, progress) as limits:
-        make_checks(fit, Errors.of_fit(fit, n_threads=limits.n_threads), groupby, limits)
+        make_checks(fit, groupby, limits)
 
 
-def make_checks(fit: Fit, errors: Errors, groupby: str | None, limits: Limits) -> None:
+def make_checks(fit: Fit, groupby: str | None, limits: Limits) -> None:
     """Do the work of :func:`check_model`."""
     adata, genes = fit.adata, fit.fitted_genes
     source, rule = fit.counts(genes), fit.rule(genes)
@@ -136,6 +136,7 @@ def make_checks(fit: Fit, errors: Errors, groupby: str | None, limits: Limits) -
     checks = check_genes(source, rule, clusters, _SHARES, **blocks)
     ahead = of_fit(fit)
     if ahead is None:
+        errors = Errors.of_fit(fit, n_threads=limits.n_threads)
         ratios = errors.ratios(source, halves_of(rule), limits)
     else:
         ratios = ahead.halves(genes)

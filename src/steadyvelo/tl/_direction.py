@@ -22,6 +22,7 @@ from steadyvelo.engine import (
 )
 from steadyvelo.model import angle_interval, hotelling_p
 
+from ._agreement import write_agreement
 from ._ahead import kept_instruments
 from ._cluster_directions import cluster_directions, contributions_by_gene, tested_groups
 from ._folds import Graphs
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from steadyvelo.engine import KnownInstruments
     from steadyvelo.engine._progress import ShowProgress
 
-__all__ = ["DirectionChoice", "cosines", "direction", "make_directions", "tested_clusters"]
+__all__ = ["DirectionChoice", "direction", "make_directions", "tested_clusters"]
 
 _PLANE = 2
 # an embedding with more dimensions cannot be drawn as a whole
@@ -121,8 +122,8 @@ def direction(
         Angle between the direction and the first axis, and its interval, in radians, low ≤ angle ≤
         high. The interval is 2π wide if the data reject no direction. Only for two dimensions.
     ``obs["velocity_umap_agreement"]``
-        Cosine between this arrow and the arrow of :func:`steadyvelo.tl.velocity_embedding`, if that
-        was computed.
+        Cosine between this arrow and the arrow of :func:`steadyvelo.tl.velocity_embedding`, as soon
+        as both are computed.
     ``uns["velocity_direction_umap"]``
         With `groupby`: a table with one row per cluster and the columns
 
@@ -218,7 +219,7 @@ def make_directions(
     # the picture of the control uses the same signs
     signs = Names(fit.inputs.cell_hashes, choice.rng).signs("sign-flipped control", n_controls)
     given = _given(fit, errors, known, embedding, groups)
-    blocks = limits.of_blocks(adata.n_obs, _bytes_each(fit, n_dims))
+    blocks = limits.of_blocks(adata.n_obs, _bytes_each(fit, n_dims, known))
     directions = find_directions(*given, signs=signs, **blocks)
     arrows, n = directions.arrows, directions.n_contributions
     p = hotelling_p(arrows, directions.covariances, n)
@@ -228,13 +229,7 @@ def make_directions(
         ends = angle_interval(arrows, directions.covariances, n, level)
         fields = (_keys.ANGLE, _keys.ANGLE_LOW, _keys.ANGLE_HIGH)
         columns |= dict(zip(fields, ends, strict=True))
-    drawn = _keys.VELOCITY_EMBEDDING.read(adata, fit.key, basis, default=None)
-    if drawn is not None:
-        columns[_keys.AGREEMENT] = cosines(arrows, np.asarray(drawn)[:, :n_dims])
-    rejected = directions.controls(
-        lambda turned, covariances: hotelling_p(turned, covariances, n) < 1 - level
-    )
-    controls = np.array(rejected, dtype=bool).reshape(n_controls, adata.n_obs)
+    controls = directions.controls(lambda *turned: hotelling_p(*turned) < 1 - level)
     tables = {}
     if choice.groupby is not None:
         tables[_keys.CLUSTER_DIRECTIONS] = cluster_directions(
@@ -245,6 +240,7 @@ def make_directions(
     clear_direction(adata, fit.key, basis)
     for field, values in {**columns, **tables}.items():
         field.write(adata, values, fit.key, basis)
+    write_agreement(adata, fit.key, basis)
     made = {
         "groupby": choice.groupby or "",
         "level": level,
@@ -267,7 +263,7 @@ def tested_clusters(
     embedding = _tested_embedding(fit, choice.basis)
     names, groups = cluster_codes(fit.adata, choice.groupby)
     given = _given(fit, errors, known, embedding, groups)
-    blocks = limits.of_blocks(fit.adata.n_obs, _bytes_each(fit, embedding.shape[1]))
+    blocks = limits.of_blocks(fit.adata.n_obs, _bytes_each(fit, embedding.shape[1], known))
     found = find_group_directions(*given, **blocks)
     return tested_groups(found, names, groups)
 
@@ -294,12 +290,9 @@ def _given(
     return source, how, fit.rule(genes), lines, embedding, groups
 
 
-def _bytes_each(fit: Fit, n_dims: int) -> int:
-    return bytes_per_direction_value(n_dims, offset=fit.options.offset is not False)
-
-
-def cosines(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the cosines between arrows; NaN if the length of one is zero."""
-    length = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
-    some = length > 0
-    return np.where(some, (x * y).sum(axis=1) / np.where(some, length, 1.0), np.nan)
+def _bytes_each(fit: Fit, n_dims: int, known: KnownInstruments | None) -> int:
+    return bytes_per_direction_value(
+        n_dims,
+        offset=fit.options.offset is not False,
+        known=known is not None and known.has(fit.graph_genes),
+    )

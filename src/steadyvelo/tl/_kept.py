@@ -10,11 +10,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pandas as pd
+
     from steadyvelo.engine import RankedNeighbors
 
     from ._ahead import Ahead
+    from ._direction import DirectionChoice
 
-__all__ = ["Kept", "kept_results", "now_kept"]
+__all__ = ["Kept", "Tested", "kept_results", "now_kept"]
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """A record that directions were tested.
+
+    `choice` are the arguments, and `other_sizes` the clusters with the other size factors; None if
+    they were not tested with these, or have too few genes.
+    """
+
+    choice: DirectionChoice
+    other_sizes: pd.DataFrame | None
 
 
 @dataclass(eq=False)
@@ -29,6 +44,8 @@ class Kept:
         What fits have computed for them, by velocity key.
     graphs
         Graphs of folds, by what they are for and all from which they were made.
+    directions
+        Directions that were tested before the step that needs them, by velocity key.
     """
 
     looks_ahead: bool
@@ -36,6 +53,7 @@ class Kept:
     graphs: dict[tuple[object, ...], tuple[RankedNeighbors, RankedNeighbors]] = field(
         default_factory=dict
     )
+    directions: dict[str, Tested] = field(default_factory=dict)
 
     def forget(self, purpose: str) -> None:
         """Free the memory of the graphs for a purpose that is done."""

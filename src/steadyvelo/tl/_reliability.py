@@ -15,11 +15,12 @@ from steadyvelo._arguments import public
 from steadyvelo._log import done
 from steadyvelo.get import direction_support
 
-from ._ahead import instruments_of, kept_instruments
+from ._agreement import cosines
+from ._ahead import forget_instruments, instruments_of, kept_instruments
 from ._check_model import make_checks
-from ._direction import DirectionChoice, cosines, make_directions, tested_clusters
+from ._direction import DirectionChoice, make_directions, tested_clusters
 from ._folds import Graphs
-from ._kept import kept_results
+from ._kept import Tested, kept_results, now_kept
 from ._limits import Limits
 from ._sensitivity import compare_variants, store_variants
 from ._uncertainty import Errors
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 
     from steadyvelo.engine._progress import ShowProgress
 
-__all__ = ["reliability"]
+__all__ = ["directions_ahead", "reliability"]
 
+_N_CONTROLS = 50
 # repeats of the cross-fit in which directions with the other size factors are tested
 _OTHER_REPEATS = 2
 
@@ -45,7 +47,7 @@ def reliability(
     *,
     basis: str = "auto",
     velocity_key: str = "velocity",
-    n_controls: int = 50,
+    n_controls: int = _N_CONTROLS,
     sensitivity: bool = True,
     rng: int | np.random.Generator | None = 0,
     max_memory: float | str | None = None,
@@ -151,20 +153,19 @@ def reliability(
     basis = found_basis(adata, basis, velocity_key)
     choice = DirectionChoice(basis, groupby, LEVEL, n_controls, rng)
     choice.check(fit)
-    # the fits under other settings take two fifths of the time
-    whole = 0.6 if sensitivity else 1.0
     shown = Limits.of_call("reliability", max_memory, n_threads, progress)
     with shown as limits, kept_results():
-        known = kept_instruments(fit)
-        graphs = Graphs(ratios=known is None, directions=True)
-        errors = Errors.of_fit(fit, graphs=graphs, n_threads=limits.n_threads)
-        make_directions(fit, errors, known, choice, limits.part(0.0, 0.8 * whole))
-        make_checks(fit, errors, groupby, limits.part(0.8 * whole, whole))
+        tested, share = _tested_before(fit, choice), 0.0
+        if tested is None:
+            share = 0.8
+            tested = _test(fit, choice, limits.part(0.0, share), other_sizes=sensitivity)
+        checked = 0.85 + 0.12 * share if sensitivity else 1.0
+        make_checks(fit, groupby, limits.part(share, checked))
         table = _clusters(fit, choice.basis)
         variants = None
         if sensitivity:
-            _with_other_sizes(table, fit, choice, limits.part(whole, 0.95))
-            variants = compare_variants(fit, groupby, choice.basis, limits.part(0.95, 1.0))
+            _with_other_sizes(table, tested.other_sizes)
+            variants = compare_variants(fit, groupby, choice.basis, limits.part(checked, 1.0))
             _with_variants(table, variants)
     judge(table, choice.basis, SIZES_IN_WORDS[other_size_factors(fit)])
     _keys.RELIABILITY.write(adata, table, velocity_key)
@@ -180,6 +181,51 @@ def reliability(
     done(f"directions of {len(table)} clusters: {found}; get.verdicts has the reasons")
 
 
+def directions_ahead(
+    adata: AnnData,
+    groupby: str,
+    *,
+    basis: str,
+    rng: int,
+    max_memory: float | None,
+    n_threads: int | None,
+    progress: ShowProgress | None,
+) -> None:
+    """Test directions in a run before :func:`reliability` needs them, and keep the results.
+
+    This needs much memory, so a run does it before it computes the velocity graph, which is large.
+    What it needs is freed then.
+    """
+    fit = Fit.read(adata, "velocity")
+    choice = DirectionChoice(basis, groupby, LEVEL, _N_CONTROLS, rng)
+    choice.check(fit)
+    kept = now_kept()
+    with Limits.of_call("directions", max_memory, n_threads, progress) as limits:
+        tested = _test(fit, choice, limits, other_sizes=True)
+    if kept is not None:
+        kept.directions[fit.key] = tested
+        kept.forget("directions")
+        forget_instruments(fit)
+
+
+def _tested_before(fit: Fit, choice: DirectionChoice) -> Tested | None:
+    """Return what :func:`directions_ahead` kept for this choice; None if it was not called."""
+    kept = now_kept()
+    tested = None if kept is None else kept.directions.get(fit.key)
+    return tested if tested is not None and tested.choice == choice else None
+
+
+def _test(fit: Fit, choice: DirectionChoice, limits: Limits, *, other_sizes: bool) -> Tested:
+    """Test directions, and those of the clusters with the other size factors."""
+    known = kept_instruments(fit)
+    graphs = Graphs(ratios=known is None, directions=True)
+    errors = Errors.of_fit(fit, graphs=graphs, n_threads=limits.n_threads)
+    share = 0.8 if other_sizes else 1.0
+    make_directions(fit, errors, known, choice, limits.part(0.0, share))
+    other = _other_sizes(fit, choice, limits.part(share, 1.0)) if other_sizes else None
+    return Tested(choice, other)
+
+
 def _clusters(fit: Fit, basis: str) -> pd.DataFrame:
     """Return the table of clusters, with the change of γ that would reverse each direction."""
     adata, where = fit.adata, {"basis": basis, "velocity_key": fit.key}
@@ -190,22 +236,27 @@ def _clusters(fit: Fit, basis: str) -> pd.DataFrame:
     return table
 
 
-def _with_other_sizes(
-    table: pd.DataFrame, fit: Fit, choice: DirectionChoice, limits: Limits
-) -> None:
-    """Repeat the fit with the other size factors, and add the results of the clusters."""
+def _other_sizes(fit: Fit, choice: DirectionChoice, limits: Limits) -> pd.DataFrame | None:
+    """Repeat the fit with the other size factors, and test its clusters; None with few genes."""
     first, second = limits.part(0.0, 0.6), limits.part(0.6, 1.0)
     variant = Variant(other_sizes=True)
     # the counts are the same, so the cells that determine a line need not be found again
     known = instruments_of(fit)
     other = fit_variant(fit, variant, choice.basis, first, known)
-    table["other_sizes_p_holm"] = table["other_sizes_cosine"] = np.nan
     if other.velocity_genes.sum() < 2:
-        return
+        return None
     graphs = Graphs(ratios=not known.has(other.graph_genes), directions=True)
     errors = Errors.of_fit(other, graphs=graphs, n_threads=limits.n_threads)
     errors = replace(errors, repeats=errors.repeats[:_OTHER_REPEATS])
-    found = tested_clusters(other, errors, known, choice, second).reindex(table.index)
+    return tested_clusters(other, errors, known, choice, second)
+
+
+def _with_other_sizes(table: pd.DataFrame, other: pd.DataFrame | None) -> None:
+    """Add the results of the clusters with the other size factors."""
+    table["other_sizes_p_holm"] = table["other_sizes_cosine"] = np.nan
+    if other is None:
+        return
+    found = other.reindex(table.index)
     table["other_sizes_p_holm"] = found["p_holm"]
     arrows = [name for name in table if str(name).startswith("arrow_")]
     table["other_sizes_cosine"] = cosines(table[arrows].to_numpy(), found[arrows].to_numpy())

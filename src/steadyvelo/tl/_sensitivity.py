@@ -19,7 +19,7 @@ from steadyvelo._arguments import public
 from steadyvelo._warnings import SteadyveloWarning
 from steadyvelo.model import resolve_quantiles
 
-from ._direction import cosines
+from ._agreement import cosines
 from ._limits import Limits
 from ._sampled_fit import sampled_fit
 from ._variant import Variant, fit_variant, other_size_factors

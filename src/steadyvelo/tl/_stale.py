@@ -59,7 +59,7 @@ def clear_graph(adata: AnnData, key: str) -> None:
             del adata.obsp[name]
     # this includes arrows that another tool wrote under the same name
     for basis in [name.removeprefix("X_") for name in adata.obsm if name.startswith("X_")]:
-        clear((_keys.VELOCITY_EMBEDDING, _keys.RANDOMIZED), adata, key, basis)
+        clear((_keys.VELOCITY_EMBEDDING, _keys.RANDOMIZED, _keys.AGREEMENT), adata, key, basis)
 
 
 def _clear_reliability(adata: AnnData, key: str) -> None:

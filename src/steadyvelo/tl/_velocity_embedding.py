@@ -14,6 +14,7 @@ from steadyvelo._adata._fit_params import note_made
 from steadyvelo._arguments import public
 from steadyvelo.engine import count_threads
 
+from ._agreement import write_agreement
 from ._stored_graph import StoredGraph
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def velocity_embedding(
 
     ``obsm["velocity_umap"]``
         Arrows, float64, cells × dimensions of the embedding; NaN for cells without edges.
+    ``obs["velocity_umap_agreement"]``
+        Cosine between this arrow and that of :func:`steadyvelo.tl.direction`, as soon as both are
+        computed.
     ``uns["velocity_params"]["embeddings"]``, ``uns["velocity_params"]["arrows"]``
         Names of the embeddings that have arrows, and their parameters.
 
@@ -115,4 +119,5 @@ def make_arrows(
     if without:
         warn(f"{without:,} cells have no edges in the velocity graph and get no arrow.")
     _keys.VELOCITY_EMBEDDING.write(adata, arrows, fit.key, basis)
+    write_agreement(adata, fit.key, basis)
     note_made(adata, fit.key, "arrows", made, under=basis)

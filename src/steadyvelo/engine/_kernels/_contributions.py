@@ -291,8 +291,8 @@ def add_fold_graph(
         Values of each row's cell, shape (rows, places, genes): what is read of a neighbour lies
         together, so that it is loaded in one piece.
     mean_deviations
-        Means of r over the neighbours in each fold, shape (rows, folds, genes); it has no rows if
-        arrows have none.
+        Means of r over the neighbours in each fold, shape (rows, folds, genes); it has no rows
+        if only errors of groups are needed.
     columns
         Columns of these genes in the derivatives by γ and by the offset.
     groups

@@ -114,6 +114,8 @@ def put_column(marks: Array, data: Array, column: int, out: Array) -> None:
     k = 0
     for byte in range(marks.shape[0]):
         mark = marks[byte]
+        if mark == 0:
+            continue
         for bit in range(8):
             if mark >> bit & 1:
                 out[byte * 8 + bit, column] = data[k]
