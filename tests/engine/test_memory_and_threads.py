@@ -48,13 +48,13 @@ def groups(monkeypatch, tmp_path):
     return put
 
 
-def test_by_default_blocks_have_at_least_36_genes_if_a_quarter_of_the_memory_allows(
-    monkeypatch,
-):
+def test_by_default_blocks_are_wider_for_many_cells_if_memory_allows(monkeypatch):
     available = "steadyvelo.engine._memory.available_memory"
     monkeypatch.setattr(available, lambda: 24e9)
     assert genes_per_block(100_000, bytes_per_value=75) == 200
-    assert genes_per_block(1_000_000, bytes_per_value=75) == 36
+    assert genes_per_block(1_000_000, bytes_per_value=75) == 32
+    assert genes_per_block(1_000_000, bytes_per_value=40) == 60
+    assert genes_per_block(2_000_000, bytes_per_value=20) == 64
     assert genes_per_block(1_000_000, bytes_per_value=12) == 125
     monkeypatch.setattr(available, lambda: 6e9)
     assert genes_per_block(1_000_000, bytes_per_value=75) == 20

@@ -117,7 +117,7 @@ def run(
     max_memory
         Memory for dense layers and gene blocks, in bytes or as ``"8GB"``; None means
         ``settings.max_memory``, or the available memory for layers and a quarter of it, at most the
-        larger of 1.5 GB and what 36 genes need, for blocks.
+        larger of 1.5 GB and 2,400 bytes for each cell, for blocks.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress

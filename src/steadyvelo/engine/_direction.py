@@ -49,12 +49,12 @@ def bytes_per_direction_value(n_dims: int, *, offset: bool = False, known: bool 
     --------
     >>> from steadyvelo import engine
     >>> engine.bytes_per_direction_value(2)
-    48
+    40
     """
     # spliced and unspliced counts and instruments (deviations overwrite the unspliced counts, and
     # influences the instruments); the values of a fold graph; for every dimension derivatives
     more = (12 + 4 * n_dims if offset else 0) + (0 if known else 30)
-    return 40 + 4 * n_dims + more
+    return 32 + 4 * n_dims + more
 
 
 def find_directions(

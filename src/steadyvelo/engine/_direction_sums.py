@@ -240,19 +240,14 @@ class DirectionSums:
             return problem.scratch.array(f"{name} of fold", shape, np.float32)
 
         packed = array("packed", n_rows, kernels.PLACES if with_noise else kernels.AWAY, width)
-        mean_deviations = array("mean deviations", n_rows if problem.for_cells else 0, 2, width)
         for place, of_genes in zip((kernels.COUNTS, kernels.DEVIATION), values, strict=True):
             over_rows(partial(put_columns, of_genes, columns, packed, place))
 
-        def means(place: int, out: Float32Array) -> None:
-            fold_graph.run(kernels.fold_means, fold, packed, place, out, n_threads=n_threads)
-
         # the means of the counts are the first two places
-        means(kernels.COUNTS, packed)
-        if problem.for_cells:
-            means(kernels.DEVIATION, mean_deviations)
+        counts = packed, kernels.COUNTS, packed
+        fold_graph.run(kernels.fold_means, fold, *counts, n_threads=n_threads)
         if with_noise:
-            over_rows(partial(kernels.subtract_own_means, packed, fold, mean_deviations))
+            fold_graph.run(kernels.subtract_own_means, fold, packed, n_threads=n_threads)
         edges, genes = fold_graph.edges, block.genes[columns]
         arrows: dict[int, Float64Array] = {}
         given = (
@@ -261,7 +256,6 @@ class DirectionSums:
             projection.weights,
             projection.shifts,
             packed,
-            mean_deviations,
             columns,
             problem.groups,
             self.contributions[edges],

@@ -21,12 +21,13 @@ _MOST_GENES = 512
 _MOST_GENES_OF_FEW, _FEW_CELLS = 256, 10_000
 # float32 counts, smoothed spliced and smoothed unspliced abundances
 BYTES_PER_VALUE = 12
-# share of the available memory that blocks use by default, and an upper limit in bytes, which may
-# be exceeded for blocks with this number of genes: in narrower ones, most of the time is spent on
-# the neighbours of cells and little on the values of genes
+# share of the available memory that blocks use by default, and an upper limit in bytes
 _DEFAULT_SHARE = 0.25
 _DEFAULT_MOST = 1.5e9
-_FEWEST_GENES = 36
+# for many cells, blocks may be as wide as these bytes for each cell allow, up to this number of
+# genes: in narrow ones, most of the time is spent on the neighbours of cells and little on the
+# values of genes
+_BYTES_OF_A_CELL, _WIDE_ENOUGH = 2_400, 64
 # bytes of dense layers that are stored if nobody asks for them
 _MOST_DENSE = 1e9
 
@@ -52,8 +53,8 @@ def genes_per_block(
     """Return how many genes fit into a block of all cells; an error if not even one fits.
 
     Blocks use up to `max_memory` bytes, by default a quarter of the available memory, at most the
-    larger of 1.5 GB and what 36 genes need. A value needs `bytes_per_value`, with all arrays that
-    are made of it.
+    larger of 1.5 GB and 2,400 bytes for each cell (not for more than 64 genes). A value needs
+    `bytes_per_value`, with all arrays that are made of it.
 
     Examples
     --------
@@ -63,7 +64,8 @@ def genes_per_block(
     """
     _check(max_memory)
     bytes_per_gene = bytes_per_value * max(n_cells, 1)
-    most = max(_DEFAULT_MOST, _FEWEST_GENES * bytes_per_gene)
+    of_many = min(_BYTES_OF_A_CELL, _WIDE_ENOUGH * bytes_per_value) * n_cells
+    most = max(_DEFAULT_MOST, of_many)
     default = min(_DEFAULT_SHARE * available_memory(), most)
     budget = default if max_memory is None else max_memory
     genes = int(budget // bytes_per_gene)

@@ -89,7 +89,7 @@ def write(
     max_memory
         Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
         ``settings.max_memory``, or a quarter of what is available, at most the
-        larger of 1.5 GB and what 36 genes need.
+        larger of 1.5 GB and 2,400 bytes for each cell.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress

@@ -126,10 +126,13 @@ def _fit(
         if ahead is not None:
             ahead.take(block, fit, made, halves=what.halves)
 
-    errors = None
+    errors, found = None, 0.0
     if choice.method is not None:
         graphs = Graphs(known is None or not known.has(source.genes), what.directions)
-        how = options, source.order, graphs, limits.n_threads
+        # neighbours of folds take a third of the time
+        found = 0.3 if crossfit and graphs.ratios else 0.0
+        report = limits.part(0.0, found).report if found else None
+        how = options, source.order, graphs, limits.n_threads, report
         of_genes = None if known is None else known.of_genes(source.genes)
         errors = Errors.make(inputs, choice, *how).of(source, of_genes)
     asked = [rule] if errors is None or not what.offset else errors.rules_for(rule)
@@ -141,7 +144,7 @@ def _fit(
         test_offset=what.offset,
         further_rules=halves,
         consume=consume,
-        **limits.of_blocks(n_cells, bytes_per_value(choice, rules)),
+        **limits.part(found, 1.0).of_blocks(n_cells, bytes_per_value(choice, rules)),
     )
     kept = now_kept()
     if kept is not None and ahead is not None and ahead.kept is not None:

@@ -69,7 +69,7 @@ def sensitivity(
         Prefix of the fit.
     max_memory
         Memory for gene blocks, in bytes or as ``"8GB"``; None means ``settings.max_memory``, or a
-        quarter of the available memory, at most the larger of 1.5 GB and what 36 genes need.
+        quarter of the available memory, at most the larger of 1.5 GB and 2,400 bytes for each cell.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress

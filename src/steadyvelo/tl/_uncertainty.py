@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Repeat,
         Uncertainty,
     )
+    from steadyvelo.engine._threads import Progress
     from steadyvelo.model import GroupRatios
     from steadyvelo.model._ratio import OffsetMode
 
@@ -73,6 +74,7 @@ class Errors:
         order: CellOrder,
         graphs: Graphs = RATIOS,
         n_threads: int = 1,
+        progress: Progress | None = None,
     ) -> Errors:
         """Divide genes and cells into folds for each repeat, and find neighbours for each fold.
 
@@ -81,7 +83,11 @@ class Errors:
         samples = sample_codes(inputs.adata, choice.sample_key)
         n_repeats = choice.n_repeats if choice.method == "crossfit" else 0
         how = options, order, graphs, n_threads
-        repeats = [make_repeat(inputs, choice, n, *how) for n in range(n_repeats)]
+        repeats = []
+        for n in range(n_repeats):
+            repeats.append(make_repeat(inputs, choice, n, *how))
+            if progress is not None:
+                progress((n + 1) / n_repeats)
         return cls(choice, samples, repeats)
 
     @classmethod

@@ -143,73 +143,95 @@ def fold_means(
 
 @kernel
 def subtract_own_means(
-    packed: Array, fold: Array, mean_deviations: Array, start: int, stop: int
+    indptr: Array, indices: Array, fold: Array, packed: Array, start: int, stop: int
 ) -> None:
-    """Subtract the mean of the own fold from the counts, and write r minus its mean.
-
-    `mean_deviations` are the means of r over the neighbours in each fold, (rows, folds, genes).
-    """
+    """Subtract the mean of the own fold from the counts, and write r minus its mean."""
+    width = packed.shape[2]
     for i in range(start, stop):
         counts, mean = packed[i, COUNTS], packed[i, MEANS + fold[i]]
-        for g in range(counts.shape[0]):
+        for g in range(width):
             counts[g] -= mean[g]
-        deviation, away, other = packed[i, DEVIATION], packed[i, AWAY], mean_deviations[i, fold[i]]
-        for g in range(away.shape[0]):
-            away[g] = deviation[g] - other[g]
+        away, n = packed[i, AWAY], 0
+        for g in range(width):
+            away[g] = np.float32(0.0)
+        for e in range(indptr[i], indptr[i + 1]):
+            if fold[indices[e]] == fold[i]:
+                n += 1
+                other = packed[indices[e], DEVIATION]
+                for g in range(width):
+                    away[g] += other[g]
+        own, share = packed[i, DEVIATION], np.float32(1.0 / max(n, 1))
+        for g in range(width):
+            away[g] = own[g] - share * away[g]
 
 
 @reordering_kernel
-def _project(
-    neighbors: Array, steps: Array, shifts: Array, packed: Array, i: int, projection: Array
-) -> None:
-    """Write M_g = Σ_e w_e (x_jg − x_ig) − b for each fold of cells and each dimension.
+def _add_eight(values: Array, at: Array, weights: Array, first: int, out: Array) -> None:
+    """Add Σ w x of eight rows of values, from a first column.
 
-    Four neighbours are processed at a time, so that the sum is not stored and loaded for each.
+    So the sum is not stored and loaded again for each row.
     """
-    n_folds, n_dims, width = projection.shape
-    n = neighbors.shape[0]
-    for p in range(n_folds):
-        own = packed[i, MEANS + p]
-        for d in range(n_dims):
-            row, total = projection[p, d], 0.0
-            for e in range(n):
-                total += steps[e, d]
-            common, base = np.float32(total), np.float32(shifts[p, d])
-            for g in range(width):
-                row[g] = -(common * own[g] + base)
-    e = 0
-    while e + 4 <= n:
-        for p in range(n_folds):
-            q = MEANS + p
-            a, b = packed[neighbors[e], q], packed[neighbors[e + 1], q]
-            c, f = packed[neighbors[e + 2], q], packed[neighbors[e + 3], q]
-            for d in range(n_dims):
-                row = projection[p, d]
-                v, t = np.float32(steps[e, d]), np.float32(steps[e + 1, d])
-                r, u = np.float32(steps[e + 2, d]), np.float32(steps[e + 3, d])
-                for g in range(width):
-                    row[g] += (v * a[g] + t * b[g]) + (r * c[g] + u * f[g])
-        e += 4
-    while e < n:
-        for p in range(n_folds):
-            a = packed[neighbors[e], MEANS + p]
-            for d in range(n_dims):
-                row, v = projection[p, d], np.float32(steps[e, d])
-                for g in range(width):
-                    row[g] += v * a[g]
-        e += 1
+    a, b, c, d = values[at[0]], values[at[1]], values[at[2]], values[at[3]]
+    e, f, g, h = values[at[4]], values[at[5]], values[at[6]], values[at[7]]
+    p, q, r, s = weights[0], weights[1], weights[2], weights[3]
+    t, u, v, w = weights[4], weights[5], weights[6], weights[7]
+    for k in range(out.shape[0]):
+        j = np.uint64(first + k)
+        one = (p * a[j] + q * b[j]) + (r * c[j] + s * d[j])
+        other = (t * e[j] + u * f[j]) + (v * g[j] + w * h[j])
+        out[k] += one + other
+
+
+@kernel
+def _project(
+    neighbors: Array, steps: Array, shifts: Array, flat: Array, i: int, projection: Array
+) -> None:
+    """Write M_g = Σ_e w_e (x_jg − x_ig) − b for each dimension and each fold of cells.
+
+    Steps are the same for both folds, whose means follow each other in the rows of `flat`. The
+    projection has the shape (dimensions, folds · genes).
+    """
+    n_dims, both = projection.shape
+    width, n = both // 2, neighbors.shape[0]
+    at, weights = np.empty(8, dtype=np.int64), np.empty(8, dtype=np.float32)
+    for d in range(n_dims):
+        row, total = projection[d], 0.0
+        for e in range(n):
+            total += steps[d, e]
+        common = np.float32(total)
+        for p in range(2):
+            base = np.float32(shifts[p, d])
+            for g in range(p * width, (p + 1) * width):
+                row[g] = -(common * flat[i, g] + base)
+        for first in range(0, n, 8):
+            for m in range(8):
+                # the last row is repeated with weight 0
+                e = min(first + m, n - 1)
+                at[m] = neighbors[e]
+                weights[m] = np.float32(steps[d, e]) if first + m < n else np.float32(0.0)
+            _add_eight(flat, at, weights, MEANS * width, row)
+
+
+@kernel
+def _mean_deviations(
+    indices: Array, edges: Array, flat: Array, width: int, scale: float, out: Array
+) -> None:
+    """Write the mean of r at the ends of some edges, times a scale; 0 without edges."""
+    n = edges.shape[0]
+    at, weights = np.empty(8, dtype=np.int64), np.empty(8, dtype=np.float32)
+    for g in range(width):
+        out[g] = np.float32(0.0)
+    for first in range(0, n, 8):
+        for m in range(8):
+            at[m] = indices[edges[min(first + m, n - 1)]]
+            weights[m] = np.float32(scale / n) if first + m < n else np.float32(0.0)
+        _add_eight(flat, at, weights, DEVIATION * width, out)
 
 
 @reordering_kernel
 def _add_squares(values: Array, total: Array) -> None:
     for g in range(values.shape[0]):
         total[g] += values[g] * values[g]
-
-
-@kernel
-def _scale(by: float, values: Array, out: Array) -> None:
-    for g in range(values.shape[0]):
-        out[g] = by * values[g]
 
 
 @kernel
@@ -256,6 +278,16 @@ def _sum_shares(x: tuple[Array, Array], shares: Array, out: Array) -> None:
 
 
 @kernel
+def _divide(fold: Array, indices: Array, low: int, high: int, edges: Array, number: Array) -> None:
+    """List the edges from `low` to `high` by the fold of their ends, and count those of each."""
+    number[:] = 0
+    for e in range(low, high):
+        own = fold[indices[e]]
+        edges[own, number[own]] = e
+        number[own] += 1
+
+
+@kernel
 def add_fold_graph(
     indptr: Array,
     indices: Array,
@@ -264,7 +296,6 @@ def add_fold_graph(
     weights: Array,
     shifts: Array,
     packed: Array,
-    mean_deviations: Array,
     columns: Array,
     groups: Array,
     contributions: Array,
@@ -290,9 +321,6 @@ def add_fold_graph(
     packed
         Values of each row's cell, shape (rows, places, genes): what is read of a neighbour lies
         together, so that it is loaded in one piece.
-    mean_deviations
-        Means of r over the neighbours in each fold, shape (rows, folds, genes); it has no rows
-        if only errors of groups are needed.
     columns
         Columns of these genes in the derivatives by γ and by the offset.
     groups
@@ -304,7 +332,7 @@ def add_fold_graph(
         Sums over genes for every row, shape (folds, rows); not changed without noise, either.
     arrows
         Sums over these rows of each gene's part of the arrows, float64, shape (groups, dimensions,
-        genes of this fold), to which is added unless `mean_deviations` has no rows.
+        genes of this fold), to which is added; there may be no groups.
     slopes, offsets
         Derivatives of arrows by γ and by the offset, shape (rows, dimensions, genes), to which is
         added; the second may have no rows.
@@ -312,12 +340,15 @@ def add_fold_graph(
         0 in the type in which products are summed.
     """
     n_dims, width = embedding.shape[1], packed.shape[2]
-    for_cells, with_noise = mean_deviations.shape[0] > 0, packed.shape[1] > AWAY
+    with_noise = packed.shape[1] > AWAY
+    with_velocity = with_noise or arrows.shape[0] > 0
+    flat = packed.reshape(packed.shape[0], packed.shape[1] * width)
     most = 0
     for i in range(start, stop):
         most = max(most, indptr[i + 1] - indptr[i])
-    steps = np.empty((most, n_dims))
-    projection = np.empty((2, n_dims, width), dtype=np.float32)
+    steps = np.empty((n_dims + 1, most))
+    projection = np.empty((n_dims, 2 * width), dtype=np.float32)
+    by_fold = projection.reshape(n_dims, 2, width)
     # for each fold of cells that give M
     velocity = np.empty((2, width), dtype=np.float32)
     spread = np.empty((2, width), dtype=np.float32)
@@ -330,22 +361,19 @@ def add_fold_graph(
     for i in range(start, stop):
         low, high = indptr[i], indptr[i + 1]
         near, n = indices[low:high], high - low
-        number[:] = 0
-        for e in range(low, high):
-            own = fold[indices[e]]
-            edges[own, number[own]] = e
-            number[own] += 1
+        _divide(fold, indices, low, high, edges, number)
         n_second = number[1]
         shares[0], shares[1] = n_second / max(n, 1), (n - n_second) / max(n, 1)
         unit_steps(near, embedding, i, weights[i], steps)
-        _project(near, steps, shifts[:, i], packed, i, projection)
-        if for_cells:
+        _project(near, steps, shifts[:, i], flat, i, projection)
+        if with_velocity:
             for p in range(2):
-                _scale(shares[p], mean_deviations[i, 1 - p], velocity[p])
+                others = edges[1 - p, : number[1 - p]]
+                _mean_deviations(indices, others, flat, width, shares[p], velocity[p])
         for own in range(2):
             # a cell gives M to its own fold and r to the other
             some = edges[own, : number[own]]
-            _add_products(projection[1 - own], packed, indices, some, zero, found, contributions)
+            _add_products(by_fold[:, 1 - own], packed, indices, some, zero, found, contributions)
         if with_noise:
             spread[:] = 0.0
             other_spread[:] = 0.0
@@ -357,8 +385,8 @@ def add_fold_graph(
             if 0 < n_second < n:
                 _add_chance(spread, other_spread, n_second, n, chance[:, i])
         for d in range(n_dims):
-            turned = projection[0, d], projection[1, d]
-            if for_cells and groups[i] >= 0:
+            turned = by_fold[d, 0], by_fold[d, 1]
+            if arrows.shape[0] > 0 and groups[i] >= 0:
                 _sum_of_products(turned, (velocity[0], velocity[1]), slope)
                 _add(slope, arrows[groups[i], d])
             _along_shares(turned, shares, packed[i], slope)

@@ -60,30 +60,34 @@ def subtract_common_steps(
         out[i] -= total / n_genes / max(high - low, 1)
 
 
-@kernel
+@reordering_kernel
 def unit_steps(neighbors: Array, embedding: Array, i: int, weight: float, steps: Array) -> None:
     """Write w_e: unit vectors from row i to its neighbours, minus their mean, times a weight.
 
-    The weight is divided by the number of neighbours.
+    The weight is divided by the number of neighbours. `steps` has the shape (dimensions + 1,
+    neighbours); its last row is used for lengths.
     """
     n, n_dims = neighbors.shape[0], embedding.shape[1]
+    inverse = steps[n_dims]
     for e in range(n):
-        square = 0.0
-        for d in range(n_dims):
-            step = embedding[neighbors[e], d] - embedding[i, d]
-            steps[e, d] = step
-            square += step * step
-        length = np.sqrt(square)
-        inverse = 1.0 / length if length > 0.0 else 0.0
-        for d in range(n_dims):
-            steps[e, d] *= inverse
+        inverse[e] = 0.0
     for d in range(n_dims):
-        mean = 0.0
+        step, own = steps[d], embedding[i, d]
         for e in range(n):
-            mean += steps[e, d]
+            step[e] = embedding[neighbors[e], d] - own
+        for e in range(n):
+            inverse[e] += step[e] * step[e]
+    for e in range(n):
+        inverse[e] = 1.0 / np.sqrt(inverse[e]) if inverse[e] > 0.0 else 0.0
+    for d in range(n_dims):
+        step, mean = steps[d], 0.0
+        for e in range(n):
+            step[e] *= inverse[e]
+            mean += step[e]
         mean /= max(n, 1)
+        share = weight / max(n, 1)
         for e in range(n):
-            steps[e, d] = (steps[e, d] - mean) * weight / n
+            step[e] = (step[e] - mean) * share
 
 
 @kernel
@@ -103,14 +107,14 @@ def row_shifts(
     most = 0
     for i in range(start, stop):
         most = max(most, indptr[i + 1] - indptr[i])
-    steps = np.empty((most, n_dims))
+    steps = np.empty((n_dims + 1, most))
     for i in range(start, stop):
         low, high = indptr[i], indptr[i + 1]
         unit_steps(indices[low:high], embedding, i, weights[i], steps)
         for d in range(n_dims):
             total = 0.0
             for e in range(low, high):
-                total += steps[e - low, d] * (totals[indices[e]] - totals[i])
+                total += steps[d, e - low] * (totals[indices[e]] - totals[i])
             out[i, d] = total / n_genes
 
 
@@ -137,7 +141,7 @@ def add_noise_of_projection(
     most = 0
     for i in range(start, stop):
         most = max(most, indptr[i + 1] - indptr[i])
-    steps = np.empty((most, n_dims))
+    steps = np.empty((n_dims + 1, most))
     weight = np.zeros((n_cells, n_dims))
     total = np.empty(n_dims)
     squares = np.empty((2, n_dims, n_dims))
@@ -165,7 +169,7 @@ def add_noise_of_projection(
             inside[1] = 1.0 / max(second, 1)
             for d in range(n_dims):
                 if e < high:
-                    added = steps[e - low, d]
+                    added = steps[d, e - low]
                     total[d] += added
                 else:
                     added = -total[d]
