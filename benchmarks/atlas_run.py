@@ -62,7 +62,7 @@ STEPS = {
     "velocity graph": ("tl._velocity_graph", "make_graph"),
     "directions": ("tl._reliability", "make_directions"),
     "checks of the model": ("tl._reliability", "make_checks"),
-    "other size factors": ("tl._reliability", "_with_other_sizes"),
+    "other size factors": ("tl._reliability", "_other_sizes"),
     "other settings": ("tl._reliability", "compare_variants"),
 }
 

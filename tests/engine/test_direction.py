@@ -43,7 +43,7 @@ def halves(rng, graphs):
             return fold
 
 
-def problem(rng=0, order=None, *, offset=False):
+def problem(rng=0, order=None, *, offset=False, n_dims=2):
     generator = np.random.default_rng(rng)
     place = 2 * np.pi * np.arange(N_CELLS) / N_CELLS
     phase = generator.uniform(0, 2 * np.pi, N_GENES)
@@ -73,7 +73,7 @@ def problem(rng=0, order=None, *, offset=False):
         generator.uniform(0.4, 0.6, N_GENES),
         generator.uniform(0.5, 1.5, N_GENES) if offset else np.zeros(N_GENES),
     )
-    embedding = np.stack([np.cos(place), np.sin(place)], axis=1)
+    embedding = np.stack([np.cos(place), np.sin(place), np.cos(2 * place)], axis=1)[:, :n_dims]
     embedding += generator.normal(0, 0.05, embedding.shape)
     groups = np.minimum(np.arange(N_CELLS) // 25, 2)
     groups[:4] = -1
@@ -218,9 +218,9 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
     }
 
 
-@pytest.mark.parametrize("offset", [False, True])
-def test_directions_are_their_definition(offset):
-    given = problem(offset=offset)
+@pytest.mark.parametrize(("offset", "n_dims"), [(False, 2), (True, 2), (False, 1), (False, 3)])
+def test_directions_are_their_definition(offset, n_dims):
+    given = problem(offset=offset, n_dims=n_dims)
     expected, found = in_numpy(*given), directions(*given)
     held = arrays(found)
     for name, value in expected.items():
@@ -235,8 +235,9 @@ def test_directions_are_their_definition(offset):
         np.testing.assert_array_equal(getattr(alone, name), getattr(found.groups, name))
     summed, scale = found.gene_contributions.sum(axis=2), np.abs(found.arrows).max()
     np.testing.assert_allclose(summed, found.groups.arrows, atol=1e-5 * scale)
+    if n_dims != 2:
+        return
     # arrows go round the circle as cells do
-    _, _, _, _, embedding, *_ = given
     around = embedding[:, ::-1] * [-1, 1]
     assert ((found.arrows * around).sum(axis=1) > 0).mean() > 0.9
 
@@ -249,6 +250,23 @@ def test_blocks_threads_and_order_change_nothing():
         second = arrays(directions(*problem(order=shuffled), **options))
         for name, a in first.items():
             np.testing.assert_allclose(second[name], a, atol=1e-4 * np.abs(a).max(), err_msg=name)
+
+
+def test_chunks_of_rows_change_nothing(monkeypatch):
+    order = np.random.default_rng(5).permutation(N_CELLS).astype(np.int32)
+    shuffled = CellOrder(order, np.argsort(order).astype(np.int32))
+    first = arrays(directions(*problem(order=shuffled)))
+    chunks = [(0, 31), (31, 32), (32, N_CELLS)]
+
+    def chunked(n, *_, **__):
+        return chunks if n == N_CELLS else [(0, n)]
+
+    for module in ("_threads", "_arrows_of_cells"):
+        monkeypatch.setattr(f"steadyvelo.engine.{module}.row_chunks", chunked)
+    monkeypatch.setattr("steadyvelo.engine._arrows_of_cells._CONTROLS_AT_ONCE", 1)
+    second = arrays(directions(*problem(order=shuffled), n_threads=2))
+    for name, a in first.items():
+        np.testing.assert_allclose(second[name], a, rtol=1e-6, atol=1e-9, err_msg=name)
 
 
 def test_sums_in_float32_are_about_those_in_float64(monkeypatch):

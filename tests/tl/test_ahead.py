@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import steadyvelo as sv
 from steadyvelo._adata._fit import Fit
-from steadyvelo.tl import _ahead, _folds
+from steadyvelo.tl import _ahead, _folds, _reliability, _velocity_graph
 from steadyvelo.tl._kept import kept_results, now_kept
 
 
@@ -37,7 +39,8 @@ def test_a_run_equals_its_steps(counts, offset):
         columns = [name for name in theirs if name.startswith("velocity")]
         assert len(columns) > 3
         pd.testing.assert_frame_equal(ours[columns], theirs[columns], rtol=1e-5, atol=1e-6)
-    for name in ("velocity_reliability", "velocity_sensitivity", "velocity_direction_plane_genes"):
+    tables = ("reliability", "reliability_checks", "sensitivity", "direction_plane_genes")
+    for name in (f"velocity_{table}" for table in tables):
         pd.testing.assert_frame_equal(result.uns[name], steps.uns[name], rtol=1e-5, atol=1e-6)
 
 
@@ -107,3 +110,43 @@ def test_a_fit_alone_looks_at_nothing(counts, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(_ahead.Ahead, "take", fail)
     sv.tl.velocity(counts.copy(), uncertainty=sv.CrossFit(n_repeats=1))
+
+
+@pytest.mark.parametrize("groupby", ["branch", None])
+@pytest.mark.parametrize("offset", [False, True])
+def test_a_run_tests_directions_once_and_frees_what_they_need(counts, monkeypatch, groupby, offset):
+    tested, held = [], []
+
+    def testing(*given):
+        tested.append(given[3])
+        return make_directions(*given)
+
+    def graph(*given, **options):
+        kept = now_kept()
+        held.append((dict(kept.graphs), [ahead.kept for ahead in kept.ahead.values()]))
+        return make_graph(*given, **options)
+
+    make_directions, make_graph = _reliability.make_directions, _velocity_graph.make_graph
+    monkeypatch.setattr(_reliability, "make_directions", testing)
+    monkeypatch.setattr(_velocity_graph, "make_graph", graph)
+    errors = sv.CrossFit(n_repeats=1)
+    given = {"groupby": groupby, "basis": "plane", "offset": offset, "uncertainty": errors}
+    result = sv.run(counts, **given)
+    assert [choice.groupby for choice in tested] == [groupby]
+    assert held == [({}, [None] * (groupby is not None))]
+    assert ("velocity_reliability" in result.uns) == (groupby is not None)
+    assert result.obs["velocity_plane_agreement"].median() > 0.5
+
+
+def test_a_test_of_another_choice_or_fit_is_not_used(counts):
+    adata = counts.copy()
+    with kept_results(look_ahead=True):
+        sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=1))
+        given = {"basis": "plane", "max_memory": None, "n_threads": 1, "progress": None}
+        _reliability.directions_ahead(adata, "branch", rng=0, **given)
+        fit = Fit.read(adata, "velocity")
+        choice = now_kept().directions["velocity"].choice
+        assert _reliability._tested_before(fit, choice) is not None
+        assert _reliability._tested_before(fit, replace(choice, rng=1)) is None
+        sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=1), rng=1)
+        assert _reliability._tested_before(Fit.read(adata, "velocity"), choice) is None

@@ -121,6 +121,32 @@ def test_the_control_equals_the_arrows_of_sign_flipped_counts(moving):
     np.testing.assert_allclose(turned_arrows, true.arrows, atol=1e-3 * np.abs(data.arrows).max())
 
 
+def test_drawn_and_tested_arrows_are_compared_on_the_same_coordinates(moving):
+    name = "velocity_plane_agreement"
+    adata = moving.copy()
+    sv.tl.velocity_graph(adata)
+    assert name not in adata.obs
+    sv.tl.velocity_embedding(adata, basis="plane")
+    sv.tl.direction(adata, basis="plane", n_controls=0)
+    before = adata.obs[name].copy()
+    x, y = adata.obsm["velocity_plane"], adata.obsm["velocity_direction_plane"]
+    lengths = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+    np.testing.assert_allclose(before, (x * y).sum(axis=1) / lengths)
+    # in the other order
+    sv.tl.velocity_embedding(adata, basis="plane", scale=3)
+    assert (adata.obs[name] != before).any()
+    sv.tl.velocity_embedding(adata, basis="plane")
+    np.testing.assert_array_equal(adata.obs[name], before)
+    # other coordinates, with another number of dimensions
+    adata.obsm["X_plane"] = np.hstack([adata.obsm["X_plane"], adata.obsm["X_plane"][:, :1] ** 2])
+    sv.tl.velocity_embedding(adata, basis="plane")
+    assert name not in adata.obs
+    sv.tl.direction(adata, basis="plane", n_controls=0)
+    assert name in adata.obs
+    sv.tl.velocity_graph(adata)
+    assert name not in adata.obs
+
+
 def test_holm_is_that_of_statsmodels():
     p = np.random.default_rng(0).random(12) ** 3
     np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])

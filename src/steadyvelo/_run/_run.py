@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run", "run_plan"]
 
-# usual share of each step in the time of a run, in per cent
+# usual share of each step in the time of a run
 _SHARES = {
     "size factors": 1,
     "genes": 1,
@@ -191,17 +191,15 @@ def run(
                 **choice.layers,
                 **limits,
             )
-        # directions need much memory, and the velocity graph holds much: directions are first
-        judged = _judges_clusters(groupby, errors)
+        # directions need much memory, so they are tested before the velocity graph, which is large
         if errors.method == "crossfit":
             with steps("directions") as tell:
-                test = directions_ahead if judged else tl.direction
-                test(result, groupby=groupby, basis=basis, rng=rng, progress=tell, **limits)
+                directions_ahead(result, groupby, basis=basis, rng=rng, progress=tell, **limits)
         with steps("velocity graph") as tell:
             tl.velocity_graph(result, neighbors_key=key, progress=tell, **limits)
         with steps("arrows"):
             tl.velocity_embedding(result, basis=basis, n_threads=n_threads)
-        if judged:
+        if groupby is not None and _judges_clusters(groupby, errors):
             with steps("reliability") as tell:
                 tl.reliability(result, groupby, basis=basis, rng=rng, progress=tell, **limits)
         _keys.ALL_GENES.write(result, _gene_table(marked, result))

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Directions", "arrows_of_cells"]
 
+# controls that are computed together, for some rows
+_CONTROLS_AT_ONCE = 64
+
 
 @dataclass(frozen=True, eq=False)
 class Directions:
@@ -52,8 +55,9 @@ class Directions:
         Standard errors of γ, shape (genes,).
     controls
         Calls a function with arrows of sign-flipped controls, their covariances and numbers of
-        contributions, for some cells at a time, and returns its results, shape (controls, cells,
-        …). The arrows of all cells in all controls would need many times the memory.
+        contributions, for some cells at a time and in several threads, and returns its results,
+        shape (controls, cells, …). The arrows of all cells in all controls would need many times
+        the memory.
 
     Examples
     --------
@@ -111,17 +115,25 @@ def arrows_of_cells(problem: DirectionProblem, sums: DirectionSums, order: CellO
     arrows[without], covariances[without] = np.nan, np.nan
 
     def controls(test: Test) -> NDArray[Any]:
-        signs = np.ascontiguousarray(problem.signs.T)
-        n_controls = signs.shape[1]
+        n_controls = len(problem.signs)
+        if n_controls == 0:
+            return np.zeros((0, n_rows), dtype=bool)
 
         def tested(start: int, stop: int) -> NDArray[Any]:
-            mean, spread, n = means_of(signs, start, stop)
-            mean += sums.control_shifts[:, start:stop]
+            return np.concatenate(
+                [of_some(first, start, stop) for first in range(0, n_controls, _CONTROLS_AT_ONCE)]
+            )
+
+        def of_some(first: int, start: int, stop: int) -> NDArray[Any]:
+            some = slice(first, first + _CONTROLS_AT_ONCE)
+            mean, spread, n = means_of(signs[:, some], start, stop)
+            mean += sums.control_shifts[some, start:stop]
             spread += sums.line_errors[start:stop]
             flat = mean.reshape(-1, n_dims), spread.reshape(-1, n_dims, n_dims)
-            found = test(*flat, np.tile(n, n_controls))
-            return found.reshape(n_controls, stop - start, *found.shape[1:])
+            found = test(*flat, np.tile(n, len(mean)))
+            return found.reshape(len(mean), stop - start, *found.shape[1:])
 
+        signs = np.ascontiguousarray(problem.signs.T)
         chunks = row_chunks(n_rows, n_threads)
         parts = in_threads([partial(tested, *chunk) for chunk in chunks], n_threads)
         return np.concatenate(parts, axis=1)[:, row]

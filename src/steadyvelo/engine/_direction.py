@@ -228,4 +228,5 @@ def _summed(
     for block in counts.blocks(progress=told, gene_order=gene_order, **limits):
         (made,) = errors.instruments(block, [rule], n_threads=n_threads)
         sums.add(problem, block, made)
+    problem.scratch.clear()
     return problem, sums

@@ -55,6 +55,10 @@ class Scratch:
         for_rows(partial(clear_rows, flat), shape[0], n_threads)
         return made
 
+    def clear(self) -> None:
+        """Free the memory of all arrays."""
+        self._kept.clear()
+
     def kept(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return zeros at the first call, and later the array with its last values."""
         if name not in self._kept or self._kept[name].shape != shape:

@@ -23,12 +23,17 @@ def cosines(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float6
 
 
 def write_agreement(adata: AnnData, key: str, basis: str) -> None:
-    """Write the cosine between both arrows of every cell, if both were computed."""
+    """Write the cosine between both arrows of every cell, if both are on the same coordinates."""
+    _keys.AGREEMENT.drop(adata, key, basis)
     tested, drawn = (
         field.read(adata, key, basis, default=None)
         for field in (_keys.DIRECTION, _keys.VELOCITY_EMBEDDING)
     )
-    if tested is not None and drawn is not None:
-        tested = np.asarray(tested)
-        cosine = cosines(tested, np.asarray(drawn)[:, : tested.shape[1]])
+    if tested is None or drawn is None:
+        return
+    params = _keys.PARAMS.read(adata, key)
+    hashes = {params[what][basis]["embedding_hash"] for what in ("directions", "arrows")}
+    if len(hashes) == 1:
+        arrows = np.asarray(tested)
+        cosine = cosines(arrows, np.asarray(drawn)[:, : arrows.shape[1]])
         _keys.AGREEMENT.write(adata, cosine, key, basis)

@@ -133,13 +133,14 @@ def make_checks(fit: Fit, groupby: str | None, limits: Limits) -> None:
     source, rule = fit.counts(genes), fit.rule(genes)
     names, clusters = cluster_codes(adata, groupby)
     blocks = limits.silent().of_blocks(adata.n_obs)
-    checks = check_genes(source, rule, clusters, _SHARES, **blocks)
     ahead = of_fit(fit)
-    if ahead is None:
-        errors = Errors.of_fit(fit, n_threads=limits.n_threads)
-        ratios = errors.ratios(source, halves_of(rule), limits)
-    else:
+    # folds that cannot be made again are refused before anything is computed
+    errors = Errors.of_fit(fit, n_threads=limits.n_threads) if ahead is None else None
+    checks = check_genes(source, rule, clusters, _SHARES, **blocks)
+    if ahead is not None:
         ratios = ahead.halves(genes)
+    elif errors is not None:
+        ratios = errors.ratios(source, halves_of(rule), limits)
     columns = _columns(fit, checks, ratios.contrast(1, 0), names)
     shares = [f"{share:.0%}" for share in _SHARES]
     path = over_all_genes(adata, genes, checks.path)

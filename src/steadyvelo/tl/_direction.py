@@ -13,6 +13,7 @@ from steadyvelo._adata._embeddings import check_finite_embedding, found_basis
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._adata._groups import cluster_codes
+from steadyvelo._adata._provenance import hash_values
 from steadyvelo._arguments import public
 from steadyvelo.engine import (
     Lines,
@@ -240,16 +241,17 @@ def make_directions(
     clear_direction(adata, fit.key, basis)
     for field, values in {**columns, **tables}.items():
         field.write(adata, values, fit.key, basis)
-    write_agreement(adata, fit.key, basis)
     made = {
         "groupby": choice.groupby or "",
         "level": level,
         "n_controls": n_controls,
+        "embedding_hash": hash_values(check_finite_embedding(adata, basis)),
         "rng": choice.rng,
         "determined": float(np.mean(determined[cells])),
         "determined_in_controls": float(controls[:, cells].mean()) if n_controls else np.nan,
     }
     note_made(adata, fit.key, "directions", made, under=basis)
+    write_agreement(adata, fit.key, basis)
 
 
 def tested_clusters(

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from ._ahead import Ahead
     from ._direction import DirectionChoice
 
-__all__ = ["Kept", "Tested", "kept_results", "now_kept"]
+__all__ = ["Kept", "TestedDirections", "kept_results", "now_kept"]
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class TestedDirections:
     """A record that directions were tested.
 
-    `choice` are the arguments, and `other_sizes` the clusters with the other size factors; None if
-    they were not tested with these, or have too few genes.
+    `choice` are the arguments. `other_sizes` are the clusters with the other size factors; None if
+    this was not asked for, or if fewer than two velocity genes are left.
     """
 
     choice: DirectionChoice
@@ -53,11 +53,11 @@ class Kept:
     graphs: dict[tuple[object, ...], tuple[RankedNeighbors, RankedNeighbors]] = field(
         default_factory=dict
     )
-    directions: dict[str, Tested] = field(default_factory=dict)
+    directions: dict[str, TestedDirections] = field(default_factory=dict)
 
-    def forget(self, purpose: str) -> None:
-        """Free the memory of the graphs for a purpose that is done."""
-        for name in [name for name in self.graphs if name[0] == purpose]:
+    def forget(self, purpose: str | None = None) -> None:
+        """Free the memory of the graphs for a purpose that is done, or of all graphs."""
+        for name in [name for name in self.graphs if purpose in {None, name[0]}]:
             del self.graphs[name]
 
 

@@ -75,6 +75,9 @@ def make_fit(
     smoothed = smoothed if record is None else record.params
     layers = DenseLayers(adata.shape, genes, moments=not from_layers) if options.dense else None
     what = wanted() if known is None else CLUSTERS
+    kept = now_kept()
+    if kept is not None:
+        kept.directions.pop(key, None)
     fit, ahead = _fit(inputs, options, source, rule, layers, what, known, limits)
     if ahead is not None:
         ahead.store(key)
@@ -126,12 +129,12 @@ def _fit(
         if ahead is not None:
             ahead.take(block, fit, made, halves=what.halves)
 
-    errors, found = None, 0.0
+    errors, share = None, 0.0
     if choice.method is not None:
         graphs = Graphs(known is None or not known.has(source.genes), what.directions)
         # neighbours of folds take a third of the time
-        found = 0.3 if crossfit and graphs.ratios else 0.0
-        report = limits.part(0.0, found).report if found else None
+        share = 0.3 if crossfit and graphs.ratios else 0.0
+        report = limits.part(0.0, share).report if share else None
         how = options, source.order, graphs, limits.n_threads, report
         of_genes = None if known is None else known.of_genes(source.genes)
         errors = Errors.make(inputs, choice, *how).of(source, of_genes)
@@ -144,7 +147,7 @@ def _fit(
         test_offset=what.offset,
         further_rules=halves,
         consume=consume,
-        **limits.part(found, 1.0).of_blocks(n_cells, bytes_per_value(choice, rules)),
+        **limits.part(share, 1.0).of_blocks(n_cells, bytes_per_value(choice, rules)),
     )
     kept = now_kept()
     if kept is not None and ahead is not None and ahead.kept is not None:

@@ -20,7 +20,7 @@ from ._ahead import forget_instruments, instruments_of, kept_instruments
 from ._check_model import make_checks
 from ._direction import DirectionChoice, make_directions, tested_clusters
 from ._folds import Graphs
-from ._kept import Tested, kept_results, now_kept
+from ._kept import TestedDirections, kept_results, now_kept
 from ._limits import Limits
 from ._sensitivity import compare_variants, store_variants
 from ._uncertainty import Errors
@@ -183,7 +183,7 @@ def reliability(
 
 def directions_ahead(
     adata: AnnData,
-    groupby: str,
+    groupby: str | None,
     *,
     basis: str,
     rng: int,
@@ -194,28 +194,30 @@ def directions_ahead(
     """Test directions in a run before :func:`reliability` needs them, and keep the results.
 
     This needs much memory, so a run does it before it computes the velocity graph, which is large.
-    What it needs is freed then.
+    What it needs is freed at the end.
     """
     fit = Fit.read(adata, "velocity")
     choice = DirectionChoice(basis, groupby, LEVEL, _N_CONTROLS, rng)
     choice.check(fit)
     kept = now_kept()
     with Limits.of_call("directions", max_memory, n_threads, progress) as limits:
-        tested = _test(fit, choice, limits, other_sizes=True)
+        tested = _test(fit, choice, limits, other_sizes=groupby is not None)
     if kept is not None:
         kept.directions[fit.key] = tested
-        kept.forget("directions")
+        kept.forget()
         forget_instruments(fit)
 
 
-def _tested_before(fit: Fit, choice: DirectionChoice) -> Tested | None:
+def _tested_before(fit: Fit, choice: DirectionChoice) -> TestedDirections | None:
     """Return what :func:`directions_ahead` kept for this choice; None if it was not called."""
     kept = now_kept()
     tested = None if kept is None else kept.directions.get(fit.key)
     return tested if tested is not None and tested.choice == choice else None
 
 
-def _test(fit: Fit, choice: DirectionChoice, limits: Limits, *, other_sizes: bool) -> Tested:
+def _test(
+    fit: Fit, choice: DirectionChoice, limits: Limits, *, other_sizes: bool
+) -> TestedDirections:
     """Test directions, and those of the clusters with the other size factors."""
     known = kept_instruments(fit)
     graphs = Graphs(ratios=known is None, directions=True)
@@ -223,7 +225,7 @@ def _test(fit: Fit, choice: DirectionChoice, limits: Limits, *, other_sizes: boo
     share = 0.8 if other_sizes else 1.0
     make_directions(fit, errors, known, choice, limits.part(0.0, share))
     other = _other_sizes(fit, choice, limits.part(share, 1.0)) if other_sizes else None
-    return Tested(choice, other)
+    return TestedDirections(choice, other)
 
 
 def _clusters(fit: Fit, basis: str) -> pd.DataFrame:

@@ -51,7 +51,7 @@ def clear_direction(adata: AnnData, key: str, basis: str) -> None:
 
 
 def clear_graph(adata: AnnData, key: str) -> None:
-    """Remove an earlier graph, and the transitions and arrows that were computed from it."""
+    """Remove an earlier graph, and its transitions and arrows with their agreement."""
     clear(_keys.GRAPH_FIELDS, adata, key)
     for name in _keys.PARAMS.read(adata, key, default={}).get("transitions", {}):
         if name in adata.obsp:

@@ -11,6 +11,7 @@ from steadyvelo._adata._checks import warn
 from steadyvelo._adata._embeddings import check_finite_embedding, found_basis
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
+from steadyvelo._adata._provenance import hash_values
 from steadyvelo._arguments import public
 from steadyvelo.engine import count_threads
 
@@ -119,5 +120,6 @@ def make_arrows(
     if without:
         warn(f"{without:,} cells have no edges in the velocity graph and get no arrow.")
     _keys.VELOCITY_EMBEDDING.write(adata, arrows, fit.key, basis)
+    record = {**made, "embedding_hash": hash_values(embedding)}
+    note_made(adata, fit.key, "arrows", record, under=basis)
     write_agreement(adata, fit.key, basis)
-    note_made(adata, fit.key, "arrows", made, under=basis)

@@ -65,13 +65,21 @@ def _eight_products(
 
 @kernel
 def _add_products(
-    rows: Array, packed: Array, indices: Array, edges: Array, zero: float, found: Array, out: Array
+    by_fold: Array,
+    fold: int,
+    packed: Array,
+    indices: Array,
+    edges: Array,
+    zero: float,
+    found: Array,
+    out: Array,
 ) -> None:
-    """Add Σ_g x_g r_g for every row x, with the deviations r at the ends of some edges.
+    """Add Σ_g x_g r_g for every row x of a fold, with the deviations r at the ends of some edges.
 
-    `found` has four rows, for the products of four edges.
+    `by_fold` has the shape (dimensions, folds, genes), and `found` has four rows, for the products
+    of four edges.
     """
-    n_dims, n = rows.shape[0], edges.shape[0]
+    n_dims, n = by_fold.shape[0], edges.shape[0]
     for k in range(0, n, 4):
         # the last edges are repeated if fewer than four are left
         e, f = edges[k], edges[min(k + 1, n - 1)]
@@ -83,9 +91,9 @@ def _add_products(
             packed[indices[j], DEVIATION],
         )
         for d in range(0, n_dims - 1, 2):
-            _eight_products(rows[d], rows[d + 1], of, zero, d, found)
+            _eight_products(by_fold[d, fold], by_fold[d + 1, fold], of, zero, d, found)
         if n_dims % 2 == 1:
-            _four_products(rows[n_dims - 1], of, zero, n_dims - 1, found)
+            _four_products(by_fold[n_dims - 1, fold], of, zero, n_dims - 1, found)
         for m in range(min(4, n - k)):
             for d in range(n_dims):
                 out[edges[k + m], d] += found[m, d]
@@ -202,7 +210,7 @@ def _project(
         for p in range(2):
             base = np.float32(shifts[p, d])
             for g in range(p * width, (p + 1) * width):
-                row[g] = -(common * flat[i, g] + base)
+                row[g] = -(common * flat[i, MEANS * width + g] + base)
         for first in range(0, n, 8):
             for m in range(8):
                 # the last row is repeated with weight 0
@@ -373,7 +381,7 @@ def add_fold_graph(
         for own in range(2):
             # a cell gives M to its own fold and r to the other
             some = edges[own, : number[own]]
-            _add_products(by_fold[:, 1 - own], packed, indices, some, zero, found, contributions)
+            _add_products(by_fold, 1 - own, packed, indices, some, zero, found, contributions)
         if with_noise:
             spread[:] = 0.0
             other_spread[:] = 0.0

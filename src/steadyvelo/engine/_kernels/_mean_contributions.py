@@ -161,7 +161,7 @@ def _write_covariance(
 
 @kernel
 def _add_signed(one: float, other: float, signs: Array, first: Array, second: Array) -> None:
-    """Add each value with every sign to an array of its own."""
+    """Add one value with every sign to the first array, and the other to the second."""
     for s in range(signs.shape[0]):
         sign = np.float64(signs[s])
         first[s] += one * sign
