@@ -214,7 +214,8 @@ def make_directions(
     """Do the work of :func:`direction`."""
     adata, genes, cells = fit.adata, fit.graph_genes, fit.inputs.cells
     basis, level, n_controls = choice.basis, choice.level, choice.n_controls
-    embedding = _tested_embedding(fit, basis)
+    coordinates = check_finite_embedding(adata, basis)
+    embedding = _tested_dimensions(coordinates)
     n_dims = embedding.shape[1]
     names, groups = cluster_codes(adata, choice.groupby)
     # the picture of the control uses the same signs
@@ -245,7 +246,7 @@ def make_directions(
         "groupby": choice.groupby or "",
         "level": level,
         "n_controls": n_controls,
-        "embedding_hash": hash_values(check_finite_embedding(adata, basis)),
+        "embedding_hash": hash_values(coordinates),
         "rng": choice.rng,
         "determined": float(np.mean(determined[cells])),
         "determined_in_controls": float(controls[:, cells].mean()) if n_controls else np.nan,
@@ -262,7 +263,7 @@ def tested_clusters(
     limits: Limits,
 ) -> pd.DataFrame:
     """Return the mean arrow of every cluster and its p-values; nothing is written."""
-    embedding = _tested_embedding(fit, choice.basis)
+    embedding = _tested_dimensions(check_finite_embedding(fit.adata, choice.basis))
     names, groups = cluster_codes(fit.adata, choice.groupby)
     given = _given(fit, errors, known, embedding, groups)
     blocks = limits.of_blocks(fit.adata.n_obs, _bytes_each(fit, embedding.shape[1], known))
@@ -270,9 +271,8 @@ def tested_clusters(
     return tested_groups(found, names, groups)
 
 
-def _tested_embedding(fit: Fit, basis: str) -> NDArray[np.float64]:
+def _tested_dimensions(embedding: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the dimensions of an embedding in which directions are tested."""
-    embedding = check_finite_embedding(fit.adata, basis)
     if embedding.shape[1] > _MOST_DIMENSIONS:
         return np.ascontiguousarray(embedding[:, :_PLANE])
     return embedding
