@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import threading
 import time
 
+import numpy as np
+import psutil
 import pytest
 
 from steadyvelo.engine import (
@@ -14,6 +17,7 @@ from steadyvelo.engine import (
     available_memory,
     count_threads,
     genes_per_block,
+    return_free_memory,
 )
 from steadyvelo.engine._threads import for_rows, in_threads
 
@@ -46,6 +50,18 @@ def groups(monkeypatch, tmp_path):
         return folder
 
     return put
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries cannot do this")
+def test_freed_memory_is_returned_to_the_system():
+    held = [np.ones(12_000) for _ in range(2_000)]
+    # what is freed below a used array is not returned at once
+    last = np.ones(12_000)
+    del held
+    before = psutil.Process().memory_info().rss
+    return_free_memory()
+    assert before - psutil.Process().memory_info().rss > 50e6
+    assert last.all()
 
 
 def test_by_default_blocks_are_wider_for_many_cells_if_memory_allows(monkeypatch):

@@ -79,8 +79,8 @@ def run(
 
     The steps are quality checks, size factors, choice of genes, neighbours and embedding (if they
     are missing), steady-state fit with cross-fitted errors, tests of directions, velocity graph,
-    arrows, and a verdict on the direction of every cluster. The input is not changed. Messages report what was
-    found and done; ``settings.verbosity`` sets how many.
+    arrows, and a verdict on the direction of every cluster. The input is not changed. Messages
+    report what was found and done; ``settings.verbosity`` sets how many.
 
     Parameters
     ----------

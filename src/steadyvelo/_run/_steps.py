@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from steadyvelo._log import passing
+from steadyvelo.engine import return_free_memory
 from steadyvelo.engine._progress import shown
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Steps:
         started, before, share = time.perf_counter(), self._done, self._shares.get(name, 0.0)
         # 1 is reported only after the last result is written
         yield lambda done: self._tell(min(before + share * done, 0.999))
+        return_free_memory()
         self._done = before + share
         self._tell(min(self._done, 0.999))
         self.seconds[name] = time.perf_counter() - started

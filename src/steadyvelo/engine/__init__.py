@@ -27,6 +27,7 @@ from ._memory import (
     check_dense_fits,
     dense_bytes,
     genes_per_block,
+    return_free_memory,
     stores_dense,
 )
 from ._moment_source import CountsSource, LayerSource, MomentBlock, MomentSource
@@ -93,6 +94,7 @@ __all__ = [
     "group_ratios",
     "project_transitions",
     "recursive_neighbors",
+    "return_free_memory",
     "row_products",
     "self_transition_probability",
     "shared_column_sums",

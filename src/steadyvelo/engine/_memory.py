@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
+
 import psutil
 
 from ._control_group import memory_left
@@ -12,6 +15,7 @@ __all__ = [
     "check_dense_fits",
     "dense_bytes",
     "genes_per_block",
+    "return_free_memory",
     "stores_dense",
 ]
 
@@ -135,6 +139,21 @@ def check_dense_fits(
             f"{'available' if max_memory is None else 'allowed by max_memory'}; {remedy}."
         )
         raise MemoryError(msg)
+
+
+def return_free_memory() -> None:
+    """Return freed memory to the system; glibc would keep what small arrays used for later ones.
+
+    Examples
+    --------
+    >>> from steadyvelo import engine
+    >>> engine.return_free_memory()
+    """
+    if sys.platform == "linux":
+        # other C libraries have no such function
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def _check(max_memory: float | None) -> None:
