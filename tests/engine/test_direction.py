@@ -261,8 +261,7 @@ def test_chunks_of_rows_change_nothing(monkeypatch):
     def chunked(n, *_, **__):
         return chunks if n == N_CELLS else [(0, n)]
 
-    for module in ("_threads", "_arrows_of_cells"):
-        monkeypatch.setattr(f"steadyvelo.engine.{module}.row_chunks", chunked)
+    monkeypatch.setattr("steadyvelo.engine._threads.row_chunks", chunked)
     monkeypatch.setattr("steadyvelo.engine._arrows_of_cells._CONTROLS_AT_ONCE", 1)
     second = arrays(directions(*problem(order=shuffled), n_threads=2))
     for name, a in first.items():

@@ -118,7 +118,7 @@ def test_a_run_tests_directions_once_and_frees_what_they_need(counts, monkeypatc
     tested, held = [], []
 
     def testing(*given):
-        tested.append(given[3])
+        tested.append(given[1])
         return make_directions(*given)
 
     def graph(*given, **options):

@@ -164,7 +164,8 @@ def run(
     limits: dict[str, Any] = {"max_memory": max_memory, "n_threads": n_threads}
     key = neighbors if isinstance(neighbors, str) else getattr(neighbors, "key_added", None)
     # fit and verdicts need the same folds and instruments
-    kept = kept_results(look_ahead=_judges_clusters(groupby, errors))
+    judged = _judged(groupby, errors)
+    kept = kept_results(look_ahead=judged is not None)
     with shown_steps("steadyvelo run", _SHARES, progress) as steps, kept:
         marked = choice.marked(adata, steps)
         counts = spliced, unspliced
@@ -199,9 +200,9 @@ def run(
             tl.velocity_graph(result, neighbors_key=key, progress=tell, **limits)
         with steps("arrows"):
             tl.velocity_embedding(result, basis=basis, n_threads=n_threads)
-        if groupby is not None and _judges_clusters(groupby, errors):
+        if judged is not None:
             with steps("reliability") as tell:
-                tl.reliability(result, groupby, basis=basis, rng=rng, progress=tell, **limits)
+                tl.reliability(result, judged, basis=basis, rng=rng, progress=tell, **limits)
         _keys.ALL_GENES.write(result, _gene_table(marked, result))
         entry = {"seconds": steps.seconds, "min_shared_counts": min_shared_counts}
         if len(retain):  # empty lists cannot be written to files
@@ -225,13 +226,14 @@ def run_plan(
     **limits: Any,
 ) -> Plan:
     """Return the plan of a run, given the shape of the cells × genes that are used."""
-    halves = _judges_clusters(groupby, errors)
+    halves = _judged(groupby, errors) is not None
     bytes_each = bytes_of_fit(errors, weights, offset, halves=halves)
     return Plan.make(shape, bytes_per_value=bytes_each, **limits)
 
 
-def _judges_clusters(groupby: str | None, errors: ErrorChoice) -> bool:
-    return groupby is not None and errors.method == "crossfit"
+def _judged(groupby: str | None, errors: ErrorChoice) -> str | None:
+    """Return the column whose clusters get verdicts, for which directions must be tested."""
+    return groupby if errors.method == "crossfit" else None
 
 
 def _find_neighbors(

@@ -10,7 +10,7 @@ import numpy as np
 
 from ._group_directions import GroupDirections, group_directions
 from ._kernels._mean_contributions import mean_contributions
-from ._threads import for_rows, in_threads, row_chunks
+from ._threads import for_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,9 +134,7 @@ def arrows_of_cells(problem: DirectionProblem, sums: DirectionSums, order: CellO
             return found.reshape(len(mean), stop - start, *found.shape[1:])
 
         signs = np.ascontiguousarray(problem.signs.T)
-        chunks = row_chunks(n_rows, n_threads)
-        parts = in_threads([partial(tested, *chunk) for chunk in chunks], n_threads)
-        return np.concatenate(parts, axis=1)[:, row]
+        return np.concatenate(for_rows(tested, n_rows, n_threads), axis=1)[:, row]
 
     return Directions(
         arrows[row],

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._kernels import _contributions as kernels
+from ._kernels import _fold_means as places
 from ._kernels._gather import put_columns
 from ._kernels._line_influences import add_line_errors, sum_by_group
 from ._line_influences import LineInfluences
@@ -93,19 +94,14 @@ class DirectionProblem:
     def by_group(self, values: Float32Array) -> Float64Array:
         """Sum (rows, dimensions, genes) over each group's rows to (groups, dimensions, genes)."""
         flat = values.reshape(len(values), -1)
-        found: dict[int, Float64Array] = {}
 
-        def work(start: int, stop: int) -> None:
-            found[start] = np.zeros((self.n_groups, flat.shape[1]))
-            sum_by_group(flat, self.groups, found[start], start, stop)
+        def work(start: int, stop: int) -> Float64Array:
+            total = np.zeros((self.n_groups, flat.shape[1]))
+            sum_by_group(flat, self.groups, total, start, stop)
+            return total
 
-        for_rows(work, len(flat), self.n_threads)
-        return _added(found).reshape(self.n_groups, *values.shape[1:])
-
-
-def _added(parts: dict[int, Float64Array]) -> Float64Array:
-    """Add parts in the order of their first rows, so that the order of threads changes nothing."""
-    return np.asarray(sum(parts[start] for start in sorted(parts)))
+        total = sum(for_rows(work, len(flat), self.n_threads))
+        return np.asarray(total).reshape(self.n_groups, *values.shape[1:])
 
 
 @dataclass(eq=False)
@@ -239,17 +235,16 @@ class DirectionSums:
         def array(name: str, *shape: int) -> Float32Array:
             return problem.scratch.array(f"{name} of fold", shape, np.float32)
 
-        packed = array("packed", n_rows, kernels.PLACES if with_noise else kernels.AWAY, width)
-        for place, of_genes in zip((kernels.COUNTS, kernels.DEVIATION), values, strict=True):
+        packed = array("packed", n_rows, places.PLACES if with_noise else places.AWAY, width)
+        for place, of_genes in zip((places.COUNTS, places.DEVIATION), values, strict=True):
             over_rows(partial(put_columns, of_genes, columns, packed, place))
 
         # the means of the counts are the first two places
-        counts = packed, kernels.COUNTS, packed
-        fold_graph.run(kernels.fold_means, fold, *counts, n_threads=n_threads)
+        counts = packed, places.COUNTS, packed
+        fold_graph.run(places.fold_means, fold, *counts, n_threads=n_threads)
         if with_noise:
-            fold_graph.run(kernels.subtract_own_means, fold, packed, n_threads=n_threads)
+            fold_graph.run(places.subtract_own_means, fold, packed, n_threads=n_threads)
         edges, genes = fold_graph.edges, block.genes[columns]
-        arrows: dict[int, Float64Array] = {}
         given = (
             fold,
             projection.embedding,
@@ -265,12 +260,12 @@ class DirectionSums:
         pattern = fold_graph.neighbors.indptr, fold_graph.neighbors.indices
         zero: Any = zero_of_sums(n_rows)
 
-        def work(start: int, stop: int) -> None:
+        def work(start: int, stop: int) -> Float64Array:
             n_groups = problem.n_groups if problem.for_cells else 0
-            arrows[start] = np.zeros((n_groups, problem.n_dims, width))
-            out = arrows[start], *derivatives
-            kernels.add_fold_graph(*pattern, *given, *out, zero, start, stop)
+            arrows = np.zeros((n_groups, problem.n_dims, width))
+            kernels.add_fold_graph(*pattern, *given, arrows, *derivatives, zero, start, stop)
+            return arrows
 
-        over_rows(work)
+        arrows = sum(for_rows(work, n_rows, n_threads))
         if problem.for_cells:
-            self.group_contributions[..., genes] += _added(arrows)
+            self.group_contributions[..., genes] += arrows

@@ -75,8 +75,8 @@ def genes_per_block(
     genes = int(budget // bytes_per_gene)
     if genes < 1:
         msg = (
-            f"one gene of {n_cells:,} cells needs {bytes_per_gene / 1e6:.0f} MB of memory, "
-            f"and {budget / 1e6:.0f} MB are allowed; raise max_memory or free memory."
+            f"one gene of {n_cells:,} cells needs {bytes_per_gene / 1e6:.3g} MB of memory, "
+            f"and {budget / 1e6:.3g} MB are allowed; raise max_memory or free memory."
         )
         raise MemoryError(msg)
     return min(genes, _MOST_GENES if n_cells > _FEW_CELLS else _MOST_GENES_OF_FEW)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._kernels import _projection as kernels
-from ._kernels._contributions import fold_means
+from ._kernels._fold_means import fold_means
 from ._kernels._gather import put_columns
 from ._products import weighted_column_sums, weighted_row_sums
 from ._scratch import Scratch

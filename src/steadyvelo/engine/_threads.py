@@ -80,11 +80,11 @@ def row_parts(indptr: NDArray[Any]) -> list[tuple[int, int]]:
 
 
 def for_rows(
-    work: Callable[[int, int], None], n_rows: int, n_threads: int, *, min_rows: int = 500
-) -> None:
-    """Call ``work(start, stop)`` for chunks that cover all rows."""
+    work: Callable[[int, int], Result], n_rows: int, n_threads: int, *, min_rows: int = 500
+) -> list[Result]:
+    """Return the results of ``work(start, stop)`` for chunks that cover all rows, in order."""
     chunks = row_chunks(n_rows, n_threads, min_rows=min_rows)
-    in_threads([partial(work, *chunk) for chunk in chunks], n_threads)
+    return in_threads([partial(work, *chunk) for chunk in chunks], n_threads)
 
 
 def for_genes(

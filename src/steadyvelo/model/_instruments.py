@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     # cells × genes
     CellRows: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
     # calls work(start, stop) for chunks that cover all rows, possibly in threads
-    OverRows: TypeAlias = Callable[[Callable[[int, int], None]], None]
+    OverRows: TypeAlias = Callable[[Callable[[int, int], None]], object]
 
 __all__ = ["Instruments"]
 

@@ -179,10 +179,7 @@ def direction(
     choice = DirectionChoice(basis, groupby, level, n_controls, rng)
     choice.check(fit)
     with Limits.of_call("directions", max_memory, n_threads, progress) as limits:
-        known = kept_instruments(fit)
-        graphs = Graphs(ratios=known is None, directions=True)
-        errors = Errors.of_fit(fit, graphs=graphs, n_threads=limits.n_threads)
-        make_directions(fit, errors, known, choice, limits)
+        make_directions(fit, choice, limits)
 
 
 @dataclass(frozen=True)
@@ -204,14 +201,11 @@ class DirectionChoice:
         fit.check_counts_known()
 
 
-def make_directions(
-    fit: Fit,
-    errors: Errors,
-    known: KnownInstruments | None,
-    choice: DirectionChoice,
-    limits: Limits,
-) -> None:
+def make_directions(fit: Fit, choice: DirectionChoice, limits: Limits) -> None:
     """Do the work of :func:`direction`."""
+    known = kept_instruments(fit)
+    graphs = Graphs(ratios=known is None, directions=True)
+    errors = Errors.of_fit(fit, graphs=graphs, n_threads=limits.n_threads)
     adata, genes, cells = fit.adata, fit.graph_genes, fit.inputs.cells
     basis, level, n_controls = choice.basis, choice.level, choice.n_controls
     coordinates = check_finite_embedding(adata, basis)

@@ -16,7 +16,7 @@ from steadyvelo._log import done
 from steadyvelo.get import direction_support
 
 from ._agreement import cosines
-from ._ahead import forget_instruments, instruments_of, kept_instruments
+from ._ahead import forget_instruments, instruments_of
 from ._check_model import make_checks
 from ._direction import DirectionChoice, make_directions, tested_clusters
 from ._folds import Graphs
@@ -219,11 +219,8 @@ def _test(
     fit: Fit, choice: DirectionChoice, limits: Limits, *, other_sizes: bool
 ) -> TestedDirections:
     """Test directions, and those of the clusters with the other size factors."""
-    known = kept_instruments(fit)
-    graphs = Graphs(ratios=known is None, directions=True)
-    errors = Errors.of_fit(fit, graphs=graphs, n_threads=limits.n_threads)
     share = 0.8 if other_sizes else 1.0
-    make_directions(fit, errors, known, choice, limits.part(0.0, share))
+    make_directions(fit, choice, limits.part(0.0, share))
     other = _other_sizes(fit, choice, limits.part(share, 1.0)) if other_sizes else None
     return TestedDirections(choice, other)
 

@@ -9,12 +9,8 @@ import numpy as np
 
 from steadyvelo.model._jit import Array, kernel, reordering_kernel
 
-from ._projection import unit_steps
-
-# places in a packed row: means over the neighbours in each fold of cells; the deviation r; the
-# spliced counts, from which the mean in the own fold is subtracted later; r minus its mean in the
-# own fold. The last may be absent
-MEANS, DEVIATION, COUNTS, AWAY, PLACES = 0, 2, 3, 4, 5
+from ._fold_means import AWAY, COUNTS, DEVIATION, MEANS
+from ._projection import add_eight, project, unit_steps
 
 
 @reordering_kernel
@@ -100,140 +96,27 @@ def _add_products(
 
 
 @kernel
-def fold_means(
-    indptr: Array,
-    indices: Array,
-    fold: Array,
-    values: Array,
-    place: int,
-    out: Array,
-    start: int,
-    stop: int,
-) -> None:
-    """Write the means of a place of `values` over each row's neighbours in either fold of cells.
-
-    `fold` is 0 or 1 for each row, and the means are written to the first two places of `out`; both
-    arrays have the shape (rows, places, genes). A mean is zero without neighbours. Four neighbours
-    are processed at a time, so that the sum is not stored and loaded again for each.
-    """
-    most, width = 0, values.shape[2]
-    for i in range(start, stop):
-        most = max(most, indptr[i + 1] - indptr[i])
-    near = np.empty((2, most), dtype=np.int64)
-    numbers = np.empty(2, dtype=np.int64)
-    for i in range(start, stop):
-        numbers[:] = 0
-        for e in range(indptr[i], indptr[i + 1]):
-            c = indices[e]
-            near[fold[c], numbers[fold[c]]] = c
-            numbers[fold[c]] += 1
-        for f in range(2):
-            row = out[i, f]
-            n, listed = numbers[f], near[f]
-            share = np.float32(1.0 / max(n, 1))
-            for g in range(width):
-                row[g] = np.float32(0.0)
-            k = 0
-            while k + 4 <= n:
-                a, b = values[listed[k], place], values[listed[k + 1], place]
-                c, d = values[listed[k + 2], place], values[listed[k + 3], place]
-                for g in range(width):
-                    row[g] += (a[g] + b[g]) + (c[g] + d[g])
-                k += 4
-            while k < n:
-                a = values[listed[k], place]
-                for g in range(width):
-                    row[g] += a[g]
-                k += 1
-            for g in range(width):
-                row[g] *= share
-
-
-@kernel
-def subtract_own_means(
-    indptr: Array, indices: Array, fold: Array, packed: Array, start: int, stop: int
-) -> None:
-    """Subtract the mean of the own fold from the counts, and write r minus its mean."""
-    width = packed.shape[2]
-    for i in range(start, stop):
-        counts, mean = packed[i, COUNTS], packed[i, MEANS + fold[i]]
-        for g in range(width):
-            counts[g] -= mean[g]
-        away, n = packed[i, AWAY], 0
-        for g in range(width):
-            away[g] = np.float32(0.0)
-        for e in range(indptr[i], indptr[i + 1]):
-            if fold[indices[e]] == fold[i]:
-                n += 1
-                other = packed[indices[e], DEVIATION]
-                for g in range(width):
-                    away[g] += other[g]
-        own, share = packed[i, DEVIATION], np.float32(1.0 / max(n, 1))
-        for g in range(width):
-            away[g] = own[g] - share * away[g]
-
-
-@reordering_kernel
-def _add_eight(values: Array, at: Array, weights: Array, first: int, out: Array) -> None:
-    """Add Σ w x of eight rows of values, from a first column.
-
-    So the sum is not stored and loaded again for each row.
-    """
-    a, b, c, d = values[at[0]], values[at[1]], values[at[2]], values[at[3]]
-    e, f, g, h = values[at[4]], values[at[5]], values[at[6]], values[at[7]]
-    p, q, r, s = weights[0], weights[1], weights[2], weights[3]
-    t, u, v, w = weights[4], weights[5], weights[6], weights[7]
-    for k in range(out.shape[0]):
-        j = np.uint64(first + k)
-        one = (p * a[j] + q * b[j]) + (r * c[j] + s * d[j])
-        other = (t * e[j] + u * f[j]) + (v * g[j] + w * h[j])
-        out[k] += one + other
-
-
-@kernel
-def _project(
-    neighbors: Array, steps: Array, shifts: Array, flat: Array, i: int, projection: Array
-) -> None:
-    """Write M_g = Σ_e w_e (x_jg − x_ig) − b for each dimension and each fold of cells.
-
-    Steps are the same for both folds, whose means follow each other in the rows of `flat`. The
-    projection has the shape (dimensions, folds · genes).
-    """
-    n_dims, both = projection.shape
-    width, n = both // 2, neighbors.shape[0]
-    at, weights = np.empty(8, dtype=np.int64), np.empty(8, dtype=np.float32)
-    for d in range(n_dims):
-        row, total = projection[d], 0.0
-        for e in range(n):
-            total += steps[d, e]
-        common = np.float32(total)
-        for p in range(2):
-            base = np.float32(shifts[p, d])
-            for g in range(p * width, (p + 1) * width):
-                row[g] = -(common * flat[i, MEANS * width + g] + base)
-        for first in range(0, n, 8):
-            for m in range(8):
-                # the last row is repeated with weight 0
-                e = min(first + m, n - 1)
-                at[m] = neighbors[e]
-                weights[m] = np.float32(steps[d, e]) if first + m < n else np.float32(0.0)
-            _add_eight(flat, at, weights, MEANS * width, row)
-
-
-@kernel
 def _mean_deviations(
-    indices: Array, edges: Array, flat: Array, width: int, scale: float, out: Array
+    indices: Array,
+    edges: Array,
+    flat: Array,
+    scale: float,
+    eight: tuple[Array, Array],
+    out: Array,
 ) -> None:
-    """Write the mean of r at the ends of some edges, times a scale; 0 without edges."""
-    n = edges.shape[0]
-    at, weights = np.empty(8, dtype=np.int64), np.empty(8, dtype=np.float32)
+    """Write the mean of r at the ends of some edges, times a scale; 0 without edges.
+
+    `eight` is room for rows and weights.
+    """
+    n, width = edges.shape[0], out.shape[0]
+    at, weights = eight
     for g in range(width):
         out[g] = np.float32(0.0)
     for first in range(0, n, 8):
         for m in range(8):
             at[m] = indices[edges[min(first + m, n - 1)]]
             weights[m] = np.float32(scale / n) if first + m < n else np.float32(0.0)
-        _add_eight(flat, at, weights, DEVIATION * width, out)
+        add_eight(flat, at, weights, DEVIATION * width, out)
 
 
 @reordering_kernel
@@ -357,6 +240,7 @@ def add_fold_graph(
     steps = np.empty((n_dims + 1, most))
     projection = np.empty((n_dims, 2 * width), dtype=np.float32)
     by_fold = projection.reshape(n_dims, 2, width)
+    eight = np.empty(8, dtype=np.int64), np.empty(8, dtype=np.float32)
     # for each fold of cells that give M
     velocity = np.empty((2, width), dtype=np.float32)
     spread = np.empty((2, width), dtype=np.float32)
@@ -373,11 +257,11 @@ def add_fold_graph(
         n_second = number[1]
         shares[0], shares[1] = n_second / max(n, 1), (n - n_second) / max(n, 1)
         unit_steps(near, embedding, i, weights[i], steps)
-        _project(near, steps, shifts[:, i], flat, i, projection)
+        project(near, steps, shifts[:, i], flat, i, eight, projection)
         if with_velocity:
             for p in range(2):
                 others = edges[1 - p, : number[1 - p]]
-                _mean_deviations(indices, others, flat, width, shares[p], velocity[p])
+                _mean_deviations(indices, others, flat, shares[p], eight, velocity[p])
         for own in range(2):
             # a cell gives M to its own fold and r to the other
             some = edges[own, : number[own]]

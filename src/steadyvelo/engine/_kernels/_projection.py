@@ -1,4 +1,4 @@
-"""The projection of a change of expression: lengths of steps, shifts, and its noise.
+"""The projection of a change of expression: its values, lengths of steps, shifts, and its noise.
 
 Neighbours are listed by rank, so that sums over them do not depend on the order of the cells.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from steadyvelo.model._jit import Array, kernel, reordering_kernel
+
+from ._fold_means import MEANS
 
 
 @kernel
@@ -88,6 +90,59 @@ def unit_steps(neighbors: Array, embedding: Array, i: int, weight: float, steps:
         share = weight / max(n, 1)
         for e in range(n):
             step[e] = (step[e] - mean) * share
+
+
+@reordering_kernel
+def add_eight(values: Array, at: Array, weights: Array, first: int, out: Array) -> None:
+    """Add Σ w x of eight rows of values, from a first column.
+
+    So the sum is not stored and loaded again for each row.
+    """
+    a, b, c, d = values[at[0]], values[at[1]], values[at[2]], values[at[3]]
+    e, f, g, h = values[at[4]], values[at[5]], values[at[6]], values[at[7]]
+    p, q, r, s = weights[0], weights[1], weights[2], weights[3]
+    t, u, v, w = weights[4], weights[5], weights[6], weights[7]
+    for k in range(out.shape[0]):
+        j = np.uint64(first + k)
+        one = (p * a[j] + q * b[j]) + (r * c[j] + s * d[j])
+        other = (t * e[j] + u * f[j]) + (v * g[j] + w * h[j])
+        out[k] += one + other
+
+
+@kernel
+def project(
+    neighbors: Array,
+    steps: Array,
+    shifts: Array,
+    flat: Array,
+    i: int,
+    eight: tuple[Array, Array],
+    projection: Array,
+) -> None:
+    """Write M_g = Σ_e w_e (x_jg − x_ig) − b for each dimension and each fold of cells.
+
+    Steps are the same for both folds, whose means follow each other in the rows of `flat`. The
+    projection has the shape (dimensions, folds · genes); `eight` is room for rows and weights.
+    """
+    n_dims, both = projection.shape
+    width, n = both // 2, neighbors.shape[0]
+    at, weights = eight
+    for d in range(n_dims):
+        row, total = projection[d], 0.0
+        for e in range(n):
+            total += steps[d, e]
+        common = np.float32(total)
+        for p in range(2):
+            base = np.float32(shifts[p, d])
+            for g in range(p * width, (p + 1) * width):
+                row[g] = -(common * flat[i, MEANS * width + g] + base)
+        for first in range(0, n, 8):
+            for m in range(8):
+                # the last row is repeated with weight 0
+                e = min(first + m, n - 1)
+                at[m] = neighbors[e]
+                weights[m] = np.float32(steps[d, e]) if first + m < n else np.float32(0.0)
+            add_eight(flat, at, weights, MEANS * width, row)
 
 
 @kernel
