@@ -110,13 +110,14 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
             ]
             rings.append((repeat, genes, graph, means))
     square = np.zeros(N_CELLS)
-    for _, _, graph, means in rings:
+    # lengths of steps are those in the graphs of the first repeat
+    for _, _, graph, means in rings[:2]:
         for mean in means:
             for i, row in enumerate(graph):
                 step = mean[row] - mean[i]
                 step = step - step.mean(axis=1, keepdims=True)
                 square[i] += (step**2).sum(axis=1).mean()
-    length = np.sqrt(square / (2 * len(rings)))
+    length = np.sqrt(square / 4)
     scores = np.zeros((N_CELLS, N_CELLS, n_dims))
     centred = np.zeros((N_CELLS, N_CELLS, n_dims))
     slope, shift = np.zeros((2, N_CELLS, n_dims, N_GENES))

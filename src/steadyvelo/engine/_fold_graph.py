@@ -69,8 +69,8 @@ class FoldGraphs:
     graphs
         The graphs.
     n_first
-        Number of graphs of the first repeat. The noise of the projections is computed for these,
-        because it is about the same in all repeats.
+        Number of graphs of the first repeat. The noise of the projections and the lengths of steps
+        are computed for these, because they are about the same in all repeats.
     """
 
     graphs: list[FoldGraph]

@@ -11,7 +11,8 @@ This is linear in v. So the arrow of a mean of velocities is the mean of their a
 sums over genes. The mean direction d̄_i is subtracted, so that the arrow does not point to where
 most neighbours are. The length in the denominator is the same for all edges of a cell and all fold
 graphs. If the length of each edge were used, which contains noise, M would be biased. It only
-scales the arrow of a cell, so the genes with the most molecules are enough for it.
+scales the arrow of a cell, so the genes with the most molecules and the graphs of the first repeat
+are enough for it.
 """
 
 from __future__ import annotations
@@ -97,13 +98,14 @@ def projections_of(
     The embedding has the shape (rows, dimensions).
     """
     graphs = fold_graphs.graphs
+    first = graphs[: fold_graphs.n_first]
     chosen = _most_abundant(source, n_threads)
     sample = replace(source, genes=source.genes[chosen], smooth=False)
-    in_sample = [graph.genes[chosen] for graph in graphs]
-    squares, scratch = np.zeros((len(graphs), len(embedding))), Scratch()
+    in_sample = [graph.genes[chosen] for graph in first]
+    squares, scratch = np.zeros((len(first), len(embedding))), Scratch()
     for block in sample.blocks(genes_per_block, n_threads, progress):
         spliced, _ = block.kept_counts
-        for graph, genes, square in zip(graphs, in_sample, squares, strict=True):
+        for graph, genes, square in zip(first, in_sample, squares, strict=True):
             columns = np.flatnonzero(genes[block.genes])
             if len(columns) == 0:
                 continue
@@ -115,7 +117,7 @@ def projections_of(
             for fold in (0, 1):
                 graph.run(kernels.add_step_squares, means, fold, square, n_threads=n_threads)
     totals = _totals(source, [graph.genes for graph in graphs], n_threads)
-    for number, graph in enumerate(graphs):
+    for number, graph in enumerate(first):
         for mean in _means(graph, totals[:, number], n_threads):
             common = mean, int(graph.genes.sum()), squares[number]
             graph.run(kernels.subtract_common_steps, *common, n_threads=n_threads)
