@@ -50,6 +50,7 @@ END_POINTS = _obs("{key}_end_points", "how much the cell is an end of random wal
 PSEUDOTIME = _obs("{key}_pseudotime", "distance from the root cells along the graph, 0 to 1")
 WEIGHTS_COLUMN = _obs("{key}_weights", "weights in the fit, if they were given")
 
+GENES_ATTACHED = _var("counts_attached", "whether attach_counts found counts of the gene", "bool")
 GENES_USED = _var("genes_used", "whether the gene is used", "bool")
 GENES_REASON = _var("genes_reason", "the reason if it is not used, otherwise empty", "category")
 SHARED_COUNTS = _var("shared_counts", "molecules in cells with spliced and unspliced ones")

@@ -136,7 +136,7 @@ def test_a_column_of_samples_decides():
         merge="same",
     )
     with pytest.raises(ValueError, match=r"share barcodes with several counts .*give sample_key="):
-        sv.io.attach_counts(joint.copy(), {"B": second, "A": first})
+        sv.io.attach_counts(joint.copy(), {"second": second, "first": first})
     sv.io.attach_counts(joint, {"B": second, "A": first}, sample_key="organ")
     check(joint, ad.concat([first, second], index_unique="-"), np.arange(100))
 
@@ -175,7 +175,7 @@ def test_genes_by_id_with_other_versions_or_by_name():
     np.testing.assert_array_equal(
         adata.layers["spliced"].toarray(), counts.layers["spliced"].toarray()[:, ::-1]
     )
-    assert report.genes_by == "ids in var_names without version and gene_id without version"
+    assert report.genes_by == "var_names and gene_id without version"
 
 
 def test_a_gene_name_that_occurs_twice_is_not_guessed():
@@ -183,8 +183,10 @@ def test_a_gene_name_that_occurs_twice_is_not_guessed():
     counts.var = pd.DataFrame({"gene_name": ["A", "B", "B", "C"]}, index=["1", "2", "3", "4"])
     adata = analysed(counts)[:, [0, 1, 3]].copy()
     adata.var = pd.DataFrame(index=["A", "B", "C"])
-    report = sv.io.attach_counts(adata, counts)
-    assert report.n_genes_matched == 2
+    with pytest.warns(sv.SteadyveloWarning, match=r"several genes have their names \('B'\)"):
+        report = sv.io.attach_counts(adata, counts)
+    assert (report.unmatched_genes, report.doubled_genes) == (("B",), ("B",))
+    assert list(adata.var["counts_attached"]) == [True, False, True]
     assert adata.layers["spliced"][:, 1].sum() == 0
 
 
@@ -212,6 +214,12 @@ def test_too_few_cells_are_refused_and_nothing_is_written(overlap):
     sv.io.attach_counts(adata, counts, min_overlap=overlap)
 
 
+def of_other_genes(counts):
+    other = counts.copy()
+    other.var_names, other.var["gene_id"] = "x" + other.var_names, "x" + other.var["gene_id"]
+    return other
+
+
 @pytest.mark.parametrize(
     ("change", "options", "error", "message"),
     [
@@ -220,7 +228,7 @@ def test_too_few_cells_are_refused_and_nothing_is_written(overlap):
         (lambda a, c: (a, c), {"min_overlap": 2}, ValueError, "min_overlap must be from 0 to 1"),
         (lambda a, c: (a, c), {"sample_key": "organ"}, KeyError, "no 'organ'"),
         (lambda a, c: (a, c), {"barcode_map": {"x": "y"}}, KeyError, "not in adata: .*'x"),
-        (lambda a, c: (a, {"A": c, "B": c[:, :5].copy()}), {}, ValueError, "different genes"),
+        (lambda a, c: (a, {"A": c, "B": of_other_genes(c)}), {}, ValueError, "no gene in common"),
         (lambda a, _: (a, a), {}, KeyError, "no 'spliced'"),
     ],
 )
@@ -250,7 +258,7 @@ def test_no_gene_in_common_is_refused():
 def test_two_samples_of_adata_with_one_table_of_counts_are_refused():
     first, _ = two_samples(0)
     joint = ad.concat([analysed(first), analysed(first)], index_unique="-", merge="same")
-    with pytest.raises(ValueError, match=r"look like those of several samples"):
+    with pytest.raises(ValueError, match=r"share barcodes with the same counts"):
         sv.io.attach_counts(joint, first)
 
 
@@ -290,7 +298,7 @@ def test_combinatorial_barcodes_are_compared_whole():
 def test_the_barcodes_of_two_samples_are_not_looked_up_in_one():
     counts = sample_of(1, barcodes(80, 0))
     names = [f"{b}-1-{i // 40}" for i, b in enumerate(counts.obs_names)]
-    with pytest.raises(ValueError, match=r"look like those of several samples"):
+    with pytest.raises(ValueError, match=r"share barcodes with the same counts"):
         sv.io.attach_counts(analysed(counts, names), counts)
 
 
@@ -372,3 +380,242 @@ def test_a_map_of_names_is_read_from_a_file(tmp_path):
     sv.io.attach_counts(adata, counts, barcode_map=path)
     assert abs(adata.layers["spliced"] - expected.layers["spliced"]).nnz == 0
     assert abs(adata.layers["spliced"] - counts.layers["spliced"][::-1]).nnz == 0
+
+
+def of_many_genes(seed, names, n_genes=200):
+    adata = sv.datasets.simulate(n_cells=len(names), n_genes=n_genes, depth=2, rng=seed)
+    adata.obs_names = names
+    adata.var["gene_id"] = [f"ENSG{i:08}" for i in range(n_genes)]
+    return adata
+
+
+def as_analysed(counts, names, genes=None):
+    """Cells as after an analysis of X only, with the raw counts in a layer."""
+    adata = ad.AnnData(counts.X.copy(), obs=pd.DataFrame(index=names))
+    adata.var_names = list(counts.var_names if genes is None else genes)
+    adata.layers["counts"] = counts.X.copy()
+    return adata
+
+
+def equal_counts(adata, counts, genes=slice(None)):
+    return abs(adata.layers["unspliced"] - counts.layers["unspliced"][:, genes]).nnz == 0
+
+
+@pytest.mark.parametrize("copy", ["-1", ".1"])
+def test_copies_of_a_name_in_another_order_get_no_counts_of_each_other(copy):
+    counts = of_many_genes(0, barcodes(60, 0))
+    names = counts.var_names.to_numpy(dtype=object).copy()
+    names[[5, 6]] = "DUP"
+    # the counts have the second copy first, as a counting program with another order of genes
+    swapped = counts[:, [*range(5), 6, 5, *range(7, 200)]].copy()
+    swapped.var["gene_name"] = names
+    swapped.var_names = [*names[:5], "DUP", "DUP-1", *names[7:]]
+    own = [*names[:5], "DUP", f"DUP{copy}", *names[7:]]
+    adata = as_analysed(counts, counts.obs_names, own)
+    with pytest.warns(sv.SteadyveloWarning, match="2 genes of adata get no counts"):
+        report = sv.io.attach_counts(adata, swapped)
+    assert report.doubled_genes == ("DUP", f"DUP{copy}")
+    assert adata.layers["spliced"][:, [5, 6]].nnz == 0
+    # with ids all is known
+    adata = as_analysed(counts, counts.obs_names, own)
+    adata.var["gene_ids"] = counts.var["gene_id"].to_numpy()
+    assert sv.io.attach_counts(adata, swapped).n_genes_matched == 200
+    assert equal_counts(adata, counts)
+
+
+def test_names_that_only_look_like_copies_are_names():
+    counts = of_many_genes(0, barcodes(60, 0))
+    counts.var_names = ["SNORD115", "SNORD115-1", *counts.var_names[2:]]
+    counts.uns["import"] = {"tool": "STARsolo"}
+    del counts.var["gene_id"]
+    adata = as_analysed(counts, counts.obs_names)
+    assert sv.io.attach_counts(adata, counts).n_genes_matched == 200
+
+
+FORMS = {
+    "without version": (lambda i: f"ENSG{i:08}.7", lambda i: f"ENSG{i:08}.{i % 3}"),
+    "worms": (lambda i: f"WBGene{i:08}", lambda i: f"WBGene{i:08}.1"),
+    "without genome": (lambda i: f"GRCh38___Gene{i}", lambda i: f"Gene{i}"),
+    "dashes": (lambda i: f"HLA-{i}", lambda i: f"HLA_{i}"),
+    "some dashes": (
+        lambda i: f"mt-{i}" if i < 40 else f"G{i}",
+        lambda i: f"mt_{i}" if i < 40 else f"G{i}",
+    ),
+    "dots": (lambda i: f"H2.K{i}", lambda i: f"H2-K{i}"),
+    "capitals": (lambda i: f"GENE{i}", lambda i: f"Gene{i}"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_that_programs_give_to_a_gene(form):
+    ours, theirs = FORMS[form]
+    counts = of_many_genes(0, barcodes(60, 0))
+    del counts.var["gene_id"]
+    adata = as_analysed(counts, counts.obs_names, map(ours, range(200)))
+    counts.var_names = list(map(theirs, range(200)))
+    report = sv.io.attach_counts(adata, counts)
+    assert report.n_genes_matched == 200
+    assert equal_counts(adata, counts)
+    if form == "some dashes":
+        assert "40 by var_names and var_names with dashes for other signs" in report.genes_by
+
+
+def test_a_name_does_not_join_genes_of_different_ids():
+    counts = of_many_genes(0, barcodes(60, 0))
+    adata = as_analysed(counts, counts.obs_names)
+    ids = counts.var["gene_id"].to_numpy(dtype=object).copy()
+    ids[:3] = ["ENSG99999991", "ENSG99999992", ""]
+    adata.var["gene_ids"] = ids
+    report = sv.io.attach_counts(adata, counts)
+    # the third has no id, so that its name decides
+    assert report.unmatched_genes == tuple(counts.var_names[:2])
+
+
+def test_counts_of_other_cells_with_the_same_barcodes_are_refused():
+    names = barcodes(120, 0)
+    cells, others = of_many_genes(0, names), of_many_genes(1, names)
+    adata = as_analysed(cells, [f"{b}-1" for b in names])
+    before = adata.copy()
+    with pytest.raises(ValueError, match=r"do not seem to be .* fit best to their own counts"):
+        sv.io.attach_counts(adata, others)
+    assert set(adata.layers) == set(before.layers)
+    assert list(adata.obs) == list(before.obs)
+    assert 0.9 < sv.io.attach_counts(adata.copy(), cells).agreement.share <= 1
+    report = sv.io.attach_counts(adata, others, min_agreement=0)
+    assert report.agreement.share < 0.4
+
+
+@pytest.mark.parametrize("form", ["log", "scaled", "raw", "totals"])
+def test_what_is_known_of_the_cells_in_any_form(form):
+    names = barcodes(120, 0)
+    cells, others = of_many_genes(0, names), of_many_genes(1, names)
+    adata = as_analysed(cells, names)
+    del adata.layers["counts"]
+    adata.obs["total_counts"] = np.asarray(cells.X.sum(axis=1)).ravel()
+    if form == "raw":
+        adata.raw = adata.copy()
+    log = np.log1p(cells.X.toarray() / cells.X.toarray().sum(1, keepdims=True) * 1e3)
+    adata.X = log if form == "log" else (log - log.mean(0)) / (log.std(0) + 1e-3)
+    if form == "totals":
+        adata.X = None
+    found = sv.io.attach_counts(adata.copy(), cells).agreement
+    assert found.totals > 0.9
+    assert form == "totals" or found.share > 0.9
+    with pytest.raises(ValueError, match="do not seem to be the counts of these cells"):
+        sv.io.attach_counts(adata, others)
+
+
+def test_one_of_two_samples_with_the_counts_of_the_other_is_refused():
+    first, second = (barcodes(100, seed) for seed in (1, 2))
+    one, two = of_many_genes(3, first), of_many_genes(4, second)
+    both = ad.concat([one, two])
+    adata = as_analysed(both, [f"{b}-1" for b in first + second])
+    adata.obs["sample"] = ["one"] * 100 + ["two"] * 100
+    # all barcodes of the first sample's droplets: those of the second are empty ones
+    empty = of_many_genes(5, second)
+    whole = ad.concat([one, empty], merge="same")
+    with pytest.raises(ValueError, match=r"fewest in 'two' of obs\['sample'\]: \d+%"):
+        sv.io.attach_counts(adata, whole)
+    report = sv.io.attach_counts(adata, {"one": one, "two": two})
+    assert report.n_matched == 200
+    assert equal_counts(adata, both)
+
+
+def test_nothing_to_compare_with_is_said():
+    counts = of_many_genes(0, barcodes(60, 0))
+    adata = ad.AnnData(obs=counts.obs[[]].copy(), var=counts.var[[]].copy())
+    report = sv.io.attach_counts(adata, counts)
+    assert str(report).endswith("nothing to compare the counts with in adata")
+
+
+def test_chance_barcodes_make_no_partner():
+    first, second = (barcodes(100, seed) for seed in (1, 2))
+    second[:4] = first[:4]
+    one, two = of_many_genes(3, first), of_many_genes(4, second)
+    adata = as_analysed(
+        ad.concat([one, two]), [*(f"{b}-1_1" for b in first), *(f"{b}-1_2" for b in second)]
+    )
+    for counts in (one, {"A": one}):
+        report = sv.io.attach_counts(adata.copy(), counts, min_overlap=0.4)
+        assert report.n_matched == 100
+        assert "no counts of …-1_2" in report.cells_by
+
+
+def test_names_of_counts_are_binding():
+    first, second = (barcodes(100, seed) for seed in (1, 2))
+    one, two = of_many_genes(3, first), of_many_genes(4, second)
+    adata = as_analysed(
+        ad.concat([one, two]), [f"{b}-{i // 100}" for i, b in enumerate(first + second)]
+    )
+    adata.obs["organ"] = ["Lung_1"] * 100 + ["Lung_2"] * 100
+    with pytest.raises(ValueError, match=r"0 of 200 cells .*\(Lung_1 with lung-1"):
+        sv.io.attach_counts(adata.copy(), {"lung-1": two, "lung-2": one}, sample_key="organ")
+    with pytest.raises(ValueError, match=r"counts named 'lung-3', .* 'Lung_1', 'Lung_2'"):
+        sv.io.attach_counts(adata.copy(), {"lung-1": one, "lung-3": two}, sample_key="organ")
+    # only one sample has counts
+    report = sv.io.attach_counts(adata.copy(), {"lung-1": one}, sample_key="organ", min_overlap=0.4)
+    assert report.n_matched == 100
+    # the column is found by the names
+    assert sv.io.attach_counts(adata, {"lung-1": one, "lung-2": two}).n_matched == 200
+
+
+def test_donors_in_one_lane():
+    names = barcodes(100, 1)
+    counts = of_many_genes(3, names)
+    counts.obs["sample"] = ["a"] * 60 + ["b"] * 40
+    adata = as_analysed(counts, [f"{b}-1" for b in names])
+    assert sv.io.attach_counts(adata, counts).n_matched == 100
+
+
+def test_samples_with_other_genes_are_joined_by_id():
+    first, second = (barcodes(60, seed) for seed in (1, 2))
+    one, two = of_many_genes(3, first), of_many_genes(4, second)
+    both = ad.concat([one, two])
+    # copies of a name are made unique in the order of each file
+    one.var_names = ["DUP", "DUP-1", *one.var_names[2:]]
+    other = two[:, [1, 0, *range(2, 190)]].copy()
+    other.var_names = ["DUP", "DUP-1", *other.var_names[2:]]
+    adata = as_analysed(both, [f"{b}-{i // 60}" for i, b in enumerate(first + second)])
+    adata.var["gene_ids"] = one.var["gene_id"].to_numpy()
+    said = []
+    with heard_by(said.append, said.append):
+        report = sv.io.attach_counts(adata, {"one": one, "two": other})
+    assert any("190 that all have are joined by ids, 10 that only some" in line for line in said)
+    assert report.n_genes_matched == 190
+    assert equal_counts(adata[:, :190], both, slice(190))
+
+
+CELLS = {
+    "labels with and without signs": (lambda w: "_".join(w), lambda w: "".join(w)),
+    "labels with other signs": (lambda w: "-".join(w), lambda w: "_".join(w)),
+    "small letters": (lambda w: "".join(w).lower(), lambda w: "".join(w)),
+    "probe barcode": (lambda w: "".join(w)[:16] + "-1", lambda w: "".join(w)[:16] + "ACTTTAGG"),
+    "make.names": (lambda w: "X5k_" + "".join(w) + ".1", lambda w: "".join(w)),
+}
+
+
+@pytest.mark.parametrize("form", CELLS)
+def test_forms_that_programs_give_to_a_cell(form):
+    words = list(zip(*(barcodes(60, seed) for seed in (1, 2)), strict=True))
+    words = [(a[:9], b[:9]) for a, b in words]
+    ours, theirs = CELLS[form]
+    counts = of_many_genes(0, [theirs(w) for w in words])
+    adata = as_analysed(counts, [ours(w) for w in words])
+    assert sv.io.attach_counts(adata, counts).n_matched == 60
+    assert equal_counts(adata, counts)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (lambda i: f"P1-A{i}", lambda i: f"onefilepercell_x:P1_A{i}.bam"),
+        (lambda i: f"P1.A{i}", lambda i: f"run:P1_A{i}Aligned.sortedByCoord.out.bam"),
+        (lambda i: f"0{i % 9}_{i // 10:02}_{i:02}__s1", lambda i: f"0{i % 9}_{i // 10:02}_{i:02}"),
+        (lambda i: f"{4294967296 + i}", lambda i: f"{4294967296 + i}"),
+    ],
+)
+def test_cells_that_are_named_by_wells_or_bins(ours, theirs):
+    counts = of_many_genes(0, [theirs(i) for i in range(60)])
+    adata = as_analysed(counts, [ours(i) for i in range(60)])
+    assert sv.io.attach_counts(adata, counts).n_matched == 60
+    assert equal_counts(adata, counts)

@@ -157,6 +157,7 @@ _NUMBERS: dict[str, Check] = {
     "library_size_sd": number(least=0),
     "low": number(least=0, most=1),
     "min_gamma": threshold,
+    "min_agreement": number(least=0, most=1),
     "min_overlap": number(least=0, most=1),
     "min_r2": threshold,
     "min_shared_counts": number(least=0),

@@ -135,6 +135,12 @@ def attach(
     min_overlap: Annotated[
         float, typer.Option(help="Share of cells that must be found in the counts.")
     ] = 0.9,
+    min_agreement: Annotated[
+        float,
+        typer.Option(
+            help="Share of cells whose expression must fit to their own counts, in all samples."
+        ),
+    ] = 0.5,
     ambiguous: AmbiguousOption = AmbiguousChoice.default,
     spliced: SplicedLayer = None,
     unspliced: UnsplicedLayer = None,
@@ -177,6 +183,7 @@ def attach(
             barcode_map=barcode_map,
             sample_key=sample_key,
             min_overlap=min_overlap,
+            min_agreement=min_agreement,
         )
         write_h5ad(adata, target)
         speech.say(f"wrote {target}")

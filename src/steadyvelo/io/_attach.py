@@ -6,34 +6,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import anndata
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts, check_key, listed, warn, writable
 from steadyvelo._arguments import public
 from steadyvelo._log import say
 
+from ._agreement import Agreement, agreement
 from ._barcode_map import read_barcode_map
+from ._cell_names import letters, split_names
+from ._join_samples import OWN_NAME, SAMPLE, joined_samples
 from ._layers import TOTALS, cell_totals, placed
-from ._match_cells import CellMatch, match_by_map, match_cells
-from ._match_genes import match_genes
+from ._match_cells import CellMatch, Samples, match_by_map, match_cells
+from ._match_genes import GeneMatch, match_genes
 
 if TYPE_CHECKING:
     import os
 
     from anndata import AnnData
-    from numpy.typing import NDArray
 
 __all__ = ["AttachReport", "attach_counts"]
 
-_SAMPLE = "sample"
 # the user is warned if a smaller share of genes has counts
 _FEW_GENES = 0.5
-# column with each cell's name in the table of its sample
-_OWN_NAME = "name_in_sample"
+# a column of obs has the samples of the counts if at least this share of each is found
+_OF_SAMPLE = 0.8
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,12 @@ class AttachReport:
         Names of cells that were not matched, in the AnnData and in the counts.
     n_genes, n_genes_matched
         Number of genes of the AnnData, and of those with counts.
+    unmatched_genes
+        Names of genes of the AnnData that were not matched.
+    doubled_genes
+        Those of them whose name several genes have.
+    agreement
+        How well the counts agree with what the AnnData knows of its cells.
 
     Examples
     --------
@@ -73,6 +78,9 @@ class AttachReport:
     unmatched_counts: tuple[str, ...]
     n_genes: int
     n_genes_matched: int
+    unmatched_genes: tuple[str, ...]
+    doubled_genes: tuple[str, ...]
+    agreement: Agreement
 
     def __str__(self) -> str:
         """Return the report as lines of text."""
@@ -85,6 +93,11 @@ class AttachReport:
                 "genes with counts",
                 f"{self.n_genes_matched:,} of {self.n_genes:,}, by {self.genes_by}",
             ),
+            (
+                "genes without counts",
+                f"{len(self.unmatched_genes):,}{_examples(self.unmatched_genes)}",
+            ),
+            ("same cells", str(self.agreement)),
         )
         return "\n".join(f"{name:<22}{value}" for name, value in lines)
 
@@ -97,13 +110,20 @@ def attach_counts(
     barcode_map: Mapping[str, str] | str | os.PathLike[str] | None = None,
     sample_key: str | None = None,
     min_overlap: float = 0.9,
+    min_agreement: float = 0.5,
 ) -> AttachReport:
     """Add spliced and unspliced counts to an AnnData that was analysed without them.
 
     All cells and genes of `adata` are kept, with embeddings, clusters and colours. Cells are
     matched by name, or otherwise by barcode (``sample:BARCODEx``, ``BARCODE-1``,
-    ``BARCODE-1-batch``, prefixes). If samples share barcodes, each sample is matched with the
-    counts that have most of its barcodes; if this is not clear, the call is refused.
+    ``BARCODE-1-batch``, prefixes) or by well. If samples share barcodes, each sample is matched
+    with the counts that have most of its barcodes; if this is not clear, the call is refused. Genes
+    are matched by id or by name, in the forms that programs give to them; a name that several genes
+    have decides nothing.
+
+    The counts are compared with the expression of the cells in `adata` (layer ``"counts"``, ``raw``
+    or X) and with their molecules (``obs["total_counts"]``, ``obs["nCount_RNA"]`` …). Counts of
+    other cells, which may have the same barcodes, are refused.
 
     Parameters
     ----------
@@ -116,9 +136,14 @@ def attach_counts(
         or a csv or tsv file with two columns and without a header.
     sample_key
         Column of ``adata.obs`` with the sample of each cell. In the counts, samples are the names
-        of the mapping, or ``counts.obs["sample"]``.
+        of the mapping, or ``counts.obs["sample"]``. A mapping's names decide which counts a sample
+        gets; without `sample_key`, a column is used that has all of these names, if there is one.
     min_overlap
         Smallest share of the cells of `adata` that must be found in the counts.
+    min_agreement
+        Smallest share of cells whose expression must fit better to their own counts than to those
+        of each of five other cells, in all cells and in each sample. With other cells' counts this
+        share is about 1/6. If only numbers of molecules are known, their smallest rank correlation.
 
     Returns
     -------
@@ -130,6 +155,8 @@ def attach_counts(
         Totals over all genes of the counts.
     ``obs["counts_attached"]``
         Which cells have counts. The other cells are left out of fits and drawn without arrows.
+    ``var["counts_attached"]``
+        Which genes have counts.
     ``uns["attached_counts"]``
         The numbers of the report.
 
@@ -138,8 +165,8 @@ def attach_counts(
     KeyError
         If `sample_key` or a name in `barcode_map` is missing.
     ValueError
-        If too few cells are found, no gene is found, the samples of cells are not clear, or `adata`
-        already has counts.
+        If too few cells are found, no gene is found, the samples of cells are not clear, the counts
+        are not those of these cells, or `adata` already has counts.
 
     Examples
     --------
@@ -152,34 +179,47 @@ def attach_counts(
     cells without counts  0
     unmatched counts      10 of 50 cells (cell 41, cell 42, cell 43, …)
     genes with counts     20 of 20, by var_names and var_names
+    genes without counts  0
+    same cells            100% of cells fit best to their own counts (by X)
     """
     check_adata(adata)
     present = [name for name in TOTALS if name in adata.layers]
     if present:
         msg = f"adata already has layers {listed(present)}; delete them first to replace them."
         raise ValueError(msg)
-    counts = _as_one(counts)
+    named = list(counts) if isinstance(counts, Mapping) else []
+    if isinstance(counts, Mapping):
+        counts = joined_samples(counts)
+    check_adata(counts)
     for name in TOTALS:
         check_counts(counts, name)
     if barcode_map is not None and not isinstance(barcode_map, Mapping):
         barcode_map = read_barcode_map(barcode_map)
-    cells, cells_by = _match(adata, counts, barcode_map, sample_key)
+    if barcode_map is None:
+        found = _matched_cells(adata, counts, sample_key, named, min_overlap)
+    else:
+        found = match_by_map(adata.obs_names, counts.obs_names, barcode_map)
+    cells = found.place
     matched = cells >= 0
-    _check_overlap(adata, counts, matched, cells_by, min_overlap)
-    genes, genes_by = match_genes(adata, counts)
-    _check_genes(adata, counts, genes, genes_by)
+    _check_overlap(adata, counts, found, min_overlap)
+    genes, genes_by, doubled = _matched_genes(adata, counts)
     layers = {name: placed(layer, cells, genes) for name, layer in _layers(counts).items()}
     totals = {kind: np.where(matched, cell_totals(counts, kind)[cells], 0.0) for kind in TOTALS}
+    agreed = agreement(adata, layers, matched, found.samples)
+    _check_agreement(agreed, min_agreement)
     report = AttachReport(
         adata.n_obs,
         int(matched.sum()),
         counts.n_obs,
-        cells_by,
+        found.how,
         genes_by,
         tuple(map(str, adata.obs_names[~matched])),
         tuple(map(str, np.delete(counts.obs_names, cells[matched]))),
         adata.n_vars,
         int((genes >= 0).sum()),
+        tuple(map(str, adata.var_names[genes < 0])),
+        doubled,
+        agreed,
     )
 
     writable(adata)
@@ -188,6 +228,7 @@ def attach_counts(
     for kind, total in totals.items():
         adata.obs[TOTALS[kind].of()] = total
     _keys.COUNTS_ATTACHED.write(adata, matched)
+    _keys.GENES_ATTACHED.write(adata, genes >= 0)
     _keys.ATTACHED.write(adata, _in_numbers(report, min_overlap))
     say(str(report))
     return report
@@ -210,76 +251,80 @@ def _layers(counts: AnnData) -> dict[str, Any]:
     return {name: counts.layers[name] for name in names if name in counts.layers}
 
 
-def _as_one(counts: AnnData | Mapping[str, AnnData]) -> AnnData:
-    """Return the counts of several samples as one table, with a column of samples."""
-    if not isinstance(counts, Mapping):
-        check_adata(counts)
-        return counts
-    if not counts:
-        msg = "counts is an empty mapping; give one AnnData per sample."
-        raise ValueError(msg)
-    tables = {}
-    for name, table in counts.items():
-        check_adata(table)
-        for layer in TOTALS:
-            check_counts(table, layer)
-        lean = anndata.AnnData(
-            obs=table.obs[[c for c in table.obs if c.startswith("n_counts_")]].copy(),
-            var=table.var,
-            layers={layer: sp.csr_matrix(x) for layer, x in _layers(table).items()},
-        )
-        lean.obs[_OWN_NAME] = table.obs_names
-        lean.obs_names = [f"{name}:{cell}" for cell in table.obs_names]
-        tables[name] = lean
-    first = next(iter(tables.values()))
-    for name, table in tables.items():
-        if set(table.var_names) == set(first.var_names):
-            tables[name] = table[:, first.var_names]
-        else:
-            msg = (
-                f"sample {name!r} and the first sample have different genes; count both with the "
-                "same annotation."
-            )
-            raise ValueError(msg)
-    return anndata.concat(tables, label=_SAMPLE, merge="same")
-
-
-def _match(
-    adata: AnnData, counts: AnnData, barcode_map: Mapping[str, str] | None, sample_key: str | None
+def _matched_cells(
+    adata: AnnData, counts: AnnData, sample_key: str | None, named: list[str], min_overlap: float
 ) -> CellMatch:
-    """Return each cell's place in the counts, and the labels that were compared."""
-    if barcode_map is not None:
-        return match_by_map(adata.obs_names, counts.obs_names, barcode_map)
-    groups = None
-    if sample_key is not None:
-        remedy = "give the name of the column with samples as sample_key=."
-        column = check_key(adata, "obs", sample_key, remedy)
-        groups = np.array([None if pd.isna(g) else str(g) for g in column], dtype=object)
-    other_groups = None
-    if _SAMPLE in counts.obs:
-        other_groups = counts.obs[_SAMPLE].astype(str).to_numpy(dtype=object)
-    names = pd.Index(counts.obs[_OWN_NAME]) if _OWN_NAME in counts.obs else counts.obs_names
-    return match_cells(adata.obs_names, names, groups=groups, other_groups=other_groups)
+    """Match cells within the samples that the user has said, as far as they are said."""
+    names = pd.Index(counts.obs[OWN_NAME]) if OWN_NAME in counts.obs else counts.obs_names
+    other = None
+    if SAMPLE in counts.obs:
+        other = counts.obs[SAMPLE].astype(str).to_numpy(dtype=object)
+
+    def within(column: str | None) -> CellMatch:
+        own = None
+        if column is not None:
+            remedy = "give the name of the column with samples as sample_key=."
+            of_cells = check_key(adata, "obs", column, remedy)
+            own = np.array([None if pd.isna(g) else str(g) for g in of_cells], dtype=object)
+        samples = Samples(own, other, binding=len(named) > 0)
+        return match_cells(adata.obs_names, names, samples, min_overlap=min_overlap)
+
+    if sample_key is None:
+        for column in _columns_with(adata, named):
+            match = within(column)
+            groups = adata.obs[column].astype(str).map(letters).to_numpy()
+            shares = [(match.place[groups == letters(name)] >= 0).mean() for name in named]
+            # clusters may have the names of samples by chance, but not their cells
+            if min(shares) >= _OF_SAMPLE:
+                say(f"samples: obs[{column!r}]; name another column as sample_key=")
+                return match
+    return within(sample_key)
 
 
-def _check_overlap(
-    adata: AnnData, counts: AnnData, matched: NDArray[np.bool_], by: str, min_overlap: float
-) -> None:
+def _columns_with(adata: AnnData, samples: list[str]) -> list[str]:
+    """Return the columns of `obs` that have all of these samples, each with any barcode once."""
+    wanted = set(map(letters, samples))
+    barcodes = split_names(adata.obs_names).barcodes
+    found = []
+    for name in adata.obs if wanted else ():
+        column = adata.obs[name]
+        if isinstance(column.dtype, pd.CategoricalDtype) or column.dtype.kind == "O":
+            pairs = pd.DataFrame({"sample": column.to_numpy(), "barcode": barcodes}).dropna()
+            values = set(map(letters, pairs["sample"].unique()))
+            found += [str(name)] if wanted <= values and not pairs.duplicated().any() else []
+    return found
+
+
+def _check_overlap(adata: AnnData, counts: AnnData, found: CellMatch, min_overlap: float) -> None:
     """Refuse counts in which too few cells are found."""
+    matched = found.place >= 0
     if matched.mean() < min_overlap:
         msg = (
             f"{matched.sum():,} of {adata.n_obs:,} cells ({matched.mean():.0%}) were found in the "
-            f"counts by {by}, fewer than min_overlap={min_overlap:g}. Unmatched cells of adata are "
-            f"{listed(adata.obs_names[~matched], 3)}; cells of the counts are "
+            f"counts by {found.how}, fewer than min_overlap={min_overlap:g}. Unmatched cells of "
+            f"adata are {listed(adata.obs_names[~matched], 3)}; cells of the counts are "
             f"{listed(counts.obs_names, 3)}. If these are the same cells, give barcode_map= or "
-            "sample_key=."
+            "sample_key=; if some of the cells have no counts, a smaller min_overlap=."
         )
         raise ValueError(msg)
 
 
-def _check_genes(adata: AnnData, counts: AnnData, genes: NDArray[np.int64], by: str) -> None:
-    """Refuse counts in which no gene is found, and warn if few are found."""
-    found = genes >= 0
+def _check_agreement(agreed: Agreement, least: float) -> None:
+    """Refuse counts of other cells."""
+    if agreed.says_other_cells(least):
+        msg = (
+            f"these do not seem to be the counts of these cells: {agreed}; at least "
+            f"min_agreement={least:g} is expected, and 0.17 of the counts of other cells. Samples "
+            "often have the same barcodes: give the counts of each sample by its name, with "
+            "sample_key=. With min_agreement=0 they are attached all the same."
+        )
+        raise ValueError(msg)
+
+
+def _matched_genes(adata: AnnData, counts: AnnData) -> GeneMatch:
+    """Match genes; refuse counts in which none is found, and warn of those that are not found."""
+    match = match_genes(adata, counts)
+    found = match.place >= 0
     if not found.any():
         msg = (
             f"no gene was found in the counts: genes of adata are {listed(adata.var_names, 3)}, "
@@ -287,11 +332,18 @@ def _check_genes(adata: AnnData, counts: AnnData, genes: NDArray[np.int64], by: 
             "var['gene_id'] of both."
         )
         raise ValueError(msg)
+    if match.doubled:
+        warn(
+            f"{len(match.doubled):,} genes of adata get no counts, because several genes have "
+            f"their names ({listed(match.doubled, 4)}); store ids in var['gene_id'] of both tables "
+            "to match them."
+        )
     if found.mean() < _FEW_GENES:
         warn(
             f"only {int(found.sum()):,} of {adata.n_vars:,} genes were found in the counts, by "
-            f"{by}; check that var['gene_id'] has the same kind of ids in both."
+            f"{match.how}; check that var['gene_id'] has the same kind of ids in both."
         )
+    return match
 
 
 def _examples(names: tuple[str, ...]) -> str:
