@@ -586,11 +586,11 @@ def test_samples_with_other_genes_are_joined_by_id():
 
 
 CELLS = {
-    "labels with and without signs": (lambda w: "_".join(w), lambda w: "".join(w)),
-    "labels with other signs": (lambda w: "-".join(w), lambda w: "_".join(w)),
-    "small letters": (lambda w: "".join(w).lower(), lambda w: "".join(w)),
+    "labels with and without signs": ("_".join, "".join),
+    "labels with other signs": ("-".join, "_".join),
+    "small letters": (lambda w: "".join(w).lower(), "".join),
     "probe barcode": (lambda w: "".join(w)[:16] + "-1", lambda w: "".join(w)[:16] + "ACTTTAGG"),
-    "make.names": (lambda w: "X5k_" + "".join(w) + ".1", lambda w: "".join(w)),
+    "make.names": (lambda w: "X5k_" + "".join(w) + ".1", "".join),
 }
 
 

@@ -12,8 +12,8 @@ import scipy.io
 import scipy.sparse as sp
 
 import steadyvelo as sv
+from steadyvelo.io._cell_names import core_barcode
 from steadyvelo.io._count_table import split_cell_ids
-from steadyvelo.io._match_cells import core_barcode
 
 GENES = [f"ENSG{i:04}\tGene{i}\tGene Expression" for i in range(5)]
 CELLS = ["AAACCCTT", "AAACGGTT", "TTACCCTT"]
@@ -176,7 +176,7 @@ def test_a_plain_10x_folder_is_not_taken_for_velocyto_counts(starsolo):
     for name in ("unspliced", "ambiguous"):
         (starsolo / f"{name}.mtx").unlink()
     (starsolo / "spliced.mtx").rename(starsolo / "matrix.mtx")
-    with pytest.raises(ValueError, match="is not the output of STARsolo"):
+    with pytest.raises(ValueError, match="has one matrix of Cell Ranger's format, which is not"):
         sv.io.read(starsolo)
 
 
@@ -201,7 +201,7 @@ def test_a_truncated_loom(loom, share):
     [
         ("col_attrs/CellID", "column attributes none; give the one .* cell_attribute="),
         ("row_attrs/Gene", "row attributes none; give the one .* gene_attribute="),
-        ("layers/unspliced", "has layers 'ambiguous', 'spliced'; name the two"),
+        ("layers/unspliced", "has layers 'ambiguous', 'spliced' and X; name the two"),
         ("matrix", "has no matrix, so it is not a loom file"),
     ],
 )

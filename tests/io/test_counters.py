@@ -187,7 +187,7 @@ def test_what_was_done_is_said(counters):
 @pytest.mark.parametrize(
     ("output", "asked", "message"),
     [
-        ("starsolo/Solo.out", {"spliced": "S"}, "spliced='S' does not apply to output of STARsolo"),
+        ("kb_nac", {"spliced": "S"}, "spliced='S' does not apply to output of kb-python"),
         (
             "starsolo/Solo.out",
             {"cell_attribute": "CellID"},

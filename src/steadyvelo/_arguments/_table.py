@@ -92,7 +92,7 @@ _NAMES: dict[str, Check] = {
 
 _LISTS: dict[str, Check] = {
     "genes": names("names of genes"),
-    "cells": names("names of cells"),
+    "cells": any_of("names of cells, or a file with them", names("names of cells"), file_path),
     "retain": names("names of genes"),
     "groups": names("names of groups", numbers=True),
     "conditions": names("names of conditions", numbers=True),
@@ -158,6 +158,7 @@ _NUMBERS: dict[str, Check] = {
     "low": number(least=0, most=1),
     "min_gamma": threshold,
     "min_agreement": number(least=0, most=1),
+    "min_molecules": number(least=0),
     "min_overlap": number(least=0, most=1),
     "min_r2": threshold,
     "min_shared_counts": number(least=0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,18 +12,18 @@ from ._options import (
     AmbiguousChoice,
     AmbiguousOption,
     CellAttribute,
+    Cells,
     Filtered,
     GeneAttribute,
+    MinMolecules,
     Out,
     SplicedLayer,
     SplicedSize,
     UnsplicedLayer,
     UnsplicedSize,
 )
+from ._reading import read_counts
 from ._speech import AsJson, Quiet, Speech
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 __all__ = ["attach", "import_counts", "inspect"]
 
@@ -41,6 +41,8 @@ def inspect(
     filtered: Filtered = None,
     cell_attribute: CellAttribute = None,
     gene_attribute: GeneAttribute = None,
+    cells: Cells = None,
+    min_molecules: MinMolecules = 0,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -60,7 +62,7 @@ def inspect(
 
         from ._summary import checks_summary  # noqa: PLC0415
 
-        adata = _read(
+        adata = read_counts(
             counts,
             ambiguous,
             spliced=spliced,
@@ -68,6 +70,8 @@ def inspect(
             filtered=filtered,
             cell_attribute=cell_attribute,
             gene_attribute=gene_attribute,
+            cells=cells,
+            min_molecules=min_molecules,
         )
         qc(adata, groupby=groupby, spliced_size=spliced_size, unspliced_size=unspliced_size)
         table = get.quality_checks(adata)
@@ -84,6 +88,8 @@ def import_counts(
     filtered: Filtered = None,
     cell_attribute: CellAttribute = None,
     gene_attribute: GeneAttribute = None,
+    cells: Cells = None,
+    min_molecules: MinMolecules = 0,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -102,7 +108,7 @@ def import_counts(
         from ._summary import counts_summary  # noqa: PLC0415
 
         target = check_target(out)
-        adata = _read(
+        adata = read_counts(
             path,
             ambiguous,
             spliced=spliced,
@@ -110,6 +116,8 @@ def import_counts(
             filtered=filtered,
             cell_attribute=cell_attribute,
             gene_attribute=gene_attribute,
+            cells=cells,
+            min_molecules=min_molecules,
         )
         write_h5ad(adata, target)
         speech.say(f"wrote {target}")
@@ -117,7 +125,9 @@ def import_counts(
 
 
 def attach(
-    analysed: Annotated[Path, typer.Argument(help="h5ad file that was analysed without counts.")],
+    analysed: Annotated[
+        Path, typer.Argument(help="h5ad file or zarr store that was analysed without counts.")
+    ],
     counts: Annotated[
         list[str],
         typer.Argument(
@@ -147,6 +157,8 @@ def attach(
     filtered: Filtered = None,
     cell_attribute: CellAttribute = None,
     gene_attribute: GeneAttribute = None,
+    cells: Cells = None,
+    min_molecules: MinMolecules = 0,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -158,25 +170,27 @@ def attach(
     speech = Speech(quiet, as_json)
     with plain_errors(quiet=quiet), speech.heard():
         from steadyvelo.io import attach_counts, write_h5ad  # noqa: PLC0415
-        from steadyvelo.io._anndata_files import load_h5ad  # noqa: PLC0415
+        from steadyvelo.io._analysed import load_analysed  # noqa: PLC0415
         from steadyvelo.io._files import check_target  # noqa: PLC0415
 
         from ._summary import counts_summary  # noqa: PLC0415
 
         target = check_target(out)
-        adata = load_h5ad(analysed)
+        adata = load_analysed(analysed)
         options = {
             "spliced": spliced,
             "unspliced": unspliced,
             "filtered": filtered,
             "cell_attribute": cell_attribute,
             "gene_attribute": gene_attribute,
+            "cells": cells,
+            "min_molecules": min_molecules,
         }
         paths = _paths(counts)
         if isinstance(paths, str):
-            tables: Any = _read(paths, ambiguous, **options)
+            tables: Any = read_counts(paths, ambiguous, **options)
         else:
-            tables = {name: _read(path, ambiguous, **options) for name, path in paths.items()}
+            tables = {name: read_counts(path, ambiguous, **options) for name, path in paths.items()}
         attach_counts(
             adata,
             tables,
@@ -188,12 +202,6 @@ def attach(
         write_h5ad(adata, target)
         speech.say(f"wrote {target}")
         speech.sum_up(counts_summary(adata, [target]))
-
-
-def _read(path: Path | str, ambiguous: AmbiguousChoice, **options: Any) -> AnnData:
-    from steadyvelo.io import read  # noqa: PLC0415
-
-    return read(path, ambiguous=ambiguous.value, **options)
 
 
 def _paths(counts: list[str]) -> str | dict[str, str]:

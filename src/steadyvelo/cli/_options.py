@@ -12,9 +12,11 @@ __all__ = [
     "AmbiguousChoice",
     "AmbiguousOption",
     "CellAttribute",
+    "Cells",
     "Filtered",
     "GeneAttribute",
     "MaxMemory",
+    "MinMolecules",
     "NThreads",
     "Out",
     "Rng",
@@ -49,11 +51,25 @@ AmbiguousOption = Annotated[
     ),
 ]
 SplicedLayer = Annotated[
-    str | None, typer.Option("--spliced", help="Layer of spliced counts in h5ad, zarr or loom.")
+    str | None,
+    typer.Option(
+        "--spliced", help="Layer of spliced counts, or X; several are joined by + or - (exon+X)."
+    ),
 ]
 UnsplicedLayer = Annotated[
     str | None,
-    typer.Option("--unspliced", help="Layer of unspliced counts in h5ad, zarr or loom."),
+    typer.Option(
+        "--unspliced",
+        help="Layer of unspliced counts; several are joined: intron+spanning, GeneFull-Gene.",
+    ),
+]
+Cells = Annotated[
+    str | None,
+    typer.Option("--cells", help="File with the names of the cells to keep, one per line."),
+]
+MinMolecules = Annotated[
+    float,
+    typer.Option("--min-molecules", help="Smallest number of molecules of a cell that is kept."),
 ]
 SplicedSize = Annotated[
     str | None,

@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ._errors import plain_errors
-from ._options import Rng, SplicedSize, UnsplicedSize
+from ._options import (
+    AmbiguousChoice,
+    AmbiguousOption,
+    CellAttribute,
+    Cells,
+    Filtered,
+    GeneAttribute,
+    MinMolecules,
+    Rng,
+    SplicedLayer,
+    SplicedSize,
+    UnsplicedLayer,
+    UnsplicedSize,
+)
+from ._reading import read_counts
 from ._speech import AsJson, Quiet, Speech
 
 if TYPE_CHECKING:
@@ -25,7 +39,7 @@ SizeFactorMethod = StrEnum("SizeFactorMethod", ["per_layer", "common"])
 
 def run(
     context: typer.Context,
-    counts: Annotated[Path, typer.Argument(help="h5ad file with spliced and unspliced counts.")],
+    counts: Annotated[Path, typer.Argument(help="h5ad file, or output of a counting program.")],
     out: Annotated[
         Path, typer.Option(help="h5ad file to write; pictures and report go to its folder.")
     ],
@@ -93,8 +107,14 @@ def run(
             "(default: if they need at most 1 GB).",
         ),
     ] = None,
-    spliced: Annotated[str, typer.Option(help="Layer of spliced counts.")] = "spliced",
-    unspliced: Annotated[str, typer.Option(help="Layer of unspliced counts.")] = "unspliced",
+    ambiguous: AmbiguousOption = AmbiguousChoice.default,
+    spliced: SplicedLayer = None,
+    unspliced: UnsplicedLayer = None,
+    filtered: Filtered = None,
+    cell_attribute: CellAttribute = None,
+    gene_attribute: GeneAttribute = None,
+    cells: Cells = None,
+    min_molecules: MinMolecules = 0,
     rng: Rng = 0,
     max_memory: Annotated[
         str | None, typer.Option(help="Memory for layers and blocks of genes, such as 8GB.")
@@ -116,7 +136,8 @@ def run(
 ) -> None:
     """Compute velocities and arrows from COUNTS, and test which of them the data support.
 
-    The options and defaults are those of the Python function steadyvelo.run. The exit code is 0
+    COUNTS are read as by the command import. The other options and defaults are those of the Python
+    function steadyvelo.run. The exit code is 0
     after success, 2 for wrong usage, 3 for wrong input, 4 if the data have too little splicing
     signal for velocities, and 130 after Ctrl-C.
 
@@ -125,7 +146,6 @@ def run(
     Example: steadyvelo run counts.h5ad --out result.h5ad --json --quiet > summary.json
     """
     with plain_errors(quiet=quiet):
-        from steadyvelo.io._anndata_files import load_h5ad  # noqa: PLC0415
         from steadyvelo.io._files import check_target  # noqa: PLC0415
 
         target = check_target(out)
@@ -152,14 +172,23 @@ def run(
             "uncertainty": _errors(uncertainty, level, of_folds, given),
             "sample_key": sample_key,
             "dense": dense,
-            "spliced": spliced,
-            "unspliced": unspliced,
             "rng": rng,
             "max_memory": max_memory,
             "n_threads": n_threads,
         }
         speech.say(f"reading {counts}")
-        adata = load_h5ad(counts)
+        with speech.heard():
+            adata = read_counts(
+                counts,
+                ambiguous,
+                spliced=spliced,
+                unspliced=unspliced,
+                filtered=filtered,
+                cell_attribute=cell_attribute,
+                gene_attribute=gene_attribute,
+                cells=cells,
+                min_molecules=min_molecules,
+            )
 
         from ._analysis import analyse  # noqa: PLC0415
 

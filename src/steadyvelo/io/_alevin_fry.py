@@ -28,7 +28,8 @@ def read_alevin_fry(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "def
     Parameters
     ----------
     path
-        The folder that contains `alevin/quants_mat.mtx`, or the folder `alevin`.
+        The folder that contains `alevin/quants_mat.mtx`, or the folder `alevin`. The names of genes
+        are read from `gene_id_to_name.tsv`, if it is there or in the folder above.
     ambiguous
         See :func:`read`. ``"default"`` counts ambiguous molecules as spliced, as alevin-fry's
         documentation recommends for single cells.
@@ -81,7 +82,7 @@ def read_alevin_fry(path: str | os.PathLike[str], *, ambiguous: Ambiguous = "def
         *(csc[:, k * n_genes : (k + 1) * n_genes].tocsr() for k in range(3)),
         cells=cells,
         gene_ids=genes,
-        gene_names=None,
+        gene_names=_gene_names(folder, genes),
         ambiguous_default="spliced",
     )
     return table.to_anndata(ambiguous)
@@ -92,6 +93,19 @@ def alevin_fry_folder(path: Path) -> Path | None:
     check_folder(path)
     folders = (path, path / "alevin")
     return next((folder for folder in folders if has_file(folder, "quants_mat.mtx")), None)
+
+
+def _gene_names(folder: Path, ids: list[str]) -> list[str] | None:
+    """Return the names of genes from the table beside the output; None if there is none."""
+    for place in (folder, folder.parent, folder.parent.parent):
+        if has_file(place, "gene_id_to_name.tsv"):
+            pairs = [
+                line.split("\t")
+                for line in read_names(place, "gene_id_to_name.tsv", what="table of names")
+            ]
+            names = {pair[0]: pair[1] for pair in pairs if len(pair) > 1 and pair[1]}
+            return [names.get(gene, gene) for gene in ids]
+    return None
 
 
 def _usa_mode(folder: Path) -> bool:

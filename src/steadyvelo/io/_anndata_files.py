@@ -11,10 +11,12 @@ import h5py
 from steadyvelo import _keys
 from steadyvelo._arguments import public
 
-from ._broken import check_hdf5, check_stored, refusing
+from ._broken import check_filters, check_hdf5, check_stored, refusing
 from ._count_table import Ambiguous, record_import
 from ._files import replacing
-from ._layers import KB_LAYERS, TOTALS, counts_of_kinds, layer_names, write_totals
+from ._layers import counts_of_kinds, write_totals
+from ._molecule_sums import chosen_kinds
+from ._tables import table_folder, table_group
 from ._text import check_folder, checked_names
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-__all__ = ["load_h5ad", "read_h5ad", "read_zarr", "write_h5ad"]
+__all__ = ["load_h5ad", "load_zarr", "read_h5ad", "read_zarr", "write_h5ad"]
 
 # smaller data sets may be empty, because zeros need not be written
 _SMALL = 64_000_000
@@ -43,8 +45,8 @@ def read_h5ad(
     path
         The file.
     spliced, unspliced
-        Names of the layers. None means ``spliced`` and ``unspliced``, or ``mature`` and
-        ``nascent``.
+        Names of the layers, or ``"X"``. None means ``spliced`` and ``unspliced``, or ``mature`` and
+        ``nascent``. Names joined by + or − are added or subtracted: ``"intron+spanning"``.
     ambiguous
         What to do with a layer ``ambiguous``: ``"drop"`` it, add it to ``"spliced"`` or to
         ``"unspliced"``, or ``"keep"`` it. ``"default"`` counts it as spliced if the layers are
@@ -53,9 +55,9 @@ def read_h5ad(
     Returns
     -------
     The content of the file, with the two layers named ``spliced`` and ``unspliced``, in CSR int32
-    if their values are whole numbers. A file without embeddings is taken as not analysed: X becomes
-    spliced, and totals over its genes are written to ``obs``. Otherwise X and ``obs`` are not
-    changed.
+    if their values are whole numbers. A file without embeddings is taken as not analysed: totals
+    over its genes are written to ``obs``. X is not changed; if there is none, it is spliced. Of an
+    h5mu file, the modality with the layers is read.
 
     Raises
     ------
@@ -107,12 +109,7 @@ def read_zarr(
     Traceback (most recent call last):
     FileNotFoundError: there is no folder absent.zarr.
     """
-    source = Path(path)
-    check_folder(source)
-    # zarr and its codecs raise many kinds of errors
-    with refusing(f"{source} cannot be read as a zarr store of AnnData:", Exception):
-        adata = anndata.read_zarr(source)
-    return _with_layers(adata, source, spliced, unspliced, ambiguous)
+    return _with_layers(load_zarr(path), Path(path), spliced, unspliced, ambiguous)
 
 
 @public
@@ -147,26 +144,38 @@ def write_h5ad(adata: AnnData, path: str | os.PathLike[str]) -> None:
 
 
 def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
-    """Read an h5ad file without changes; refuse one that is truncated or not an AnnData."""
+    """Read an h5ad file without changes; refuse one that is truncated or not an AnnData.
+
+    Of an h5mu file, one modality is read.
+    """
     source = Path(path)
     check_hdf5(source, "an h5ad")
 
     def check(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.size is not None:
+            check_filters(source, item)
             check_stored(source, name, item, may_be_empty=_SMALL)
 
     said = f"{source} cannot be opened; it may be truncated:"
     with refusing(said, OSError), h5py.File(source, "r") as file:
-        missing = {"obs", "var"} - set(file)
+        group = table_group(source, file)
         file.visititems(check)
-    if missing:
-        msg = f"{source} is an HDF5 file without {' and '.join(sorted(missing))}, not an AnnData."
-        raise ValueError(msg)
     # anndata raises many kinds of errors for corrupt files
-    with refusing(
-        f"{source} cannot be read as AnnData; it may be truncated or corrupt:", Exception
-    ):
-        return anndata.read_h5ad(source)
+    with refusing(f"{source} cannot be read as AnnData:", Exception):
+        if not group:
+            return anndata.read_h5ad(source)
+        with h5py.File(source, "r") as file:
+            table: AnnData = anndata.io.read_elem(file[group])
+            return table
+
+
+def load_zarr(path: str | os.PathLike[str]) -> AnnData:
+    """Read a zarr store without changes; of SpatialData, its table."""
+    source = Path(path)
+    check_folder(source)
+    # zarr and its codecs raise many kinds of errors
+    with refusing(f"{source} cannot be read as a zarr store of AnnData:", Exception):
+        return anndata.read_zarr(source / table_folder(source))
 
 
 def _with_layers(
@@ -174,25 +183,29 @@ def _with_layers(
 ) -> AnnData:
     """Give the two layers their standard names and formats."""
     there = [name for name in adata.layers if name is not None]
-    pair = layer_names(there, source, spliced, unspliced)
+    kinds = chosen_kinds([*there, *([] if adata.X is None else ["X"])], source, spliced, unspliced)
     _check_names(adata, source)
-    kb = pair == KB_LAYERS
-    choice = ("spliced" if kb else "keep") if ambiguous == "default" else ambiguous
-    layers = dict(zip(TOTALS, (adata.layers[name] for name in pair), strict=True))
+    choice = ("spliced" if kinds.kb else "keep") if ambiguous == "default" else ambiguous
+
+    def load(name: str) -> Any:
+        return adata.X if name == "X" else adata.layers[name]
+
+    layers = {"spliced": kinds.spliced, "unspliced": kinds.unspliced}
+    layers = {name: kind.read(load, source) for name, kind in layers.items()}
     both = _keys.AMBIGUOUS.read(adata) if _keys.AMBIGUOUS.of() in there else None
     layers = counts_of_kinds(layers, both, choice, str(source))
-    for name in {*pair, _keys.AMBIGUOUS.of()} & set(there):
+    for name in {*kinds.names, _keys.AMBIGUOUS.of()} & set(there):
         del adata.layers[name]
     for name, matrix in layers.items():
         adata.layers[name] = matrix
-    # without embeddings it was not analysed: X and genes are those of the counting program
-    fresh = kb or len(adata.obsm) == 0
-    if fresh or adata.X is None:
+    if adata.X is None or kinds.kb:
         adata.X = layers["spliced"].copy()
-    if fresh:
+    # without embeddings it was not analysed: genes are those of the counting program
+    if kinds.kb or len(adata.obsm) == 0:
         write_totals(adata)
-    tool = "kb-python nac" if kb else "AnnData"
-    record_import(adata, tool, source, choice, both, layers=list(pair))
+    tool = "kb-python nac" if kinds.kb else "AnnData"
+    read_from = [str(kinds.spliced), str(kinds.unspliced)]
+    record_import(adata, tool, source, choice, both, layers=read_from)
     return adata
 
 

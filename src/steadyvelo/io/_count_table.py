@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pandas as pd
@@ -35,7 +35,7 @@ class CountTable:
 
     Ids or names of genes may be None, but not both. `ambiguous_default` is what happens to
     ambiguous molecules by default: they are dropped, or spliced if those within a single exon are
-    ambiguous.
+    ambiguous. `of_cells` and `of_genes` are columns for ``obs`` and ``var``.
     """
 
     tool: str
@@ -47,6 +47,8 @@ class CountTable:
     gene_ids: list[str] | None
     gene_names: list[str] | None
     ambiguous_default: Literal["drop", "spliced"] = "drop"
+    of_cells: dict[str, Any] = field(default_factory=dict)
+    of_genes: dict[str, Any] = field(default_factory=dict)
 
     def to_anndata(self, ambiguous: Ambiguous = "default") -> AnnData:
         """Return the AnnData: X is spliced, and counts are CSR int32 or float32."""
@@ -59,8 +61,12 @@ class CountTable:
         choice = self.ambiguous_default if ambiguous == "default" else ambiguous
         pair = {"spliced": self.spliced, "unspliced": self.unspliced}
         layers = counts_of_kinds(pair, self.ambiguous, choice, str(self.source))
-        obs = split_cell_ids(self.cells, str(self.source))
-        adata = AnnData(X=layers["spliced"].copy(), obs=obs, var=self._genes(), layers=layers)
+        obs, var = split_cell_ids(self.cells, str(self.source)), self._genes()
+        for frame, columns in ((obs, self.of_cells), (var, self.of_genes)):
+            for name, values in columns.items():
+                if name not in frame:
+                    frame[name] = values
+        adata = AnnData(X=layers["spliced"].copy(), obs=obs, var=var, layers=layers)
         write_totals(adata)
         record_import(adata, self.tool, self.source, choice, self.ambiguous)
         return adata

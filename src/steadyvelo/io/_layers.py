@@ -8,49 +8,25 @@ import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_sparse, listed
+from steadyvelo._adata._checks import check_sparse
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from pathlib import Path
-
     from anndata import AnnData
     from numpy.typing import NDArray
 
 __all__ = [
     "KB_LAYERS",
     "TOTALS",
+    "as_counts",
     "cell_totals",
     "counts_of_kinds",
-    "layer_names",
     "placed",
     "write_totals",
 ]
 
 # kb-python's names
 KB_LAYERS = ("mature", "nascent")
-_USUAL = (("spliced", "unspliced"), KB_LAYERS)
 TOTALS = {"spliced": _keys.SPLICED_TOTAL, "unspliced": _keys.UNSPLICED_TOTAL}
-
-
-def layer_names(
-    there: Collection[str], source: Path, spliced: str | None, unspliced: str | None
-) -> tuple[str, str]:
-    """Return the names of the two layers; refuse if they are not clear."""
-    if spliced is not None and spliced == unspliced:
-        msg = f"spliced and unspliced are both {spliced!r}; they must be two layers."
-        raise ValueError(msg)
-    pairs = _USUAL
-    if (spliced, unspliced) != (None, None):
-        pairs = ((spliced or "spliced", unspliced or "unspliced"),)
-    pair = next((p for p in pairs if set(p) <= set(there)), None)
-    if pair is None:
-        msg = (
-            f"{source} has layers {listed(there)}; name the two of counts by spliced= and "
-            "unspliced=."
-        )
-        raise ValueError(msg)
-    return pair
 
 
 def counts_of_kinds(
@@ -60,7 +36,7 @@ def counts_of_kinds(
     if ambiguous is not None and choice != "drop":
         layers = {**layers, "ambiguous": ambiguous}
     # converted first, because a sum in the stored type could overflow
-    counts = {name: _as_counts(matrix, f"{source}: {name}") for name, matrix in layers.items()}
+    counts = {name: as_counts(matrix, f"{source}: {name}") for name, matrix in layers.items()}
     if choice in TOTALS and "ambiguous" in counts:
         counts[choice] = counts[choice] + counts.pop("ambiguous")
     return counts
@@ -93,7 +69,7 @@ def placed(layer: Any, cells: NDArray[np.int64], genes: NDArray[np.int64]) -> sp
     )
 
 
-def _as_counts(matrix: Any, what: str) -> sp.csr_matrix[Any]:
+def as_counts(matrix: Any, what: str) -> sp.csr_matrix[Any]:
     """Return CSR without stored zeros, int32 if values are whole numbers, otherwise float32."""
     if sp.issparse(matrix) and matrix.format in ("csr", "csc"):
         check_sparse(matrix, what)

@@ -14,7 +14,7 @@ from steadyvelo._arguments import public
 
 from ._broken import check_hdf5, check_stored, refusing
 from ._count_table import Ambiguous, CountTable
-from ._layers import KB_LAYERS, layer_names
+from ._molecule_sums import chosen_kinds
 
 if TYPE_CHECKING:
     import os
@@ -50,8 +50,9 @@ def read_loom(
         See :func:`read`. ``"default"`` drops ambiguous molecules, but counts them as spliced if the
         layers are named mature and nascent (kb-python).
     spliced, unspliced
-        Names of the layers. None means ``spliced`` and ``unspliced``, or ``mature`` and
-        ``nascent``.
+        Names of the layers, or ``"X"`` for the matrix of the file. None means ``spliced`` and
+        ``unspliced``, or ``mature`` and ``nascent``. Names joined by + or − are added or
+        subtracted.
     cell_attribute, gene_attribute
         Column and row attributes that contain the names of cells and genes. None looks for the
         usual attributes.
@@ -60,7 +61,7 @@ def read_loom(
     -------
     An AnnData as from :func:`read_starsolo`. If cells have velocyto's names ``sample:BARCODEx``,
     the barcode becomes the name, ``obs["sample"]`` contains the sample and ``obs["cell_id"]`` the
-    original name.
+    original name. Other attributes of cells and genes become columns of ``obs`` and ``var``.
 
     Raises
     ------
@@ -95,8 +96,9 @@ def _read(
     if missing:
         msg = f"{source} has no {' and no '.join(missing)}, so it is not a loom file."
         raise ValueError(msg)
-    there = list(file["layers"]) if "layers" in file else []
-    pair = layer_names(there, source, *layers)
+    stored = {name: file["layers"][name] for name in file.get("layers", ())}
+    there = {**stored, "X": file["matrix"]}
+    pair = chosen_kinds(there, source, *layers)
     cells = _attribute(file["col_attrs"], source, "column", attributes[0], _CELL_NAMES)
     if cells is None:
         msg = (
@@ -105,21 +107,42 @@ def _read(
         )
         raise ValueError(msg)
     ids, names = _genes(file["row_attrs"], source, attributes[1])
-    kinds = [*pair, *({"ambiguous"} & set(there))]
-    _check_shapes(file["layers"], kinds, source, (len(ids or names or []), len(cells)))
-    matrices = [_sparse(file["layers"][kind]) for kind in kinds]
-    kb = pair == KB_LAYERS
+    both = "ambiguous" in there
+    kinds = [*pair.names, *(["ambiguous"] if both else [])]
+    shape = len(ids or names or []), len(cells)
+    _check_shapes(there, kinds, source, shape)
+    matrices = {kind: _sparse(there[kind]) for kind in kinds}
     return CountTable(
-        "kb-python nac" if kb else "velocyto",
+        "kb-python nac" if pair.kb else "velocyto",
         source,
-        matrices[0],
-        matrices[1],
-        matrices[2] if len(matrices) > 2 else None,
+        pair.spliced.read(matrices.__getitem__, source),
+        pair.unspliced.read(matrices.__getitem__, source),
+        matrices["ambiguous"] if both else None,
         cells=cells,
         gene_ids=ids,
         gene_names=names,
-        ambiguous_default="spliced" if kb else "drop",
+        ambiguous_default="spliced" if pair.kb else "drop",
+        of_cells=_columns(file["col_attrs"], source, shape[1], cells),
+        of_genes=_columns(file["row_attrs"], source, shape[0], ids, names),
     )
+
+
+def _columns(
+    attributes: Any, source: Path, length: int, *known: list[str] | None
+) -> dict[str, Any]:
+    """Return attributes with one number or text per cell or gene, except those that are known."""
+    columns = {}
+    for name, data in attributes.items():
+        if getattr(data, "shape", None) != (length,):
+            continue
+        if data.dtype.kind in "iufb":
+            check_stored(source, data.name, data)
+            columns[name] = data[()]
+        elif data.dtype.kind in "OS":
+            values = _attribute(attributes, source, "", name, ())
+            if values not in known:
+                columns[name] = values
+    return columns
 
 
 def _genes(
@@ -128,6 +151,10 @@ def _genes(
     """Return the ids and the names of genes; one of them may be None."""
     names = _attribute(attributes, source, "row", wanted, _GENE_NAMES)
     ids = _attribute(attributes, source, "row", None, _GENE_IDS)
+    others = [name for name in _GENE_NAMES if name in attributes]
+    if wanted is None and names is not None and names == ids and len(others) > 1:
+        # some programs write ids to "Gene", too
+        names = _attribute(attributes, source, "row", others[1], _GENE_NAMES)
     if names is None and ids is None:
         msg = (
             f"{source} has row attributes {listed(attributes)}; give the one that contains the "
@@ -143,7 +170,9 @@ def _genes(
     return ids, names
 
 
-def _check_shapes(layers: Any, kinds: list[str], source: Path, shape: tuple[int, int]) -> None:
+def _check_shapes(
+    layers: dict[str, Any], kinds: list[str], source: Path, shape: tuple[int, int]
+) -> None:
     """Refuse layers of a wrong shape before they are read into memory."""
     for kind in kinds:
         found = getattr(layers[kind], "shape", "a group")

@@ -1,4 +1,9 @@
-"""Text files of counting programs, plain or gzip, and the names that they contain."""
+"""Text files of counting programs, plain or gzip, and the names that they contain.
+
+In archives of published data, the files of a run have the sample in front of their names
+(``GSM1_lung_barcodes.tsv.gz``). If a folder has the files of one sample, they are found by the ends
+of their names; of several samples, one is given by a path that ends with its name.
+"""
 
 from __future__ import annotations
 
@@ -27,36 +32,72 @@ __all__ = [
     "read_barcodes",
     "read_lines",
     "read_names",
+    "starting_with",
 ]
 
 
 def check_folder(path: Path) -> None:
-    """Refuse a path that is not a folder."""
-    if not path.is_dir():
+    """Refuse a path that is not a folder, nor the beginning of the names of files."""
+    if not path.is_dir() and not starting_with(path):
         msg = f"there is no folder {path}."
         raise FileNotFoundError(msg)
 
 
 def contents(folder: Path) -> str:
     """Return the first few names in a folder."""
-    return ", ".join(sorted(path.name for path in folder.iterdir())[:12]) or "nothing"
+    paths = list(folder.iterdir()) if folder.is_dir() else starting_with(folder)
+    return ", ".join(sorted(path.name for path in paths)[:12]) or "nothing"
 
 
 def has_file(folder: Path, name: str) -> bool:
     """Tell whether a folder contains a file, plain or gzip."""
-    return any(place.is_file() for place in (folder / name, folder / f"{name}.gz"))
+    return len(_places(folder, name)) > 0
 
 
 def find_file(folder: Path, *names: str, what: str) -> Path:
     """Return the first of some files that is in a folder, plain or gzip; refuse if none is."""
-    for place in (folder / (name + end) for name in names for end in ("", ".gz")):
-        if place.is_file():
-            return place
+    for name in names:
+        places = _places(folder, name)
+        samples = sorted({_sample(place, name) for place in places})
+        if len(samples) > 1:
+            msg = (
+                f"{folder} has files of {len(samples)} samples ({listed(samples, 4)}); give one "
+                f"of them as {folder / samples[0]}."
+            )
+            raise ValueError(msg)
+        if places:
+            return places[0]
     msg = (
         f"{folder} has no {what} ({' or '.join(names)}, plain or .gz); it contains "
         f"{contents(folder)}."
     )
     raise FileNotFoundError(msg)
+
+
+def _places(folder: Path, name: str) -> list[Path]:
+    """Return a file of a folder, plain before gzip, or the files whose names end like it."""
+    ends = (name, f"{name}.gz")
+    if not folder.is_dir():
+        there = starting_with(folder)
+        own = [f"{folder.name}{sign}{end}" for end in ends for sign in ("", "_", ".", "-")]
+        return [path for wanted in own for path in there if path.name == wanted]
+    exact = [folder / end for end in ends if (folder / end).is_file()]
+    if exact:
+        return exact
+    signs = tuple(f"{sign}{end}" for end in ends for sign in "_.-")
+    return sorted(path for path in folder.iterdir() if path.name.endswith(signs) and path.is_file())
+
+
+def _sample(path: Path, name: str) -> str:
+    """Return what is in front of the name of a file."""
+    return path.name.removesuffix(".gz").removesuffix(name).rstrip("_.-")
+
+
+def starting_with(path: Path) -> list[Path]:
+    """Return the files that begin with a path."""
+    if not path.name or not path.parent.is_dir():
+        return []
+    return sorted(p for p in path.parent.iterdir() if p.name.startswith(path.name) and p.is_file())
 
 
 def read_names(folder: Path, *names: str, what: str) -> list[str]:
