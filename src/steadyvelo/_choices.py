@@ -113,6 +113,9 @@ class SizeFactors:
     spliced_size, unspliced_size
         Columns of ``obs`` with library sizes over all genes; None uses those of the reader, or sums
         of the layers.
+    counts
+        ``"raw"``, or ``"normalised"`` if values were divided by library sizes before; ``"auto"``
+        judges by the values.
 
     Examples
     --------
@@ -124,6 +127,7 @@ class SizeFactors:
     method: Literal["per_layer", "common"] = "per_layer"
     spliced_size: str | None = None
     unspliced_size: str | None = None
+    counts: Literal["auto", "raw", "normalised"] = "auto"
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -116,12 +116,12 @@ def test_the_table_of_all_genes_says_why_each_is_missing(invoke, counts_file, tm
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["absent.h5ad", "--out", "r.h5ad"], "there is no file absent.h5ad"),
+        (["absent.h5ad", "--out", "r.h5ad"], "there is no file or folder absent.h5ad"),
         (["counts.h5ad", "--out", "none/r.h5ad"], "the folder none does not exist"),
         (["counts.h5ad", "--out", "."], "is a folder"),
         (["counts.h5ad", "--out", "counts.h5ad"], "is also the input"),
-        (["text.h5ad", "--out", "r.h5ad"], "is not an HDF5 file"),
-        (["counts.h5ad", "--out", "r.h5ad", "--spliced", "mature"], "no 'mature'"),
+        (["text.h5ad", "--out", "r.h5ad"], "is not a loom file, an h5ad file or a folder"),
+        (["counts.h5ad", "--out", "r.h5ad", "--spliced", "mature"], "has no layer 'mature'"),
         (["counts.h5ad", "--out", "r.h5ad", "--basis", "tsne"], "basis='tsne'"),
         (
             ["counts.h5ad", "--out", "r.h5ad", "--n-neighbors", "900"],
@@ -221,7 +221,7 @@ def test_attach_brings_counts_of_one_or_several_samples(invoke, counts, tmp_path
 
 
 def test_attach_takes_a_map_of_names(invoke, counts, tmp_path):
-    analysed = ad.AnnData(counts.X.copy(), obs=counts.obs, var=counts.var[[]])
+    analysed = ad.AnnData(counts.X[::-1].copy(), obs=counts.obs[[]], var=counts.var[[]])
     analysed.obs_names = [f"c{i}" for i in range(counts.n_obs)]
     analysed.write_h5ad(tmp_path / "cells.h5ad")
     counts.write_h5ad(tmp_path / "counts.h5ad")

@@ -96,7 +96,9 @@ def test_kinds_of_several_layers(truth, tmp_path):
     assert found.uns["import"]["layers"] == ["exon", "intron+spanning"]
     adata.write_zarr(tmp_path / "a.zarr")
     assert same(sv.io.read(tmp_path / "a.zarr", spliced="exon", unspliced="intron+spanning"), truth)
-    with pytest.raises(ValueError, match="has layers 'exon', 'intron', 'spanning'; name the two"):
+    with pytest.raises(
+        ValueError, match="has no layer 'exons'; it has 'exon', 'intron', 'spanning'"
+    ):
         sv.io.read(tmp_path / "a.h5ad", spliced="exons", unspliced="intron+spanning")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -93,13 +95,64 @@ def test_a_cell_without_molecules_is_flagged_and_left_out(counts):
     np.testing.assert_allclose(counts.var["velocity_gamma"], gamma, rtol=1e-5)
 
 
-def test_values_that_are_not_counts_are_taken_as_normalised(counts):
-    counts.layers["spliced"] = counts.layers["spliced"] / 3
-    with pytest.warns(sv.SteadyveloWarning, match="'spliced' .* taken as normalised"):
-        sv.pp.size_factors(counts)
-    assert (counts.obs["size_factor_spliced"] == 1).all()
-    assert counts.obs["size_factor_unspliced"].nunique() > 1
-    assert counts.uns["size_factor_params"]["spliced_taken_as_normalised"]
+def divided(layer):
+    """Each cell's counts divided by their sum, as scanpy does it."""
+    dense = layer.toarray().astype(float)
+    return sp.csr_matrix(dense / np.maximum(dense.sum(axis=1, keepdims=True), 1) * 1e3)
+
+
+FRACTIONAL = {
+    "divided by totals": (divided, True),
+    # the genes of a selection no longer have the same total in all cells
+    "divided by totals of all genes": (lambda x: divided(x)[:, ::2], True),
+    "logarithms": (lambda x: divided(x).log1p(), True),
+    "all times a number": (lambda x: x * 0.97, False),
+    "corrected": (
+        lambda x: sp.csr_matrix(x.toarray() * np.random.default_rng(0).uniform(0.6, 1, x.shape)),
+        False,
+    ),
+    "whole numbers": (lambda x: x, False),
+}
+
+
+@pytest.mark.parametrize("form", FRACTIONAL)
+def test_values_are_judged_by_the_totals_of_cells(counts, form):
+    change, normalised = FRACTIONAL[form]
+    spliced = change(counts.layers["spliced"])
+    adata = counts[:, :: counts.n_vars // spliced.shape[1]].copy()
+    adata.layers["spliced"] = spliced
+    said = "taken as normalised" if normalised else "taken as raw counts"
+    with pytest.warns(sv.SteadyveloWarning) if form != "whole numbers" else nullcontext() as found:
+        sv.pp.size_factors(adata)
+    assert found is None or any(said in str(w.message) for w in found)
+    assert (adata.obs["size_factor_spliced"] == 1).all() == normalised
+    assert adata.obs["size_factor_unspliced"].nunique() > 1
+    assert adata.uns["size_factor_params"]["spliced_taken_as_normalised"] == normalised
+    # what the user says is obeyed, without a warning
+    for choice in ("raw", "normalised"):
+        sv.pp.size_factors(adata, counts=choice)
+        assert (adata.obs["size_factor_spliced"] == 1).all() == (choice == "normalised")
+
+
+def test_named_sizes_are_used_for_values_of_any_kind(counts):
+    counts.layers["spliced"] = divided(counts.layers["spliced"])
+    counts.obs["size"] = np.linspace(1, 3, counts.n_obs)
+    sv.pp.size_factors(counts, spliced_size="size")
+    np.testing.assert_allclose(counts.obs["size_factor_spliced"], counts.obs["size"] / 2)
+
+
+def test_ratios_of_corrected_counts_are_those_of_raw_counts(counts):
+    corrected = counts.copy()
+    for name in ("spliced", "unspliced"):
+        corrected.layers[name] = counts.layers[name] * 0.97
+    gammas = []
+    for adata in (counts, corrected):
+        sv.pp.size_factors(adata, counts="raw")
+        sv.pp.neighbors(adata, n_neighbors=15, n_pcs=10)
+        sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=1))
+        gammas.append(adata.var["velocity_gamma"])
+    # log(1 + s) of smaller values gives slightly other neighbours
+    assert np.abs(np.log(gammas[0] / gammas[1])).median() < 0.02
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from steadyvelo import _keys
 from steadyvelo.engine import weighted_column_sums
 from steadyvelo.engine._edges import kept_edges
 
-from ._checks import check_adata, check_counts, is_integer, listed, warn
+from ._checks import check_adata, check_counts, listed, warn
 from ._draws import hash_names
 from ._groups import used_cells
+from ._kind_of_counts import is_normalised
 from ._neighbor_graph import neighbor_graph
 from ._provenance import gene_checksums, hash_cells, hash_pattern, hash_values
 
@@ -88,8 +89,14 @@ class Inputs:
         return self._once("sums", layer, gene_checksums, self.adata.layers[layer])
 
     def molecules(self, layer: str) -> NDArray[np.float64] | None:
-        """Return the sum of a layer over cells, for each gene; None if it has other numbers."""
-        return self._once("molecules", layer, _molecules, self.counts(layer))
+        """Return the sum of a layer over cells, for each gene; None if it is normalised."""
+        made = _keys.SIZE_PARAMS.read(self.adata, default={})
+        taken = [
+            bool(made.get(f"{kind}_taken_as_normalised", False))
+            for kind in ("spliced", "unspliced")
+            if made.get(f"{kind}_layer") == layer
+        ]
+        return self._once("molecules", layer, _molecules, self.counts(layer), taken)
 
     def connectivities(self, neighbors_key: str | None) -> sp.csr_array[Any]:
         """Return the symmetric neighbour graph that is used for smoothing."""
@@ -135,7 +142,8 @@ class Inputs:
         return self._found[what, name]
 
 
-def _molecules(counts: Any) -> NDArray[np.float64] | None:
-    if not is_integer(counts):
+def _molecules(counts: Any, taken: list[bool]) -> NDArray[np.float64] | None:
+    """Return sums over cells; None for normalised values, by what was said or by the values."""
+    if taken[0] if taken else is_normalised(counts):
         return None
     return weighted_column_sums(counts, np.ones(counts.shape[0]))

@@ -11,6 +11,7 @@ from steadyvelo import _keys
 from steadyvelo.engine import CellOrder, CountsSource, LayerSource, SmoothingOperator
 
 from ._checks import check_key, is_integer, warn
+from ._kind_of_counts import fractional_values, is_normalised
 from ._provenance import check_cells, check_schema, stamp
 
 if TYPE_CHECKING:
@@ -190,18 +191,15 @@ def _inverse_factor(inputs: Inputs, kind: str, layer_name: str) -> NDArray[np.fl
     adata, layer = inputs.adata, inputs.counts(layer_name)
     field = _keys.SPLICED_FACTOR if kind == "spliced" else _keys.UNSPLICED_FACTOR
     if not field.is_in(adata):
-        if is_integer(layer):
+        if not is_normalised(layer):
             msg = f"adata.obs has no {field.of()!r}; run pp.size_factors(adata) first."
             raise KeyError(msg)
-        warn(
-            f"layer {layer_name!r} has values that are not whole numbers; they are taken as "
-            "normalised, with a size factor of 1. Use raw counts if possible."
-        )
+        warn(fractional_values(layer_name, normalised=True))
         return np.ones(adata.n_obs)
     made = _keys.SIZE_PARAMS.read(adata, default={})
     if made:
         check_schema(made, f"uns[{_keys.SIZE_PARAMS.of()!r}]", "pp.size_factors")
-    if not made.get(f"{kind}_taken_as_normalised", True) and not is_integer(layer):
+    if made.get(f"{kind}_whole_numbers", False) and not is_integer(layer):
         msg = (
             f"the values of layer {layer_name!r} were whole numbers when size factors were "
             "computed, and some no longer are. If the layer was normalised since then, restore the "

@@ -60,6 +60,8 @@ _DATA: dict[str, Check] = {
         "an AnnData, or a mapping from samples to AnnData",
         instance("an AnnData", "AnnData"),
         mapping("a mapping from samples to AnnData"),
+        # of the values of layers
+        choice("auto", "raw", "normalised"),
     ),
     "path": file_path,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from steadyvelo import _keys, pp
@@ -116,8 +117,8 @@ def checked_counts(
     kept = [*choice.layers.values(), _keys.AMBIGUOUS.of()]
     copy = light_copy(adata, layers=kept, obsm=[], varm=[], obsp=[], uns=[])
     sizes = choice.sizes
-    columns = {"spliced_size": sizes.spliced_size, "unspliced_size": sizes.unspliced_size}
-    pp.qc(copy, groupby=groupby, **columns, **choice.layers)
+    given = {name: value for name, value in asdict(sizes).items() if name != "method"}
+    pp.qc(copy, groupby=groupby, **given, **choice.layers)
     tables = {
         field: field.read(copy) for field in (_keys.QC_PARAMS, _keys.QC, _keys.QC_PROPORTIONS)
     }

@@ -13,6 +13,8 @@ from ._options import (
     AmbiguousOption,
     CellAttribute,
     Cells,
+    CountsChoice,
+    CountsOption,
     Filtered,
     GeneAttribute,
     MinMolecules,
@@ -29,12 +31,16 @@ __all__ = ["attach", "import_counts", "inspect"]
 
 
 def inspect(
-    counts: Annotated[Path, typer.Argument(help="h5ad file, or output of a counting program.")],
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="COUNTS", help="h5ad file, or output of a counting program."),
+    ],
     groupby: Annotated[
         str | None, typer.Option(help="Column of obs with groups to compare.")
     ] = None,
     spliced_size: SplicedSize = None,
     unspliced_size: UnsplicedSize = None,
+    counts: CountsOption = CountsChoice.auto,
     ambiguous: AmbiguousOption = AmbiguousChoice.default,
     spliced: SplicedLayer = None,
     unspliced: UnsplicedLayer = None,
@@ -63,7 +69,7 @@ def inspect(
         from ._summary import checks_summary  # noqa: PLC0415
 
         adata = read_counts(
-            counts,
+            path,
             ambiguous,
             spliced=spliced,
             unspliced=unspliced,
@@ -73,7 +79,8 @@ def inspect(
             cells=cells,
             min_molecules=min_molecules,
         )
-        qc(adata, groupby=groupby, spliced_size=spliced_size, unspliced_size=unspliced_size)
+        sizes = {"spliced_size": spliced_size, "unspliced_size": unspliced_size}
+        qc(adata, groupby=groupby, counts=counts.value, **sizes)
         table = get.quality_checks(adata)
         speech.sum_up(checks_summary(adata, table))
         refuse_stop(table)

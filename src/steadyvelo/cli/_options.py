@@ -13,6 +13,8 @@ __all__ = [
     "AmbiguousOption",
     "CellAttribute",
     "Cells",
+    "CountsChoice",
+    "CountsOption",
     "Filtered",
     "GeneAttribute",
     "MaxMemory",
@@ -78,6 +80,13 @@ SplicedSize = Annotated[
 UnsplicedSize = Annotated[
     str | None,
     typer.Option("--unspliced-size", help="Column of obs with unspliced library sizes."),
+]
+CountsChoice = StrEnum("CountsChoice", ["auto", "raw", "normalised"])
+CountsOption = Annotated[
+    CountsChoice,
+    typer.Option(
+        "--counts", help="Whether values are raw, or were divided by library sizes before."
+    ),
 ]
 Filtered = Annotated[
     bool | None,

@@ -14,6 +14,8 @@ from ._options import (
     AmbiguousOption,
     CellAttribute,
     Cells,
+    CountsChoice,
+    CountsOption,
     Filtered,
     GeneAttribute,
     MinMolecules,
@@ -39,7 +41,10 @@ SizeFactorMethod = StrEnum("SizeFactorMethod", ["per_layer", "common"])
 
 def run(
     context: typer.Context,
-    counts: Annotated[Path, typer.Argument(help="h5ad file, or output of a counting program.")],
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="COUNTS", help="h5ad file, or output of a counting program."),
+    ],
     out: Annotated[
         Path, typer.Option(help="h5ad file to write; pictures and report go to its folder.")
     ],
@@ -62,6 +67,7 @@ def run(
     ] = SizeFactorMethod.per_layer,
     spliced_size: SplicedSize = None,
     unspliced_size: UnsplicedSize = None,
+    counts: CountsOption = CountsChoice.auto,
     neighbors_key: Annotated[
         str | None, typer.Option(help="Name of the neighbour graph in uns to use, or of a new one.")
     ] = None,
@@ -149,7 +155,7 @@ def run(
         from steadyvelo.io._files import check_target  # noqa: PLC0415
 
         target = check_target(out)
-        if target.exists() and counts.exists() and target.samefile(counts):
+        if target.exists() and path.exists() and target.samefile(path):
             msg = f"{out} is also the input, whose unused genes would be lost; name another file."
             raise ValueError(msg)
         speech = Speech(quiet, as_json)
@@ -165,7 +171,7 @@ def run(
         options = {
             "min_shared_counts": min_shared_counts,
             "retain": list(retain or []),
-            "size_factors": _sizes(size_factors, spliced_size, unspliced_size),
+            "size_factors": _sizes(size_factors, spliced_size, unspliced_size, counts),
             "neighbors": _neighbors(**found_anew) if asked else neighbors_key,
             "weights": _weights(weights, low, high),
             "offset": {"none": False, "free": True}.get(offset.value, offset.value),
@@ -176,10 +182,10 @@ def run(
             "max_memory": max_memory,
             "n_threads": n_threads,
         }
-        speech.say(f"reading {counts}")
+        speech.say(f"reading {path}")
         with speech.heard():
             adata = read_counts(
-                counts,
+                path,
                 ambiguous,
                 spliced=spliced,
                 unspliced=unspliced,
@@ -212,11 +218,16 @@ def _is_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _sizes(method: SizeFactorMethod, spliced_size: str | None, unspliced_size: str | None) -> Any:
+def _sizes(
+    method: SizeFactorMethod,
+    spliced_size: str | None,
+    unspliced_size: str | None,
+    counts: CountsChoice,
+) -> Any:
     from steadyvelo._choices import SizeFactors  # noqa: PLC0415
 
     sizes = {"spliced_size": spliced_size, "unspliced_size": unspliced_size}
-    return SizeFactors(method=method.value, **sizes)
+    return SizeFactors(method=method.value, counts=counts.value, **sizes)
 
 
 def _neighbors(**options: Any) -> Neighbors:

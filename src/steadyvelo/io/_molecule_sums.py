@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Kinds", "MoleculeSum", "chosen_kinds"]
 
 _USUAL = (("spliced", "unspliced"), KB_LAYERS)
+_ONE = {"layers": "layer", "matrices": "matrix"}
 # layers that programs write, and what to ask for if they are there
 _SUGGESTED = (
     ({"exon", "intron", "spanning"}, ("exon", "intron+spanning")),
@@ -27,6 +28,7 @@ _SUGGESTED = (
     ({"uu", "ul", "su", "sl"}, ("su+sl", "uu+ul")),
     ({"Gene", "GeneFull"}, ("Gene", "GeneFull-Gene")),
     ({"GeneFull_Ex50pAS", "Gene"}, ("Gene", "GeneFull_Ex50pAS-Gene")),
+    ({"spliced", "unspliced"}, ("spliced", "unspliced")),
     ({"X", "unspliced"}, ("X", "unspliced")),
 )
 
@@ -125,6 +127,14 @@ def chosen_kinds(
         first, second = (MoleculeSum.parsed(text, there) for text in pair)
         if first is not None and second is not None:
             return Kinds(first, second, pair == KB_LAYERS)
+        wrong = [text for text in (spliced, unspliced) if text in pair]
+        wrong = [text for text in wrong if text and MoleculeSum.parsed(text, there) is None]
+        if wrong:
+            msg = (
+                f"{source} has no {_ONE[what]} {wrong[0]!r}; it has "
+                f"{listed(sorted(there))}{_suggestion(there)}."
+            )
+            raise ValueError(msg)
     msg = (
         f"{source} has {what} {listed(name for name in there if name != 'X')}"
         f"{' and X' if 'X' in there else ''}; name the two of counts by spliced= and unspliced= "

@@ -12,11 +12,11 @@ from steadyvelo._adata._checks import (
     check_adata,
     check_counts,
     check_key,
-    is_integer,
     warn,
     writable,
 )
 from steadyvelo._adata._draws import Names, hash_names
+from steadyvelo._adata._kind_of_counts import is_normalised
 from steadyvelo._adata._provenance import stamp
 from steadyvelo._arguments import public
 from steadyvelo._log import done
@@ -208,7 +208,7 @@ def principal_components(
     Counts are divided by the cells' size factors.
     """
     counts, factor = check_counts(adata, spliced), None
-    if is_integer(counts):
+    if not is_normalised(counts) or _keys.SPLICED_FACTOR.is_in(adata):
         remedy = "run pp.size_factors(adata) first."
         factor = _keys.SPLICED_FACTOR.read(adata, remedy=remedy).to_numpy(dtype=np.float32)
     threads = count_threads(settings.n_threads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,9 @@ from steadyvelo._adata._checks import (
     check_column,
     check_counts,
     check_key,
-    is_integer,
     writable,
 )
+from steadyvelo._adata._kind_of_counts import is_normalised
 from steadyvelo._adata._provenance import stamp
 from steadyvelo._arguments import public
 from steadyvelo._log import done
@@ -39,6 +39,7 @@ def qc(
     groupby: str | None = None,
     spliced_size: str | None = None,
     unspliced_size: str | None = None,
+    counts: Literal["auto", "raw", "normalised"] = "auto",
     spliced: str = "spliced",
     unspliced: str = "unspliced",
 ) -> None:
@@ -59,6 +60,8 @@ def qc(
         None leaves out this check.
     spliced_size, unspliced_size
         Columns of ``obs`` with library sizes, which :func:`steadyvelo.pp.size_factors` will use.
+    counts
+        Whether the layers are raw; see :func:`steadyvelo.pp.size_factors`.
     spliced, unspliced
         Names of the layers.
 
@@ -104,23 +107,30 @@ def qc(
     ):
         if size is not None:
             check_key(adata, "obs", size, "give a column with library sizes.")
-        elif is_integer(layer):
+        elif counts == "raw" or (counts == "auto" and not is_normalised(layer)):
             summed[kind] = (name, layer)
     both = _keys.AMBIGUOUS.read(adata, default=None)
-    counts = Counts(
+    columns = {"spliced": spliced_size, "unspliced": unspliced_size}
+    said = {
+        kind: counts == "normalised"
+        for kind, column in columns.items()
+        if counts != "auto" or column is not None
+    }
+    checked = Counts(
         *layers,
         ambiguous=None if both is None else sp.csr_array(both),
         cells=adata.obs_names,
         genes=_gene_names(adata),
         groups=groups,
         doubt=_doubtful_sizes(adata, summed),
+        taken_as=said,
     )
     if _keys.COUNTS_ATTACHED.is_in(adata):
         # cells without attached counts are known to be empty
-        counts = counts.of_cells(_keys.COUNTS_ATTACHED.values(adata))
-    findings = checks_of(counts)
+        checked = checked.of_cells(_keys.COUNTS_ATTACHED.values(adata))
+    findings = checks_of(checked)
     table = pd.DataFrame(findings.values(), index=pd.Index(findings, name="check"))
-    proportions = _proportions(counts)
+    proportions = _proportions(checked)
     writable(adata)
     _keys.QC_PARAMS.write(adata, {"groupby": groupby or "", **stamp(adata)})
     _keys.QC.write(adata, table)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steadyvelo._adata._checks import listed
+from steadyvelo._adata._kind_of_counts import looks_logged
 from steadyvelo._settings import settings
 from steadyvelo.engine import count_threads, weighted_row_sums
 
@@ -46,7 +47,7 @@ def same_matrix(counts: Counts) -> Finding:
 def normalised(counts: Counts) -> Finding:
     """Check that counts are raw."""
     fractional = {name: x for name, x in counts.layers.items() if not counts.whole[name]}
-    logged = [name for name, x in fractional.items() if _looks_logged(x)]
+    logged = [name for name, x in fractional.items() if looks_logged(x)]
     if logged:
         largest = max(float(fractional[name].data.max()) for name in logged)
         reason = f"layer {' and '.join(logged)} looks log-transformed (largest value {largest:.3g})"
@@ -55,10 +56,14 @@ def normalised(counts: Counts) -> Finding:
         )
         return Finding("stop", largest, reason, remedy)
     if fractional:
+        taken = [name for name in fractional if counts.normalised[name]]
         reason = f"layer {' and '.join(fractional)} has values that are not whole numbers"
         remedy = (
-            "use raw counts if possible; otherwise these values are taken as normalised, with a "
-            "size factor of 1"
+            "use raw counts if possible; these values are taken as normalised, with a size factor "
+            "of 1; if they are raw, say so: counts='raw' (--counts raw)"
+            if taken
+            else "they are taken as corrected raw counts; if they were divided by library sizes, "
+            "say so: counts='normalised' (--counts normalised)"
         )
         return Finding("attention", float(len(fractional)), reason, remedy)
     for name, total in zip(counts.layers, counts.per_cell, strict=True):
@@ -70,23 +75,6 @@ def normalised(counts: Counts) -> Finding:
             remedy = "take raw counts from the counting program's output"
             return Finding("attention", float(total.mean()), reason, remedy)
     return Finding("ok", 0.0, "both layers have whole numbers only")
-
-
-def _looks_logged(x: sp.csr_array[Any]) -> bool:
-    """Tell whether values are multiples of a cell's smallest value after undoing a logarithm."""
-    plain, undone = [], []
-    for i in np.linspace(0, x.shape[0] - 1, min(x.shape[0], 200)).astype(int):
-        values = x.data[x.indptr[i] : x.indptr[i + 1]].astype(np.float64)
-        values = values[values > 0]
-        if len(values) > 4 and values.min() < values.max() < 50:
-            raw = np.expm1(values)
-            plain.append(_share_whole(values / values.min()))
-            undone.append(_share_whole(raw / raw.min()))
-    return len(plain) > 0 and bool(np.mean(undone) > 0.9 > np.mean(plain))
-
-
-def _share_whole(values: NDArray[np.float64]) -> float:
-    return float((np.abs(values - np.round(values)) < 1e-3 * np.maximum(values, 1)).mean())
 
 
 def proportions(counts: Counts) -> Finding:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from steadyvelo._adata._checks import is_integer
+from steadyvelo._adata._kind_of_counts import is_normalised
 from steadyvelo._settings import settings
 from steadyvelo.engine import count_threads, weighted_column_sums, weighted_row_sums
 
@@ -40,6 +41,7 @@ class Counts:
     """The layers that checks read, cells × genes, with names and the group of each cell.
 
     `doubt` is a sign that library sizes belong to selected genes or to other counts, or None.
+    `taken_as` has the layers of which the user has said whether they are normalised.
     """
 
     spliced: sp.csr_array[Any]
@@ -49,6 +51,7 @@ class Counts:
     genes: pd.Index
     groups: pd.Series | None
     doubt: Doubt | None
+    taken_as: dict[str, bool] | None = None
 
     @property
     def layers(self) -> dict[str, sp.csr_array[Any]]:
@@ -84,6 +87,15 @@ class Counts:
     def whole(self) -> dict[str, bool]:
         """Whether all values of a layer are whole numbers."""
         return {name: is_integer(x) for name, x in self.layers.items()}
+
+    @cached_property
+    def normalised(self) -> dict[str, bool]:
+        """Whether a layer is taken as divided by library sizes."""
+        judged = self.taken_as or {}
+        return {
+            name: judged[name] if name in judged else is_normalised(x)
+            for name, x in self.layers.items()
+        }
 
     def unspliced_share(self) -> float:
         """Return the share of unspliced molecules in all spliced and unspliced molecules."""

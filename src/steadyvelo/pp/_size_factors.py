@@ -16,6 +16,7 @@ from steadyvelo._adata._checks import (
     warn,
     writable,
 )
+from steadyvelo._adata._kind_of_counts import fractional_values, is_normalised
 from steadyvelo._adata._provenance import stamp
 from steadyvelo._arguments import public
 
@@ -37,6 +38,7 @@ def size_factors(
     method: Literal["per_layer", "common"] = "per_layer",
     spliced_size: str | None = None,
     unspliced_size: str | None = None,
+    counts: Literal["auto", "raw", "normalised"] = "auto",
     spliced: str = "spliced",
     unspliced: str = "unspliced",
 ) -> None:
@@ -60,6 +62,12 @@ def size_factors(
         Columns of ``obs`` with library sizes over all genes. None means ``obs["n_counts_spliced"]``
         and ``obs["n_counts_unspliced"]`` if they exist (readers write them before genes are
         selected), otherwise the sums of the layers.
+    counts
+        ``"raw"``: counts are divided by size factors, also if they are not whole numbers (corrected
+        for ambient RNA, or estimated). ``"normalised"``: they were divided by library sizes before,
+        so that size factors are 1. ``"auto"``: a layer is normalised if its values are not whole
+        numbers, no column of library sizes is named for it, and all cells have about the same total
+        or the values of each cell are whole multiples of its smallest value.
     spliced, unspliced
         Names of the layers.
 
@@ -89,8 +97,8 @@ def size_factors(
     SteadyveloWarning
         If cells are marked as not used. If library sizes are sums over selected genes only: other
         totals in ``obs``, under the names of Seurat or scVelo, are larger, or all genes are marked
-        as highly variable. If a layer has values that are not whole numbers; these values are taken
-        as normalised, with a size factor of 1.
+        as highly variable. If a layer has values that are not whole numbers and it is not said
+        whether they are raw.
 
     References
     ----------
@@ -108,7 +116,7 @@ def size_factors(
     names = {"spliced": spliced, "unspliced": unspliced}
     columns = {"spliced": spliced_size, "unspliced": unspliced_size}
     layers = {kind: check_counts(adata, name) for kind, name in names.items()}
-    normalised = _taken_as_normalised(layers, names)
+    normalised = _taken_as_normalised(layers, names, columns, counts)
     found = {
         kind: cell_sizes(adata, kind, layer, names[kind], columns[kind])
         for kind, layer in layers.items()
@@ -141,21 +149,23 @@ def size_factors(
         **{f"{kind}_size": one.source for kind, one in found.items()},
         **{f"{kind}_layer": name for kind, name in names.items()},
         **{f"{kind}_taken_as_normalised": taken for kind, taken in normalised.items()},
+        **{f"{kind}_whole_numbers": is_integer(layer) for kind, layer in layers.items()},
         **stamp(adata),
     }
     _keys.SIZE_PARAMS.write(adata, params)
 
 
-def _taken_as_normalised(layers: dict[str, Any], names: dict[str, str]) -> dict[str, bool]:
-    """Return which layers are taken as normalised, and warn of them."""
-    normalised = {kind: not is_integer(layer) for kind, layer in layers.items()}
-    for kind, name in names.items():
-        if normalised[kind]:
-            warn(
-                f"layer {name!r} has values that are not whole numbers; they are taken as "
-                "normalised, with a size factor of 1. Use raw counts if possible."
-            )
-    return normalised
+def _taken_as_normalised(
+    layers: dict[str, Any], names: dict[str, str], columns: dict[str, str | None], counts: str
+) -> dict[str, bool]:
+    """Return which layers are taken as normalised, and warn of them if nobody has said it."""
+    taken = {}
+    for kind, layer in layers.items():
+        said = counts != "auto" or columns[kind] is not None
+        taken[kind] = counts == "normalised" or (not said and is_normalised(layer))
+        if not said and not is_integer(layer):
+            warn(fractional_values(names[kind], normalised=taken[kind]))
+    return taken
 
 
 def _reasons(adata: AnnData, empty: NDArray[np.bool_]) -> pd.Categorical:
