@@ -108,9 +108,16 @@ UNSPLICED_CHECKSUM = _var("{key}_unspliced_checksum", "the same for the unsplice
 PCA = Field("obsm", "cells × components", "X_pca", "principal components", "float32")
 EMBEDDING = _obsm("X_{basis}", "an embedding; read only", "float")
 VELOCITY_EMBEDDING = _obsm("{key}_{basis}", "arrows; NaN for cells without an arrow")
+ARROWS_ON = _obs("{key}_{basis}_on", "fingerprint of the coordinates of these arrows", "uint32")
 RANDOMIZED = _obsm("{key}_randomized_{basis}", "arrows of a sign-flipped control")
 
 DIRECTION = _obsm("{key}_direction_{basis}", "linear arrows")
+DIRECTIONS_ON = _obs(
+    "{key}_direction_{basis}_on", "fingerprint of the coordinates of the linear arrows", "uint32"
+)
+TESTED_CLUSTERS = _obs(
+    "{key}_direction_{basis}_cluster", "place of the cell's cluster in the table, or −1", "int32"
+)
 DIRECTION_P = _obs("{key}_{basis}_p", "p-value of the test that the linear arrow is zero")
 DETERMINED = _obs("{key}_{basis}_determined", "whether the direction is significant", "bool")
 ANGLE = _obs("{key}_{basis}_angle", "angle of the linear arrow, radians")
@@ -169,6 +176,7 @@ ERROR_FIELDS = _span(GAMMA_SE, OFFSET_FDR)
 CHECK_FIELDS = _span(CURVATURE, GAMMA_PATH)
 GRAPH_FIELDS = (*_span(SELF_TRANSITION, PSEUDOTIME), *_span(GRAPH, TRANSITIONS))
 DIRECTION_FIELDS = (*_span(DIRECTION, AGREEMENT), CLUSTER_DIRECTIONS, GENE_CONTRIBUTIONS)
+ARROW_FIELDS = (VELOCITY_EMBEDDING, ARROWS_ON, RANDOMIZED, AGREEMENT)
 RELIABILITY_FIELDS = _span(RELIABILITY, SENSITIVITY)
 
 # usual names of columns of `obs` with clusters

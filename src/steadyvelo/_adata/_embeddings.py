@@ -9,6 +9,8 @@ import numpy as np
 from steadyvelo import _keys
 
 from ._checks import listed
+from ._coordinates import all_bases, basis_name, coordinates, embedding_place, usual_place
+from ._fingerprints import check_coordinates
 from ._groups import AUTO
 from ._provenance import check_schema
 
@@ -16,23 +18,16 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["check_arrows", "check_finite_embedding", "found_basis", "usual_basis"]
-
-
-def usual_basis(adata: AnnData) -> str | None:
-    """Return the first usual embedding that `adata` has, or None."""
-    there = (name for name in _keys.EMBEDDINGS if _keys.EMBEDDING.is_in(adata, basis=name))
-    return next(there, None)
+__all__ = ["check_arrows", "check_finite_embedding", "found_basis"]
 
 
 def check_finite_embedding(adata: AnnData, basis: str) -> NDArray[np.float64]:
     """Return an embedding in float64; refuse a missing one and non-finite coordinates."""
-    name = basis.removeprefix("X_")
-    there = [key.removeprefix("X_") for key in adata.obsm if key.startswith("X_")]
-    if not _keys.EMBEDDING.is_in(adata, basis=name):
-        msg = f"basis={basis!r} is not in adata.obsm, which has {listed(there)}."
+    place = embedding_place(adata, basis)
+    if place is None:
+        msg = f"basis={basis!r} is not in adata.obsm, which has {listed(all_bases(adata))}."
         raise KeyError(msg)
-    embedding = np.asarray(_keys.EMBEDDING.read(adata, basis=name), dtype=np.float64)
+    embedding = coordinates(adata, place)
     bad = ~np.isfinite(embedding).all(axis=1)
     if bad.any():
         msg = (
@@ -57,7 +52,22 @@ def check_arrows(adata: AnnData, basis: str, velocity_key: str) -> NDArray[np.fl
     remedy = f"run tl.velocity_embedding(adata, basis={basis!r}) first."
     check_readable(adata, velocity_key)
     arrows = _keys.VELOCITY_EMBEDDING.read(adata, velocity_key, basis, remedy=remedy)
-    return np.asarray(arrows, dtype=np.float64)
+    arrows = np.asarray(arrows, dtype=np.float64)
+    coordinates = check_finite_embedding(adata, basis)
+    rerun = f"tl.velocity_embedding(adata, basis={basis!r})"
+    if arrows.shape != coordinates.shape:
+        msg = (
+            f"arrows on {basis!r} have {arrows.shape[1]} dimensions and the embedding has "
+            f"{coordinates.shape[1]}, so they are those of another embedding; rerun {rerun}."
+        )
+        raise ValueError(msg)
+    same = {"key": velocity_key, "basis": basis}
+    check_coordinates(adata, _keys.ARROWS_ON, coordinates, **same, what="arrows", rerun=rerun)
+    rerun = f"tl.direction or tl.reliability with basis={basis!r}"
+    check_coordinates(
+        adata, _keys.DIRECTIONS_ON, coordinates, **same, what="tests of directions", rerun=rerun
+    )
+    return arrows
 
 
 def found_basis(adata: AnnData, basis: str, velocity_key: str) -> str:
@@ -67,20 +77,21 @@ def found_basis(adata: AnnData, basis: str, velocity_key: str) -> str:
     arrows, it is the first usual one (umap, tsne ...), or the only one (principal components are
     ignored if there is another one).
     """
-    if basis != AUTO or _keys.EMBEDDING.is_in(adata, basis=AUTO):
-        return basis.removeprefix("X_")
-    there = [name.removeprefix("X_") for name in adata.obsm if name.startswith("X_")]
+    if basis != AUTO or embedding_place(adata, AUTO) is not None:
+        return basis_name(basis)
     made = _keys.PARAMS.read(adata, velocity_key, default={}).get("embeddings", [])
     drawn = [
         str(name)
         for name in made
-        if name in there and _keys.VELOCITY_EMBEDDING.is_in(adata, velocity_key, str(name))
+        if embedding_place(adata, str(name)) is not None
+        and _keys.VELOCITY_EMBEDDING.is_in(adata, velocity_key, str(name))
     ]
     if drawn:
         return drawn[-1]
-    usual, maps = usual_basis(adata), [name for name in there if name != "pca"] or there
+    usual, there = usual_place(adata), all_bases(adata)
+    maps = [name for name in there if name != "pca"] or there
     if usual is not None or len(maps) == 1:
-        return usual or maps[0]
+        return usual.basis if usual is not None else maps[0]
     msg = (
         f"no embedding has arrows of {velocity_key!r}, and adata.obsm has {listed(maps)}; name an "
         "embedding with basis=, after tl.velocity_embedding(adata, basis=...)."

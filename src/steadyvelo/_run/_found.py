@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from steadyvelo import _keys, pp
 from steadyvelo._adata._checks import check_key, listed, warn
-from steadyvelo._adata._embeddings import usual_basis
+from steadyvelo._adata._coordinates import all_bases, basis_name, embedding_place, usual_place
+from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._groups import AUTO, MOST_CLUSTERS, check_clusters, cluster_column, is_auto
 from steadyvelo._adata._light_copy import light_copy
 from steadyvelo._adata._neighbor_graph import neighbor_graph
@@ -68,22 +69,23 @@ def _why_no_clusters(adata: AnnData) -> str:
 
 def _found_embedding(adata: AnnData, basis: str) -> str:
     """Return the embedding for the arrows, and report which was found."""
-    basis = basis.removeprefix("X_")
-    if basis == AUTO and not _keys.EMBEDDING.is_in(adata, basis=basis):
-        found = usual_basis(adata)
-        basis = found or "umap"
-        if found is None:
+    place = embedding_place(adata, basis)
+    if basis == AUTO and place is None:
+        place = usual_place(adata)
+        basis = "umap" if place is None else place.basis
+        if place is None:
             say("embedding: none found in obsm; a UMAP will be computed")
         else:
-            key = _keys.EMBEDDING.of(basis=basis)
-            say(f"embedding: obsm[{key!r}]; name another with basis= (--basis)")
-    if basis not in {"umap", "pca"} and not _keys.EMBEDDING.is_in(adata, basis=basis):
-        there = [key.removeprefix("X_") for key in adata.obsm]
+            say(f"embedding: {place}; name another with basis= (--basis)")
+    basis = basis_name(basis)
+    if basis not in {"umap", "pca"} and place is None:
         msg = (
-            f"basis={basis!r} is not in adata.obsm, which has {listed(there)}; only 'umap' is "
-            "computed if it is missing."
+            f"basis={basis!r} is not in adata.obsm, which has {listed(all_bases(adata))}; only "
+            "'umap' is computed if it is missing."
         )
         raise KeyError(msg)
+    if place is not None:
+        check_finite_embedding(adata, basis)
     return basis
 
 

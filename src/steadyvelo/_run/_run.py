@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys, pp, tl
+from steadyvelo._adata._coordinates import coordinates, embedding_place
 from steadyvelo._adata._fit_params import ErrorChoice
 from steadyvelo._adata._neighbor_graph import has_neighbors, neighbor_graph
 from steadyvelo._adata._provenance import stamp
@@ -175,9 +176,13 @@ def run(
         fit = {"groupby": groupby, "weights": weights, "offset": offset, "dense": dense}
         remark(f"plan: {run_plan(result.shape, errors, **fit, **limits)}")
         _find_neighbors(result, neighbors, spliced, rng, steps)
-        if basis == "umap" and not _keys.EMBEDDING.is_in(result, basis="umap"):
+        place = embedding_place(result, basis)
+        if place is None and basis == "umap":
             with steps("embedding"):
                 _compute_umap(result, key, rng)
+        elif place is not None and place.slot == "obs":
+            # other packages draw what is in obsm
+            _keys.EMBEDDING.write(result, coordinates(result, place), basis=basis)
         with steps("fit and velocities") as tell:
             tl.velocity(
                 result,

@@ -45,7 +45,7 @@ def reliability_lines(result: AnnData, basis: str) -> list[str]:
         checks = _keys.RELIABILITY_CHECKS.read(result)
         lines += [f"{row.verdict:<15}{name}: {row.reason}" for name, row in checks.iterrows()]
         return lines
-    made = _keys.PARAMS.read(result).get("directions", {}).get(basis.removeprefix("X_"))
+    made = _keys.PARAMS.read(result).get("directions", {}).get(basis)
     if made is None:
         return []
     line = (

@@ -11,6 +11,7 @@ import pandas as pd
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, listed
 from steadyvelo._adata._embeddings import found_basis
+from steadyvelo._adata._fingerprints import current_clusters
 from steadyvelo._adata._fit_params import made_entry
 from steadyvelo._arguments import public
 
@@ -106,7 +107,8 @@ def direction_support(
     rerun = f"tl.direction(adata, basis={basis!r}, groupby=...)"
     made_entry(adata, velocity_key, "directions", rerun, under=basis)
     table = _keys.GENE_CONTRIBUTIONS.read(adata, velocity_key, basis, remedy=f"run {rerun} first.")
-    named = pd.Categorical(table["cluster"])
+    today = current_clusters(adata, velocity_key, basis)
+    named = pd.Categorical(table["cluster"].astype(str).map(lambda name: today.get(name, name)))
     there = [str(name) for name in named.categories]
     if str(cluster) not in there:
         msg = f"cluster={cluster!r} is not in the table of directions, which has {listed(there)}."

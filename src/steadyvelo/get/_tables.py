@@ -9,6 +9,7 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, listed
 from steadyvelo._adata._embeddings import found_basis
+from steadyvelo._adata._fingerprints import current_clusters
 from steadyvelo._adata._fit_params import made_entry
 from steadyvelo._arguments import public
 
@@ -49,7 +50,8 @@ def verdicts(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFrame:
     KeyError
         If verdicts were not computed.
     ValueError
-        If another version of steadyvelo stored the table in a different format.
+        If cells have changed their clusters since then (other names of clusters are no change), or
+        another version of steadyvelo stored the table in a different format.
 
     Examples
     --------
@@ -59,9 +61,10 @@ def verdicts(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFrame:
     >>> list(sv.get.verdicts(adata).index)
     ['fork', 'middle 1', 'middle 2', 'root', 'tip 1', 'tip 2']
     """
-    return _read(
-        adata, _keys.RELIABILITY, "reliability", velocity_key, "tl.reliability(adata, ...)"
-    )
+    rerun = "tl.reliability(adata, ...)"
+    table = _read(adata, _keys.RELIABILITY, "reliability", velocity_key, rerun)
+    made = made_entry(adata, velocity_key, "reliability", rerun)
+    return _named_today(adata, table, velocity_key, str(made["basis"]))
 
 
 @public
@@ -256,7 +259,8 @@ def cluster_directions(
     KeyError
         If no directions of clusters were computed on this embedding.
     ValueError
-        If another version of steadyvelo stored the table in a different format.
+        If cells have changed their clusters since then (other names of clusters are no change), or
+        another version of steadyvelo stored the table in a different format.
 
     Examples
     --------
@@ -269,7 +273,8 @@ def cluster_directions(
     """
     basis = found_basis(adata, basis, velocity_key)
     rerun = f"tl.direction(adata, basis={basis!r}, groupby=...)"
-    return _read(adata, _keys.CLUSTER_DIRECTIONS, "directions", velocity_key, rerun, basis)
+    table = _read(adata, _keys.CLUSTER_DIRECTIONS, "directions", velocity_key, rerun, basis)
+    return _named_today(adata, table, velocity_key, basis)
 
 
 def _read(
@@ -286,6 +291,14 @@ def _read(
     remedy = f"run {rerun} first."
     table: pd.DataFrame = field.read(adata, velocity_key, basis or "", remedy=remedy)
     return table.copy()
+
+
+def _named_today(
+    adata: AnnData, table: pd.DataFrame, velocity_key: str, basis: str
+) -> pd.DataFrame:
+    """Return a table of clusters under the names that these have today."""
+    renamed: pd.DataFrame = table.rename(index=current_clusters(adata, velocity_key, basis))
+    return renamed
 
 
 def _asked(column: pd.Series[str], names: str | Sequence[str], what: str) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._embeddings import check_arrows, found_basis
+from steadyvelo._adata._fingerprints import current_clusters
 from steadyvelo._adata._fit import Fit
 from steadyvelo._arguments import public
 from steadyvelo.tl._variant import other_size_factors
@@ -63,7 +64,13 @@ class Judged:
         if directions is None or about.get("basis") != basis:
             return cls(directions, None, None, None, "")
         fields = (_keys.RELIABILITY, _keys.RELIABILITY_CHECKS, _keys.SENSITIVITY)
-        tables = [field.read(adata, key, default=None) for field in fields]
+        clusters, checks, sensitivity = (field.read(adata, key, default=None) for field in fields)
+        today = current_clusters(adata, key, basis)
+        if clusters is not None:
+            clusters = clusters.rename(index=today)
+        if sensitivity is not None:
+            sensitivity = sensitivity.rename(columns=today)
+        tables = clusters, checks, sensitivity
         sizes = SIZES_IN_WORDS[other_size_factors(Fit.read(adata, key))]
         return cls(directions, *tables, str(about["groupby"]), sizes)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
+from steadyvelo._adata._fingerprints import on_same_coordinates
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -31,9 +32,7 @@ def write_agreement(adata: AnnData, key: str, basis: str) -> None:
     )
     if tested is None or drawn is None:
         return
-    params = _keys.PARAMS.read(adata, key)
-    hashes = {params[what][basis]["embedding_hash"] for what in ("directions", "arrows")}
-    if len(hashes) == 1:
+    if on_same_coordinates(adata, key, basis):
         arrows = np.asarray(tested)
         cosine = cosines(arrows, np.asarray(drawn)[:, : arrows.shape[1]])
         _keys.AGREEMENT.write(adata, cosine, key, basis)

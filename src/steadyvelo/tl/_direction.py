@@ -10,10 +10,10 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo._adata._draws import Names
 from steadyvelo._adata._embeddings import check_finite_embedding, found_basis
+from steadyvelo._adata._fingerprints import fingerprints
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._adata._groups import cluster_codes
-from steadyvelo._adata._provenance import hash_values
 from steadyvelo._arguments import public
 from steadyvelo.engine import (
     Lines,
@@ -221,6 +221,7 @@ def make_directions(fit: Fit, choice: DirectionChoice, limits: Limits) -> None:
     p = hotelling_p(arrows, directions.covariances, n)
     determined = p < 1 - level
     columns = {_keys.DIRECTION: arrows, _keys.DIRECTION_P: p, _keys.DETERMINED: determined}
+    columns[_keys.DIRECTIONS_ON] = fingerprints(coordinates)
     if n_dims == _PLANE:
         ends = angle_interval(arrows, directions.covariances, n, level)
         fields = (_keys.ANGLE, _keys.ANGLE_LOW, _keys.ANGLE_HIGH)
@@ -228,6 +229,7 @@ def make_directions(fit: Fit, choice: DirectionChoice, limits: Limits) -> None:
     controls = directions.controls(lambda *turned: hotelling_p(*turned) < 1 - level)
     tables = {}
     if choice.groupby is not None:
+        columns[_keys.TESTED_CLUSTERS] = groups.astype(np.int32)
         tables[_keys.CLUSTER_DIRECTIONS] = cluster_directions(
             directions, names, groups, determined, controls, level
         )
@@ -240,7 +242,6 @@ def make_directions(fit: Fit, choice: DirectionChoice, limits: Limits) -> None:
         "groupby": choice.groupby or "",
         "level": level,
         "n_controls": n_controls,
-        "embedding_hash": hash_values(coordinates),
         "rng": choice.rng,
         "determined": float(np.mean(determined[cells])),
         "determined_in_controls": float(controls[:, cells].mean()) if n_controls else np.nan,

@@ -10,6 +10,7 @@ import numpy as np
 from anndata import AnnData
 
 from steadyvelo import _keys, pp
+from steadyvelo._adata._coordinates import embedding_place
 from steadyvelo._adata._draws import Names
 from steadyvelo._adata._inputs import Inputs
 from steadyvelo._adata._neighbor_graph import external, neighbor_params
@@ -47,7 +48,8 @@ def sampled_fit(fit: Fit, groups: NDArray[np.intp], basis: str) -> tuple[Fit, ND
     cells = _drawn(fit, groups)
     columns = [*(f.of() for f in (_keys.GENES_USED, _keys.HIGHLY_VARIABLE, _keys.GENES_REASON))]
     layers = [options.spliced, options.unspliced, _keys.WEIGHTS_LAYER.of(fit.key)]
-    obsm = {_keys.PCA.of(), _keys.EMBEDDING.of(basis=basis), str(rep)}
+    place = embedding_place(adata, basis)
+    obsm = {_keys.PCA.of(), str(rep), *([] if place is None else place.in_obsm)}
     made = AnnData(
         obs=adata.obs.iloc[cells].copy(),
         var=adata.var[[name for name in columns if name in adata.var]].copy(),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import writable
+from steadyvelo._adata._coordinates import all_bases
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -58,8 +59,9 @@ def clear_graph(adata: AnnData, key: str) -> None:
             writable(adata)
             del adata.obsp[name]
     # this includes arrows that another tool wrote under the same name
-    for basis in [name.removeprefix("X_") for name in adata.obsm if name.startswith("X_")]:
-        clear((_keys.VELOCITY_EMBEDDING, _keys.RANDOMIZED, _keys.AGREEMENT), adata, key, basis)
+    drawn = _keys.PARAMS.read(adata, key, default={}).get("embeddings", [])
+    for basis in {*all_bases(adata), *map(str, drawn)}:
+        clear(_keys.ARROW_FIELDS, adata, key, basis)
 
 
 def _clear_reliability(adata: AnnData, key: str) -> None:

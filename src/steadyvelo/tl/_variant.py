@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from steadyvelo import _keys, pp
+from steadyvelo._adata._coordinates import embedding_place
 from steadyvelo._adata._light_copy import light_copy
 from steadyvelo._adata._neighbor_graph import graph_keys, neighbor_params
 from steadyvelo._settings import settings
@@ -80,12 +81,13 @@ def _copy(fit: Fit, basis: str) -> AnnData:
     adata, options = fit.adata, fit.options
     key, clusters = options.neighbors_key, options.errors.gene_clusters
     rep = neighbor_params(adata, key).get("use_rep")
+    place = embedding_place(adata, basis)
     columns = (_keys.GENES_USED, _keys.HIGHLY_VARIABLE, _keys.GENES_REASON)
     return light_copy(
         adata,
         var=[*(column.of() for column in columns), *([clusters] if clusters else [])],
         layers=[options.spliced, options.unspliced],
-        obsm=sorted({_keys.PCA.of(), _keys.EMBEDDING.of(basis=basis), str(rep)}),
+        obsm=sorted({_keys.PCA.of(), str(rep), *([] if place is None else place.in_obsm)}),
         varm=[],
         obsp=graph_keys(adata, key),
         uns=[key or _keys.NEIGHBORS.of(), _keys.SIZE_PARAMS.of()],

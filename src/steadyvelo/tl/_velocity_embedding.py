@@ -9,9 +9,9 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo._adata._checks import warn
 from steadyvelo._adata._embeddings import check_finite_embedding, found_basis
+from steadyvelo._adata._fingerprints import fingerprints
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
-from steadyvelo._adata._provenance import hash_values
 from steadyvelo._arguments import public
 from steadyvelo.engine import count_threads
 
@@ -119,7 +119,12 @@ def make_arrows(
     without = int(np.isnan(arrows[:, 0]).sum())
     if without:
         warn(f"{without:,} cells have no edges in the velocity graph and get no arrow.")
+    on = fingerprints(embedding)
+    before = _keys.ARROWS_ON.read(adata, fit.key, basis, default=None)
+    if before is not None and not np.array_equal(before, on):
+        # the arrows of a control are on the coordinates before
+        _keys.RANDOMIZED.drop(adata, fit.key, basis)
     _keys.VELOCITY_EMBEDDING.write(adata, arrows, fit.key, basis)
-    record = {**made, "embedding_hash": hash_values(embedding)}
-    note_made(adata, fit.key, "arrows", record, under=basis)
+    _keys.ARROWS_ON.write(adata, on, fit.key, basis)
+    note_made(adata, fit.key, "arrows", made, under=basis)
     write_agreement(adata, fit.key, basis)
