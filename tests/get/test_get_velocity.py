@@ -44,7 +44,7 @@ def test_fits_on_layers_of_another_tool_are_recomputed_from_them(prepared):
 
 
 def test_unknown_names_are_refused(fitted):
-    with pytest.raises(KeyError, match=r"adata.var_names has no 'Gene 1'"):
+    with pytest.raises(KeyError, match=r"no genes of adata: 'Gene 1', perhaps 'gene 1' is meant"):
         sv.get.velocity(fitted, genes="Gene 1")
-    with pytest.raises(KeyError, match=r"adata.obs_names has no 'x'"):
+    with pytest.raises(KeyError, match=r"no cells of adata: 'x'"):
         sv.get.velocity(fitted, cells=["cell 1", "x"])

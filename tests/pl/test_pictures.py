@@ -198,7 +198,7 @@ def test_cells_without_an_arrow_do_not_pull_the_field_to_zero():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda a: sv.pl.phase_portrait(a, "Actb"), KeyError, r"adata.var_names has no 'Actb'"),
+        (lambda a: sv.pl.phase_portrait(a, "Actb"), KeyError, r"no genes of adata: 'Actb'"),
         (lambda a: sv.pl.phase_portrait(a, []), KeyError, "genes is empty"),
         (
             lambda a: sv.pl.phase_portrait(a, ["gene 1", "gene 2"], ax=plt.gca()),

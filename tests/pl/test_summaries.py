@@ -83,7 +83,7 @@ def test_edges_of_the_chosen_cells(result):
     np.testing.assert_allclose(drawn[order[0]], expected[order[1]], rtol=1e-5)
     rings = ax.collections[-1]
     np.testing.assert_allclose(rings.get_offsets(), points[places])
-    with pytest.raises(KeyError, match=r"adata\.obs_names has no 'nobody'"):
+    with pytest.raises(KeyError, match=r"no cells of adata: 'nobody'"):
         sv.pl.velocity_graph(result, "nobody", basis="pca")
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import listed
 from steadyvelo._adata._fit import Fit
+from steadyvelo._adata._names import cell_places, gene_places
 from steadyvelo._arguments import public
 from steadyvelo.engine import count_threads, genes_per_block
 from steadyvelo.engine._gather import block_of_columns, readable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["places", "velocity"]
+__all__ = ["chosen", "velocity"]
 
 
 @public
@@ -75,8 +75,7 @@ def velocity(
     (1, 2)
     """
     fit = Fit.read(adata, velocity_key)
-    columns = places(adata.var_names, genes, "var_names")
-    rows = places(adata.obs_names, cells, "obs_names")
+    columns, rows = chosen(adata, genes, cells, velocity_key)
     # a source returns genes in the order of adata
     wanted, back = np.unique(columns, return_inverse=True)
     layer = _keys.VELOCITY.read(adata, velocity_key, default=None)
@@ -94,14 +93,15 @@ def velocity(
     return pd.DataFrame(out[:, back], index=adata.obs_names[rows], columns=adata.var_names[columns])
 
 
-def places(names: pd.Index, wanted: str | Sequence[str] | None, where: str) -> NDArray[np.intp]:
-    """Return the positions of names; raise an error for unknown names."""
-    if wanted is None:
-        return np.arange(len(names))
-    wanted = [wanted] if isinstance(wanted, str) else list(wanted)
-    places = names.get_indexer(wanted)
-    if (places < 0).any():
-        unknown = [name for name in wanted if name not in names]
-        msg = f"adata.{where} has no {listed(unknown)}; check the spelling."
-        raise KeyError(msg)
-    return places
+def chosen(
+    adata: AnnData,
+    genes: str | Sequence[str] | None,
+    cells: str | Sequence[str] | None,
+    velocity_key: str,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the places of genes and cells; None means all."""
+    every = np.arange(adata.n_vars), np.arange(adata.n_obs)
+    return (
+        every[0] if genes is None else gene_places(adata, genes, key=velocity_key),
+        every[1] if cells is None else cell_places(adata, cells),
+    )

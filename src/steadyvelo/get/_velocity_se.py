@@ -12,7 +12,7 @@ from steadyvelo._adata._fit import Fit
 from steadyvelo._arguments import public
 from steadyvelo.engine import count_threads, genes_per_block
 
-from ._velocity import places
+from ._velocity import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,8 +89,7 @@ def velocity_se(
         field.read(adata, velocity_key, remedy=remedy).to_numpy()
         for field in (_keys.GAMMA_SE, _keys.OFFSET_SE, _keys.LINE_COVARIANCE)
     ]
-    columns = places(adata.var_names, genes, "var_names")
-    rows = places(adata.obs_names, cells, "obs_names")
+    columns, rows = chosen(adata, genes, cells, velocity_key)
     # a source returns genes in the order of adata
     wanted, back = np.unique(columns, return_inverse=True)
     source = fit.counts(wanted)

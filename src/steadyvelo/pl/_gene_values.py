@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from steadyvelo._adata._checks import listed
 from steadyvelo._adata._moments import layer_source
+from steadyvelo._adata._names import gene_places
 from steadyvelo.engine import genes_per_block
 
 if TYPE_CHECKING:
@@ -23,15 +23,7 @@ __all__ = ["gene_names", "moments_of_genes"]
 
 def gene_names(adata: AnnData, genes: str | Sequence[str]) -> list[str]:
     """Return the names as a list; raise an error for unknown names or an empty list."""
-    names = [genes] if isinstance(genes, str) else list(genes)
-    if not names:
-        msg = "genes is empty; name at least one gene."
-        raise KeyError(msg)
-    unknown = [name for name in names if name not in adata.var_names]
-    if unknown:
-        msg = f"adata.var_names has no {listed(unknown)}; check the spelling."
-        raise KeyError(msg)
-    return names
+    return [str(name) for name in adata.var_names[gene_places(adata, genes)]]
 
 
 def moments_of_genes(fit: Fit, names: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import TwoSlopeNorm
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import listed
+from steadyvelo._adata._names import cell_places
 from steadyvelo._arguments import picture
 
 from ._axes import finished
@@ -127,13 +127,4 @@ def _places(
     if cells is None:
         generator = np.random.default_rng(rng)
         return generator.choice(adata.n_obs, min(_CHOSEN, adata.n_obs), replace=False)
-    names = [cells] if isinstance(cells, str) else list(cells)
-    if not names:
-        msg = "cells is empty; name at least one cell, or use cells=None."
-        raise KeyError(msg)
-    places = adata.obs_names.get_indexer(names)
-    unknown = [name for name, place in zip(names, places, strict=True) if place < 0]
-    if unknown:
-        msg = f"adata.obs_names has no {listed(unknown)}; check the spelling."
-        raise KeyError(msg)
-    return np.asarray(places, dtype=np.intp)
+    return cell_places(adata, cells)

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import canonical_rows, check_adata, check_counts, listed, writable
+from steadyvelo._adata._checks import canonical_rows, check_adata, check_counts, writable
+from steadyvelo._adata._names import gene_places
 from steadyvelo._arguments import public
 from steadyvelo._log import done
 from steadyvelo._settings import settings
@@ -86,14 +87,8 @@ def filter_genes(
     check_adata(adata)
     layers = [check_counts(adata, name) for name in (spliced, unspliced)]
     names = [retain] if isinstance(retain, str) else list(retain)
-    unknown = [name for name in names if name not in adata.var_names]
-    if unknown:
-        verb = "is" if len(unknown) == 1 else "are"
-        msg = (
-            f"retain has {listed(unknown)}, which {verb} not in adata.var_names; check the "
-            "spelling."
-        )
-        raise KeyError(msg)
+    if names:
+        gene_places(adata, names, "retain")
     shared = shared_counts(*layers)
     retained = adata.var_names.isin(names)
     used = (shared >= min_shared_counts) | retained

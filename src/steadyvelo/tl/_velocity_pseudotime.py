@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, listed, warn
+from steadyvelo._adata._checks import check_adata, warn
 from steadyvelo._adata._draws import Names
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
+from steadyvelo._adata._names import cell_places
 from steadyvelo._arguments import public
 from steadyvelo.engine import SmoothingOperator, count_threads, row_products, transposed_sum
 from steadyvelo.model import DiffusionMap
@@ -117,10 +118,9 @@ def velocity_pseudotime(
     if root is None and end is None:
         msg = "root and end are both None; name a cell for one of them, or use 'auto'."
         raise ValueError(msg)
-    unknown = [name for name in (root, end) if name not in (_FOUND, None, *adata.obs_names)]
-    if unknown:
-        msg = f"adata.obs_names has no {listed(unknown)}; check the spelling of root and end."
-        raise KeyError(msg)
+    for argument, name in (("root", root), ("end", end)):
+        if name not in (_FOUND, None):
+            cell_places(adata, name, argument)
     graph = StoredGraph.read(Fit.read(adata, velocity_key))
     parts = graph.parts()
     places = _ends(graph, parts, (root, end), scale=scale, rng=rng, n_threads=threads)
