@@ -25,6 +25,7 @@ __all__ = [
     "cluster_column",
     "found_column",
     "group_masks",
+    "grouping_column",
     "in_groups",
     "is_auto",
     "sample_codes",
@@ -33,6 +34,8 @@ __all__ = [
 
 # columns with more values do not contain clusters, and would not fit into a page or a legend
 MOST_CLUSTERS = 100
+# a column with more values groups no cells if it has a value for every few cells, or fractions
+_FEW_VALUES, _CELLS_OF_A_VALUE = 20, 3
 # finds a column or an embedding
 AUTO = "auto"
 # arguments that choose among the values of a column, and the argument that names the column
@@ -62,13 +65,29 @@ def cluster_codes(
     """
     if groupby is None:
         return [], np.full(adata.n_obs, -1, dtype=np.intp)
-    column = check_column(adata, "obs", "groupby", groupby, "give a column of clusters.")
+    column = grouping_column(adata, "groupby", groupby, "give a column of clusters.")
     kept = pd.Series(used_cells(adata) if cells is None else cells, index=column.index)
     labels = pd.Categorical(column.astype("category").where(kept)).remove_unused_categories()
     if len(labels.categories) == 0:
         msg = f"obs[{groupby!r}] has no value for any used cell; give another column."
         raise ValueError(msg)
     return [str(name) for name in labels.categories], labels.codes.astype(np.intp)
+
+
+def grouping_column(adata: AnnData, argument: str, key: str, remedy: str) -> pd.Series:
+    """Return a column of `obs` that groups cells; refuse one of numbers or of a value per cell."""
+    column: pd.Series = check_column(adata, "obs", argument, key, remedy)
+    values = column.dropna()
+    n = values.nunique()
+    continuous = pd.api.types.is_float_dtype(column.dtype) and not (values % 1 == 0).all()
+    if n > _FEW_VALUES and (continuous or _CELLS_OF_A_VALUE * n > len(values)):
+        what = "numbers that vary continuously" if continuous else "nearly a value for each cell"
+        msg = (
+            f"{argument}={key!r} does not group the cells: obs[{key!r}] has {what} ({n:,} "
+            f"different values of {len(values):,} cells); {remedy}"
+        )
+        raise ValueError(msg)
+    return column
 
 
 def is_auto(name: str | None, there: Container[str]) -> bool:
@@ -141,7 +160,7 @@ def sample_codes(adata: AnnData, sample_key: str | None) -> NDArray[np.intp] | N
     """Return the number of each cell's sample; None if no column is given."""
     if sample_key is None:
         return None
-    column = check_column(adata, "obs", "sample_key", sample_key, "give a column of samples.")
+    column = grouping_column(adata, "sample_key", sample_key, "give a column of samples.")
     if column.isna().any():
         msg = (
             f"obs[{sample_key!r}] has no sample for {int(column.isna().sum()):,} cells; give every "
@@ -160,7 +179,7 @@ def sample_codes(adata: AnnData, sample_key: str | None) -> NDArray[np.intp] | N
 
 def _labels(adata: AnnData, groupby: str, what: str) -> pd.Series[str]:
     """Return the group of every cell as text, missing for cells without a group."""
-    column = check_column(adata, "obs", _COLUMN_OF[what], groupby, f"give a column of {what}.")
+    column = grouping_column(adata, _COLUMN_OF[what], groupby, f"give a column of {what}.")
     return column[column.notna()].astype(str).reindex(adata.obs_names)
 
 

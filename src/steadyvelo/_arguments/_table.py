@@ -158,6 +158,7 @@ _NUMBERS: dict[str, Check] = {
     "level": share,
     "library_size_sd": number(least=0),
     "low": number(least=0, most=1),
+    "min_expression": number(least=0, most=1),
     "min_gamma": threshold,
     "min_agreement": number(least=0, most=1),
     "min_molecules": number(least=0),

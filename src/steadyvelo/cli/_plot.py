@@ -40,7 +40,7 @@ Picture = StrEnum("Picture", list(_FUNCTIONS))
 # names of options that can be repeated
 _WRITTEN = {"genes": "--gene", "cells": "--cell", "groups": "--group"}
 # options of tl.rank_velocity_genes, which pl.rank_genes does not have
-_OF_RANKING = ("groupby", "sample_key")
+_OF_RANKING = ("groupby", "sample_key", "min_expression", "min_r2")
 
 _CELLS, _ARROWS, _GENES = "Cells and names", "Arrows and lines", "Genes"
 
@@ -114,6 +114,10 @@ def plot(
     n_genes: Annotated[int | None, _option("Number of genes per group.", _GENES)] = None,
     level: Annotated[float | None, _option("Coverage of intervals.", _GENES)] = None,
     fdr: Annotated[float | None, _option("False discovery rate for colours.", _GENES)] = None,
+    min_expression: Annotated[
+        float | None, _option("Smallest share of the largest mean, for rank.", _GENES)
+    ] = None,
+    min_r2: Annotated[float | None, _option("Smallest R² of a gene, for rank.", _GENES)] = None,
     dpi: Annotated[float, typer.Option(min=20, help="Pixels per inch.")] = 150,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -132,7 +136,7 @@ def plot(
 
         mpl.use("agg")
         from steadyvelo import pl  # noqa: PLC0415
-        from steadyvelo.io._anndata_files import load_h5ad  # noqa: PLC0415
+        from steadyvelo.io._analysed import load_analysed  # noqa: PLC0415
         from steadyvelo.io._files import check_target, replacing  # noqa: PLC0415
 
         target = check_target(out)
@@ -141,7 +145,7 @@ def plot(
         given = _given(context)
         takes = inspect.signature(function).parameters
         _check_given(picture, given, set(takes))
-        adata = load_h5ad(result)
+        adata = load_analysed(result)
         _compute_missing(adata, picture, given, velocity_key=velocity_key)
         axes = function(adata, **{name: x for name, x in given.items() if name in takes})
         figure = getattr(axes, "figure", None) or axes.ravel()[0].figure
@@ -216,4 +220,5 @@ def _compute_missing(
             msg = "the picture rank needs groups; name their column of obs with --groupby."
             raise ValueError(msg)
         remark("ranking genes …")
-        tl.rank_velocity_genes(adata, groupby, sample_key=given.get("sample_key"), **key)
+        options = {name: given[name] for name in _OF_RANKING[1:] if name in given}
+        tl.rank_velocity_genes(adata, groupby, **options, **key)

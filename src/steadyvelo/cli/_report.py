@@ -53,11 +53,11 @@ def report(
     """
     speech = Speech(quiet, as_json)
     with plain_errors(quiet=quiet), speech.heard():
-        from steadyvelo.io._anndata_files import load_h5ad  # noqa: PLC0415
+        from steadyvelo.io._analysed import load_analysed  # noqa: PLC0415
         from steadyvelo.io._files import check_target  # noqa: PLC0415
 
         target = check_target(out)
-        adata = load_h5ad(result)
+        adata = load_analysed(result)
         import matplotlib as mpl  # noqa: PLC0415
 
         mpl.use("agg")

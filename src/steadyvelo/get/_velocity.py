@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["chosen", "velocity"]
+__all__ = ["asked_places", "velocity"]
 
 
 @public
@@ -75,7 +75,7 @@ def velocity(
     (1, 2)
     """
     fit = Fit.read(adata, velocity_key)
-    columns, rows = chosen(adata, genes, cells, velocity_key)
+    columns, rows = asked_places(adata, genes, cells, velocity_key)
     # a source returns genes in the order of adata
     wanted, back = np.unique(columns, return_inverse=True)
     layer = _keys.VELOCITY.read(adata, velocity_key, default=None)
@@ -93,7 +93,7 @@ def velocity(
     return pd.DataFrame(out[:, back], index=adata.obs_names[rows], columns=adata.var_names[columns])
 
 
-def chosen(
+def asked_places(
     adata: AnnData,
     genes: str | Sequence[str] | None,
     cells: str | Sequence[str] | None,

@@ -12,7 +12,7 @@ from steadyvelo._adata._fit import Fit
 from steadyvelo._arguments import public
 from steadyvelo.engine import count_threads, genes_per_block
 
-from ._velocity import chosen
+from ._velocity import asked_places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +89,7 @@ def velocity_se(
         field.read(adata, velocity_key, remedy=remedy).to_numpy()
         for field in (_keys.GAMMA_SE, _keys.OFFSET_SE, _keys.LINE_COVARIANCE)
     ]
-    columns, rows = chosen(adata, genes, cells, velocity_key)
+    columns, rows = asked_places(adata, genes, cells, velocity_key)
     # a source returns genes in the order of adata
     wanted, back = np.unique(columns, return_inverse=True)
     source = fit.counts(wanted)

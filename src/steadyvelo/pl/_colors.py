@@ -34,6 +34,7 @@ MANY_POINTS = 5_000
 
 _PLAIN = "#b8b8b8"
 _MISSING = "#d9d9d9"
+_NO_VALUE = "no value"
 # area of all points together, points² per inch² of the larger side; smallest and largest area of a
 # point, points²
 _AREA, _SIZES = 6_500, (4.0, 150.0)
@@ -56,7 +57,8 @@ class CellColors:
         style: dict[str, Any] = {"s": size, "alpha": alpha, "linewidths": 0, "zorder": 1}
         style["rasterized"] = len(x) > MANY_POINTS
         if self.values.ndim == 1:
-            return ax.scatter(x, y, c=self.values, cmap=_color_map(1.0, "white"), **style)
+            style |= {"cmap": _color_map(1.0, "white"), "plotnonfinite": True}
+            return ax.scatter(x, y, c=self.values, **style)
         return ax.scatter(x, y, c=self.values, **style)
 
     def shade(
@@ -87,7 +89,7 @@ class CellColors:
         """Which cells have a value or a category; all cells if they have one colour."""
         if self.values.ndim == 1:
             return np.isfinite(self.values)
-        return self.codes >= 0 if self.categories else np.ones(len(self.codes), dtype=bool)
+        return self.codes >= 0 if self.title else np.ones(len(self.codes), dtype=bool)
 
     def of_cells(self) -> NDArray[np.float64]:
         """Return the colour of every cell, RGBA, shape (cells, 4); dark without a column."""
@@ -118,15 +120,19 @@ class CellColors:
         """
         if legend_loc is None or not self.title:
             return
-        if not self.categories:
+        some_missing = not self._known.all()
+        if self.values.ndim == 1:
             beside = list(side_by_side(axes))
-            bar = axes[-1].figure.colorbar(points, ax=beside, label=as_text(self.title), shrink=0.7)
+            label = as_text(self.title) + (f" (grey: {_NO_VALUE})" if some_missing else "")
+            bar = axes[-1].figure.colorbar(points, ax=beside, label=label, shrink=0.7)
             # full colours, not the pale colours of the points
             bar.solids.set_alpha(1.0)
             return
         names = {as_text(name): color for name, color in self.categories.items()}
+        grey = {_NO_VALUE: _MISSING} if some_missing else {}
         if legend_loc in {AUTO, "on data"}:
-            if places is not None:
+            # grey cells need an entry in a legend
+            if places is not None and not (some_missing and legend_loc == AUTO):
                 fits = write_names(
                     axes[-1], names, self.codes, places, only_if_they_fit=legend_loc == AUTO
                 )
@@ -136,7 +142,7 @@ class CellColors:
         behind = _background(axes[-1])
         handles = [
             Line2D([], [], marker="o", ls="", color=_mixed(color, strength, behind), label=name)
-            for name, color in names.items()
+            for name, color in (names | grey).items()
         ]
         explain_categories(axes, handles, as_text(self.title), legend_loc)
 
@@ -176,13 +182,21 @@ def cell_colors(
         return CellColors("", np.tile(mpl.colors.to_rgba(_PLAIN), (adata.n_obs, 1)), {}, none)
     column = color_column(adata, color)
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return CellColors(color, column.to_numpy(dtype=np.float64), {}, none)
+        numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        if np.isfinite(numbers).any():
+            return CellColors(color, numbers, {}, none)
+        column = column.where(np.zeros(len(column), dtype=bool))
     column = column.astype("category")
     names = [str(name) for name in column.cat.categories]
     colors = _category_colors(adata, color, names, palette)
     table = np.array([mpl.colors.to_rgba(c) for c in [*colors, _MISSING]])
     codes = column.cat.codes.to_numpy(dtype=np.intp)
-    return CellColors(color, table[codes], dict(zip(names, colors, strict=True)), codes)
+    # stored colours are those of all categories, and the legend has those that there are
+    there = np.unique(codes[codes >= 0])
+    used = {names[code]: colors[code] for code in there}
+    return CellColors(
+        color, table[codes], used, np.where(codes >= 0, np.searchsorted(there, codes), -1)
+    )
 
 
 def color_column(adata: AnnData, color: str, argument: str = "color") -> pd.Series:

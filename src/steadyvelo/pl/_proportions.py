@@ -9,12 +9,11 @@ import scipy.sparse as sp
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts
-from steadyvelo._adata._groups import found_column
+from steadyvelo._adata._groups import found_column, grouping_column
 from steadyvelo._arguments import picture
 from steadyvelo.engine import count_threads, row_products
 
 from ._axes import as_text, finished, new_axes
-from ._colors import color_column
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -72,7 +71,9 @@ def proportions(
     if groupby is None:
         names, codes = ["all cells"], np.zeros(adata.n_obs, dtype=np.intp)
     else:
-        column = color_column(adata, groupby, "groupby").astype("category")
+        remedy = "give a column of clusters or samples."
+        column = grouping_column(adata, "groupby", groupby, remedy)
+        column = column.astype("category").cat.remove_unused_categories()
         names = [str(name) for name in column.cat.categories]
         codes = column.cat.codes.to_numpy(dtype=np.intp)
     known = codes >= 0

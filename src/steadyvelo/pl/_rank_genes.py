@@ -97,7 +97,7 @@ def rank_genes(
     else:
         axes = np.array([ax], dtype=object)
     for panel, name in zip(axes, names, strict=True):
-        rows = table[(table["group"] == name) & table["statistic"].notna()]
+        rows = table[(table["group"] == name) & table["statistic"].notna() & table["ranked"]]
         rows = rows.reindex(rows["statistic"].abs().sort_values(ascending=False).index)[:n_genes]
         _draw(panel, rows.sort_values("statistic", ascending=False), level, fdr)
         write_title(panel, name)

@@ -12,11 +12,11 @@ from steadyvelo import _keys
 from steadyvelo._adata._checks import (
     canonical_rows,
     check_adata,
-    check_column,
     check_counts,
     check_key,
     writable,
 )
+from steadyvelo._adata._groups import grouping_column
 from steadyvelo._adata._kind_of_counts import is_normalised
 from steadyvelo._adata._provenance import stamp
 from steadyvelo._arguments import public
@@ -96,9 +96,8 @@ def qc(
     layers = [canonical_rows(check_counts(adata, name)) for name in (spliced, unspliced)]
     groups = None
     if groupby is not None:
-        column = check_column(
-            adata, "obs", "groupby", groupby, "give a column of clusters or samples."
-        )
+        remedy = "give a column of clusters or samples."
+        column = grouping_column(adata, "groupby", groupby, remedy)
         groups = column.astype(str).astype("category")
     summed = {}
     for kind, name, layer, size in (

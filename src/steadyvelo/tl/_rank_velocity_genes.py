@@ -9,10 +9,12 @@ import pandas as pd
 from scipy.special import stdtr
 
 from steadyvelo import _keys
+from steadyvelo._adata._checks import listed, warn
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._adata._groups import group_masks, sample_codes
 from steadyvelo._arguments import public
+from steadyvelo._log import done
 from steadyvelo.engine import BYTES_PER_VALUE
 from steadyvelo.model import GroupMoments, group_sums
 
@@ -40,6 +42,8 @@ def rank_velocity_genes(
     *,
     groups: str | Sequence[str] | None = None,
     sample_key: str | None = None,
+    min_expression: float = 0.1,
+    min_r2: float = 0.05,
     velocity_key: str = "velocity",
     max_memory: float | str | None = None,
     n_threads: int | None = None,
@@ -61,6 +65,9 @@ def rank_velocity_genes(
     instead of 5 % (without it 4.8 to 6.2 %; steady state, 40 simulations). If the groups are
     clusters of the same counts, p-values are too small, as in tests of differential expression.
 
+    The difference is large also if a gene is hardly expressed in the group and changes in the rest.
+    Such genes, and genes with a poor fit, are not ranked: they follow at the end.
+
     Parameters
     ----------
     adata
@@ -72,7 +79,14 @@ def rank_velocity_genes(
     sample_key
         Column of ``obs`` with samples (donors, replicates). Differences are then computed within
         each sample with at least two cells in the group and two in the rest, and their mean is
-        tested over samples. With None, cells are the units of the test.
+        tested over samples. If fewer than two samples have both, as with a condition in each
+        sample, the means of samples in the group and of samples in the rest are compared by Welch's
+        test. With None, cells are the units of the test.
+    min_expression
+        Smallest mean of a gene's counts in the group (both layers, divided by size factors) that is
+        ranked, as a share of the largest mean in any group.
+    min_r2
+        Smallest R² of the fit of a gene that is ranked.
     velocity_key
         Prefix of the fit.
     max_memory
@@ -87,31 +101,42 @@ def rank_velocity_genes(
     Returns
     -------
     None. Sets ``uns["velocity_ranked_genes"]``, which :func:`steadyvelo.get.ranked_genes` reads:
-    one row for every group and velocity gene, sorted by the statistic within each group, with
-    columns
+    one row for every group and velocity gene, sorted by the statistic within each group (genes that
+    are not ranked at the end), with columns
 
     ``group``, ``gene``
         The group that is compared with the rest, and the gene.
     ``velocity``
         Mean deviation in the group, in molecules per splicing time.
+    ``scaled``
+        The same, divided by the gene's largest mean of unspliced counts in any group.
     ``effect``, ``se``
         Difference of the mean deviations of the group and the rest, and its standard error.
     ``statistic``, ``p``, ``fdr``
-        t, two-sided p-value, and false discovery rate over the genes of a group (Benjamini and
-        Hochberg). NaN if the group or the rest has fewer than two cells, or fewer than two samples
-        can be compared.
+        t, two-sided p-value, and false discovery rate over the ranked genes of a group (Benjamini
+        and Hochberg). NaN if the group or the rest has fewer than two cells or samples.
+    ``ranked``
+        Whether expression and R² reach the floors.
     ``fraction``
         Share of the group's cells whose smoothed velocity has the same sign as ``velocity``.
     ``direction``
         ``"induction"`` if ``velocity`` is positive, ``"repression"`` if it is negative; empty if it
         is 0.
 
+    ``uns["velocity_params"]["ranked_genes"]`` has the units of the test.
+
     Raises
     ------
     KeyError
         If there is no fit, or a column or group is missing.
     ValueError
-        If there are fewer than two groups, or cells or counts have changed since the fit.
+        If there are fewer than two groups, no group has two samples to compare with two others, or
+        cells or counts have changed since the fit.
+
+    Warns
+    -----
+    SteadyveloWarning
+        If some groups have too few samples to be compared.
 
     References
     ----------
@@ -137,6 +162,7 @@ def rank_velocity_genes(
         groups_of[mask] = number
     groups_of[~fit.inputs.cells] = -1
     samples = sample_codes(adata, sample_key)
+    units = _units(groups_of, list(masks), samples, sample_key)
     parts = []
     with Limits.of_call("ranking", max_memory, n_threads, progress) as limits:
         threads = limits.n_threads
@@ -148,17 +174,93 @@ def rank_velocity_genes(
             spliced, unspliced = (counts[place].astype(np.float64) for counts in block.kept_counts)
             deviation = unspliced - gamma * spliced - offset
             velocity = block.velocity(gamma, offset, threads, block.unspliced)[place]
-            parts.append(_compared(deviation, velocity, groups_of, len(masks) + 1, samples))
+            found = _compared(deviation, velocity, groups_of, len(masks) + 1, samples)
+            parts.append(
+                np.concatenate([found, _means(spliced, unspliced, groups_of, len(masks) + 1)])
+            )
             limits.tell((int(block.genes[-1]) + 1) / source.n_genes)
     values = np.concatenate(parts, axis=2)
-    tables = [
-        _table(name, adata.var_names[genes], *values[:, number])
-        for number, name in enumerate(masks)
-    ]
+    # groups × genes: the largest mean of a gene in any group, of the rest, too
+    expression, unspliced = values[5], values[6]
+    largest, scale = (np.nanmax(means, axis=0) for means in (expression, unspliced))
+    fits = fit.adata.var[_keys.R2.of(velocity_key)].to_numpy()[genes] >= min_r2
+    tables = []
+    for number, name in enumerate(masks):
+        ranked = fits & (expression[number] >= min_expression * largest)
+        columns = dict(zip(_COLUMNS, values[:5, number], strict=True))
+        columns["scaled"] = columns["mean"] / np.where(scale > 0, scale, np.nan)
+        tables.append(_table(name, adata.var_names[genes], ranked, **columns))
     table = pd.concat(tables, ignore_index=True)
     _keys.RANKED_GENES.write(adata, table, velocity_key)
-    made = {"groupby": groupby, "sample_key": sample_key or ""}
+    floors = {"min_expression": min_expression, "min_r2": min_r2}
+    made = {"groupby": groupby, "sample_key": sample_key or "", "units": units, **floors}
+    left = [f"{int((~one['ranked']).sum()):,} in {one['group'].iloc[0]}" for one in tables]
+    done(
+        f"ranked {len(genes):,} genes in {len(tables)} groups ({units}); not ranked, because of "
+        f"expression or R²: {', '.join(left[:6])}"
+    )
     note_made(adata, velocity_key, "ranked_genes", made)
+
+
+# rows of `_compared`
+_COLUMNS = ("mean", "effect", "se", "freedom", "fraction")
+# units of the test, as they are said
+_CELLS, _WITHIN, _BETWEEN = "cells", "differences within samples", "means of samples"
+
+
+def _units(
+    groups: NDArray[np.intp],
+    names: list[str],
+    samples: NDArray[np.intp] | None,
+    sample_key: str | None,
+) -> str:
+    """Return the units of the test; refuse groups of which none can be compared over samples."""
+    if samples is None:
+        return _CELLS
+    designs = [_design(groups == number, groups >= 0, samples) for number in range(len(names))]
+    known = [design for design in designs if design]
+    few = [name for name, design in zip(names, designs, strict=True) if not design]
+    remedy = (
+        "sample_key=None compares cells, which does not tell whether other samples would be alike"
+    )
+    if not known:
+        msg = (
+            f"no group can be compared over the samples of obs[{sample_key!r}]: neither do two "
+            "samples have at least two cells both in a group and in the rest, nor do two samples "
+            f"have only the group and two others only the rest. With more samples they can; "
+            f"{remedy}."
+        )
+        raise ValueError(msg)
+    if few:
+        warn(
+            f"groups {listed(few, 4)} have too few samples in obs[{sample_key!r}] to be compared; "
+            "they get no p-values."
+        )
+    return " or ".join(dict.fromkeys(known))
+
+
+def _design(own: NDArray[np.bool_], used: NDArray[np.bool_], samples: NDArray[np.intp]) -> str:
+    """Return how a group is compared over samples; empty if it cannot be."""
+    n_samples = int(samples.max()) + 1
+    inside = np.bincount(samples[own & used], minlength=n_samples) >= 2
+    outside = np.bincount(samples[~own & used], minlength=n_samples) >= 2
+    if (inside & outside).sum() >= 2:
+        return _WITHIN
+    alone = min(int((inside & ~outside).sum()), int((outside & ~inside).sum()))
+    return _BETWEEN if alone >= 2 else ""
+
+
+def _means(
+    spliced: NDArray[np.float64],
+    unspliced: NDArray[np.float64],
+    groups: NDArray[np.intp],
+    n_groups: int,
+) -> NDArray[np.float64]:
+    """Return the means of both layers together and of unspliced counts, each groups × genes."""
+    cells = np.bincount(groups[groups >= 0], minlength=n_groups).astype(float)
+    cells[cells == 0] = np.nan
+    both = [group_sums(values, groups, n_groups) for values in (spliced + unspliced, unspliced)]
+    return np.stack(both) / cells[:, None]
 
 
 def _compared(
@@ -184,7 +286,10 @@ def _compared(
 def _table(
     group: str,
     genes: pd.Index[str],
+    ranked: NDArray[np.bool_],
+    *,
     mean: NDArray[np.float64],
+    scaled: NDArray[np.float64],
     effect: NDArray[np.float64],
     se: NDArray[np.float64],
     freedom: NDArray[np.float64],
@@ -198,16 +303,18 @@ def _table(
             "group": group,
             "gene": genes,
             "velocity": mean,
+            "scaled": scaled,
             "effect": effect,
             "se": se,
             "statistic": statistic,
             "p": p,
-            "fdr": benjamini_hochberg(p),
+            "fdr": benjamini_hochberg(np.where(ranked, p, np.nan)),
             "fraction": fraction,
             "direction": np.select([mean > 0, mean < 0], ["induction", "repression"], ""),
+            "ranked": ranked,
         }
     )
-    return table.sort_values("statistic", ascending=False, kind="stable")
+    return table.sort_values(["ranked", "statistic"], ascending=False, kind="stable")
 
 
 def _over_cells(moments: GroupMoments) -> tuple[NDArray[np.float64], ...]:
@@ -244,10 +351,46 @@ def _over_samples(
         rest = moments.others()
         enough = np.minimum(moments.cells, rest.cells) >= 2
         differences[sample, enough] = (moments.means - rest.means)[enough]
-    compared = np.isfinite(differences[:, :, :1]).sum(axis=0)
-    effect, se = np.full((2, *differences.shape[1:]), np.nan)
-    for number in np.flatnonzero(compared >= 2):
-        table = differences[np.isfinite(differences[:, number, 0]), number]
-        effect[number] = table.mean(axis=0)
-        se[number] = table.std(axis=0, ddof=1) / np.sqrt(len(table))
-    return effect, se, np.broadcast_to(compared - 1.0, effect.shape)
+    compared = np.isfinite(differences[:, :, 0]).sum(axis=0)
+    effect, se, freedom = np.full((3, *differences.shape[1:]), np.nan)
+    for number in range(n_groups):
+        if compared[number] >= 2:
+            table = differences[np.isfinite(differences[:, number, 0]), number]
+            effect[number] = table.mean(axis=0)
+            se[number] = table.std(axis=0, ddof=1) / np.sqrt(len(table))
+            freedom[number] = len(table) - 1.0
+        else:
+            own = groups == number
+            sides = _sample_means(deviation, own, (groups >= 0) & ~own, samples)
+            if min(len(side) for side in sides) >= 2:
+                effect[number], se[number], freedom[number] = _welch(*sides)
+    return effect, se, freedom
+
+
+def _sample_means(
+    deviation: NDArray[np.float64],
+    own: NDArray[np.bool_],
+    rest: NDArray[np.bool_],
+    samples: NDArray[np.intp],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the means of samples that are in a group only, and of those in the rest only."""
+    n_samples = int(samples.max()) + 1
+    cells = [np.bincount(samples[side], minlength=n_samples) for side in (own, rest)]
+    enough = [number >= 2 for number in cells]
+    means = []
+    for side, inside, outside in ((own, *enough), (rest, *enough[::-1])):
+        moments = GroupMoments.of(deviation, np.where(side, samples, -1), n_samples)
+        means.append(moments.means[inside & ~outside])
+    return means[0], means[1]
+
+
+def _welch(
+    first: NDArray[np.float64], second: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], ...]:
+    """Return the difference of the means of samples, its standard error and degrees of freedom."""
+    parts = [side.var(axis=0, ddof=1) / len(side) for side in (first, second)]
+    freedoms = [len(side) - 1.0 for side in (first, second)]
+    variance = parts[0] + parts[1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        freedom = variance**2 / sum(x**2 / n for x, n in zip(parts, freedoms, strict=True))
+    return first.mean(axis=0) - second.mean(axis=0), np.sqrt(variance), freedom
