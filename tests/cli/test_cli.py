@@ -239,7 +239,7 @@ def test_inspect_gives_a_verdict_a_line(invoke, counts_file):
     done = invoke("inspect", counts_file, "--groupby", "branch")
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
-    assert sum(line.startswith("ok ") for line in lines) == 12
+    assert sum(line.startswith("ok ") for line in lines) == 13
     assert any("trunk" in line and "unspliced" in line for line in lines)
     refused = invoke("inspect", counts_file, "--spliced-size", "total")
     assert refused.exit_code == 3

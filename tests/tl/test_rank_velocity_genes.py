@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -14,6 +15,7 @@ COLUMNS = [
     "group",
     "gene",
     "velocity",
+    "scaled",
     "effect",
     "se",
     "statistic",
@@ -21,6 +23,7 @@ COLUMNS = [
     "fdr",
     "fraction",
     "direction",
+    "ranked",
 ]
 
 
@@ -143,3 +146,82 @@ def test_one_group_is_ranked_against_all_others(moving):
         np.testing.assert_allclose(one["statistic"], expected["statistic"])
     with pytest.raises(ValueError, match="a comparison needs at least 2 conditions"):
         sv.tl.compare_ratios(moving, "branch", conditions="trunk")
+
+
+@pytest.fixture
+def conditions():
+    """Six samples, three of each condition."""
+    adata = sv.datasets.simulate(n_cells=600, n_genes=80, depth=2, rng=0)
+    sample = np.random.default_rng(0).integers(0, 6, adata.n_obs)
+    adata.obs["sample"] = pd.Categorical([f"s{i}" for i in sample])
+    adata.obs["condition"] = pd.Categorical(np.where(sample < 3, "WT", "KO"))
+    # a change of the unspliced counts of 10 genes in one condition
+    unspliced = adata.layers["unspliced"].toarray()
+    changed = np.ix_(sample >= 3, np.arange(10))
+    unspliced[changed] = unspliced[changed] * 2
+    adata.layers["unspliced"] = sp.csr_matrix(unspliced)
+    return sv.run(adata, basis="pca", uncertainty=None, min_shared_counts=5)
+
+
+def test_samples_of_one_condition_each_are_compared_between_samples(conditions):
+    sv.tl.rank_velocity_genes(conditions, "condition", sample_key="sample")
+    table = sv.get.ranked_genes(conditions)
+    assert table["p"].notna().all()
+    made = conditions.uns["velocity_params"]["ranked_genes"]
+    assert made["units"] == "means of samples"
+    # by hand, with the means of samples
+    first = table[table["group"] == "KO"].set_index("gene")
+    velocity = sv.get.velocity(conditions)
+    assert set(velocity.columns) >= set(first.index)
+    r = deviations(conditions, first.index)
+    means = r.groupby(conditions.obs["sample"].to_numpy()).mean()
+    ko, wt = means.loc[["s3", "s4", "s5"]], means.loc[["s0", "s1", "s2"]]
+    expected = stats.ttest_ind(ko, wt, equal_var=False)
+    np.testing.assert_allclose(first["statistic"], expected.statistic, rtol=1e-4)
+    np.testing.assert_allclose(first["p"], expected.pvalue, rtol=1e-3)
+
+
+def deviations(adata, genes):
+    """Deviations of counts from the lines, cells × genes."""
+    s, u = (
+        pd.DataFrame(adata.layers[name].toarray(), adata.obs_names, adata.var_names)[list(genes)]
+        for name in ("spliced", "unspliced")
+    )
+    s = s.div(adata.obs["size_factor_spliced"], axis=0)
+    u = u.div(adata.obs["size_factor_unspliced"], axis=0)
+    return u - s * adata.var["velocity_gamma"][list(genes)]
+
+
+def test_too_few_samples_are_refused_or_said(conditions):
+    two = conditions[conditions.obs["sample"].isin(["s0", "s3"])].copy()
+    with pytest.raises(ValueError, match=r"no group can be compared over the samples"):
+        sv.tl.rank_velocity_genes(two, "condition", sample_key="sample")
+    labels = conditions.obs["condition"].astype(str)
+    labels[conditions.obs["sample"] == "s0"] = "third"
+    conditions.obs["condition"] = labels.astype("category")
+    with pytest.warns(sv.SteadyveloWarning, match="groups 'third' have too few samples"):
+        sv.tl.rank_velocity_genes(conditions, "condition", sample_key="sample")
+
+
+def test_a_gene_that_is_not_expressed_in_a_group_does_not_lead_its_ranking(conditions):
+    sv.tl.rank_velocity_genes(conditions, "branch")
+    table = sv.get.ranked_genes(conditions)
+    assert not table["ranked"].all()
+    for name, rows in table.groupby("group"):
+        cells = (conditions.obs["branch"] == name).to_numpy()
+        assert rows["ranked"].is_monotonic_decreasing
+        ranked = rows[rows["ranked"]]
+        assert ranked["statistic"].is_monotonic_decreasing
+        assert rows.loc[~rows["ranked"], "fdr"].isna().all()
+        total = sum(
+            pd.DataFrame(conditions.layers[layer].toarray(), columns=conditions.var_names)
+            .div(conditions.obs[f"size_factor_{layer}"].to_numpy(), axis=0)
+            .groupby(conditions.obs["branch"].to_numpy())
+            .mean()
+            for layer in ("spliced", "unspliced")
+        )
+        assert cells.any()
+        share = (total.loc[name] / total.max())[ranked["gene"]]
+        assert (share >= 0.1).all()
+    sv.tl.rank_velocity_genes(conditions, "branch", min_expression=0, min_r2=-np.inf)
+    assert sv.get.ranked_genes(conditions)["ranked"].all()

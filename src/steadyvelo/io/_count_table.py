@@ -58,6 +58,14 @@ class CountTable:
                 f"{self.source} has {shape[0]} cells and {shape[1]} genes, so there are no counts."
             )
             raise ValueError(msg)
+        if self.spliced.nnz == 0 and self.unspliced.nnz == 0:
+            hint = (
+                "; STARsolo fills them with --soloFeatures Gene Velocyto only"
+                if self.tool == "STARsolo"
+                else ""
+            )
+            msg = f"{self.source} has no spliced and no unspliced molecules, only zeros{hint}."
+            raise ValueError(msg)
         choice = self.ambiguous_default if ambiguous == "default" else ambiguous
         pair = {"spliced": self.spliced, "unspliced": self.unspliced}
         layers = counts_of_kinds(pair, self.ambiguous, choice, str(self.source))

@@ -30,6 +30,11 @@ _SPLICED_GENES = r"(?i)^(?:mt-[a-z]+\d?[a-z]?\d?|rp[sl]p?\d+[axyl]?\d*)$"
 _FEWEST_GENES = 3
 # cells with fewer molecules can have equal counts by chance
 _FEWEST_MOLECULES = 50
+# fewest barcodes of which it can be told whether they are cells; one in so many barcodes is a cell
+# in a raw table, and at least this many; share of its molecules that a barcode without a cell has
+_FEWEST_BARCODES, _BARCODES_OF_A_CELL, _LEAST_CELLS, _EMPTY = 500, 200, 50, 0.05
+# share of unspliced molecules below which a kit counts none
+_PROBES = 0.005
 # with fewer unspliced molecules per cell, smoothing over neighbours has little to average
 _DEPTH = 30
 
@@ -77,6 +82,30 @@ def normalised(counts: Counts) -> Finding:
     return Finding("ok", 0.0, "both layers have whole numbers only")
 
 
+def filtered_cells(counts: Counts) -> Finding:
+    """Barcodes without a cell must have been left out."""
+    total = np.sort(sum(counts.per_cell))[::-1]
+    total = total[total > 0]
+    if len(total) < _FEWEST_BARCODES:
+        return Finding("ok", np.nan, "too few cells to tell barcodes without a cell")
+    # cells are at least the share of barcodes that a raw table of a small sample has
+    cell = float(total[max(len(total) // _BARCODES_OF_A_CELL, _LEAST_CELLS)])
+    share = float((total < _EMPTY * cell).mean())
+    least = 10 ** np.floor(np.log10(max(cell / 10, 1)))
+    least *= max(1, int(cell / 10 / least))
+    if share > 0.5:
+        reason = (
+            f"{share:.0%} of {len(total):,} barcodes have less than {_EMPTY:.0%} of the molecules "
+            "of a cell: barcodes without a cell were not filtered out"
+        )
+        remedy = (
+            "name the cells that were called, with a file of their barcodes (--cells LIST, in "
+            f"Python cells=), or ask for molecules (--min-molecules {least:.0f}, min_molecules=)"
+        )
+        return Finding("stop", share, reason, remedy)
+    return Finding("ok", share, f"{share:.0%} of barcodes have hardly any molecules")
+
+
 def proportions(counts: Counts) -> Finding:
     """Compare the share of unspliced molecules with usual shares."""
     share = counts.unspliced_share()
@@ -86,6 +115,14 @@ def proportions(counts: Counts) -> Finding:
         overall = counts.by_group()[0]
         total = overall.spliced + overall.unspliced + overall.ambiguous
         said += f", {overall.ambiguous / total:.1%} of all are ambiguous"
+    if share < _PROBES:
+        reason = f"{said}; {low:.0%} to {high:.0%} are usual"
+        remedy = (
+            "kits with probes (10x Flex, for fixed cells and FFPE) have no unspliced molecules, so "
+            "they have no velocities; otherwise, the counting program may have had no introns in "
+            "its annotation"
+        )
+        return Finding("attention", share, reason, remedy)
     if share < low:
         reason = f"{said}; {low:.0%} to {high:.0%} are usual"
         remedy = (
@@ -279,6 +316,7 @@ _CHECKS: dict[str, Callable[[Counts], Finding]] = {
     "same matrix": same_matrix,
     "raw counts": normalised,
     "swapped layers": swapped,
+    "filtered cells": filtered_cells,
     "proportions": proportions,
     "nuclei": nuclei,
     "empty cells": empty_cells,

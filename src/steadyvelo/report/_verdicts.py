@@ -147,7 +147,7 @@ def headline(adata: AnnData, *, basis: str = "auto", velocity_key: str = "veloci
     >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
     >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> sv.report.headline(adata)[1]
-    'The counts pass all 11 checks.'
+    'The counts pass all 12 checks.'
     """
     Fit.read(adata, velocity_key)
     basis = found_basis(adata, basis, velocity_key)
