@@ -23,13 +23,16 @@ _table = partial(Field, "uns", "table", dtype="")
 SPLICED = _layer("spliced", "spliced molecules; read only", dtype="counts")
 UNSPLICED = _layer("unspliced", "unspliced molecules; read only", dtype="counts")
 MS = _layer("Ms", "smoothed spliced counts, divided by size factors")
-AMBIGUOUS = _layer("ambiguous", "ambiguous molecules, if they are kept", dtype="counts")
+AMBIGUOUS = _layer(
+    "ambiguous", "ambiguous molecules, also if they are counted in another layer", dtype="counts"
+)
 MU = _layer("Mu", "smoothed unspliced counts, divided by size factors")
 VELOCITY = _layer("{key}", "u − γs − o, molecules per splicing time")
 WEIGHTS_LAYER = _layer("{key}_weights", "weights in the fit, if they were given", dtype="as given")
 
 SPLICED_TOTAL = _obs("n_counts_spliced", "spliced library size, over all genes")
 UNSPLICED_TOTAL = _obs("n_counts_unspliced", "unspliced library size, over all genes")
+AMBIGUOUS_TOTAL = _obs("n_counts_ambiguous", "ambiguous molecules, over all genes")
 SPLICED_FACTOR = _obs("size_factor_spliced", "size factor by which spliced counts are divided")
 UNSPLICED_FACTOR = _obs(
     "size_factor_unspliced", "size factor by which unspliced counts are divided"

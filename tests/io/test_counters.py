@@ -69,7 +69,8 @@ def test_starsolo(counters, truth, place):
     assert adata.layers["spliced"].sum() == 4982
     assert adata.layers["unspliced"].sum() == 1672
     assert adata.uns["import"]["ambiguous_molecules"] == 117
-    assert adata.uns["import"]["ambiguous"] == "drop"
+    assert adata.uns["import"]["ambiguous"] == "keep"
+    assert adata.layers["ambiguous"].sum() == 117
     assert adata.n_obs == (200 if place.endswith("raw") else 25)
     kept = sv.io.read(counters / "starsolo" / "Solo.out" / place, ambiguous="keep")
     intronic = frame(kept, "unspliced") + frame(kept, "ambiguous")
@@ -181,7 +182,7 @@ def test_what_was_done_is_said(counters):
         sv.io.read(counters / "velocyto_loom" / "synth.loom")
     assert len(said) == 1
     assert "4,931 spliced and 1,672 unspliced" in said[0]
-    assert "117 ambiguous molecules dropped" in said[0]
+    assert "117 ambiguous molecules kept in a layer of their own" in said[0]
 
 
 @pytest.mark.parametrize(

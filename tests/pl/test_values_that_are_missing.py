@@ -24,7 +24,9 @@ def result(_result):
 
 def words(ax):
     """Texts of legends and colour bars."""
-    legends = [text for a in ax.figure.axes if a.get_legend() for text in a.get_legend().get_texts()]
+    legends = [
+        text for a in ax.figure.axes if a.get_legend() for text in a.get_legend().get_texts()
+    ]
     found = [text.get_text() for text in [*legends, *ax.figure.texts]]
     found += [text.get_text() for legend in ax.figure.legends for text in legend.get_texts()]
     return [*found, *(a.get_ylabel() for a in ax.figure.axes)]

@@ -39,18 +39,20 @@ class Inputs:
         self.adata = adata
         self._found: dict[tuple[str, str | None], Any] = {}
 
-    def of_copy(self, copy: AnnData, *, new_neighbors: bool) -> Inputs:
-        """Return the inputs of a copy with the same cells, genes and counts.
+    def of_copy(
+        self, copy: AnnData, *, new_neighbors: bool = False, new_counts: bool = False
+    ) -> Inputs:
+        """Return the inputs of a copy with the same cells and genes.
 
         What is known of cells and counts is kept; size factors are read again, and so are
-        neighbours if they are new.
+        neighbours and counts if they are new.
         """
         inputs = Inputs(copy)
         inputs.cells_hash = self.cells_hash
         for name in ("cell_hashes", "gene_hashes"):
             if name in self.__dict__:
                 inputs.__dict__[name] = self.__dict__[name]
-        kept = {*_OF_COUNTS} if new_neighbors else {*_OF_COUNTS, *_OF_GRAPH}
+        kept = {*(() if new_counts else _OF_COUNTS), *(() if new_neighbors else _OF_GRAPH)}
         inputs._found = {name: value for name, value in self._found.items() if name[0] in kept}
         return inputs
 

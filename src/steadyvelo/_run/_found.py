@@ -117,7 +117,7 @@ def checked_counts(
 ) -> dict[_keys.Field, pd.DataFrame]:
     """Return the tables of the quality checks, report them, and raise an error for a "stop"."""
     kept = [*choice.layers.values(), _keys.AMBIGUOUS.of()]
-    copy = light_copy(adata, layers=kept, obsm=[], varm=[], obsp=[], uns=[])
+    copy = light_copy(adata, layers=kept, obsm=[], varm=[], obsp=[], uns=[_keys.IMPORT.of()])
     sizes = choice.sizes
     given = {name: value for name, value in asdict(sizes).items() if name != "method"}
     pp.qc(copy, groupby=groupby, **given, **choice.layers)

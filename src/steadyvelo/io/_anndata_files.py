@@ -9,6 +9,7 @@ import anndata
 import h5py
 
 from steadyvelo import _keys
+from steadyvelo._adata._ambiguous import assigned_to
 from steadyvelo._arguments import public
 
 from ._broken import check_filters, check_hdf5, check_stored, refusing
@@ -48,9 +49,9 @@ def read_h5ad(
         Names of the layers, or ``"X"``. None means ``spliced`` and ``unspliced``, or ``mature`` and
         ``nascent``. Names joined by + or − are added or subtracted: ``"intron+spanning"``.
     ambiguous
-        What to do with a layer ``ambiguous``: ``"drop"`` it, add it to ``"spliced"`` or to
-        ``"unspliced"``, or ``"keep"`` it. ``"default"`` counts it as spliced if the layers are
-        named mature and nascent (kb-python), and keeps it otherwise.
+        What to do with a layer ``ambiguous``: ``"drop"`` it, ``"keep"`` it, or keep it and add it to
+        ``"spliced"`` or to ``"unspliced"``. ``"default"`` adds it to spliced if the layers are named
+        mature and nascent (kb-python), and keeps it otherwise.
 
     Returns
     -------
@@ -192,7 +193,14 @@ def _with_layers(
 
     layers = {"spliced": kinds.spliced, "unspliced": kinds.unspliced}
     layers = {name: kind.read(load, source) for name, kind in layers.items()}
-    both = _keys.AMBIGUOUS.read(adata) if _keys.AMBIGUOUS.of() in there else None
+    both = _keys.AMBIGUOUS.read(adata, default=None)
+    before = assigned_to(adata)
+    if before in TOTALS and choice in TOTALS:
+        msg = (
+            f"the ambiguous molecules of {source} are counted as {before} already "
+            f"(uns['import']); leave ambiguous={choice!r} out."
+        )
+        raise ValueError(msg)
     layers = counts_of_kinds(layers, both, choice, str(source))
     for name in {*kinds.names, _keys.AMBIGUOUS.of()} & set(there):
         del adata.layers[name]

@@ -159,6 +159,8 @@ def attach_counts(
         Which genes have counts.
     ``uns["attached_counts"]``
         The numbers of the report.
+    ``uns["import"]``
+        The source of the counts, if a reader recorded it.
 
     Raises
     ------
@@ -230,6 +232,9 @@ def attach_counts(
     _keys.COUNTS_ATTACHED.write(adata, matched)
     _keys.GENES_ATTACHED.write(adata, genes >= 0)
     _keys.ATTACHED.write(adata, _in_numbers(report, min_overlap))
+    source = _keys.IMPORT.read(counts, default=None)
+    if source is not None and not _keys.IMPORT.is_in(adata):
+        _keys.IMPORT.write(adata, dict(source))
     say(str(report))
     return report
 

@@ -34,8 +34,8 @@ class CountTable:
     """Counts of one file or folder, cells × genes, with the names that the file contains.
 
     Ids or names of genes may be None, but not both. `ambiguous_default` is what happens to
-    ambiguous molecules by default: they are dropped, or spliced if those within a single exon are
-    ambiguous. `of_cells` and `of_genes` are columns for ``obs`` and ``var``.
+    ambiguous molecules by default: they are kept in a layer of their own, or also counted as spliced
+    if those within a single exon are ambiguous. `of_cells` and `of_genes` are columns for ``obs`` and ``var``.
     """
 
     tool: str
@@ -46,7 +46,7 @@ class CountTable:
     cells: list[str]
     gene_ids: list[str] | None
     gene_names: list[str] | None
-    ambiguous_default: Literal["drop", "spliced"] = "drop"
+    ambiguous_default: Literal["keep", "spliced"] = "keep"
     of_cells: dict[str, Any] = field(default_factory=dict)
     of_genes: dict[str, Any] = field(default_factory=dict)
 
@@ -137,5 +137,7 @@ def record_import(
 def _said(choice: str, molecules: int) -> str:
     if molecules == 0:
         return ""
-    done = {"drop": "dropped", "keep": "kept as a layer"}.get(choice, f"counted as {choice}")
+    done = {"drop": "dropped", "keep": "kept in a layer of their own"}.get(
+        choice, f"counted as {choice}"
+    )
     return f"; {molecules:,} ambiguous molecules {done}"

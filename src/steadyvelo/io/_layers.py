@@ -32,13 +32,17 @@ TOTALS = {"spliced": _keys.SPLICED_TOTAL, "unspliced": _keys.UNSPLICED_TOTAL}
 def counts_of_kinds(
     layers: dict[str, Any], ambiguous: Any | None, choice: str, source: str
 ) -> dict[str, sp.csr_matrix[Any]]:
-    """Return layers as counts, with ambiguous molecules added to the layer of the user's choice."""
+    """Return layers as counts, with ambiguous molecules added to the layer of the user's choice.
+
+    They also stay in a layer of their own, unless they are dropped.
+    """
     if ambiguous is not None and choice != "drop":
         layers = {**layers, "ambiguous": ambiguous}
     # converted first, because a sum in the stored type could overflow
     counts = {name: as_counts(matrix, f"{source}: {name}") for name, matrix in layers.items()}
     if choice in TOTALS and "ambiguous" in counts:
-        counts[choice] = counts[choice] + counts.pop("ambiguous")
+        # the layer stays, so that they can be counted otherwise
+        counts[choice] = counts[choice] + counts["ambiguous"]
     return counts
 
 
@@ -55,6 +59,10 @@ def write_totals(adata: AnnData) -> None:
     for kind, field in TOTALS.items():
         if not field.is_in(adata):
             field.write(adata, cell_totals(adata, kind))
+    both = _keys.AMBIGUOUS.read(adata, default=None)
+    if both is not None and not _keys.AMBIGUOUS_TOTAL.is_in(adata):
+        total = np.asarray(both.sum(axis=1, dtype=np.float64)).ravel()
+        _keys.AMBIGUOUS_TOTAL.write(adata, total)
 
 
 def placed(layer: Any, cells: NDArray[np.int64], genes: NDArray[np.int64]) -> sp.csr_matrix[Any]:

@@ -47,7 +47,7 @@ def read_loom(
     path
         The file.
     ambiguous
-        See :func:`read`. ``"default"`` drops ambiguous molecules, but counts them as spliced if the
+        See :func:`read`. ``"default"`` keeps ambiguous molecules, but counts them as spliced if the
         layers are named mature and nascent (kb-python).
     spliced, unspliced
         Names of the layers, or ``"X"`` for the matrix of the file. None means ``spliced`` and
@@ -121,7 +121,7 @@ def _read(
         cells=cells,
         gene_ids=ids,
         gene_names=names,
-        ambiguous_default="spliced" if pair.kb else "drop",
+        ambiguous_default="spliced" if pair.kb else "keep",
         of_cells=_columns(file["col_attrs"], source, shape[1], cells),
         of_genes=_columns(file["row_attrs"], source, shape[0], ids, names),
     )

@@ -105,7 +105,7 @@ def read_matrices(
         cells=list(cells),
         gene_ids=list(ids),
         gene_names=[named[gene] for gene in ids],
-        ambiguous_default="spliced" if kinds.kb else "drop",
+        ambiguous_default="spliced" if kinds.kb else "keep",
     )
     return table.to_anndata(ambiguous)
 

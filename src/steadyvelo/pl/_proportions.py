@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo import _keys
+from steadyvelo._adata._ambiguous import separate_ambiguous
 from steadyvelo._adata._checks import check_adata, check_counts
 from steadyvelo._adata._groups import found_column, grouping_column
 from steadyvelo._arguments import picture
@@ -65,7 +66,8 @@ def proportions(
     ['spliced', 'unspliced']
     """
     check_adata(adata)
-    kinds = [kind for kind in _KINDS if kind.of() in adata.layers or kind is not _keys.AMBIGUOUS]
+    apart = separate_ambiguous(adata) is not None
+    kinds = [kind for kind in _KINDS if apart or kind is not _keys.AMBIGUOUS]
     molecules = [_molecules(check_counts(adata, kind.of())) for kind in kinds]
     groupby = found_column(adata, groupby)
     if groupby is None:

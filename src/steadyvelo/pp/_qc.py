@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from steadyvelo import _keys
+from steadyvelo._adata._ambiguous import separate_ambiguous
 from steadyvelo._adata._checks import (
     canonical_rows,
     check_adata,
@@ -108,7 +109,7 @@ def qc(
             check_key(adata, "obs", size, "give a column with library sizes.")
         elif counts == "raw" or (counts == "auto" and not is_normalised(layer)):
             summed[kind] = (name, layer)
-    both = _keys.AMBIGUOUS.read(adata, default=None)
+    both = separate_ambiguous(adata)
     columns = {"spliced": spliced_size, "unspliced": unspliced_size}
     said = {
         kind: counts == "normalised"

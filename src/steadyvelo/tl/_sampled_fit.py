@@ -47,7 +47,8 @@ def sampled_fit(fit: Fit, groups: NDArray[np.intp], basis: str) -> tuple[Fit, ND
         return fit, every
     cells = _drawn(fit, groups)
     columns = [*(f.of() for f in (_keys.GENES_USED, _keys.HIGHLY_VARIABLE, _keys.GENES_REASON))]
-    layers = [options.spliced, options.unspliced, _keys.WEIGHTS_LAYER.of(fit.key)]
+    layers = [options.spliced, options.unspliced, _keys.AMBIGUOUS.of()]
+    layers.append(_keys.WEIGHTS_LAYER.of(fit.key))
     place = embedding_place(adata, basis)
     obsm = {_keys.PCA.of(), str(rep), *([] if place is None else place.in_obsm)}
     made = AnnData(
@@ -56,8 +57,9 @@ def sampled_fit(fit: Fit, groups: NDArray[np.intp], basis: str) -> tuple[Fit, ND
         layers={name: adata.layers[name][cells] for name in layers if name in adata.layers},
         obsm={name: adata.obsm[name][cells] for name in sorted(obsm) if name in adata.obsm},
     )
-    if _keys.SIZE_PARAMS.is_in(adata):
-        _keys.SIZE_PARAMS.write(made, _keys.SIZE_PARAMS.read(adata))
+    for field in (_keys.SIZE_PARAMS, _keys.IMPORT):
+        if field.is_in(adata):
+            field.write(made, field.read(adata))
     with warnings.catch_warnings(), settings.override(verbosity=0):
         warnings.simplefilter("ignore", SteadyveloWarning)
         pp.neighbors(

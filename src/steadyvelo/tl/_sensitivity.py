@@ -20,6 +20,7 @@ from steadyvelo._warnings import SteadyveloWarning
 from steadyvelo.model import resolve_quantiles
 
 from ._agreement import cosines
+from ._ambiguous import other_assignments
 from ._limits import Limits
 from ._sampled_fit import sampled_fit
 from ._variant import Variant, fit_variant, other_size_factors
@@ -49,8 +50,8 @@ def sensitivity(
     """Compute the arrows under other settings, and compare their directions.
 
     The settings are half and twice the number of neighbours, other quantiles, with or without an
-    offset, and common or per-layer size factors. Each is changed alone; everything else is as in
-    the fit. The fits are ordinary fits, without cross-fitting, and are compared with an ordinary
+    offset, common or per-layer size factors, and ambiguous molecules counted in another layer (if
+    `adata` has them). Each is changed alone; everything else is as in the fit. The fits are ordinary fits, without cross-fitting, and are compared with an ordinary
     fit under the original settings.
 
     Of more than 7,500 cells, 5,000 are compared, drawn by name, with at least 50 of each cluster.
@@ -168,6 +169,8 @@ def _variants(fit: Fit) -> dict[str, Variant]:
     common = other_size_factors(fit) == "common"
     name = "common size factors" if common else "per-layer size factors"
     made[name] = Variant(other_sizes=True)
+    for kind in other_assignments(fit):
+        made[f"ambiguous as {kind}"] = Variant(ambiguous=kind)
     return made
 
 

@@ -13,6 +13,7 @@ from steadyvelo._adata._neighbor_graph import graph_keys, neighbor_params
 from steadyvelo._settings import settings
 from steadyvelo._warnings import SteadyveloWarning
 
+from ._ambiguous import move_ambiguous
 from ._make_fit import make_fit
 
 if TYPE_CHECKING:
@@ -33,15 +34,17 @@ KEY = "velocity"
 
 @dataclass(frozen=True)
 class Variant:
-    """A change of a fit: of its options, its neighbours or its size factors.
+    """A change of a fit: of its options, its neighbours, its size factors or its counts.
 
     With `n_neighbors`, this number of neighbours is found anew; None keeps the graph. `other_sizes`
-    uses the size factors (common or per-layer) that the fit did not use.
+    uses the size factors (common or per-layer) that the fit did not use. `ambiguous` is the layer
+    in which ambiguous molecules are counted instead; None leaves them where they are.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
     n_neighbors: int | None = None
     other_sizes: bool = False
+    ambiguous: str | None = None
 
 
 def other_size_factors(fit: Fit) -> Literal["per_layer", "common"]:
@@ -69,9 +72,15 @@ def fit_variant(
         warnings.simplefilter("ignore", SteadyveloWarning)
         if variant.other_sizes:
             _change_sizes(copy, fit)
+        if variant.ambiguous is not None:
+            move_ambiguous(copy, fit, variant.ambiguous)
         if variant.n_neighbors is not None:
             _change_neighbors(copy, fit, variant.n_neighbors)
-        inputs = fit.inputs.of_copy(copy, new_neighbors=variant.n_neighbors is not None)
+        inputs = fit.inputs.of_copy(
+            copy,
+            new_neighbors=variant.n_neighbors is not None,
+            new_counts=variant.ambiguous is not None,
+        )
         options = replace(options, dense=False, **variant.options)
         return make_fit(inputs, options, fit.weights, KEY, limits, known=known)
 
@@ -86,11 +95,11 @@ def _copy(fit: Fit, basis: str) -> AnnData:
     return light_copy(
         adata,
         var=[*(column.of() for column in columns), *([clusters] if clusters else [])],
-        layers=[options.spliced, options.unspliced],
+        layers=[options.spliced, options.unspliced, _keys.AMBIGUOUS.of()],
         obsm=sorted({_keys.PCA.of(), str(rep), *([] if place is None else place.in_obsm)}),
         varm=[],
         obsp=graph_keys(adata, key),
-        uns=[key or _keys.NEIGHBORS.of(), _keys.SIZE_PARAMS.of()],
+        uns=[key or _keys.NEIGHBORS.of(), _keys.SIZE_PARAMS.of(), _keys.IMPORT.of()],
     )
 
 
@@ -98,9 +107,11 @@ def _change_sizes(copy: AnnData, fit: Fit) -> None:
     """Compute the size factors that the fit did not use, from the same library sizes and cells."""
     made = _keys.SIZE_PARAMS.read(fit.adata, default={})
     sizes = {name: str(made.get(name, "layer")) for name in ("spliced_size", "unspliced_size")}
+    taken = {bool(made.get(f"{kind}_taken_as_normalised")) for kind in ("spliced", "unspliced")}
     pp.size_factors(
         copy,
         method=other_size_factors(fit),
+        counts={(True,): "normalised", (False,): "raw"}.get(tuple(taken), "auto"),
         spliced=fit.options.spliced,
         unspliced=fit.options.unspliced,
         **{name: None if column == "layer" else column for name, column in sizes.items()},
