@@ -15,7 +15,7 @@ from steadyvelo._arguments import public
 from ._broken import check_filters, check_hdf5, check_stored, refusing
 from ._count_table import Ambiguous, record_import
 from ._files import replacing
-from ._layers import counts_of_kinds, write_totals
+from ._layers import TOTALS, counts_of_kinds, write_totals
 from ._molecule_sums import chosen_kinds
 from ._tables import table_folder, table_group
 from ._text import check_folder, checked_names
@@ -49,9 +49,9 @@ def read_h5ad(
         Names of the layers, or ``"X"``. None means ``spliced`` and ``unspliced``, or ``mature`` and
         ``nascent``. Names joined by + or − are added or subtracted: ``"intron+spanning"``.
     ambiguous
-        What to do with a layer ``ambiguous``: ``"drop"`` it, ``"keep"`` it, or keep it and add it to
-        ``"spliced"`` or to ``"unspliced"``. ``"default"`` adds it to spliced if the layers are named
-        mature and nascent (kb-python), and keeps it otherwise.
+        What to do with a layer ``ambiguous``: ``"drop"`` it, ``"keep"`` it, or keep it and add it
+        to ``"spliced"`` or to ``"unspliced"``. ``"default"`` adds it to spliced if the layers are
+        named mature and nascent (kb-python), and keeps it otherwise.
 
     Returns
     -------

@@ -34,8 +34,9 @@ class CountTable:
     """Counts of one file or folder, cells × genes, with the names that the file contains.
 
     Ids or names of genes may be None, but not both. `ambiguous_default` is what happens to
-    ambiguous molecules by default: they are kept in a layer of their own, or also counted as spliced
-    if those within a single exon are ambiguous. `of_cells` and `of_genes` are columns for ``obs`` and ``var``.
+    ambiguous molecules by default: they are kept in a layer of their own, or also counted as
+    spliced if those within a single exon are ambiguous. `of_cells` and `of_genes` are columns for
+    ``obs`` and ``var``.
     """
 
     tool: str

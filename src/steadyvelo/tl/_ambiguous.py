@@ -1,4 +1,4 @@
-"""Ambiguous molecules, which overlap introns and exons, counted in another layer than in the fit."""
+"""Ambiguous molecules, which overlap introns and exons, counted in another layer."""
 
 from __future__ import annotations
 

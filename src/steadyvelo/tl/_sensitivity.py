@@ -51,8 +51,9 @@ def sensitivity(
 
     The settings are half and twice the number of neighbours, other quantiles, with or without an
     offset, common or per-layer size factors, and ambiguous molecules counted in another layer (if
-    `adata` has them). Each is changed alone; everything else is as in the fit. The fits are ordinary fits, without cross-fitting, and are compared with an ordinary
-    fit under the original settings.
+    `adata` has them). Each is changed alone; everything else is as in the fit. The fits are
+    ordinary fits, without cross-fitting, and are compared with an ordinary fit under the original
+    settings.
 
     Of more than 7,500 cells, 5,000 are compared, drawn by name, with at least 50 of each cluster.
     Their neighbours are found among them.
