@@ -173,7 +173,7 @@ def test_samples_of_one_condition_each_are_compared_between_samples(conditions):
     first = table[table["group"] == "KO"].set_index("gene")
     velocity = sv.get.velocity(conditions)
     assert set(velocity.columns) >= set(first.index)
-    r = deviations(conditions, first.index)
+    r = of_genes(conditions, first.index)
     means = r.groupby(conditions.obs["sample"].to_numpy()).mean()
     ko, wt = means.loc[["s3", "s4", "s5"]], means.loc[["s0", "s1", "s2"]]
     expected = stats.ttest_ind(ko, wt, equal_var=False)
@@ -181,7 +181,7 @@ def test_samples_of_one_condition_each_are_compared_between_samples(conditions):
     np.testing.assert_allclose(first["p"], expected.pvalue, rtol=1e-3)
 
 
-def deviations(adata, genes):
+def of_genes(adata, genes):
     """Deviations of counts from the lines, cells × genes."""
     s, u = (
         pd.DataFrame(adata.layers[name].toarray(), adata.obs_names, adata.var_names)[list(genes)]
