@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["GeneChecks", "check_genes"]
 
 _GENES_PER_TASK = 16
+# values of a task, whose arrays in float64 need several times the memory of a block of many cells
+_VALUES_PER_TASK = 8_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +102,10 @@ def check_genes(
     array([0.5, 0.5])
     """
     parts: list[GeneChecks] = []
+    per_task = max(1, min(_GENES_PER_TASK, _VALUES_PER_TASK // len(source.spliced_scale)))
     for block in source.blocks(genes_per_block, n_threads, progress):
         check = partial(_check, source, block, rule, clusters, shares)
-        parts += for_genes(check, block.spliced.shape[1], _GENES_PER_TASK, n_threads)
+        parts += for_genes(check, block.spliced.shape[1], per_task, n_threads)
     return joined(parts)
 
 

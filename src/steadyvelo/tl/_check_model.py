@@ -12,7 +12,7 @@ from steadyvelo import _keys
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import cluster_codes
 from steadyvelo._arguments import public
-from steadyvelo.engine import check_genes
+from steadyvelo.engine import BYTES_PER_VALUE, check_genes
 from steadyvelo.model import FEWEST_MOLECULES
 
 from ._ahead import halves_of, of_fit
@@ -38,6 +38,8 @@ _SHARES = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
 _STEADY = (_SHARES >= 0.02) & (_SHARES <= 0.2)
 _MOST_CHANGE = 0.5
 _NEARLY_ALL = 0.9
+# counts and smoothed abundances of both layers, and the arrays of a task
+_BYTES_PER_VALUE = BYTES_PER_VALUE + 8
 _FDR = 0.05
 
 
@@ -132,7 +134,7 @@ def make_checks(fit: Fit, groupby: str | None, limits: Limits) -> None:
     adata, genes = fit.adata, fit.fitted_genes
     source, rule = fit.counts(genes), fit.rule(genes)
     names, clusters = cluster_codes(adata, groupby)
-    blocks = limits.silent().of_blocks(adata.n_obs)
+    blocks = limits.silent().of_blocks(adata.n_obs, _BYTES_PER_VALUE)
     ahead = of_fit(fit)
     # folds that cannot be made again are refused before anything is computed
     errors = Errors.of_fit(fit, n_threads=limits.n_threads) if ahead is None else None
