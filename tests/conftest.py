@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import anndata as ad
@@ -66,6 +67,14 @@ def reference(shared):
             return dict(table)
 
     return load
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    # only if a test has drawn
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ def test_ambiguous_molecules_go_where_they_are_sent(counters, choice):
     if choice in sums:
         sums[choice] += 117
     assert {name: int(adata.layers[name].sum()) for name in sums} == sums
-    assert ("ambiguous" in adata.layers) == (choice == "keep")
+    assert ("ambiguous" in adata.layers) == (choice != "drop")
     assert adata.uns["import"]["ambiguous"] == choice
 
 
@@ -323,7 +323,7 @@ def test_small_integers_do_not_overflow_when_ambiguous_is_added(counts, tmp_path
     adata = sv.io.read(tmp_path / "a.h5ad")
     assert (adata.layers["spliced"].data == 300).all()
     assert abs(adata.X - adata.layers["spliced"]).nnz == 0
-    assert "ambiguous" not in adata.layers
+    assert "ambiguous" in adata.layers
 
 
 def test_where_counts_came_from_is_not_forgotten(counters, tmp_path):

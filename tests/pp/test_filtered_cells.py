@@ -28,7 +28,9 @@ def raw():
             "unspliced": sp.csr_matrix(rng.poisson(0.25 * rates)),
         },
     )
+    del cells.X
     joint = ad.concat([cells, empty])
+    joint.X = joint.layers["spliced"].copy()
     return joint[rng.permutation(joint.n_obs)].copy()
 
 

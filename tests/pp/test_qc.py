@@ -247,7 +247,7 @@ def test_a_group_with_another_unspliced_share(pancreas):
 
 def test_groups_are_checked_only_if_there_are_groups(counts):
     assert "groups" not in checked(counts).index
-    assert len(checked(counts)) == 11
+    assert len(checked(counts)) == 12
     assert list(checked(counts, groupby="branch").index) == [*checked(counts).index, "groups"]
 
 

@@ -45,12 +45,12 @@ def test_the_other_assignment_is_that_of_the_other_reader(apart, tmp_path):
         adata = sv.io.read(tmp_path / "a.h5ad", ambiguous=choice)
         sv.pp.size_factors(adata)
         sv.pp.neighbors(adata, n_neighbors=20, n_pcs=10)
-        sv.tl.velocity(adata)
+        sv.tl.velocity(adata, dense=False)
         found[choice] = adata
     first, second = found["spliced"], found["unspliced"]
     # neighbours differ, because they are found from spliced counts
     second.obsp, second.uns["neighbors"] = first.obsp, first.uns["neighbors"]
-    sv.tl.velocity(second)
+    sv.tl.velocity(second, dense=False)
     fit = Fit.read(first, "velocity")
     with Limits.of_call("test", None, 1, None) as limits:
         other = fit_variant(fit, Variant(ambiguous="unspliced"), "pca", limits)

@@ -56,7 +56,8 @@ def deviations(adata):
 
 @pytest.mark.parametrize("memory", [None, 400 * 100 * 7])
 def test_every_number_from_its_definition(moving, memory):
-    table = ranked(moving, "branch", max_memory=memory, n_threads=2)
+    floors = {"min_expression": 0, "min_r2": -1e9}
+    table = ranked(moving, "branch", max_memory=memory, n_threads=2, **floors)
     assert list(table.columns) == COLUMNS
     genes = moving.var_names[moving.var["velocity_genes"]]
     raw = deviations(moving)[genes]
@@ -171,13 +172,11 @@ def test_samples_of_one_condition_each_are_compared_between_samples(conditions):
     assert made["units"] == "means of samples"
     # by hand, with the means of samples
     first = table[table["group"] == "KO"].set_index("gene")
-    velocity = sv.get.velocity(conditions)
-    assert set(velocity.columns) >= set(first.index)
     r = of_genes(conditions, first.index)
     means = r.groupby(conditions.obs["sample"].to_numpy()).mean()
     ko, wt = means.loc[["s3", "s4", "s5"]], means.loc[["s0", "s1", "s2"]]
     expected = stats.ttest_ind(ko, wt, equal_var=False)
-    np.testing.assert_allclose(first["statistic"], expected.statistic, rtol=1e-4)
+    np.testing.assert_allclose(first["statistic"], expected.statistic, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(first["p"], expected.pvalue, rtol=1e-3)
 
 
@@ -193,7 +192,8 @@ def of_genes(adata, genes):
 
 
 def test_too_few_samples_are_refused_or_said(conditions):
-    two = conditions[conditions.obs["sample"].isin(["s0", "s3"])].copy()
+    two = conditions.copy()
+    two.obs["sample"] = two.obs["condition"]
     with pytest.raises(ValueError, match=r"no group can be compared over the samples"):
         sv.tl.rank_velocity_genes(two, "condition", sample_key="sample")
     labels = conditions.obs["condition"].astype(str)

@@ -161,9 +161,14 @@ def rank_velocity_genes(
     for number, mask in enumerate(masks.values()):
         groups_of[mask] = number
     groups_of[~fit.inputs.cells] = -1
+    # expression is compared with that in all groups, whichever are ranked
+    every = group_masks(adata, groupby, None, against_rest=True)
+    of_all = np.full(adata.n_obs, -1, dtype=np.intp)
+    for number, mask in enumerate(every.values()):
+        of_all[mask & fit.inputs.cells] = number
     samples = sample_codes(adata, sample_key)
     units = _units(groups_of, list(masks), samples, sample_key)
-    parts = []
+    parts, means = [], []
     with Limits.of_call("ranking", max_memory, n_threads, progress) as limits:
         threads = limits.n_threads
         size = limits.genes_per_block(adata.n_obs, _BYTES_PER_VALUE)
@@ -174,20 +179,18 @@ def rank_velocity_genes(
             spliced, unspliced = (counts[place].astype(np.float64) for counts in block.kept_counts)
             deviation = unspliced - gamma * spliced - offset
             velocity = block.velocity(gamma, offset, threads, block.unspliced)[place]
-            found = _compared(deviation, velocity, groups_of, len(masks) + 1, samples)
-            parts.append(
-                np.concatenate([found, _means(spliced, unspliced, groups_of, len(masks) + 1)])
-            )
+            parts.append(_compared(deviation, velocity, groups_of, len(masks) + 1, samples))
+            means.append(_means(spliced, unspliced, of_all, len(every)))
             limits.tell((int(block.genes[-1]) + 1) / source.n_genes)
     values = np.concatenate(parts, axis=2)
-    # groups × genes: the largest mean of a gene in any group, of the rest, too
-    expression, unspliced = values[5], values[6]
-    largest, scale = (np.nanmax(means, axis=0) for means in (expression, unspliced))
+    both = np.concatenate(means, axis=2)
+    largest, scale = (np.nanmax(kind, axis=0) for kind in both)
+    expression = dict(zip(every, both[0], strict=True))
     fits = fit.adata.var[_keys.R2.of(velocity_key)].to_numpy()[genes] >= min_r2
     tables = []
     for number, name in enumerate(masks):
-        ranked = fits & (expression[number] >= min_expression * largest)
-        columns = dict(zip(_COLUMNS, values[:5, number], strict=True))
+        ranked = fits & (expression[name] >= min_expression * largest)
+        columns = dict(zip(_COLUMNS, values[:, number], strict=True))
         columns["scaled"] = columns["mean"] / np.where(scale > 0, scale, np.nan)
         tables.append(_table(name, adata.var_names[genes], ranked, **columns))
     table = pd.concat(tables, ignore_index=True)
