@@ -1,0 +1,132 @@
+"""Who does what the messages say reaches the result, without being sent around in circles."""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+import steadyvelo as sv
+
+CLUSTERS = "branch"
+
+
+@pytest.fixture(scope="module")
+def _result():
+    adata = sv.datasets.simulate(n_cells=300, n_genes=60, depth=2, truth=False, rng=0)
+    result = sv.run(adata, groupby=CLUSTERS, basis="pca", uncertainty=sv.CrossFit(n_repeats=1))
+    result.obsm["X_umap"] = result.obsm["X_pca"][:, :2].astype(np.float64)
+    sv.tl.velocity_embedding(result, basis="umap")
+    return result
+
+
+def subset(adata):
+    return adata[adata.obs[CLUSTERS] != "trunk"].copy()
+
+
+def sparse_subset(adata):
+    """A part of the cells, without dense layers."""
+    sv.tl.velocity(adata, dense=False)
+    for name in ("velocity", "Ms", "Mu"):
+        adata.layers.pop(name, None)
+    return subset(adata)
+
+
+def sorted_cells(adata):
+    return adata[::-1].copy()
+
+
+def new_neighbors(adata):
+    sv.pp.neighbors(adata, n_neighbors=10, n_pcs=5)
+    return adata
+
+
+def other_sizes(adata):
+    sv.pp.size_factors(adata, method="common")
+    return adata
+
+
+def other_counts(adata):
+    adata.layers["spliced"] = adata.layers["spliced"][:, ::-1].copy()
+    return adata
+
+
+def no_moments(adata):
+    del adata.layers["Ms"]
+    return adata
+
+
+def other_embedding(adata):
+    adata.obsm["X_umap"] = adata.obsm["X_umap"][:, ::-1].copy()
+    return adata
+
+
+CHANGES = [
+    subset,
+    sparse_subset,
+    sorted_cells,
+    new_neighbors,
+    other_sizes,
+    other_counts,
+    no_moments,
+    other_embedding,
+]
+CALLS = {
+    "pp.size_factors": sv.pp.size_factors,
+    "pp.neighbors": lambda a: sv.pp.neighbors(a, n_neighbors=15, n_pcs=10),
+    "pp.moments": sv.pp.moments,
+    "pp.filter_genes": sv.pp.filter_genes,
+    "tl.velocity": lambda a: sv.tl.velocity(a, uncertainty=sv.CrossFit(n_repeats=1)),
+    "tl.velocity_graph": sv.tl.velocity_graph,
+    "tl.velocity_embedding": lambda a: sv.tl.velocity_embedding(a, basis="umap"),
+    "tl.direction": lambda a: sv.tl.direction(a, basis="umap", n_controls=1),
+    "tl.reliability": lambda a: sv.tl.reliability(
+        a, CLUSTERS, basis="umap", n_controls=1, sensitivity=False
+    ),
+    "tl.velocity_confidence": sv.tl.velocity_confidence,
+    "tl.velocity_pseudotime": sv.tl.velocity_pseudotime,
+    "tl.terminal_states": sv.tl.terminal_states,
+    "tl.rank_velocity_genes": lambda a: sv.tl.rank_velocity_genes(a, CLUSTERS),
+    "tl.randomized_velocity": lambda a: sv.tl.randomized_velocity(a, basis="umap"),
+    "tl.check_model": sv.tl.check_model,
+    "pl.velocity_stream": lambda a: sv.pl.velocity_stream(a, basis="umap"),
+    "pl.phase_portrait": lambda a: sv.pl.phase_portrait(a, a.var_names[0]),
+    "report.headline": lambda a: sv.report.headline(a, basis="umap"),
+    "get.velocity": sv.get.velocity,
+}
+WANTED = [name for name in CALLS if not name.startswith("pp.")]
+
+
+def remedies(message):
+    """Names of the functions that a message asks for, in order; of alternatives the first."""
+    asked = message[re.search(r"[Rr]erun|run (pp|tl)\.|restore", message).start() :]
+    asked = re.sub(r"\b((?:pp|tl)\.\w+)(?:\([^)]*\))? or (?:pp|tl)\.\w+", r"\1", asked)
+    return re.findall(r"\b(?:pp|tl)\.\w+", asked)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+@pytest.mark.parametrize("wanted", WANTED)
+def test_the_remedies_of_messages_lead_to_the_result(_result, change, wanted):
+    adata = change(_result.copy())
+    seen = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        todo = [wanted]
+        for _ in range(25):
+            if not todo:
+                break
+            try:
+                CALLS[todo[0]](adata)
+            except (ValueError, KeyError) as error:
+                message = str(error)
+                assert (todo[0], message) not in seen[-6:], f"sent around in circles: {message}"
+                seen.append((todo[0], message))
+                first = remedies(message)
+                assert first, message
+                # what is asked for is done first, and then the call again
+                todo = [name for name in first if name not in todo] + todo
+            else:
+                todo = todo[1:]
+        assert not todo, seen
