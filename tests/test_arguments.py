@@ -84,7 +84,12 @@ REFUSED = [
     ),
     ("genes", {"a": 1}, TypeError, "genes must be names of genes"),
     ("genes", pd.DataFrame({"a": ["b"]}), TypeError, r"a DataFrame of shape \(1, 1\)"),
-    ("cells", [0, 1], TypeError, r"cells must be names of cells \(strings\); it is 0"),
+    (
+        "cells",
+        [0, 1],
+        TypeError,
+        r"cells must be names of cells, or a file with them; it is \[0, 1\]",
+    ),
     ("edges", [("a",)], TypeError, r"edges must be a list of pairs of clusters"),
     ("edges", "ab", TypeError, "edges must be a list of pairs"),
     ("components", (0, 1, 2), TypeError, "components must be two whole numbers"),

@@ -55,7 +55,10 @@ KINDS = {
         *(
             "low",
             "library_size_sd",
+            "min_agreement",
+            "min_expression",
             "min_gamma",
+            "min_molecules",
             "min_overlap",
             "min_r2",
             "min_shared_counts",

@@ -14,12 +14,12 @@ CLUSTERS = "branch"
 
 
 @pytest.fixture(scope="module")
-def _result():
+def result():
     adata = sv.datasets.simulate(n_cells=300, n_genes=60, depth=2, truth=False, rng=0)
-    result = sv.run(adata, groupby=CLUSTERS, basis="pca", uncertainty=sv.CrossFit(n_repeats=1))
-    result.obsm["X_umap"] = result.obsm["X_pca"][:, :2].astype(np.float64)
-    sv.tl.velocity_embedding(result, basis="umap")
-    return result
+    made = sv.run(adata, groupby=CLUSTERS, basis="pca", uncertainty=sv.CrossFit(n_repeats=1))
+    made.obsm["X_umap"] = made.obsm["X_pca"][:, :2].astype(np.float64)
+    sv.tl.velocity_embedding(made, basis="umap")
+    return made
 
 
 def subset(adata):
@@ -108,8 +108,8 @@ def remedies(message):
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 @pytest.mark.parametrize("wanted", WANTED)
-def test_the_remedies_of_messages_lead_to_the_result(_result, change, wanted):
-    adata = change(_result.copy())
+def test_the_remedies_of_messages_lead_to_the_result(result, change, wanted):
+    adata = change(result.copy())
     seen = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

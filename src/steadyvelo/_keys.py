@@ -111,12 +111,12 @@ UNSPLICED_CHECKSUM = _var("{key}_unspliced_checksum", "the same for the unsplice
 PCA = Field("obsm", "cells × components", "X_pca", "principal components", "float32")
 EMBEDDING = _obsm("X_{basis}", "an embedding; read only", "float")
 VELOCITY_EMBEDDING = _obsm("{key}_{basis}", "arrows; NaN for cells without an arrow")
-ARROWS_ON = _obs("{key}_{basis}_on", "fingerprint of the coordinates of these arrows", "uint32")
+ARROWS_ON = _obs("{key}_{basis}_on", "fingerprint of the coordinates of these arrows", "int32")
 RANDOMIZED = _obsm("{key}_randomized_{basis}", "arrows of a sign-flipped control")
 
 DIRECTION = _obsm("{key}_direction_{basis}", "linear arrows")
 DIRECTIONS_ON = _obs(
-    "{key}_direction_{basis}_on", "fingerprint of the coordinates of the linear arrows", "uint32"
+    "{key}_direction_{basis}_on", "fingerprint of the coordinates of the linear arrows", "int32"
 )
 TESTED_CLUSTERS = _obs(
     "{key}_direction_{basis}_cluster", "place of the cell's cluster in the table, or −1", "int32"

@@ -80,8 +80,11 @@ def embedding_place(adata: AnnData, basis: str) -> Place | None:
     return Place(name, "obs", columns) if columns else None
 
 
-def usual_place(adata: AnnData) -> Place | None:
-    """Return the first usual embedding, or coordinates of another name that can be drawn."""
+def usual_place(adata: AnnData, *, if_clear: bool = False) -> Place | None:
+    """Return the first usual embedding, or coordinates of another name that can be drawn.
+
+    With `if_clear`, several other names are not chosen among.
+    """
     for name in _keys.EMBEDDINGS:
         place = embedding_place(adata, name)
         if place is not None:
@@ -93,7 +96,7 @@ def usual_place(adata: AnnData) -> Place | None:
         + 100 * ("spatial" in key.lower())
         for key in drawn
     }
-    if not drawn:
+    if not drawn or (if_clear and len(drawn) > 1):
         return None
     key = min(drawn, key=lambda key: rank[key])
     return Place(basis_name(key), "obsm", (key,))

@@ -88,7 +88,7 @@ def found_basis(adata: AnnData, basis: str, velocity_key: str) -> str:
     ]
     if drawn:
         return drawn[-1]
-    usual, there = usual_place(adata), all_bases(adata)
+    usual, there = usual_place(adata, if_clear=True), all_bases(adata)
     maps = [name for name in there if name != "pca"] or there
     if usual is not None or len(maps) == 1:
         return usual.basis if usual is not None else maps[0]

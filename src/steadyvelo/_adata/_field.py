@@ -22,7 +22,7 @@ FIELDS: list[Field] = []
 
 # different from every default that a caller could give
 _REFUSE = object()
-_EXACT = {"bool", "int32", "int64", "uint32", "float32", "float64"}
+_EXACT = {"bool", "int32", "int64", "float32", "float64"}
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["check_coordinates", "current_clusters", "fingerprints", "on_same_coordinates"]
 
 
-def fingerprints(coordinates: NDArray[np.floating]) -> NDArray[np.uint32]:
+def fingerprints(coordinates: NDArray[np.floating]) -> NDArray[np.int32]:
     """Return a number for the coordinates of each cell, from their values in float32."""
     # 0.0 in place of −0.0
     bits = (np.asarray(coordinates, dtype=np.float32) + np.float32(0.0)).view(np.uint32)
@@ -30,7 +30,8 @@ def fingerprints(coordinates: NDArray[np.floating]) -> NDArray[np.uint32]:
     for column in bits.T:
         number = (number ^ column) * np.uint32(16777619)
         number ^= number >> np.uint32(15)
-    return number
+    # other programs read signed numbers
+    return number.view(np.int32)
 
 
 def check_coordinates(
@@ -49,7 +50,7 @@ def check_coordinates(
     """
     if not field.is_in(adata, key, basis):
         return
-    other = field.values(adata, key, basis).astype(np.uint32) != fingerprints(coordinates)
+    other = field.values(adata, key, basis) != fingerprints(coordinates)
     if other.any():
         msg = (
             f"{what} were computed on other coordinates of {basis!r} than those in adata, in "

@@ -173,14 +173,14 @@ def attach_counts(
     Examples
     --------
     >>> import steadyvelo as sv
-    >>> counts = sv.datasets.simulate(n_cells=50, n_genes=20)
+    >>> counts = sv.datasets.simulate(n_cells=50, n_genes=80)
     >>> analysed = counts[:40].copy()
     >>> del analysed.layers["spliced"], analysed.layers["unspliced"]
     >>> print(attach_counts(analysed, counts))
     cells with counts     40 of 40, by cell names
     cells without counts  0
     unmatched counts      10 of 50 cells (cell 41, cell 42, cell 43, …)
-    genes with counts     20 of 20, by var_names and var_names
+    genes with counts     80 of 80, by var_names and var_names
     genes without counts  0
     same cells            100% of cells fit best to their own counts (by X)
     """

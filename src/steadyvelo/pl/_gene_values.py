@@ -36,7 +36,8 @@ def moments_of_genes(fit: Fit, names: list[str]) -> tuple[NDArray[np.float64], N
     elif not fit.has_its_cells:
         msg = (
             "adata has only a part of the fitted cells and no layers Ms and Mu, and abundances "
-            "cannot be smoothed without all neighbours; draw all cells, or fit with dense=True."
+            "cannot be smoothed without all neighbours; draw before cells are left out, or rerun "
+            "pp.neighbors and tl.velocity on these cells."
         )
         raise ValueError(msg)
     else:

@@ -150,7 +150,7 @@ def rank_velocity_genes(
     >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> sv.tl.rank_velocity_genes(adata, "branch")
     >>> list(sv.get.ranked_genes(adata).columns[:4])
-    ['group', 'gene', 'velocity', 'effect']
+    ['group', 'gene', 'velocity', 'scaled']
     """
     fit = Fit.read(adata, velocity_key)
     genes = fit.graph_genes
