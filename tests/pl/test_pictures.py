@@ -239,7 +239,7 @@ def test_a_portrait_shows_what_its_own_fit_has_seen(prepared):
 
 def test_a_part_of_the_cells_without_layers_says_what_to_do(prepared):
     sv.tl.velocity(prepared, dense=False)
-    with pytest.raises(ValueError, match="rerun pp.neighbors and tl.velocity on these cells"):
+    with pytest.raises(ValueError, match=r"rerun pp\.neighbors and tl\.velocity on"):
         sv.pl.phase_portrait(prepared[:50].copy(), "gene 3")
 
 
