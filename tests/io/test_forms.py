@@ -304,7 +304,7 @@ def test_one_modality_or_table_of_several(truth, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.rds", gzip.compress(b"X\n000"), r"is a file of R; write the object as h5ad"),
+        ("a.rds", b"X\n000", r"is a file of R; write the object as h5ad"),
         ("a.bam", b"\x1f\x8b\x08\x04", "has aligned reads, not counts"),
         ("a.txt", b"gene\t1", "is not a loom file, an h5ad file or a folder"),
     ],
