@@ -590,6 +590,10 @@ CELLS = {
     "labels with other signs": ("-".join, "_".join),
     "small letters": (lambda w: "".join(w).lower(), "".join),
     "probe barcode": (lambda w: "".join(w)[:16] + "-1", lambda w: "".join(w)[:16] + "ACTTTAGG"),
+    "other strand": (
+        lambda w: "".join(w)[::-1].translate(str.maketrans("ACGT", "TGCA")),
+        "".join,
+    ),
     "make.names": (lambda w: "X5k_" + "".join(w) + ".1", "".join),
 }
 
@@ -611,6 +615,7 @@ def test_forms_that_programs_give_to_a_cell(form):
         (lambda i: f"P1-A{i}", lambda i: f"onefilepercell_x:P1_A{i}.bam"),
         (lambda i: f"P1.A{i}", lambda i: f"run:P1_A{i}Aligned.sortedByCoord.out.bam"),
         (lambda i: f"0{i % 9}_{i // 10:02}_{i:02}__s1", lambda i: f"0{i % 9}_{i // 10:02}_{i:02}"),
+        (lambda i: f"01_02_{i + 70:02}__s1", lambda i: f"01_02_{i + 70:02}"),
         (lambda i: f"{4294967296 + i}", lambda i: f"{4294967296 + i}"),
     ],
 )

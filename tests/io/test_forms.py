@@ -94,6 +94,10 @@ def test_kinds_of_several_layers(truth, tmp_path):
     assert same(found, truth)
     assert set(found.layers) == {"spliced", "unspliced"}
     assert found.uns["import"]["layers"] == ["exon", "intron+spanning"]
+    said = []
+    with heard_by(said.append, said.append):
+        sv.io.read(tmp_path / "a.h5ad", spliced="exon", unspliced="intron")
+    assert f"'spanning' with {half.sum():,} molecules is counted neither" in said[0]
     adata.write_zarr(tmp_path / "a.zarr")
     assert same(sv.io.read(tmp_path / "a.zarr", spliced="exon", unspliced="intron+spanning"), truth)
     with pytest.raises(

@@ -1,9 +1,10 @@
 """Whether counts are those of the cells: comparison with what the analysed table knows of them.
 
 A cell's expression in the analysed table is compared with the counts that it was given and with
-those that other cells were given. Both are divided by library size and centred for each gene, so
-that a cell's own molecules decide and not what all cells have in common. Counts of the same cell,
-also from another counting program, correlate more with its expression than those of other cells.
+those that other cells of its sample were given. Both are divided by library size and centred for
+each gene within the sample, so that a cell's own molecules decide and not what all cells have in
+common. Counts of the same cell, also from another counting program, correlate more with its
+expression than those of other cells.
 """
 
 from __future__ import annotations
@@ -105,15 +106,18 @@ def agreement(
         return Agreement(totals=correlation, totals_column=column)
     draws = np.random.default_rng(0)
     chosen = np.sort(draws.choice(cells, min(_CELLS, len(cells)), replace=False))
+    columns = _sample_columns(adata, samples)
+    together = _together(columns, chosen)
     # spliced counts alone if expression is that of exons only
+    kinds = (summed, layers["spliced"])
     fits = max(
-        (_fits(known, sp.csr_matrix(x), chosen, draws) for x in (summed, layers["spliced"])),
+        (_fits(known, sp.csr_matrix(x), chosen, together, draws) for x in kinds),
         key=lambda fit: float(np.nanmean(fit)) if np.isfinite(fit).any() else -1.0,
     )
     seen = np.isfinite(fits)
     if seen.sum() < _LEAST_CELLS:
         return Agreement(totals=correlation, totals_column=column)
-    worst, share = _worst(adata, chosen[seen], fits[seen], samples)
+    worst, share = _worst(columns, chosen[seen], fits[seen])
     return Agreement(name, float(fits[seen].mean()), worst, share, correlation, column)
 
 
@@ -129,19 +133,27 @@ def _expression(adata: AnnData) -> tuple[Any, str]:
 
 
 def _fits(
-    known: Any, counts: sp.csr_matrix[Any], cells: NDArray[np.intp], draws: np.random.Generator
+    known: Any,
+    counts: sp.csr_matrix[Any],
+    cells: NDArray[np.intp],
+    together: list[NDArray[np.intp]],
+    draws: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Tell for each cell whether its expression fits best to its own counts; NaN if it has none."""
+    """Tell for each cell whether its expression fits best to its own counts; NaN if it has none.
+
+    Each is compared with cells that are `together` with it.
+    """
     genes = np.sort(np.argsort(-np.asarray(counts.sum(axis=0)).ravel(), kind="stable")[:_GENES])
-    own = _centred(_dense(known, cells, genes), counted=_is_counted(known))
-    given = _centred(_dense(counts, cells, genes), counted=True)
+    own = _centred(_dense(known, cells, genes), together, counted=_is_counted(known))
+    given = _centred(_dense(counts, cells, genes), together, counted=True)
     matched = (own * given).sum(axis=1)
     fits = np.ones(len(cells), dtype=bool)
     for _ in range(_OTHERS):
-        # each cell with the one that follows it some places later in a random circle
-        circle = draws.permutation(len(cells))
         others = np.empty(len(cells), dtype=np.intp)
-        others[circle] = np.roll(circle, 1)
+        for part in together:
+            # each cell with the one before it in a random circle
+            circle = draws.permutation(part)
+            others[circle] = np.roll(circle, 1)
         fits &= matched > (own * given[others]).sum(axis=1)
     known_of = (np.abs(own).sum(axis=1) > 0) & (np.abs(given).sum(axis=1) > 0)
     return np.where(known_of, fits.astype(float), np.nan)
@@ -162,13 +174,17 @@ def _is_counted(x: Any) -> bool:
     )
 
 
-def _centred(values: NDArray[np.float64], *, counted: bool) -> NDArray[np.float64]:
-    """Return values centred for each gene, with unit length for each cell."""
+def _centred(
+    values: NDArray[np.float64], together: list[NDArray[np.intp]], *, counted: bool
+) -> NDArray[np.float64]:
+    """Return values centred for each gene among cells together, with unit length for each cell."""
     if counted:
         size = values.sum(axis=1, keepdims=True)
         middle = np.median(size[size > 0]) if (size > 0).any() else 1.0
         values = np.log1p(values / np.where(size > 0, size, 1.0) * middle)
-    values = values - values.mean(axis=0)
+    values = values.copy()
+    for part in together:
+        values[part] -= values[part].mean(axis=0)
     values -= values.mean(axis=1, keepdims=True)
     length = np.sqrt((values**2).sum(axis=1, keepdims=True))
     return np.asarray(values / np.where(length > 0, length, 1.0))
@@ -187,19 +203,40 @@ def _totals(
     return "", float("nan")
 
 
-def _worst(
-    adata: AnnData,
-    cells: NDArray[np.intp],
-    fits: NDArray[np.float64],
-    samples: NDArray[np.object_] | None,
-) -> tuple[str, float]:
-    """Return the sample in which fewest cells fit, among the columns that may have samples."""
-    columns = {f"obs[{name!r}]": adata.obs[name] for name in _SAMPLE_COLUMNS if name in adata.obs}
+def _sample_columns(
+    adata: AnnData, samples: NDArray[np.object_] | None
+) -> dict[str, NDArray[np.object_]]:
+    """Return the columns that may have samples, and the samples by which cells were matched."""
+    columns = {
+        f"obs[{name!r}]": adata.obs[name].astype(str).to_numpy(dtype=object)
+        for name in _SAMPLE_COLUMNS
+        if name in adata.obs
+    }
     if samples is not None:
-        columns["the samples"] = pd.Series(samples, index=adata.obs_names)
+        columns["the samples"] = np.array([str(sample) for sample in samples], dtype=object)
+    return columns
+
+
+def _together(
+    columns: dict[str, NDArray[np.object_]], cells: NDArray[np.intp]
+) -> list[NDArray[np.intp]]:
+    """Return the places of cells that are in the same samples by all columns; few are joined."""
+    if not columns:
+        return [np.arange(len(cells))]
+    labels = pd.DataFrame({name: column[cells] for name, column in columns.items()})
+    numbers = labels.groupby(list(labels), sort=False).ngroup().to_numpy()
+    few = np.bincount(numbers)[numbers] < _LEAST_CELLS
+    numbers[few] = -1
+    return [np.flatnonzero(numbers == number) for number in np.unique(numbers)]
+
+
+def _worst(
+    columns: dict[str, NDArray[np.object_]], cells: NDArray[np.intp], fits: NDArray[np.float64]
+) -> tuple[str, float]:
+    """Return the sample in which fewest cells fit."""
     found = ("", float("nan"))
     for name, column in columns.items():
-        groups = pd.DataFrame({"group": column.astype(str).to_numpy()[cells], "fits": fits})
+        groups = pd.DataFrame({"group": column[cells], "fits": fits})
         table = groups.groupby("group")["fits"].agg(["mean", "size"])
         table = table[table["size"] >= _LEAST_CELLS]
         if len(table) > 1 and not float(table["mean"].min()) >= found[1]:

@@ -11,6 +11,7 @@ import h5py
 from steadyvelo import _keys
 from steadyvelo._adata._ambiguous import assigned_to
 from steadyvelo._arguments import public
+from steadyvelo._log import say
 
 from ._broken import check_filters, check_hdf5, check_stored, refusing
 from ._count_table import Ambiguous, record_import
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["load_h5ad", "load_zarr", "read_h5ad", "read_zarr", "write_h5ad"]
 
+# names by which programs divide molecules into more than two kinds
+_KINDS_OF_LAYERS = ("exon", "intron", "spanning", "uu", "ul", "su", "sl")
 # smaller data sets may be empty, because zeros need not be written
 _SMALL = 64_000_000
 
@@ -211,6 +214,12 @@ def _with_layers(
     # without embeddings it was not analysed: genes are those of the counting program
     if kinds.kb or len(adata.obsm) == 0:
         write_totals(adata)
+    left = [name for name in there if name in _KINDS_OF_LAYERS and name not in kinds.names]
+    for name in left:
+        say(
+            f"layer {name!r} with {adata.layers[name].sum():,.0f} molecules is counted neither as "
+            "spliced nor as unspliced; join layers by + to count it (--unspliced intron+spanning)"
+        )
     tool = "kb-python nac" if kinds.kb else "AnnData"
     read_from = [str(kinds.spliced), str(kinds.unspliced)]
     record_import(adata, tool, source, choice, both, layers=read_from)

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["CellNames", "core_barcode", "letters", "split_names", "wells_of"]
+__all__ = ["CellNames", "core_barcode", "letters", "reversed_strand", "split_names", "wells_of"]
 
 # velocyto writes sample:BARCODEx, 10x BARCODE-1; other text around a barcode is a sample, too
 _BARCODE = re.compile(r"[ACGTN]{6,}|[acgtn]{8,}")
 # three rounds of wells, as Parse Biosciences writes them
-_ROUNDS = re.compile(r"(?<!\d)\d{2}_\d{2}_\d{2}(?!\d)")
+_ROUNDS = re.compile(r"(?<!\d)\d{2,3}_\d{2,3}_\d{2,3}(?!\d)")
+_OTHER_STRAND = str.maketrans("ACGT", "TGCA")
 # the end of the file of a cell, after which velocyto names cells that were sequenced in wells
 _FILE_END = re.compile(r"([._]?Aligned[.\w]*|[._]sorted\w*)?\.(bam|cram|sam)$", re.IGNORECASE)
 
@@ -73,6 +74,12 @@ def split_names(names: Iterable[object], *, n_bases: int | None = None) -> CellN
         barcodes.append(barcode[:n_bases])
         around.append(f"{before}…{'' if n_bases is None else barcode[n_bases:]}{after}")
     return CellNames(pd.Index(barcodes, dtype=object), np.array(around, dtype=object))
+
+
+def reversed_strand(names: CellNames) -> CellNames:
+    """Return barcodes as they are read from the other strand."""
+    turned = [str(name)[::-1].translate(_OTHER_STRAND) for name in names.barcodes]
+    return CellNames(pd.Index(turned, dtype=object), names.around)
 
 
 def wells_of(names: Iterable[object]) -> pd.Index:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from steadyvelo._adata._checks import listed
 
-from ._cell_names import letters, split_names, wells_of
+from ._cell_names import letters, reversed_strand, split_names, wells_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,6 +97,10 @@ def match_cells(
             return CellMatch(direct, "cell names", given.own)
     own, other = _split_alike(names, others)
     match = _by_barcodes(own, other, given, least)
+    if not (match.place >= 0).any():
+        turned = _by_barcodes(own, reversed_strand(other), given, least)
+        if (turned.place >= 0).mean() >= least:
+            return turned._replace(how=f"{turned.how}, of the other strand")
     if (match.place >= 0).mean() < least and given.own is None:
         wells, other_wells = wells_of(names), wells_of(others)
         if wells.is_unique and other_wells.is_unique:
