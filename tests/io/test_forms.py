@@ -324,6 +324,7 @@ def test_files_of_other_programs_are_named(tmp_path, name, content, message):
     [
         (["assays/spliced", "cell.names"], "is a Seurat file .* SeuratDisk::Convert"),
         (["matrix/barcodes"], "is a matrix of Cell Ranger, whose counts are not divided"),
+        (["mod/rna", "obs", "var"], "is MuData with modalities none, of which none has layers"),
         (["obs", "var"], "obs says in no attribute '_index' which column .* names of the cells"),
     ],
 )

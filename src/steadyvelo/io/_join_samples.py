@@ -78,7 +78,8 @@ def _common_genes(counts: Mapping[str, AnnData]) -> dict[str, np.ndarray]:
         msg = (
             f"the samples have no gene in common by {how}: "
             + "; ".join(f"{name!r} has {listed(index, 2)}" for name, index in labels.items())
-            + "; count all samples with the same annotation."
+            + "; count all samples with the same annotation. Files of one sample, such as one for "
+            "each chromosome, are joined if you give the folder that has them."
         )
         raise ValueError(msg)
     everywhere = pd.Index([]).append([*labels.values()]).unique()

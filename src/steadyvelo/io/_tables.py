@@ -22,7 +22,11 @@ def table_group(source: Path, file: h5py.File) -> str:
     """Return the group of an HDF5 file with an AnnData; the empty string for the file itself."""
     there = set(file)
     if "mod" in there and "X" not in there:
-        kinds = {name: set(group.get("layers", ())) for name, group in file["mod"].items()}
+        kinds = {
+            str(name): set(group.get("layers", ()))
+            for name, group in file["mod"].items()
+            if {"obs", "var"} <= set(group)
+        }
         return f"mod/{_chosen(source, kinds, 'modalities', 'MuData')}"
     if {"assays", "cell.names"} <= there:
         msg = (
@@ -83,10 +87,10 @@ def _chosen(source: Path, kinds: dict[str, set[str]], what: str, which: str) -> 
     usual = [name for name in _USUAL if name in kinds]
     found = fitting or usual[:1] or list(kinds)
     if len(found) != 1:
+        several = "several have" if fitting else "none has"
         msg = (
-            f"{source} is {which} with {what} {listed(kinds)}, of which "
-            f"{'several have' if fitting else 'none has'} layers spliced and unspliced; write the "
-            "one with the counts to an h5ad file."
+            f"{source} is {which} with {what} {listed(kinds)}, of which {several} layers spliced "
+            "and unspliced; write the one with the counts to an h5ad file."
         )
         raise ValueError(msg)
     say(f"{source.name} is {which}: {found[0]!r} of its {what} is read")
