@@ -125,3 +125,20 @@ def test_a_missing_embedding_is_named_with_what_there_is(simulated, plane):
     simulated.obsm["UMAP"] = plane
     with pytest.raises(KeyError, match=r"basis='tsne' is not in adata.obsm, which has .*'umap'"):
         sv.run(simulated, basis="tsne", uncertainty=None)
+
+
+def test_the_only_graph_is_used_under_any_name(simulated, plane, said):
+    simulated.obsm["X_umap"] = plane
+    for name in ("connectivities", "distances"):
+        del simulated.obsp[name]
+    del simulated.uns["neighbors"]
+    sv.pp.neighbors(simulated, n_neighbors=12, n_pcs=5, key_added="harmony")
+    result = sv.run(simulated, uncertainty=None, min_shared_counts=5)
+    assert any(line.startswith("neighbours: uns['harmony']; find others") for line in said)
+    assert result.uns["velocity_params"]["neighbors_key"] == "harmony"
+    assert "connectivities" not in result.obsp
+    # of several, none is chosen
+    sv.pp.neighbors(simulated, n_neighbors=12, n_pcs=5, key_added="other")
+    result = sv.run(simulated, uncertainty=None, min_shared_counts=5)
+    assert any("adata has 'harmony', 'other'; name the one to use" in line for line in said)
+    assert "connectivities" in result.obsp

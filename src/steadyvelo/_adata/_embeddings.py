@@ -8,6 +8,7 @@ import numpy as np
 
 from steadyvelo import _keys
 
+from ._chain import rerun_chain
 from ._checks import listed
 from ._coordinates import all_bases, basis_name, coordinates, embedding_place, usual_place
 from ._fingerprints import check_coordinates
@@ -49,7 +50,8 @@ def check_readable(adata: AnnData, velocity_key: str) -> None:
 
 def check_arrows(adata: AnnData, basis: str, velocity_key: str) -> NDArray[np.float64]:
     """Return the arrows on an embedding in float64; refuse with the remedy if there are none."""
-    remedy = f"run tl.velocity_embedding(adata, basis={basis!r}) first."
+    last = f"tl.velocity_embedding(adata, basis={basis!r})"
+    remedy = f"run {rerun_chain(adata, last, key=velocity_key)} first."
     check_readable(adata, velocity_key)
     arrows = _keys.VELOCITY_EMBEDDING.read(adata, velocity_key, basis, remedy=remedy)
     arrows = np.asarray(arrows, dtype=np.float64)

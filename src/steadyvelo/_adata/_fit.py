@@ -12,6 +12,7 @@ from steadyvelo import _keys
 from steadyvelo._warnings import NoVelocityGenesError
 from steadyvelo.engine import CellOrder, FitRule, LayerSource, Lines, Velocities
 
+from ._chain import rerun_chain
 from ._fit_params import GIVEN, FitParams
 from ._groups import in_groups
 from ._inputs import Inputs
@@ -44,9 +45,18 @@ class Fit:
     gamma: NDArray[np.float64]
     offset: NDArray[np.float64]
     velocity_genes: NDArray[np.bool_]
+    # functions that have to run after the fit before the caller can, for messages
+    then: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, adata: AnnData, key: str, inputs: Inputs | None = None) -> Fit:
+    def read(
+        cls,
+        adata: AnnData,
+        key: str,
+        inputs: Inputs | None = None,
+        *,
+        then: tuple[str, ...] = (),
+    ) -> Fit:
         """Read a fit; refuse with the remedy if there is none."""
         inputs = inputs or Inputs(adata)
         remedy = f"run tl.velocity(adata, key_added={key!r}) first, or steadyvelo run on its file."
@@ -56,7 +66,7 @@ class Fit:
         )
         params = FitParams.read(adata, key, remedy)
         lines = gamma.astype(np.float64), offset.astype(np.float64)
-        return cls(inputs, key, params, *lines, velocity_genes.astype(bool))
+        return cls(inputs, key, params, *lines, velocity_genes.astype(bool), then)
 
     @property
     def adata(self) -> AnnData:
@@ -127,9 +137,10 @@ class Fit:
             made_from.factors_hash,
         )
 
-    def check_cells(self, what: str, rerun: str) -> None:
-        """Refuse to use a result of the fit if cells have changed since."""
+    def check_cells(self, what: str, *last: str) -> None:
+        """Refuse to use a result of the fit, which the `last` functions made, with other cells."""
         made_from = self.params.made_from.encode()
+        rerun = rerun_chain(self.adata, *last, neighbors_key=self.options.neighbors_key)
         check_cells(self.adata, made_from, what, rerun, self.inputs.cells_hash)
 
     def check_unchanged(self) -> None:
@@ -139,11 +150,11 @@ class Fit:
     @cached_property
     def _unchanged(self) -> bool:
         adata, made_from = self.adata, self.params.made_from
-        self.check_cells("the fit", "pp.neighbors and tl.velocity")
+        self.check_cells("the fit", "tl.velocity", *self.then)
         if made_from.counts_known:
             entries = {**self.options.encode(), **made_from.encode()}
             columns = self.key if _keys.SPLICED_CHECKSUM.is_in(adata, self.key) else MOMENTS
-            check_record(self.inputs, entries, columns, "tl.velocity")
+            check_record(self.inputs, entries, columns, "tl.velocity", *self.then)
         return True
 
     def check_counts_known(self) -> None:

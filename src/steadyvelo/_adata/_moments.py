@@ -10,6 +10,7 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo.engine import CellOrder, CountsSource, LayerSource, SmoothingOperator
 
+from ._chain import rerun_chain
 from ._checks import check_key, is_integer, warn
 from ._kind_of_counts import fractional_values, is_normalised
 from ._provenance import check_cells, check_schema, stamp
@@ -153,14 +154,16 @@ def write_moments(
     record.write_sums(adata)
 
 
-def check_record(inputs: Inputs, record: Mapping[str, Any], key: str, rerun: str) -> None:
+def check_record(inputs: Inputs, record: Mapping[str, Any], key: str, *steps: str) -> None:
     """Refuse smoothed counts if their cells, neighbours, size factors or counts have changed.
 
     `record` are the parameters of a :class:`SmoothingRecord`; its sums are in ``var`` under `key`.
+    `steps` are the function that smoothed them and those that follow from it.
     """
-    rerun_all = f"pp.neighbors and {rerun}"
-    check_cells(inputs.adata, record, "the smoothing", rerun_all, inputs.cells_hash)
-    if record["neighbors_hash"] != inputs.neighbors_hash(record["neighbors_key"] or None):
+    named = record["neighbors_key"] or None
+    rerun = rerun_chain(inputs.adata, *steps, neighbors_key=named, smoothed_before=True)
+    check_cells(inputs.adata, record, "the smoothing", rerun, inputs.cells_hash)
+    if record["neighbors_hash"] != inputs.neighbors_hash(named):
         msg = f"the neighbour graph has changed since counts were smoothed; rerun {rerun}."
         raise ValueError(msg)
     if record["factors_hash"] != inputs.factors_hash:

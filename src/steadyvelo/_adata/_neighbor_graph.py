@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from steadyvelo import _keys
 
+from ._chain import rerun_chain
 from ._checks import check_key, check_sparse, warn
 from ._provenance import check_cells
 
@@ -59,7 +60,8 @@ def neighbor_graph(
     graph = sp.csr_array(stored)
     params = dict(entry.get("params", {}))
     if "cells_hash" in params:
-        check_cells(adata, params, "the neighbour graph", "pp.neighbors", cells_hash)
+        rerun = rerun_chain(adata, "pp.neighbors", neighbors_key=neighbors_key)
+        check_cells(adata, params, "the neighbour graph", rerun, cells_hash)
     if graph.data.size and not np.isfinite(graph.data).all():
         msg = f"obsp[{name!r}] has NaN or infinite values; rerun pp.neighbors."
         raise ValueError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from steadyvelo._adata._coordinates import all_bases, basis_name, embedding_plac
 from steadyvelo._adata._embeddings import check_finite_embedding
 from steadyvelo._adata._groups import AUTO, MOST_CLUSTERS, check_clusters, cluster_column, is_auto
 from steadyvelo._adata._light_copy import light_copy
-from steadyvelo._adata._neighbor_graph import neighbor_graph
+from steadyvelo._adata._neighbor_graph import has_neighbors, neighbor_graph
 from steadyvelo._log import remark, say
 from steadyvelo.pp._qc import check_lines
 from steadyvelo.tl._uncertainty import check_errors
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from ._chosen_genes import GeneChoice
 
-__all__ = ["checked_counts", "checked_request"]
+__all__ = ["checked_counts", "checked_request", "found_graph"]
 
 
 def _found_clusters(adata: AnnData, groupby: str | None, errors: ErrorChoice) -> str | None:
@@ -102,6 +103,27 @@ def checked_request(
     check_errors(adata, errors)
     _check_neighbors(adata, neighbors)
     return _found_clusters(adata, groupby, errors), _found_embedding(adata, basis)
+
+
+def found_graph(adata: AnnData, neighbors: str | Neighbors | None) -> str | Neighbors | None:
+    """Return the graph to use: if there is none of the usual name, the only one of another name."""
+    if neighbors is not None or has_neighbors(adata):
+        return neighbors
+    named = [
+        str(name)
+        for name, entry in adata.uns.items()
+        if isinstance(entry, Mapping)
+        and all(entry.get(f"{kind}_key") in adata.obsp for kind in ("connectivities", "distances"))
+    ]
+    if len(named) == 1:
+        say(f"neighbours: uns[{named[0]!r}]; find others with sv.Neighbors (--new-neighbors)")
+        return named[0]
+    if named:
+        say(
+            f"neighbours: adata has {listed(named, 4)}; name the one to use with neighbors= "
+            "(--neighbors-key). New ones are found."
+        )
+    return None
 
 
 def _check_neighbors(adata: AnnData, neighbors: str | Neighbors | None) -> None:

@@ -12,8 +12,8 @@ import pandas as pd
 from steadyvelo import _keys, pp, tl
 from steadyvelo._adata._coordinates import coordinates, embedding_place
 from steadyvelo._adata._fit_params import ErrorChoice
-from steadyvelo._adata._neighbor_graph import has_neighbors, neighbor_graph
-from steadyvelo._adata._provenance import stamp
+from steadyvelo._adata._neighbor_graph import has_neighbors, neighbor_graph, neighbor_params
+from steadyvelo._adata._provenance import hash_cells, stamp
 from steadyvelo._arguments import public
 from steadyvelo._choices import Neighbors
 from steadyvelo._log import remark, say
@@ -22,7 +22,7 @@ from steadyvelo.tl._reliability import directions_ahead
 from steadyvelo.tl._uncertainty import bytes_of_fit
 
 from ._chosen_genes import GeneChoice
-from ._found import checked_counts, checked_request
+from ._found import checked_counts, checked_request, found_graph
 from ._plan import Plan
 from ._steps import Steps, shown_steps
 from ._summary import reliability_lines, summary_lines
@@ -101,9 +101,10 @@ def run(
         ``"per_layer"``, ``"common"``, or :class:`steadyvelo.SizeFactors`; see
         :func:`steadyvelo.pp.size_factors`.
     neighbors
-        None uses the neighbour graph in `adata`, and finds neighbours if there is none. A name
-        selects the graph with this name in ``uns``. :class:`steadyvelo.Neighbors` finds new
-        neighbours with its options.
+        None uses the neighbour graph in `adata` (that of the usual name, or the only one), and
+        finds neighbours if there is none, or if it was found for other cells. A name selects the
+        graph with this name in ``uns``. :class:`steadyvelo.Neighbors` finds new neighbours with its
+        options.
     weights, offset, uncertainty, sample_key, dense
         See :func:`steadyvelo.tl.velocity`. Directions and verdicts need ``"crossfit"``, or
         :class:`steadyvelo.CrossFit`.
@@ -161,6 +162,7 @@ def run(
     errors = ErrorChoice.asked(uncertainty, sample_key, rng)
     # wrong arguments raise an error before anything is computed
     groupby, basis = checked_request(adata, choice, errors, neighbors, groupby, basis)
+    neighbors = found_graph(adata, neighbors)
     checks = checked_counts(adata, choice, groupby, force=force)
     limits: dict[str, Any] = {"max_memory": max_memory, "n_threads": n_threads}
     key = neighbors if isinstance(neighbors, str) else getattr(neighbors, "key_added", None)
@@ -244,15 +246,26 @@ def _judged(groupby: str | None, errors: ErrorChoice) -> str | None:
 def _find_neighbors(
     result: AnnData, neighbors: str | Neighbors | None, spliced: str, rng: int, steps: Steps
 ) -> None:
-    """Find neighbours if this is asked for or there are none; report which are used."""
+    """Find neighbours if this is asked for or there are none; report which are used.
+
+    A graph that was found for other cells, of which these may be a part, is found again.
+    """
+    before = None
+    if neighbors is None and has_neighbors(result):
+        before = neighbor_params(result, None)
     if isinstance(neighbors, str):
         neighbor_graph(result, _keys.CONNECTIVITIES, neighbors)
-    elif neighbors is None and has_neighbors(result):
+        return
+    if before is not None and str(before.get("cells_hash", "")) in {"", hash_cells(result)}:
         say("neighbours: the graph in adata; find others with sv.Neighbors (--new-neighbors)")
-    else:
-        with steps("neighbours"):
-            options = asdict(neighbors or Neighbors())
-            pp.neighbors(result, spliced=spliced, rng=rng, **options)
+        return
+    options = asdict(neighbors or Neighbors())
+    if before is not None:
+        say("neighbours: the graph in adata was found for other cells; it is found again")
+        known = ("n_neighbors", "n_pcs", "use_rep")
+        options |= {name: before[name] for name in known if before.get(name) is not None}
+    with steps("neighbours"):
+        pp.neighbors(result, spliced=spliced, rng=rng, **options)
 
 
 def _compute_umap(adata: AnnData, neighbors_key: str | None, rng: int) -> None:

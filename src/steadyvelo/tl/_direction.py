@@ -194,6 +194,7 @@ class DirectionChoice:
 
     def check(self, fit: Fit) -> None:
         """Raise an error for wrong arguments before anything is computed."""
+        fit.check_unchanged()
         check_crossfit(fit)
         check_finite_embedding(fit.adata, self.basis)
         cluster_codes(fit.adata, self.groupby)

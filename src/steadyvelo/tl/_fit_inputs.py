@@ -91,5 +91,5 @@ def record_of_layers(inputs: Inputs, options: FitOptions) -> Mapping[str, Any] |
             "this call; run pp.moments with the new arguments, or delete the two layers."
         )
         raise ValueError(msg)
-    check_record(inputs, record, MOMENTS, "pp.moments (or delete the layers Ms and Mu)")
+    check_record(inputs, record, MOMENTS, "pp.moments")
     return record

@@ -110,7 +110,7 @@ def randomized_velocity(
     True
     """
     basis = found_basis(adata, basis, velocity_key)
-    fit = Fit.read(adata, velocity_key)
+    fit = Fit.read(adata, velocity_key, then=("tl.velocity_graph",))
     embedding = check_finite_embedding(adata, basis)
     StoredGraph.read(fit)
     source = fit.counts(fit.graph_genes)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import scipy.sparse as sp
 
 from steadyvelo import _keys
+from steadyvelo._adata._chain import rerun_chain
 from steadyvelo.engine import (
     connected_parts,
     project_transitions,
@@ -35,12 +36,13 @@ class StoredGraph:
     @classmethod
     def read(cls, fit: Fit) -> StoredGraph:
         """Read the graph of a fit; raise an error if it is missing or has other cells."""
-        remedy = f"run tl.velocity_graph(adata, velocity_key={fit.key!r}) first."
+        last = f"tl.velocity_graph(adata, velocity_key={fit.key!r})"
+        remedy = f"run {rerun_chain(fit.adata, last, key=fit.key)} first."
         graphs = [
             sp.csr_matrix(field.read(fit.adata, fit.key, remedy=remedy))
             for field in (_keys.GRAPH, _keys.GRAPH_NEG)
         ]
-        fit.check_cells("the velocity graph", "pp.neighbors, tl.velocity, tl.velocity_graph")
+        fit.check_cells("the velocity graph", "tl.velocity", "tl.velocity_graph")
         return cls(fit, *graphs)
 
     @property

@@ -99,7 +99,7 @@ def velocity_confidence(
     >>> bool(adata.obs["velocity_confidence"].median() > 0.5)
     True
     """
-    fit = Fit.read(adata, velocity_key)
+    fit = Fit.read(adata, velocity_key, then=("tl.velocity_graph",))
     graph = StoredGraph.read(fit)
     with Limits.of_call("confidence", max_memory, n_threads, progress) as limits:
         threads = limits.n_threads

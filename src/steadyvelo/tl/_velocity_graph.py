@@ -137,6 +137,8 @@ def make_graph(
     if neighbors_key is None:
         neighbors_key = fit.options.neighbors_key
     made = GraphParams(n_recurse_neighbors, len(genes), sqrt_transform, neighbors_key)
+    # before the neighbours, whose message would not say that the fit is of other cells, too
+    fit.check_unchanged()
     direct = fit.inputs.direct_neighbors(neighbors_key)
     velocities = fit.velocities(genes, direct)
     size = limits.genes_per_block(adata.n_obs)
