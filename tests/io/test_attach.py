@@ -624,3 +624,13 @@ def test_cells_that_are_named_by_wells_or_bins(ours, theirs):
     adata = as_analysed(counts, [ours(i) for i in range(60)])
     assert sv.io.attach_counts(adata, counts).n_matched == 60
     assert equal_counts(adata, counts)
+
+
+def test_cells_that_are_numbered_are_matched_by_the_column_of_their_names():
+    counts = of_many_genes(0, barcodes(60, 0))
+    adata = as_analysed(counts, [str(i) for i in range(60)])
+    adata.obs["score"] = np.arange(60.0)
+    adata.obs["barcode"] = [f"{name}-1" for name in counts.obs_names]
+    report = sv.io.attach_counts(adata, counts)
+    assert report.cells_by == "obs['barcode'], barcodes"
+    assert equal_counts(adata, counts)

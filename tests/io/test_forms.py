@@ -388,3 +388,11 @@ def test_gene_names_of_alevin_fry(shared, tmp_path):
     found = sv.io.read(tmp_path / "a")
     assert list(found.var_names) == list(table["name"])
     assert list(found.var["gene_id"]) == list(ids)
+
+
+def test_one_matrix_has_no_kinds_of_molecules(truth, tmp_path):
+    ad.AnnData(truth.layers["spliced"], obs=truth.obs, var=truth.var).write_h5ad(
+        tmp_path / "a.h5ad"
+    )
+    with pytest.raises(ValueError, match=r"has one matrix and no layers.*steadyvelo attach CELLS"):
+        sv.io.read(tmp_path / "a.h5ad")

@@ -67,3 +67,17 @@ def test_kits_without_unspliced_molecules_are_named(raw):
     row = sv.get.quality_checks(cells).loc["proportions"]
     assert row["verdict"] == "attention"
     assert "kits with probes (10x Flex, for fixed cells and FFPE)" in row["remedy"]
+
+
+def test_layers_that_are_swapped_in_one_batch(raw):
+    cells = raw[raw.obs_names.str.startswith("cell")].copy()
+    old = np.arange(cells.n_obs) < 150
+    s, u = (cells.layers[name].toarray() for name in ("spliced", "unspliced"))
+    cells.layers["spliced"] = sp.csr_matrix(np.where(old[:, None], u, s))
+    cells.layers["unspliced"] = sp.csr_matrix(np.where(old[:, None], s, u))
+    cells.obs["batch"] = np.where(old, "old", "new")
+    sv.pp.qc(cells, groupby="batch")
+    row = sv.get.quality_checks(cells).loc["groups"]
+    assert row["verdict"] == "attention"
+    assert row["reason"].startswith("most molecules of old are unspliced")
+    assert "may be swapped" in row["remedy"]

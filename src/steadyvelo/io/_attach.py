@@ -265,14 +265,14 @@ def _matched_cells(
     if SAMPLE in counts.obs:
         other = counts.obs[SAMPLE].astype(str).to_numpy(dtype=object)
 
-    def within(column: str | None) -> CellMatch:
+    def within(column: str | None, named_by: pd.Index = adata.obs_names) -> CellMatch:
         own = None
         if column is not None:
             remedy = "give the name of the column with samples as sample_key=."
             of_cells = check_key(adata, "obs", column, remedy)
             own = np.array([None if pd.isna(g) else str(g) for g in of_cells], dtype=object)
         samples = Samples(own, other, binding=len(named) > 0)
-        return match_cells(adata.obs_names, names, samples, min_overlap=min_overlap)
+        return match_cells(named_by, names, samples, min_overlap=min_overlap)
 
     if sample_key is None:
         for column in _columns_with(adata, named):
@@ -283,7 +283,26 @@ def _matched_cells(
             if min(shares) >= _OF_SAMPLE:
                 say(f"samples: obs[{column!r}]; name another column as sample_key=")
                 return match
-    return within(sample_key)
+    match = within(sample_key)
+    if not (match.place >= 0).any():
+        # some programs number the cells, and keep their names in a column
+        for column, values in _columns_of_names(adata).items():
+            other = within(sample_key, values)
+            if (other.place >= 0).mean() >= _OF_SAMPLE:
+                return other._replace(how=f"obs[{column!r}], {other.how}")
+    return match
+
+
+def _columns_of_names(adata: AnnData) -> dict[str, pd.Index]:
+    """Return the columns of `obs` with a different text for nearly every cell."""
+    found = {}
+    for name in adata.obs:
+        column = adata.obs[name]
+        if isinstance(column.dtype, pd.CategoricalDtype) or column.dtype.kind == "O":
+            values = pd.Index(column.astype(str))
+            if values.nunique() >= _OF_SAMPLE * len(values):
+                found[str(name)] = values
+    return found
 
 
 def _columns_with(adata: AnnData, samples: list[str]) -> list[str]:

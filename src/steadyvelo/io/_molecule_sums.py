@@ -135,6 +135,13 @@ def chosen_kinds(
                 f"{listed(sorted(there))}{_suggestion(there)}."
             )
             raise ValueError(msg)
+    if set(there) <= {"X"}:
+        msg = (
+            f"{source} has one matrix and no layers, so spliced and unspliced molecules cannot be "
+            "told apart. Import the output of a counting program (STARsolo, kb-python, alevin-fry, "
+            "velocyto), or attach it to these cells: steadyvelo attach CELLS COUNTS."
+        )
+        raise ValueError(msg)
     msg = (
         f"{source} has {what} {listed(name for name in there if name != 'X')}"
         f"{' and X' if 'X' in there else ''}; name the two of counts by spliced= and unspliced= "

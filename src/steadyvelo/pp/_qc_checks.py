@@ -35,6 +35,8 @@ _FEWEST_MOLECULES = 50
 _FEWEST_BARCODES, _BARCODES_OF_A_CELL, _LEAST_CELLS, _EMPTY = 500, 200, 50, 0.05
 # share of unspliced molecules below which a kit counts none
 _PROBES = 0.005
+# how many times the odds of unspliced molecules of other groups those of a group may be
+_MOST_ODDS = 4.0
 # with fewer unspliced molecules per cell, smoothing over neighbours has little to average
 _DEPTH = 30
 
@@ -294,11 +296,25 @@ def groups_alike(counts: Counts) -> Finding:
     """Compare the shares of unspliced molecules of groups."""
     every, *groups = counts.by_group()
     overall = every.unspliced_share
-    apart = []
+    apart, swapped_in = [], []
     for group in groups:
         share = group.unspliced_share if group.n_cells else overall
-        if not 0.5 * overall <= share <= 2 * overall:
+        u, s = every.unspliced - group.unspliced, every.spliced - group.spliced
+        others = u / (u + s) if u + s > 0 else overall
+        if share > 0.5 and _odds(share) > _MOST_ODDS * _odds(others):
+            swapped_in.append(group.group)
+        if not 0.5 * overall <= share <= 2 * overall or group.group in swapped_in:
             apart.append(f"{group.group} ({share:.0%})")
+    if swapped_in:
+        reason = (
+            f"most molecules of {', '.join(swapped_in[:5])} are unspliced, unlike those of the "
+            f"other groups ({', '.join(apart[:5])}; overall {overall:.0%})"
+        )
+        remedy = (
+            "the layers of these cells may be swapped, or they are nuclei; read their counts "
+            "again, or fit them separately"
+        )
+        return Finding("attention", float(len(swapped_in)), reason, remedy)
     if apart:
         reason = (
             f"the unspliced share of {', '.join(apart[:5])} differs strongly from the overall "
@@ -310,6 +326,10 @@ def groups_alike(counts: Counts) -> Finding:
         )
         return Finding("attention", float(len(apart)), reason, remedy)
     return Finding("ok", 0.0, f"all groups have about the overall unspliced share of {overall:.0%}")
+
+
+def _odds(share: float) -> float:
+    return share / max(1.0 - share, 1e-9)
 
 
 _CHECKS: dict[str, Callable[[Counts], Finding]] = {
