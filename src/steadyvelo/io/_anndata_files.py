@@ -60,8 +60,8 @@ def read_h5ad(
     -------
     The content of the file, with the two layers named ``spliced`` and ``unspliced``, in CSR int32
     if their values are whole numbers. A file without embeddings is taken as not analysed: totals
-    over its genes are written to ``obs``. X is not changed; if there is none, it is spliced. Of an
-    h5mu file, the modality with the layers is read.
+    over its genes are written to ``obs``. X is not changed, except in a file of kb-python, where it
+    becomes spliced. Of an h5mu file, the modality with the layers is read.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def _with_layers(
         del adata.layers[name]
     for name, matrix in layers.items():
         adata.layers[name] = matrix
-    if adata.X is None or kinds.kb:
+    if kinds.kb:
         adata.X = layers["spliced"].copy()
     # without embeddings it was not analysed: genes are those of the counting program
     if kinds.kb or len(adata.obsm) == 0:
