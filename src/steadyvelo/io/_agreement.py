@@ -226,7 +226,7 @@ def _together(
     labels = pd.DataFrame({name: column[cells] for name, column in columns.items()})
     numbers = labels.groupby(list(labels), sort=False).ngroup().to_numpy()
     few = np.bincount(numbers)[numbers] < _LEAST_CELLS
-    numbers[few] = -1
+    numbers = np.where(few, -1, numbers)
     return [np.flatnonzero(numbers == number) for number in np.unique(numbers)]
 
 
