@@ -66,7 +66,7 @@ def test_the_one_embedding_there_is_is_found(on_a_plane):
         sv.pl.velocity_stream(adata)
     del adata.obsm["X_one"], adata.obsm["X_two"]
     assert found_basis(adata, "auto", "velocity") == "pca"
-    with pytest.raises(KeyError, match=r"run tl\.velocity_embedding\(adata, basis='pca'\)"):
+    with pytest.raises(KeyError, match=r"tl\.velocity_embedding\(adata, basis='pca'\)"):
         sv.pl.velocity_stream(adata)
 
 

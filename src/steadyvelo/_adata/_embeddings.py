@@ -50,13 +50,13 @@ def check_readable(adata: AnnData, velocity_key: str) -> None:
 
 def check_arrows(adata: AnnData, basis: str, velocity_key: str) -> NDArray[np.float64]:
     """Return the arrows on an embedding in float64; refuse with the remedy if there are none."""
-    last = f"tl.velocity_embedding(adata, basis={basis!r})"
-    remedy = f"run {rerun_chain(adata, last, key=velocity_key)} first."
+    rerun, remedy = f"tl.velocity_embedding(adata, basis={basis!r})", ""
     check_readable(adata, velocity_key)
+    if not _keys.VELOCITY_EMBEDDING.is_in(adata, velocity_key, basis):
+        remedy = f"run {rerun_chain(adata, rerun, key=velocity_key)} first."
     arrows = _keys.VELOCITY_EMBEDDING.read(adata, velocity_key, basis, remedy=remedy)
     arrows = np.asarray(arrows, dtype=np.float64)
     coordinates = check_finite_embedding(adata, basis)
-    rerun = f"tl.velocity_embedding(adata, basis={basis!r})"
     if arrows.shape != coordinates.shape:
         msg = (
             f"arrows on {basis!r} have {arrows.shape[1]} dimensions and the embedding has "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,7 +140,8 @@ class Fit:
     def check_cells(self, what: str, *last: str) -> None:
         """Refuse to use a result of the fit, which the `last` functions made, with other cells."""
         made_from = self.params.made_from.encode()
-        rerun = rerun_chain(self.adata, *last, neighbors_key=self.options.neighbors_key)
+        named = self.options.neighbors_key
+        rerun = partial(rerun_chain, self.adata, *last, neighbors_key=named)
         check_cells(self.adata, made_from, what, rerun, self.inputs.cells_hash)
 
     def check_unchanged(self) -> None:

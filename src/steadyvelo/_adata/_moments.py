@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,24 +162,28 @@ def check_record(inputs: Inputs, record: Mapping[str, Any], key: str, *steps: st
     `steps` are the function that smoothed them and those that follow from it.
     """
     named = record["neighbors_key"] or None
-    rerun = rerun_chain(inputs.adata, *steps, neighbors_key=named, smoothed_before=True)
+    rerun = partial(rerun_chain, inputs.adata, *steps, neighbors_key=named, smoothed_before=True)
     check_cells(inputs.adata, record, "the smoothing", rerun, inputs.cells_hash)
     if record["neighbors_hash"] != inputs.neighbors_hash(named):
-        msg = f"the neighbour graph has changed since counts were smoothed; rerun {rerun}."
+        msg = f"the neighbour graph has changed since counts were smoothed; rerun {rerun()}."
         raise ValueError(msg)
     if record["factors_hash"] != inputs.factors_hash:
-        msg = f"size factors or used cells have changed since counts were smoothed; rerun {rerun}."
+        msg = (
+            f"size factors or used cells have changed since counts were smoothed; rerun {rerun()}."
+        )
         raise ValueError(msg)
     for kind, field in zip(_KINDS, _CHECKSUMS, strict=True):
         adata, layer = inputs.adata, record[kind]
-        check_key(adata, "layers", layer, f"restore it, because it was smoothed, or rerun {rerun}.")
+        if layer not in adata.layers:
+            remedy = f"restore it, because it was smoothed, or rerun {rerun()}."
+            check_key(adata, "layers", layer, remedy)
         if not field.is_in(adata, key):
             continue
         same = np.isclose(inputs.checksums(layer), field.values(adata, key), rtol=1e-6, atol=1e-9)
         if not same.all():
             msg = (
                 f"layer {layer!r} has changed since it was smoothed (first in gene "
-                f"{adata.var_names[~same][0]!r}); rerun {rerun}."
+                f"{adata.var_names[~same][0]!r}); rerun {rerun()}."
             )
             raise ValueError(msg)
 

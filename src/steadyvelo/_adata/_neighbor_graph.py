@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def neighbor_graph(
     graph = sp.csr_array(stored)
     params = dict(entry.get("params", {}))
     if "cells_hash" in params:
-        rerun = rerun_chain(adata, "pp.neighbors", neighbors_key=neighbors_key)
+        rerun = partial(rerun_chain, adata, "pp.neighbors", neighbors_key=neighbors_key)
         check_cells(adata, params, "the neighbour graph", rerun, cells_hash)
     if graph.data.size and not np.isfinite(graph.data).all():
         msg = f"obsp[{name!r}] has NaN or infinite values; rerun pp.neighbors."

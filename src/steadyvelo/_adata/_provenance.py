@@ -12,7 +12,7 @@ from steadyvelo._version import __version__
 from steadyvelo.engine import count_threads, weighted_column_sums
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -39,14 +39,17 @@ def stamp(adata: AnnData, cells_hash: str | None = None) -> dict[str, Any]:
     return {**made, "n_cells": adata.n_obs, "cells_hash": hashed}
 
 
-def check_schema(made: Mapping[str, Any], what: str, rerun: str) -> None:
-    """Refuse a result that another version of this package stored in another format."""
+def check_schema(made: Mapping[str, Any], what: str, rerun: str | Callable[[], str]) -> None:
+    """Refuse a result that another version of this package stored in another format.
+
+    `rerun` computes `what` again, or returns what does.
+    """
     found = made.get("schema", "unknown")
     if str(found) != str(SCHEMA):
         msg = (
             f"{what} was stored by steadyvelo {made.get('version', 'of an unknown version')} with "
             f"schema version {found}; this is steadyvelo {__version__}, which reads schema version "
-            f"{SCHEMA}. Rerun {rerun}."
+            f"{SCHEMA}. Rerun {rerun() if callable(rerun) else rerun}."
         )
         raise ValueError(msg)
 
@@ -80,11 +83,16 @@ def gene_checksums(x: Any) -> NDArray[np.float64]:
 
 
 def check_cells(
-    adata: AnnData, made: Mapping[str, Any], what: str, rerun: str, cells_hash: str | None = None
+    adata: AnnData,
+    made: Mapping[str, Any],
+    what: str,
+    rerun: Callable[[], str],
+    cells_hash: str | None = None,
 ) -> None:
     """Refuse to continue with a result that was computed on other cells.
 
-    `what` was computed, and `rerun` computes it again; `cells_hash` is that of `adata`, if known.
+    `what` was computed, and `rerun` says what computes it again; `cells_hash` is that of `adata`,
+    if known.
     """
     check_schema(made, what, rerun)
     if str(made["cells_hash"]) != (cells_hash or hash_cells(adata)):
@@ -95,7 +103,7 @@ def check_cells(
             changed = f"{n_cells:,} cells, but adata now has {adata.n_obs:,} cells"
         msg = (
             f"{what} was computed on {changed}. Stored results can be plotted and read; to compute "
-            f"new ones, rerun {rerun}."
+            f"new ones, rerun {rerun()}."
         )
         raise ValueError(msg)
 

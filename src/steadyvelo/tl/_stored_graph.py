@@ -36,12 +36,11 @@ class StoredGraph:
     @classmethod
     def read(cls, fit: Fit) -> StoredGraph:
         """Read the graph of a fit; raise an error if it is missing or has other cells."""
-        last = f"tl.velocity_graph(adata, velocity_key={fit.key!r})"
-        remedy = f"run {rerun_chain(fit.adata, last, key=fit.key)} first."
-        graphs = [
-            sp.csr_matrix(field.read(fit.adata, fit.key, remedy=remedy))
-            for field in (_keys.GRAPH, _keys.GRAPH_NEG)
-        ]
+        fields, remedy = (_keys.GRAPH, _keys.GRAPH_NEG), ""
+        if not all(field.is_in(fit.adata, fit.key) for field in fields):
+            last = f"tl.velocity_graph(adata, velocity_key={fit.key!r})"
+            remedy = f"run {rerun_chain(fit.adata, last, key=fit.key)} first."
+        graphs = [sp.csr_matrix(field.read(fit.adata, fit.key, remedy=remedy)) for field in fields]
         fit.check_cells("the velocity graph", "tl.velocity", "tl.velocity_graph")
         return cls(fit, *graphs)
 

@@ -137,7 +137,9 @@ def make_graph(
     if neighbors_key is None:
         neighbors_key = fit.options.neighbors_key
     made = GraphParams(n_recurse_neighbors, len(genes), sqrt_transform, neighbors_key)
-    # before the neighbours, whose message would not say that the fit is of other cells, too
+    # cells that are used, then the fit, then the neighbours: a message of these would not say that
+    # the fit is of other cells, too
+    _ = fit.inputs.cells
     fit.check_unchanged()
     direct = fit.inputs.direct_neighbors(neighbors_key)
     velocities = fit.velocities(genes, direct)
