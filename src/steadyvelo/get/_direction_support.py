@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, listed
@@ -16,9 +15,10 @@ from steadyvelo._adata._fit_params import made_entry
 from steadyvelo._arguments import public
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
 
-__all__ = ["DirectionSupport", "direction_support"]
+__all__ = ["DirectionSupport", "direction_support", "smallest_changes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,19 +108,29 @@ def direction_support(
     made_entry(adata, velocity_key, "directions", rerun, under=basis)
     table = _keys.GENE_CONTRIBUTIONS.read(adata, velocity_key, basis, remedy=f"run {rerun} first.")
     today = current_clusters(adata, velocity_key, basis)
-    named = pd.Categorical(table["cluster"].astype(str).map(lambda name: today.get(name, name)))
-    there = [str(name) for name in named.categories]
-    if str(cluster) not in there:
-        msg = f"cluster={cluster!r} is not in the table of directions, which has {listed(there)}."
+    stored = {today.get(name, name): name for name in map(str, table["cluster"].unique())}
+    if str(cluster) not in stored:
+        msg = f"cluster={cluster!r} is not in the table of directions, which has {listed(stored)}."
         raise KeyError(msg)
-    rows = table[named.codes == there.index(str(cluster))].set_index("gene")
+    rows = table[(table["cluster"] == stored[str(cluster)]).to_numpy()].set_index("gene")
     step = (rows["share_per_gamma"] * rows["gamma_se"]).to_numpy()
-    length = float(np.sqrt((step * step).sum()))
+    smallest = float(smallest_changes(rows).iloc[0])
+    length = 1.0 / smallest
     with np.errstate(divide="ignore"):
-        smallest = float(np.divide(1.0, length))
         alone = np.where(step != 0, -1.0 / np.where(step != 0, step, 1.0), np.inf)
     genes = rows[["share", "gamma_se"]].assign(
         change=-step * smallest / length if length > 0 else 0.0, alone=alone
     )
     order = np.argsort(-np.abs(genes["share"].to_numpy()), kind="stable")
     return DirectionSupport(str(cluster), smallest, genes.iloc[order])
+
+
+def smallest_changes(table: pd.DataFrame) -> pd.Series:
+    """Return the smallest change of γ, in standard errors, that reverses the arrow of each cluster.
+
+    `table` has a row for each cluster and gene; a cluster without contributions has infinity.
+    """
+    step = table["share_per_gamma"] * table["gamma_se"]
+    length = np.sqrt((step * step).groupby(table["cluster"].to_numpy(), sort=False).sum())
+    with np.errstate(divide="ignore"):
+        return 1.0 / length

@@ -13,7 +13,7 @@ from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._arguments import public
 from steadyvelo._log import done
-from steadyvelo.get import direction_support
+from steadyvelo.get._direction_support import smallest_changes
 
 from ._agreement import cosines
 from ._ahead import forget_instruments, instruments_of
@@ -227,11 +227,10 @@ def _test(
 
 def _clusters(fit: Fit, basis: str) -> pd.DataFrame:
     """Return the table of clusters, with the change of γ that would reverse each direction."""
-    adata, where = fit.adata, {"basis": basis, "velocity_key": fit.key}
-    table = _keys.CLUSTER_DIRECTIONS.read(adata, fit.key, basis).copy()
-    table["reversal_se"] = [
-        direction_support(adata, str(name), **where).standard_errors for name in table.index
-    ]
+    table = _keys.CLUSTER_DIRECTIONS.read(fit.adata, fit.key, basis).copy()
+    changes = smallest_changes(_keys.GENE_CONTRIBUTIONS.read(fit.adata, fit.key, basis))
+    changes.index = changes.index.astype(str)
+    table["reversal_se"] = changes.reindex(table.index.astype(str)).to_numpy()
     return table
 
 
