@@ -107,6 +107,7 @@ SPLICED_CHECKSUM = _var(
     "{key}_spliced_checksum", "checksum of the spliced layer at the time of smoothing"
 )
 UNSPLICED_CHECKSUM = _var("{key}_unspliced_checksum", "the same for the unspliced layer")
+WEIGHTS_CHECKSUM = _var("{key}_weights_checksum", "checksum of the weights, if they were given")
 
 PCA = Field("obsm", "cells × components", "X_pca", "principal components", "float32")
 EMBEDDING = _obsm("X_{basis}", "an embedding; read only", "float")

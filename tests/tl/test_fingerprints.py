@@ -118,3 +118,61 @@ def test_a_fingerprint_changes_with_every_coordinate():
     np.testing.assert_array_equal(fingerprints(x), fingerprints(x.astype(np.float32)))
     np.testing.assert_array_equal(fingerprints(np.zeros((2, 2))), fingerprints(-np.zeros((2, 2))))
     assert len(np.unique(fingerprints(x))) == 1000
+
+
+def moved_counts(adata):
+    adata.layers["spliced"] = adata.layers["spliced"][:, ::-1].copy()
+
+
+def other_weights(adata):
+    adata.obs["velocity_weights"] = adata.obs["velocity_weights"].to_numpy()[::-1]
+
+
+# all that new results are computed from, as listed in docs/anndata.md
+INPUTS = {
+    "order of cells": (lambda a: a._inplace_subset_obs(np.arange(a.n_obs)[::-1]), "order have"),
+    "fewer cells": (lambda a: a._inplace_subset_obs(np.arange(a.n_obs - 1)), "now has 399 cells"),
+    "counts": (moved_counts, "layer 'spliced' has changed"),
+    "size factors": (lambda a: sv.pp.size_factors(a, method="common"), "size factors or used"),
+    "used cells": (lambda a: a.obs.__setitem__("cells_used", np.arange(400) > 0), "or used cells"),
+    "neighbours": (lambda a: sv.pp.neighbors(a, n_neighbors=9, n_pcs=5), "neighbour graph has"),
+    "weights": (other_weights, r"obs\['velocity_weights'\], the weights of the fit, have changed"),
+}
+NEW = {
+    "velocity graph": sv.tl.velocity_graph,
+    "checks of the model": sv.tl.check_model,
+    "verdicts": lambda a: sv.tl.reliability(a, "branch", basis="pca", n_controls=1),
+    "comparison": lambda a: sv.tl.sensitivity(a, "branch", basis="pca"),
+    "ratios of groups": lambda a: sv.tl.compare_ratios(a, "branch"),
+}
+
+
+@pytest.fixture(scope="module")
+def weighted(tested):
+    """A fit with weights that were given, without stored velocities."""
+    adata = tested.copy()
+    for name in ("Ms", "Mu", "velocity"):
+        adata.layers.pop(name, None)
+    weights = np.random.default_rng(0).uniform(0.5, 1.0, adata.n_obs)
+    sv.tl.velocity(adata, weights=weights, uncertainty=sv.CrossFit(n_repeats=1), dense=False)
+    return adata
+
+
+@pytest.mark.parametrize("new", NEW)
+@pytest.mark.parametrize("change", INPUTS)
+def test_new_results_are_refused_after_a_change(weighted, change, new):
+    adata = weighted.copy()
+    make, message = INPUTS[change]
+    make(adata)
+    with pytest.raises(ValueError, match=message):
+        NEW[new](adata)
+
+
+def test_weights_of_every_gene_that_have_changed(weighted):
+    adata = weighted.copy()
+    sv.tl.velocity(adata, weights=np.ones(adata.shape), dense=False)
+    part = adata[:, 5:].copy()
+    sv.tl.velocity_graph(part)
+    part.layers["velocity_weights"][3, 2] = 0
+    with pytest.raises(ValueError, match=r"layers\['velocity_weights'\].*rerun tl\.velocity"):
+        sv.tl.velocity_graph(part)

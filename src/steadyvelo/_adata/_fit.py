@@ -17,7 +17,7 @@ from ._fit_params import GIVEN, FitParams
 from ._groups import in_groups
 from ._inputs import Inputs
 from ._moments import MOMENTS, check_record, counts_source, has_moments, layer_source
-from ._provenance import check_cells
+from ._provenance import check_cells, gene_checksums
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -145,7 +145,7 @@ class Fit:
         check_cells(self.adata, made_from, what, rerun, self.inputs.cells_hash)
 
     def check_unchanged(self) -> None:
-        """Refuse a fit whose cells, counts, size factors or neighbours have changed since."""
+        """Refuse a fit whose cells, counts, sizes, neighbours or given weights have changed."""
         _ = self._unchanged
 
     @cached_property
@@ -156,7 +156,29 @@ class Fit:
             entries = {**self.options.encode(), **made_from.encode()}
             columns = self.key if _keys.SPLICED_CHECKSUM.is_in(adata, self.key) else MOMENTS
             check_record(self.inputs, entries, columns, "tl.velocity", *self.then)
+        self._check_weights()
         return True
+
+    def _check_weights(self) -> None:
+        # without weights that were given there is no checksum
+        if not _keys.WEIGHTS_CHECKSUM.is_in(self.adata, self.key):
+            return
+        weights, adata = self.weights, self.adata
+        found = gene_checksums(weights[:, None] if weights.ndim == 1 else weights)
+        known = _keys.WEIGHTS_CHECKSUM.values(adata, self.key)
+        if not np.allclose(found, known, rtol=1e-9, atol=1e-12):
+            by_cell = _keys.WEIGHTS_COLUMN.is_in(adata, self.key)
+            field, place = (
+                (_keys.WEIGHTS_COLUMN, "obs") if by_cell else (_keys.WEIGHTS_LAYER, "layers")
+            )
+            rerun = rerun_chain(
+                adata, "tl.velocity", *self.then, neighbors_key=self.options.neighbors_key
+            )
+            msg = (
+                f"{place}[{field.of(self.key)!r}], the weights of the fit, have changed since "
+                f"then; rerun {rerun}, with weights= of the first."
+            )
+            raise ValueError(msg)
 
     def check_counts_known(self) -> None:
         """Refuse a fit whose inputs have changed, or whose counts are not known."""

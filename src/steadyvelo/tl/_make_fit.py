@@ -11,7 +11,7 @@ from steadyvelo._adata._checks import warn
 from steadyvelo._adata._fit import Fit, fit_rule
 from steadyvelo._adata._fit_params import FitParams, MadeFrom
 from steadyvelo._adata._moments import counts_source, has_moments, layer_source, smoothing_record
-from steadyvelo._adata._provenance import stamp
+from steadyvelo._adata._provenance import gene_checksums, stamp
 from steadyvelo.engine import check_dense_fits, fit_ratios
 
 from ._ahead import CLUSTERS, NOTHING, Ahead, Wanted, halves_of, wanted
@@ -93,6 +93,8 @@ def make_fit(
         by_cell = weights.ndim == 1
         field = _keys.WEIGHTS_COLUMN if by_cell else _keys.WEIGHTS_LAYER
         field.write(adata, weights.astype(np.float64) if by_cell else weights, key)
+        sums = gene_checksums(weights[:, None] if by_cell else weights)
+        _keys.WEIGHTS_CHECKSUM.write(adata, np.broadcast_to(sums, adata.n_vars).copy(), key)
     if layers is not None:
         layers.write(adata, key, left_out != "", record)
     params.write(adata, key)

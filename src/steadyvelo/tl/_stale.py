@@ -20,6 +20,7 @@ _OF_FIT = (
     _keys.VARIABLE_PASSES,
     _keys.SPLICED_CHECKSUM,
     _keys.UNSPLICED_CHECKSUM,
+    _keys.WEIGHTS_CHECKSUM,
     _keys.RANKED_GENES,
     _keys.RATIO_DIFFERENCES,
     *_keys.ERROR_FIELDS,
