@@ -48,7 +48,8 @@ class CrossFit:
     ----------
     n_repeats
         Number of repeats. Each divides genes and cells at random into two folds, and two
-        neighbour graphs are computed. Instruments are averaged over the repeats.
+        neighbour graphs are computed. Instruments are averaged over the repeats. None means 5, or
+        3 with more than 5,000 cells, where the ratios depend less on how these are divided.
     gene_clusters
         Column of ``var`` with clusters of genes that share noise; all genes of a cluster are in the
         same fold. None assigns each gene independently.
@@ -62,7 +63,7 @@ class CrossFit:
     CrossFit(n_repeats=10, gene_clusters=None, level=0.95)
     """
 
-    n_repeats: int = 5
+    n_repeats: int | None = None
     gene_clusters: str | None = None
     level: float = 0.95
 

@@ -122,3 +122,16 @@ def test_a_neighbour_graph_in_another_form_is_refused(fitted):
     fitted.uns["neighbors"]["params"]["schema"] = SCHEMA + 1
     with pytest.raises(ValueError, match=r"the neighbour graph was stored .* Rerun pp\.neighbors"):
         sv.tl.velocity(fitted, dense=False)
+
+
+@pytest.mark.parametrize(
+    ("uncertainty", "n_cells", "expected"),
+    [
+        ("crossfit", 5000, 5),
+        ("crossfit", 5001, 3),
+        (sv.CrossFit(n_repeats=7), 10**6, 7),
+        (sv.CrossFit(n_repeats=1), 10, 1),
+    ],
+)
+def test_fewer_repeats_of_many_cells_unless_a_number_is_asked_for(uncertainty, n_cells, expected):
+    assert ErrorChoice.asked(uncertainty, n_cells).n_repeats == expected

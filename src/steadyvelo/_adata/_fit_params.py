@@ -41,6 +41,9 @@ __all__ = [
 # name of the rule of a fit whose weights were given as an array
 GIVEN = "given"
 _METHODS: dict[str, type[Sandwich | CrossFit]] = {"sandwich": Sandwich, "crossfit": CrossFit}
+# repeats of a cross-fit, and those with more than _FEW_CELLS cells: ratios then depend less on how
+# genes and cells are divided
+_REPEATS, _REPEATS_OF_MANY, _FEW_CELLS = 5, 3, 5000
 _OFFSETS: dict[str, OffsetMode] = {"False": False, "True": True, "nonnegative": "nonnegative"}
 # if one of these is missing, another tool wrote the parameters
 _REQUIRED = ("moments", "weights", "quantiles", "cells_hash", "n_cells")
@@ -105,19 +108,24 @@ class ErrorChoice(_Record):
     method: str | None = None
     level: float = 0.95
     sample_key: str | None = None
-    n_repeats: int = 5
+    n_repeats: int = _REPEATS
     gene_clusters: str | None = None
     rng: int = 0
 
     @classmethod
-    def asked(cls, uncertainty: Any, sample_key: str | None = None, rng: int = 0) -> ErrorChoice:
+    def asked(
+        cls, uncertainty: Any, n_cells: int, sample_key: str | None = None, rng: int = 0
+    ) -> ErrorChoice:
         """Return the choice that a user makes by name, or by an object such as CrossFit."""
         if isinstance(uncertainty, str):
             uncertainty = _METHODS[uncertainty]()
         if uncertainty is None:
             return cls(sample_key=sample_key, rng=rng)
         method = next(name for name, kind in _METHODS.items() if isinstance(uncertainty, kind))
-        return cls(method=method, sample_key=sample_key, rng=rng, **asdict(uncertainty))
+        options = asdict(uncertainty)
+        if method == "crossfit" and options["n_repeats"] is None:
+            options["n_repeats"] = _REPEATS if n_cells <= _FEW_CELLS else _REPEATS_OF_MANY
+        return cls(method=method, sample_key=sample_key, rng=rng, **options)
 
     def encode(self) -> dict[str, Any]:
         """Return the entries: none without a method, and those of folds only for cross-fitting."""

@@ -59,7 +59,7 @@ def plan(adata: AnnData, **arguments: Any) -> Plan:
     bound.apply_defaults()
     asked = bound.arguments
     choice = GeneChoice(**{f.name: asked[f.name] for f in fields(GeneChoice)})
-    errors = ErrorChoice.asked(asked["uncertainty"], asked["sample_key"], asked["rng"])
+    errors = ErrorChoice.asked(asked["uncertainty"], adata.n_obs, asked["sample_key"], asked["rng"])
     given = (asked[name] for name in ("neighbors", "groupby", "basis"))
     asked["groupby"], _ = checked_request(adata, choice, errors, *given)
     # steps of a plan are details

@@ -159,7 +159,7 @@ def run(
         spliced=spliced,
         unspliced=unspliced,
     )
-    errors = ErrorChoice.asked(uncertainty, sample_key, rng)
+    errors = ErrorChoice.asked(uncertainty, adata.n_obs, sample_key, rng)
     # wrong arguments raise an error before anything is computed
     groupby, basis = checked_request(adata, choice, errors, neighbors, groupby, basis)
     neighbors = found_graph(adata, neighbors)

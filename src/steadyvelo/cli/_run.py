@@ -93,8 +93,12 @@ def run(
         Uncertainty, typer.Option(help="Method of standard errors; directions need crossfit.")
     ] = Uncertainty.crossfit,
     n_repeats: Annotated[
-        int, typer.Option(help="Number of repeats that crossfit averages over.")
-    ] = 5,
+        int | None,
+        typer.Option(
+            help="Number of repeats that crossfit averages over; by default 5, or 3 with more than "
+            "5,000 cells."
+        ),
+    ] = None,
     gene_clusters: Annotated[
         str | None, typer.Option(help="Column of var with gene clusters that stay in one fold.")
     ] = None,

@@ -144,7 +144,7 @@ def compare_ratios(
     >>> sorted(sv.get.ratio_differences(adata)["reference"].unique())
     ['branch 2', 'rest', 'trunk']
     """
-    choice = ErrorChoice.asked(uncertainty, rng=rng)
+    choice = ErrorChoice.asked(uncertainty, adata.n_obs, rng=rng)
     if groups is not None and groupby is None:
         msg = f"groups={groups!r} needs groupby=, the column of obs that has the groups."
         raise ValueError(msg)

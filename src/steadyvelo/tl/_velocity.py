@@ -209,7 +209,7 @@ def velocity(
         spliced=spliced,
         unspliced=unspliced,
         neighbors_key=neighbors_key,
-        errors=ErrorChoice.asked(uncertainty, sample_key, rng),
+        errors=ErrorChoice.asked(uncertainty, adata.n_obs, sample_key, rng),
         groups=None if groups is None else tuple(np.atleast_1d(np.asarray(groups, dtype=object))),
         groupby=None if groups is None else groupby,
     )
