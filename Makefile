@@ -6,7 +6,8 @@ BIN = $(VENV)/bin
 WORKERS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-slow test-full test-browser test-handover test-compat full docs wheel lint format clean
+.PHONY: demo test test-slow test-full test-browser test-handover test-compat test-oldest \
+  test-prerelease test-kill fuzz full docs wheel lint format clean
 
 # COVERAGE=yes: `make test` counts the lines that run, `make test-slow` adds to them and reports
 ifdef COVERAGE
@@ -38,17 +39,36 @@ test-browser: $(VENV)/.installed-browser
 test-handover: .venv-neighbours/.installed
 	.venv-neighbours/bin/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
-# what other versions may break (files, steps, pictures, other packages): on the newest Python, and
-# with the oldest dependencies that pyproject.toml allows
-test-compat: .venv-3.13/.installed .venv-oldest/.installed
+# what other versions may break (files, steps, pictures, other packages), on the newest Python
+test-compat: .venv-3.13/.installed
 	.venv-3.13/bin/python -m pytest -m "compat and not slow" -n $(WORKERS) $(PYTEST_ARGS)
+
+# the same with exactly the oldest dependencies that pyproject.toml allows
+test-oldest: .venv-oldest/.installed
 	.venv-oldest/bin/python -m pytest -m "compat and not slow" -n $(WORKERS) $(PYTEST_ARGS)
+
+# the same with versions that are not released yet: what they will break is reported
+test-prerelease:
+	$$(PYTHON_VERSION=3.13 sh .ci/find-python) -m venv .venv-prerelease
+	.venv-prerelease/bin/python -m pip install --quiet --pre --upgrade -e ".[test]"
+	.venv-prerelease/bin/python -m pip freeze | grep -E "(a|b|rc|dev)[0-9]+$$" || true
+	.venv-prerelease/bin/python -m pytest -m "compat and not slow" -n $(WORKERS) $(PYTEST_ARGS)
+
+# runs that are killed, ended by a scheduler, or meet a full disk, KILLS times for each signal
+KILLS ?= 12
+test-kill: $(VENV)/.installed-test
+	KILLS=$(KILLS) $(BIN)/python -m pytest -m kill -s $(PYTEST_ARGS) tests/cli/test_kill.py
+
+# N damaged inputs for every reader
+N ?= 200
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python -m tests.fuzz --number $(N)
 
 # every test in every environment: longer than the checks of each change
 full: test-full test-browser .venv-neighbours/.installed .venv-3.13/.installed .venv-oldest/.installed
 	for folder in .venv-neighbours .venv-3.13 .venv-oldest; do \
 	  echo "== $$folder"; \
-	  $$folder/bin/python -m pytest -m "slow or not slow" -n $(WORKERS) $(PYTEST_ARGS) || exit 1; \
+	  $$folder/bin/python -m pytest -m "not kill" -n $(WORKERS) $(PYTEST_ARGS) || exit 1; \
 	done
 
 .venv-neighbours/.installed: tests/interop/requirements.txt pyproject.toml

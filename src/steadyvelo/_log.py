@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from ._printable import printable
 from ._settings import settings
 
 if TYPE_CHECKING:
@@ -50,13 +51,13 @@ def say(text: str) -> None:
     """Report a result: what was found or done."""
     if settings.verbosity >= 1:
         # text may contain percent signs
-        logger.info("%s", text, extra={"is_result": True})
+        logger.info("%s", printable(text), extra={"is_result": True})
 
 
 def remark(text: str) -> None:
     """Report something else, such as the beginning of a step."""
     if settings.verbosity >= 1:
-        logger.info("%s", text)
+        logger.info("%s", printable(text))
 
 
 def done(text: str) -> None:
@@ -72,7 +73,7 @@ def passing(text: str) -> None:
 def detail(text: str) -> None:
     """Report a detail, which is shown with verbosity 2."""
     if settings.verbosity >= 2:
-        logger.debug("%s", text)
+        logger.debug("%s", printable(text))
 
 
 @contextmanager

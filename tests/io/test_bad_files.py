@@ -87,7 +87,7 @@ def test_a_truncated_matrix(starsolo, lost):
             "the matrix is 7 cells × 5 genes, but there are 3 names of cells and 5 of genes",
         ),
         ("\n5 3 ", "\n99999999999 3 ", "too large to be read"),
-        ("\n1 1 ", "\n1 a ", "cannot be read as MatrixMarket"),
+        ("\n1 1 ", "\n1 a ", r"spliced\.mtx: line \d+, '1 a \d', should be 3 whole numbers"),
     ],
 )
 def test_a_wrong_header_or_entry(starsolo, old, new, message):

@@ -352,9 +352,9 @@ def test_an_address_is_named(address, fetch):
 
 def test_a_filter_that_h5py_does_not_have(truth, tmp_path, monkeypatch):
     truth.write_h5ad(tmp_path / "a.h5ad", compression="gzip")
-    monkeypatch.setattr("steadyvelo.io._broken.h5py.h5z.filter_avail", lambda code: code != 1)
-    monkeypatch.setattr("steadyvelo.io._broken._NAMES", {1: "zstd"})
-    monkeypatch.setattr("steadyvelo.io._broken.importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("steadyvelo.io._hdf5.h5py.h5z.filter_avail", lambda code: code != 1)
+    monkeypatch.setattr("steadyvelo.io._hdf5._NAMES", {1: "zstd"})
+    monkeypatch.setattr("steadyvelo.io._hdf5.importlib.util.find_spec", lambda _: None)
     with pytest.raises(ValueError, match=r"compressed with zstd, .*\(pip install hdf5plugin\)"):
         sv.io.read(tmp_path / "a.h5ad")
 
@@ -370,7 +370,7 @@ def test_cells_of_a_list_and_with_enough_molecules(truth, tmp_path):
     least = np.median(total)
     found = sv.io.read(tmp_path / "a.h5ad", min_molecules=least)
     assert list(found.obs_names) == list(truth.obs_names[total >= least])
-    with pytest.raises(ValueError, match=r"0 of 2 listed cells are in the counts"):
+    with pytest.raises(ValueError, match=r"0 of 2 cells of the list are in the counts"):
         sv.io.read(tmp_path / "a.h5ad", cells=["x", "y"])
     with pytest.raises(ValueError, match=r"no cell is left of 60"):
         sv.io.read(tmp_path / "a.h5ad", min_molecules=1e9)

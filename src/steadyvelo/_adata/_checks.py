@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from anndata import AnnData
 
+from steadyvelo._printable import printable
 from steadyvelo._settings import settings
 from steadyvelo._warnings import SteadyveloWarning
 
@@ -45,7 +46,7 @@ def warn(message: str) -> None:
     level, frame = 2, sys._getframe(1)  # noqa: SLF001 (as the module warnings does)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
-    warnings.warn(message, SteadyveloWarning, stacklevel=level)
+    warnings.warn(printable(message), SteadyveloWarning, stacklevel=level)
 
 
 def listed(names: Iterable[object], limit: int = 8) -> str:
@@ -169,7 +170,7 @@ def check_sparse(x: Any, what: str) -> None:
     sound = (
         len(pointers) == major + 1
         and pointers[0] == 0
-        and pointers[-1] <= min(len(indices), len(x.data))
+        and pointers[-1] <= len(indices) == len(x.data)
         and (np.diff(pointers) >= 0).all()
         and (len(indices) == 0 or (indices.min() >= 0 and indices.max() < minor))
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -15,8 +14,8 @@ from steadyvelo._log import remark
 from steadyvelo._run._planned import plan
 from steadyvelo._run._run import run
 from steadyvelo._run._used_part import sharing_counts
-from steadyvelo.io import write_h5ad
-from steadyvelo.io._files import replacing
+from steadyvelo.io._anndata_files import write_into
+from steadyvelo.io._files import replacing_together
 
 from ._summary import json_summary
 
@@ -69,13 +68,13 @@ def analyse(
         with sharing_counts():
             result = run(adata, groupby=groupby, progress=speech.bars, **options)
         _keys.RUN.read(result)["command"] = _command_line(context)
-        write_h5ad(result, target)
-        try:
-            _write_beside(result, beside, color=color, speech=speech, **options)
-        except (ValueError, KeyError, TypeError, OSError, MemoryError) as error:
-            # the result stays if a picture fails: it may have taken hours
-            msg = f"{target} was written, but its pictures and report were not: {error}"
-            raise ValueError(msg) from error
+        failed = _write(result, written, color=color, speech=speech, **options)
+        if isinstance(failed, KeyboardInterrupt):
+            remark(f"{target} was written, but its pictures and report were not")
+            raise failed
+        if failed is not None:
+            msg = f"{target} was written, but its pictures and report were not: {failed}"
+            raise ValueError(msg) from failed
     for path in written:
         speech.say(f"wrote {path}")
     speech.sum_up(json_summary(result, written))
@@ -92,32 +91,54 @@ def _check_columns(adata: AnnData, color: str | None, groupby: str | None, *, pa
         check_clusters(adata, groupby)
 
 
+def _write(
+    result: AnnData, paths: list[Path], **options: Any
+) -> Exception | KeyboardInterrupt | None:
+    """Write the result and the files beside it; return why these could not be written.
+
+    The result stays if a picture fails, because it may have taken hours; pictures and report of an
+    earlier result do not stay beside it.
+    """
+    with replacing_together(paths) as temporary:
+        write_into(result, temporary[0])
+        try:
+            _write_beside(result, temporary[1:], paths[1:], **options)
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (told, see above)
+            for path in temporary[1:]:
+                path.unlink()
+            return error
+    return None
+
+
 def _write_beside(
-    result: AnnData, paths: list[Path], *, color: str | None, speech: Speech, **options: Any
+    result: AnnData,
+    paths: list[Path],
+    names: list[Path],
+    *,
+    color: str | None,
+    speech: Speech,
+    **options: Any,
 ) -> None:
-    """Write pictures and, if `paths` has one more name, the report: all files or none."""
+    """Write pictures and, if there is one more path, the report, whose target has a name."""
     basis = str(_keys.RUN.read(result)["basis"])
     judged = _keys.PARAMS.read(result).get("reliability", {}).get("groupby")
     if color == "auto" and color not in result.obs:
         color = judged or cluster_column(result)
-    with ExitStack() as files:
-        # files are renamed to `paths` when all are complete
-        temporary = [files.enter_context(replacing(path)) for path in paths]
-        remark("pictures …")
-        _write_pictures(result, temporary[: len(_PICTURES)], color=color, basis=basis)
-        for path, named in zip(temporary[len(_PICTURES) :], paths[len(_PICTURES) :], strict=True):
-            from steadyvelo.report import write  # noqa: PLC0415
+    remark("pictures …")
+    _write_pictures(result, paths[: len(_PICTURES)], color=color, basis=basis)
+    for path, named in zip(paths[len(_PICTURES) :], names[len(_PICTURES) :], strict=True):
+        from steadyvelo.report._write import write_page  # noqa: PLC0415
 
-            write(
-                result,
-                path,
-                groupby=judged or "auto",
-                basis=basis,
-                title=f"RNA velocity of {named.stem.removesuffix('_report')}",
-                max_memory=options.get("max_memory"),
-                n_threads=options.get("n_threads"),
-                progress=speech.bars,
-            )
+        write_page(
+            result,
+            path,
+            groupby=judged or "auto",
+            basis=basis,
+            title=f"RNA velocity of {named.stem.removesuffix('_report')}",
+            max_memory=options.get("max_memory"),
+            n_threads=options.get("n_threads"),
+            progress=speech.bars,
+        )
 
 
 def _write_pictures(result: AnnData, paths: list[Path], *, color: str | None, basis: str) -> None:

@@ -6,7 +6,6 @@ import atexit
 import gc
 import os
 import sys
-from contextlib import suppress
 from typing import NoReturn
 
 import typer
@@ -16,10 +15,11 @@ from steadyvelo._version import __version__
 from ._command import Command
 from ._counts import attach, import_counts, inspect
 from ._demo import demo
-from ._errors import INTERRUPTED
+from ._errors import INTERRUPTED, exit_code, hear_signals
 from ._plot import plot
 from ._report import report
 from ._run import run
+from ._streams import guard_streams
 
 __all__ = ["main"]
 
@@ -38,23 +38,24 @@ def main() -> None:
     """Run the program."""
     # when Python ends, it need not search all objects for garbage
     atexit.register(gc.freeze)
+    guard_streams()
     try:
+        hear_signals()
         app()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         # outside the handling of a command, for example while modules are imported
         typer.echo("interrupted", err=True)
-        _leave_interrupted()
+        _leave_interrupted(exit_code(interrupt))
     except SystemExit as left:
-        if left.code == INTERRUPTED:
-            _leave_interrupted()
+        if left.code in INTERRUPTED:
+            _leave_interrupted(int(left.code))
         raise
 
 
-def _leave_interrupted() -> NoReturn:
+def _leave_interrupted(code: int) -> NoReturn:
     """Exit immediately: freeing memory during a compilation by numba can fail or crash."""
-    with suppress(OSError):  # a pipe that is no longer read
-        sys.stdout.flush()
-    os._exit(INTERRUPTED)
+    sys.stdout.flush()
+    os._exit(code)
 
 
 @app.command()

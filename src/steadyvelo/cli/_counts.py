@@ -114,7 +114,7 @@ def import_counts(
 
         from ._summary import counts_summary  # noqa: PLC0415
 
-        target = check_target(out)
+        target = check_target(out, [path, cells])
         adata = read_counts(
             path,
             ambiguous,
@@ -182,7 +182,9 @@ def attach(
 
         from ._summary import counts_summary  # noqa: PLC0415
 
-        target = check_target(out)
+        paths = _paths(counts)
+        of_counts = [paths] if isinstance(paths, str) else list(paths.values())
+        target = check_target(out, [analysed, *of_counts, barcode_map, cells])
         adata = load_analysed(analysed)
         options = {
             "spliced": spliced,
@@ -193,7 +195,6 @@ def attach(
             "cells": cells,
             "min_molecules": min_molecules,
         }
-        paths = _paths(counts)
         if isinstance(paths, str):
             tables: Any = read_counts(paths, ambiguous, **options)
         else:

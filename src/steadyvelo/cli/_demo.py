@@ -56,7 +56,8 @@ def demo(
             force=True,
         )
         agreement = _agreement(result)
-        speech.say("\nagreement with the simulated truth (1 is perfect)")
+        speech.say("")
+        speech.say("agreement with the simulated truth (1 is perfect)")
         for what, value in agreement.items():
             speech.say(f"  {what:<38} {value:.3f}")
         speech.sum_up({what: round(float(value), 6) for what, value in agreement.items()})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -12,20 +11,59 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from steadyvelo._printable import printable
 from steadyvelo._settings import settings
 from steadyvelo._warnings import NoVelocityGenesError
+
+from ._streams import output_lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BAD_INPUT", "INTERRUPTED", "NO_VELOCITIES", "PIPE_CLOSED", "plain_errors"]
+__all__ = [
+    "BAD_INPUT",
+    "INTERRUPTED",
+    "NO_VELOCITIES",
+    "PIPE_CLOSED",
+    "exit_code",
+    "hear_signals",
+    "plain_errors",
+]
 
 # exit codes: 0 success, 2 wrong usage (from typer), 3 wrong input, 4 too little splicing signal for
-# velocities, 130 Ctrl-C, 141 the reader of the output has closed it
+# velocities, 129, 130 and 143 the terminal was closed, Ctrl-C, and SIGTERM (as of a scheduler), 141
+# files are complete, but the reader of the output has closed it
 BAD_INPUT = 3
 NO_VELOCITIES = 4
-INTERRUPTED = 130
+INTERRUPTED = {129, 130, 143}
 PIPE_CLOSED = 141
+
+
+class _Signalled(KeyboardInterrupt):
+    """A signal that ends the program, with its number."""
+
+
+def hear_signals() -> None:
+    """Let SIGTERM and SIGHUP end the program as Ctrl-C does, so that nothing is left half-done."""
+
+    def end(number: int, _: Any) -> None:
+        raise _Signalled(number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # nohup has SIGHUP ignored
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
+
+
+def exit_code(interrupt: KeyboardInterrupt) -> int:
+    """Return the exit code of a program that a signal has ended."""
+    return 128 + _number(interrupt)
+
+
+def _number(interrupt: BaseException | None) -> int:
+    is_other = isinstance(interrupt, _Signalled)
+    return int(interrupt.args[0]) if is_other else int(signal.SIGINT)
 
 
 @contextmanager
@@ -39,26 +77,22 @@ def plain_errors(*, quiet: bool = False) -> Iterator[None]:
     def one_line(message: Any, *_: Any, **__: Any) -> None:
         if not quiet:
             # not with typer, which would disturb progress bars
-            print(f"warning: {message}", file=sys.stderr)
+            print(printable(f"warning: {message}"), file=sys.stderr)
 
     try:
         with settings.override(**verbosity), warnings.catch_warnings(), _interrupts_kept():
             warnings.showwarning = one_line
             yield
-            # a closed pipe is noticed here, not when the interpreter ends
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # the reader, such as `| head`, has closed the pipe, so nothing more can be written
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(PIPE_CLOSED)
+        if output_lost():
+            sys.exit(PIPE_CLOSED)
     except (ValueError, KeyError, TypeError, OSError, MemoryError) as error:
         # str of a KeyError has quotes
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
-        typer.echo(f"error: {text}", err=True)
+        typer.echo(printable(f"error: {text}"), err=True)
         sys.exit(NO_VELOCITIES if isinstance(error, NoVelocityGenesError) else BAD_INPUT)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         typer.echo("interrupted; no incomplete file was written", err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(exit_code(interrupt))
 
 
 @contextmanager
@@ -71,11 +105,14 @@ def _interrupts_kept() -> Iterator[None]:
     report = sys.unraisablehook
     main = threading.main_thread().ident
     repeats: list[threading.Timer] = []
+    interrupts: list[KeyboardInterrupt] = []
 
     def repeat(lost: sys.UnraisableHookArgs) -> None:
-        if issubclass(lost.exc_type, KeyboardInterrupt):
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            interrupts.append(type(lost.exc_value)(*lost.exc_value.args))
             # later and from another thread: raised here, it would be lost again
-            repeats.append(threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)))
+            again = (main, _number(lost.exc_value))
+            repeats.append(threading.Timer(0.05, signal.pthread_kill, again))
             repeats[-1].start()
         else:
             report(lost)
@@ -84,12 +121,12 @@ def _interrupts_kept() -> Iterator[None]:
     try:
         yield
     except Exception:
-        if repeats:
-            raise KeyboardInterrupt from None
+        if interrupts:
+            raise interrupts[0] from None
         raise
     else:
-        if repeats:  # the work ended before the interrupt was repeated
-            raise KeyboardInterrupt
+        if interrupts:  # the work ended before the interrupt was repeated
+            raise interrupts[0]
     finally:
         sys.unraisablehook = report
         for one in repeats:

@@ -139,7 +139,7 @@ def plot(
         from steadyvelo.io._analysed import load_analysed  # noqa: PLC0415
         from steadyvelo.io._files import check_target, replacing  # noqa: PLC0415
 
-        target = check_target(out)
+        target = check_target(out, [result])
         _check_format(target)
         function = getattr(pl, _FUNCTIONS[picture.value])
         given = _given(context)

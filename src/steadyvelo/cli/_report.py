@@ -56,7 +56,7 @@ def report(
         from steadyvelo.io._analysed import load_analysed  # noqa: PLC0415
         from steadyvelo.io._files import check_target  # noqa: PLC0415
 
-        target = check_target(out)
+        target = check_target(out, [result])
         adata = load_analysed(result)
         import matplotlib as mpl  # noqa: PLC0415
 

@@ -149,7 +149,8 @@ def run(
     COUNTS are read as by the command import. The other options and defaults are those of the Python
     function steadyvelo.run. The exit code is 0
     after success, 2 for wrong usage, 3 for wrong input, 4 if the data have too little splicing
-    signal for velocities, and 130 after Ctrl-C.
+    signal for velocities, 130 after Ctrl-C, 129 and 143 after SIGHUP and SIGTERM, and 141 if the
+    result is complete, but the reader of the output has closed it.
 
     Example: steadyvelo run counts.h5ad --out result.h5ad --report
 
@@ -158,10 +159,7 @@ def run(
     with plain_errors(quiet=quiet):
         from steadyvelo.io._files import check_target  # noqa: PLC0415
 
-        target = check_target(out)
-        if target.exists() and path.exists() and target.samefile(path):
-            msg = f"{out} is also the input, whose unused genes would be lost; name another file."
-            raise ValueError(msg)
+        target = check_target(out, [path, cells])
         speech = Speech(quiet, as_json)
         given = {name for name in context.params if _is_given(context, name)}
         found_anew = {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from steadyvelo._log import heard_by
+from steadyvelo._printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ class Speech:
     def say(self, line: str) -> None:
         """Print a line to standard output, unless lines are off or it has the JSON summary."""
         if not (self.quiet or self.as_json):
-            print(line)
+            print(printable(line))
 
     def sum_up(self, summary: dict[str, Any]) -> None:
         """Print the JSON summary, if it is asked for."""
@@ -52,4 +53,4 @@ class Speech:
     def _remark(self, line: str) -> None:
         if not self.quiet:
             # looked up here, because progress bars replace sys.stderr
-            print(line, file=sys.stderr)
+            print(printable(line), file=sys.stderr)

@@ -37,7 +37,7 @@ _MOST_DENSE = 1e9
 
 
 def available_memory() -> int:
-    """Bytes that this process may still allocate, limited by the machine and its control groups.
+    """Bytes that this process may still allocate: by the machine, control groups and ulimit -v.
 
     Examples
     --------
@@ -46,9 +46,17 @@ def available_memory() -> int:
     >>> 0 < available_memory() <= psutil.virtual_memory().total
     True
     """
-    available = int(psutil.virtual_memory().available)
-    left = memory_left()
-    return available if left is None else min(available, left)
+    left = [int(psutil.virtual_memory().available), memory_left(), _address_space_left()]
+    return min(number for number in left if number is not None)
+
+
+def _address_space_left() -> int | None:
+    """Return the bytes that `ulimit -v` still allows; None for no limit."""
+    process = psutil.Process()
+    if not hasattr(process, "rlimit"):  # only Linux
+        return None
+    limit = process.rlimit(psutil.RLIMIT_AS)[0]
+    return None if limit < 0 else max(limit - process.memory_info().vms, 0)
 
 
 def genes_per_block(

@@ -114,8 +114,7 @@ def _usa_mode(folder: Path) -> bool:
         for candidate in (folder / name, folder.parent / name):
             if not candidate.is_file():
                 continue
-            said = f"{candidate} is not JSON as alevin-fry writes it:"
-            with refusing(said, ValueError, AttributeError):
+            with refusing(candidate, "is not JSON as alevin-fry writes it:"):
                 usa: Any = json.loads(candidate.read_text(encoding="utf-8")).get("usa_mode")
             if usa in (False, [False]):
                 msg = (

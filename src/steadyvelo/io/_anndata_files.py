@@ -6,32 +6,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anndata
-import h5py
+import scipy.sparse as sp
 
 from steadyvelo import _keys
 from steadyvelo._adata._ambiguous import assigned_to
+from steadyvelo._adata._checks import check_sparse
 from steadyvelo._arguments import public
 from steadyvelo._log import say
 
-from ._broken import check_filters, check_hdf5, check_stored, refusing
+from ._broken import refusing
 from ._count_table import Ambiguous, record_import
 from ._files import replacing
+from ._hdf5 import opened_hdf5
+from ._hdf5_output import created_hdf5
 from ._layers import TOTALS, counts_of_kinds, write_totals
 from ._molecule_sums import chosen_kinds
 from ._tables import table_folder, table_group
 from ._text import check_folder, checked_names
+from ._zarr_store import check_store
 
 if TYPE_CHECKING:
     import os
 
     from anndata import AnnData
 
-__all__ = ["load_h5ad", "load_zarr", "read_h5ad", "read_zarr", "write_h5ad"]
+__all__ = ["load_h5ad", "load_zarr", "read_h5ad", "read_zarr", "write_h5ad", "write_into"]
 
 # names by which programs divide molecules into more than two kinds
 _KINDS_OF_LAYERS = ("exon", "intron", "spanning", "uu", "ul", "su", "sl")
-# smaller data sets may be empty, because zeros need not be written
-_SMALL = 64_000_000
 
 
 @public
@@ -133,6 +135,8 @@ def write_h5ad(adata: AnnData, path: str | os.PathLike[str]) -> None:
         If the folder of the file does not exist.
     PermissionError
         If the folder is not writable.
+    OSError
+        If there is no room on the disk.
 
     Examples
     --------
@@ -144,7 +148,17 @@ def write_h5ad(adata: AnnData, path: str | os.PathLike[str]) -> None:
     (20, 10)
     """
     with replacing(path) as temporary:
-        adata.write_h5ad(temporary)
+        write_into(adata, temporary)
+
+
+def write_into(adata: AnnData, path: Path) -> None:
+    """Write an AnnData to a new file."""
+    # as anndata's own function for files does
+    adata.strings_to_categoricals()
+    if adata.raw is not None:
+        adata.strings_to_categoricals(adata.raw.var)
+    with created_hdf5(path, adata.__sizeof__()) as file:
+        anndata.io.write_elem(file, "/", adata)
 
 
 def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
@@ -153,33 +167,31 @@ def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
     Of an h5mu file, one modality is read.
     """
     source = Path(path)
-    check_hdf5(source, "an h5ad")
-
-    def check(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.size is not None:
-            check_filters(source, item)
-            check_stored(source, name, item, may_be_empty=_SMALL)
-
-    said = f"{source} cannot be opened; it may be truncated:"
-    with refusing(said, OSError), h5py.File(source, "r") as file:
+    with opened_hdf5(source, "an h5ad") as file:
         group = table_group(source, file)
-        file.visititems(check)
-    # anndata raises many kinds of errors for corrupt files
-    with refusing(f"{source} cannot be read as AnnData:", Exception):
-        if not group:
-            return anndata.read_h5ad(source)
-        with h5py.File(source, "r") as file:
-            table: AnnData = anndata.io.read_elem(file[group])
-            return table
+        table = anndata.io.read_elem(file[group]) if group else None
+    with refusing(source, "cannot be read as AnnData:"):
+        return _checked(anndata.read_h5ad(source) if table is None else table, source)
 
 
 def load_zarr(path: str | os.PathLike[str]) -> AnnData:
     """Read a zarr store without changes; of SpatialData, its table."""
     source = Path(path)
     check_folder(source)
-    # zarr and its codecs raise many kinds of errors
-    with refusing(f"{source} cannot be read as a zarr store of AnnData:", Exception):
-        return anndata.read_zarr(source / table_folder(source))
+    with refusing(source, "cannot be read as a zarr store of AnnData:"):
+        check_store(source)
+        return _checked(anndata.read_zarr(source / table_folder(source)), source)
+
+
+def _checked(adata: AnnData, source: Path) -> AnnData:
+    """Refuse sparse matrices whose indices do not fit their shapes, which compiled code trusts."""
+    raw = {} if adata.raw is None else {"raw/X": adata.raw.X}
+    slots = {name: getattr(adata, name) for name in ("layers", "obsm", "varm", "obsp", "varp")}
+    named = {f"{slot}/{name}": x for slot, items in slots.items() for name, x in items.items()}
+    for name, matrix in {"X": adata.X, **raw, **named}.items():
+        if sp.issparse(matrix) and matrix.format in ("csr", "csc"):
+            check_sparse(matrix, f"{source}: {name}")
+    return adata
 
 
 def _with_layers(

@@ -13,6 +13,7 @@ from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, check_counts, check_key, listed, warn, writable
 from steadyvelo._arguments import public
 from steadyvelo._log import say
+from steadyvelo._printable import printable
 
 from ._agreement import Agreement, agreement
 from ._barcode_map import read_barcode_map
@@ -99,7 +100,8 @@ class AttachReport:
             ),
             ("same cells", str(self.agreement)),
         )
-        return "\n".join(f"{name:<22}{value}" for name, value in lines)
+        # names in the examples are those of the data
+        return "\n".join(printable(f"{name:<22}{value}") for name, value in lines)
 
 
 @public
@@ -235,7 +237,8 @@ def attach_counts(
     source = _keys.IMPORT.read(counts, default=None)
     if source is not None and not _keys.IMPORT.is_in(adata):
         _keys.IMPORT.write(adata, dict(source))
-    say(str(report))
+    for line in str(report).splitlines():
+        say(line)
     return report
 
 

@@ -23,7 +23,7 @@ def read_barcode_map(path: str | os.PathLike[str]) -> dict[str, str]:
         raise FileNotFoundError(msg)
     separator = "," if source.suffix.lower() == ".csv" else "\t"
     with (
-        refusing(f"{source} cannot be read as a table:", UnicodeDecodeError, csv.Error),
+        refusing(source, "cannot be read as a table:"),
         source.open(newline="", encoding="utf-8") as file,
     ):
         rows = [row for row in csv.reader(file, delimiter=separator) if row]

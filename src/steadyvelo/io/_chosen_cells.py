@@ -33,10 +33,11 @@ def chosen_cells(
     """Return the cells that are listed and have enough molecules; say how many."""
     keep = np.ones(adata.n_obs, dtype=bool)
     said = []
+    which = f" of {cells}" if isinstance(cells, (str, os.PathLike)) else ""
     if cells is not None:
-        found = _found(adata, _names(cells))
+        found = _found(adata, _names(cells), which)
         keep &= np.isin(np.arange(adata.n_obs), found)
-        said.append(f"{len(found):,} are in the list")
+        said.append(f"{len(found):,} are in the list{which}")
     if min_molecules > 0:
         enough = sum(cell_totals(adata, kind) for kind in TOTALS) >= min_molecules
         said.append(f"{int(enough.sum()):,} have at least {min_molecules:g} molecules")
@@ -62,13 +63,17 @@ def _names(cells: str | os.PathLike[str] | Sequence[str]) -> pd.Index:
     return pd.Index(lines, dtype=object).unique()
 
 
-def _found(adata: AnnData, names: pd.Index) -> np.ndarray:
+def _found(adata: AnnData, names: pd.Index, which: str) -> np.ndarray:
     """Return the places of the named cells; refuse a list of other cells."""
+    if len(names) == 0:
+        msg = f"the list of cells{which} is empty; give names of cells, or leave it out."
+        raise ValueError(msg)
     match = match_cells(names, adata.obs_names, min_overlap=0.0)
     found = match.place[match.place >= 0]
     if len(found) < _LEAST_FOUND * len(names):
         msg = (
-            f"{len(found):,} of {len(names):,} listed cells are in the counts, by {match.how}: "
+            f"{len(found):,} of {len(names):,} cells of the list{which} are in the counts, by "
+            f"{match.how}: "
             f"listed are {listed(names, 3)}, cells of the counts are {listed(adata.obs_names, 3)}."
         )
         raise ValueError(msg)

@@ -74,8 +74,7 @@ def find_counts(path: Path, *, named: bool = False) -> Found:
 
 def is_loom(path: Path) -> bool:
     """Tell whether an HDF5 file is a loom file."""
-    said = f"{path} cannot be read; it may be truncated:"
-    with refusing(said, OSError), h5py.File(path, "r") as file:
+    with refusing(path, "cannot be read; it may be truncated:"), h5py.File(path, "r") as file:
         return {"row_attrs", "col_attrs"} <= set(file)
 
 

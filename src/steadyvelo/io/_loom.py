@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo._adata._checks import listed
 from steadyvelo._arguments import public
 
-from ._broken import check_hdf5, check_stored, refusing
 from ._count_table import Ambiguous, CountTable
+from ._hdf5 import opened_hdf5
 from ._molecule_sums import chosen_kinds
 
 if TYPE_CHECKING:
@@ -79,9 +78,7 @@ def read_loom(
     FileNotFoundError: there is no file absent.loom.
     """
     source = Path(path)
-    check_hdf5(source, "a loom")
-    said = f"{source} cannot be read as loom; it may be truncated:"
-    with refusing(said, OSError, RuntimeError), h5py.File(source, "r") as file:
+    with opened_hdf5(source, "a loom", by_rows=("matrix", "layers/")) as file:
         table = _read(file, source, (spliced, unspliced), (cell_attribute, gene_attribute))
     return table.to_anndata(ambiguous)
 
@@ -136,7 +133,6 @@ def _columns(
         if getattr(data, "shape", None) != (length,):
             continue
         if data.dtype.kind in "iufb":
-            check_stored(source, data.name, data)
             columns[name] = data[()]
         elif data.dtype.kind in "OS":
             values = _attribute(attributes, source, "", name, ())
@@ -193,7 +189,6 @@ def _attribute(
     name = wanted or next((name for name in usual if name in group), None)
     if name is None:
         return None
-    check_stored(source, group[name].name, group[name])
     values = group[name][()]
     if np.ndim(values) != 1:
         msg = f"{source}: {axis} attribute {name!r} is {np.shape(values)}, not a list of names."

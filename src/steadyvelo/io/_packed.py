@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._text import decompressing
+from ._broken import refusing
 
 if TYPE_CHECKING:
     import os
@@ -21,6 +21,10 @@ __all__ = ["local_path", "unpacked"]
 
 _ADDRESS = re.compile(r"^(?P<scheme>s3|gs|https?|ftp)://?(?P<rest>.+)$")
 _FETCH = {"s3": "aws s3 cp", "gs": "gsutil cp"}
+# more than a file of counts is compressed by, if it is larger than the second number of bytes
+_MOST_PACKED, _LARGE = 300, 1_000_000_000
+# bytes that are copied at a time
+_PART = 16_000_000
 # files that are read although they are compressed
 _READ_PACKED = (".mtx.gz", ".tsv.gz", ".txt.gz", ".csv.gz")
 
@@ -55,22 +59,47 @@ def unpacked(source: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="steadyvelo-") as folder:
         place = Path(folder) / source.stem
         if is_gzip:
-            with decompressing(source), gzip.open(source) as file, place.open("wb") as out:
-                shutil.copyfileobj(file, out)
+            _unpack(source, place)
         else:
             _extract(source, place)
         try:
             yield place
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MemoryError) as error:
             # the user knows the packed file only
             raise type(error)(str(error).replace(str(place), str(source))) from error
 
 
+def _unpack(source: Path, place: Path) -> None:
+    """Write the content of a gzip file."""
+    said, n_bytes = "cannot be decompressed; it may be truncated:", 0
+    with refusing(source, said), gzip.open(source) as file, place.open("wb") as out:
+        while part := file.read(_PART):
+            n_bytes += len(part)
+            _check_size(source, n_bytes, len(part), place)
+            out.write(part)
+
+
 def _extract(source: Path, place: Path) -> None:
+    """Write the content of a zip file."""
     place.mkdir()
-    try:
-        with zipfile.ZipFile(source) as archive:
-            archive.extractall(place)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        msg = f"{source} cannot be unpacked: {error}"
-        raise ValueError(msg) from error
+    with refusing(source, "cannot be unpacked:"), zipfile.ZipFile(source) as archive:
+        n_bytes = sum(part.file_size for part in archive.infolist())
+        _check_size(source, n_bytes, n_bytes, place)
+        archive.extractall(place)
+
+
+def _check_size(source: Path, n_bytes: int, n_next: int, place: Path) -> None:
+    """Refuse content that is too large for its file, or whose next bytes do not fit on the disk."""
+    if n_bytes > max(_LARGE, _MOST_PACKED * source.stat().st_size):
+        msg = (
+            f"{source} unpacks to more than {n_bytes / 1e9:.1f} GB, which is no file of counts; it "
+            "is corrupt."
+        )
+        raise ValueError(msg)
+    free = shutil.disk_usage(place.parent).free
+    if n_next > free:
+        msg = (
+            f"{source} unpacks to more than the {free / 1e9:.1f} GB that are free in "
+            f"{place.parent.parent}; unpack it elsewhere (TMPDIR=FOLDER) and read what is in it."
+        )
+        raise ValueError(msg)

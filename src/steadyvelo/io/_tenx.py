@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import h5py
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
 from steadyvelo._log import say
 
-from ._broken import check_filters, check_stored, refusing
+from ._broken import refusing
 from ._count_table import Ambiguous, CountTable
+from ._hdf5 import opened_hdf5
 from ._matrix_market import read_matrix, values_per_line
 from ._molecule_sums import chosen_kinds
 from ._text import checked_names, find_file, has_file, read_barcodes, read_names
@@ -138,17 +138,13 @@ def _read_folder(folder: Path) -> _Matrix:
 
 
 def _read_hdf5(path: Path) -> _Matrix:
-    said = f"{path} cannot be read as a matrix of Cell Ranger:"
-    with refusing(said, OSError, KeyError, RuntimeError), h5py.File(path, "r") as file:
+    with opened_hdf5(path, "a Cell Ranger h5") as file:
         group, features = file["matrix"], file["matrix/features"]
-        for item in (group["data"], group["indices"], group["indptr"], group["barcodes"]):
-            check_filters(path, item)
-            check_stored(path, item.name, item)
         parts = tuple(group[name][()] for name in ("data", "indices", "indptr"))
         n_genes, n_cells = (int(n) for n in group["shape"][()])
         texts = [group["barcodes"], features["id"], features["name"], features["feature_type"]]
         cells, ids, names, kinds = ([x.decode() for x in text[()]] for text in texts)
-    with refusing(said, ValueError):
+    with refusing(path, "cannot be read as a matrix of Cell Ranger:"):
         counts = sp.csr_matrix(parts, shape=(n_cells, n_genes))
         counts.check_format(full_check=True)
     return _of_genes(path, counts, cells, ids, names, kinds)

@@ -8,7 +8,6 @@ of their names; of several samples, one is given by a path that ends with its na
 from __future__ import annotations
 
 import gzip
-import zlib
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -18,14 +17,12 @@ from steadyvelo._adata._checks import listed
 from ._broken import refusing
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
 __all__ = [
     "check_folder",
     "checked_names",
     "contents",
-    "decompressing",
     "find_file",
     "gzipped",
     "has_file",
@@ -34,6 +31,10 @@ __all__ = [
     "read_names",
     "starting_with",
 ]
+
+
+# names differ from each other, so lists of them are never compressed by more than this
+_MOST_PACKED, _FEW_BYTES = 100, 1_000_000
 
 
 def check_folder(path: Path) -> None:
@@ -133,19 +134,12 @@ def gzipped(path: Path) -> bool:
     return magic
 
 
-def decompressing(path: Path) -> AbstractContextManager[None]:
-    """Refuse a file whose compressed bytes are incomplete or damaged."""
-    said = f"{path} cannot be decompressed; it may be truncated:"
-    return refusing(said, EOFError, zlib.error, gzip.BadGzipFile)
-
-
 def read_lines(path: Path, *, may_be_empty: bool = False) -> list[str]:
     """Return the names in a text file in UTF-8, one per line, without spaces around them.
 
     An empty line in the middle is refused, unless `may_be_empty`.
     """
-    with decompressing(path):
-        raw = gzip.decompress(path.read_bytes()) if gzipped(path) else path.read_bytes()
+    raw = _decompressed(path) if gzipped(path) else path.read_bytes()
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -153,6 +147,10 @@ def read_lines(path: Path, *, may_be_empty: bool = False) -> list[str]:
         raise ValueError(msg) from error
     if not text.strip():
         return []
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        msg = f"{path}: line {line:,} has a byte 0, so it is not text; the file is corrupt."
+        raise ValueError(msg)
     lines = [line.strip(" \r") for line in text.removesuffix("\n").split("\n")]
     if may_be_empty:
         return lines
@@ -162,3 +160,15 @@ def read_lines(path: Path, *, may_be_empty: bool = False) -> list[str]:
         msg = f"{path}: line {lines.index('') + 1} is empty; every line must contain a name."
         raise ValueError(msg)
     return lines
+
+
+def _decompressed(path: Path) -> bytes:
+    """Return the content of a compressed list; refuse one that unpacks to more than a list does."""
+    most = _FEW_BYTES + _MOST_PACKED * path.stat().st_size
+    said = "cannot be decompressed; it may be truncated:"
+    with refusing(path, said), gzip.open(path) as file:
+        raw = file.read(most + 1)
+    if len(raw) > most:
+        msg = f"{path} unpacks to more than {most:,} bytes, which is no list of names."
+        raise ValueError(msg)
+    return raw

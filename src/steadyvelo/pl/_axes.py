@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import matplotlib.pyplot as plt
 import numpy as np
 
+from steadyvelo._printable import printable
+
 from ._legend import make_room
 from ._style import MAP_SIDE
 
@@ -37,7 +39,7 @@ _MARGIN, _NARROWEST = 0.04, 3.0
 
 def as_text(name: object) -> str:
     """Return a name that matplotlib draws as plain text: a dollar does not begin a formula."""
-    return str(name).replace("$", r"\$")
+    return printable(name).replace("$", r"\$")
 
 
 def new_axes(width: float, height: float) -> Axes:

@@ -17,6 +17,7 @@ from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import check_clusters, cluster_column, is_auto
 from steadyvelo._adata._light_copy import light_copy
 from steadyvelo._arguments import public
+from steadyvelo._printable import printable
 from steadyvelo._run._steps import shown_steps
 from steadyvelo._version import __version__
 from steadyvelo.io._files import check_target, replacing
@@ -121,6 +122,38 @@ def write(
     """
     check_adata(adata)
     target = _page_file(path)
+    with replacing(target) as file:
+        write_page(
+            adata,
+            file,
+            groupby=groupby,
+            basis=basis,
+            velocity_key=velocity_key,
+            title=title,
+            n_portraits=n_portraits,
+            rng=rng,
+            max_memory=max_memory,
+            n_threads=n_threads,
+            progress=progress,
+        )
+    return target
+
+
+def write_page(
+    adata: AnnData,
+    file: Path,
+    *,
+    groupby: str | None,
+    basis: str,
+    title: str,
+    velocity_key: str = "velocity",
+    n_portraits: int = 8,
+    rng: int = 0,
+    max_memory: float | str | None = None,
+    n_threads: int | None = None,
+    progress: ShowProgress | None = None,
+) -> None:
+    """Do the work of :func:`write`, into a file that is there already."""
     fit = Fit.read(adata, velocity_key)
     basis = found_basis(adata, basis, velocity_key)
     check_arrows(adata, basis, velocity_key)
@@ -136,7 +169,7 @@ def write(
         with steps("pictures"):
             genes = _genes.section(work, velocity_key, n_portraits)
             figures = _figures.all_figures(work, groupby, basis, fit, genes, judged)
-        with steps("page"), replacing(target) as file:
+        with steps("page"):
             page = _render(
                 title=title,
                 basis=basis,
@@ -149,7 +182,6 @@ def write(
                 methods=_methods.section(fit, basis, judged),
             )
             file.write_text(page, encoding="utf-8")
-    return target
 
 
 def _page_file(path: str | os.PathLike[str]) -> Path:
@@ -202,6 +234,12 @@ def _compute_missing(
         tl.randomized_velocity(work, progress=progress, **options)
 
 
+def _shown(value: object) -> object:
+    """Return a text of the page with escapes for what cannot be seen; line breaks do no harm."""
+    # style and script are of another type
+    return "\n".join(map(printable, value.split("\n"))) if type(value) is str else value
+
+
 def _render(**contents: Any) -> str:
     folder = resources.files(__package__) / "page"
     style, script = ((folder / name).read_text("utf-8") for name in ("page.css", "page.js"))
@@ -211,6 +249,7 @@ def _render(**contents: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_shown,
     )
     # the browser runs only the script and style of the page, whatever the data contain
     hashes = {

@@ -1,0 +1,220 @@
+"""HDF5 files (h5ad, h5mu, loom, 10x): all that could hang, crash or fill the memory is found first.
+
+HDF5's own reader trusts what a file says of itself. Its claims are compared with what is stored,
+before anything of it is read.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from ._broken import check_memory, refusing
+from ._hdf5_heaps import check_heaps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["check_hdf5", "opened_hdf5"]
+
+# gzip, which most files use, compresses at most about 1,032 bytes into one
+_MOST_PACKED = 2000
+# filters that compress no more than that, and the names of those that h5py does not have
+_LIMITED = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_LZF}
+_NAMES = {32001: "blosc", 32004: "lz4", 32008: "bitshuffle", 32015: "zstd", 32026: "blosc2"}
+# zeros need not be written; more bytes than these are nowhere without a reason
+_UNWRITTEN = 64_000_000
+# more groups, tables and attributes than any file has, and how deep they lie in each other
+_MOST_OBJECTS, _MOST_DEPTH = 100_000, 40
+# bytes of a text in Python, in addition to its letters
+_TEXT_BYTES = 60
+
+
+def check_hdf5(source: Path, kind: str) -> None:
+    """Refuse a path that is not an HDF5 file."""
+    if not source.is_file():
+        msg = f"there is no file {source}."
+        raise FileNotFoundError(msg)
+    try:
+        with source.open("rb"):
+            pass
+    except PermissionError as error:
+        msg = f"{source} cannot be read: you lack the permission; ask its owner (chmod +r)."
+        raise PermissionError(msg) from error
+    if not h5py.is_hdf5(source):
+        msg = f"{source} is not an HDF5 file, so it is not {kind} file."
+        raise ValueError(msg)
+
+
+@contextmanager
+def opened_hdf5(source: Path, kind: str, *, by_rows: tuple[str, ...] = ()) -> Iterator[Any]:
+    """Yield an HDF5 file that is safe to read; any error is one that names the file.
+
+    The memory that its content will need is compared with what is there, without the tables and
+    groups `by_rows`, which are converted to sparse matrices in parts.
+    """
+    check_hdf5(source, kind)
+    said = f"cannot be read as {kind} file; it may be truncated or corrupt:"
+    with refusing(source, said), h5py.File(source, "r") as file:
+        found = _Contents(source, by_rows)
+        found.look_at(file)
+        longest = check_heaps(source, found.places)
+        check_memory(source, found.n_bytes + found.n_texts * _TEXT_BYTES)
+        if found.n_texts * longest > source.stat().st_size:
+            # one long text could be meant by many
+            _check_texts(source, found.texts)
+        yield file
+
+
+@dataclass
+class _Contents:
+    """What an HDF5 file says that it contains.
+
+    Attributes
+    ----------
+    n_bytes
+        Memory that arrays need.
+    n_texts
+        Number of texts of variable length.
+    texts
+        Data sets with such texts.
+    places
+        Where in the file arrays are stored: first byte and number of bytes.
+    """
+
+    source: Path
+    by_rows: tuple[str, ...]
+    n_bytes: int = 0
+    n_texts: int = 0
+    texts: list[h5py.Dataset] = field(default_factory=list)
+    places: list[tuple[int, int]] = field(default_factory=list)
+    n_objects: int = 0
+    n_unwritten: int = 0
+    groups: set[int] = field(default_factory=set)
+
+    def look_at(self, file: h5py.File) -> None:
+        """Go through all groups, each once."""
+        waiting = [(file["/"], 0)]
+        while waiting:
+            group, depth = waiting.pop()
+            place = h5py.h5o.get_info(group.id).addr
+            if place in self.groups or depth > _MOST_DEPTH:
+                why = "is linked twice" if place in self.groups else "lies too deep in other groups"
+                self._refuse(group.name, f"{why}; the file is corrupt")
+            self.groups.add(place)
+            self._attributes(group)
+            for name in group:
+                self._count(1)
+                link = group.get(name, getlink=True)
+                if isinstance(link, h5py.ExternalLink):
+                    self._refuse(f"{group.name}/{name}", "is in another file, which is not read")
+                item = group.get(name)
+                if isinstance(item, h5py.Group):
+                    waiting.append((item, depth + 1))
+                elif isinstance(item, h5py.Dataset):
+                    self._attributes(item)
+                    self._dataset(item)
+
+    def _refuse(self, name: str, why: str) -> None:
+        msg = f"{self.source}: {name} {why}."
+        raise ValueError(msg)
+
+    def _count(self, n: int) -> None:
+        self.n_objects += n
+        if self.n_objects > _MOST_OBJECTS:
+            msg = f"{self.source} has more than {_MOST_OBJECTS:,} parts; it is corrupt."
+            raise ValueError(msg)
+
+    def _attributes(self, item: Any) -> None:
+        n = h5py.h5a.get_num_attrs(item.id)
+        self._count(n)
+        for k in range(n):
+            attribute = h5py.h5a.open(item.id, index=k)
+            # None is a shape without values; HDF5 has no storage size for none
+            size = 0 if attribute.shape is None else prod(attribute.shape)
+            if size > 0:
+                self._claim(size, attribute.dtype, attribute.get_storage_size(), item.name)
+
+    def _dataset(self, data: h5py.Dataset) -> None:
+        if data.shape is None:
+            return
+        created = data.id.get_create_plist()
+        if created.get_external_count() > 0 or data.is_virtual:
+            self._refuse(data.name, "is stored in another file, which is not read")
+        filters = [created.get_filter(k)[0] for k in range(created.get_nfilters())]
+        self._check_filters(filters)
+        packed = _MOST_PACKED if set(filters) <= _LIMITED else None
+        stored = data.id.get_storage_size()
+        self._claim(
+            prod(data.shape), data.dtype, stored, data.name, packed=packed, shape=data.shape
+        )
+        self._place(data)
+        if h5py.check_vlen_dtype(data.dtype) or h5py.check_string_dtype(data.dtype):
+            self.texts.append(data)
+
+    def _claim(
+        self,
+        size: int,
+        dtype: Any,
+        stored: int,
+        name: str,
+        *,
+        packed: int | None = 1,
+        shape: tuple[int, ...] = (),
+    ) -> None:
+        """Add the memory of values; refuse more of them than the stored bytes can contain."""
+        needed = size * dtype.itemsize
+        if packed is not None:
+            self.n_unwritten += max(needed - packed * stored, 0)
+        if self.n_unwritten > _UNWRITTEN:
+            self._refuse(
+                name,
+                f"has the shape {shape}, which does not fit into the {stored:,} bytes that are "
+                "stored; the file is corrupt",
+            )
+        if not name.lstrip("/").startswith(self.by_rows or ("\0",)):
+            self.n_bytes += needed
+        if dtype.kind in "OS":
+            self.n_texts += size
+
+    def _check_filters(self, filters: list[int]) -> None:
+        """Refuse an array that is compressed in a way that h5py cannot read."""
+        missing = [code for code in filters if not h5py.h5z.filter_avail(code)]
+        if missing and importlib.util.find_spec("hdf5plugin") is not None:
+            # its import adds filters to h5py
+            importlib.import_module("hdf5plugin")
+            missing = [code for code in missing if not h5py.h5z.filter_avail(code)]
+        if missing:
+            name = _NAMES.get(missing[0], f"filter {missing[0]}")
+            msg = (
+                f"{self.source} is compressed with {name}, which h5py cannot read by itself; "
+                "install hdf5plugin (pip install hdf5plugin)."
+            )
+            raise ValueError(msg)
+
+    def _place(self, data: h5py.Dataset) -> None:
+        """Note where the values of an array are."""
+        if data.chunks is not None:
+            data.id.chunk_iter(lambda chunk: self.places.append((chunk.byte_offset, chunk.size)))
+        elif data.id.get_offset() is not None:
+            self.places.append((data.id.get_offset(), data.id.get_storage_size()))
+
+
+def _check_texts(source: Path, texts: list[h5py.Dataset]) -> None:
+    """Refuse texts that together are longer than the file: several would be stored in one place."""
+    left = source.stat().st_size
+    for data in texts:
+        n_rows = data.shape[0] if data.ndim else 0
+        parts = [slice(start, start + 1000) for start in range(0, n_rows, 1000)] or [()]
+        for part in parts:
+            left -= sum(len(text) for text in np.atleast_1d(data[part]).ravel())
+            if left < 0:
+                msg = f"{source}: the texts of {data.name} are longer than the file; it is corrupt."
+                raise ValueError(msg)

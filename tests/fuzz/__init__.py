@@ -1,0 +1,1 @@
+"""Inputs that are damaged at random, read in processes of their own."""
