@@ -41,7 +41,7 @@ def test_an_input_is_not_replaced(tmp_path):
     (tmp_path / "link.h5ad").symlink_to(tmp_path / "a.h5ad")
     os.link(tmp_path / "a.h5ad", tmp_path / "hard.h5ad")
     for target in ("a.h5ad", "link.h5ad", "hard.h5ad", "Solo.out/b.mtx"):
-        with pytest.raises(ValueError, match=r"is also an input, which would be lost"):
+        with pytest.raises(ValueError, match=r"is also the input, which would be lost"):
             check_target(tmp_path / target, [None, tmp_path / "a.h5ad", folder])
     assert check_target(folder / "new.h5ad", [folder]) == folder / "new.h5ad"
     assert check_target(tmp_path / "new.h5ad", [tmp_path / "absent"]) == tmp_path / "new.h5ad"

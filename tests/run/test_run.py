@@ -51,6 +51,22 @@ def test_counts_are_not_copied_for_a_caller_that_drops_them(counts):
         assert np.may_share_memory(memory(result.layers[name]), memory(counts.layers[name]))
 
 
+@pytest.mark.parametrize("with_x", [True, False])
+def test_such_a_caller_has_the_counts_of_used_genes_once(counts, with_x):
+    counts.X = counts.layers["spliced"].copy() if with_x else None
+    counts.layers["other"] = counts.layers["spliced"].toarray()
+    chosen = {"min_shared_counts": 1e9, "retain": list(counts.var_names[:40])}
+    expected = sv.run(counts, **chosen, **FAST)
+    with sharing_counts():
+        result = sv.run(counts, **chosen, **FAST)
+    assert counts.X is None
+    assert list(counts.layers) == []
+    assert abs(result.X - expected.X).sum() == 0
+    assert sorted(result.layers) == sorted(expected.layers)
+    for name in ("spliced", "unspliced", "other", "velocity"):
+        assert abs(result.layers[name] - expected.layers[name]).sum() == 0
+
+
 def test_it_is_the_steps_one_by_one(counts):
     result = sv.run(counts, **FAST)
     sv.pp.size_factors(counts)

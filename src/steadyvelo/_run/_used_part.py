@@ -16,6 +16,8 @@ from steadyvelo import _keys
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from numpy.typing import NDArray
+
 __all__ = ["own_counts", "sharing_counts", "used_part"]
 
 _SHARING: ContextVar[bool] = ContextVar("sharing", default=False)
@@ -23,7 +25,7 @@ _SHARING: ContextVar[bool] = ContextVar("sharing", default=False)
 
 @contextmanager
 def sharing_counts() -> Iterator[None]:
-    """Let results share counts and X with the data, for callers that do not use the data again."""
+    """Let results take counts and X from the data, for callers that do not use the data again."""
     token = _SHARING.set(True)
     try:
         yield
@@ -35,12 +37,19 @@ def used_part(adata: AnnData, marked: AnnData, counts: Iterable[str]) -> AnnData
     """Return the data of the genes that are used, with the columns of `marked`.
 
     If all genes are used, the result shares X and the layers of `counts` with the data until
-    :func:`own_counts`. Everything else is a copy. Without an X, it is the first layer.
+    :func:`own_counts`. Otherwise it has copies; a caller that does not use the data again loses
+    each layer when its part is copied, so that memory holds the counts once. Without an X, it is
+    the first layer.
     """
     used = _keys.GENES_USED.values(marked)
     whole = used.all() and adata.raw is None and not (adata.is_view or adata.isbacked)
     first, second = counts
-    result = _sharing(adata, {first, second}) if whole else adata[:, used].copy()
+    if whole:
+        result = _sharing(adata, {first, second})
+    elif _SHARING.get() and not (adata.is_view or adata.isbacked):
+        result = _taken(adata, marked, used)
+    else:
+        result = adata[:, used].copy()
     result.obs, result.var = marked.obs, marked.var[used].copy()
     if result.X is None:
         result.X = result.layers[first]
@@ -71,6 +80,24 @@ def _same(x: Any, y: Any) -> bool:
         return False
     both = [m.data if sp.issparse(m) else np.asarray(m) for m in (x, y)]
     return np.may_share_memory(*both)
+
+
+def _taken(adata: AnnData, marked: AnnData, used: NDArray[np.bool_]) -> AnnData:
+    """Return the used genes; layers and X are removed from the data one after the other."""
+    layers = {}
+    # anndata 0.13 stores X as the layer None
+    for name in [name for name in adata.layers if name is not None]:
+        layers[name] = adata.layers[name][:, used]
+        del adata.layers[name]
+        if name in marked.layers:
+            del marked.layers[name]
+    x = None if adata.X is None else adata.X[:, used]
+    adata.X = None
+    result: AnnData = adata[:, used].copy()
+    result.X = x
+    for name, layer in layers.items():
+        result.layers[name] = layer
+    return result
 
 
 def _sharing(adata: AnnData, shared: set[str]) -> AnnData:

@@ -38,14 +38,15 @@ def check_target(
         raise IsADirectoryError(msg)
     real = target.resolve()
     if not real.parent.is_dir():
-        msg = f"the folder {real.parent} does not exist; create it first (mkdir -p)."
+        parent = real.parent if target.is_symlink() else target.parent
+        msg = f"the folder {parent} does not exist; create it first (mkdir -p)."
         raise FileNotFoundError(msg)
     if real.exists() and not real.is_file():
         msg = f"{target} is a device or a pipe, which a file cannot replace; give a file."
         raise ValueError(msg)
     for given in inputs:
         if given is not None and _is_of(real, Path(given)):
-            msg = f"{target} is also an input, which would be lost; name another file."
+            msg = f"{target} is also the input, which would be lost; name another file."
             raise ValueError(msg)
     try:
         with tempfile.TemporaryFile(dir=real.parent):

@@ -39,7 +39,8 @@ _MARGIN, _NARROWEST = 0.04, 3.0
 
 def as_text(name: object) -> str:
     """Return a name that matplotlib draws as plain text: a dollar does not begin a formula."""
-    return printable(name).replace("$", r"\$")
+    lines = (printable(line) for line in str(name).split("\n"))
+    return "\n".join(lines).replace("$", r"\$")
 
 
 def new_axes(width: float, height: float) -> Axes:
