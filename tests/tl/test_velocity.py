@@ -131,6 +131,14 @@ def test_groups_restrict_the_fit(prepared):
     assert list(prepared.uns["velocity_params"]["groups"]) == ["branch 1", "branch 2"]
 
 
+def test_groupby_without_groups_is_refused(prepared):
+    """scVelo fits each category then."""
+    before = set(prepared.var)
+    with pytest.raises(ValueError, match=r"groupby='branch' has no effect without groups="):
+        sv.tl.velocity(prepared, groupby="branch")
+    assert set(prepared.var) == before
+
+
 def test_weights_of_ones_are_the_rule_all(prepared):
     other = prepared.copy()
     sv.tl.velocity(prepared, weights="all")

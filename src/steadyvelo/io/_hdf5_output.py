@@ -26,19 +26,14 @@ def created_hdf5(path: Path, n_bytes: int) -> Iterator[h5py.File]:
             f"{path.parent}; free some, or write it elsewhere."
         )
         raise OSError(msg)
-    with path.open("w+b", buffering=0) as raw:
-        output = _Output(raw)
-        try:
-            with h5py.File(output, "w") as file:
-                yield file
-        finally:
-            # what HDF5 says after a failed write is no use
-            output.check(path)
-        try:
-            os.fsync(raw.fileno())
-        except OSError as error:
-            output.failure = error
-            output.check(path)
+    output = _Output(path.open("w+b", buffering=0))
+    try:
+        with h5py.File(output, "w") as file:
+            yield file
+    finally:
+        output.close()
+        # what HDF5 says after a failed write is no use
+        output.check(path)
 
 
 class _Output:
@@ -63,6 +58,13 @@ class _Output:
                 "or write it elsewhere."
             )
             raise OSError(msg) from self.failure
+
+    def close(self) -> None:
+        """Close the file; only then do network drives tell that they are full."""
+        try:
+            self.raw.close()
+        except OSError as error:
+            self.failure = self.failure or error
 
     def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
         """Go to a place, from the start or the end."""
