@@ -104,6 +104,15 @@ def test_a_report_lies_beside_the_result(run):
     assert "<h1>RNA velocity of result</h1>" in page.read_text(encoding="utf-8")
 
 
+def test_a_report_of_an_earlier_result_is_said(run, tmp_path):
+    report, fast = tmp_path / "result_report.html", ("--uncertainty", "none", "--n-neighbors", 15)
+    report.write_text("old")
+    assert f"{report} is that of an earlier result; write it again:" in run(*fast)[0].stderr
+    assert report.read_text() == "old"
+    assert "earlier result" not in run("--report", *fast)[0].stderr
+    assert report.read_text() != "old"
+
+
 def test_a_dry_run_for_programs(run, tmp_path):
     done, target = run("--dry-run", "--json", "--quiet", "--report", "--n-neighbors", 15)
     found = json.loads(done.stdout)

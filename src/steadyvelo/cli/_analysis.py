@@ -53,8 +53,9 @@ def analyse(
     """
     _check_columns(adata, color, groupby, page=page)
     beside = [target.with_name(f"{target.stem}_{name}.png") for name in _PICTURES]
+    report = target.with_name(f"{target.stem}_report.html")
     if page:
-        beside.append(target.with_name(f"{target.stem}_report.html"))
+        beside.append(report)
     written = [target, *beside]
     if dry_run:
         with speech.heard():
@@ -75,6 +76,9 @@ def analyse(
         if failed is not None:
             msg = f"{target} was written, but its pictures and report were not: {failed}"
             raise ValueError(msg) from failed
+        if report not in written and report.exists():
+            again = f"steadyvelo report {shlex.quote(str(target))} --out {shlex.quote(str(report))}"
+            remark(f"{report} is that of an earlier result; write it again: {again}")
     for path in written:
         speech.say(f"wrote {path}")
     speech.sum_up(json_summary(result, written))
