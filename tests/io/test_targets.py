@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 import steadyvelo as sv
 from steadyvelo.io import _files
 from steadyvelo.io._files import check_target, replacing, replacing_together
-from steadyvelo.io._hdf5_output import created_hdf5
+from steadyvelo.io._hdf5_output import _Output, created_hdf5
 
 fcntl = pytest.importorskip("fcntl", reason="unfinished files are locked on Unix")
 
@@ -159,4 +160,97 @@ def test_an_error_in_the_middle_is_not_taken_for_a_full_disk(tmp_path):
 
     with pytest.raises(ZeroDivisionError):
         write_a_part()
+    assert names(tmp_path) == []
+
+
+def test_inputs_by_their_beginning_or_from_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("GSM1_spliced.mtx", "GSM1_barcodes.tsv.gz", "GSM1_result.h5ad", "raw.h5ad"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "a.mtx").symlink_to(tmp_path / "GSM1_spliced.mtx")
+    for target, given in (
+        ("GSM1_spliced.mtx", tmp_path / "GSM1"),
+        ("GSM1_barcodes.tsv.gz", tmp_path / "GSM1"),
+        ("raw.h5ad", "~/raw.h5ad"),
+        ("GSM1_spliced.mtx", tmp_path / "links"),
+    ):
+        with pytest.raises(ValueError, match="is also the input"):
+            check_target(tmp_path / target, [given])
+    # an earlier result beside them may be replaced
+    check_target(tmp_path / "GSM1_result.h5ad", [tmp_path / "GSM1"])
+
+
+def test_a_link_to_itself(tmp_path):
+    (tmp_path / "a.h5ad").symlink_to(tmp_path / "a.h5ad")
+    with pytest.raises(ValueError, match="is a link that leads back to itself"):
+        check_target(tmp_path / "a.h5ad")
+
+
+def test_an_unfinished_file_that_is_gone_is_no_success(tmp_path):
+    def lose():
+        with replacing(tmp_path / "a.txt") as file:
+            file.unlink()
+
+    with pytest.raises(FileNotFoundError, match=r"was removed before .* was complete"):
+        lose()
+
+
+def test_files_of_the_user_are_not_swept_away(tmp_path):
+    mine = tmp_path / ".steadyvelo-mine.txt"
+    mine.write_text("notes")
+    with replacing(tmp_path / "a.txt") as file:
+        file.write_text("x")
+    assert mine.read_text() == "notes"
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("at", [1, 2, 5, 10, 20, 40, 80])
+def test_a_signal_while_hdf5_writes_leaves_the_old_file(tmp_path, counts, monkeypatch, name, at):
+    """HDF5 would take it for a failed write, go on, and leave zeros."""
+    number, write, calls = getattr(signal, name), _Output.write, []
+
+    def interrupted(self, data):
+        calls.append(None)
+        if len(calls) == at:
+            signal.raise_signal(number)
+        return write(self, data)
+
+    def end(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_Output, "write", interrupted)
+    (tmp_path / "a.h5ad").write_text("old")
+    before = signal.signal(number, end)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            sv.io.write_h5ad(counts, tmp_path / "a.h5ad")
+        assert signal.getsignal(number) is end
+    finally:
+        signal.signal(number, before)
+    assert (tmp_path / "a.h5ad").read_text() == "old"
+    assert names(tmp_path) == ["a.h5ad"]
+
+
+@pytest.mark.parametrize("at", [1, 5, 20, 40])
+def test_an_error_while_hdf5_writes_is_told(tmp_path, counts, monkeypatch, at):
+    seen = []
+
+    class Failing:
+        def __init__(self, raw):
+            self.raw = raw
+
+        def __getattr__(self, name):
+            return getattr(self.raw, name)
+
+        def write(self, data):
+            seen.append(None)
+            if len(seen) >= at:
+                raise MemoryError
+            return self.raw.write(data)
+
+    start = _Output.__init__
+    monkeypatch.setattr(_Output, "__init__", lambda self, raw: start(self, Failing(raw)))
+    with pytest.raises(MemoryError):
+        sv.io.write_h5ad(counts, tmp_path / "a.h5ad")
     assert names(tmp_path) == []

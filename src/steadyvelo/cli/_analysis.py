@@ -15,7 +15,7 @@ from steadyvelo._run._planned import plan
 from steadyvelo._run._run import run
 from steadyvelo._run._used_part import sharing_counts
 from steadyvelo.io._anndata_files import write_into
-from steadyvelo.io._files import replacing_together
+from steadyvelo.io._files import check_target, replacing_together
 
 from ._summary import json_summary
 
@@ -56,7 +56,7 @@ def analyse(
     report = target.with_name(f"{target.stem}_report.html")
     if page:
         beside.append(report)
-    written = [target, *beside]
+    written = [target, *(check_target(path) for path in beside)]
     if dry_run:
         with speech.heard():
             planned = str(plan(adata, groupby=groupby, **options))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anndata
+import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo import _keys
@@ -167,8 +169,8 @@ def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
     Of an h5mu file, one modality is read.
     """
     source = Path(path)
-    with opened_hdf5(source, "an h5ad") as file:
-        group = table_group(source, file)
+    with opened_hdf5(source, "an h5ad", part=partial(table_group, source)) as file:
+        group = table_group(source, file, said=True)
         table = anndata.io.read_elem(file[group]) if group else None
     with refusing(source, "cannot be read as AnnData:"):
         return _checked(anndata.read_h5ad(source) if table is None else table, source)
@@ -179,8 +181,8 @@ def load_zarr(path: str | os.PathLike[str]) -> AnnData:
     source = Path(path)
     check_folder(source)
     with refusing(source, "cannot be read as a zarr store of AnnData:"):
-        check_store(source)
-        return _checked(anndata.read_zarr(source / table_folder(source)), source)
+        check_store(source, table_folder(source))
+        return _checked(anndata.read_zarr(source / table_folder(source, said=True)), source)
 
 
 def _checked(adata: AnnData, source: Path) -> AnnData:
@@ -191,6 +193,10 @@ def _checked(adata: AnnData, source: Path) -> AnnData:
     for name, matrix in {"X": adata.X, **raw, **named}.items():
         if sp.issparse(matrix) and matrix.format in ("csr", "csc"):
             check_sparse(matrix, f"{source}: {name}")
+            for part in ("indptr", "indices"):
+                # scipy's compiled code has these two types
+                if getattr(matrix, part).dtype not in (np.int32, np.int64):
+                    setattr(matrix, part, getattr(matrix, part).astype(np.int64))
     return adata
 
 
@@ -198,6 +204,13 @@ def _with_layers(
     adata: AnnData, source: Path, spliced: str | None, unspliced: str | None, ambiguous: Ambiguous
 ) -> AnnData:
     """Give the two layers their standard names and formats."""
+    with refusing(source, "cannot be read:"):
+        return _standard(adata, source, spliced, unspliced, ambiguous)
+
+
+def _standard(
+    adata: AnnData, source: Path, spliced: str | None, unspliced: str | None, ambiguous: Ambiguous
+) -> AnnData:
     there = [name for name in adata.layers if name is not None]
     kinds = chosen_kinds([*there, *([] if adata.X is None else ["X"])], source, spliced, unspliced)
     _check_names(adata, source)

@@ -24,7 +24,7 @@ def read_barcode_map(path: str | os.PathLike[str]) -> dict[str, str]:
     separator = "," if source.suffix.lower() == ".csv" else "\t"
     with (
         refusing(source, "cannot be read as a table:"),
-        source.open(newline="", encoding="utf-8") as file,
+        source.open(newline="", encoding="utf-8-sig") as file,
     ):
         rows = [row for row in csv.reader(file, delimiter=separator) if row]
     wrong = next((row for row in rows if len(row) != 2), None)

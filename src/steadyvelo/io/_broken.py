@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_memory", "refusing"]
 
+# letters of a library's error that are passed on
+_MOST_SAID = 300
 # errors of ours, which name the file
 _OURS = (ValueError, FileNotFoundError, PermissionError, MemoryError)
 
@@ -32,7 +34,7 @@ def refusing(source: Path, said: str) -> Iterator[None]:
             msg = f"{source} needs more memory than there is: {error}"
             raise MemoryError(msg) from error  # noqa: TRY004 (no wrong type)
         # some libraries write several lines, and some nothing but the kind of error
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = " ".join(str(error).split())[:_MOST_SAID] or type(error).__name__
         msg = f"{source} {said} {text}"
         raise ValueError(msg) from error
 

@@ -14,6 +14,7 @@ from steadyvelo import _keys
 from steadyvelo._log import say
 from steadyvelo._version import __version__
 
+from ._broken import refusing
 from ._layers import TOTALS, counts_of_kinds, write_totals
 from ._text import checked_names
 
@@ -69,7 +70,8 @@ class CountTable:
             raise ValueError(msg)
         choice = self.ambiguous_default if ambiguous == "default" else ambiguous
         pair = {"spliced": self.spliced, "unspliced": self.unspliced}
-        layers = counts_of_kinds(pair, self.ambiguous, choice, str(self.source))
+        with refusing(self.source, "cannot be read:"):
+            layers = counts_of_kinds(pair, self.ambiguous, choice, str(self.source))
         obs, var = split_cell_ids(self.cells, str(self.source)), self._genes()
         for frame, columns in ((obs, self.of_cells), (var, self.of_genes)):
             for name, values in columns.items():

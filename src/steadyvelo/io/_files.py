@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 import stat
 import tempfile
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +26,12 @@ __all__ = ["check_target", "replacing", "replacing_together"]
 
 # how names of unfinished files begin
 _UNFINISHED = ".steadyvelo-"
+_PATTERN = re.compile(r"\.steadyvelo-.*-[a-z0-9_]{8}(\.\w+)?")
+# files that are read, alone or together
+_TABLES = {".h5ad", ".h5mu", ".loom", ".h5"}
+_TEXT = re.compile(r"\.(mtx|tsv|txt|csv|json|loom|h5)(\.gz)?$|^(adata|quants)\.h5ad$|^\.z\w+$")
+# files of an input folder that are compared with the target
+_MOST_MEMBERS = 20_000
 
 
 def check_target(
@@ -36,7 +45,11 @@ def check_target(
     if target.is_dir():
         msg = f"{target} is a folder; give a file in it."
         raise IsADirectoryError(msg)
-    real = target.resolve()
+    try:
+        real = target.resolve()
+    except (RuntimeError, OSError) as error:
+        msg = f"{target} is a link that leads back to itself; give a file."
+        raise ValueError(msg) from error
     if not real.parent.is_dir():
         parent = real.parent if target.is_symlink() else target.parent
         msg = f"the folder {parent} does not exist; create it first (mkdir -p)."
@@ -59,9 +72,23 @@ def check_target(
 
 def _is_of(target: Path, given: Path) -> bool:
     """Tell whether a file exists and is the given file, or in the given folder."""
-    if not (target.exists() and given.exists()):
+    given = given.expanduser()
+    if not target.exists():
         return False
-    return target.samefile(given) or given.resolve() in target.parents
+    if given.is_file():
+        return target.samefile(given)
+    if given.is_dir():
+        # a folder may have links to files elsewhere
+        files = [path for path in islice(given.rglob("*"), _MOST_MEMBERS) if path.is_file()]
+    else:
+        # published files that begin with a path
+        there = given.parent.is_dir() and bool(given.name)
+        files = list(given.parent.glob(f"{glob.escape(given.name)}*")) if there else []
+    tables = [path for path in files if path.suffix in _TABLES]
+    # a result may lie among the files of a counting program, but not in place of what is read
+    texts = [path for path in files if _TEXT.search(path.name)]
+    read = texts + (tables if len(tables) == 1 and not texts else [])
+    return any(target.samefile(path) for path in read)
 
 
 @contextmanager
@@ -86,6 +113,9 @@ def replacing_together(paths: Sequence[str | os.PathLike[str]]) -> Iterator[list
     with ExitStack() as files:
         temporary = [files.enter_context(_unfinished(target.resolve())) for target in targets]
         yield temporary
+        if not temporary[0].exists():
+            msg = f"{temporary[0]} was removed before {targets[0]} was complete; run it again."
+            raise FileNotFoundError(msg)
         for made, target in zip(temporary, targets, strict=True):
             if made.exists():
                 made.chmod(_permissions(target))
@@ -148,6 +178,8 @@ def _sweep(folder: Path) -> None:
     if fcntl is None:
         return
     for path in folder.glob(f"{_UNFINISHED}*"):
+        if _PATTERN.fullmatch(path.name) is None:
+            continue
         # it may be another user's, or be removed by another process at this moment
         with suppress(OSError):
             handle = os.open(path, os.O_RDWR)

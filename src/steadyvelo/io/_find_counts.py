@@ -159,7 +159,9 @@ def _below(folder: Path) -> list[Found]:
 
 
 def _folders(parent: Path) -> list[Path]:
-    return sorted(p for p in parent.iterdir() if p.is_dir() and not p.name.startswith("."))
+    there = (p for p in parent.iterdir() if p.is_dir())
+    # a Mac puts a folder into zip files
+    return sorted(p for p in there if not p.name.startswith(".") and p.name != "__MACOSX")
 
 
 def _not_recognised(path: Path) -> str:

@@ -17,13 +17,15 @@ __all__ = ["check_heaps"]
 
 _SIGNATURE = b"GCOL\x01\0\0\0"
 _HEAD = 16
+# smaller arrays are searched as well: a file could say that one lies where texts are
+_LARGE = 64_000_000
 
 
 def check_heaps(source: Path, places: list[tuple[int, int]]) -> int:
     """Return the size of the longest text; refuse a file with a damaged collection of texts.
 
     HDF5 looks for the next object of a collection where the last one ends; if one has no length,
-    it never arrives. Collections are searched outside the `places` of arrays.
+    it never arrives. Collections are searched outside the `places` of large arrays.
     """
     longest = 0
     with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -44,7 +46,7 @@ def check_heaps(source: Path, places: list[tuple[int, int]]) -> int:
 def _between(places: list[tuple[int, int]], end: int) -> Iterator[tuple[int, int]]:
     """Yield the parts of a file in which no array is."""
     last = 0
-    for start, size in sorted(places):
+    for start, size in sorted(place for place in places if place[1] >= _LARGE):
         if start > last:
             yield last, start
         last = max(last, start + size)

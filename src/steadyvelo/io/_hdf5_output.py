@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +29,46 @@ def created_hdf5(path: Path, n_bytes: int) -> Iterator[h5py.File]:
         )
         raise OSError(msg)
     output = _Output(path.open("w+b", buffering=0))
+    with _signals_later(output):
+        try:
+            with h5py.File(output, "w") as file:
+                yield file
+        finally:
+            output.close()
+            # what HDF5 says after a failed write is no use
+            output.check(path)
+
+
+@contextmanager
+def _signals_later(output: _Output) -> Iterator[None]:
+    """Let Ctrl-C and signals that end the program wait until HDF5 has closed the file.
+
+    HDF5 takes an error in the middle for a failed write, or crashes. The file takes no more bytes
+    then, so this does not last long.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    noted: list[int] = []
+
+    def note(number: int, _: Any) -> None:
+        noted.append(number)
+        output.failure = output.failure or KeyboardInterrupt()
+
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in names]
+    before = {number: signal.getsignal(number) for number in numbers}
+    # None is a handler that Python does not know
+    before = {k: x for k, x in before.items() if x not in (None, signal.SIG_IGN)}
+    for number in before:
+        signal.signal(number, note)
     try:
-        with h5py.File(output, "w") as file:
-            yield file
+        yield
     finally:
-        output.close()
-        # what HDF5 says after a failed write is no use
-        output.check(path)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if noted:
+            signal.raise_signal(noted[0])
 
 
 class _Output:
@@ -47,11 +82,13 @@ class _Output:
     def __init__(self, raw: Any) -> None:
         self.raw = raw
         self.place = 0
-        self.failure: OSError | None = None
+        self.failure: BaseException | None = None
         self.kept: dict[int, bytes] = {}
 
     def check(self, path: Path) -> None:
         """Raise the first failure, if there was one."""
+        if self.failure is not None and not isinstance(self.failure, OSError):
+            raise self.failure
         if self.failure is not None:
             msg = (
                 f"{path.parent} has no room for the result ({self.failure.strerror}); free some, "
@@ -85,7 +122,7 @@ class _Output:
                 written = 0
                 while written < len(view):
                     written += self.raw.write(view[written:])
-            except OSError as error:
+            except BaseException as error:  # noqa: BLE001 (raised by `check`)
                 self.failure = error
         if self.failure is not None and len(view) <= self._SMALL:
             self.kept[self.place] = bytes(view)
@@ -115,7 +152,7 @@ class _Output:
         if self.failure is None:
             try:
                 self.raw.truncate(size)
-            except OSError as error:
+            except BaseException as error:  # noqa: BLE001 (raised by `check`)
                 self.failure = error
         return size
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KB_LAYERS",
     "TOTALS",
+    "added",
     "as_counts",
     "cell_totals",
     "counts_of_kinds",
@@ -42,7 +43,7 @@ def counts_of_kinds(
     counts = {name: as_counts(matrix, f"{source}: {name}") for name, matrix in layers.items()}
     if choice in TOTALS and "ambiguous" in counts:
         # the layer stays, so that they can be counted otherwise
-        counts[choice] = counts[choice] + counts["ambiguous"]
+        counts[choice] = added(counts[choice], counts["ambiguous"], f"{source}: {choice}")
     return counts
 
 
@@ -85,6 +86,10 @@ def as_counts(matrix: Any, what: str) -> sp.csr_matrix[Any]:
         msg = f"{what} has values of type {matrix.dtype}; counts must be numbers."
         raise ValueError(msg)
     csr = sp.csr_matrix(matrix)
+    if not csr.has_canonical_format:
+        # in a type that holds their sums
+        csr = csr.astype(np.float64 if csr.dtype.kind == "f" else np.int64)
+        csr.sum_duplicates()
     values = csr.data
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         msg = f"{what} has NaN or infinite values; counts must be finite."
@@ -106,5 +111,10 @@ def as_counts(matrix: Any, what: str) -> sp.csr_matrix[Any]:
     )
     if not csr.data.all():
         csr.eliminate_zeros()
-    csr.sum_duplicates()
     return csr
+
+
+def added(first: sp.csr_matrix[Any], second: sp.csr_matrix[Any], what: str) -> sp.csr_matrix[Any]:
+    """Return the sum of counts; refuse one that is too large for a count."""
+    wide = [m.astype(np.float64 if m.dtype.kind == "f" else np.int64) for m in (first, second)]
+    return as_counts(wide[0] + wide[1], what)

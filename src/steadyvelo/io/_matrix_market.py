@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.io
 import scipy.sparse as sp
 
-from ._broken import refusing
+from ._broken import check_memory, refusing
 from ._kernels._matrix_market import wrong_byte
 from ._text import find_file, gzipped
 
@@ -27,7 +27,9 @@ __all__ = ["read_layer", "read_matrix", "read_triple", "values_per_line"]
 _SHORTEST_LINE = 6
 _MOST_PACKED = 1032
 # more than any header, and than any line with numbers
-_HEADER_BYTES, _LINE_BYTES = 1_000_000, 200
+_HEADER_BYTES, _LINE_BYTES = 1_000_000, 80
+# memory of an entry while it is read and sorted
+_ENTRY_BYTES = 40
 # bytes that are checked at a time
 _PART = 4_000_000
 
@@ -136,7 +138,7 @@ class _Entries(io.RawIOBase):
         self.state = np.zeros(3, dtype=np.int64)
         self.part, self.given = memoryview(self.file.read(header.n_bytes)), 0
         self.most = (header.sizes[2] + 1) * _LINE_BYTES + _HEADER_BYTES
-        self.passed = header.n_bytes
+        self.passed, self.ended = header.n_bytes, False
 
     def readable(self) -> bool:
         """Tell that bytes can be read."""
@@ -160,8 +162,7 @@ class _Entries(io.RawIOBase):
         """Refuse a file with another number of entries than its header says."""
         while len(self._next_part()) > 0:
             pass
-        entries, field, _ = self.state
-        found, said = entries + (field > 0), self.header.sizes[2]
+        found, said = int(self.state[0]), self.header.sizes[2]
         if found != said:
             msg = (
                 f"{self.path} should have {said:,} entries by its header, but has {found:,}; it is "
@@ -171,6 +172,9 @@ class _Entries(io.RawIOBase):
 
     def _next_part(self) -> bytes:
         part = self.file.read(_PART)
+        if not part and not self.ended:
+            # the last line of a compressed file need not have its end, but has to be complete
+            self.ended, part = True, b"\n"
         self.passed += len(part)
         if self.passed > self.most:
             msg = (
@@ -231,8 +235,8 @@ def _header(path: Path) -> _Header:
 def _is_real(path: Path, first: bytes) -> bool:
     """Tell from the first line whether values may be other than whole numbers."""
     words = first[:_LINE_BYTES].decode("utf-8", "replace").lower().split()
-    kinds = [["%%matrixmarket", "matrix", "coordinate", x, "general"] for x in ("integer", "real")]
-    if words not in kinds:
+    types = ("integer", "unsigned-integer", "real")
+    if words not in [["%%matrixmarket", "matrix", "coordinate", x, "general"] for x in types]:
         begin = first[:60].decode("utf-8", "replace").strip()
         msg = (
             f"{path} is not a matrix of counts: it should begin with '%%MatrixMarket matrix "
@@ -277,6 +281,7 @@ def _checked_header(path: Path, shape: tuple[int, int], *, transpose: bool) -> _
             "truncated."
         )
         raise ValueError(msg)
+    check_memory(path, n_entries * _ENTRY_BYTES)
     with path.open("rb") as file:
         file.seek(-1, 2)
         cut = file.read() != b"\n"

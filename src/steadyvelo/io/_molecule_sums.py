@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo._adata._checks import listed
@@ -81,7 +82,9 @@ class MoleculeSum:
                     f"{total.shape}; they must have the same cells and genes."
                 )
                 raise ValueError(msg)
-            total = sign * counts if total is None else total + sign * counts
+            # in a type that holds the sum
+            wide = counts.astype(np.float64 if counts.dtype.kind == "f" else np.int64)
+            total = sign * wide if total is None else total + sign * wide
         total = sp.csr_matrix(total)
         below = total.data < 0
         if below.any():
@@ -92,7 +95,7 @@ class MoleculeSum:
             )
             total.data[below] = 0
             total.eliminate_zeros()
-        return total
+        return as_counts(total, f"{source}: {self}")
 
 
 class Kinds(NamedTuple):

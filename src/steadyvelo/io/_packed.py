@@ -23,6 +23,8 @@ _ADDRESS = re.compile(r"^(?P<scheme>s3|gs|https?|ftp)://?(?P<rest>.+)$")
 _FETCH = {"s3": "aws s3 cp", "gs": "gsutil cp"}
 # more than a file of counts is compressed by, if it is larger than the second number of bytes
 _MOST_PACKED, _LARGE = 300, 1_000_000_000
+# kinds of errors that are passed on, the special ones first
+_KINDS = (FileNotFoundError, PermissionError, OSError, MemoryError, ValueError)
 # bytes that are copied at a time
 _PART = 16_000_000
 # files that are read although they are compressed
@@ -66,7 +68,8 @@ def unpacked(source: Path) -> Iterator[Path]:
             yield place
         except (ValueError, OSError, MemoryError) as error:
             # the user knows the packed file only
-            raise type(error)(str(error).replace(str(place), str(source))) from error
+            kind = next(kind for kind in _KINDS if isinstance(error, kind))
+            raise kind(str(error).replace(str(place), str(source))) from error
 
 
 def _unpack(source: Path, place: Path) -> None:

@@ -86,7 +86,9 @@ def _places(folder: Path, name: str) -> list[Path]:
     if exact:
         return exact
     signs = tuple(f"{sign}{end}" for end in ends for sign in "_.-")
-    return sorted(path for path in folder.iterdir() if path.name.endswith(signs) and path.is_file())
+    # a Mac puts files "._NAME" beside others
+    there = (path for path in folder.iterdir() if not path.name.startswith("._"))
+    return sorted(path for path in there if path.name.endswith(signs) and path.is_file())
 
 
 def _sample(path: Path, name: str) -> str:

@@ -22,13 +22,18 @@ __all__ = ["check_store"]
 _MOST_FILES, _MOST_DEPTH = 3_000_000, 60
 _METADATA_BYTES = 50_000_000
 # chunks of zeros need not be stored: these many may be missing, and ten times those that are there
-_FEW_CHUNKS, _MISSING = 100_000, 10
+_FEW_CHUNKS, _MISSING = 50_000, 10
+# more chunks in the shards of an array than take seconds to find
+_MOST_INNER = 500_000
 _TEXT_BYTES = 68
 
 
-def check_store(source: Path) -> None:
-    """Refuse a store that has links, or whose arrays need more chunks or memory than there are."""
-    store = _Store(source)
+def check_store(source: Path, part: str) -> None:
+    """Refuse a store that has links, or whose arrays need more chunks or memory than there are.
+
+    Memory is needed for the arrays in the folder `part` of the store.
+    """
+    store = _Store(source, part)
     store.look_at(source, 0)
     for document in store.documents:
         for place, node in _nodes(source, document):
@@ -42,6 +47,7 @@ class _Store:
     """What a store has: documents with metadata, a number of files, and the bytes of arrays."""
 
     source: Path
+    part: str
     documents: list[Path] = field(default_factory=list)
     n_files: int = 0
     n_bytes: int = 0
@@ -76,15 +82,21 @@ class _Store:
         chunks = [int(n) for n in node.get("chunks", grid.get("chunk_shape", shape))]
         if min([*shape, 0]) < 0 or len(chunks) != len(shape) or min([*chunks, 1]) < 0:
             self._refuse(place, f"has the shape {shape} and chunks {chunks}; the store is corrupt")
-        n_chunks = prod(ceil(n / max(chunk, 1)) for n, chunk in zip(shape, chunks, strict=True))
-        if n_chunks > _FEW_CHUNKS + _MISSING * self.n_files:
+        n_chunks = _number(shape, chunks)
+        if (inner := _inner_chunks(node)) is not None and _number(shape, inner) > _MOST_INNER:
+            n = _number(shape, inner)
+            self._refuse(place, f"has {n:,} chunks in its shards; the store is corrupt")
+        before = sum(n for other, n in self.chunks.items() if other != place)
+        if n_chunks + before > _FEW_CHUNKS + _MISSING * self.n_files:
             self._refuse(
                 place,
-                f"should have {n_chunks:,} chunks, but the store has {self.n_files:,} files; it is "
-                "corrupt",
+                f"should have {n_chunks:,} chunks (and others {before:,}), but the store has "
+                f"{self.n_files:,} files; it is corrupt",
             )
         self.chunks[place] = max(n_chunks, self.chunks.get(place, 0))
         needed = prod(shape) * _itemsize(node.get("dtype", node.get("data_type")))
+        if not place.is_relative_to(self.part):
+            return
         # an array may be described twice
         self.n_bytes += max(needed - self.needed.get(place, 0), 0)
         self.needed[place] = needed
@@ -98,12 +110,17 @@ class _Store:
             parts = [folder / name for name in ("data", "indices", "indptr")]
             if not all(part in self.chunks for part in parts):
                 continue
-            for part in parts:
-                there = [*self.source.glob(f"{part}/[0-9]*"), *self.source.glob(f"{part}/c/[0-9]*")]
-                n_there = sum(path.is_file() for path in there)
-                if n_there < self.chunks[part] and self.chunks[parts[0]] > 0:
-                    n = self.chunks[part]
-                    self._refuse(part, f"has {n_there:,} of its {n:,} chunks; copy it again")
+            for part in parts if self.chunks[parts[0]] > 0 else ():
+                n = self.chunks[part]
+                there = [self._has_chunk(part, k) for k in range(n)]
+                # the first pointers are zeros if the first cells have no molecules
+                first = there.index(True) if part.name == "indptr" and any(there) else 0
+                if not all(there[first:]):
+                    self._refuse(part, f"has {sum(there):,} of its {n:,} chunks; copy it again")
+
+    def _has_chunk(self, place: PurePosixPath, k: int) -> bool:
+        folder = self.source / place
+        return any((folder / name).is_file() for name in (str(k), f"c/{k}", f"c.{k}"))
 
     def _refuse(self, place: PurePosixPath | str, why: str) -> None:
         msg = f"{self.source}: {place} {why}."
@@ -124,6 +141,18 @@ def _nodes(source: Path, document: Path) -> Iterator[tuple[PurePosixPath, Any]]:
         found = content if document.name == ".zmetadata" else whole
         for name, node in found.get("metadata", {}).items():
             yield folder / name.removesuffix(".zarray"), node
+
+
+def _number(shape: list[int], chunks: list[int]) -> int:
+    return prod(ceil(n / max(chunk, 1)) for n, chunk in zip(shape, chunks, strict=True))
+
+
+def _inner_chunks(node: dict[str, Any]) -> list[int] | None:
+    """Return the shape of the chunks in the shards of an array; None without shards."""
+    codecs = node.get("codecs") or [{}]
+    if codecs[0].get("name") != "sharding_indexed":
+        return None
+    return [int(n) for n in codecs[0]["configuration"]["chunk_shape"]]
 
 
 def _itemsize(dtype: Any) -> int:

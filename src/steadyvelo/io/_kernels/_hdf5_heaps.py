@@ -25,7 +25,7 @@ def largest_object(data: Array) -> int:
         if size < 0:
             return -1
         if number == 0:
-            return largest if _OBJECT_HEAD <= size <= left else -1
+            return largest if size == left else -1
         if size > left - _OBJECT_HEAD:
             return -1
         largest = max(largest, size)
