@@ -31,10 +31,10 @@ def test_what_is_no_file_or_no_anndata_is_refused(tmp_path, counts):
         sv.io.read_h5ad(tmp_path / "other.h5ad")
 
 
-def test_a_file_of_no_counting_program_is_an_anndata_file(tmp_path, counts, caplog):
+def test_a_file_of_no_counting_program_is_an_anndata_file(tmp_path, counts, said):
     sv.io.write_h5ad(counts, tmp_path / "a.h5ad")
     sv.io.read(tmp_path / "a.h5ad")
-    assert f"read an AnnData file: {counts.n_obs} cells" in caplog.text
+    assert f"read an AnnData file: {counts.n_obs} cells" in "\n".join(said)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.95])
