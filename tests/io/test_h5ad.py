@@ -87,3 +87,15 @@ def test_a_folder_without_permission_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     with pytest.raises(PermissionError, match="is not writable"):
         check_target(tmp_path / "a.h5ad")
+
+
+@pytest.mark.parametrize("slot", ["obs", "uns"])
+def test_what_cannot_be_stored_is_named(tmp_path, counts, slot):
+    values = np.array([1, "x", None] * 80, dtype=object)
+    if slot == "obs":
+        counts.obs["mixed"] = values
+    else:
+        counts.uns["mixed"] = object()
+    with pytest.raises(TypeError, match=r"cannot be written to a file \(key 'mixed' to /.*astype"):
+        sv.io.write_h5ad(counts, tmp_path / "a.h5ad")
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,6 +140,8 @@ def write_h5ad(adata: AnnData, path: str | os.PathLike[str]) -> None:
         If the folder is not writable.
     OSError
         If there is no room on the disk.
+    TypeError
+        If something cannot be stored in a file, such as a column of texts and numbers.
 
     Examples
     --------
@@ -160,7 +163,19 @@ def write_into(adata: AnnData, path: Path) -> None:
     if adata.raw is not None:
         adata.strings_to_categoricals(adata.raw.var)
     with created_hdf5(path, adata.__sizeof__()) as file:
-        anndata.io.write_elem(file, "/", adata)
+        try:
+            anndata.io.write_elem(file, "/", adata)
+        except MemoryError:
+            raise
+        except Exception as error:
+            # anndata notes where; the usual cause is a column of texts and other values
+            notes = " ".join(getattr(error, "__notes__", []))
+            where = " ".join(re.findall(r"key '.*?'|to /\S+", notes))
+            msg = (
+                f"the data cannot be written to a file ({where}): {error}. Convert what is there "
+                "to texts or numbers, for example by .astype(str), or delete it."
+            )
+            raise TypeError(msg) from error
 
 
 def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
