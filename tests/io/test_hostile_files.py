@@ -407,6 +407,9 @@ def change_array(store, **values):
     for name, value in values.items():
         if name == "chunks" and "chunk_grid" in content:
             content["chunk_grid"]["configuration"]["chunk_shape"] = value
+            codec = content["codecs"][0]
+            if codec["name"] == "sharding_indexed":  # as newer anndata writes
+                codec["configuration"]["chunk_shape"] = value
         else:
             content[name] = value
     path.write_text(json.dumps(content))
@@ -424,7 +427,7 @@ def test_a_store_with_a_link_is_refused(store, tmp_path):
 
 def test_a_store_that_claims_many_chunks(store):
     change_array(store, shape=[600_000_000], chunks=[1])
-    with pytest.raises(ValueError, match=r"a\.zarr: .* should have 600,000,000 chunks"):
+    with pytest.raises(ValueError, match=r"a\.zarr: .* ha(ve|s) 600,000,000 chunks"):
         sv.io.read(store)
 
 

@@ -60,9 +60,11 @@ def test_such_a_caller_has_the_counts_of_used_genes_once(counts, with_x):
     with sharing_counts():
         result = sv.run(counts, **chosen, **FAST)
     assert counts.X is None
-    assert list(counts.layers) == []
+    # anndata 0.13 stores X as the layer None
+    there = [{name for name in x.layers if name is not None} for x in (counts, result, expected)]
+    assert there[0] == set()
     assert abs(result.X - expected.X).sum() == 0
-    assert sorted(result.layers) == sorted(expected.layers)
+    assert there[1] == there[2]
     for name in ("spliced", "unspliced", "other", "velocity"):
         assert abs(result.layers[name] - expected.layers[name]).sum() == 0
 

@@ -47,9 +47,13 @@ def check_target(
         raise IsADirectoryError(msg)
     try:
         real = target.resolve()
-    except (RuntimeError, OSError) as error:
+        # newer Pythons return such a link as it is
+        circle = real.is_symlink()
+    except (RuntimeError, OSError):
+        real, circle = target, True
+    if circle:
         msg = f"{target} is a link that leads back to itself; give a file."
-        raise ValueError(msg) from error
+        raise ValueError(msg)
     if not real.parent.is_dir():
         parent = real.parent if target.is_symlink() else target.parent
         msg = f"the folder {parent} does not exist; create it first (mkdir -p)."
