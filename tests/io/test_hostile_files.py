@@ -20,6 +20,7 @@ import scipy.sparse as sp
 import steadyvelo as sv
 from steadyvelo.io import _broken
 from steadyvelo.io._kernels._hdf5_heaps import largest_object
+from tests.fuzz.inputs import INPUTS
 
 HEAD = "%%MatrixMarket matrix coordinate integer general\n"
 BODY = "1 1 1\n2 2 2\n"
@@ -617,3 +618,17 @@ def test_cells_without_molecules_at_the_start_of_a_store(tmp_path, truth):
     many.X = None
     many.write_zarr(tmp_path / "a.zarr")
     assert sv.io.read(tmp_path / "a.zarr").layers["spliced"].sum() == truth.layers["spliced"].sum()
+
+
+@pytest.mark.parametrize(
+    "name", ["barcodes", "features/id", "features/name", "features/feature_type"]
+)
+def test_lists_of_cell_ranger_that_do_not_fit_the_matrix(tmp_path, name):
+    folder = INPUTS["Cell Ranger h5"](tmp_path)
+    assert sv.io.read(folder).n_obs == 40
+    with h5py.File(folder / "spliced" / "filtered_feature_bc_matrix.h5", "a") as file:
+        values = file[f"matrix/{name}"][:-1]
+        del file[f"matrix/{name}"]
+        file[f"matrix/{name}"] = values
+    with pytest.raises(ValueError, match=r"matrix\.h5 has a matrix of 40 cells × 30 features, but"):
+        sv.io.read(folder)

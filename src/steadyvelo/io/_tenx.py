@@ -158,7 +158,16 @@ def _of_genes(
     names: list[str],
     kinds: list[str],
 ) -> _Matrix:
-    """Leave out features that are not genes, such as antibodies."""
+    """Leave out features that are not genes, such as antibodies; refuse lists that do not fit."""
+    lengths = {"barcodes": len(cells), "ids": len(ids), "names": len(names), "types": len(kinds)}
+    n_cells, n_features = counts.shape
+    if lengths != {"barcodes": n_cells, **dict.fromkeys(("ids", "names", "types"), n_features)}:
+        found = ", ".join(f"{n:,} {what}" for what, n in lengths.items())
+        msg = (
+            f"{source} has a matrix of {n_cells:,} cells × {n_features:,} features, but {found}; "
+            "it is corrupt."
+        )
+        raise ValueError(msg)
     genes = np.flatnonzero(np.array(kinds) == _KIND)
     kept = checked_names([ids[g] for g in genes], "gene ids", source)
     return _Matrix(counts[:, genes], cells, kept, [names[g] for g in genes])
