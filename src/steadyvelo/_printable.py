@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["printable"]
+__all__ = ["printable", "printable_lines"]
 
 
 def printable(text: object) -> str:
@@ -21,3 +21,8 @@ def printable(text: object) -> str:
         return shown
     # lone surrogates, from file names that are not UTF-8, are not printable either
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+
+
+def printable_lines(text: object) -> str:
+    """Return the same of a text that may have several lines, for pictures and pages."""
+    return "\n".join(map(printable, str(text).split("\n")))

@@ -182,7 +182,7 @@ def test_what_was_done_is_said(counters):
         sv.io.read(counters / "velocyto_loom" / "synth.loom")
     assert len(said) == 1
     assert "4,931 spliced and 1,672 unspliced" in said[0]
-    assert "117 ambiguous molecules kept in a layer of their own" in said[0]
+    assert "117 ambiguous molecules kept in a separate layer" in said[0]
 
 
 @pytest.mark.parametrize(

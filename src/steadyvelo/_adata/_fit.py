@@ -163,19 +163,14 @@ class Fit:
         # without weights that were given there is no checksum
         if not _keys.WEIGHTS_CHECKSUM.is_in(self.adata, self.key):
             return
-        weights, adata = self.weights, self.adata
-        found = gene_checksums(weights[:, None] if weights.ndim == 1 else weights)
-        known = _keys.WEIGHTS_CHECKSUM.values(adata, self.key)
+        adata, field = self.adata, self._weights_field
+        found, known = gene_checksums(self.weights), _keys.WEIGHTS_CHECKSUM.values(adata, self.key)
         if not np.allclose(found, known, rtol=1e-9, atol=1e-12):
-            by_cell = _keys.WEIGHTS_COLUMN.is_in(adata, self.key)
-            field, place = (
-                (_keys.WEIGHTS_COLUMN, "obs") if by_cell else (_keys.WEIGHTS_LAYER, "layers")
-            )
             rerun = rerun_chain(
                 adata, "tl.velocity", *self.then, neighbors_key=self.options.neighbors_key
             )
             msg = (
-                f"{place}[{field.of(self.key)!r}], the weights of the fit, have changed since "
+                f"{field.slot}[{field.of(self.key)!r}], the weights of the fit, have changed since "
                 f"then; rerun {rerun}, with weights= of the first."
             )
             raise ValueError(msg)
@@ -195,9 +190,15 @@ class Fit:
         """The name of the weight rule, or the given weights of all genes."""
         if self.options.weights != GIVEN:
             return self.options.weights
-        if _keys.WEIGHTS_COLUMN.is_in(self.adata, self.key):
-            return _keys.WEIGHTS_COLUMN.values(self.adata, self.key)
-        return _keys.WEIGHTS_LAYER.read(self.adata, self.key)
+        by_gene = self._weights_field is _keys.WEIGHTS_LAYER
+        weights = self._weights_field.read(self.adata, self.key)
+        return weights if by_gene else weights.to_numpy()
+
+    @property
+    def _weights_field(self) -> _keys.Field:
+        """Where given weights are: one value per cell, or per cell and gene."""
+        by_cell = _keys.WEIGHTS_COLUMN.is_in(self.adata, self.key)
+        return _keys.WEIGHTS_COLUMN if by_cell else _keys.WEIGHTS_LAYER
 
     def rule(self, genes: NDArray[np.int64]) -> FitRule:
         """Return the rule of a fit of some genes, which all have an offset or all have none."""

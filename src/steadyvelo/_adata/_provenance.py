@@ -76,8 +76,9 @@ def gene_checksums(x: Any) -> NDArray[np.float64]:
     """Return a weighted sum of a layer over cells, for each gene.
 
     The weights are fixed, so that counts that are moved between cells are detected. Unlike a hash
-    of the layer, the sums can be subset with the genes.
+    of the layer, the sums can be subset with the genes. One value per cell is a layer of one gene.
     """
+    x = x[:, None] if x.ndim == 1 else x
     weights = np.random.default_rng(0).uniform(1.0, 2.0, x.shape[0])
     return weighted_column_sums(x, weights, count_threads())
 

@@ -184,9 +184,8 @@ def load_h5ad(path: str | os.PathLike[str]) -> AnnData:
     Of an h5mu file, one modality is read.
     """
     source = Path(path)
-    with opened_hdf5(source, "an h5ad", part=partial(table_group, source)) as file:
-        group = table_group(source, file, said=True)
-        table = anndata.io.read_elem(file[group]) if group else None
+    with opened_hdf5(source, "an h5ad", part=partial(table_group, source)) as group:
+        table = None if group.name == "/" else anndata.io.read_elem(group)
     with refusing(source, "cannot be read as AnnData:"):
         return _checked(anndata.read_h5ad(source) if table is None else table, source)
 
@@ -196,8 +195,9 @@ def load_zarr(path: str | os.PathLike[str]) -> AnnData:
     source = Path(path)
     check_folder(source)
     with refusing(source, "cannot be read as a zarr store of AnnData:"):
-        check_store(source, table_folder(source))
-        return _checked(anndata.read_zarr(source / table_folder(source, said=True)), source)
+        part = table_folder(source)
+        check_store(source, part)
+        return _checked(anndata.read_zarr(source / part), source)
 
 
 def _checked(adata: AnnData, source: Path) -> AnnData:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["check_memory", "refusing"]
+__all__ = ["check_memory", "check_readable", "refusing"]
 
 # letters of a library's error that are passed on
 _MOST_SAID = 300
@@ -37,6 +37,16 @@ def refusing(source: Path, said: str) -> Iterator[None]:
         text = " ".join(str(error).split())[:_MOST_SAID] or type(error).__name__
         msg = f"{source} {said} {text}"
         raise ValueError(msg) from error
+
+
+def check_readable(source: Path) -> None:
+    """Refuse a file that this user may not read."""
+    try:
+        with source.open("rb"):
+            pass
+    except PermissionError as error:
+        msg = f"{source} cannot be read: you lack the permission; ask its owner (chmod +r)."
+        raise PermissionError(msg) from error
 
 
 def check_memory(source: Path, n_bytes: int) -> None:

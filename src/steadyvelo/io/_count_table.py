@@ -35,7 +35,7 @@ class CountTable:
     """Counts of one file or folder, cells × genes, with the names that the file contains.
 
     Ids or names of genes may be None, but not both. `ambiguous_default` is what happens to
-    ambiguous molecules by default: they are kept in a layer of their own, or also counted as
+    ambiguous molecules by default: they are kept in a separate layer, or also counted as
     spliced if those within a single exon are ambiguous. `of_cells` and `of_genes` are columns for
     ``obs`` and ``var``.
     """
@@ -140,7 +140,7 @@ def record_import(
 def _said(choice: str, molecules: int) -> str:
     if molecules == 0:
         return ""
-    done = {"drop": "dropped", "keep": "kept in a layer of their own"}.get(
+    done = {"drop": "dropped", "keep": "kept in a separate layer"}.get(
         choice, f"counted as {choice}"
     )
     return f"; {molecules:,} ambiguous molecules {done}"

@@ -55,10 +55,10 @@ def read(
         File or folder; or, for published files ``GSM1_lung_barcodes.tsv.gz`` and so on, the folder
         and the beginning of their names, ``folder/GSM1_lung``.
     ambiguous
-        What to do with ambiguous molecules: ``"drop"`` them, ``"keep"`` them in a layer of their
-        own, or also count them as ``"spliced"`` or as ``"unspliced"``. ``"default"`` depends on the
-        counting program; see each reader. :func:`steadyvelo.tl.sensitivity` compares the arrows if
-        they are counted otherwise.
+        What to do with ambiguous molecules: ``"drop"`` them, ``"keep"`` them in a separate
+        layer, or also count them as ``"spliced"`` or as ``"unspliced"``. ``"default"`` depends on
+        the counting program; see each reader. :func:`steadyvelo.tl.sensitivity` compares the arrows
+        if they are counted otherwise.
     spliced, unspliced
         Names of the layers, for formats with named layers (loom, h5ad, zarr; ``"X"`` is the main
         matrix), or of the folders with matrices. Names joined by + or − are added or subtracted:

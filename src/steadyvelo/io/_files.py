@@ -17,7 +17,7 @@ from steadyvelo._log import remark
 try:
     import fcntl
 except ImportError:  # not on Windows, where unfinished files of dead processes stay
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from ._broken import check_memory, refusing
+from ._broken import check_memory, check_readable, refusing
 from ._hdf5_heaps import check_heaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["check_hdf5", "opened_hdf5"]
+__all__ = ["opened_hdf5"]
 
 # gzip, which most files use, compresses at most about 1,032 bytes into one
 _MOST_PACKED = 2000
@@ -45,17 +45,12 @@ _LONG_TEXTS, _MOST_LONGER = 500_000_000, 50
 _TEXT_BYTES = 60
 
 
-def check_hdf5(source: Path, kind: str) -> None:
+def _check_kind(source: Path, kind: str) -> None:
     """Refuse a path that is not an HDF5 file."""
     if not source.is_file():
         msg = f"there is no file {source}."
         raise FileNotFoundError(msg)
-    try:
-        with source.open("rb"):
-            pass
-    except PermissionError as error:
-        msg = f"{source} cannot be read: you lack the permission; ask its owner (chmod +r)."
-        raise PermissionError(msg) from error
+    check_readable(source)
     if not h5py.is_hdf5(source):
         msg = f"{source} is not an HDF5 file, so it is not {kind} file."
         raise ValueError(msg)
@@ -69,13 +64,12 @@ def opened_hdf5(
     by_rows: tuple[str, ...] = (),
     part: Callable[[h5py.File], str] = lambda _: "",
 ) -> Iterator[Any]:
-    """Yield an HDF5 file that is safe to read; any error is one that names the file.
+    """Yield what is safe to read of an HDF5 file; any error is one that names the file.
 
-    The memory that its content will need is compared with what is there: that of the group that
-    `part` returns, without the tables and groups `by_rows`, which are converted to sparse matrices
-    in parts.
+    This is the group that `part` returns. The memory that it will need is compared with what is
+    there, without the tables and groups `by_rows`, which are converted to sparse matrices in parts.
     """
-    check_hdf5(source, kind)
+    _check_kind(source, kind)
     said = f"cannot be read as {kind} file; it may be truncated or corrupt:"
     with refusing(source, said), h5py.File(source, "r") as file:
         found = _Contents(source, by_rows)
@@ -93,7 +87,7 @@ def opened_hdf5(
         if n_texts * longest > size:
             # one long text could be meant by many
             _check_texts(source, found.texts, longest)
-        yield file
+        yield file[wanted or "/"]
 
 
 @dataclass
@@ -192,8 +186,8 @@ class _Contents:
         shape: tuple[int, ...] = (),
     ) -> None:
         """Add the memory of values; refuse more of them than the stored bytes can contain."""
-        needed = size * dtype.itemsize
-        rows = name.lstrip("/").startswith(self.by_rows or ("\0",))
+        needed, place = size * dtype.itemsize, name.lstrip("/")
+        rows = place.startswith(self.by_rows)
         # a layer that was never written is known to be zero without reading it
         if stored > 0 or not rows:
             self.n_unwritten += max(needed - packed * stored, 0)
@@ -204,7 +198,7 @@ class _Contents:
                 "stored; the file is corrupt",
             )
         if not rows:
-            self.claims.append((name.lstrip("/"), needed, size * _n_texts(dtype)))
+            self.claims.append((place, needed, size * _n_texts(dtype)))
 
     def _check_filters(self, filters: list[int]) -> None:
         """Refuse an array that is compressed in a way that h5py cannot read."""

@@ -35,7 +35,7 @@ def counts_of_kinds(
 ) -> dict[str, sp.csr_matrix[Any]]:
     """Return layers as counts, with ambiguous molecules added to the layer of the user's choice.
 
-    They also stay in a layer of their own, unless they are dropped.
+    They also stay in a separate layer, unless they are dropped.
     """
     if ambiguous is not None and choice != "drop":
         layers = {**layers, "ambiguous": ambiguous}

@@ -1,11 +1,9 @@
-"""MatrixMarket files: sizes are checked before memory is allocated, lines before they are read."""
+"""MatrixMarket files, whose sizes are checked before memory is allocated."""
 
 from __future__ import annotations
 
 import gzip
-import io
-import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,56 +11,19 @@ import scipy.io
 import scipy.sparse as sp
 
 from ._broken import check_memory, refusing
-from ._kernels._matrix_market import wrong_byte
+from ._matrix_market_lines import HEADER_BYTES, LINE_BYTES, Entries, Header
 from ._text import find_file, gzipped
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
 __all__ = ["read_layer", "read_matrix", "read_triple", "values_per_line"]
 
 # the shortest line is "1 1 1\n"; gzip compresses at most about 1,032 bytes into one
 _SHORTEST_LINE = 6
 _MOST_PACKED = 1032
-# more than any header, and than any line with numbers
-_HEADER_BYTES, _LINE_BYTES = 1_000_000, 80
 # memory of an entry while it is read and sorted
 _ENTRY_BYTES = 40
-# bytes that are checked at a time
-_PART = 4_000_000
-
-
-# what a field may have, and what follows after digits, a sign, a dot, an e or another letter; those
-# with a star are complete numbers. Words (nan, inf) are left to the parser
-_WHOLE = {"": "0:digits* -:sign", "sign": "0:digits*", "digits*": "0:digits*"}
-_REAL = {
-    "": "0:digits* -:sign +:sign .:dot a:word* e:word*",
-    "sign": "0:digits* .:dot a:word* e:word*",
-    "digits*": "0:digits* .:decimals* e:e",
-    "dot": "0:decimals*",
-    "decimals*": "0:decimals* e:e",
-    "e": "0:exponent* -:e sign +:e sign",
-    "e sign": "0:exponent*",
-    "exponent*": "0:exponent*",
-    "word*": "a:word* e:word*",
-}
-_INDEX = {"": "0:digits*", "digits*": "0:digits*"}
-_STATES = list(_REAL)
-_BYTES = {"0": b"0123456789", "-": b"-", "+": b"+", ".": b".", "e": b"eE"}
-_BYTES["a"] = bytes(c for c in range(65, 123) if chr(c).isalpha() and c not in b"eE")
-_COMPLETE = np.array([name.endswith("*") for name in _STATES])
-
-
-class _Header(NamedTuple):
-    """What is in front of the entries: their type, the sizes, and the first of them."""
-
-    is_real: bool
-    sizes: tuple[int, int, int]
-    n_bytes: int
-    n_lines: int
-    first_entry: str
 
 
 def read_matrix(path: Path, *, transpose: bool, shape: tuple[int, int]) -> sp.csr_matrix[Any]:
@@ -73,7 +34,7 @@ def read_matrix(path: Path, *, transpose: bool, shape: tuple[int, int]) -> sp.cs
     """
     header = _checked_header(path, shape, transpose=transpose)
     said = "cannot be read as MatrixMarket; is it truncated or corrupt?"
-    with refusing(path, said), _Entries(path, header, 3) as entries:
+    with refusing(path, said), Entries(path, header, 3) as entries:
         matrix = scipy.io.mmread(entries, spmatrix=True)
         entries.check_complete()
     return _to_csr(path, matrix, transpose=transpose)
@@ -95,7 +56,7 @@ def read_triple(
     n_rows, n_columns, n_entries = header.sizes
     entries = np.empty((0, 5), dtype=np.int64)
     said = "does not have five whole numbers in each line; is it truncated?"
-    with refusing(path, said), _Entries(path, header._replace(is_real=False), 5) as lines:
+    with refusing(path, said), Entries(path, header._replace(is_real=False), 5) as lines:
         if n_entries > 0:
             table = pd.read_csv(
                 lines, sep=r"\s+", skiprows=header.n_lines, header=None, dtype=np.int64
@@ -122,96 +83,11 @@ def values_per_line(path: Path) -> int:
     return max(len(_header(path).first_entry.split()) - 2, 0)
 
 
-class _Entries(io.RawIOBase):
-    """The bytes of a file, of which every line is checked before it is passed on.
-
-    Parsers take "1.9", "1e3" and "0x10" for the whole numbers that they begin with, and scipy's
-    ends the program at a byte 0. No more is decompressed than the entries of the header can need.
-    """
-
-    def __init__(self, path: Path, header: _Header, n_fields: int) -> None:
-        self.path, self.header, self.n_fields = path, header, n_fields
-        self.file: Any = (gzip.open if gzipped(path) else io.open)(path, "rb")
-        real = header.is_real
-        self.following = np.stack([_following(_INDEX), _following(_REAL if real else _WHOLE)])
-        # complete entries, complete fields of the last line, and what its last field has
-        self.state = np.zeros(3, dtype=np.int64)
-        self.part, self.given = memoryview(self.file.read(header.n_bytes)), 0
-        self.most = (header.sizes[2] + 1) * _LINE_BYTES + _HEADER_BYTES
-        self.passed, self.ended = header.n_bytes, False
-
-    def readable(self) -> bool:
-        """Tell that bytes can be read."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer with checked bytes, and return their number."""
-        if self.given == len(self.part):
-            self.part, self.given = memoryview(self._next_part()), 0
-        n = min(len(buffer), len(self.part) - self.given)
-        buffer[:n] = self.part[self.given : self.given + n]
-        self.given += n
-        return n
-
-    def close(self) -> None:
-        """Close the file."""
-        self.file.close()
-        super().close()
-
-    def check_complete(self) -> None:
-        """Refuse a file with another number of entries than its header says."""
-        while len(self._next_part()) > 0:
-            pass
-        found, said = int(self.state[0]), self.header.sizes[2]
-        if found != said:
-            msg = (
-                f"{self.path} should have {said:,} entries by its header, but has {found:,}; it is "
-                "truncated or corrupt."
-            )
-            raise ValueError(msg)
-
-    def _next_part(self) -> bytes:
-        part = self.file.read(_PART)
-        if not part and not self.ended:
-            # the last line of a compressed file need not have its end, but has to be complete
-            self.ended, part = True, b"\n"
-        self.passed += len(part)
-        if self.passed > self.most:
-            msg = (
-                f"{self.path} has more than {self.most:,} bytes for the {self.header.sizes[2]:,} "
-                "entries of its header; it is corrupt."
-            )
-            raise ValueError(msg)
-        before = int(self.state[0])
-        rules = self.n_fields, self.following, _COMPLETE
-        wrong = wrong_byte(np.frombuffer(part, dtype=np.uint8), self.state, *rules)
-        if wrong >= 0:
-            start = part.rfind(b"\n", 0, wrong) + 1
-            line = part[start : start + 60].split(b"\n")[0].decode("utf-8", "backslashreplace")
-            numbers = "numbers" if self.header.is_real else "whole numbers"
-            number = before + part.count(b"\n", 0, wrong) + self.header.n_lines + 1
-            msg = (
-                f"{self.path}: line {number:,}, {line!r}, should be {self.n_fields} {numbers} "
-                "(row, column, count); the file is corrupt."
-            )
-            raise ValueError(msg)
-        return part
-
-
-def _following(rules: dict[str, str]) -> NDArray[np.int64]:
-    """Return the state after every state and byte; −1 if the byte cannot follow."""
-    table = np.full((len(_STATES), 256), -1)
-    for state, rule in rules.items():
-        for kind, _, after in (one.partition(":") for one in re.split(r" (?=.:)", rule)):
-            table[_STATES.index(state), list(_BYTES[kind])] = _STATES.index(after)
-    return table
-
-
-def _header(path: Path) -> _Header:
+def _header(path: Path) -> Header:
     """Return what is in front of the entries; refuse a file that is no matrix of counts."""
     said = "cannot be decompressed; it may be truncated:"
     with refusing(path, said), gzip.open(path) if gzipped(path) else path.open("rb") as file:
-        raw = file.read(_HEADER_BYTES)
+        raw = file.read(HEADER_BYTES)
     lines = raw.split(b"\n")
     is_real = _is_real(path, lines[0])
     n_bytes = 0
@@ -221,12 +97,12 @@ def _header(path: Path) -> _Header:
             msg = f"{path}: line {number} has a byte 0; the file is corrupt."
             raise ValueError(msg)
         if not line.startswith(b"%") and line.strip():
-            return _Header(
+            return Header(
                 is_real,
                 _sizes(path, line),
                 n_bytes,
                 number,
-                lines[number][:_LINE_BYTES].decode("utf-8", "replace"),
+                lines[number][:LINE_BYTES].decode("utf-8", "replace"),
             )
     msg = f"{path} ends before the line with its sizes; it is truncated."
     raise ValueError(msg)
@@ -234,7 +110,7 @@ def _header(path: Path) -> _Header:
 
 def _is_real(path: Path, first: bytes) -> bool:
     """Tell from the first line whether values may be other than whole numbers."""
-    words = first[:_LINE_BYTES].decode("utf-8", "replace").lower().split()
+    words = first[:LINE_BYTES].decode("utf-8", "replace").lower().split()
     types = ("integer", "unsigned-integer", "real")
     if words not in [["%%matrixmarket", "matrix", "coordinate", x, "general"] for x in types]:
         begin = first[:60].decode("utf-8", "replace").strip()
@@ -256,7 +132,7 @@ def _sizes(path: Path, line: bytes) -> tuple[int, int, int]:
     return int(parts[0]), int(parts[1]), int(parts[2])
 
 
-def _checked_header(path: Path, shape: tuple[int, int], *, transpose: bool) -> _Header:
+def _checked_header(path: Path, shape: tuple[int, int], *, transpose: bool) -> Header:
     """Return the header; refuse wrong sizes before memory is allocated.
 
     Sizes are wrong if the file is too small for them, or if they differ from the lists of names.

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._broken import refusing
+from ._broken import check_readable, refusing
 
 if TYPE_CHECKING:
     import os
@@ -52,6 +52,7 @@ def unpacked(source: Path) -> Iterator[Path]:
     if not source.is_file() or source.name.endswith(_READ_PACKED):
         yield source
         return
+    check_readable(source)
     with source.open("rb") as file:
         magic = file.read(4)
     is_gzip, is_zip = magic[:2] == b"\x1f\x8b", magic == b"PK\x03\x04"

@@ -46,7 +46,7 @@ def read_starsolo(
         Whether to read the cells that STARsolo called (`filtered`) or all barcodes (`raw`), if both
         folders exist. If only one exists, it is read.
     ambiguous
-        See :func:`read`. ``"default"`` keeps ambiguous molecules in a layer of their own, which is
+        See :func:`read`. ``"default"`` keeps ambiguous molecules in a separate layer, which is
         not fitted, because they overlap both an intron and an exon; STARsolo counts molecules
         within a single exon as spliced.
 

@@ -18,11 +18,8 @@ __all__ = ["table_folder", "table_group"]
 _USUAL = ("rna", "gex", "Gene Expression", "table")
 
 
-def table_group(source: Path, file: h5py.File, *, said: bool = False) -> str:
-    """Return the group of an HDF5 file with an AnnData; the empty string for the file itself.
-
-    If it is `said`, the user is told which of several.
-    """
+def table_group(source: Path, file: h5py.File) -> str:
+    """Return the group of an HDF5 file with an AnnData; the empty string for the file itself."""
     there = set(file)
     if "mod" in there and "X" not in there:
         kinds = {
@@ -30,7 +27,7 @@ def table_group(source: Path, file: h5py.File, *, said: bool = False) -> str:
             for name, group in file["mod"].items()
             if {"obs", "var"} <= set(group)
         }
-        return f"mod/{_chosen(source, kinds, 'modalities', 'MuData', said=said)}"
+        return f"mod/{_chosen(source, kinds, 'modalities', 'MuData')}"
     if {"assays", "cell.names"} <= there:
         msg = (
             f"{source} is a Seurat file (h5seurat); in R, write an h5ad file: "
@@ -70,7 +67,7 @@ def _check_index(source: Path, name: str, group: Any) -> None:
         raise ValueError(msg)
 
 
-def table_folder(source: Path, *, said: bool = False) -> str:
+def table_folder(source: Path) -> str:
     """Return the folder of a zarr store with an AnnData; the empty string for the store itself."""
     tables = source / "tables"
     if (source / "obs").is_dir() or not tables.is_dir():
@@ -80,10 +77,10 @@ def table_folder(source: Path, *, said: bool = False) -> str:
         for folder in sorted(tables.iterdir())
         if (folder / "obs").is_dir()
     }
-    return f"tables/{_chosen(source, kinds, 'tables', 'SpatialData', said=said)}"
+    return f"tables/{_chosen(source, kinds, 'tables', 'SpatialData')}"
 
 
-def _chosen(source: Path, kinds: dict[str, set[str]], what: str, which: str, *, said: bool) -> str:
+def _chosen(source: Path, kinds: dict[str, set[str]], what: str, which: str) -> str:
     """Return the one table with layers of counts, or of a usual name; refuse if it is not clear."""
     pairs = ({"spliced", "unspliced"}, {"mature", "nascent"})
     fitting = [name for name, layers in kinds.items() if any(p <= layers for p in pairs)]
@@ -96,6 +93,5 @@ def _chosen(source: Path, kinds: dict[str, set[str]], what: str, which: str, *, 
             "and unspliced; write the one with the counts to an h5ad file."
         )
         raise ValueError(msg)
-    if said:
-        say(f"{source.name} is {which}: {found[0]!r} of its {what} is read")
+    say(f"{source.name} is {which}: {found[0]!r} of its {what} is read")
     return found[0]

@@ -51,6 +51,7 @@ class _Store:
     documents: list[Path] = field(default_factory=list)
     n_files: int = 0
     n_bytes: int = 0
+    n_chunks: int = 0
     needed: dict[PurePosixPath, int] = field(default_factory=dict)
     chunks: dict[PurePosixPath, int] = field(default_factory=dict)
 
@@ -83,21 +84,23 @@ class _Store:
         if min([*shape, 0]) < 0 or len(chunks) != len(shape) or min([*chunks, 1]) < 0:
             self._refuse(place, f"has the shape {shape} and chunks {chunks}; the store is corrupt")
         n_chunks = _number(shape, chunks)
-        if (inner := _inner_chunks(node)) is not None and _number(shape, inner) > _MOST_INNER:
-            n = _number(shape, inner)
-            self._refuse(place, f"has {n:,} chunks in its shards; the store is corrupt")
-        before = sum(n for other, n in self.chunks.items() if other != place)
+        n_inner = _number(shape, _inner_chunks(node) or chunks)
+        if n_inner > max(n_chunks, _MOST_INNER):
+            self._refuse(place, f"has {n_inner:,} chunks in its shards; the store is corrupt")
+        # an array may be described twice
+        known = self.chunks.get(place, 0)
+        before = self.n_chunks - known
         if n_chunks + before > _FEW_CHUNKS + _MISSING * self.n_files:
             self._refuse(
                 place,
                 f"should have {n_chunks:,} chunks (and others {before:,}), but the store has "
                 f"{self.n_files:,} files; it is corrupt",
             )
-        self.chunks[place] = max(n_chunks, self.chunks.get(place, 0))
+        self.chunks[place] = max(n_chunks, known)
+        self.n_chunks = before + self.chunks[place]
         needed = prod(shape) * _itemsize(node.get("dtype", node.get("data_type")))
         if not place.is_relative_to(self.part):
             return
-        # an array may be described twice
         self.n_bytes += max(needed - self.needed.get(place, 0), 0)
         self.needed[place] = needed
 
@@ -108,9 +111,9 @@ class _Store:
         """
         for folder in {place.parent for place in self.chunks}:
             parts = [folder / name for name in ("data", "indices", "indptr")]
-            if not all(part in self.chunks for part in parts):
+            if not all(part in self.chunks for part in parts) or self.chunks[parts[0]] == 0:
                 continue
-            for part in parts if self.chunks[parts[0]] > 0 else ():
+            for part in parts:
                 n = self.chunks[part]
                 there = [self._has_chunk(part, k) for k in range(n)]
                 # the first pointers are zeros if the first cells have no molecules

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import matplotlib.pyplot as plt
 import numpy as np
 
-from steadyvelo._printable import printable
+from steadyvelo._printable import printable_lines
 
 from ._legend import make_room
 from ._style import MAP_SIDE
@@ -39,8 +39,7 @@ _MARGIN, _NARROWEST = 0.04, 3.0
 
 def as_text(name: object) -> str:
     """Return a name that matplotlib draws as plain text: a dollar does not begin a formula."""
-    lines = (printable(line) for line in str(name).split("\n"))
-    return "\n".join(lines).replace("$", r"\$")
+    return printable_lines(name).replace("$", r"\$")
 
 
 def new_axes(width: float, height: float) -> Axes:

@@ -17,7 +17,7 @@ from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import check_clusters, cluster_column, is_auto
 from steadyvelo._adata._light_copy import light_copy
 from steadyvelo._arguments import public
-from steadyvelo._printable import printable
+from steadyvelo._printable import printable_lines
 from steadyvelo._run._steps import shown_steps
 from steadyvelo._version import __version__
 from steadyvelo.io._files import check_target, replacing
@@ -237,7 +237,7 @@ def _compute_missing(
 def _shown(value: object) -> object:
     """Return a text of the page with escapes for what cannot be seen; line breaks do no harm."""
     # style and script are of another type
-    return "\n".join(map(printable, value.split("\n"))) if type(value) is str else value
+    return printable_lines(value) if type(value) is str else value
 
 
 def _render(**contents: Any) -> str:

@@ -93,7 +93,7 @@ def make_fit(
         by_cell = weights.ndim == 1
         field = _keys.WEIGHTS_COLUMN if by_cell else _keys.WEIGHTS_LAYER
         field.write(adata, weights.astype(np.float64) if by_cell else weights, key)
-        sums = gene_checksums(weights[:, None] if by_cell else weights)
+        sums = gene_checksums(weights)
         _keys.WEIGHTS_CHECKSUM.write(adata, np.broadcast_to(sums, adata.n_vars).copy(), key)
     if layers is not None:
         layers.write(adata, key, left_out != "", record)
