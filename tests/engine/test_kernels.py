@@ -388,9 +388,21 @@ def test_cells_at_rest_agree_with_nothing():
     assert np.isnan(along).tolist() == [False, True, False]
 
 
+class Values:
+    """Edges with given values."""
+
+    def __init__(self, indptr, indices, values):
+        self.indptr, self.indices = indptr.astype(np.int64), indices.copy()
+        self._values = values.copy()
+
+    def values(self, _n_threads):
+        return self._values
+
+
 def test_signs_are_split_without_losing_an_edge():
     values = np.array([0.5, -0.25, 0.0, 1.0], dtype=np.float32)
-    positive, negative = split_signs(values, np.array([0, 2, 4, 4]), np.array([1, 2, 0, 2]))
+    pattern = np.array([0, 2, 4, 4]), np.array([1, 2, 0, 2], dtype=np.int32)
+    positive, negative = split_signs(Values(*pattern, values))
     assert positive.toarray().tolist() == [[0, 0.5, 0], [0, 0, 1], [0, 0, 0]]
     assert negative.toarray().tolist() == [[0, 0, -0.25], [0, 0, 0], [0, 0, 0]]
 
@@ -402,7 +414,8 @@ def test_signs_are_split_into_the_order_of_the_cells(data, n, threads):
     graph = graph.astype(np.float32)
     order = data.draw(cell_orders(n))
     rows = graph[order.cell_of_row][:, order.cell_of_row]
-    parts = split_signs(rows.data, rows.indptr, rows.indices, order, n_threads=threads)
+    edges = Values(rows.indptr, rows.indices, rows.data)
+    parts = split_signs(edges, order, n_threads=threads)
     for part, sign in zip(parts, (1, -1), strict=True):
         assert part.has_canonical_format
         expected = np.where(np.sign(graph.toarray()) == sign, graph.toarray(), 0)

@@ -74,3 +74,16 @@ def test_one_cell_bounds_no_ratio(h):
     errors = Instruments(*rows, np.ones((2, 2))).errors(centred=False, level=0.8)
     assert errors.gamma[0] == pytest.approx(3)
     assert (errors.low[0], errors.high[0]) == (0, np.inf)
+
+
+def test_counts_that_do_not_vary_give_no_ratio_beside_an_offset():
+    rng = np.random.default_rng(0)
+    h, h0, unspliced = rng.random((3, 40, 50)).astype(np.float32)
+    spliced = np.full_like(h, 0.3)
+    made = Instruments(h, h0, spliced, unspliced, np.ones((40, 2)))
+    # the sum would be 0 without rounding
+    assert (made.sums(centred=True).spliced != 0).any()
+    errors = made.errors(centred=True)
+    assert np.isnan(errors.gamma).all()
+    assert np.isnan(made.influences(errors.gamma, centred=True)[0]).all()
+    assert np.isfinite(made.errors(centred=False).gamma).all()

@@ -49,7 +49,7 @@ def test_the_arrows_of_sign_flipped_deviations(moving, memory):
     )
     sums = EdgeCorrelation(*edges)
     sums.add(np.ascontiguousarray(adata.layers["Ms"][:, genes]), velocity)
-    graphs = split_signs(sums.values(), *edges)
+    graphs = split_signs(sums)
     arrows = project_transitions(
         *graphs,
         adata.obsm["X_pca"].astype(float),

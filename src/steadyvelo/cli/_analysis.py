@@ -149,6 +149,7 @@ def _write_pictures(result: AnnData, paths: list[Path], *, color: str | None, ba
     """Write the stream, and phase portraits of genes with many counts and the largest R²."""
     mpl.use("agg")
     from steadyvelo import pl  # noqa: PLC0415 (after the backend is chosen)
+    from steadyvelo.pl._save import save_png  # noqa: PLC0415
 
     good = result.var[_keys.VELOCITY_GENES.values(result)]
     # genes with counts in only a few cells can have the largest R², but show nothing
@@ -160,7 +161,7 @@ def _write_pictures(result: AnnData, paths: list[Path], *, color: str | None, ba
     )
     for axes, path in zip(drawings, paths, strict=True):
         figure = pd.Series(axes, dtype=object).iloc[0].figure
-        figure.savefig(path, dpi=150)
+        save_png(figure, path, dpi=150)
         mpl.pyplot.close(figure)
 
 

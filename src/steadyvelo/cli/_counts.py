@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ._errors import plain_errors
+from ._imports import importing
 from ._options import (
     AmbiguousChoice,
     AmbiguousOption,
@@ -62,11 +63,12 @@ def inspect(
     """
     speech = Speech(quiet, as_json)
     with plain_errors(quiet=quiet), speech.heard():
-        from steadyvelo import get  # noqa: PLC0415
-        from steadyvelo._run._summary import refuse_stop  # noqa: PLC0415
-        from steadyvelo.pp import qc  # noqa: PLC0415
+        with importing():
+            from steadyvelo import get  # noqa: PLC0415
+            from steadyvelo._run._summary import refuse_stop  # noqa: PLC0415
+            from steadyvelo.pp import qc  # noqa: PLC0415
 
-        from ._summary import checks_summary  # noqa: PLC0415
+            from ._summary import checks_summary  # noqa: PLC0415
 
         adata = read_counts(
             path,
@@ -109,10 +111,11 @@ def import_counts(
     """
     speech = Speech(quiet, as_json)
     with plain_errors(quiet=quiet), speech.heard():
-        from steadyvelo.io import write_h5ad  # noqa: PLC0415
-        from steadyvelo.io._files import check_target  # noqa: PLC0415
+        with importing():
+            from steadyvelo.io import write_h5ad  # noqa: PLC0415
+            from steadyvelo.io._files import check_target  # noqa: PLC0415
 
-        from ._summary import counts_summary  # noqa: PLC0415
+            from ._summary import counts_summary  # noqa: PLC0415
 
         target = check_target(out, [path, cells])
         adata = read_counts(
@@ -176,11 +179,12 @@ def attach(
     """
     speech = Speech(quiet, as_json)
     with plain_errors(quiet=quiet), speech.heard():
-        from steadyvelo.io import attach_counts, write_h5ad  # noqa: PLC0415
-        from steadyvelo.io._analysed import load_analysed  # noqa: PLC0415
-        from steadyvelo.io._files import check_target  # noqa: PLC0415
+        with importing():
+            from steadyvelo.io import attach_counts, write_h5ad  # noqa: PLC0415
+            from steadyvelo.io._analysed import load_analysed  # noqa: PLC0415
+            from steadyvelo.io._files import check_target  # noqa: PLC0415
 
-        from ._summary import counts_summary  # noqa: PLC0415
+            from ._summary import counts_summary  # noqa: PLC0415
 
         paths = _paths(counts)
         of_counts = [paths] if isinstance(paths, str) else list(paths.values())

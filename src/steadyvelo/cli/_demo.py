@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ._errors import plain_errors
+from ._imports import importing
 from ._options import Rng
 from ._speech import AsJson, Quiet, Speech
 
@@ -31,9 +32,10 @@ def demo(
     Example: steadyvelo demo --out demo
     """
     with plain_errors(quiet=quiet):
-        from steadyvelo.datasets import simulate  # noqa: PLC0415
+        with importing():
+            from steadyvelo.datasets import simulate  # noqa: PLC0415
 
-        from ._analysis import analyse  # noqa: PLC0415
+            from ._analysis import analyse  # noqa: PLC0415
 
         if out.exists() and not out.is_dir():
             msg = f"{out} is a file; name a folder."

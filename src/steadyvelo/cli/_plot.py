@@ -13,6 +13,7 @@ from steadyvelo._log import remark
 from steadyvelo._version import __version__
 
 from ._errors import plain_errors
+from ._imports import importing
 from ._options import VelocityKey, seed
 from ._speech import AsJson, Quiet, Speech
 
@@ -132,12 +133,13 @@ def plot(
     """
     speech = Speech(quiet, as_json)
     with plain_errors(quiet=quiet), speech.heard():
-        import matplotlib as mpl  # noqa: PLC0415
+        with importing():
+            import matplotlib as mpl  # noqa: PLC0415
 
-        mpl.use("agg")
-        from steadyvelo import pl  # noqa: PLC0415
-        from steadyvelo.io._analysed import load_analysed  # noqa: PLC0415
-        from steadyvelo.io._files import check_target, replacing  # noqa: PLC0415
+            mpl.use("agg")
+            from steadyvelo import pl  # noqa: PLC0415
+            from steadyvelo.io._analysed import load_analysed  # noqa: PLC0415
+            from steadyvelo.io._files import check_target, replacing  # noqa: PLC0415
 
         target = check_target(out, [result])
         _check_format(target)

@@ -10,6 +10,7 @@ import typer
 from steadyvelo._version import __version__
 
 from ._errors import plain_errors
+from ._imports import importing
 from ._options import MaxMemory, NThreads, VelocityKey, seed
 from ._speech import AsJson, Quiet, Speech
 
@@ -53,15 +54,17 @@ def report(
     """
     speech = Speech(quiet, as_json)
     with plain_errors(quiet=quiet), speech.heard():
-        from steadyvelo.io._analysed import load_analysed  # noqa: PLC0415
-        from steadyvelo.io._files import check_target  # noqa: PLC0415
+        with importing():
+            from steadyvelo.io._analysed import load_analysed  # noqa: PLC0415
+            from steadyvelo.io._files import check_target  # noqa: PLC0415
 
         target = check_target(out, [result])
         adata = load_analysed(result)
-        import matplotlib as mpl  # noqa: PLC0415
+        with importing():
+            import matplotlib as mpl  # noqa: PLC0415
 
-        mpl.use("agg")
-        from steadyvelo.report import headline, write  # noqa: PLC0415
+            mpl.use("agg")
+            from steadyvelo.report import headline, write  # noqa: PLC0415
 
         write(
             adata,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ._errors import plain_errors
+from ._imports import importing
 from ._options import (
     AmbiguousChoice,
     AmbiguousOption,
@@ -157,7 +158,8 @@ def run(
     Example: steadyvelo run counts.h5ad --out result.h5ad --json --quiet > summary.json
     """
     with plain_errors(quiet=quiet):
-        from steadyvelo.io._files import check_target  # noqa: PLC0415
+        with importing():
+            from steadyvelo.io._files import check_target  # noqa: PLC0415
 
         target = check_target(out, [path, cells])
         speech = Speech(quiet, as_json)
@@ -198,7 +200,8 @@ def run(
                 min_molecules=min_molecules,
             )
 
-        from ._analysis import analyse  # noqa: PLC0415
+        with importing():
+            from ._analysis import analyse  # noqa: PLC0415
 
         analyse(
             adata,

@@ -11,7 +11,7 @@ import numpy as np
 from steadyvelo.model._extremes import gamma_path, overdispersion, upper_end
 from steadyvelo.model._join import joined
 
-from ._kernels._gene_checks import weights_by_cluster
+from ._kernels._gene_checks import leave_out_own, weights_by_cluster
 from ._moment_source import CountsSource, MomentBlock, by_gene
 from ._threads import Progress, for_genes
 
@@ -160,8 +160,7 @@ def _overdispersion(
     scale: Float64Array,
     used: BoolArray,
 ) -> Float64Array:
-    # the means include the cell itself: remove it
-    degree = np.diff(source.smoothing.indptr)[source.order.row_of_cell].astype(np.float64)
-    others = degree - 1
-    away = np.maximum(degree * means - counts, 0.0) / np.maximum(others, 1)
-    return overdispersion(counts[:, used], away[:, used], scale[used], others[used])
+    degrees = np.diff(source.smoothing.indptr)[source.order.row_of_cell].astype(np.float64)
+    leave_out_own(means, counts, degrees)
+    # cells without neighbours are left out
+    return overdispersion(counts, means, scale, np.where(used, degrees - 1, 0.0))

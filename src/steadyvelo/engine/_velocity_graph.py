@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._kernels import _velocity_graph as kernels
-from ._kernels._edges import split_row_signs
+from ._kernels._edges import arrange_by_sign, copy_rows
 from ._order import CellOrder
 from ._threads import for_rows
 
@@ -98,55 +98,61 @@ class EdgeCorrelation:
         self.n_genes += expression.shape[1]
 
     def values(self, n_threads: int = 1) -> Float32Array:
-        """Return one value per edge in [−1, 1]; 0 if a difference or a velocity is constant."""
-        out = np.empty(len(self.indices), dtype=np.float32)
+        """Return one value per edge in [−1, 1]; 0 if a difference or a velocity is constant.
+
+        The values take the place of the sums, so this can be called once.
+        """
         of_edges = self.indptr, self.indices, self.products, self.squares, self.sums
         of_rows = self.expression_sum, self.velocity_sum, self.velocity_square
+        out = self.products.astype(np.float32, copy=False)
         work = partial(kernels.correlate_edges, *of_edges, *of_rows, self.n_genes, out)
         for_rows(work, len(self.indptr) - 1, n_threads)
+        del self.products, self.squares, self.sums
         return out
 
 
 def split_signs(
-    values: Float32Array,
-    indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
-    order: CellOrder | None = None,
-    *,
-    n_threads: int = 1,
+    edges: EdgeCorrelation, order: CellOrder | None = None, *, n_threads: int = 1
 ) -> tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]:
     """Return the positive and the negative values of edges as two cells × cells CSR matrices.
 
-    Rows of the pattern are in `order`; None means the order of the cells.
+    Rows of the edges are in `order`; None means the order of the cells. The edges are used up:
+    their arrays are freed as soon as possible, because they may need more memory than all else.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from steadyvelo.engine import split_signs
-    >>> indptr, indices = np.array([0, 1, 2]), np.array([1, 0], dtype=np.int32)
-    >>> positive, negative = split_signs(np.float32([0.5, -0.25]), indptr, indices)
-    >>> positive.toarray().tolist(), negative.toarray().tolist()
-    ([[0.0, 0.5], [0.0, 0.0]], [[0.0, 0.0], [-0.25, 0.0]])
+    >>> from steadyvelo.engine import EdgeCorrelation, split_signs
+    >>> edges = EdgeCorrelation(np.array([0, 1, 2]), np.array([1, 0], dtype=np.int32))
+    >>> velocity = np.float32([[2, 4, 6], [2, 4, 6]])
+    >>> edges.add(np.float32([[0, 0, 0], [1, 2, 3]]), velocity)
+    >>> positive, negative = split_signs(edges)
+    >>> positive.toarray().round(5).tolist(), negative.toarray().round(5).tolist()
+    ([[0.0, 1.0], [0.0, 0.0]], [[0.0, 0.0], [-1.0, 0.0]])
     """
+    values, indptr, indices = edges.values(n_threads), edges.indptr, edges.indices
+    del edges.indices
     n_cells = len(indptr) - 1
     cells = CellOrder.identity(n_cells) if order is None else order
     starts = np.zeros((2, n_cells + 1), dtype=np.int64)
-
-    def run(entries: list[tuple[NDArray[np.int32], Float32Array]]) -> None:
-        positive, negative = ((starts[side], *entries[side]) for side in (0, 1))
-        places = cells.cell_of_row, cells.row_of_cell
-        work = partial(split_row_signs, indptr, indices, values, *places, positive, negative)
-        for_rows(work, n_cells, n_threads)
-
-    def empty(n: int) -> tuple[NDArray[np.int32], Float32Array]:
-        return np.empty(n, dtype=np.int32), np.empty(n, dtype=np.float32)
-
-    run([empty(0), empty(0)])
+    arrange = partial(arrange_by_sign, indptr, indices, values, cells.cell_of_row, starts)
+    for_rows(arrange, n_cells, n_threads)
+    del arrange
+    first = indptr[cells.row_of_cell]
+    firsts = first, first + starts[0, 1:]
     np.cumsum(starts, axis=1, out=starts)
-    entries = [empty(int(n)) for n in starts[:, -1]]
-    run(entries)
+
+    def halves(source: NDArray[Any]) -> list[NDArray[Any]]:
+        out = [np.empty(start[-1], dtype=source.dtype) for start in starts]
+        for first, start, half in zip(firsts, starts, out, strict=True):
+            for_rows(partial(copy_rows, first, source, start, half), n_cells, n_threads)
+        return out
+
+    columns = halves(indices)
+    del indices
+    data = halves(values)
     positive, negative = (
-        sp.csr_matrix((data, columns, start), shape=(n_cells, n_cells))
-        for start, (columns, data) in zip(starts, entries, strict=True)
+        sp.csr_matrix((x, column, start), shape=(n_cells, n_cells))
+        for x, column, start in zip(data, columns, starts, strict=True)
     )
     return positive, negative

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._kernels._statistics import dispersion_sums
 from ._kernels._weights import mark_upper_end, split_at_median, sums_of_extremes
 from ._weights import FLOOR
 
@@ -95,12 +96,11 @@ def overdispersion(
 
     The result has shape (genes,). `counts` are divided by size factors and have the shape (genes,
     cells); `scale` is d, and `n_neighbors` is k. Differences of state between neighbours increase
-    φ. φ is 0 for Poisson counts, and NaN if the denominator is below one squared molecule.
+    φ. φ is 0 for Poisson counts, and NaN if the denominator is below one squared molecule. Cells
+    without neighbours are left out.
     """
-    x, a = (np.asarray(y, dtype=np.float64) for y in (counts, means))
-    some = n_neighbors > 0
-    factor = np.where(some, 1 + 1 / np.maximum(n_neighbors, 1), 0.0)
-    left = ((x - a) ** 2 * some - scale * a * factor).sum(axis=1)
-    square = (x * a * factor).sum(axis=1)
+    left, square = np.empty((2, len(counts)))
+    rows = np.ascontiguousarray(counts), np.ascontiguousarray(means)
+    dispersion_sums(*rows, scale, n_neighbors, left, square)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(square > 1.0, left / square, np.nan))

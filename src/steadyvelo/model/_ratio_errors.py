@@ -18,6 +18,8 @@ __all__ = ["FEWEST_MOLECULES", "LEAST_LEFT", "RatioErrors"]
 FEWEST_MOLECULES = 10.0
 # smallest share of the fit's weight that must be outside a sample
 LEAST_LEFT = 1e-3
+# relative error of sums in float64
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +96,8 @@ class RatioErrors:
             Probability that the interval contains the ratio.
         """
         n, d, centring = sums.unspliced, sums.spliced, sums.centring
-        valid = (sums.h_spliced > 0) & (d != 0)
+        # if s varies by rounding alone, an offset and a ratio cannot be told apart
+        valid = np.abs(d) > _ROUNDING * sums.h_spliced
         if centring is not None:
             valid &= centring.h0 > 0
         unknown = np.full(len(d), np.nan)

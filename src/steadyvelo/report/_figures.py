@@ -13,6 +13,7 @@ from matplotlib.figure import Figure as Canvas
 from steadyvelo import _keys, pl
 from steadyvelo.pl._axes import panels
 from steadyvelo.pl._legend import make_room
+from steadyvelo.pl._save import save_png
 
 from ._text import joined, number, percent
 
@@ -142,7 +143,7 @@ def _proportions(adata: AnnData, groupby: str | None) -> Figure:
 def _figure(canvas: Canvas, *, alt: str, caption: str) -> Figure:
     make_room(canvas)
     buffer = io.BytesIO()
-    canvas.savefig(buffer, format="png", dpi=_DPI)
+    save_png(canvas, buffer, dpi=_DPI)
     width, height = (int(x) for x in np.round(canvas.get_size_inches() * _DPI))
     source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
     return Figure(source, alt, caption, width, height)

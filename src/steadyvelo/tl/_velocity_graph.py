@@ -10,7 +10,12 @@ from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import GraphParams
 from steadyvelo._arguments import public
 from steadyvelo._log import done
-from steadyvelo.engine import EdgeCorrelation, recursive_neighbors, split_signs
+from steadyvelo.engine import (
+    BYTES_PER_VALUE,
+    EdgeCorrelation,
+    recursive_neighbors,
+    split_signs,
+)
 
 from ._limits import Limits
 from ._stale import clear_graph
@@ -143,7 +148,8 @@ def make_graph(
     fit.check_unchanged()
     direct = fit.inputs.direct_neighbors(neighbors_key)
     velocities = fit.velocities(genes, direct)
-    size = limits.genes_per_block(adata.n_obs)
+    # sums over genes for every edge are in memory beside the blocks
+    size = limits.genes_per_block(adata.n_obs, 2 * BYTES_PER_VALUE)
     blocks = velocities.blocks(size, limits.n_threads, limits.report)
     graph = correlated(fit, made, blocks, direct, velocities.order, size, limits.n_threads)
     clear_graph(adata, key)
@@ -167,14 +173,13 @@ def correlated(
     `direct` is the pattern of a CSR matrix. Blocks have the expression and velocities of up to
     `size` genes, with rows in the order `order`.
     """
-    indptr, indices = recursive_neighbors(
+    pattern = recursive_neighbors(
         *order.relabel(*direct), n_steps=made.n_recurse_neighbors, n_threads=n_threads
     )
-    edges = EdgeCorrelation(indptr, indices, square_root=made.sqrt_transform, genes_per_block=size)
+    edges = EdgeCorrelation(*pattern, square_root=made.sqrt_transform, genes_per_block=size)
+    del pattern
     for expression, velocity in blocks:
         edges.add(expression, velocity, n_threads)
     del expression, velocity
-    correlation = edges.values(n_threads)
-    del edges
-    graphs = split_signs(correlation, indptr, indices, order, n_threads=n_threads)
+    graphs = split_signs(edges, order, n_threads=n_threads)
     return StoredGraph(fit, *graphs)

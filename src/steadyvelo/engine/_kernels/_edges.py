@@ -91,48 +91,59 @@ def reach(
 
 
 @kernel
-def split_row_signs(
+def arrange_by_sign(
     indptr: Array,
     indices: Array,
     values: Array,
     cell_of_row: Array,
-    row_of_cell: Array,
-    positive: tuple[Array, Array, Array],
-    negative: tuple[Array, Array, Array],
+    numbers: Array,
     start: int,
     stop: int,
 ) -> None:
-    """Write positive and negative values of cells `start` to `stop` to CSR triples of all cells.
+    """Arrange the entries of some rows: positive values first, then negative ones, then zeros.
 
-    The pattern may be in another order. The triples are in the order of the cells and have sorted
-    indices. If the lists of indices are empty, the number of entries of cell i is written to
-    ``indptr[i + 1]`` of each triple.
+    Indices of rows become those of cells, and are sorted among values of one sign. The numbers of
+    positive and negative values are written to ``numbers[:, i + 1]`` for the cell i of each row.
     """
     n_cells = cell_of_row.shape[0]
-    count_only = positive[1].shape[0] + negative[1].shape[0] == 0
     # the key of an entry is its column followed by its place in the row
     keys = np.empty(n_cells, dtype=np.int64)
     spare = np.empty(n_cells, dtype=np.int64)
     digits = np.empty(257, dtype=np.int64)
-    for i in range(start, stop):
-        low = indptr[row_of_cell[i]]
-        n = indptr[row_of_cell[i] + 1] - low
-        if count_only:
-            for k in range(low, low + n):
-                positive[0][i + 1] += values[k] > 0
-                negative[0][i + 1] += values[k] < 0
-            continue
+    before = np.empty(n_cells, dtype=np.float32)
+    for row in range(start, stop):
+        low = indptr[row]
+        n = indptr[row + 1] - low
+        positive = negative = 0
         for k in range(n):
             keys[k] = (np.int64(cell_of_row[indices[low + k]]) << 32) | k
+            before[k] = values[low + k]
+            positive += before[k] > 0
+            negative += before[k] < 0
         sort_keys(keys[:n], spare, 32, n_cells, digits)
-        p, m = positive[0][i], negative[0][i]
+        places = low, low + positive, low + positive + negative
+        p, m, z = places
         for key in keys[:n]:
-            value = values[low + (key & 0xFFFFFFFF)]
+            value = before[key & 0xFFFFFFFF]
             if value > 0:
-                positive[1][p] = key >> 32
-                positive[2][p] = value
+                place = p
                 p += 1
             elif value < 0:
-                negative[1][m] = key >> 32
-                negative[2][m] = value
+                place = m
                 m += 1
+            else:
+                place = z
+                z += 1
+            indices[place], values[place] = key >> 32, value
+        numbers[0, cell_of_row[row] + 1] = positive
+        numbers[1, cell_of_row[row] + 1] = negative
+
+
+@kernel
+def copy_rows(
+    firsts: Array, source: Array, starts: Array, out: Array, start: int, stop: int
+) -> None:
+    """Copy entries from the place ``firsts[i]`` on to the rows i of a CSR matrix."""
+    for i in range(start, stop):
+        for k in range(starts[i + 1] - starts[i]):
+            out[starts[i] + k] = source[firsts[i] + k]

@@ -38,3 +38,19 @@ def weighted_sums(spliced: Array, unspliced: Array, weights: Array, out: Array) 
         row[0], row[1], row[2] = total, s_mean, u_mean
         row[3], row[4] = s_left, u_left
         row[5], row[6], row[7] = ss, su, uu
+
+
+@reordering_kernel
+def dispersion_sums(
+    counts: Array, means: Array, scale: Array, n_neighbors: Array, left: Array, square: Array
+) -> None:
+    """Write the numerator and the denominator of the overdispersion of every gene."""
+    for g in range(counts.shape[0]):
+        above = below = 0.0
+        for c in range(counts.shape[1]):
+            if n_neighbors[c] > 0:
+                x, a = np.float64(counts[g, c]), np.float64(means[g, c])
+                factor = 1.0 + 1.0 / n_neighbors[c]
+                above += (x - a) * (x - a) - scale[c] * a * factor
+                below += x * a * factor
+        left[g], square[g] = above, below
