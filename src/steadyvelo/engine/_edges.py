@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from ._kernels._edges import count_kept, reach
+from ._memory import return_free_memory
 from ._threads import in_threads, row_chunks
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["connected_parts", "recursive_neighbors"]
 
+# bytes that are worth the time to return them
+_LARGE = 200e6
 # number of edges per cell that connect nearly all cells that are connected at all
 _FEW = 4
 
@@ -63,6 +66,10 @@ def recursive_neighbors(
         _, found = parts.pop()
         place = out_indptr[start]
         out_indices[place : place + len(found)] = found
+        del found
+    if out_indices.nbytes > _LARGE:
+        # glibc keeps the parts of each thread, which are as large as the result together
+        return_free_memory()
     return out_indptr, out_indices
 
 
