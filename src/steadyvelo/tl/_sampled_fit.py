@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["sampled_fit"]
 
 # more cells than this are not all compared
-MOST_CELLS = 6_000
+MOST_CELLS = 4_500
 # numbers of cells that are compared, and of each cluster at least
-_SAMPLE = 4_000
+_SAMPLE = 3_000
 _OF_CLUSTER = 50
 
 

@@ -55,7 +55,7 @@ def sensitivity(
     ordinary fits, without cross-fitting, and are compared with an ordinary fit under the original
     settings.
 
-    Of more than 6,000 cells, 4,000 are compared, drawn by name, with at least 50 of each cluster.
+    Of more than 4,500 cells, 3,000 are compared, drawn by name, with at least 50 of each cluster.
     Their neighbours are found among them.
 
     Parameters
