@@ -197,6 +197,7 @@ def test_the_smallest_change_turns_the_arrow_round(moving):
         sv.get.direction_support(moving, "nowhere", basis="plane")
 
 
+ONE = "It rests on one gene, Ins2."
 SHARED = "Its 1,100 cells share a direction on umap (p = 1e-06)"
 OTHER, SETTING = "common size factors", "15 neighbours (median cosine 0.10)"
 SIZES = "it depends on how library sizes are corrected"
@@ -231,6 +232,16 @@ SIZES = "it depends on how library sizes are corrected"
             f"{SHARED}, but its arrows change direction under another setting: {SETTING}.",
         ),
         ({"determined": 0.02}, "weak", f"{SHARED}, but only 2% are also significant individually."),
+        (
+            {"only_gene": "Ins2"},
+            "supported",
+            f"{SHARED}; 40% are also significant individually. {ONE}",
+        ),
+        (
+            {"only_gene": "Ins2", "least_cosine": 0.1},
+            "weak",
+            f"{SHARED}, but its arrows change direction under another setting: {SETTING}. {ONE}",
+        ),
         (
             {"control_significant": 0.5},
             "weak",

@@ -40,7 +40,8 @@ def reliability_lines(result: AnnData, basis: str) -> list[str]:
     if table is not None:
         width = max(len(str(name)) for name in table.index) + 2
         lines = [
-            f"{row.verdict:<15}{name!s:<{width}}{row.reason}" for name, row in table.iterrows()
+            f"{row.verdict:<15}{name!s:<{width}}{row.reason}{_genes(row)}"
+            for name, row in table.iterrows()
         ]
         checks = _keys.RELIABILITY_CHECKS.read(result)
         lines += [f"{row.verdict:<15}{name}: {row.reason}" for name, row in checks.iterrows()]
@@ -62,6 +63,13 @@ def refuse_stop(table: pd.DataFrame, remedy: str = "") -> None:
     if stopped:
         msg = f"the data fail quality checks ({', '.join(stopped)}){remedy}."
         raise ValueError(msg)
+
+
+def _genes(row: Any) -> str:
+    """Return the genes that carry the arrow of a cluster, if a direction was detected."""
+    if row.verdict == "not supported" or not row.genes:
+        return ""
+    return f" Genes: {row.genes} (effective number {row.effective_genes:.1f})."
 
 
 def _reasons(reasons: Any, verb: str) -> str:

@@ -188,6 +188,12 @@ def _numbers(row: pd.Series, other_sizes: str) -> list[tuple[str, str]]:
     if "control_determined" in row:
         share = percent(row["control_determined"])
         found.append(("significant cells in sign-flipped controls", share))
+    if row["genes"]:
+        found += [
+            ("genes with the largest shares of the arrow", str(row["genes"])),
+            ("effective number of genes", number(row["effective_genes"], 2)),
+            ("share of genes that rise", percent(row["rising"])),
+        ]
     reversal = f"{number(row['reversal_se'], 2)} standard errors"
     found.append(("smallest change of γ that reverses the direction", reversal))
     if "other_sizes_p_holm" in row:

@@ -72,9 +72,15 @@ def _share(values: NDArray[np.generic], groups: NDArray[np.intp], n: int) -> NDA
 
 
 def contributions_by_gene(
-    directions: Directions, names: list[str], genes: pd.Index[str]
+    directions: Directions,
+    names: list[str],
+    genes: pd.Index[str],
+    velocities: NDArray[np.float64],
 ) -> pd.DataFrame:
-    """Return each gene's contribution along the arrow of each cluster, and its change with γ."""
+    """Return each gene's contribution along the arrow of each cluster, and its change with γ.
+
+    `velocities` are the means of the clusters, shape (clusters, genes).
+    """
     of_groups = directions.groups
     length = np.linalg.norm(of_groups.arrows, axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -88,5 +94,6 @@ def contributions_by_gene(
             "share": share.ravel(),
             "share_per_gamma": slope.ravel(),
             "gamma_se": np.tile(directions.gamma_se, len(names)),
+            "velocity": velocities.ravel(),
         }
     )

@@ -25,6 +25,7 @@ from steadyvelo.model import angle_interval, hotelling_p
 
 from ._agreement import write_agreement
 from ._ahead import kept_instruments
+from ._carrying_genes import mean_velocities
 from ._cluster_directions import cluster_directions, contributions_by_gene, tested_groups
 from ._folds import Graphs
 from ._limits import Limits
@@ -146,8 +147,9 @@ def direction(
     ``uns["velocity_direction_umap_genes"]``
         With `groupby`: a table with one row per ``cluster`` and ``gene`` and the columns ``share``,
         the contribution of the gene along the cluster's arrow relative to the arrow's length;
-        ``share_per_gamma``, its change if γ increases by 1; and ``gamma_se``, the standard error of
-        γ.
+        ``share_per_gamma``, its change if γ increases by 1; ``gamma_se``, the standard error of γ;
+        and ``velocity``, the mean of u − γs − o over the cells of the cluster, positive for a gene
+        that rises.
     ``uns["velocity_params"]["directions"]``
         Parameters for each embedding.
 
@@ -234,8 +236,11 @@ def make_directions(fit: Fit, choice: DirectionChoice, limits: Limits) -> None:
         tables[_keys.CLUSTER_DIRECTIONS] = cluster_directions(
             directions, names, groups, determined, controls, level
         )
-        by_gene = contributions_by_gene(directions, names, adata.var_names[genes])
-        tables[_keys.GENE_CONTRIBUTIONS] = by_gene
+        source, _, _, lines, *_ = given
+        velocities = mean_velocities(source, lines, np.where(cells, groups, -1), len(names))
+        tables[_keys.GENE_CONTRIBUTIONS] = contributions_by_gene(
+            directions, names, adata.var_names[genes], velocities
+        )
     clear_direction(adata, fit.key, basis)
     for field, values in {**columns, **tables}.items():
         field.write(adata, values, fit.key, basis)

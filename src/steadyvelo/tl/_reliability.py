@@ -17,6 +17,7 @@ from steadyvelo.get._direction_support import smallest_changes
 
 from ._agreement import cosines
 from ._ahead import forget_instruments, instruments_of
+from ._carrying_genes import carrying_genes
 from ._check_model import make_checks
 from ._direction import DirectionChoice, make_directions, tested_clusters
 from ._folds import Graphs
@@ -54,7 +55,7 @@ def reliability(
     n_threads: int | None = None,
     progress: ShowProgress | None = None,
 ) -> None:
-    """Give a verdict on the direction of every cluster, with the reason.
+    r"""Give a verdict on the direction of every cluster, with the reason.
 
     Runs :func:`steadyvelo.tl.check_model`, :func:`steadyvelo.tl.direction` with controls and
     :func:`steadyvelo.tl.sensitivity`, repeats the fit with the other size factors, and summarises
@@ -112,6 +113,13 @@ def reliability(
         - ``verdict``, ``reason``: the verdict, and a sentence that gives the reason;
         - ``reversal_se``: smallest joint change of all γ that reverses the direction, in standard
           errors;
+        - ``genes``: the three genes with the largest contributions to the arrow, with their shares
+          of its length;
+        - ``only_gene``: the gene with more than two thirds of the arrow, or an empty text;
+        - ``effective_genes``: effective number of genes that carry the arrow,
+          :math:`(\sum_g |s_g|)^2 / \sum_g s_g^2` with the share :math:`s_g` of each gene;
+        - ``rising``: share of the arrow from genes with a positive mean velocity in the cluster;
+          the rest is from genes that fall;
         - ``other_sizes_p_holm``: p-value (Holm) of the direction with the other size factors;
         - ``other_sizes_cosine``: cosine between the arrows of the cluster with either kind of size
           factors;
@@ -226,12 +234,16 @@ def _test(
 
 
 def _clusters(fit: Fit, basis: str) -> pd.DataFrame:
-    """Return the table of clusters, with the change of γ that would reverse each direction."""
+    """Return the table of clusters, with the genes that carry each arrow.
+
+    And with the change of γ that would reverse it.
+    """
     table = _keys.CLUSTER_DIRECTIONS.read(fit.adata, fit.key, basis).copy()
-    changes = smallest_changes(_keys.GENE_CONTRIBUTIONS.read(fit.adata, fit.key, basis))
-    changes.index = changes.index.astype(str)
-    table["reversal_se"] = changes.reindex(table.index.astype(str)).to_numpy()
-    return table
+    contributions = _keys.GENE_CONTRIBUTIONS.read(fit.adata, fit.key, basis)
+    found = carrying_genes(contributions)
+    found.insert(0, "reversal_se", smallest_changes(contributions))
+    found.index = found.index.astype(str)
+    return table.assign(**found.reindex(table.index.astype(str)).set_axis(table.index))
 
 
 def _other_sizes(fit: Fit, choice: DirectionChoice, limits: Limits) -> pd.DataFrame | None:

@@ -41,10 +41,12 @@ def verdict_of(row: pd.Series, basis: str, other_sizes: str) -> tuple[str, str]:
     if p >= 1 - LEVEL:
         return "not supported", f"No common direction detected among its {n:,} cells (p = {p:.2g})."
     shared = f"Its {n:,} cells share a direction on {basis} ({_p_value(p)})"
+    one = f" It rests on one gene, {row['only_gene']}." if row.get("only_gene") else ""
     doubts = _doubts(row, other_sizes)
     if doubts:
-        return "weak", f"{shared}, but {doubts[0]}."
-    return "supported", f"{shared}; {row['determined']:.0%} are also significant individually."
+        return "weak", f"{shared}, but {doubts[0]}.{one}"
+    significant = f"{row['determined']:.0%} are also significant individually"
+    return "supported", f"{shared}; {significant}.{one}"
 
 
 def _p_value(p: float) -> str:
@@ -91,7 +93,8 @@ def checks_of_data(adata: AnnData, key: str, basis: str, table: pd.DataFrame) ->
     rows: dict[str, tuple[float, bool, str]] = {
         "significant cells": (
             determined,
-            determined > 2 * (control if np.isfinite(control) else 1 - LEVEL),
+            # few controls may have a smaller share by chance than the level of the test
+            determined > 2 * max(control if np.isfinite(control) else 0.0, 1 - LEVEL),
             f"{determined:.0%} of the cells have a significant direction{beside}.",
         ),
         "steady-state model": (
