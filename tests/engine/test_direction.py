@@ -21,6 +21,8 @@ from steadyvelo.engine import (
 from steadyvelo.engine._direction_sums import DirectionProblem, DirectionSums
 from steadyvelo.engine._fold_graph import FoldGraphs
 from steadyvelo.engine._projection import projections_of
+from steadyvelo.model._retest import n_retest_sums, retest
+from tests.model.test_retest import packed
 
 N_CELLS, N_GENES, K, N_REPEATS = 90, 14, 12, 3
 
@@ -90,6 +92,7 @@ def arrays(found):
     """Return all that directions contain, with the controls as two arrays."""
     held = {name: value for name, value in vars(found).items() if isinstance(value, np.ndarray)}
     held |= {f"group_{name}": value for name, value in vars(found.groups).items()}
+    held |= {f"retest_{name}": value for name, value in found.retest._asdict().items()}
     turned, spreads = (found.controls(lambda *control, k=k: control[k]) for k in (0, 1))
     return {**held, "control_arrows": turned, "control_covariances": spreads}
 
@@ -124,7 +127,12 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
     noise = np.zeros((N_CELLS, n_dims, n_dims))
     # the noise of the projections is computed in the first repeat, for both of its folds of genes
     steering = {}
+    retested = np.zeros((groups.max() + 2, n_retest_sums(n_dims), N_GENES))
     for number, (repeat, genes, graph, means) in enumerate(rings):
+        deviations, ahead = (
+            np.zeros((2, N_CELLS, len(genes))),
+            np.zeros((2, n_dims, N_CELLS, len(genes))),
+        )
         for i, row in enumerate(graph):
             d = embedding[row] - embedding[i]
             d /= np.linalg.norm(d, axis=1, keepdims=True)
@@ -135,12 +143,16 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
                 step -= step.mean(axis=1, keepdims=True)
                 m = d.T @ step / K / length[i] / N_REPEATS
                 steering[number, i, f] = m
+                ahead[f, :, i] = m * length[i] * N_REPEATS
+                mine = row[repeat.cell_fold[row] == f]
+                deviations[f, i] = r[mine][:, genes].mean(0)
                 other = np.flatnonzero(repeat.cell_fold[row] != f)
                 contributions[other] = r[row[other]][:, genes] @ m.T
                 slope[i][:, genes] += m * s[row[other]][:, genes].sum(0) / K
                 shift[i][:, genes] += m * len(other) / K
             scores[i, row] += contributions / K
             centred[i, row] += (contributions - contributions.mean(0)) / K
+        retested[..., genes] += packed(means, deviations, ahead, groups, groups.max() + 1)
         for i, row in enumerate(graph):
             d = embedding[row] - embedding[i]
             d /= np.linalg.norm(d, axis=1, keepdims=True)
@@ -205,10 +217,15 @@ def in_numpy(source, errors, rule, lines, embedding, groups, signs, counts):  # 
         [scores[groups == g].sum(0).T - moved[groups == g].sum(0) for g in names]
     )
     size = (group_scores**2).sum(axis=1)
+    group_arrows = np.array([arrows(ones)[groups == g].sum(0) for g in names])
+    retest_t, retest_z = retest(retested, group_arrows, u.mean(axis=0))
     return {
+        "velocities": np.array([r[groups == g].mean(0) for g in names]),
+        "retest_t": retest_t,
+        "retest_z": retest_z,
         "arrows": arrows(ones),
         "covariances": spreads(ones) + error + noise,
-        "group_arrows": np.array([arrows(ones)[groups == g].sum(0) for g in names]),
+        "group_arrows": group_arrows,
         "group_covariances": np.einsum("kdc,kfc->kdf", group_scores, group_scores),
         "group_n": size.sum(axis=1) ** 2 / (size**2).sum(axis=1),
         "group_controls": np.einsum("kdc,rc->rkd", group_scores, signs),

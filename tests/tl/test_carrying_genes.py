@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import steadyvelo as sv
-from steadyvelo import engine
-from steadyvelo.tl._carrying_genes import carrying_genes, mean_velocities
+from steadyvelo.tl._carrying_genes import carrying_genes
 
 
 def contributions(shares, velocities, cluster="A"):
@@ -48,30 +46,6 @@ def test_the_effective_number_lies_between_one_and_all(shares):
     found = carrying_genes(contributions(shares, [1.0] * len(shares))).loc["A"]
     assert 1 - 1e-9 <= found["effective_genes"] <= len(shares) * (1 + 1e-9)
     assert found["rising"] == pytest.approx(sum(shares), abs=1e-9)
-
-
-@pytest.mark.parametrize("kind", [np.asarray, sp.csr_matrix, sp.csc_array])
-def test_mean_velocities_are_those_of_a_loop(kind):
-    rng = np.random.default_rng(0)
-    spliced, unspliced = rng.poisson(2.0, (2, 30, 6)).astype(np.float32)
-    scales = rng.uniform(0.5, 2, (2, 30))
-    groups = rng.integers(-1, 3, 30)
-    genes = np.array([1, 2, 5])
-    lines = engine.Lines(rng.random(3), rng.random(3))
-    order = engine.CellOrder.identity(30)
-    smoothing = engine.SmoothingOperator.from_connectivities(np.ones((30, 30)))
-    source = engine.CountsSource(kind(spliced), kind(unspliced), genes, order, *scales, smoothing)
-    found = mean_velocities(source, lines, groups, 4)
-    for group in range(3):
-        cells = np.flatnonzero(groups == group)
-        for place, gene in enumerate(genes):
-            each = [
-                unspliced[c, gene] * scales[1, c]
-                - lines.gamma[place] * spliced[c, gene] * scales[0, c]
-                - lines.offset[place]
-                for c in cells
-            ]
-            assert found[group, place] == pytest.approx(np.mean(each))
 
 
 def test_verdicts_name_the_genes_that_carry_them():

@@ -197,6 +197,7 @@ def test_the_smallest_change_turns_the_arrow_round(moving):
         sv.get.direction_support(moving, "nowhere", basis="plane")
 
 
+RETEST = "retest without the assumption of a steady state"
 ONE = "It rests on one gene, Ins2."
 SHARED = "Its 1,100 cells share a direction on umap (p = 1e-06)"
 OTHER, SETTING = "common size factors", "15 neighbours (median cosine 0.10)"
@@ -232,6 +233,24 @@ SIZES = "it depends on how library sizes are corrected"
             f"{SHARED}, but its arrows change direction under another setting: {SETTING}.",
         ),
         ({"determined": 0.02}, "weak", f"{SHARED}, but only 2% are also significant individually."),
+        ({"retest_t": 2.9, "retest_z": 2.0}, "supported", SHARED),
+        ({"retest_t": 3.0, "retest_z": 1.9}, "supported", SHARED),
+        (
+            {"retest_t": 2.9, "retest_z": 1.9},
+            "weak",
+            f"{SHARED}, but a {RETEST} does not confirm it (t = 2.9, z = 1.9).",
+        ),
+        (
+            {"retest_t": np.nan, "retest_z": np.nan},
+            "weak",
+            f"{SHARED}, but a {RETEST} does not confirm it.",
+        ),
+        (
+            {"retest_z": -2.0},
+            "contradicted",
+            f"{SHARED}, but unspliced mRNA contradicts it: a {RETEST} finds the opposite",
+        ),
+        ({"retest_z": -2.0, "p_holm": 0.3}, "not supported", "No common direction detected"),
         (
             {"only_gene": "Ins2"},
             "supported",
@@ -259,6 +278,8 @@ def test_every_doubt_has_its_sentence(change, verdict, reason):
         "other_sizes_cosine": 0.9,
         "most_sensitive_to": "15 neighbours",
         "least_cosine": 0.95,
+        "retest_t": 5.0,
+        "retest_z": 4.0,
     }
     found, said = verdict_of(pd.Series({**row, **change}), "umap", OTHER)
     assert found == verdict

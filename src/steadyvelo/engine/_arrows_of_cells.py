@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from steadyvelo.model._retest import Retest, retest
+
 from ._group_directions import GroupDirections, group_directions
 from ._kernels._mean_contributions import mean_contributions
 from ._threads import for_rows
@@ -48,11 +50,16 @@ class Directions:
         Effective number of contributions to each arrow, shape (cells,).
     groups
         Sums of arrows over groups of cells.
+    retest
+        Statistics of the retest of these sums without a steady state, shape (groups,) each.
     gene_contributions, gene_slopes
         Contributions of the genes to the sums of groups, and their derivatives by γ of each gene
         with the opposite sign, shape (groups, dimensions, genes).
     gamma_se
         Standard errors of γ, shape (genes,).
+    velocities
+        Mean u − γs − o of every gene over the cells of a group, from counts that are not smoothed,
+        shape (groups, genes).
     controls
         Calls a function with arrows of sign-flipped controls, their covariances and numbers of
         contributions, for some cells at a time and in several threads, and returns its results,
@@ -67,8 +74,9 @@ class Directions:
     >>> from steadyvelo import engine
     >>> groups, genes = engine.GroupDirections(*[np.zeros((0, 2))] * 4), np.zeros((0, 2, 0))
     >>> arrow, covariance, n = np.array([[3.0, 4.0]]), np.eye(2)[None], np.ones(1)
+    >>> of_genes = genes, genes, np.zeros(0), np.zeros((0, 0))
     >>> found = engine.Directions(
-    ...     arrow, covariance, n, groups, genes, genes, np.zeros(0), lambda test: np.zeros((0, 1))
+    ...     arrow, covariance, n, groups, None, *of_genes, lambda test: np.zeros((0, 1))
     ... )
     >>> float(found.arrows[0] @ np.linalg.inv(found.covariances[0]) @ found.arrows[0])
     25.0
@@ -78,9 +86,11 @@ class Directions:
     covariances: Float64Array
     n_contributions: Float64Array
     groups: GroupDirections
+    retest: Retest
     gene_contributions: Float64Array
     gene_slopes: Float64Array
     gamma_se: Float64Array
+    velocities: Float64Array
     controls: Callable[[Test], NDArray[Any]]
 
 
@@ -136,14 +146,19 @@ def arrows_of_cells(problem: DirectionProblem, sums: DirectionSums, order: CellO
         signs = np.ascontiguousarray(problem.signs.T)
         return np.concatenate(for_rows(tested, n_rows, n_threads), axis=1)[:, row]
 
+    of_groups = group_directions(problem, sums)
+    inside = problem.groups[problem.groups >= 0]
+    sizes = np.bincount(inside, minlength=problem.n_groups)
     return Directions(
         arrows[row],
         covariances[row],
         n_contributions[row],
-        group_directions(problem, sums),
+        of_groups,
+        retest(sums.retest, of_groups.arrows, sums.abundance),
         sums.group_contributions,
         sums.group_slopes,
         sums.gamma_se,
+        sums.deviations / np.maximum(sizes, 1)[:, None],
         controls,
     )
 

@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from steadyvelo.model._retest import n_retest_sums
+
 from ._kernels import _contributions as kernels
 from ._kernels import _fold_means as places
 from ._kernels._gather import put_columns
@@ -92,7 +94,7 @@ class DirectionProblem:
         return len(self.groups)
 
     def by_group(self, values: Float32Array) -> Float64Array:
-        """Sum (rows, dimensions, genes) over each group's rows to (groups, dimensions, genes)."""
+        """Sum (rows, …, genes) over each group's rows to (groups, …, genes)."""
         flat = values.reshape(len(values), -1)
 
         def work(start: int, stop: int) -> Float64Array:
@@ -134,6 +136,13 @@ class DirectionSums:
         sign, shape (groups, dimensions, genes).
     gamma_se
         Standard errors of γ, shape (genes,).
+    retest
+        Sums for the retest of the arrows of groups, shape (groups + 1, sums, genes); see
+        :class:`steadyvelo.model._retest.RetestSums`.
+    abundance
+        Mean unspliced abundance of every gene, shape (genes,).
+    deviations
+        Sums of r over the rows of every group, shape (groups, genes).
     """
 
     contributions: Float32Array
@@ -145,12 +154,16 @@ class DirectionSums:
     group_contributions: Float64Array
     group_slopes: Float64Array
     gamma_se: Float64Array
+    retest: Float64Array
+    abundance: Float64Array
+    deviations: Float64Array
 
     @classmethod
     def zeros(cls, problem: DirectionProblem) -> DirectionSums:
         """Return the sums over no genes."""
         graphs, n_genes = problem.fold_graphs, len(problem.lines.gamma)
         n_rows, n_dims = problem.n_rows, problem.n_dims
+        n_retested = n_genes if problem.for_cells else 0
         noisy = graphs.graphs[: graphs.n_first if problem.for_cells else 0]
         return cls(
             np.zeros((graphs.n_edges, n_dims), dtype=np.float32),
@@ -162,6 +175,9 @@ class DirectionSums:
             np.zeros((problem.n_groups, n_dims, n_genes)),
             np.zeros((problem.n_groups, n_dims, n_genes)),
             np.zeros(n_genes),
+            np.zeros((problem.n_groups + 1, n_retest_sums(n_dims), n_retested)),
+            np.zeros(n_genes),
+            np.zeros((problem.n_groups, n_genes)),
         )
 
     def add(self, problem: DirectionProblem, block: MomentBlock, made: Instruments) -> None:
@@ -179,9 +195,13 @@ class DirectionSums:
         with_offset = shape[0] if omega.shape[1] > 0 else 0
         offsets = scratch.zeros("offsets", (with_offset, *shape[1:]), n_threads)
         spliced, unspliced = block.kept_counts
+        # without it, squares in float32 would lose small differences of large values
+        middle = _column_means(spliced, n_threads)
+        self.abundance[block.genes] = _column_means(unspliced, n_threads)
         values = spliced, block.deviation(gamma, offset, n_threads, out=unspliced)
+        self.deviations[:, block.genes] = problem.by_group(values[1])
         for number in range(len(problem.projections)):
-            self._add_fold_graph(problem, number, block, values, (slopes, offsets))
+            self._add_fold_graph(problem, number, block, values, middle, (slopes, offsets))
         by_slope = problem.by_group(slopes)
         by_offset = problem.by_group(offsets) if len(offsets) > 0 else np.zeros((1, 1, 0))
         self.group_slopes[..., block.genes] = by_slope
@@ -216,12 +236,13 @@ class DirectionSums:
         number: int,
         block: MomentBlock,
         values: tuple[Float32Array, Float32Array],
+        middle: Float32Array,
         derivatives: tuple[Float32Array, Float32Array],
     ) -> None:
         """Add the contributions of the genes of one fold along the edges of their graph.
 
-        `values` are spliced counts and deviations, `derivatives` those of arrows by γ and by the
-        offset.
+        `values` are spliced counts and deviations, `middle` the means of the first, `derivatives`
+        those of arrows by γ and by the offset.
         """
         projection, n_threads = problem.projections[number], problem.n_threads
         fold_graph, n_rows = projection.fold_graph, problem.n_rows
@@ -251,6 +272,7 @@ class DirectionSums:
             projection.weights,
             projection.shifts,
             packed,
+            middle[columns],
             columns,
             problem.groups,
             self.contributions[edges],
@@ -260,12 +282,31 @@ class DirectionSums:
         pattern = fold_graph.neighbors.indptr, fold_graph.neighbors.indices
         zero: Any = zero_of_sums(n_rows)
 
-        def work(start: int, stop: int) -> Float64Array:
-            n_groups = problem.n_groups if problem.for_cells else 0
-            arrows = np.zeros((n_groups, problem.n_dims, width))
-            kernels.add_fold_graph(*pattern, *given, arrows, *derivatives, zero, start, stop)
-            return arrows
+        n_groups, n_dims = problem.n_groups if problem.for_cells else 0, problem.n_dims
 
-        arrows = sum(for_rows(work, n_rows, n_threads))
-        if problem.for_cells:
+        def work(start: int, stop: int) -> tuple[Float64Array, Float32Array]:
+            arrows = np.zeros((n_groups, n_dims, width))
+            retest = np.zeros((n_groups + 1, n_retest_sums(n_dims), width), dtype=np.float32)
+            of_groups = arrows, retest
+            kernels.add_fold_graph(*pattern, *given, *of_groups, *derivatives, zero, start, stop)
+            return of_groups
+
+        parts = for_rows(work, n_rows, n_threads)
+        if n_groups > 0:
+            arrows = sum(part for part, _ in parts)
+            retest = np.zeros(parts[0][1].shape)
+            for _, part in parts:
+                retest += part
             self.group_contributions[..., genes] += arrows
+            self.retest[..., genes] += retest
+
+
+def _column_means(values: Float32Array, n_threads: int) -> Float32Array:
+    """Return the mean of every column over the rows."""
+
+    def work(start: int, stop: int) -> Float64Array:
+        total: Float64Array = values[start:stop].sum(axis=0, dtype=np.float64)
+        return total
+
+    total = sum(for_rows(work, len(values), n_threads))
+    return np.asarray(total / max(len(values), 1), dtype=np.float32)

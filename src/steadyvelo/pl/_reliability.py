@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["reliability"]
 
 # colours that do not rely on the difference of red and green
-_COLORS = {"supported": "#1b7837", "weak": "#e08214", "not supported": "#9e9e9e"}
+_COLORS = {
+    "supported": "#1b7837",
+    "weak": "#e08214",
+    "contradicted": "#8e3b8e",
+    "not supported": "#9e9e9e",
+}
 _OTHER = "#9e9e9e"
 
 

@@ -27,6 +27,7 @@ __all__ = ["Judged", "Verdict", "Verdicts", "headline", "section"]
 _SIGNS = {
     "supported": "✓",
     "weak": "~",
+    "contradicted": "✗",
     "not supported": "✗",
     "ok": "✓",
     "attention": "~",
@@ -171,7 +172,8 @@ def section(adata: AnnData, judged: Judged) -> Verdicts:
 
 
 def _clusters(table: pd.DataFrame, other_sizes: str) -> list[Verdict]:
-    order = table["verdict"].astype(str).map({"supported": 0, "weak": 1}).fillna(2)
+    order = table["verdict"].astype(str).map({"supported": 0, "weak": 1, "contradicted": 2})
+    order = order.fillna(3)
     rows = table.assign(_order=order).sort_values(["_order", "p_holm"], kind="stable")
     return [
         Verdict.of(name, row, tuple(_numbers(row, other_sizes))) for name, row in rows.iterrows()
@@ -194,6 +196,8 @@ def _numbers(row: pd.Series, other_sizes: str) -> list[tuple[str, str]]:
             ("effective number of genes", number(row["effective_genes"], 2)),
             ("share of genes that rise", percent(row["rising"])),
         ]
+    retest = f"t = {number(row['retest_t'], 2)}, z = {number(row['retest_z'], 2)}"
+    found.append(("retest without a steady state", retest))
     reversal = f"{number(row['reversal_se'], 2)} standard errors"
     found.append(("smallest change of γ that reverses the direction", reversal))
     if "other_sizes_p_holm" in row:
@@ -213,7 +217,7 @@ def _rows(table: pd.DataFrame | None) -> list[Verdict]:
 def _of_clusters(clusters: list[Verdict], groupby: str) -> str:
     by = {
         verdict: [c.what for c in clusters if c.verdict == verdict]
-        for verdict in ("supported", "weak", "not supported")
+        for verdict in ("supported", "weak", "contradicted", "not supported")
     }
     n = len(clusters)
     # "clusters (clusters)" would say the same twice
@@ -236,6 +240,11 @@ def _of_clusters(clusters: list[Verdict], groupby: str) -> str:
         said.append(
             f"Evidence is weak for {joined(weak)}: a common direction was detected, but a further "
             "check fails."
+        )
+    if by["contradicted"]:
+        said.append(
+            f"Unspliced mRNA contradicts the direction of {joined(by['contradicted'])}: a retest "
+            "without the assumption of a steady state finds the opposite."
         )
     if without:
         said.append(f"No common direction was detected within {joined(without)}.")

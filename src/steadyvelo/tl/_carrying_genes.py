@@ -2,55 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from steadyvelo.engine import CountsSource, Lines
-
-__all__ = ["carrying_genes", "mean_velocities"]
+__all__ = ["carrying_genes"]
 
 # genes that are named
 _NAMED = 3
 # an arrow rests on one gene if its share is larger
 _ALONE = 2 / 3
-
-
-def mean_velocities(
-    source: CountsSource, lines: Lines, groups: NDArray[np.intp], n_groups: int
-) -> NDArray[np.float64]:
-    """Return the mean velocity of every gene in every cluster, shape (clusters, genes).
-
-    That is the mean of u − γs − o over the cluster's cells, from counts that are not smoothed;
-    `groups` are the numbers of the cells' clusters, −1 for cells without one.
-    """
-    inside = np.flatnonzero(groups >= 0)
-    sizes = np.maximum(np.bincount(groups[inside], minlength=n_groups), 1)[:, None]
-    layers = (source.spliced, source.spliced_scale), (source.unspliced, source.unspliced_scale)
-    spliced, unspliced = (
-        _sums(counts, scale, groups, inside, n_groups)[:, source.genes] / sizes
-        for counts, scale in layers
-    )
-    return np.asarray(unspliced - lines.gamma * spliced - lines.offset)
-
-
-def _sums(
-    counts: object,
-    scale: NDArray[np.float64],
-    groups: NDArray[np.intp],
-    inside: NDArray[np.intp],
-    n_groups: int,
-) -> NDArray[np.float64]:
-    """Sum scaled counts over the cells of each cluster, shape (clusters, all genes)."""
-    shape = n_groups, len(groups)
-    member = sp.csr_array((scale[inside], (groups[inside], inside)), shape=shape)
-    sums = member @ counts
-    return np.asarray(sums.toarray() if sp.issparse(sums) else sums, dtype=np.float64)
 
 
 def carrying_genes(contributions: pd.DataFrame) -> pd.DataFrame:

@@ -41,6 +41,7 @@ def cluster_directions(
     if arrows.shape[1] == _PLANE:
         ends = angle_interval(arrows, covariances, n, level)
         table["angle"], table["angle_low"], table["angle_high"] = ends
+    table["retest_t"], table["retest_z"] = directions.retest
     table["determined"] = _share(determined, groups, len(names))
     if len(controls) > 0:
         # the sign of a cell applies to its contributions in all genes
@@ -72,15 +73,9 @@ def _share(values: NDArray[np.generic], groups: NDArray[np.intp], n: int) -> NDA
 
 
 def contributions_by_gene(
-    directions: Directions,
-    names: list[str],
-    genes: pd.Index[str],
-    velocities: NDArray[np.float64],
+    directions: Directions, names: list[str], genes: pd.Index[str]
 ) -> pd.DataFrame:
-    """Return each gene's contribution along the arrow of each cluster, and its change with γ.
-
-    `velocities` are the means of the clusters, shape (clusters, genes).
-    """
+    """Return each gene's contribution along the arrow of each cluster, and its change with γ."""
     of_groups = directions.groups
     length = np.linalg.norm(of_groups.arrows, axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -94,6 +89,6 @@ def contributions_by_gene(
             "share": share.ravel(),
             "share_per_gamma": slope.ravel(),
             "gamma_se": np.tile(directions.gamma_se, len(names)),
-            "velocity": velocities.ravel(),
+            "velocity": directions.velocities.ravel(),
         }
     )

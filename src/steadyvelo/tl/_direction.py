@@ -25,7 +25,6 @@ from steadyvelo.model import angle_interval, hotelling_p
 
 from ._agreement import write_agreement
 from ._ahead import kept_instruments
-from ._carrying_genes import mean_velocities
 from ._cluster_directions import cluster_directions, contributions_by_gene, tested_groups
 from ._folds import Graphs
 from ._limits import Limits
@@ -136,6 +135,11 @@ def direction(
           adjusted over clusters (Holm);
         - ``angle``, ``angle_low``, ``angle_high``: angle of the summed arrow and its interval, in
           radians; only for two dimensions;
+        - ``retest_t``, ``retest_z``: statistics of the retest without a steady state: unspliced
+          mRNA is explained by any line and a part along the arrow, which is positive if it agrees
+          with the arrow. t is a t statistic over genes in which every gene has the same weight, and
+          z the part itself, with genes weighted by their precision, divided by its jackknife error
+          over genes. Neither has an exact level, so they are used together with the p-value;
         - ``determined``: share of cells with a significant direction;
         - ``control_determined``: this share in the sign-flipped controls;
         - ``control_significant``: share of the controls in which the direction of this cluster is
@@ -236,11 +240,8 @@ def make_directions(fit: Fit, choice: DirectionChoice, limits: Limits) -> None:
         tables[_keys.CLUSTER_DIRECTIONS] = cluster_directions(
             directions, names, groups, determined, controls, level
         )
-        source, _, _, lines, *_ = given
-        velocities = mean_velocities(source, lines, np.where(cells, groups, -1), len(names))
-        tables[_keys.GENE_CONTRIBUTIONS] = contributions_by_gene(
-            directions, names, adata.var_names[genes], velocities
-        )
+        by_gene = contributions_by_gene(directions, names, adata.var_names[genes])
+        tables[_keys.GENE_CONTRIBUTIONS] = by_gene
     clear_direction(adata, fit.key, basis)
     for field, values in {**columns, **tables}.items():
         field.write(adata, values, fit.key, basis)

@@ -65,9 +65,12 @@ def reliability(
         if it is significant (5 %, Holm over clusters) in the data and in at most 15 % of the
         sign-flipped controls; if it is also significant, and within 60°, with the other size
         factors (common or per-layer); if no other setting changes the arrows of most of its cells
-        by more than 60°; and if at least a tenth of its cells are significant individually;
+        by more than 60°; if at least a tenth of its cells are significant individually; and if a
+        retest without the assumption of a steady state confirms it (t ≥ 3 or z ≥ 2);
     ``"weak"``
         if it is significant, but another of these conditions is not met;
+    ``"contradicted"``
+        if it is significant, but the retest finds the opposite direction (z ≤ −2);
     ``"not supported"``
         if it is not significant.
 

@@ -23,7 +23,10 @@ _FEW = 0.1
 _FALSE_CALLS = 0.15
 # the methods of pp.size_factors
 SIZES_IN_WORDS = {"per_layer": "per-layer size factors", "common": "common size factors"}
-_VERDICTS = ["supported", "weak", "not supported"]
+_VERDICTS = ["supported", "weak", "contradicted", "not supported"]
+# statistics of the retest without a steady state: one of them must be as large to support a
+# direction; the second is as small if unspliced mRNA contradicts it
+_LEAST_T, _LEAST_Z, _AGAINST_Z = 3.0, 2.0, -2.0
 
 
 def judge(table: pd.DataFrame, basis: str, other_sizes: str) -> None:
@@ -42,6 +45,11 @@ def verdict_of(row: pd.Series, basis: str, other_sizes: str) -> tuple[str, str]:
         return "not supported", f"No common direction detected among its {n:,} cells (p = {p:.2g})."
     shared = f"Its {n:,} cells share a direction on {basis} ({_p_value(p)})"
     one = f" It rests on one gene, {row['only_gene']}." if row.get("only_gene") else ""
+    if row.get("retest_z", 0.0) <= _AGAINST_Z:
+        return "contradicted", (
+            f"{shared}, but unspliced mRNA contradicts it: a retest without the assumption of a "
+            f"steady state finds the opposite direction (z = {row['retest_z']:.1f}).{one}"
+        )
     doubts = _doubts(row, other_sizes)
     if doubts:
         return "weak", f"{shared}, but {doubts[0]}.{one}"
@@ -61,6 +69,12 @@ def _doubts(row: pd.Series, other_sizes: str) -> list[str]:
         doubts.append(
             f"this cluster is also significant in {row['control_significant']:.0%} of the "
             "sign-flipped controls"
+        )
+    if "retest_z" in row and not (row["retest_t"] >= _LEAST_T or row["retest_z"] >= _LEAST_Z):
+        known = np.isfinite(row["retest_z"])
+        numbers = f" (t = {row['retest_t']:.1f}, z = {row['retest_z']:.1f})" if known else ""
+        doubts.append(
+            f"a retest without the assumption of a steady state does not confirm it{numbers}"
         )
     if "other_sizes_p_holm" in row:
         if np.isnan(row["other_sizes_p_holm"]):

@@ -11,6 +11,7 @@ from steadyvelo.model._jit import Array, kernel, reordering_kernel
 
 from ._fold_means import AWAY, COUNTS, DEVIATION, MEANS
 from ._projection import add_eight, project, unit_steps
+from ._retest import add_retest_sums
 
 
 @reordering_kernel
@@ -139,6 +140,28 @@ def _add_to_columns(values: Array, columns: Array, out: Array) -> None:
 
 
 @kernel
+def _add_noise(
+    packed: Array,
+    indices: Array,
+    fold: Array,
+    low: int,
+    high: int,
+    of_folds: tuple[Array, Array, Array],
+    zero: float,
+    noise_along: Array,
+) -> None:
+    """Add the noise along the velocity for some edges, and write what `_add_chance` needs."""
+    velocity, spread, other_spread = of_folds
+    spread[:] = 0.0
+    other_spread[:] = 0.0
+    for e in range(low, high):
+        own, values = fold[indices[e]], packed[indices[e]]
+        noise_along[e] += _dot(velocity[own], values[COUNTS], zero)
+        _add_squares(values[COUNTS], spread[own])
+        _add_squares(values[AWAY], other_spread[1 - own])
+
+
+@kernel
 def _add_chance(spread: Array, other_spread: Array, n_second: int, n: int, chance: Array) -> None:
     for p in range(2):
         n_other = n_second if p == 0 else n - n_second
@@ -187,12 +210,14 @@ def add_fold_graph(
     weights: Array,
     shifts: Array,
     packed: Array,
+    middle: Array,
     columns: Array,
     groups: Array,
     contributions: Array,
     noise_along: Array,
     chance: Array,
     arrows: Array,
+    retest: Array,
     slopes: Array,
     offsets: Array,
     zero: float,
@@ -212,6 +237,8 @@ def add_fold_graph(
     packed
         Values of each row's cell, shape (rows, places, genes): what is read of a neighbour lies
         together, so that it is loaded in one piece.
+    middle
+        Typical means of these genes, shape (genes,).
     columns
         Columns of these genes in the derivatives by γ and by the offset.
     groups
@@ -224,6 +251,9 @@ def add_fold_graph(
     arrows
         Sums over these rows of each gene's part of the arrows, float64, shape (groups, dimensions,
         genes of this fold), to which is added; there may be no groups.
+    retest
+        Sums over these rows for the retest of each group, and of the rows without one, float32,
+        shape (groups + 1, sums, genes of this fold), to which is added, if there are groups.
     slopes, offsets
         Derivatives of arrows by γ and by the offset, shape (rows, dimensions, genes), to which is
         added; the second may have no rows.
@@ -250,6 +280,7 @@ def add_fold_graph(
     edges = np.empty((2, most), dtype=np.int64)
     number = np.empty(2, dtype=np.int64)
     found = np.empty((4, n_dims))
+    room = np.empty((4 + 2 * n_dims, width), dtype=np.float32)
     for i in range(start, stop):
         low, high = indptr[i], indptr[i + 1]
         near, n = indices[low:high], high - low
@@ -267,15 +298,13 @@ def add_fold_graph(
             some = edges[own, : number[own]]
             _add_products(by_fold, 1 - own, packed, indices, some, zero, found, contributions)
         if with_noise:
-            spread[:] = 0.0
-            other_spread[:] = 0.0
-            for e in range(low, high):
-                own, values = fold[indices[e]], packed[indices[e]]
-                noise_along[e] += _dot(velocity[own], values[COUNTS], zero)
-                _add_squares(values[COUNTS], spread[own])
-                _add_squares(values[AWAY], other_spread[1 - own])
+            of_folds = velocity, spread, other_spread
+            _add_noise(packed, indices, fold, low, high, of_folds, zero, noise_along)
             if 0 < n_second < n:
                 _add_chance(spread, other_spread, n_second, n, chance[:, i])
+        if arrows.shape[0] > 0 and 0 < n_second < n and weights[i] > 0.0:
+            rows = packed[i, MEANS : MEANS + 2], middle, velocity, shares, by_fold
+            add_retest_sums(*rows, 1.0 / weights[i], room, retest[groups[i]])
         for d in range(n_dims):
             turned = by_fold[d, 0], by_fold[d, 1]
             if arrows.shape[0] > 0 and groups[i] >= 0:
