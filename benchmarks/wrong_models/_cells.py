@@ -18,9 +18,9 @@ class Noise:
     """How abundances become counts.
 
     Means have `molecules` per cell, times a library size. Genes of a module share noise with
-    standard deviation `modules` of the logarithm; bursts are gamma variables of every cell and gene,
-    shared by u and s. `batches` is the standard deviation over genes of log u/s between two batches,
-    and `ambient` the share of molecules that do not belong to the cell.
+    standard deviation `modules` of the logarithm; bursts are gamma variables of every cell and
+    gene, shared by u and s. `batches` is the standard deviation over genes of log u/s between two
+    batches, and `ambient` the share of molecules that do not belong to the cell.
     """
 
     molecules: float = 2_500
