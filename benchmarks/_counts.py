@@ -10,6 +10,12 @@ import numpy as np
 import steadyvelo as sv
 
 
+def draws(options, tissue: int) -> list[np.random.Generator]:
+    """Return two generators for a tissue: of its counts, and of all else."""
+    children = np.random.SeedSequence([options.seed, tissue]).spawn(2)
+    return [np.random.default_rng(child) for child in children]
+
+
 def simulated(options, tissue: int):
     """Return one tissue: cells on a separate tree, with separate programs of genes."""
     n_cells = options.cells // options.tissues
@@ -19,7 +25,7 @@ def simulated(options, tissue: int):
         n_branches=options.branches or max(2, n_cells // 15_000),
         depth=options.depth,
         truth=False,
-        rng=options.seed + tissue,
+        rng=draws(options, tissue)[0],
     )
     # X is the spliced layer again: it need not be in the file twice
     del adata.X

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import anndata as ad
 import numpy as np
-from _counts import add_data_options, simulated
+from _counts import add_data_options, draws, simulated
 
 import steadyvelo as sv
 
@@ -45,7 +45,7 @@ def prepared(options) -> ad.AnnData:
         angle = 2 * np.pi * branch / (branch.max() + 1)
         away = part.obs["true_time"].to_numpy() * np.stack([np.cos(angle), np.sin(angle)])
         corner = 12.0 * np.array([tissue % side, tissue // side])
-        spread = np.random.default_rng(options.seed).normal(0, 0.15, (part.n_obs, 2))
+        spread = draws(options, tissue)[1].normal(0, 0.15, (part.n_obs, 2))
         part.obsm["X_umap"] = corner + spread + away.T
         parts.append(part)
     adata = ad.concat(parts)
