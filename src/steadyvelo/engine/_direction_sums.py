@@ -284,19 +284,23 @@ class DirectionSums:
 
         n_groups, n_dims = problem.n_groups if problem.for_cells else 0, problem.n_dims
 
-        def work(start: int, stop: int) -> tuple[Float64Array, Float32Array]:
+        def work(start: int, stop: int) -> tuple[Float64Array, IntArray, Float32Array]:
             arrows = np.zeros((n_groups, n_dims, width))
-            retest = np.zeros((n_groups + 1, n_retest_sums(n_dims), width), dtype=np.float32)
-            of_groups = arrows, retest
+            # rows that follow each other are of few groups
+            names, rows = np.unique(problem.groups[start:stop], return_inverse=True)
+            shape = len(names) if n_groups > 0 else 0, n_retest_sums(n_dims), width
+            retest = np.zeros(shape, dtype=np.float32)
+            of_groups = arrows, rows, retest
             kernels.add_fold_graph(*pattern, *given, *of_groups, *derivatives, zero, start, stop)
-            return of_groups
+            return arrows, names, retest
 
         parts = for_rows(work, n_rows, n_threads)
         if n_groups > 0:
-            arrows = sum(part for part, _ in parts)
-            retest = np.zeros(parts[0][1].shape)
-            for _, part in parts:
-                retest += part
+            arrows = sum(part for part, _, _ in parts)
+            retest = np.zeros((n_groups + 1, n_retest_sums(n_dims), width))
+            for _, names, part in parts:
+                # the last place is that of rows without a group, −1
+                retest[names] += part
             self.group_contributions[..., genes] += arrows
             self.retest[..., genes] += retest
 

@@ -217,6 +217,7 @@ def add_fold_graph(
     noise_along: Array,
     chance: Array,
     arrows: Array,
+    places: Array,
     retest: Array,
     slopes: Array,
     offsets: Array,
@@ -251,9 +252,10 @@ def add_fold_graph(
     arrows
         Sums over these rows of each gene's part of the arrows, float64, shape (groups, dimensions,
         genes of this fold), to which is added; there may be no groups.
-    retest
-        Sums over these rows for the retest of each group, and of the rows without one, float32,
-        shape (groups + 1, sums, genes of this fold), to which is added, if there are groups.
+    places, retest
+        Sums for the retest of each group that these rows have, float32, shape (groups, sums, genes
+        of this fold), and the place of each row's group among them. Sums are added if there are
+        groups.
     slopes, offsets
         Derivatives of arrows by γ and by the offset, shape (rows, dimensions, genes), to which is
         added; the second may have no rows.
@@ -304,7 +306,7 @@ def add_fold_graph(
                 _add_chance(spread, other_spread, n_second, n, chance[:, i])
         if arrows.shape[0] > 0 and 0 < n_second < n and weights[i] > 0.0:
             rows = packed[i, MEANS : MEANS + 2], middle, velocity, shares, by_fold
-            add_retest_sums(*rows, 1.0 / weights[i], room, retest[groups[i]])
+            add_retest_sums(*rows, 1.0 / weights[i], room, retest[places[i - start]])
         for d in range(n_dims):
             turned = by_fold[d, 0], by_fold[d, 1]
             if arrows.shape[0] > 0 and groups[i] >= 0:
