@@ -131,3 +131,19 @@ def test_the_sign_of_the_change_along_the_arrow_is_found(c, low, high):
     assert (found.t < high).all()
     assert (found.z > low).all()
     assert (found.z < high).all()
+
+
+def test_a_group_with_one_gene_is_not_tested():
+    *arrays, groups, directions, abundance = drawn(1)
+    projection = arrays[2]
+    # in group 0 one gene differs along the arrow, in group 1 two that are the same
+    projection[:, :, groups == 0, 1:] = 0.0
+    projection[:, :, groups == 1, 2:] = 0.0
+    found = retest(packed(*arrays, groups, 3), directions, abundance)
+    assert np.isnan(found.t[0])
+    assert np.isnan(found.z[0])
+    assert np.isfinite(found.t[1:]).all()
+    assert np.isfinite(found.z[1:]).all()
+    alone = np.where(groups == 0, -1, groups)
+    rest = retest(packed(*arrays, alone, 3), directions, abundance)
+    np.testing.assert_allclose(found.z[1:], rest.z[1:], rtol=1e-9)

@@ -17,8 +17,8 @@ freed from s and a constant by these instruments,
 and give :math:`B_{kl} = \sum_{i \in k} p' \tilde p_l` and :math:`q_k = \sum_{i \in k} p' \tilde e`,
 with which :math:`B c = q`. The folds are exchanged and the sums added. Genes are the units: z is c,
 from genes weighted by the inverse of their residual variance, divided by its jackknife error over
-genes, and t is the t statistic over genes of the correlation of the residuals with p', in which no
-gene has more than one vote's weight.
+genes, and t is the t statistic over genes of the correlation of the residuals with p', which is
+bounded for every gene.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class RetestSums:
         Of the fold that responds: Σs, Σr, Σs², Σsr, Σr².
     instrument_s, instrument_r
         Σs's and Σs'r.
-    p, instrument_p
-        Σp and Σp'.
+    p
+        Σp. That of the other fold is Σp'.
     s_p, p_s, p_r
         Σs'p, Σp's and Σp'r.
     pp, squares
@@ -162,7 +162,9 @@ def retest(sums: Float64Array, directions: Float64Array, abundance: Float64Array
     unit = np.zeros_like(directions)
     unit[tested] = directions[tested] / length[tested, None]
     found = RetestSums.along(sums, unit)
-    tested &= (found.squares[0][:-1] > 0).any(axis=1)
+    # with one gene alone, nothing is left without it
+    for squares in found.squares:
+        tested &= (squares[:-1] > 0).sum(axis=1) > 1
     t, z = np.full((2, len(directions)), np.nan)
     folds = [_Equations.of(found, fold, tested) for fold in (0, 1)]
     good = folds[0].good & folds[1].good & (abundance > 0)
@@ -240,6 +242,14 @@ class _Equations:
         return np.asarray(out)
 
 
+def _solved(matrix: Float64Array, right: Float64Array) -> Float64Array:
+    """Solve equations; NaN if they have no solution."""
+    try:
+        return np.asarray(np.linalg.solve(matrix, right))
+    except np.linalg.LinAlgError:
+        return np.full(right.shape, np.nan)
+
+
 def _z(folds: list[_Equations]) -> Float64Array:
     """Return c divided by its jackknife error over genes."""
     first, second = folds
@@ -254,17 +264,17 @@ def _z(folds: list[_Equations]) -> Float64Array:
         own = (fold.matrices(1 / fold.variance, genes) for fold in folds)
         without = matrix - sum(own)
         rest = (total[:, None] - right[:, genes]).T
-        left_out[genes] = np.linalg.solve(without, rest[:, :, None])[:, :, 0]
+        left_out[genes] = _solved(without, rest[:, :, None])[:, :, 0]
     spread = ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0) * (n_genes - 1) / n_genes
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.linalg.solve(matrix, total) / np.sqrt(spread))
+        return np.asarray(_solved(matrix, total) / np.sqrt(spread))
 
 
 def _t(folds: list[_Equations], abundance: Float64Array) -> Float64Array:
     """Return the t statistic over genes of the correlation of the residuals with p'."""
     first, second = folds
     matrix = first.matrix(1 / abundance) + second.matrix(1 / abundance)
-    c = np.linalg.solve(matrix, (first.q + second.q) @ (1 / abundance))
+    c = _solved(matrix, (first.q + second.q) @ (1 / abundance))
     above = sum(
         fold.q
         # what the other groups explain
