@@ -636,3 +636,21 @@ def test_lists_of_cell_ranger_that_do_not_fit_the_matrix(tmp_path, name):
         file[f"matrix/{name}"] = values
     with pytest.raises(ValueError, match=r"matrix\.h5 has a matrix of 40 cells × 30 features, but"):
         sv.io.read(folder)
+
+
+@pytest.mark.parametrize("kind", ["spliced", "unspliced"])
+@pytest.mark.parametrize("end", ["h5", "folder"])
+def test_cells_that_a_matrix_of_cell_ranger_has_twice(tmp_path, kind, end):
+    folder = INPUTS["Cell Ranger h5" if end == "h5" else "matrices"](tmp_path)
+    if end == "h5":
+        with h5py.File(folder / kind / "filtered_feature_bc_matrix.h5", "a") as file:
+            values = file["matrix/barcodes"][()]
+            values[[3, 7]] = values[1]
+            file["matrix/barcodes"][()] = values
+    else:
+        path = folder / kind / "barcodes.tsv"
+        lines = path.read_text().split("\n")
+        lines[3] = lines[7] = lines[1]
+        path.write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=rf"{kind}.* has 1 names of cells more than once"):
+        sv.io.read(folder)

@@ -20,7 +20,7 @@ from ._count_table import Ambiguous, CountTable
 from ._hdf5 import opened_hdf5
 from ._matrix_market import read_matrix, values_per_line
 from ._molecule_sums import chosen_kinds
-from ._text import checked_names, find_file, has_file, read_barcodes, read_names
+from ._text import checked_names, find_file, has_file, read_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,7 +127,7 @@ def _read(leaf: Path) -> _Matrix:
 
 
 def _read_folder(folder: Path) -> _Matrix:
-    cells = read_barcodes(folder, "barcodes.tsv")
+    cells = read_names(folder, "barcodes.tsv", what="list of barcodes")
     lines = read_names(folder, "features.tsv", "genes.tsv", what="list of features")
     columns = [line.split("\t") for line in lines]
     path = find_file(folder, "matrix.mtx", what="matrix")
@@ -170,4 +170,5 @@ def _of_genes(
         raise ValueError(msg)
     genes = np.flatnonzero(np.array(kinds) == _KIND)
     kept = checked_names([ids[g] for g in genes], "gene ids", source)
+    cells = checked_names(cells, "cells", source)
     return _Matrix(counts[:, genes], cells, kept, [names[g] for g in genes])
