@@ -42,8 +42,9 @@ def verdicts(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFrame:
 
     Returns
     -------
-    One row per cluster: ``verdict`` (``"supported"``, ``"weak"``, ``"contradicted"`` or ``"not
-    supported"``), ``reason``, and the numbers that :func:`steadyvelo.tl.reliability` describes.
+    One row per cluster: ``verdict`` (``"supported"``, ``"weak"``, ``"contradicted"`` or
+    ``"not supported"``), ``reason``, and the numbers that :func:`steadyvelo.tl.reliability`
+    describes.
 
     Raises
     ------
