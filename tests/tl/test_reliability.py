@@ -233,12 +233,12 @@ SIZES = "it depends on how library sizes are corrected"
             f"{SHARED}, but its arrows change direction under another setting: {SETTING}.",
         ),
         ({"determined": 0.02}, "weak", f"{SHARED}, but only 2% are also significant individually."),
-        ({"retest_t": 2.9, "retest_z": 2.0}, "supported", SHARED),
-        ({"retest_t": 3.0, "retest_z": 1.9}, "supported", SHARED),
+        ({"retest_t": 2.9, "retest_z": 2.5}, "supported", SHARED),
+        ({"retest_t": 3.0, "retest_z": 2.4}, "supported", SHARED),
         (
-            {"retest_t": 2.9, "retest_z": 1.9},
+            {"retest_t": 2.9, "retest_z": 2.4},
             "weak",
-            f"{SHARED}, but a {RETEST} does not confirm it (t = 2.9, z = 1.9).",
+            f"{SHARED}, but a {RETEST} does not confirm it (t = 2.9, z = 2.4).",
         ),
         (
             {"retest_t": np.nan, "retest_z": np.nan},

@@ -66,7 +66,7 @@ def reliability(
         sign-flipped controls; if it is also significant, and within 60°, with the other size
         factors (common or per-layer); if no other setting changes the arrows of most of its cells
         by more than 60°; if at least a tenth of its cells are significant individually; and if a
-        retest without the assumption of a steady state confirms it (t ≥ 3 or z ≥ 2);
+        retest without the assumption of a steady state confirms it (t ≥ 3 or z ≥ 2.5);
     ``"weak"``
         if it is significant, but another of these conditions is not met;
     ``"contradicted"``

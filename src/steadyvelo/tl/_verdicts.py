@@ -26,7 +26,7 @@ SIZES_IN_WORDS = {"per_layer": "per-layer size factors", "common": "common size 
 _VERDICTS = ["supported", "weak", "contradicted", "not supported"]
 # statistics of the retest without a steady state: one of them must be as large to support a
 # direction; the second is as small if unspliced mRNA contradicts it
-_LEAST_T, _LEAST_Z, _AGAINST_Z = 3.0, 2.0, -2.0
+_LEAST_T, _LEAST_Z, _AGAINST_Z = 3.0, 2.5, -2.0
 
 
 def judge(table: pd.DataFrame, basis: str, other_sizes: str) -> None:
