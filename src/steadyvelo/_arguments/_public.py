@@ -87,7 +87,7 @@ def names_checked(choice: type[Choice]) -> type[Choice]:
         _refuse_unknown(choice.__name__, known, kwargs)
         make(self, *args, **kwargs)
 
-    # a data class has an __init__ of its own, which types cannot tell
+    # types take __init__ for a method that cannot be replaced; here it is that of the data class
     choice.__init__ = checked  # type: ignore[method-assign, assignment]
     return choice
 

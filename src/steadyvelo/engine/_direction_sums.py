@@ -196,8 +196,10 @@ class DirectionSums:
         offsets = scratch.zeros("offsets", (with_offset, *shape[1:]), n_threads)
         spliced, unspliced = block.kept_counts
         # without it, squares in float32 would lose small differences of large values
-        middle = _column_means(spliced, n_threads)
-        self.abundance[block.genes] = _column_means(unspliced, n_threads)
+        # means of columns; float32, so that the block is not copied
+        share = np.full(problem.n_rows, 1 / problem.n_rows, dtype=np.float32)
+        middle = share @ spliced
+        self.abundance[block.genes] = share @ unspliced
         values = spliced, block.deviation(gamma, offset, n_threads, out=unspliced)
         self.deviations[:, block.genes] = problem.by_group(values[1])
         for number in range(len(problem.projections)):
@@ -303,14 +305,3 @@ class DirectionSums:
                 retest[names] += part
             self.group_contributions[..., genes] += arrows
             self.retest[..., genes] += retest
-
-
-def _column_means(values: Float32Array, n_threads: int) -> Float32Array:
-    """Return the mean of every column over the rows."""
-
-    def work(start: int, stop: int) -> Float64Array:
-        total: Float64Array = values[start:stop].sum(axis=0, dtype=np.float64)
-        return total
-
-    total = sum(for_rows(work, len(values), n_threads))
-    return np.asarray(total / max(len(values), 1), dtype=np.float32)
