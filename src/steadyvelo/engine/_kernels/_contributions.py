@@ -11,7 +11,7 @@ from steadyvelo.model._jit import Array, kernel, reordering_kernel
 
 from ._fold_means import AWAY, COUNTS, DEVIATION, MEANS
 from ._projection import add_eight, project, unit_steps
-from ._retest import add_retest_sums
+from ._retest import add, add_retest_sums
 
 
 @reordering_kernel
@@ -124,12 +124,6 @@ def _mean_deviations(
 def _add_squares(values: Array, total: Array) -> None:
     for g in range(values.shape[0]):
         total[g] += values[g] * values[g]
-
-
-@kernel
-def _add(values: Array, out: Array) -> None:
-    for g in range(values.shape[0]):
-        out[g] += values[g]
 
 
 @kernel
@@ -311,7 +305,7 @@ def add_fold_graph(
             turned = by_fold[d, 0], by_fold[d, 1]
             if arrows.shape[0] > 0 and groups[i] >= 0:
                 _sum_of_products(turned, (velocity[0], velocity[1]), slope)
-                _add(slope, arrows[groups[i], d])
+                add(slope, arrows[groups[i], d])
             _along_shares(turned, shares, packed[i], slope)
             _add_to_columns(slope, columns, slopes[i, d])
             if offsets.shape[0] > 0:

@@ -6,12 +6,13 @@ import numpy as np
 
 from steadyvelo.model._jit import Array, reordering_kernel
 
-__all__ = ["add_retest_sums"]
+__all__ = ["add", "add_retest_sums"]
 
 
 # each loop has few arrays, so that it is compiled to vector instructions
 @reordering_kernel
-def _add(x: Array, out: Array) -> None:
+def add(x: Array, out: Array) -> None:
+    """Add a row to another."""
     for g in range(out.shape[0]):
         out[g] += x[g]
 
@@ -60,10 +61,10 @@ def add_retest_sums(
     _scale(deviations[1], 1.0 / shares[1], u)
     _scale(deviations[0], 1.0 / shares[0], v)
     out[0] += np.float32(1.0)
-    _add(s, out[1])
-    _add(t, out[2])
-    _add(u, out[3])
-    _add(v, out[4])
+    add(s, out[1])
+    add(t, out[2])
+    add(u, out[3])
+    add(v, out[4])
     _add_product(s, s, out[5])
     _add_product(t, t, out[6])
     _add_product(s, u, out[7])
@@ -77,8 +78,8 @@ def add_retest_sums(
         m, n, first = rows[4 + 2 * d], rows[5 + 2 * d], 14 + 6 * d
         _scale(projection[d, 0], scale, m)
         _scale(projection[d, 1], scale, n)
-        _add(m, out[first])
-        _add(n, out[first + 1])
+        add(m, out[first])
+        add(n, out[first + 1])
         _add_product(t, m, out[first + 2])
         _add_product(s, n, out[first + 3])
         _add_product(n, u, out[first + 4])
