@@ -68,7 +68,7 @@ KINDS = {
     ],
     "other": [
         *("adata", "ax", "barcode_map", "components", "counts", "edges", "palette", "path"),
-        "weights",
+        *("expected", "weights"),
     ],
     "progress": ["progress"],
     "seed": ["rng"],

@@ -39,6 +39,11 @@ CONDITIONS = {
     "batches": Condition(noise=Noise(batches=0.4)),
     "ambient": Condition(noise=Noise(ambient=0.15)),
     "500-molecules": Condition(noise=Noise(molecules=500)),
+    "capture": Condition(noise=Noise(capture=0.3)),
+    "capture-rises": Condition(noise=Noise(capture_drift=2.0)),
+    "capture-falls": Condition(noise=Noise(capture_drift=0.5)),
+    "growth-induction": Condition(Rates(switches=("on",), growth=3.0)),
+    "static-capture": Condition(noise=Noise(capture_drift=4.0), static="gradients"),
     **{
         f"static-{kind}-{round(100 * share)}": Condition(static=kind, differing=share)
         for kind in ("types", "doublets", "gradients")
@@ -48,7 +53,7 @@ CONDITIONS = {
 VERDICTS = ["supported", "weak", "contradicted", "not supported"]
 
 
-def judged(name: str, number: int) -> pd.DataFrame:
+def judged(name: str, number: int, size_factors: str) -> pd.DataFrame:
     """Return a row per cluster of one data set: verdict, statistics, and how the arrow lies."""
     sequence = np.random.SeedSequence([number, zlib.crc32(name.encode())])
     simulation, analysis = sequence.spawn(2)
@@ -59,6 +64,7 @@ def judged(name: str, number: int) -> pd.DataFrame:
             adata,
             groupby="clusters",
             basis="map",
+            size_factors=size_factors,
             rng=int(analysis.generate_state(1)[0]),
             force=True,
         )
@@ -73,7 +79,13 @@ def judged(name: str, number: int) -> pd.DataFrame:
         cosine = arrow @ ahead / (np.linalg.norm(arrow) * np.linalg.norm(ahead))
         lies.append("right" if cosine > 0.5 else "reversed" if cosine < -0.5 else "across")
     columns = ["verdict", "p_holm", "retest_t", "retest_z", "reason"]
-    return table[columns].assign(lies=lies, condition=name, number=number)
+    # a common factor of all ratios changes no direction
+    error = np.log(result.var["velocity_gamma"] / result.var["gamma"])[result.var["velocity_genes"]]
+    ratios = {
+        "ratio_bias": error.median(),
+        "ratio_sd": 1.4826 * (error - error.median()).abs().median(),
+    }
+    return table[columns].assign(lies=lies, condition=name, number=number, **ratios)
 
 
 def main() -> None:
@@ -81,13 +93,14 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=10)
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--conditions", nargs="+", default=list(CONDITIONS), choices=CONDITIONS)
+    parser.add_argument("--size-factors", default="per_layer", choices=["per_layer", "common"])
     parser.add_argument("--out", help="csv file for the rows of all clusters")
     options = parser.parse_args()
     sv.settings.verbosity = 0
     found = []
     for name in options.conditions:
         numbers = range(options.start, options.start + options.sets)
-        rows = pd.concat([judged(name, number) for number in numbers])
+        rows = pd.concat([judged(name, number, options.size_factors) for number in numbers])
         found.append(rows)
         counts = pd.crosstab(rows["lies"], rows["verdict"].astype(str))
         print(f"\n{name}: {len(rows)} clusters")

@@ -20,7 +20,10 @@ class Noise:
     Means have `molecules` per cell, times a library size. Genes of a module share noise with
     standard deviation `modules` of the logarithm; bursts are gamma variables of every cell and
     gene, shared by u and s. `batches` is the standard deviation over genes of log u/s between two
-    batches, and `ambient` the share of molecules that do not belong to the cell.
+    batches, and `ambient` the share of molecules that do not belong to the cell. `capture` is the
+    standard deviation over cells of the logarithm of the unspliced counts that are captured for
+    every spliced one; over the path, this changes by the factor `capture_drift`, or between static
+    populations at random.
     """
 
     molecules: float = 2_500
@@ -28,6 +31,8 @@ class Noise:
     bursts: float = 0.3
     batches: float = 0.0
     ambient: float = 0.0
+    capture: float = 0.0
+    capture_drift: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,14 @@ def cells_of(
         made = _static(of_rates, of_cells, condition, n_cells, n_genes)
     else:
         made = _moving(of_rates, of_cells, condition, n_cells, n_genes)
-    unspliced, spliced, obs, place, truth = made
-    layers = _counts(of_noise, unspliced, spliced, condition.noise)
+    unspliced, spliced, obs, place, truth, gamma = made
+    captured = _captured(of_noise, obs, condition)
+    layers = _counts(of_noise, unspliced * captured[:, None], spliced, condition.noise)
     names = [f"cell {number}" for number in range(n_cells)]
     adata = ad.AnnData(
         layers["spliced"].copy(),
         obs=pd.DataFrame(obs, index=names).astype({"clusters": "category"}),
-        var=pd.DataFrame(index=[f"gene {number}" for number in range(n_genes)]),
+        var=pd.DataFrame({"gamma": gamma}, index=[f"gene {g}" for g in range(n_genes)]),
         layers=layers,
     )
     adata.obsm["X_map"] = place
@@ -81,7 +87,7 @@ def _moving(rng, of_cells, condition, n_cells, n_genes):
     truth = {k: ahead[clusters == k].mean(axis=0) for k in np.unique(clusters)}
     abundances = made.unspliced[branch, step], made.spliced[branch, step]
     obs = {"clusters": clusters, "time": share * LENGTH, "branch": branch}
-    return *abundances, obs, place, truth
+    return *abundances, obs, place, truth, made.gamma
 
 
 def _static(rng, of_cells, condition, n_cells, n_genes, n_types=6):
@@ -106,7 +112,19 @@ def _static(rng, of_cells, condition, n_cells, n_genes, n_types=6):
     place = place + of_cells.normal(0, 0.15, (n_cells, 2))
     u, s = ((1 - mixed) * x[first] + mixed * x[second] for x in (unspliced, spliced))
     obs = {"clusters": np.array([f"type {k}" for k in first]), "time": 0.0, "branch": 0}
-    return u, s, obs, place, {}
+    return u, s, obs, place, {}, ratio[0]
+
+
+def _captured(rng, obs, condition):
+    """Unspliced molecules that are captured for every spliced one, by cell."""
+    noise, n_cells = condition.noise, len(obs["clusters"])
+    captured = np.ones(n_cells)
+    if noise.capture > 0:
+        captured = np.exp(rng.normal(0, noise.capture, n_cells))
+    if noise.capture_drift != 1 and condition.static:
+        names, types = np.unique(obs["clusters"], return_inverse=True)
+        return captured * noise.capture_drift ** rng.uniform(-0.5, 0.5, len(names))[types]
+    return captured * noise.capture_drift ** (np.asarray(obs["time"]) / LENGTH)
 
 
 def _counts(rng, unspliced, spliced, noise):

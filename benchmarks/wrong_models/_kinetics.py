@@ -37,12 +37,16 @@ class Rates:
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """Abundances of all genes at all times of both branches, (branches, times, genes)."""
+    """Abundances of all genes at all times of both branches, (branches, times, genes).
+
+    `gamma` is γ/β of the genes at the start.
+    """
 
     unspliced: np.ndarray
     spliced: np.ndarray
     times: np.ndarray
     boosted: np.ndarray = field(repr=False)
+    gamma: np.ndarray = field(repr=False)
 
 
 def histories(rng: np.random.Generator, n_genes: int, rates: Rates) -> Histories:
@@ -74,7 +78,7 @@ def histories(rng: np.random.Generator, n_genes: int, rates: Rates) -> Histories
             made = _STEP * beta[step] * u
             u = u + _STEP * alpha[branch, step] - made
             s = s + made - _STEP * gamma[step] * s
-    return Histories(unspliced, spliced, times, boosted)
+    return Histories(unspliced, spliced, times, boosted, gamma[0] / beta[0])
 
 
 def _transcription(

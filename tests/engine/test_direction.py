@@ -251,7 +251,7 @@ def test_directions_are_their_definition(offset, n_dims):
     )
     for name in ("arrows", "covariances", "n"):
         np.testing.assert_array_equal(getattr(alone, name), getattr(found.groups, name))
-    summed, scale = found.gene_contributions.sum(axis=2), np.abs(found.arrows).max()
+    summed, scale = found.groups.gene_contributions.sum(axis=2), np.abs(found.arrows).max()
     np.testing.assert_allclose(summed, found.groups.arrows, atol=1e-5 * scale)
     if n_dims != 2:
         return

@@ -200,11 +200,22 @@ def pairs(argument: str, value: Any) -> list[tuple[str, str]]:
     refusal = "a list of pairs of clusters, such as [('first', 'second')]"
     if not isinstance(value, (Sequence, np.ndarray)) or isinstance(value, (str, bytes)):
         refuse(argument, refusal, value)
-    for pair in value:
-        two = isinstance(pair, (Sequence, np.ndarray)) and not isinstance(pair, (str, bytes))
-        if not two or len(pair) != 2:
-            refuse(argument, refusal, value)
+    if not all(_is_pair(each) for each in value):
+        refuse(argument, refusal, value)
     return [(str(first), str(second)) for first, second in value]
+
+
+def pair(argument: str, value: Any) -> tuple[str, str]:
+    """Take the names of two clusters."""
+    if not _is_pair(value):
+        refuse(argument, "the names of two clusters, such as ('first', 'second')", value)
+    first, second = value
+    return str(first), str(second)
+
+
+def _is_pair(value: Any) -> bool:
+    two = isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
+    return two and len(value) == 2
 
 
 def whole_pair(argument: str, value: Any) -> tuple[int, int]:

@@ -25,6 +25,7 @@ from ._kinds import (
     name,
     names,
     number,
+    pair,
     pairs,
     seed,
     share,
@@ -99,6 +100,7 @@ _LISTS: dict[str, Check] = {
     "groups": names("names of groups", numbers=True),
     "conditions": names("names of conditions", numbers=True),
     "edges": pairs,
+    "expected": pair,
     "components": whole_pair,
     "barcode_map": any_of(
         "a mapping from cell names of adata to cell names of the counts, or the path of a file",

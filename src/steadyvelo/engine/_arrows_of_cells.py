@@ -52,9 +52,9 @@ class Directions:
         Sums of arrows over groups of cells.
     retest
         Statistics of the retest of these sums without a steady state, shape (groups,) each.
-    gene_contributions, gene_slopes
-        Contributions of the genes to the sums of groups, and their derivatives by γ of each gene
-        with the opposite sign, shape (groups, dimensions, genes).
+    gene_slopes
+        Derivatives of the sums of groups by γ of each gene with the opposite sign, shape (groups,
+        dimensions, genes).
     gamma_se
         Standard errors of γ, shape (genes,).
     velocities
@@ -72,9 +72,9 @@ class Directions:
 
     >>> import numpy as np
     >>> from steadyvelo import engine
-    >>> groups, genes = engine.GroupDirections(*[np.zeros((0, 2))] * 4), np.zeros((0, 2, 0))
+    >>> groups, genes = engine.GroupDirections(*[np.zeros((0, 2))] * 5), np.zeros((0, 2, 0))
     >>> arrow, covariance, n = np.array([[3.0, 4.0]]), np.eye(2)[None], np.ones(1)
-    >>> of_genes = genes, genes, np.zeros(0), np.zeros((0, 0))
+    >>> of_genes = genes, np.zeros(0), np.zeros((0, 0))
     >>> found = engine.Directions(
     ...     arrow, covariance, n, groups, None, *of_genes, lambda test: np.zeros((0, 1))
     ... )
@@ -87,7 +87,6 @@ class Directions:
     n_contributions: Float64Array
     groups: GroupDirections
     retest: Retest
-    gene_contributions: Float64Array
     gene_slopes: Float64Array
     gamma_se: Float64Array
     velocities: Float64Array
@@ -155,7 +154,6 @@ def arrows_of_cells(problem: DirectionProblem, sums: DirectionSums, order: CellO
         n_contributions[row],
         of_groups,
         retest(sums.retest, of_groups.arrows, sums.abundance),
-        sums.group_contributions,
         sums.group_slopes,
         sums.gamma_se,
         sums.deviations / np.maximum(sizes, 1)[:, None],

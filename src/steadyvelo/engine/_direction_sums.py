@@ -284,13 +284,14 @@ class DirectionSums:
         pattern = fold_graph.neighbors.indptr, fold_graph.neighbors.indices
         zero: Any = zero_of_sums(n_rows)
 
-        n_groups, n_dims = problem.n_groups if problem.for_cells else 0, problem.n_dims
+        n_groups, n_dims = problem.n_groups, problem.n_dims
 
         def work(start: int, stop: int) -> tuple[Float64Array, IntArray, Float32Array]:
             arrows = np.zeros((n_groups, n_dims, width))
             # rows that follow each other are of few groups
             names, rows = np.unique(problem.groups[start:stop], return_inverse=True)
-            shape = len(names) if n_groups > 0 else 0, n_retest_sums(n_dims), width
+            retested = problem.for_cells and n_groups > 0
+            shape = len(names) if retested else 0, n_retest_sums(n_dims), width
             retest = np.zeros(shape, dtype=np.float32)
             of_groups = arrows, rows, retest
             kernels.add_fold_graph(*pattern, *given, *of_groups, *derivatives, zero, start, stop)
@@ -299,9 +300,10 @@ class DirectionSums:
         parts = for_rows(work, n_rows, n_threads)
         if n_groups > 0:
             arrows = sum(part for part, _, _ in parts)
+            self.group_contributions[..., genes] += arrows
+        if n_groups > 0 and problem.for_cells:
             retest = np.zeros((n_groups + 1, n_retest_sums(n_dims), width))
             for _, names, part in parts:
                 # the last place is that of rows without a group, −1
                 retest[names] += part
-            self.group_contributions[..., genes] += arrows
             self.retest[..., genes] += retest

@@ -44,6 +44,8 @@ class GroupDirections:
     controls
         Sums of arrows in the sign-flipped controls, shape (controls, groups, dimensions). Their
         covariances and numbers of cells are those of the data.
+    gene_contributions
+        The part of each gene in the sums of arrows, shape (groups, dimensions, genes).
 
     Examples
     --------
@@ -51,8 +53,9 @@ class GroupDirections:
 
     >>> import numpy as np
     >>> from steadyvelo import engine
+    >>> controls, of_genes = np.zeros((0, 1, 2)), np.zeros((1, 2, 0))
     >>> found = engine.GroupDirections(
-    ...     np.array([[30.0, 40.0]]), np.eye(2)[None], np.array([8.0]), np.zeros((0, 1, 2))
+    ...     np.array([[30.0, 40.0]]), np.eye(2)[None], np.array([8.0]), controls, of_genes
     ... )
     >>> (found.arrows / 10).tolist()
     [[3.0, 4.0]]
@@ -62,6 +65,7 @@ class GroupDirections:
     covariances: Float64Array
     n: Float64Array
     controls: Float64Array
+    gene_contributions: Float64Array
 
 
 def group_directions(problem: DirectionProblem, sums: DirectionSums) -> GroupDirections:
@@ -81,6 +85,7 @@ def group_directions(problem: DirectionProblem, sums: DirectionSums) -> GroupDir
         covariances,
         n,
         controls,
+        sums.group_contributions,
     )
 
 

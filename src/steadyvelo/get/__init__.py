@@ -1,6 +1,7 @@
 """Results as tables, either stored or recomputed from counts."""
 
 from ._direction_support import DirectionSupport, direction_support
+from ._expected_direction import ExpectedDirection
 from ._quality_checks import proportions, quality_checks
 from ._tables import (
     cluster_directions,
@@ -15,6 +16,7 @@ from ._velocity_se import velocity_se
 
 __all__ = [
     "DirectionSupport",
+    "ExpectedDirection",
     "cluster_directions",
     "direction_support",
     "proportions",

@@ -14,6 +14,8 @@ from steadyvelo._adata._fingerprints import current_clusters
 from steadyvelo._adata._fit_params import made_entry
 from steadyvelo._arguments import public
 
+from ._expected_direction import ExpectedDirection, expected_direction
+
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
@@ -36,7 +38,12 @@ class DirectionSupport:
         One row per gene, sorted by the size of the contribution: its share of the arrow's length
         (``share``, negative for genes with the opposite direction), the change of its γ in the
         smallest joint change (``change``), and the change of only this γ that would reverse the
-        arrow (``alone``), both in standard errors.
+        arrow (``alone``), both in standard errors. With an expected direction, they are sorted by
+        their contribution to it, and there are two more columns: this contribution relative to the
+        arrow's length (``toward_expected``, negative for genes against it), and the reasons to
+        doubt the gene, joined by ``"; "`` (``reasons``, empty if none was found).
+    expected
+        How the arrow compares with the expected direction; None if none was given.
 
     Examples
     --------
@@ -54,11 +61,17 @@ class DirectionSupport:
     cluster: str
     standard_errors: float
     genes: pd.DataFrame
+    expected: ExpectedDirection | None = None
 
 
 @public
 def direction_support(
-    adata: AnnData, cluster: str, *, basis: str = "auto", velocity_key: str = "velocity"
+    adata: AnnData,
+    cluster: str,
+    *,
+    expected: tuple[str, str] | None = None,
+    basis: str = "auto",
+    velocity_key: str = "velocity",
 ) -> DirectionSupport:
     r"""Return the contributions of genes to the arrow of a cluster.
 
@@ -69,12 +82,24 @@ def direction_support(
     :math:`\lvert A \rvert / \sqrt{\sum_g (D_g \sigma_g)^2}`; the change of each gene is
     proportional to :math:`D_g \sigma_g`.
 
+    If an arrow does not point where you expect, name two clusters as `expected`: the genes for and
+    against the direction from the first to the second are then listed with reasons to doubt them,
+    and the arrow is computed without the genes that have one. The reasons are: the checks of
+    :func:`steadyvelo.tl.check_model` that the gene fails; ``"size factors"``, if the gene
+    points the other way with the other size factors (known after :func:`steadyvelo.tl.reliability`
+    with ``sensitivity=True``); and ``"ambiguous molecules"``, if the gene's ambiguous molecules are
+    more than half of its other unspliced molecules. A reason does not prove that a gene is wrong,
+    and genes for the expected direction can have reasons, too.
+
     Parameters
     ----------
     adata
         Result of ``tl.direction(groupby=...)``.
     cluster
         Name of the cluster.
+    expected
+        Names of two clusters, source and target: the arrow is compared with the direction from the
+        centre of the source to that of the target on the embedding.
     basis
         Name of the embedding; ``"auto"`` uses the one whose arrows were computed last, or else the
         first usual one (``"umap"``, ``"tsne"`` …).
@@ -88,7 +113,10 @@ def direction_support(
     Raises
     ------
     KeyError
-        If directions of clusters were not computed, or `cluster` is not the name of one.
+        If directions of clusters were not computed, or a name is not that of a cluster.
+    ValueError
+        If the clusters of `expected` have no cells or the same centre, or the embedding has changed
+        since directions were tested.
 
     Examples
     --------
@@ -101,6 +129,11 @@ def direction_support(
     >>> support = sv.get.direction_support(adata, "trunk", basis="pca")
     >>> round(float(support.genes["share"].sum()), 3)
     1.0
+    >>> support = sv.get.direction_support(
+    ...     adata, "trunk", expected=("trunk", "branch 1"), basis="pca"
+    ... )
+    >>> support.expected.cosine > 0, support.expected.examined
+    (True, ())
     """
     check_adata(adata)
     basis = found_basis(adata, basis, velocity_key)
@@ -121,8 +154,14 @@ def direction_support(
     genes = rows[["share", "gamma_se"]].assign(
         change=-step * smallest / length if length > 0 else 0.0, alone=alone
     )
-    order = np.argsort(-np.abs(genes["share"].to_numpy()), kind="stable")
-    return DirectionSupport(str(cluster), smallest, genes.iloc[order])
+    size, compared = genes["share"], None
+    if expected is not None:
+        codes = {name: number for number, name in enumerate(stored)}
+        compared, columns = expected_direction(adata, velocity_key, basis, rows, expected, codes)
+        genes = genes.join(columns)
+        size = genes["toward_expected"]
+    order = np.argsort(-np.abs(size.to_numpy()), kind="stable")
+    return DirectionSupport(str(cluster), smallest, genes.iloc[order], compared)
 
 
 def smallest_changes(table: pd.DataFrame) -> pd.Series:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from steadyvelo.engine import Directions, GroupDirections
 
-__all__ = ["cluster_directions", "contributions_by_gene", "tested_groups"]
+__all__ = ["cluster_directions", "contributions_by_gene", "gene_arrows", "tested_groups"]
 
 _PLANE = 2
 
@@ -57,7 +57,7 @@ def tested_groups(
     of_groups: GroupDirections, names: list[str], groups: NDArray[np.intp]
 ) -> pd.DataFrame:
     """Return the mean arrow of every cluster and its p-values."""
-    n_cells = np.bincount(groups[groups >= 0], minlength=len(names))
+    n_cells = _sizes(groups, len(names))
     p = hotelling_p(of_groups.arrows, of_groups.covariances, of_groups.n)
     table = pd.DataFrame({"cells": n_cells}, index=pd.Index(names, name="cluster"))
     for d in range(of_groups.arrows.shape[1]):
@@ -69,26 +69,46 @@ def tested_groups(
 def _share(values: NDArray[np.generic], groups: NDArray[np.intp], n: int) -> NDArray[np.float64]:
     inside = groups >= 0
     total = np.bincount(groups[inside], weights=values[inside], minlength=n)
-    return np.asarray(total / np.maximum(np.bincount(groups[inside], minlength=n), 1))
+    return np.asarray(total / np.maximum(_sizes(groups, n), 1))
+
+
+def _sizes(groups: NDArray[np.intp], n: int) -> NDArray[np.intp]:
+    return np.bincount(groups[groups >= 0], minlength=n)
 
 
 def contributions_by_gene(
-    directions: Directions, names: list[str], genes: pd.Index[str]
+    directions: Directions, names: list[str], groups: NDArray[np.intp], genes: pd.Index[str]
 ) -> pd.DataFrame:
-    """Return each gene's contribution along the arrow of each cluster, and its change with γ."""
+    """Return each gene's contribution along the arrow of each cluster, and its change with γ.
+
+    And the contribution to every component of the cluster's mean arrow.
+    """
     of_groups = directions.groups
     length = np.linalg.norm(of_groups.arrows, axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         along = of_groups.arrows / length
-        share = np.einsum("kd,kdg->kg", along, directions.gene_contributions) / length
+        share = np.einsum("kd,kdg->kg", along, of_groups.gene_contributions) / length
         slope = -np.einsum("kd,kdg->kg", along, directions.gene_slopes) / length
-    return pd.DataFrame(
+    arrows = gene_arrows(of_groups, names, groups, genes)
+    return arrows.assign(
+        share=share.ravel(),
+        share_per_gamma=slope.ravel(),
+        gamma_se=np.tile(directions.gamma_se, len(names)),
+        velocity=directions.velocities.ravel(),
+    )
+
+
+def gene_arrows(
+    of_groups: GroupDirections, names: list[str], groups: NDArray[np.intp], genes: pd.Index[str]
+) -> pd.DataFrame:
+    """Return each gene's part of the mean arrow of every cluster, a row per cluster and gene."""
+    mean = of_groups.gene_contributions / np.maximum(_sizes(groups, len(names)), 1)[:, None, None]
+    table = pd.DataFrame(
         {
             "cluster": pd.Categorical(np.repeat(names, len(genes)), categories=names),
             "gene": np.tile(np.asarray(genes, dtype=object), len(names)),
-            "share": share.ravel(),
-            "share_per_gamma": slope.ravel(),
-            "gamma_se": np.tile(directions.gamma_se, len(names)),
-            "velocity": directions.velocities.ravel(),
         }
     )
+    for d in range(mean.shape[1]):
+        table[f"arrow_{d + 1}"] = mean[:, d].ravel()
+    return table

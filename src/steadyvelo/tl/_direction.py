@@ -25,7 +25,12 @@ from steadyvelo.model import angle_interval, hotelling_p
 
 from ._agreement import write_agreement
 from ._ahead import kept_instruments
-from ._cluster_directions import cluster_directions, contributions_by_gene, tested_groups
+from ._cluster_directions import (
+    cluster_directions,
+    contributions_by_gene,
+    gene_arrows,
+    tested_groups,
+)
 from ._folds import Graphs
 from ._limits import Limits
 from ._stale import clear_direction
@@ -152,8 +157,8 @@ def direction(
         With `groupby`: a table with one row per ``cluster`` and ``gene`` and the columns ``share``,
         the contribution of the gene along the cluster's arrow relative to the arrow's length;
         ``share_per_gamma``, its change if γ increases by 1; ``gamma_se``, the standard error of γ;
-        and ``velocity``, the mean of u − γs − o over the cells of the cluster, positive for a gene
-        that rises.
+        ``velocity``, the mean of u − γs − o over the cells of the cluster, positive for a gene that
+        rises; and ``arrow_1``, ``arrow_2`` and so on, the gene's part of the cluster's mean arrow.
     ``uns["velocity_params"]["directions"]``
         Parameters for each embedding.
 
@@ -240,7 +245,7 @@ def make_directions(fit: Fit, choice: DirectionChoice, limits: Limits) -> None:
         tables[_keys.CLUSTER_DIRECTIONS] = cluster_directions(
             directions, names, groups, determined, controls, level
         )
-        by_gene = contributions_by_gene(directions, names, adata.var_names[genes])
+        by_gene = contributions_by_gene(directions, names, groups, adata.var_names[genes])
         tables[_keys.GENE_CONTRIBUTIONS] = by_gene
     clear_direction(adata, fit.key, basis)
     for field, values in {**columns, **tables}.items():
@@ -263,14 +268,18 @@ def tested_clusters(
     known: KnownInstruments,
     choice: DirectionChoice,
     limits: Limits,
-) -> pd.DataFrame:
-    """Return the mean arrow of every cluster and its p-values; nothing is written."""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the mean arrow of every cluster with its p-values, and each gene's part of it.
+
+    Nothing is written.
+    """
     embedding = _tested_dimensions(check_finite_embedding(fit.adata, choice.basis))
     names, groups = cluster_codes(fit.adata, choice.groupby)
     given = _given(fit, errors, known, embedding, groups)
     blocks = limits.of_blocks(fit.adata.n_obs, _bytes_each(fit, embedding.shape[1], known))
     found = find_group_directions(*given, **blocks)
-    return tested_groups(found, names, groups)
+    genes = fit.adata.var_names[fit.graph_genes]
+    return tested_groups(found, names, groups), gene_arrows(found, names, groups, genes)
 
 
 def _tested_dimensions(embedding: NDArray[np.float64]) -> NDArray[np.float64]:

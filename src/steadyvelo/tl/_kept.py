@@ -24,12 +24,13 @@ __all__ = ["Kept", "TestedDirections", "kept_results", "now_kept"]
 class TestedDirections:
     """A record that directions were tested.
 
-    `choice` are the arguments. `other_sizes` are the clusters with the other size factors; None if
-    this was not asked for, or if fewer than two velocity genes are left.
+    `choice` are the arguments. `other_sizes` are the clusters with the other size factors, and the
+    parts of genes in their arrows; None if this was not asked for, or if fewer than two velocity
+    genes are left.
     """
 
     choice: DirectionChoice
-    other_sizes: pd.DataFrame | None
+    other_sizes: tuple[pd.DataFrame, pd.DataFrame] | None
 
 
 @dataclass(eq=False)

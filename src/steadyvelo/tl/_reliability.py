@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._adata._embeddings import found_basis
@@ -29,7 +30,6 @@ from ._variant import Variant, fit_variant, other_size_factors
 from ._verdicts import LEVEL, SIZES_IN_WORDS, checks_of_data, judge
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
 
     from steadyvelo.engine._progress import ShowProgress
@@ -131,6 +131,9 @@ def reliability(
           those of the fit.
 
         The last four need ``sensitivity=True``, and are NaN or empty if too few genes can be used.
+    ``uns["velocity_direction_umap_genes"]``
+        The columns ``other_sizes_arrow_1`` and so on are added: each gene's part of the cluster's
+        mean arrow with the other size factors.
     ``uns["velocity_reliability_checks"]``
         One row per check of the whole data set: value, verdict, reason.
     ``uns["velocity_sensitivity"]``, which :func:`steadyvelo.get.sensitivity` reads
@@ -175,7 +178,7 @@ def reliability(
         table = _clusters(fit, choice.basis)
         variants = None
         if sensitivity:
-            _with_other_sizes(table, tested.other_sizes)
+            _with_other_sizes(fit, choice.basis, table, tested.other_sizes)
             variants = compare_variants(fit, groupby, choice.basis, limits.part(checked, 1.0))
             _with_variants(table, variants)
     judge(table, choice.basis, SIZES_IN_WORDS[other_size_factors(fit)])
@@ -249,7 +252,9 @@ def _clusters(fit: Fit, basis: str) -> pd.DataFrame:
     return table.assign(**found.reindex(table.index.astype(str)).set_axis(table.index))
 
 
-def _other_sizes(fit: Fit, choice: DirectionChoice, limits: Limits) -> pd.DataFrame | None:
+def _other_sizes(
+    fit: Fit, choice: DirectionChoice, limits: Limits
+) -> tuple[pd.DataFrame, pd.DataFrame] | None:
     """Repeat the fit with the other size factors, and test its clusters; None with few genes."""
     first, second = limits.part(0.0, 0.6), limits.part(0.6, 1.0)
     variant = Variant(other_sizes=True)
@@ -264,15 +269,25 @@ def _other_sizes(fit: Fit, choice: DirectionChoice, limits: Limits) -> pd.DataFr
     return tested_clusters(other, errors, known, choice, second)
 
 
-def _with_other_sizes(table: pd.DataFrame, other: pd.DataFrame | None) -> None:
-    """Add the results of the clusters with the other size factors."""
+def _with_other_sizes(
+    fit: Fit, basis: str, table: pd.DataFrame, other: tuple[pd.DataFrame, pd.DataFrame] | None
+) -> None:
+    """Add the results with the other size factors: of the clusters, and of their genes."""
     table["other_sizes_p_holm"] = table["other_sizes_cosine"] = np.nan
     if other is None:
         return
-    found = other.reindex(table.index)
+    clusters, genes = other
+    found = clusters.reindex(table.index)
     table["other_sizes_p_holm"] = found["p_holm"]
-    arrows = [name for name in table if str(name).startswith("arrow_")]
+    arrows = [str(name) for name in table if str(name).startswith("arrow_")]
     table["other_sizes_cosine"] = cosines(table[arrows].to_numpy(), found[arrows].to_numpy())
+    by_gene = _keys.GENE_CONTRIBUTIONS.read(fit.adata, fit.key, basis)
+    # a gene that is no velocity gene with the other size factors has no part in the arrows
+    of_genes = genes.set_index(["cluster", "gene"])[arrows]
+    rows = pd.MultiIndex.from_frame(by_gene[["cluster", "gene"]])
+    parts = of_genes.reindex(rows, fill_value=0.0).add_prefix("other_sizes_")
+    columns = {name: parts[name].to_numpy() for name in parts}
+    _keys.GENE_CONTRIBUTIONS.write(fit.adata, by_gene.assign(**columns), fit.key, basis)
 
 
 def _with_variants(table: pd.DataFrame, variants: pd.DataFrame) -> None:

@@ -248,8 +248,7 @@ def add_fold_graph(
         genes of this fold), to which is added; there may be no groups.
     places, retest
         Sums for the retest of each group that these rows have, float32, shape (groups, sums, genes
-        of this fold), and the place of each row's group among them. Sums are added if there are
-        groups.
+        of this fold), and the place of each row's group among them. There may be none.
     slopes, offsets
         Derivatives of arrows by γ and by the offset, shape (rows, dimensions, genes), to which is
         added; the second may have no rows.
@@ -298,7 +297,7 @@ def add_fold_graph(
             _add_noise(packed, indices, fold, low, high, of_folds, zero, noise_along)
             if 0 < n_second < n:
                 _add_chance(spread, other_spread, n_second, n, chance[:, i])
-        if arrows.shape[0] > 0 and 0 < n_second < n and weights[i] > 0.0:
+        if retest.shape[0] > 0 and 0 < n_second < n and weights[i] > 0.0:
             rows = packed[i, MEANS : MEANS + 2], middle, velocity, shares, by_fold
             add_retest_sums(*rows, 1.0 / weights[i], room, retest[places[i - start]])
         for d in range(n_dims):
