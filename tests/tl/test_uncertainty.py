@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 import steadyvelo as sv
-from steadyvelo._adata._fit_params import ErrorChoice
+from steadyvelo import _keys
+from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
 from steadyvelo._adata._inputs import Inputs
+from steadyvelo.engine import FitResult
+from steadyvelo.model import RatioErrors
 from steadyvelo.pp._neighbors import principal_components
+from steadyvelo.tl._fit_results import gene_columns
 from steadyvelo.tl._fold_neighbors import _fold_expression, _least_scale
 
 COLUMNS = [
@@ -72,11 +76,46 @@ def test_velocities_follow_the_cross_fitted_ratio(prepared):
     gamma, offset = prepared.var["velocity_gamma"], prepared.var["velocity_offset"]
     expected = mu - gamma.to_numpy() * ms - offset.to_numpy()
     np.testing.assert_allclose(prepared.layers["velocity"], expected, rtol=1e-3, atol=1e-4)
-    residual = ((mu - gamma.to_numpy() * ms - offset.to_numpy()) ** 2).sum(axis=0)
-    spread = ((mu - mu.mean(axis=0)) ** 2).sum(axis=0)
-    np.testing.assert_allclose(prepared.var["velocity_r2"], 1 - residual / spread, atol=1e-4)
     sv.tl.velocity_graph(prepared)
     assert prepared.obsp["velocity_graph"].nnz > 0
+
+
+def test_which_genes_are_velocity_genes_does_not_depend_on_folds(prepared):
+    plain = prepared.copy()
+    sv.tl.velocity(plain)
+    # the threshold lies between the ratios of two genes, within the noise of the folds
+    ratios = np.sort(plain.var["velocity_gamma"])
+    least = ratios[30:32].mean()
+    sv.tl.velocity(plain, min_gamma=least)
+    across = 0
+    for seed in range(4):
+        errors = sv.CrossFit(n_repeats=1)
+        sv.tl.velocity(prepared, min_gamma=least, uncertainty=errors, rng=seed)
+        for column in ("velocity_genes", "velocity_gamma_passes"):
+            np.testing.assert_array_equal(prepared.var[column], plain.var[column])
+        np.testing.assert_array_equal(prepared.var["velocity_r2"], plain.var["velocity_r2"])
+        across += (
+            (prepared.var["velocity_gamma"] > least) != plain.var["velocity_gamma_passes"]
+        ).sum()
+    assert across > 0
+
+
+def test_a_ratio_of_zero_in_the_cross_fit_is_no_velocity(prepared):
+    fit = np.full(prepared.n_vars, 0.5)
+    columns = ["gamma", "offset", "ordinary_gamma", "r2", "spliced_max", "unspliced_max"]
+    values = dict.fromkeys(columns, fit)
+    values["gamma"] = np.where(np.arange(prepared.n_vars) == 0, -0.1, 0.5)
+    text = np.full(prepared.n_vars, "", dtype=object)
+    errors = RatioErrors.missing(prepared.n_vars)
+    result = FitResult(
+        **values, reason=text, n_cells=np.ones(prepared.n_vars, dtype=int), errors=errors
+    )
+    genes = np.arange(prepared.n_vars)
+    options = FitOptions(weights="extremes", quantiles=(None, 0.95))
+    found = gene_columns(prepared, genes, result, text, options)
+    passes = found[_keys.GAMMA_PASSES]
+    assert not passes[0]
+    assert passes[1:].all()
 
 
 def test_folds_follow_their_seed(prepared):

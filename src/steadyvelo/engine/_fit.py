@@ -46,8 +46,11 @@ class FitResult:
 
     Attributes
     ----------
-    gamma, offset, r2
-        Ratio, offset and R²; NaN if there is no fit.
+    gamma, offset
+        Ratio and offset; NaN if there is no fit.
+    ordinary_gamma, r2
+        Ratio and R² of least squares on smoothed values. The ratio differs from `gamma` if the
+        errors replace the fit.
     reason
         The reason if a gene has no fit, otherwise the empty string.
     n_cells
@@ -72,6 +75,7 @@ class FitResult:
 
     gamma: Float64Array
     offset: Float64Array
+    ordinary_gamma: Float64Array
     r2: Float64Array
     reason: TextArray
     n_cells: NDArray[np.int64]
@@ -95,10 +99,12 @@ class _OrdinaryFit:
 
     def result(self, rule: FitRule, fit: RatioFit, errors: RatioErrors) -> FitResult:
         """Return the result with the final lines and their errors."""
-        line = self.overall.solve(offset=rule.offset) if rule.r2 == "all_cells" else fit
+        every = rule.r2 == "all_cells"
+        line = self.overall.solve(offset=rule.offset) if every else self.fit
         return FitResult(
             fit.gamma,
             fit.offset,
+            self.fit.gamma,
             self.overall.r2(line.gamma, line.offset),
             fit.reason,
             self.n_cells,

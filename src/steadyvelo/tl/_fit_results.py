@@ -72,8 +72,10 @@ def gene_columns(
         remedy = "run scanpy.pp.highly_variable_genes, or use highly_variable=False."
         variable = _keys.HIGHLY_VARIABLE.read(adata, remedy=remedy).to_numpy(dtype=bool)
     gamma, r2 = everywhere(fit.gamma, np.nan), everywhere(fit.r2, np.nan)
+    # which genes are used must not depend on the folds of a cross-fit
+    ordinary = everywhere(fit.ordinary_gamma, np.nan)
     criteria = gene_criteria(
-        gamma,
+        np.where(gamma > min(options.min_gamma, 0.0), ordinary, gamma),
         r2,
         spliced_max=everywhere(fit.spliced_max, 0.0),
         unspliced_max=everywhere(fit.unspliced_max, 0.0),

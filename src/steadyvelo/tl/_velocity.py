@@ -86,7 +86,9 @@ def velocity(
         Clusters (values of ``obs[groupby]``) to whose cells the fit is restricted; None means all
         cells.
     min_r2, min_gamma
-        R² and γ of velocity genes are larger than these values; -inf sets no threshold.
+        R² and γ of velocity genes are larger than these values; -inf sets no threshold. With
+        ``"crossfit"``, too, these are R² and γ of the ordinary fit: which genes are used does not
+        depend on how cells and genes are divided. γ of the cross-fit must be above 0.
     r2
         R² of the fit (``"fit"``) or of an unweighted fit to all cells (``"all_cells"``). Both are
         computed over all cells and not adjusted for degrees of freedom.
@@ -133,7 +135,7 @@ def velocity(
     None. Sets, for ``key_added="velocity"``:
 
     ``var["velocity_gamma"]``, ``var["velocity_offset"]``, ``var["velocity_r2"]``
-        γ, offset and R² of the fit; NaN for a gene without a fit.
+        γ and offset of the fit, and R² of the ordinary fit; NaN for a gene without a fit.
     ``var["velocity_genes"]``, ``var["velocity_reason"]``
         Genes that meet all criteria; for other genes, the first criterion that they fail.
     ``var["velocity_r2_passes"]`` and one column for every other criterion
