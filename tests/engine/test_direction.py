@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -249,8 +251,18 @@ def test_directions_are_their_definition(offset, n_dims):
     alone = find_group_directions(
         source, errors, rule, lines, embedding, groups, genes_per_block=N_GENES
     )
-    for name in ("arrows", "covariances", "n"):
+    for name in ("arrows", "covariances", "n", "gene_contributions", "by_repeat"):
         np.testing.assert_array_equal(getattr(alone, name), getattr(found.groups, name))
+    # the first repeat has the part that it has alone; lengths of steps are those of the first
+    known = replace(errors, repeats=errors.repeats[:1])
+    single = find_group_directions(
+        source, known, rule, lines, embedding, groups, genes_per_block=N_GENES
+    )
+    parts = found.groups.by_repeat
+    scale = np.abs(single.arrows).max()
+    part = parts[0] * len(errors.repeats)
+    np.testing.assert_allclose(part / scale, single.arrows / scale, atol=2e-5)
+    np.testing.assert_allclose(parts.sum(axis=0), found.groups.arrows, atol=1e-9 * scale)
     summed, scale = found.groups.gene_contributions.sum(axis=2), np.abs(found.arrows).max()
     np.testing.assert_allclose(summed, found.groups.arrows, atol=1e-5 * scale)
     if n_dims != 2:

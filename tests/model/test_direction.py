@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from steadyvelo.model import angle_interval, hotelling_p
+from steadyvelo.model import angle_interval, chance_of_repeats, hotelling_p, p_of_longer
 from tests.strategies import arrows, velocities
 
 
@@ -28,6 +28,43 @@ def test_hotelling_rejects_as_often_as_it_says(n_dims):
         *mean_contributions(np.random.default_rng(0), 4000, 12, np.zeros(n_dims), n_dims)
     )
     assert stats.kstest(p, "uniform").pvalue > 0.01
+
+
+@pytest.mark.parametrize("n_repeats", [2, 5])
+def test_chance_is_how_much_means_of_other_repeats_differ(n_repeats):
+    rng = np.random.default_rng(2)
+    # 3,000 groups with a long arrow; a repeat has a noise of 0.6 standard errors
+    shape = n_repeats, 3000, 2
+    se = rng.uniform(0.5, 2, 3000)
+    direction = rng.uniform(0, 2 * np.pi, 3000)
+    arrow = 30 * se[:, None] * np.stack([np.cos(direction), np.sin(direction)], axis=1)
+    repeats = arrow + 0.6 * se[:, None] * rng.normal(size=shape)
+    covariances = se[:, None, None] ** 2 * np.eye(2)
+    found = chance_of_repeats(repeats / n_repeats, covariances)
+    assert abs(found * np.sqrt(n_repeats) - 0.6) < 0.03
+
+
+def test_without_two_repeats_or_an_arrow_chance_is_not_known():
+    assert np.isnan(chance_of_repeats(np.ones((1, 3, 2)), np.tile(np.eye(2), (3, 1, 1))))
+    assert np.isnan(chance_of_repeats(np.zeros((2, 3, 2)), np.tile(np.eye(2), (3, 1, 1))))
+    assert np.isnan(chance_of_repeats(np.ones((2, 0, 2)), np.zeros((0, 2, 2))))
+
+
+def test_p_values_of_longer_arrows_are_those_of_their_length():
+    rng = np.random.default_rng(3)
+    arrows, covariances, n = mean_contributions(rng, 50, 20, [0.5, 0.2])
+    inverse = np.linalg.inv(covariances)
+    size = np.sqrt(np.einsum("ad,ade,ae->a", arrows, inverse, arrows))
+    for by in (-0.7, 0.0, 0.7):
+        turned = np.zeros_like(arrows)
+        turned[:, 0] = np.maximum(size + by, 0.0)
+        expected = hotelling_p(turned, np.tile(np.eye(2), (50, 1, 1)), n)
+        np.testing.assert_allclose(p_of_longer(arrows, covariances, n, by), expected, rtol=1e-9)
+    arrows[0], covariances[1] = 0.0, np.nan
+    covariances[2] = 0.0
+    found = p_of_longer(arrows, covariances, n, 1.0)
+    assert found[0] == 1.0
+    assert np.isnan(found[1:3]).all()
 
 
 def test_one_dimension_is_a_t_test():

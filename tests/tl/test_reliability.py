@@ -13,7 +13,7 @@ from steadyvelo._adata._fit import Fit
 from steadyvelo.tl._limits import Limits
 from steadyvelo.tl._reliability import _with_variants
 from steadyvelo.tl._variant import Variant, fit_variant
-from steadyvelo.tl._verdicts import verdict_of
+from steadyvelo.tl._verdicts import judge, verdict_of
 
 
 def prepared(*, still=False, rng=0, n_cells=600, offset=False, **options):
@@ -48,6 +48,8 @@ def test_clusters_that_move_are_supported(moving):
     assert (table["verdict"] != "not supported").all()
     assert table["reason"].str.endswith(".").all()
     assert (table["reversal_se"] > 2).all()
+    assert (table["p_holm_low"] <= table["p_holm"]).all()
+    assert (table["p_holm"] <= table["p_holm_high"]).all()
     checks = moving.uns["velocity_reliability_checks"]
     assert checks.loc["significant cells", "verdict"] == "ok"
     assert "drawn and tested arrows" in checks.index
@@ -204,6 +206,24 @@ OTHER, SETTING = "common size factors", "15 neighbours (median cosine 0.10)"
 SIZES = "it depends on how library sizes are corrected"
 
 
+ROW = {
+    "cells": 1100,
+    "p_holm": 1e-6,
+    "p_holm_low": 1e-8,
+    "p_holm_high": 1e-4,
+    "determined": 0.4,
+    "control_significant": 0.02,
+    "other_sizes_p_holm": 1e-4,
+    "other_sizes_p_holm_low": 1e-5,
+    "other_sizes_p_holm_high": 1e-3,
+    "other_sizes_cosine": 0.9,
+    "most_sensitive_to": "15 neighbours",
+    "least_cosine": 0.95,
+    "retest_t": 6.0,
+    "retest_z": 4.0,
+}
+
+
 @pytest.mark.parametrize(
     ("change", "verdict", "reason"),
     [
@@ -269,21 +289,53 @@ SIZES = "it depends on how library sizes are corrected"
     ],
 )
 def test_every_doubt_has_its_sentence(change, verdict, reason):
-    row = {
-        "cells": 1100,
-        "p_holm": 1e-6,
-        "determined": 0.4,
-        "control_significant": 0.02,
-        "other_sizes_p_holm": 1e-4,
-        "other_sizes_cosine": 0.9,
-        "most_sensitive_to": "15 neighbours",
-        "least_cosine": 0.95,
-        "retest_t": 5.0,
-        "retest_z": 4.0,
-    }
-    found, said = verdict_of(pd.Series({**row, **change}), "umap", OTHER)
+    found, said = verdict_of(pd.Series({**ROW, **change}), "umap", OTHER)
     assert found == verdict
     assert said.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("change", "other"),
+    [
+        ({}, ""),
+        # without some of the numbers
+        ({"other_sizes_p_holm": None, "other_sizes_cosine": None, "p_holm_low": None}, ""),
+        ({"p_holm_high": 0.06}, "not supported"),
+        ({"p_holm": 0.2, "p_holm_low": 0.06, "p_holm_high": 0.5}, ""),
+        ({"p_holm": 0.2, "p_holm_low": 0.04, "p_holm_high": 0.5}, "supported"),
+        ({"p_holm": 0.2, "p_holm_low": 0.04, "least_cosine": 0.1}, "weak"),
+        ({"other_sizes_p_holm_high": 0.06}, "weak"),
+        ({"other_sizes_p_holm": 0.2, "other_sizes_p_holm_low": 0.04}, "supported"),
+        # another doubt remains
+        (
+            {"other_sizes_p_holm": 0.2, "other_sizes_p_holm_low": 0.04, "determined": 0.01},
+            "",
+        ),
+        ({"retest_t": 3.1, "retest_z": 2.6}, "weak"),
+        ({"retest_t": 3.1}, ""),
+        ({"retest_t": 1.0, "retest_z": -1.9}, "contradicted"),
+        ({"other_sizes_cosine": 0.55}, "weak"),
+        ({"least_cosine": 0.55}, "weak"),
+        ({"determined": 0.11}, "weak"),
+        ({"control_significant": 0.14}, "weak"),
+        ({"control_significant": 0.16}, "supported"),
+        ({"p_holm": np.nan, "p_holm_low": np.nan, "p_holm_high": np.nan}, ""),
+    ],
+)
+def test_a_verdict_that_rests_on_chance_is_borderline(change, other):
+    row = {name: value for name, value in {**ROW, **change}.items() if value is not None}
+    table = pd.DataFrame([row], index=["Beta"])
+    judge(table, "umap", OTHER)
+    assert table["borderline"].dtype == bool
+    assert table["borderline"].iloc[0] == bool(other)
+    said = table["reason"].iloc[0]
+    if other:
+        ending = (
+            f"Borderline: with other folds, or with nine tenths of the cells, it may be {other}."
+        )
+        assert said.endswith(ending)
+    else:
+        assert "Borderline" not in said
 
 
 def test_what_cannot_be_judged_is_refused(moving):

@@ -72,7 +72,7 @@ class Directions:
 
     >>> import numpy as np
     >>> from steadyvelo import engine
-    >>> groups, genes = engine.GroupDirections(*[np.zeros((0, 2))] * 5), np.zeros((0, 2, 0))
+    >>> groups, genes = engine.GroupDirections(*[np.zeros((0, 2))] * 6), np.zeros((0, 2, 0))
     >>> arrow, covariance, n = np.array([[3.0, 4.0]]), np.eye(2)[None], np.ones(1)
     >>> of_genes = genes, np.zeros(0), np.zeros((0, 0))
     >>> found = engine.Directions(

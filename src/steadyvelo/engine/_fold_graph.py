@@ -39,6 +39,8 @@ class FoldGraph:
 
     Attributes
     ----------
+    repeat
+        Number of the repeat.
     genes
         Mask of the fold's genes among the genes of the source.
     neighbors
@@ -49,6 +51,7 @@ class FoldGraph:
         Where its edges are among those of all fold graphs.
     """
 
+    repeat: int
     genes: BoolArray
     neighbors: RankedNeighbors
     fold: NDArray[np.int8]
@@ -80,19 +83,20 @@ class FoldGraphs:
     def of(cls, repeats: list[Repeat], order: CellOrder) -> FoldGraphs:
         """Make the graphs with their rows in an order."""
         folds = [
-            (repeat, fold, repeat.graph(fold, for_directions=True))
-            for repeat in repeats
+            (number, repeat, fold, repeat.graph(fold, for_directions=True))
+            for number, repeat in enumerate(repeats)
             for fold in (0, 1)
             if (repeat.gene_fold == fold).any()
         ]
         graphs: list[FoldGraph] = []
-        for repeat, fold, graph in folds:
+        for number, repeat, fold, graph in folds:
             nearest = graph.reordered(order).nearest_alone()
             cell_fold = repeat.cell_fold[order.cell_of_row]
             first = graphs[-1].edges.stop if graphs else 0
             edges = slice(first, first + len(nearest.indices))
-            graphs.append(FoldGraph(repeat.gene_fold == fold, nearest, cell_fold, edges))
-        n_first = sum(repeat is repeats[0] for repeat, _, _ in folds)
+            genes = repeat.gene_fold == fold
+            graphs.append(FoldGraph(number, genes, nearest, cell_fold, edges))
+        n_first = sum(number == 0 for number, _, _, _ in folds)
         return cls(graphs, n_first)
 
     @property

@@ -46,6 +46,8 @@ class GroupDirections:
         covariances and numbers of cells are those of the data.
     gene_contributions
         The part of each gene in the sums of arrows, shape (groups, dimensions, genes).
+    by_repeat
+        The part of each repeat in the sums of arrows, shape (repeats, groups, dimensions).
 
     Examples
     --------
@@ -53,9 +55,10 @@ class GroupDirections:
 
     >>> import numpy as np
     >>> from steadyvelo import engine
+    >>> arrow = np.array([[30.0, 40.0]])
     >>> controls, of_genes = np.zeros((0, 1, 2)), np.zeros((1, 2, 0))
     >>> found = engine.GroupDirections(
-    ...     np.array([[30.0, 40.0]]), np.eye(2)[None], np.array([8.0]), controls, of_genes
+    ...     arrow, np.eye(2)[None], np.array([8.0]), controls, of_genes, arrow[None]
     ... )
     >>> (found.arrows / 10).tolist()
     [[3.0, 4.0]]
@@ -66,11 +69,12 @@ class GroupDirections:
     n: Float64Array
     controls: Float64Array
     gene_contributions: Float64Array
+    by_repeat: Float64Array
 
 
 def group_directions(problem: DirectionProblem, sums: DirectionSums) -> GroupDirections:
     """Return the sums of arrows over the groups of a problem."""
-    contributed = _contributed(problem, sums.contributions)
+    contributed, by_repeat = _contributed(problem, sums.contributions)
     starts = range(0, problem.n_rows, _ROWS_PER_TASK)
     rows = [slice(start, min(start + _ROWS_PER_TASK, problem.n_rows)) for start in starts]
     work = partial(_of_rows, problem, sums, contributed)
@@ -86,6 +90,7 @@ def group_directions(problem: DirectionProblem, sums: DirectionSums) -> GroupDir
         n,
         controls,
         sums.group_contributions,
+        by_repeat,
     )
 
 
@@ -104,9 +109,16 @@ def _of_rows(
     return covariance, size.sum(axis=0), (size**2).sum(axis=0), flipped.reshape(shape)
 
 
-def _contributed(problem: DirectionProblem, contributions: Float32Array) -> sp.csr_array[Any]:
-    """Return what each row contributes to the sum of every group, (rows, groups × dimensions)."""
+def _contributed(
+    problem: DirectionProblem, contributions: Float32Array
+) -> tuple[sp.csr_array[Any], Float64Array]:
+    """Return what each row, and each repeat, contributes to the sum of every group.
+
+    Shapes are (rows, groups × dimensions) and (repeats, groups, dimensions).
+    """
     n_rows, n_dims = problem.n_rows, problem.n_dims
+    n_repeats = 1 + max((x.fold_graph.repeat for x in problem.projections), default=-1)
+    by_repeat = np.zeros((n_repeats, problem.n_groups, n_dims))
     members = group_members(problem.groups, problem.n_groups, np.float64)
     by_dimension = []
     for d in range(n_dims):
@@ -116,9 +128,11 @@ def _contributed(problem: DirectionProblem, contributions: Float32Array) -> sp.c
             degree = np.diff(graph.indptr)
             part = contributions[projection.fold_graph.edges, d] / np.repeat(degree, degree)
             added = sp.csr_array((part, graph.indices, graph.indptr), shape=(n_rows, n_rows))
-            total = total + members @ added
+            of_graph = members @ added
+            by_repeat[projection.fold_graph.repeat, :, d] += of_graph.sum(axis=1)
+            total = total + of_graph
         by_dimension.append(total)
     # the dimensions of a group follow each other
     stacked = sp.vstack(by_dimension, format="csr")
     order = np.arange(n_dims * problem.n_groups).reshape(n_dims, -1).T.ravel()
-    return sp.csr_array(stacked[order].T)
+    return sp.csr_array(stacked[order].T), by_repeat

@@ -5,7 +5,7 @@ This package uses no AnnData and no files, and it does not divide a computation 
 
 from ._comparison import Contrast, GroupRatios
 from ._criteria import GeneCriteria, gene_criteria
-from ._direction import angle_interval, hotelling_p
+from ._direction import angle_interval, chance_of_repeats, hotelling_p, p_of_longer
 from ._extremes import gamma_path
 from ._group_moments import GroupMoments, group_members, group_sums
 from ._instruments import Instruments
@@ -33,6 +33,7 @@ __all__ = [
     "ScoreSums",
     "SufficientStatistics",
     "angle_interval",
+    "chance_of_repeats",
     "evolve",
     "gamma_path",
     "gene_criteria",
@@ -41,6 +42,7 @@ __all__ = [
     "hotelling_p",
     "induction",
     "lasting_distributions",
+    "p_of_longer",
     "repression",
     "resolve_quantiles",
     "share_of_largest",

@@ -4,6 +4,9 @@ An arrow is the mean of its contributions, and it has a covariance. Hotelling's 
 hypothesis that the arrow is zero. In two dimensions, the interval contains the directions that the
 data do not reject: those for which the component of the arrow across the direction is not larger
 than its error. They form a cone around the arrow.
+
+An arrow is a mean over repeats, in which cells and genes are divided at random. How much it would
+change if all were divided anew is estimated from the differences between its repeats.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from scipy import special
 if TYPE_CHECKING:
     from ._typing import Float64Array
 
-__all__ = ["angle_interval", "hotelling_p"]
+__all__ = ["angle_interval", "chance_of_repeats", "hotelling_p", "p_of_longer"]
 
 
 def hotelling_p(arrows: Float64Array, covariances: Float64Array, n: Float64Array) -> Float64Array:
@@ -56,6 +59,69 @@ def hotelling_p(arrows: Float64Array, covariances: Float64Array, n: Float64Array
     left = np.where(good, n - n_dims, 1.0)
     statistic = square * left / (n_dims * np.where(good, n - 1.0, 1.0))
     return np.where(good, special.fdtrc(n_dims, left, np.maximum(statistic, 0.0)), np.nan)
+
+
+def chance_of_repeats(by_repeat: Float64Array, covariances: Float64Array) -> float:
+    r"""Return the standard deviation of arrows over all divisions of cells and genes.
+
+    In units of the standard errors of the arrows,
+
+    .. math:: \sqrt{\operatorname{mean}_k \tfrac{R}{R - 1}
+              \sum_r (\hat a_k^\top (a_{rk} - \bar a_k))^2 / \hat a_k^\top V_k \hat a_k}
+
+    with the part :math:`a_{rk}` of repeat r in the arrow of group k, the direction
+    :math:`\hat a_k` of this arrow, and R repeats.
+
+    Parameters
+    ----------
+    by_repeat
+        Parts of the repeats, whose sum is the arrow, shape (repeats, arrows, dimensions).
+    covariances
+        Covariances V of the arrows, shape (arrows, dimensions, dimensions).
+
+    Returns
+    -------
+    The standard deviation; NaN with one repeat, or if no arrow has one.
+
+    Examples
+    --------
+    >>> parts = np.array([[[1.0, 0.0]], [[3.0, 0.0]]])
+    >>> chance_of_repeats(parts, 4 * np.eye(2)[None])
+    1.0
+    """
+    n = len(by_repeat)
+    arrows = by_repeat.sum(axis=0)
+    length = np.linalg.norm(arrows, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unit = arrows / length
+        along = np.einsum("rkd,kd->rk", by_repeat, unit)
+        square = np.einsum("kd,kde,ke->k", unit, covariances, unit)
+        spread = ((along - along.mean(axis=0)) ** 2).sum(axis=0) * n / max(n - 1, 1) / square
+    known = np.isfinite(spread)
+    return float(np.sqrt(spread[known].mean())) if n > 1 and known.any() else float("nan")
+
+
+def p_of_longer(
+    arrows: Float64Array, covariances: Float64Array, n: Float64Array, by: float
+) -> Float64Array:
+    """Return p-values of arrows that are longer by some standard errors; shorter if `by` < 0.
+
+    An arrow that would be shorter than zero is zero.
+
+    Examples
+    --------
+    >>> arrow, n = np.array([[3.0, 0.0]]), np.array([1e9])
+    >>> [round(float(p_of_longer(arrow, np.eye(2)[None], n, by)[0]), 3) for by in (-1, 0, 1, -5)]
+    [0.135, 0.011, 0.0, 1.0]
+    """
+    inverse = np.full(covariances.shape, np.nan)
+    good = np.asarray(np.isfinite(covariances).all(axis=(1, 2)))
+    good[good] = np.linalg.slogdet(covariances[good])[0] > 0
+    inverse[good] = np.linalg.inv(covariances[good])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        size = np.sqrt(np.einsum("kd,kde,ke->k", arrows, inverse, arrows))
+        factor = np.where(size > 0, np.maximum(1.0 + by / size, 0.0), 1.0)
+    return hotelling_p(arrows * factor[:, None], covariances, n)
 
 
 def angle_interval(

@@ -114,6 +114,8 @@ def reliability(
         :func:`steadyvelo.tl.direction` describes, and
 
         - ``verdict``, ``reason``: the verdict, and a sentence that gives the reason;
+        - ``borderline``: whether another run, with other folds and with nine tenths of the cells,
+          may give another verdict, because one of the numbers is near its limit;
         - ``reversal_se``: smallest joint change of all γ that reverses the direction, in standard
           errors;
         - ``genes``: the three genes with the largest contributions to the arrow, with their shares
@@ -123,14 +125,15 @@ def reliability(
           :math:`(\sum_g |s_g|)^2 / \sum_g s_g^2` with the share :math:`s_g` of each gene;
         - ``rising``: share of the arrow from genes with a positive mean velocity in the cluster;
           the rest is from genes that fall;
-        - ``other_sizes_p_holm``: p-value (Holm) of the direction with the other size factors;
+        - ``other_sizes_p_holm``, and the same with ``_low`` and ``_high``: p-value (Holm) of the
+          direction with the other size factors, and its range;
         - ``other_sizes_cosine``: cosine between the arrows of the cluster with either kind of size
           factors;
         - ``most_sensitive_to``: setting that changes the arrows of the cluster most;
         - ``least_cosine``: median cosine between the arrows of its cells under this setting and
           those of the fit.
 
-        The last four need ``sensitivity=True``, and are NaN or empty if too few genes can be used.
+        The last six need ``sensitivity=True``, and are NaN or empty if too few genes can be used.
     ``uns["velocity_direction_umap_genes"]``
         The columns ``other_sizes_arrow_1`` and so on are added: each gene's part of the cluster's
         mean arrow with the other size factors.
@@ -273,12 +276,14 @@ def _with_other_sizes(
     fit: Fit, basis: str, table: pd.DataFrame, other: tuple[pd.DataFrame, pd.DataFrame] | None
 ) -> None:
     """Add the results with the other size factors: of the clusters, and of their genes."""
-    table["other_sizes_p_holm"] = table["other_sizes_cosine"] = np.nan
+    p_values = [f"p_holm{end}" for end in ("", "_low", "_high")]
+    names = [f"other_sizes_{name}" for name in p_values]
+    table[[*names, "other_sizes_cosine"]] = np.nan
     if other is None:
         return
     clusters, genes = other
     found = clusters.reindex(table.index)
-    table["other_sizes_p_holm"] = found["p_holm"]
+    table[names] = found[p_values].to_numpy()
     arrows = [str(name) for name in table if str(name).startswith("arrow_")]
     table["other_sizes_cosine"] = cosines(table[arrows].to_numpy(), found[arrows].to_numpy())
     by_gene = _keys.GENE_CONTRIBUTIONS.read(fit.adata, fit.key, basis)
