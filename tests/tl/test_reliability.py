@@ -299,7 +299,8 @@ def test_every_doubt_has_its_sentence(change, verdict, reason):
     [
         ({}, ""),
         # without some of the numbers
-        ({"other_sizes_p_holm": None, "other_sizes_cosine": None, "p_holm_low": None}, ""),
+        (dict.fromkeys([name for name in ROW if name.startswith("other_sizes")]), ""),
+        ({"p_holm_low": None, "p_holm_high": None}, ""),
         ({"p_holm_high": 0.06}, "not supported"),
         ({"p_holm": 0.2, "p_holm_low": 0.06, "p_holm_high": 0.5}, ""),
         ({"p_holm": 0.2, "p_holm_low": 0.04, "p_holm_high": 0.5}, "supported"),
