@@ -36,6 +36,7 @@ CONDITIONS = {
     "induction": Condition(Rates(switches=("on",))),
     "repression": Condition(Rates(switches=("off",))),
     "growth": Condition(Rates(growth=3.0)),
+    "late-growth": Condition(Rates(growth=3.0, grows_from=0.6)),
     "batches": Condition(noise=Noise(batches=0.4)),
     "ambient": Condition(noise=Noise(ambient=0.15)),
     "500-molecules": Condition(noise=Noise(molecules=500)),

@@ -44,24 +44,40 @@ class Condition:
 def cells_of(
     condition: Condition, sequence: np.random.SeedSequence, n_cells: int = 1_500, n_genes: int = 400
 ) -> ad.AnnData:
-    """Return counts with clusters, an embedding and the true direction of every cluster."""
+    """Return counts with clusters, an embedding and the truth.
+
+    ``uns["truth"]`` has the direction of every cluster that moves, and ``uns["grows"]`` the
+    relative growth of the transcription of all genes in every cluster, per unit of time.
+    ``var["boosted"]`` tells which genes are boosted, and ``var["too_large"]`` is the ratio u/s of
+    the upper extreme cells, divided by their γ/β: above 1 if these cells still gain spliced mRNA.
+    """
     of_rates, of_cells, of_noise = (np.random.default_rng(child) for child in sequence.spawn(3))
     if condition.static:
         made = _static(of_rates, of_cells, condition, n_cells, n_genes)
     else:
         made = _moving(of_rates, of_cells, condition, n_cells, n_genes)
-    unspliced, spliced, obs, place, truth = made
+    unspliced, spliced, ratio, obs, place, genes, truth = made
     layers = _counts(of_noise, unspliced, spliced, condition.noise)
     names = [f"cell {number}" for number in range(n_cells)]
     adata = ad.AnnData(
         layers["spliced"].copy(),
         obs=pd.DataFrame(obs, index=names).astype({"clusters": "category"}),
-        var=pd.DataFrame(index=[f"gene {number}" for number in range(n_genes)]),
+        var=pd.DataFrame(
+            {"boosted": genes, "too_large": _too_large(unspliced, spliced, ratio)},
+            index=[f"gene {number}" for number in range(n_genes)],
+        ),
         layers=layers,
     )
     adata.obsm["X_map"] = place
-    adata.uns["truth"] = truth
+    adata.uns |= truth
     return adata
+
+
+def _too_large(unspliced, spliced, ratio):
+    """The ratio over the cells with the 5 % largest s / max s + u / max u, over their γ/β."""
+    z = spliced / spliced.max(axis=0) + unspliced / unspliced.max(axis=0)
+    s = np.where(z >= np.quantile(z, 0.95, axis=0), spliced, 0.0)
+    return (s * unspliced).sum(axis=0) / (s * ratio * s).sum(axis=0)
 
 
 def _moving(rng, of_cells, condition, n_cells, n_genes):
@@ -78,10 +94,14 @@ def _moving(rng, of_cells, condition, n_cells, n_genes):
     ahead = np.stack([np.ones(n_cells), np.gradient(side, share, axis=0) * 0], axis=1)
     ahead[:, 1] = np.where(share > 0.5, np.where(branch == 0, 1.2, -1.2), 0.0)
     clusters = np.array(clusters)
-    truth = {k: ahead[clusters == k].mean(axis=0) for k in np.unique(clusters)}
-    abundances = made.unspliced[branch, step], made.spliced[branch, step]
+    names = np.unique(clusters)
+    truth = {
+        "truth": {k: ahead[clusters == k].mean(axis=0) for k in names},
+        "grows": {k: made.grows[step[clusters == k]].mean() for k in names},
+    }
+    abundances = made.unspliced[branch, step], made.spliced[branch, step], made.ratio[step]
     obs = {"clusters": clusters, "time": share * LENGTH, "branch": branch}
-    return *abundances, obs, place, truth
+    return *abundances, obs, place, made.boosted, truth
 
 
 def _static(rng, of_cells, condition, n_cells, n_genes, n_types=6):
@@ -105,8 +125,11 @@ def _static(rng, of_cells, condition, n_cells, n_genes, n_types=6):
     place = (1 - mixed) * centre[first] + mixed * centre[second]
     place = place + of_cells.normal(0, 0.15, (n_cells, 2))
     u, s = ((1 - mixed) * x[first] + mixed * x[second] for x in (unspliced, spliced))
-    obs = {"clusters": np.array([f"type {k}" for k in first]), "time": 0.0, "branch": 0}
-    return u, s, obs, place, {}
+    clusters = np.array([f"type {k}" for k in first])
+    obs = {"clusters": clusters, "time": 0.0, "branch": 0}
+    # populations at rest are at steady state, whatever their ratio
+    truth = {"truth": {}, "grows": dict.fromkeys(np.unique(clusters), 0.0)}
+    return u, s, u / s, obs, place, np.zeros(n_genes, dtype=bool), truth
 
 
 def _counts(rng, unspliced, spliced, noise):

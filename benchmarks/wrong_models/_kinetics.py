@@ -25,7 +25,7 @@ class Rates:
     `boosted` is the share of genes whose transcription increases several times late on a path;
     `gamma_changes` and `beta_changes` are standard deviations of the change of log γ and log β from
     the start to the end; `switches` are the kinds of genes; `growth` is the factor by which the
-    transcription of all genes increases.
+    transcription of all genes increases, from `grows_from` on, a share of the path.
     """
 
     boosted: float = 0.0
@@ -33,16 +33,23 @@ class Rates:
     beta_changes: float = 0.0
     switches: tuple[str, ...] = ("on", "off", "transient")
     growth: float = 1.0
+    grows_from: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """Abundances of all genes at all times of both branches, (branches, times, genes)."""
+    """Abundances of all genes at all times of both branches, (branches, times, genes).
+
+    `ratio` is γ/β at all times, (times, genes), and `boosted` tells which genes are boosted. `grows`
+    is the relative change of the transcription of all genes per unit of time, (times,).
+    """
 
     unspliced: np.ndarray
     spliced: np.ndarray
     times: np.ndarray
+    ratio: np.ndarray = field(repr=False)
     boosted: np.ndarray = field(repr=False)
+    grows: np.ndarray = field(repr=False)
 
 
 def histories(rng: np.random.Generator, n_genes: int, rates: Rates) -> Histories:
@@ -56,7 +63,8 @@ def histories(rng: np.random.Generator, n_genes: int, rates: Rates) -> Histories
     where = rng.integers(0, 3, n_genes)
     for branch in (0, 1):
         alpha[branch] *= np.where(late & (where != 1 - branch), by, 1.0)
-    alpha *= rates.growth ** share[:, None]
+    grown = np.clip((share - rates.grows_from) / (1 - rates.grows_from), 0, 1)
+    alpha *= rates.growth ** grown[:, None]
     gamma, beta = (
         base * np.exp(rng.normal(0, sd, n_genes) * share[:, None])
         for base, sd in (
@@ -74,7 +82,9 @@ def histories(rng: np.random.Generator, n_genes: int, rates: Rates) -> Histories
             made = _STEP * beta[step] * u
             u = u + _STEP * alpha[branch, step] - made
             s = s + made - _STEP * gamma[step] * s
-    return Histories(unspliced, spliced, times, boosted)
+    grows = np.gradient(grown, times) * np.log(rates.growth)
+    ratio = np.broadcast_to(gamma / beta, alpha.shape[1:])
+    return Histories(unspliced, spliced, times, ratio, boosted, grows)
 
 
 def _transcription(

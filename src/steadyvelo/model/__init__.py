@@ -6,10 +6,10 @@ This package uses no AnnData and no files, and it does not divide a computation 
 from ._comparison import Contrast, GroupRatios
 from ._criteria import GeneCriteria, gene_criteria
 from ._direction import angle_interval, hotelling_p
-from ._extremes import gamma_path
 from ._group_moments import GroupMoments, group_members, group_sums
 from ._instruments import Instruments
 from ._kinetics import evolve, induction, repression, steady_state
+from ._motion import ClusterMoments, Motion, explain_velocities
 from ._random_walk import DiffusionMap, lasting_distributions, share_of_largest
 from ._ratio import RatioFit
 from ._ratio_errors import FEWEST_MOLECULES, RatioErrors
@@ -21,6 +21,7 @@ __all__ = [
     "FEWEST_MOLECULES",
     "WEIGHT_RULES",
     "Centring",
+    "ClusterMoments",
     "Contrast",
     "DiffusionMap",
     "GeneCriteria",
@@ -28,13 +29,14 @@ __all__ = [
     "GroupRatios",
     "InstrumentSums",
     "Instruments",
+    "Motion",
     "RatioErrors",
     "RatioFit",
     "ScoreSums",
     "SufficientStatistics",
     "angle_interval",
     "evolve",
-    "gamma_path",
+    "explain_velocities",
     "gene_criteria",
     "group_members",
     "group_sums",

@@ -154,13 +154,6 @@ def _counted_percentile(
 
 
 @kernel
-def _counted_select(values: Array, counts: Array, scale: float, k: int, scratch: Array) -> Any:
-    """Return the value at place k of the sorted values; see :func:`_counted_percentile`."""
-    _, n, left = _list_bin(values, counts, scale, k, scratch[0])
-    return select(scratch[0, :n], left, scratch[1])
-
-
-@kernel
 def _extremeness(s: Array, u: Array, floor: float, scale: float, z: Array, counts: Array) -> None:
     """Write z = s / max s + u / max u, which is at most 2, and the numbers of values in bins."""
     n = s.shape[0]
@@ -172,52 +165,6 @@ def _extremeness(s: Array, u: Array, floor: float, scale: float, z: Array, count
     for i in range(n):
         z[i] = np.float64(s[i]) / s_max + np.float64(u[i]) / u_max
     _count_in_bins(z, 0.0, scale, counts)
-
-
-@kernel
-def sums_of_extremes(
-    spliced: Array, unspliced: Array, numbers: Array, floor: float, end: int, out: Array
-) -> None:
-    """Write Σ1, Σs, Σu, Σs² and Σsu over the cells with the largest z, for several numbers of them.
-
-    Rows are genes; `numbers` ascend, and `out` has the shape (genes, numbers, 5). Of cells with
-    equal z, the first ones are taken. If `end` is 1, the cells with the smallest z are taken, and
-    of equal ones the last.
-    """
-    from_low = end == 1
-    n, n_sets = spliced.shape[1], numbers.shape[0]
-    z = np.empty(n)
-    scratch = np.empty((2, n))
-    counts = np.empty((4, _BINS), dtype=np.int32)
-    limit = np.empty(n_sets)
-    left = np.empty(n_sets, dtype=np.int64)
-    scale = (_BINS - 1) / 2.0
-    for g in range(spliced.shape[0]):
-        s, u, sums = spliced[g], unspliced[g], out[g]
-        _extremeness(s, u, floor, scale, z, counts)
-        for m in range(n_sets):
-            k = numbers[m] - 1 if from_low else n - numbers[m]
-            limit[m] = _counted_select(z, counts[0], scale, k, scratch)
-            left[m] = numbers[m]
-        for i in range(n):
-            for m in range(n_sets):
-                left[m] -= z[i] < limit[m] if from_low else z[i] > limit[m]
-        # now the numbers of cells at a limit that are still to be taken
-        sums[:] = 0.0
-        for j in range(n):
-            i = n - 1 - j if from_low else j
-            for m in range(n_sets - 1, -1, -1):
-                beyond = z[i] < limit[m] if from_low else z[i] > limit[m]
-                if not beyond:
-                    if z[i] != limit[m] or left[m] == 0:
-                        break
-                    left[m] -= 1
-                x, y = np.float64(s[i]), np.float64(u[i])
-                sums[m, 0] += 1.0
-                sums[m, 1] += x
-                sums[m, 2] += y
-                sums[m, 3] += x * x
-                sums[m, 4] += x * y
 
 
 @kernel
