@@ -46,10 +46,9 @@ def cells_of(
 ) -> ad.AnnData:
     """Return counts with clusters, an embedding and the truth.
 
-    ``uns["truth"]`` has the direction of every cluster that moves, and ``uns["grows"]`` the
-    relative growth of the transcription of all genes in every cluster, per unit of time.
-    ``var["boosted"]`` tells which genes are boosted, and ``var["too_large"]`` is the ratio u/s of
-    the upper extreme cells, divided by their γ/β: above 1 if these cells still gain spliced mRNA.
+    ``uns["truth"]`` has the direction of every cluster that moves, and ``uns["grows"]`` the rate at
+    which the spliced mRNA of its cells grows, in units of β. ``var`` has what :func:`of_genes`
+    returns, and which genes are ``boosted``.
     """
     of_rates, of_cells, of_noise = (np.random.default_rng(child) for child in sequence.spawn(3))
     if condition.static:
@@ -63,7 +62,7 @@ def cells_of(
         layers["spliced"].copy(),
         obs=pd.DataFrame(obs, index=names).astype({"clusters": "category"}),
         var=pd.DataFrame(
-            {"boosted": genes, "too_large": _too_large(unspliced, spliced, ratio)},
+            {"boosted": genes, **of_genes(unspliced, spliced, ratio)},
             index=[f"gene {number}" for number in range(n_genes)],
         ),
         layers=layers,
@@ -73,11 +72,19 @@ def cells_of(
     return adata
 
 
-def _too_large(unspliced, spliced, ratio):
-    """The ratio over the cells with the 5 % largest s / max s + u / max u, over their γ/β."""
+def of_genes(unspliced, spliced, ratio) -> dict[str, np.ndarray]:
+    """Return what is true of the upper extreme cells, with the 5 % largest s / max s + u / max u.
+
+    ``upper_ratio`` is their u/s, and ``too_large`` is this divided by their γ/β: above 1 if they
+    still gain spliced mRNA.
+    """
     z = spliced / spliced.max(axis=0) + unspliced / unspliced.max(axis=0)
     s = np.where(z >= np.quantile(z, 0.95, axis=0), spliced, 0.0)
-    return (s * unspliced).sum(axis=0) / (s * ratio * s).sum(axis=0)
+    upper = (s * unspliced).sum(axis=0) / (s * spliced).sum(axis=0)
+    return {
+        "upper_ratio": upper,
+        "too_large": upper * (s * spliced).sum(axis=0) / (s * ratio * spliced).sum(axis=0),
+    }
 
 
 def _moving(rng, of_cells, condition, n_cells, n_genes):
@@ -95,9 +102,11 @@ def _moving(rng, of_cells, condition, n_cells, n_genes):
     ahead[:, 1] = np.where(share > 0.5, np.where(branch == 0, 1.2, -1.2), 0.0)
     clusters = np.array(clusters)
     names = np.unique(clusters)
+    content = np.log(made.spliced.sum(axis=2))
+    grows = np.gradient(content, made.times, axis=1)[branch, step]
     truth = {
         "truth": {k: ahead[clusters == k].mean(axis=0) for k in names},
-        "grows": {k: made.grows[step[clusters == k]].mean() for k in names},
+        "grows": {k: grows[clusters == k].mean() for k in names},
     }
     abundances = made.unspliced[branch, step], made.spliced[branch, step], made.ratio[step]
     obs = {"clusters": clusters, "time": share * LENGTH, "branch": branch}

@@ -40,8 +40,7 @@ class Rates:
 class Histories:
     """Abundances of all genes at all times of both branches, (branches, times, genes).
 
-    `ratio` is γ/β at all times, (times, genes), and `boosted` tells which genes are boosted. `grows`
-    is the relative change of the transcription of all genes per unit of time, (times,).
+    `ratio` is γ/β at all times, (times, genes), and `boosted` tells which genes are boosted.
     """
 
     unspliced: np.ndarray
@@ -49,7 +48,6 @@ class Histories:
     times: np.ndarray
     ratio: np.ndarray = field(repr=False)
     boosted: np.ndarray = field(repr=False)
-    grows: np.ndarray = field(repr=False)
 
 
 def histories(rng: np.random.Generator, n_genes: int, rates: Rates) -> Histories:
@@ -82,9 +80,8 @@ def histories(rng: np.random.Generator, n_genes: int, rates: Rates) -> Histories
             made = _STEP * beta[step] * u
             u = u + _STEP * alpha[branch, step] - made
             s = s + made - _STEP * gamma[step] * s
-    grows = np.gradient(grown, times) * np.log(rates.growth)
     ratio = np.broadcast_to(gamma / beta, alpha.shape[1:])
-    return Histories(unspliced, spliced, times, ratio, boosted, grows)
+    return Histories(unspliced, spliced, times, ratio, boosted)
 
 
 def _transcription(

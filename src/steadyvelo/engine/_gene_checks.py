@@ -130,7 +130,8 @@ def _check(
     counts = [by_gene(values, genes, block.order) for values in block.kept_counts]
     n_clusters = int(clusters.max(initial=-1)) + 1
     sums = np.zeros((len(spliced), n_clusters, 4 + places.shape[1]))
-    sums_by_cluster(*counts, *lines.of(block.genes[genes]), clusters, places, sums)
+    gamma, offset = lines.of(block.genes[genes])
+    sums_by_cluster(counts[0], counts[1], gamma, offset, clusters, places, sums)
     dispersion = [
         _overdispersion(source, values, means, scale, rule.cells)
         for values, means, scale in zip(

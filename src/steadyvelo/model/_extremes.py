@@ -1,9 +1,4 @@
-r"""Tests of the steady-state model for each gene, from its extreme cells.
-
-The fit assumes that the extreme cells are at steady state and lie on a straight line. If this is
-wrong, the ratio depends on the number of cells that are called extreme, or differs between the more
-and the less extreme of them, or is determined by one cluster alone.
-"""
+"""The upper end of the fit of a gene, and the overdispersion of its counts."""
 
 from __future__ import annotations
 
@@ -12,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._kernels._statistics import dispersion_sums
-from ._kernels._weights import mark_upper_end, split_at_median
+from ._kernels._weights import mark_upper_end
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ._typing import BoolArray, Float64Array, GeneRows
 
-__all__ = ["halves", "overdispersion", "upper_end"]
+__all__ = ["overdispersion", "upper_end"]
 
 
 def upper_end(spliced: GeneRows, weights: NDArray[Any]) -> BoolArray:
@@ -27,13 +22,6 @@ def upper_end(spliced: GeneRows, weights: NDArray[Any]) -> BoolArray:
     out = np.empty(spliced.shape, dtype=np.bool_)
     mark_upper_end(spliced, np.broadcast_to(weights, spliced.shape), out)
     return out
-
-
-def halves(spliced: GeneRows, cells: BoolArray) -> dict[str, BoolArray]:
-    """Split some cells of every gene at their median spliced abundance, shape (genes, cells)."""
-    lower, upper = np.empty((2, *spliced.shape), dtype=np.bool_)
-    split_at_median(spliced, cells, lower, upper)
-    return {"upper": upper, "lower": lower}
 
 
 def overdispersion(

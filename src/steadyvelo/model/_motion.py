@@ -90,7 +90,8 @@ class ClusterMoments:
         """
         s, ss, v, vv = sums[:, :, :4].transpose(2, 1, 0)
         xs = sums[:, :, 4:].transpose(1, 2, 0)
-        cells, inverse = n[:, None], np.linalg.pinv(spread, hermitian=True)
+        cells: Float64Array = n[:, None].astype(np.float64)
+        inverse = np.linalg.pinv(spread, hermitian=True).astype(np.float64)
         slopes = inverse @ xs
         with np.errstate(invalid="ignore", divide="ignore"):
             around = ss - s * s / cells - (slopes * xs).sum(axis=1)
@@ -199,7 +200,7 @@ def _equations(
     scale = np.trace(matrix) / len(matrix)
     growth = np.arange(n_terms - 1, len(matrix), n_terms)
     matrix[np.ix_(growth, growth)] += scale
-    return pinvh(matrix), right
+    return np.asarray(pinvh(matrix), dtype=np.float64), np.asarray(right)
 
 
 def _of_genes(weights: Float64Array, s: Float64Array, value: Float64Array) -> Float64Array:

@@ -173,11 +173,9 @@ def _growth(table: pd.DataFrame) -> tuple[float, bool, str]:
     if not grows.any():
         return 0.0, True, "No cluster was found whose RNA content grows or shrinks."
     named = ", ".join(f"{name} ({rate:+.2f})" for name, rate in growth[grows].items())
-    return (
-        float(grows.sum()),
-        False,
-        f"The velocities of all genes are shifted in proportion to expression in {named}, relative "
-        "to the mean of all clusters, per splicing time: RNA content grows or shrinks there. Part "
-        "of the arrow shows this and no change of cell state; compare it with per-layer size "
-        "factors, which remove growth.",
+    reason = (
+        f"RNA content grows or shrinks in {named}, relative to the mean of all clusters, per "
+        "splicing time: the velocities of all genes have a part in proportion to expression there. "
+        "This part of the arrow shows no change of cell state. Per-layer size factors remove it."
     )
+    return float(grows.sum()), False, reason

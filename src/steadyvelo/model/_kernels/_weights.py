@@ -244,28 +244,6 @@ def mark_upper_end(spliced: Array, chosen: Array, out: Array) -> None:
 
 
 @kernel
-def split_at_median(spliced: Array, chosen: Array, lower: Array, upper: Array) -> None:
-    """Mark the chosen cells up to the median of their spliced abundance, and those above it."""
-    n = spliced.shape[1]
-    inside = np.empty(n)
-    scratch = np.empty(n)
-    for g in range(spliced.shape[0]):
-        k = 0
-        for i in range(n):
-            if chosen[g, i]:
-                inside[k] = spliced[g, i]
-                k += 1
-        middle = np.float64(np.nan)
-        if k > 0:
-            middle = select(inside[:k], k // 2, scratch)
-            if k % 2 == 0:
-                middle = (middle + select(inside[:k], k // 2 - 1, scratch)) / 2
-        for i in range(n):
-            lower[g, i] = chosen[g, i] and spliced[g, i] <= middle
-            upper[g, i] = chosen[g, i] and spliced[g, i] > middle
-
-
-@kernel
 def code_extremes(
     spliced: Array,
     unspliced: Array,
@@ -277,22 +255,16 @@ def code_extremes(
 ) -> None:
     """Write a code for each cell, whose bits tell which rules mark it, (genes, cells).
 
-    Each pair of quantiles marks cells as in :func:`extreme_cells`. `bits` has for each pair the
-    bits to set for these cells, and for the lower and the upper half of those at the upper end.
+    Each pair of quantiles marks cells as in :func:`extreme_cells`; `bits` has the bits to set for
+    each pair.
     """
     n = spliced.shape[1]
     held = np.empty(n), np.empty((4, _BINS), dtype=np.int32), np.empty((2, n))
     limits = np.empty((lows.shape[0], 2))
-    marks, end = np.empty((1, n), dtype=np.bool_), np.empty((1, n), dtype=np.bool_)
-    lower, upper = np.empty((1, n), dtype=np.bool_), np.empty((1, n), dtype=np.bool_)
+    marks = np.empty(n, dtype=np.bool_)
     for g in range(spliced.shape[0]):
         codes[g] = 0
         _find_limits(spliced[g], unspliced[g], (lows, highs), floor, held, limits)
         for p in range(lows.shape[0]):
-            _mark_beyond(held[0], limits[p], marks[0])
-            _add_bits(marks[0], bits[p, 0], codes[g])
-            if bits[p, 1] | bits[p, 2]:
-                mark_upper_end(spliced[g : g + 1], marks, end)
-                split_at_median(spliced[g : g + 1], end, lower, upper)
-                _add_bits(lower[0], bits[p, 1], codes[g])
-                _add_bits(upper[0], bits[p, 2], codes[g])
+            _mark_beyond(held[0], limits[p], marks)
+            _add_bits(marks, bits[p], codes[g])
