@@ -231,7 +231,7 @@ def test_growth_of_a_cluster_is_found_and_told():
     adata = prepared(still=True, n_cells=1500)
     sv.tl.reliability(adata, "clusters", basis="plane", n_controls=0, sensitivity=False)
     table = sv.get.verdicts(adata)
-    assert table["growth"].abs().max() < 0.04
+    assert table["growth"].abs().max() < 0.1
     assert sv.get.reliability_checks(adata).loc["growth", "verdict"] == "ok"
     inside = (adata.obs["clusters"] == "tip 1").to_numpy()[:, None]
     rate = np.where(inside, 0.15, 0.0) * adata.obs["library_size"].to_numpy()[:, None]
@@ -244,12 +244,13 @@ def test_growth_of_a_cluster_is_found_and_told():
     table = sv.get.verdicts(adata)
     # relative to the mean of all clusters
     others = table["growth"].drop("tip 1").mean()
-    assert abs(table.loc["tip 1", "growth"] - others - 0.15) < 0.05
+    gamma = adata.var.loc[adata.var["velocity_genes"], "velocity_gamma"].median()
+    assert abs(table.loc["tip 1", "growth"] - others - 0.15 / gamma) < 0.05 / gamma
     assert table.loc["tip 1", "growth_z"] > 5
     check = sv.get.reliability_checks(adata).loc["growth"]
     assert check["verdict"] == "attention"
     assert check["value"] == 1
-    assert "tip 1 (+0.1" in check["reason"]
+    assert "tip 1 (+0." in check["reason"]
 
 
 def test_checks_of_the_model_say_what_they_mean():

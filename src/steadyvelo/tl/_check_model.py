@@ -146,7 +146,8 @@ def make_checks(fit: Fit, groupby: str | None, basis: str | None, limits: Limits
     """Do the work of :func:`check_model`, and return the growth of every cluster.
 
     The table has a row per cluster with the columns ``growth``, relative to the mean of all
-    clusters, per splicing time, and ``growth_se``.
+    clusters, and ``growth_se``, both divided by the median γ: u, v and γ change alike with the
+    share of unspliced mRNA that is captured.
     """
     adata, genes = fit.adata, fit.fitted_genes
     source, rule = fit.counts(genes), fit.rule(genes)
@@ -160,7 +161,8 @@ def make_checks(fit: Fit, groupby: str | None, basis: str | None, limits: Limits
     clear(_keys.CHECK_FIELDS, adata, fit.key)
     for field, values in columns.items():
         field.write(adata, values, fit.key)
-    growth = {"growth": motion.growth, "growth_se": motion.growth_se}
+    unit = np.median(fit.gamma[fit.velocity_genes]) if fit.velocity_genes.any() else np.nan
+    growth = {"growth": motion.growth / unit, "growth_se": motion.growth_se / unit}
     return pd.DataFrame(growth, index=pd.Index(names, name="cluster"))
 
 

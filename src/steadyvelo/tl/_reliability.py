@@ -123,9 +123,10 @@ def reliability(
           :math:`(\sum_g |s_g|)^2 / \sum_g s_g^2` with the share :math:`s_g` of each gene;
         - ``rising``: share of the arrow from genes with a positive mean velocity in the cluster;
           the rest is from genes that fall;
-        - ``growth``, ``growth_z``: rate per splicing time at which the RNA content of the cluster
-          grows, relative to the mean of all clusters, and the same divided by its standard error
-          (see :func:`steadyvelo.tl.check_model`);
+        - ``growth``, ``growth_z``: rate at which the RNA content of the cluster grows, relative to
+          the mean of all clusters and divided by the median γ, a typical rate of degradation; and
+          the same divided by its standard error (see :func:`steadyvelo.tl.check_model`). With
+          per-layer size factors, growth that all genes share is removed;
         - ``other_sizes_p_holm``: p-value (Holm) of the direction with the other size factors;
         - ``other_sizes_cosine``: cosine between the arrows of the cluster with either kind of size
           factors;

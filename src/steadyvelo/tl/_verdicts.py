@@ -25,7 +25,7 @@ _FALSE_CALLS = 0.15
 SIZES_IN_WORDS = {"per_layer": "per-layer size factors", "common": "common size factors"}
 # more genes whose ratio is too large, and more growth, than a true model has by chance
 _MANY_BOOSTS = 0.2
-_SOME_GROWTH, _GROWTH_ERRORS = 0.04, 2.0
+_SOME_GROWTH, _GROWTH_ERRORS = 0.1, 2.0
 # what a check that fails says of the arrow
 _MEANING = {
     "boost": (
@@ -174,8 +174,9 @@ def _growth(table: pd.DataFrame) -> tuple[float, bool, str]:
         return 0.0, True, "No cluster was found whose RNA content grows or shrinks."
     named = ", ".join(f"{name} ({rate:+.2f})" for name, rate in growth[grows].items())
     reason = (
-        f"RNA content grows or shrinks in {named}, relative to the mean of all clusters, per "
-        "splicing time: the velocities of all genes have a part in proportion to expression there. "
-        "This part of the arrow shows no change of cell state. Per-layer size factors remove it."
+        f"RNA content grows or shrinks in {named}, relative to the mean of all clusters and to a "
+        "typical rate of degradation: the velocities of all genes have a part in proportion to "
+        "expression there. This part of the arrow shows no change of cell state. Per-layer size "
+        "factors remove it."
     )
     return float(grows.sum()), False, reason
