@@ -25,7 +25,7 @@ _FALSE_CALLS = 0.15
 SIZES_IN_WORDS = {"per_layer": "per-layer size factors", "common": "common size factors"}
 # more genes whose ratio is too large, and more growth, than a true model has by chance
 _MANY_BOOSTS = 0.2
-_SOME_GROWTH, _GROWTH_ERRORS = 0.1, 2.0
+_SOME_GROWTH, _GROWTH_ERRORS = 0.08, 2.0
 # what a check that fails says of the arrow
 _MEANING = {
     "boost": (
