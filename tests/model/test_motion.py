@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steadyvelo.model import ClusterMoments, explain_velocities
+from steadyvelo.model._motion import ClusterMoments, explain_velocities
 
 N_CLUSTERS, N_DIMS, N_GENES = 6, 2, 120
 

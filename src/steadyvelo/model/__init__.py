@@ -9,7 +9,6 @@ from ._direction import angle_interval, hotelling_p
 from ._group_moments import GroupMoments, group_members, group_sums
 from ._instruments import Instruments
 from ._kinetics import evolve, induction, repression, steady_state
-from ._motion import ClusterMoments, Motion, explain_velocities
 from ._random_walk import DiffusionMap, lasting_distributions, share_of_largest
 from ._ratio import RatioFit
 from ._ratio_errors import FEWEST_MOLECULES, RatioErrors
@@ -21,7 +20,6 @@ __all__ = [
     "FEWEST_MOLECULES",
     "WEIGHT_RULES",
     "Centring",
-    "ClusterMoments",
     "Contrast",
     "DiffusionMap",
     "GeneCriteria",
@@ -29,14 +27,12 @@ __all__ = [
     "GroupRatios",
     "InstrumentSums",
     "Instruments",
-    "Motion",
     "RatioErrors",
     "RatioFit",
     "ScoreSums",
     "SufficientStatistics",
     "angle_interval",
     "evolve",
-    "explain_velocities",
     "gene_criteria",
     "group_members",
     "group_sums",

@@ -16,9 +16,10 @@ from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import AUTO, cluster_codes
 from steadyvelo._arguments import public
 from steadyvelo.engine import BYTES_PER_VALUE, Lines, check_genes
-from steadyvelo.model import FEWEST_MOLECULES, ClusterMoments, Motion, explain_velocities
+from steadyvelo.model import FEWEST_MOLECULES
+from steadyvelo.model._motion import ClusterMoments, Motion, explain_velocities
 
-from ._direction import tested_dimensions
+from ._direction import dimensions_to_test
 from ._fit_results import over_all_genes
 from ._limits import Limits
 from ._multiple_tests import benjamini_hochberg
@@ -172,7 +173,7 @@ def _places(
     """Return the coordinates of cells around the mean of their cluster, (cells, dimensions)."""
     if basis is None:
         return np.zeros((adata.n_obs, 0))
-    places = tested_dimensions(check_finite_embedding(adata, basis))
+    places = dimensions_to_test(check_finite_embedding(adata, basis))
     places = (places - places.mean(axis=0)) / max(places.std(), np.finfo(np.float64).tiny)
     inside = clusters >= 0
     total = np.zeros((n_clusters, places.shape[1]))
