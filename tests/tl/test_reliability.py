@@ -408,8 +408,14 @@ def test_awkward_clusters_are_judged():
     adata.obs["one"] = "only"
     sv.tl.check_model(adata, "one")
     assert not adata.var["velocity_model"].astype(str).str.contains("one cluster").any()
+    sv.tl.reliability(adata, "one", basis="plane", n_controls=0, sensitivity=False)
+    assert "growth" not in sv.get.reliability_checks(adata).index
+    assert sv.get.verdicts(adata)["growth"].isna().all()
+    # a fit without errors has no effective molecules
+    sv.tl.velocity(adata, dense=False)
     sv.tl.check_model(adata)
     assert "velocity_upper_cluster" not in adata.var
+    assert set(adata.var["velocity_model"].astype(str)) <= {"", "holds"}
 
 
 @pytest.mark.parametrize("shape", ["cells", "cells and genes"])
