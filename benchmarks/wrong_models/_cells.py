@@ -49,25 +49,48 @@ class Condition:
 def cells_of(
     condition: Condition, sequence: np.random.SeedSequence, n_cells: int = 1_500, n_genes: int = 400
 ) -> ad.AnnData:
-    """Return counts with clusters, an embedding and the true direction of every cluster."""
+    """Return counts with clusters, an embedding and the truth.
+
+    ``uns["truth"]`` has the direction of every cluster that moves, and ``uns["grows"]`` the rate at
+    which the spliced mRNA of its cells grows, in units of β. ``var`` has what :func:`of_genes`
+    returns, and which genes are ``boosted``.
+    """
     of_rates, of_cells, of_noise = (np.random.default_rng(child) for child in sequence.spawn(3))
     if condition.static:
         made = _static(of_rates, of_cells, condition, n_cells, n_genes)
     else:
         made = _moving(of_rates, of_cells, condition, n_cells, n_genes)
-    unspliced, spliced, obs, place, truth, gamma = made
+    unspliced, spliced, ratio, obs, place, genes, truth = made
     captured = _captured(of_noise, obs, condition)
     layers = _counts(of_noise, unspliced * captured[:, None], spliced, condition.noise)
     names = [f"cell {number}" for number in range(n_cells)]
     adata = ad.AnnData(
         layers["spliced"].copy(),
         obs=pd.DataFrame(obs, index=names).astype({"clusters": "category"}),
-        var=pd.DataFrame({"gamma": gamma}, index=[f"gene {g}" for g in range(n_genes)]),
+        var=pd.DataFrame(
+            {"boosted": genes, **of_genes(unspliced, spliced, ratio)},
+            index=[f"gene {number}" for number in range(n_genes)],
+        ),
         layers=layers,
     )
     adata.obsm["X_map"] = place
-    adata.uns["truth"] = truth
+    adata.uns |= truth
     return adata
+
+
+def of_genes(unspliced, spliced, ratio) -> dict[str, np.ndarray]:
+    """Return what is true of the upper extreme cells, with the 5 % largest s / max s + u / max u.
+
+    ``upper_ratio`` is their u/s, and ``too_large`` is this divided by their γ/β: above 1 if they
+    still gain spliced mRNA.
+    """
+    z = spliced / spliced.max(axis=0) + unspliced / unspliced.max(axis=0)
+    s = np.where(z >= np.quantile(z, 0.95, axis=0), spliced, 0.0)
+    upper = (s * unspliced).sum(axis=0) / (s * spliced).sum(axis=0)
+    return {
+        "upper_ratio": upper,
+        "too_large": upper * (s * spliced).sum(axis=0) / (s * ratio * spliced).sum(axis=0),
+    }
 
 
 def _moving(rng, of_cells, condition, n_cells, n_genes):
@@ -84,10 +107,16 @@ def _moving(rng, of_cells, condition, n_cells, n_genes):
     ahead = np.stack([np.ones(n_cells), np.gradient(side, share, axis=0) * 0], axis=1)
     ahead[:, 1] = np.where(share > 0.5, np.where(branch == 0, 1.2, -1.2), 0.0)
     clusters = np.array(clusters)
-    truth = {k: ahead[clusters == k].mean(axis=0) for k in np.unique(clusters)}
-    abundances = made.unspliced[branch, step], made.spliced[branch, step]
+    names = np.unique(clusters)
+    content = np.log(made.spliced.sum(axis=2))
+    grows = np.gradient(content, made.times, axis=1)[branch, step]
+    truth = {
+        "truth": {k: ahead[clusters == k].mean(axis=0) for k in names},
+        "grows": {k: grows[clusters == k].mean() for k in names},
+    }
+    abundances = made.unspliced[branch, step], made.spliced[branch, step], made.ratio[step]
     obs = {"clusters": clusters, "time": share * LENGTH, "branch": branch}
-    return *abundances, obs, place, truth, made.gamma
+    return *abundances, obs, place, made.boosted, truth
 
 
 def _static(rng, of_cells, condition, n_cells, n_genes, n_types=6):
@@ -111,8 +140,11 @@ def _static(rng, of_cells, condition, n_cells, n_genes, n_types=6):
     place = (1 - mixed) * centre[first] + mixed * centre[second]
     place = place + of_cells.normal(0, 0.15, (n_cells, 2))
     u, s = ((1 - mixed) * x[first] + mixed * x[second] for x in (unspliced, spliced))
-    obs = {"clusters": np.array([f"type {k}" for k in first]), "time": 0.0, "branch": 0}
-    return u, s, obs, place, {}, ratio[0]
+    clusters = np.array([f"type {k}" for k in first])
+    obs = {"clusters": clusters, "time": 0.0, "branch": 0}
+    # populations at rest are at steady state, whatever their ratio
+    truth = {"truth": {}, "grows": dict.fromkeys(np.unique(clusters), 0.0)}
+    return u, s, u / s, obs, place, np.zeros(n_genes, dtype=bool), truth
 
 
 def _captured(rng, obs, condition):

@@ -25,7 +25,7 @@ class Rates:
     `boosted` is the share of genes whose transcription increases several times late on a path;
     `gamma_changes` and `beta_changes` are standard deviations of the change of log γ and log β from
     the start to the end; `switches` are the kinds of genes; `growth` is the factor by which the
-    transcription of all genes increases.
+    transcription of all genes increases, from `grows_from` on, a share of the path.
     """
 
     boosted: float = 0.0
@@ -33,20 +33,21 @@ class Rates:
     beta_changes: float = 0.0
     switches: tuple[str, ...] = ("on", "off", "transient")
     growth: float = 1.0
+    grows_from: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class Histories:
     """Abundances of all genes at all times of both branches, (branches, times, genes).
 
-    `gamma` is γ/β of the genes at the start.
+    `ratio` is γ/β at all times, (times, genes), and `boosted` tells which genes are boosted.
     """
 
     unspliced: np.ndarray
     spliced: np.ndarray
     times: np.ndarray
+    ratio: np.ndarray = field(repr=False)
     boosted: np.ndarray = field(repr=False)
-    gamma: np.ndarray = field(repr=False)
 
 
 def histories(rng: np.random.Generator, n_genes: int, rates: Rates) -> Histories:
@@ -60,7 +61,8 @@ def histories(rng: np.random.Generator, n_genes: int, rates: Rates) -> Histories
     where = rng.integers(0, 3, n_genes)
     for branch in (0, 1):
         alpha[branch] *= np.where(late & (where != 1 - branch), by, 1.0)
-    alpha *= rates.growth ** share[:, None]
+    grown = np.clip((share - rates.grows_from) / (1 - rates.grows_from), 0, 1)
+    alpha *= rates.growth ** grown[:, None]
     gamma, beta = (
         base * np.exp(rng.normal(0, sd, n_genes) * share[:, None])
         for base, sd in (
@@ -78,7 +80,8 @@ def histories(rng: np.random.Generator, n_genes: int, rates: Rates) -> Histories
             made = _STEP * beta[step] * u
             u = u + _STEP * alpha[branch, step] - made
             s = s + made - _STEP * gamma[step] * s
-    return Histories(unspliced, spliced, times, boosted, gamma[0] / beta[0])
+    ratio = np.broadcast_to(gamma / beta, alpha.shape[1:])
+    return Histories(unspliced, spliced, times, ratio, boosted)
 
 
 def _transcription(

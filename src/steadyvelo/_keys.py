@@ -86,10 +86,9 @@ EFFECTIVE_CELLS = _var(
 )
 OFFSET_P = _var("{key}_offset_p", "p-value of the test that o is 0")
 OFFSET_FDR = _var("{key}_offset_fdr", "the same, adjusted for the false discovery rate")
-CURVATURE = _var("{key}_curvature", "(γ of the upper half − γ of the lower half) / γ")
-CURVATURE_P = _var("{key}_curvature_p", "p-value of the test that the two are equal")
-CURVATURE_FDR = _var("{key}_curvature_fdr", "the same, adjusted for the false discovery rate")
-PATH_CHANGE = _var("{key}_path_change", "range of γ from 2 to 20 % extreme cells, divided by γ")
+BOOST = _var("{key}_boost", "part of γ by which it is too large, because upper cells still rise")
+BOOST_P = _var("{key}_boost_p", "p-value of the test that this is not more than 0.15")
+BOOST_FDR = _var("{key}_boost_fdr", "the same, adjusted for the false discovery rate")
 SPLICED_DISPERSION = _var(
     "{key}_spliced_overdispersion", "φ in the variance μ + φμ² of spliced counts"
 )
@@ -99,9 +98,6 @@ UPPER_SHARE = _var("{key}_upper_share", "share of this cluster in the weight the
 LOWER_CLUSTER = _var("{key}_lower_cluster", "cluster with most weight at the lower end", "category")
 LOWER_SHARE = _var("{key}_lower_share", "share of this cluster in the weight there")
 MODEL = _var("{key}_model", "the model checks that fail; `holds` if none fails", "category")
-GAMMA_PATH = Field(
-    "varm", "genes × 7", "{key}_gamma_path", "γ from different shares of extreme cells"
-)
 
 SPLICED_CHECKSUM = _var(
     "{key}_spliced_checksum", "checksum of the spliced layer at the time of smoothing"
@@ -177,7 +173,7 @@ def _span(first: Field, last: Field) -> tuple[Field, ...]:
 
 # fields that are removed together when their inputs are computed again
 ERROR_FIELDS = _span(GAMMA_SE, OFFSET_FDR)
-CHECK_FIELDS = _span(CURVATURE, GAMMA_PATH)
+CHECK_FIELDS = _span(BOOST, MODEL)
 GRAPH_FIELDS = (*_span(SELF_TRANSITION, PSEUDOTIME), *_span(GRAPH, TRANSITIONS))
 DIRECTION_FIELDS = (*_span(DIRECTION, AGREEMENT), CLUSTER_DIRECTIONS, GENE_CONTRIBUTIONS)
 ARROW_FIELDS = (VELOCITY_EMBEDDING, ARROWS_ON, RANDOMIZED, AGREEMENT)

@@ -255,7 +255,7 @@ def test_a_rule_in_another_order_is_the_same_rule_of_the_same_cells():
     spliced, unspliced = generator.gamma(1.0, size=(2, 3, N_CELLS)).astype(np.float32)
     whole = FitRule("extremes", (0.1, 0.8), offset=False, cells=some, fit_cells=some, r2="fit")
     given = replace(whole, weights=generator.random((N_CELLS, 3)))
-    for rule in (whole, replace(whole, half="upper"), replace(whole, half="lower"), given):
+    for rule in (whole, replace(whole, quantiles=(None, 0.6)), given):
         rows = order.cell_of_row
         turned = rule.in_order(order).weigh(spliced[:, rows], unspliced[:, rows], np.arange(3))
         expected = rule.weigh(spliced, unspliced, np.arange(3))

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steadyvelo.model import WEIGHT_RULES, resolve_quantiles, steady_state_weights
-from steadyvelo.model._extremes import halves, upper_end
 from steadyvelo.model._weights import extreme_codes, extreme_sets
 from tests.strategies import abundances, shapes
 
@@ -131,16 +130,11 @@ def test_a_faint_gene_is_not_blown_up_to_the_height_of_the_other_layer():
 
 
 @pytest.mark.parametrize("quantiles", [[(None, 0.95), (0.05, 0.95)], [(0.1, None)], [(0.2, 0.7)]])
-def test_codes_are_the_sets_and_their_halves(quantiles):
+def test_codes_are_the_sets(quantiles):
     rng = np.random.default_rng(0)
     s, u = (rng.poisson(0.7, (6, 301)).astype(np.float32) * rng.random(301) for _ in range(2))
     s, u = s.astype(np.float32), u.astype(np.float32)
-    sets = [(pair, half) for pair in quantiles for half in (None, "lower", "upper")]
-    codes = extreme_codes(s, u, sets)
-    for pair, marks in zip(quantiles, extreme_sets(s, u, quantiles), strict=True):
-        parts = halves(s, upper_end(s, marks))
-        for half, expected in ((None, marks), *parts.items()):
-            bit = sets.index((pair, half))
-            np.testing.assert_array_equal(codes >> bit & 1 > 0, expected, err_msg=str((pair, half)))
-            # no cell is at the upper end of those at the low one
-            assert expected.any() or pair[1] is None
+    codes = extreme_codes(s, u, quantiles)
+    for bit, marks in enumerate(extreme_sets(s, u, quantiles)):
+        np.testing.assert_array_equal(codes >> bit & 1 > 0, marks)
+        assert marks.any()

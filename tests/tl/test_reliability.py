@@ -13,7 +13,7 @@ from steadyvelo._adata._fit import Fit
 from steadyvelo.tl._limits import Limits
 from steadyvelo.tl._reliability import _with_variants
 from steadyvelo.tl._variant import Variant, fit_variant
-from steadyvelo.tl._verdicts import judge, verdict_of
+from steadyvelo.tl._verdicts import _model, judge, verdict_of
 
 
 def prepared(*, still=False, rng=0, n_cells=600, offset=False, **options):
@@ -74,11 +74,11 @@ def test_a_bare_reliability_does_what_its_parts_do(moving):
     sv.tl.velocity_graph(parts)
     sv.tl.velocity_embedding(parts, basis="plane")
     sv.tl.direction(parts, basis="plane", groupby="clusters", n_controls=10)
-    sv.tl.check_model(parts, "clusters")
+    sv.tl.check_model(parts, "clusters", basis="plane")
     pd.testing.assert_frame_equal(
         parts.uns["velocity_direction_plane"], moving.uns["velocity_direction_plane"]
     )
-    for name in ("velocity_model", "velocity_curvature_p", "velocity_upper_cluster"):
+    for name in ("velocity_model", "velocity_boost_p", "velocity_upper_cluster"):
         pd.testing.assert_series_equal(parts.var[name], moving.var[name])
     sv.tl.sensitivity(parts, "clusters", basis="plane")
     table = sv.get.sensitivity(parts)
@@ -95,7 +95,7 @@ def test_it_survives_a_file_and_a_new_fit_removes_it(moving, tmp_path):
     left = [
         name
         for name in [*back.uns, *back.var, *back.varm]
-        if any(part in name for part in ("reliab", "sensit", "curv", "path", "model", "direction"))
+        if any(part in name for part in ("reliab", "sensit", "boost", "model", "direction"))
     ]
     assert left == []
 
@@ -131,49 +131,142 @@ def test_with_an_offset_both_ends_are_named(offset):
     var = adata.var.dropna(subset=["velocity_gamma"])
     assert (var["velocity_upper_share"] > 0).all()
     assert var["velocity_lower_share"].notna().mean() > 0.9
-    assert not adata.var["velocity_model"].astype(str).str.contains("offset").any()
+    assert adata.var["velocity_boost"].notna().any()
 
 
-def test_model_checks_see_what_is_wrong():
-    """A gene whose ratio bends, one with unspliced signal of its own, one of a single cluster."""
+def integrated(time, switches, gamma=0.3, step=0.01):
+    """u and s at some times, if the transcription rate changes to each level at its time."""
+    grid = np.arange(0, time.max() + step, step)
+    begin, level = np.array(switches).T
+    alpha = level[np.searchsorted(begin, grid, side="right") - 1]
+    u, s = alpha[0], alpha[0] / gamma
+    made = np.empty((2, len(grid)))
+    for i, rate in enumerate(alpha):
+        made[:, i] = u, s
+        u, s = u + step * (rate - u), s + step * (u - gamma * s)
+    return made[:, np.searchsorted(grid, time)]
+
+
+@pytest.fixture(scope="module")
+def boosted_once():
+    """Some genes are boosted shortly before the end; as many reach their new steady state."""
+    rng = np.random.default_rng(0)
+    adata = sv.datasets.simulate(n_cells=1500, n_genes=100, rng=0)
+    time, library = (adata.obs[x].to_numpy() for x in ("true_time", "library_size"))
+    counts = {name: adata.layers[name].toarray() for name in ("spliced", "unspliced")}
+    end = time.max()
+    for gene in range(20):
+        at = end - 3.0 if gene < 10 else end / 2
+        u, s = integrated(time, [(0.0, 0.3), (end / 4, 2.0), (at, 9.0)])
+        counts["spliced"][:, gene] = rng.poisson(library * s)
+        counts["unspliced"][:, gene] = rng.poisson(library * u)
+    for name, values in counts.items():
+        adata.layers[name] = values
+    adata.obsm["X_plane"] = np.stack(
+        [time, 10.0 * adata.obs["branch"].astype("category").cat.codes], axis=1
+    ) + rng.normal(0, 0.3, (1500, 2))
+    sv.pp.size_factors(adata, method="common")
+    sv.pp.neighbors(adata, n_neighbors=20, n_pcs=15)
+    sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=2), dense=False)
+    # clusters along the path
+    part = np.minimum((6 * time / end).astype(int), 5)
+    adata.obs["part"] = (
+        adata.obs["branch"].astype(str) + " " + pd.Series(part, adata.obs_names).astype(str)
+    )
+    return adata
+
+
+def test_boosted_genes_are_found_and_others_are_not(boosted_once):
+    adata = boosted_once.copy()
+    sv.tl.check_model(adata, "part", basis="plane")
+    boost = adata.var["velocity_model"].astype(str).str.contains("boost").to_numpy()
+    chosen = adata.var["velocity_genes"].to_numpy()
+    assert boost[:10][chosen[:10]].mean() >= 0.7
+    assert chosen[10:20].sum() >= 5
+    assert not boost[10:20].any()
+    # the fit is too steep by the part that is told
+    excess = adata.var["velocity_boost"].to_numpy()
+    true = 1 - 0.3 / adata.var["velocity_gamma"].to_numpy()
+    np.testing.assert_allclose(excess[:10][chosen[:10]], true[:10][chosen[:10]], atol=0.2)
+    assert adata.var.loc[~chosen, "velocity_boost"].isna().all()
+
+
+def test_boosts_need_clusters_and_an_embedding(boosted_once):
+    adata = boosted_once.copy()
+    sv.tl.check_model(adata, "part", basis="plane")
+    sv.tl.check_model(adata)
+    assert "velocity_boost" not in adata.var
+    with pytest.raises(KeyError, match="nowhere"):
+        sv.tl.check_model(adata, "part", basis="nowhere")
+    del adata.obsm["X_pca"], adata.obsm["X_plane"]
+    sv.tl.check_model(adata, "part")
+    assert "velocity_boost" not in adata.var
+    assert "velocity_upper_cluster" in adata.var
+
+
+def test_a_gene_of_one_cluster_or_few_molecules_is_named():
     rng = np.random.default_rng(0)
     adata = prepared(still=True, n_cells=1500)
-    library = adata.obs["library_size"].to_numpy()[:, None]
-    level = np.asarray(adata.layers["true_spliced"])
+    library = adata.obs["library_size"].to_numpy()
     counts = {name: adata.layers[name].toarray() for name in ("spliced", "unspliced")}
-    bent, lifted, alone = np.argsort(-np.quantile(level, 0.95, axis=0))[:3]
-    # spread over the whole range, as few simulated genes are
-    wide = np.linspace(0.5, 12.0, adata.n_obs)[np.argsort(np.argsort(adata.obs["true_time"]))]
-    counts["spliced"][:, [bent]] = rng.poisson(library * wide[:, None])
-    counts["unspliced"][:, [bent]] = rng.poisson(library * wide[:, None] ** 3 / 60)
-    counts["unspliced"][:, [lifted]] = rng.poisson(library * (0.2 * level[:, [lifted]] + 1.5))
-    only = (adata.obs["clusters"] == "tip 1").to_numpy()[:, None]
-    counts["spliced"][:, [alone]] = rng.poisson(library * np.where(only, 8.0, 0.05))
-    counts["unspliced"][:, [alone]] = rng.poisson(library * np.where(only, 3.0, 0.02))
+    only = (adata.obs["clusters"] == "tip 1").to_numpy()
+    counts["spliced"][:, 0] = rng.poisson(library * np.where(only, 8.0, 0.05))
+    counts["unspliced"][:, 0] = rng.poisson(library * np.where(only, 3.0, 0.02))
+    counts["unspliced"][:, 1] = 0
+    counts["unspliced"][rng.choice(1500, 6, replace=False), 1] = 1
     for name, values in counts.items():
         adata.layers[name] = values
     sv.pp.neighbors(adata, n_neighbors=20, n_pcs=15)
-    sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=2), dense=False, weights="all")
-    sv.tl.check_model(adata, "clusters")
-    model = adata.var["velocity_model"].astype(str).to_numpy()
-    assert "curved" in model[bent]
-    assert adata.var["velocity_curvature"].iloc[bent] > 0.15
-    assert "offset" in model[lifted]
     sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=2), dense=False)
-    sv.tl.check_model(adata, "clusters")
-    assert "one cluster" in adata.var["velocity_model"].astype(str).iloc[alone]
-    assert adata.var["velocity_upper_cluster"].iloc[alone] == "tip 1"
-    assert adata.var["velocity_upper_share"].iloc[alone] > 0.9
+    sv.tl.check_model(adata, "clusters", basis="plane")
+    model = adata.var["velocity_model"].astype(str)
+    assert "one cluster" in model.iloc[0]
+    assert adata.var["velocity_upper_cluster"].iloc[0] == "tip 1"
+    assert adata.var["velocity_upper_share"].iloc[0] > 0.9
+    assert "few molecules" in model.iloc[1]
+    assert model.str.contains("few molecules").sum() < 5
+    assert not model.str.contains("boost").any()
 
 
-def test_the_test_of_curvature_holds_its_level():
-    p = np.concatenate(
-        [
-            (sv.tl.check_model(a), a.var["velocity_curvature_p"].dropna())[1]
-            for a in (prepared(still=True, rng=seed) for seed in range(4))
-        ]
+def test_growth_of_a_cluster_is_found_and_told():
+    """Unspliced counts of all genes are higher in one cluster, by a part of the spliced ones."""
+    adata = prepared(still=True, n_cells=1500)
+    sv.tl.reliability(adata, "clusters", basis="plane", n_controls=0, sensitivity=False)
+    table = sv.get.verdicts(adata)
+    assert table["growth"].abs().max() < 0.1
+    assert sv.get.reliability_checks(adata).loc["growth", "verdict"] == "ok"
+    inside = (adata.obs["clusters"] == "tip 1").to_numpy()[:, None]
+    rate = np.where(inside, 0.15, 0.0) * adata.obs["library_size"].to_numpy()[:, None]
+    more = np.random.default_rng(1).poisson(rate * np.asarray(adata.layers["true_spliced"]))
+    adata.layers["unspliced"] = adata.layers["unspliced"].toarray() + more
+    del adata.obs["n_counts_spliced"], adata.obs["n_counts_unspliced"]
+    sv.pp.size_factors(adata, method="common")
+    sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=2), dense=False)
+    sv.tl.reliability(adata, "clusters", basis="plane", n_controls=0, sensitivity=False)
+    table = sv.get.verdicts(adata)
+    # relative to the mean of all clusters
+    others = table["growth"].drop("tip 1").mean()
+    gamma = adata.var.loc[adata.var["velocity_genes"], "velocity_gamma"].median()
+    assert abs(table.loc["tip 1", "growth"] - others - 0.15 / gamma) < 0.05 / gamma
+    assert table.loc["tip 1", "growth_z"] > 5
+    check = sv.get.reliability_checks(adata).loc["growth"]
+    assert check["verdict"] == "attention"
+    assert check["value"] == 1
+    assert "tip 1 (+0." in check["reason"]
+
+
+def test_checks_of_the_model_say_what_they_mean():
+    every = pd.Series(["holds"] * 70 + ["one cluster"] * 30)
+    value, good, reason = _model(every)
+    assert (value, good) == (0.7, True)
+    assert reason.startswith(
+        "70 of 100 velocity genes pass all model checks. 30 fail “one cluster”"
     )
-    assert abs((p < 0.05).mean() - 0.05) < 3 * np.sqrt(0.05 * 0.95 / len(p)) + 0.01
+    every[:21] = "boost; one cluster"
+    _, good, reason = _model(every)
+    assert not good
+    assert "21 fail “boost”: their upper cells still gain spliced mRNA" in reason
+    assert not _model(pd.Series(["few molecules"] * 6 + ["holds"] * 4))[1]
 
 
 def test_the_smallest_change_turns_the_arrow_round(moving):
@@ -368,8 +461,14 @@ def test_awkward_clusters_are_judged():
     adata.obs["one"] = "only"
     sv.tl.check_model(adata, "one")
     assert not adata.var["velocity_model"].astype(str).str.contains("one cluster").any()
+    sv.tl.reliability(adata, "one", basis="plane", n_controls=0, sensitivity=False)
+    assert "growth" not in sv.get.reliability_checks(adata).index
+    assert sv.get.verdicts(adata)["growth"].isna().all()
+    # a fit without errors has no effective molecules
+    sv.tl.velocity(adata, dense=False)
     sv.tl.check_model(adata)
     assert "velocity_upper_cluster" not in adata.var
+    assert set(adata.var["velocity_model"].astype(str)) <= {"", "holds"}
 
 
 @pytest.mark.parametrize("shape", ["cells", "cells and genes"])
@@ -397,24 +496,6 @@ def test_the_other_size_factors_keep_sizes_and_flagged_cells():
     size = adata.obs["size"].to_numpy()
     np.testing.assert_allclose(other.obs["size_factor_spliced"], size / np.median(size))
     assert adata.uns["size_factor_params"]["method"] == "common"
-
-
-def test_a_path_is_that_of_the_cells_of_the_fit():
-    adata = prepared(n_cells=400)
-    sv.tl.check_model(adata)
-    every = adata.varm["velocity_gamma_path"].copy()
-    sv.tl.velocity(
-        adata,
-        uncertainty="sandwich",
-        dense=False,
-        groups=["trunk"],
-        groupby="branch",
-        weights="all",
-    )
-    sv.tl.check_model(adata)
-    path = adata.varm["velocity_gamma_path"]["100%"]
-    np.testing.assert_allclose(path.dropna(), adata.var["velocity_gamma"][path.notna()], rtol=1e-4)
-    assert not np.allclose(path, every["100%"], equal_nan=True)
 
 
 def test_a_choice_without_genes_is_no_turn():

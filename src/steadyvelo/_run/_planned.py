@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["plan"]
 
 # arguments on which the plan depends
-_PLANNED = ("groupby", "weights", "offset", "dense", "max_memory", "n_threads")
+_PLANNED = ("weights", "offset", "dense", "max_memory", "n_threads")
 
 
 def plan(adata: AnnData, **arguments: Any) -> Plan:

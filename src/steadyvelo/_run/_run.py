@@ -175,7 +175,7 @@ def run(
         result = used_part(adata, marked, counts)
         for field, table in checks.items():
             field.write(result, table)
-        fit = {"groupby": groupby, "weights": weights, "offset": offset, "dense": dense}
+        fit = {"weights": weights, "offset": offset, "dense": dense}
         remark(f"plan: {run_plan(result.shape, errors, **fit, **limits)}")
         _find_neighbors(result, neighbors, spliced, rng, steps)
         place = embedding_place(result, basis)
@@ -227,14 +227,12 @@ def run_plan(
     shape: tuple[int, int],
     errors: ErrorChoice,
     *,
-    groupby: str | None,
     weights: str | Extremes,
     offset: OffsetMode,
     **limits: Any,
 ) -> Plan:
     """Return the plan of a run, given the shape of the cells × genes that are used."""
-    halves = _judged(groupby, errors) is not None
-    bytes_each = bytes_of_fit(errors, weights, offset, halves=halves)
+    bytes_each = bytes_of_fit(errors, weights, offset)
     return Plan.make(shape, bytes_per_value=bytes_each, **limits)
 
 

@@ -16,7 +16,7 @@ from ._scratch import Scratch
 from ._threads import Progress, for_genes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from numpy.typing import NDArray
@@ -121,7 +121,6 @@ def fit_ratios(
     genes_per_block: int,
     uncertainty: Uncertainty | None = None,
     test_offset: bool = True,
-    further_rules: Sequence[FitRule] = (),
     n_threads: int = 1,
     consume: Consumer | None = None,
     progress: Progress | None = None,
@@ -129,10 +128,9 @@ def fit_ratios(
     """Fit every gene of a source, one block after the other.
 
     Ratios have errors if `uncertainty` is given, which needs a source that keeps counts; offsets
-    are tested if it can do this, unless `test_offset` is False. `consume`
-    is called with every block, its fits and its instruments before the next block is made. Without
-    `uncertainty` there are no instruments; otherwise the last ones are those of the
-    `further_rules`.
+    are tested if it can do this, unless `test_offset` is False. `consume` is called with every
+    block, its fits and its instruments before the next block is made; without `uncertainty` there
+    are no instruments.
 
     Examples
     --------
@@ -152,8 +150,7 @@ def fit_ratios(
         rules = [rule]
         if uncertainty is not None and test_offset:
             rules = uncertainty.rules_for(rule)
-        asked = len(rules), [*rules, *further_rules]
-        result, made = _fit_block(block, rule, uncertainty, asked, scratch, n_threads)
+        result, made = _fit_block(block, rule, uncertainty, rules, scratch, n_threads)
         if consume is not None:
             consume(block, result, made)
         results.append(result)
@@ -165,14 +162,11 @@ def _fit_block(
     block: MomentBlock,
     rule: FitRule,
     uncertainty: Uncertainty | None,
-    asked: tuple[int, list[FitRule]],
+    rules: list[FitRule],
     scratch: Scratch,
     n_threads: int,
 ) -> tuple[FitResult, list[Instruments]]:
-    """Fit all genes of a block; return the fits, and the instruments under the rules of `asked`.
-
-    Errors are those under the first rules, whose number is the first of `asked`.
-    """
+    """Fit all genes of a block; return the fits, and the instruments under the rules."""
     n_genes = block.spliced.shape[1]
     weights = None
     if uncertainty is not None and not uncertainty.replaces_fit:
@@ -181,11 +175,10 @@ def _fit_block(
     ordinary = joined(for_genes(fit_genes, n_genes, _GENES_PER_TASK, n_threads))
     if uncertainty is None:
         return ordinary.result(rule, ordinary.fit, RatioErrors.missing(n_genes)), []
-    n_rules, rules = asked
     known = None if weights is None else [weights]
     made = uncertainty.instruments(block, rules, known, n_threads)
     errors = uncertainty.errors(
-        made[:n_rules],
+        made,
         rule.offset,
         with_offset=None if uncertainty.replaces_fit else ordinary.fit.offset != 0,
         n_threads=n_threads,

@@ -9,7 +9,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo.model import steady_state_weights
-from steadyvelo.model._extremes import halves, upper_end
 from steadyvelo.model._weights import extreme_sets
 
 from ._kernels._gather import place_rows
@@ -47,9 +46,6 @@ class FitRule:
         Cells among which a weight rule chooses, shape (cells,).
     r2
         Whether R² is that of the fit itself, or of an unweighted fit to all cells.
-    half
-        Restricts the fit to cells at its upper end: those with more or those with less spliced
-        abundance than their median. None means no restriction.
     tests_offset
         Whether the fit tests the hypothesis that lines have no offset.
 
@@ -70,7 +66,6 @@ class FitRule:
     cells: BoolArray
     fit_cells: BoolArray
     r2: Literal["fit", "all_cells"]
-    half: Literal["upper", "lower"] | None = None
     tests_offset: bool = False
     _kept: dict[int, tuple[CellOrder, FitRule]] = field(
         default_factory=dict, init=False, repr=False
@@ -129,7 +124,7 @@ class FitRule:
     def whole(
         self, spliced: Float32Array, unspliced: Float32Array, places: IntArray
     ) -> NDArray[Any]:
-        """Return the weights without the restriction to a half."""
+        """Return the weights under this rule alone."""
         if isinstance(self.weights, str):
             return steady_state_weights(
                 spliced,
@@ -151,14 +146,13 @@ def weights_under(
 ) -> list[NDArray[Any]]:
     """Return the weights of :meth:`FitRule.weigh` under each rule; what rules share is done once.
 
-    Rules that differ in their quantiles or halves only share their other attributes.
+    Rules that differ in their quantiles only share their other attributes.
     """
     whole: dict[tuple[object, ...], NDArray[Any]] = {}
     simple = [rule for rule in rules if rule.takes_extremes and rule.fit_cells.all()]
     pairs = list(dict.fromkeys(rule.quantiles for rule in simple))
     if pairs:
         whole |= zip(pairs, extreme_sets(spliced, unspliced, pairs), strict=True)
-    parts: dict[tuple[object, ...], dict[str, NDArray[Any]]] = {}
     weights = []
     for rule in rules:
         key = (
@@ -168,12 +162,7 @@ def weights_under(
         )
         if key not in whole:
             whole[key] = rule.whole(spliced, unspliced, places)
-        made = whole[key]
-        if rule.half is not None:
-            if key not in parts:
-                parts[key] = halves(spliced, upper_end(spliced, made))
-            made = made * parts[key][rule.half]
-        weights.append(made)
+        weights.append(whole[key])
     return weights
 
 

@@ -1,4 +1,4 @@
-"""Model checks of every gene from its extreme cells, over gene blocks."""
+"""Sums for the model checks of every gene, over gene blocks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from steadyvelo.model._extremes import gamma_path, overdispersion, upper_end
+from steadyvelo.model._extremes import overdispersion, upper_end
 from steadyvelo.model._join import joined
 
-from ._kernels._gene_checks import leave_out_own, weights_by_cluster
+from ._kernels._gene_checks import leave_out_own, sums_by_cluster, weights_by_cluster
 from ._moment_source import CountsSource, MomentBlock, by_gene
 from ._threads import Progress, for_genes
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, IntArray
 
     from ._fit_rule import FitRule
+    from ._velocities import Lines
 
 __all__ = ["GeneChecks", "check_genes"]
 
@@ -40,9 +41,9 @@ class GeneChecks:
     upper, lower
         Share of each cluster in the weight at the upper and at the lower end of the fit, shape
         (genes, clusters); NaN if the fit does not use this end.
-    path
-        Ratios of fits to the most extreme cells, for several shares of the cells, shape (genes,
-        shares).
+    sums
+        Σs, Σs², Σv, Σv² and Σxs over the cells of each cluster, for counts divided by size factors,
+        v = u − γs − o and the places x of cells, shape (genes, clusters, 4 + dimensions).
     spliced_overdispersion, unspliced_overdispersion
         φ of the counts, shape (genes,).
 
@@ -57,15 +58,16 @@ class GeneChecks:
     >>> s, u = (rng.poisson(np.linspace(0, mean, 60)[:, None], (60, 4)) for mean in (40, 20))
     >>> source = engine.CountsSource(s, u, np.arange(4), order, *scales, graph, keep_counts=True)
     >>> rule = engine.FitRule("all", (None, 0.95), False, every, every, "fit")
-    >>> clusters, shares = np.arange(60) // 20, np.array([0.05, 0.2])
-    >>> checks = engine.check_genes(source, rule, clusters, shares, genes_per_block=4)
+    >>> lines, places = engine.Lines(np.full(4, 0.5), np.zeros(4)), np.zeros((60, 2))
+    >>> clusters = np.arange(60) // 20
+    >>> checks = engine.check_genes(source, rule, lines, clusters, places, genes_per_block=4)
     >>> checks.upper.shape, bool(np.allclose(checks.upper.sum(axis=1), 1))
     ((4, 3), True)
     """
 
     upper: Float64Array
     lower: Float64Array
-    path: Float64Array
+    sums: Float64Array
     spliced_overdispersion: Float64Array
     unspliced_overdispersion: Float64Array
 
@@ -73,17 +75,19 @@ class GeneChecks:
 def check_genes(
     source: CountsSource,
     rule: FitRule,
+    lines: Lines,
     clusters: IntArray,
-    shares: Float64Array,
+    places: Float64Array,
     *,
     genes_per_block: int,
     n_threads: int = 1,
     progress: Progress | None = None,
 ) -> GeneChecks:
-    """Check every gene from its extreme cells, and compute its path for some shares of the cells.
+    """Compute what the model checks need of every gene.
 
-    `clusters` are the numbers of the cells' clusters, shape (cells,), with −1 for cells without
-    one.
+    `lines` are the fitted lines of the genes of the source. `clusters` are the numbers of the
+    cells' clusters, shape (cells,), with −1 for cells without one, and `places` their coordinates,
+    shape (cells, dimensions).
 
     Examples
     --------
@@ -96,15 +100,16 @@ def check_genes(
     >>> s, u = (rng.poisson(np.linspace(0, mean, 60)[:, None], (60, 4)) for mean in (40, 20))
     >>> source = engine.CountsSource(s, u, np.arange(4), order, *scales, graph, keep_counts=True)
     >>> rule = engine.FitRule("all", (None, 0.95), False, every, every, "fit")
-    >>> clusters, shares = np.arange(60) // 20, np.array([0.05, 0.2])
-    >>> checks = engine.check_genes(source, rule, clusters, shares, genes_per_block=2)
-    >>> checks.path.mean(axis=0).round(1)
-    array([0.5, 0.5])
+    >>> lines, places = engine.Lines(np.full(4, 0.5), np.zeros(4)), np.zeros((60, 2))
+    >>> clusters = np.arange(60) // 20
+    >>> checks = engine.check_genes(source, rule, lines, clusters, places, genes_per_block=2)
+    >>> bool(np.allclose(checks.sums[:, :, 0].sum(axis=1), s.sum(axis=0)))
+    True
     """
     parts: list[GeneChecks] = []
     per_task = max(1, min(_GENES_PER_TASK, _VALUES_PER_TASK // len(source.spliced_scale)))
     for block in source.blocks(genes_per_block, n_threads, progress):
-        check = partial(_check, source, block, rule, clusters, shares)
+        check = partial(_check, source, block, rule, lines, clusters, places)
         parts += for_genes(check, block.spliced.shape[1], per_task, n_threads)
     return joined(parts)
 
@@ -113,34 +118,31 @@ def _check(
     source: CountsSource,
     block: MomentBlock,
     rule: FitRule,
+    lines: Lines,
     clusters: IntArray,
-    shares: Float64Array,
+    places: Float64Array,
     genes: slice,
 ) -> GeneChecks:
     spliced, unspliced = block.by_gene(genes)
     weights = rule.weigh(spliced, unspliced, block.genes[genes])
     weights = np.broadcast_to(weights, spliced.shape)
     top = upper_end(spliced, weights)
-    used, fitted = rule.cells, rule.fit_cells
-    path = gamma_path(
-        spliced[:, fitted],
-        unspliced[:, fitted],
-        shares,
-        offset=rule.offset is not False,
-        both_ends=rule.quantiles[0] is not None,
-    )
+    counts = [by_gene(values, genes, block.order) for values in block.kept_counts]
+    n_clusters = int(clusters.max(initial=-1)) + 1
+    sums = np.zeros((len(spliced), n_clusters, 4 + places.shape[1]))
+    gamma, offset = lines.of(block.genes[genes])
+    sums_by_cluster(counts[0], counts[1], gamma, offset, clusters, places, sums)
     dispersion = [
-        _overdispersion(source, by_gene(counts, genes, block.order), means, scale, used)
-        for counts, means, scale in zip(
-            block.kept_counts,
+        _overdispersion(source, values, means, scale, rule.cells)
+        for values, means, scale in zip(
+            counts,
             (spliced, unspliced),
             (source.spliced_scale, source.unspliced_scale),
             strict=True,
         )
     ]
-    n_clusters = int(clusters.max(initial=-1)) + 1
     upper, lower = (_shares(weights, chosen, clusters, n_clusters) for chosen in (top, ~top))
-    return GeneChecks(upper, lower, path, *dispersion)
+    return GeneChecks(upper, lower, sums, *dispersion)
 
 
 def _shares(

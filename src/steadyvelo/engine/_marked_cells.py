@@ -53,7 +53,7 @@ def mark_rows(
     """
     spliced, unspliced = (values[genes] for values in moments)
     if all(rule.takes_extremes and rule.fit_cells.all() for rule in rules):
-        found = extreme_codes(spliced, unspliced, [(rule.quantiles, rule.half) for rule in rules])
+        found = extreme_codes(spliced, unspliced, [rule.quantiles for rule in rules])
     else:
         found = np.zeros(spliced.shape, dtype=np.uint8)
         for bit, marks in enumerate(weights_under(rules, spliced, unspliced, places[genes])):

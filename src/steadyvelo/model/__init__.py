@@ -6,7 +6,6 @@ This package uses no AnnData and no files, and it does not divide a computation 
 from ._comparison import Contrast, GroupRatios
 from ._criteria import GeneCriteria, gene_criteria
 from ._direction import angle_interval, chance_of_repeats, hotelling_p, p_of_longer
-from ._extremes import gamma_path
 from ._group_moments import GroupMoments, group_members, group_sums
 from ._instruments import Instruments
 from ._kinetics import evolve, induction, repression, steady_state
@@ -35,7 +34,6 @@ __all__ = [
     "angle_interval",
     "chance_of_repeats",
     "evolve",
-    "gamma_path",
     "gene_criteria",
     "group_members",
     "group_sums",

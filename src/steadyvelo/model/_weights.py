@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "WEIGHT_RULES",
-    "Half",
     "Quantiles",
     "extreme_codes",
     "extreme_sets",
@@ -27,12 +26,9 @@ __all__ = [
 ]
 
 Quantiles: TypeAlias = tuple[float | None, float | None]
-Half: TypeAlias = Literal["lower", "upper"]
 
 # the smallest number by which s and u are divided: one with a lower maximum is not scaled up to 1
 FLOOR = 1e-3
-# column of the bits of a set in `code_extremes`
-_PLACES: dict[Half | None, int] = {None: 0, "lower": 1, "upper": 2}
 
 
 def resolve_quantiles(quantiles: Quantiles | None, *, offset: OffsetMode) -> Quantiles:
@@ -173,17 +169,16 @@ def extreme_sets(
 
 
 def extreme_codes(
-    spliced: GeneRows, unspliced: GeneRows, sets: list[tuple[Quantiles, Half | None]]
+    spliced: GeneRows, unspliced: GeneRows, sets: list[Quantiles]
 ) -> NDArray[np.uint8]:
     """Return a code for each cell in each gene, whose bit k tells whether it is in set k.
 
-    A set has the cells that ``"extremes"`` chooses for a pair of quantiles, or half of those at the
-    upper end (see :func:`halves`).
+    A set has the cells that ``"extremes"`` chooses for a pair of quantiles.
     """
-    pairs = list(dict.fromkeys(quantiles for quantiles, _ in sets))
-    bits = np.zeros((len(pairs), 3), dtype=np.uint8)
-    for k, (quantiles, half) in enumerate(sets):
-        bits[pairs.index(quantiles), _PLACES[half]] |= 1 << k
+    pairs = list(dict.fromkeys(sets))
+    bits = np.zeros(len(pairs), dtype=np.uint8)
+    for k, quantiles in enumerate(sets):
+        bits[pairs.index(quantiles)] |= 1 << k
     codes = np.empty(spliced.shape, dtype=np.uint8)
     s, u, lows, highs = _rows_and_quantiles(spliced, unspliced, pairs)
     code_extremes(s, u, lows, highs, FLOOR, bits, codes)

@@ -24,7 +24,7 @@ _NUMBERS = (
     ("offset", _keys.OFFSET),
     ("R²", _keys.R2),
     ("effective molecules", _keys.GAMMA_MOLECULES),
-    ("curvature", _keys.CURVATURE),
+    ("boost", _keys.BOOST),
 )
 
 

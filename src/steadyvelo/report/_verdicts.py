@@ -198,6 +198,9 @@ def _numbers(row: pd.Series, other_sizes: str) -> list[tuple[str, str]]:
         ]
     retest = f"t = {number(row['retest_t'], 2)}, z = {number(row['retest_z'], 2)}"
     found.append(("retest without a steady state", retest))
+    if np.isfinite(row["growth_z"]):
+        grows = f"{number(row['growth'], 2)} (z = {number(row['growth_z'], 2)})"
+        found.append(("growth of RNA content, in units of the median γ", grows))
     reversal = f"{number(row['reversal_se'], 2)} standard errors"
     found.append(("smallest change of γ that reverses the direction", reversal))
     if "other_sizes_p_holm" in row:

@@ -1,7 +1,7 @@
-"""What checks and directions need of a fit, computed in its own pass over all genes.
+"""What directions need of a fit, computed in its own pass over all genes.
 
-The instruments of a gene take most of the time of a run. The fit, the check of its two halves and
-the directions need those of the same gene, so they are computed once.
+The instruments of a gene take most of the time of a run. The fit and the directions need those of
+the same gene, so they are computed once.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
-from steadyvelo.engine import KeptInstruments, KnownInstruments, group_ratios
-from steadyvelo.model import GroupRatios
+from steadyvelo.engine import KeptInstruments, KnownInstruments
 
 from ._kept import now_kept
 
@@ -30,7 +29,6 @@ __all__ = [
     "Ahead",
     "Wanted",
     "forget_instruments",
-    "halves_of",
     "instruments_of",
     "of_fit",
     "wanted",
@@ -40,31 +38,24 @@ __all__ = [
 class Wanted(NamedTuple):
     """What a fit with cross-fitted errors computes in addition to ratios and their errors.
 
-    `directions`: the instruments and neighbours that directions need. `halves`: the ratios of the
-    two halves of the upper extreme cells. `offset`: the test of an offset.
+    `directions`: the instruments and neighbours that directions need. `offset`: the test of an
+    offset.
     """
 
     directions: bool
-    halves: bool
     offset: bool
 
 
 # a fit alone; one with known instruments, on which the directions of clusters follow
-NOTHING = Wanted(directions=False, halves=False, offset=True)
-CLUSTERS = Wanted(directions=True, halves=False, offset=False)
+NOTHING = Wanted(directions=False, offset=True)
+CLUSTERS = Wanted(directions=True, offset=False)
 
 
 def wanted() -> Wanted:
-    """Return what is wanted of a fit now: all of it if checks and directions follow in this run."""
+    """Return what is wanted of a fit now: all of it if directions follow in this run."""
     kept = now_kept()
     all_of_it = kept is not None and kept.looks_ahead
-    return Wanted(directions=True, halves=True, offset=True) if all_of_it else NOTHING
-
-
-def halves_of(rule: FitRule) -> list[FitRule]:
-    """Return the rules for the less and the more extreme half of a fit's upper extreme cells."""
-    line = replace(rule, offset=rule.offset is not False, r2="fit")
-    return [replace(line, half="lower"), replace(line, half="upper")]
+    return Wanted(directions=True, offset=True) if all_of_it else NOTHING
 
 
 @dataclass(eq=False)
@@ -75,8 +66,6 @@ class Ahead:
     ----------
     genes
         Indices of the genes of the pass among those of the data.
-    rule
-        The rule of the fit.
     kept
         Instruments of the lines; None if lines have an offset, which has too many of them.
     n_threads
@@ -84,26 +73,18 @@ class Ahead:
     """
 
     genes: NDArray[np.int64]
-    rule: FitRule
     kept: KeptInstruments | None
     n_threads: int
-    _halves: list[GroupRatios] = field(default_factory=list, init=False)
     _gamma: list[NDArray[np.float64]] = field(default_factory=list, init=False)
     _places: list[NDArray[np.int64]] = field(default_factory=list, init=False)
 
     @classmethod
     def of(cls, source: MomentSource, rule: FitRule, n_threads: int) -> Self:
         """Make it before the first block."""
-        return cls(source.genes, rule, _room(source.order, offset=rule.offset), n_threads)
+        return cls(source.genes, _room(source.order, offset=rule.offset), n_threads)
 
-    def take(
-        self, block: MomentBlock, fit: FitResult, made: list[Instruments], *, halves: bool
-    ) -> None:
-        """Add a block; with `halves`, its last two instruments are those of :func:`halves_of`."""
-        if halves:
-            centred = self.rule.offset is not False
-            found = group_ratios(made[-2:], centred=centred, n_threads=self.n_threads)
-            self._halves.append(found)
+    def take(self, block: MomentBlock, fit: FitResult, made: list[Instruments]) -> None:
+        """Add a block, of whose instruments the first are those of the fit."""
         self._gamma.append(fit.gamma)
         self._places.append(block.genes)
         if self.kept is not None:
@@ -122,11 +103,6 @@ class Ahead:
         return len(gamma) == len(fit.gamma) and np.array_equal(
             np.where(np.isnan(fit.gamma), np.nan, gamma), fit.gamma, equal_nan=True
         )
-
-    def halves(self, genes: NDArray[np.int64]) -> GroupRatios:
-        """Return the ratios of the two halves for some genes of the data."""
-        place = np.argsort(np.concatenate(self._places))[np.searchsorted(self.genes, genes)]
-        return GroupRatios.join(self._halves).of_genes(place)
 
 
 def of_fit(fit: Fit) -> Ahead | None:

@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr
 
 from steadyvelo import _keys
+from steadyvelo._adata._coordinates import all_bases
+from steadyvelo._adata._embeddings import check_finite_embedding, found_basis
 from steadyvelo._adata._fit import Fit
-from steadyvelo._adata._groups import cluster_codes
+from steadyvelo._adata._groups import AUTO, cluster_codes
 from steadyvelo._arguments import public
-from steadyvelo.engine import BYTES_PER_VALUE, check_genes
+from steadyvelo.engine import BYTES_PER_VALUE, Lines, check_genes
 from steadyvelo.model import FEWEST_MOLECULES
+from steadyvelo.model._motion import ClusterMoments, Motion, explain_velocities
 
-from ._ahead import halves_of, of_fit
+from ._direction import dimensions_to_test
 from ._fit_results import over_all_genes
 from ._limits import Limits
 from ._multiple_tests import benjamini_hochberg
 from ._stale import clear
-from ._uncertainty import Errors
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -28,16 +31,12 @@ if TYPE_CHECKING:
 
     from steadyvelo.engine import GeneChecks
     from steadyvelo.engine._progress import ShowProgress
-    from steadyvelo.model import Contrast
 
 __all__ = ["check_model", "make_checks"]
 
-# shares of cells that are called extreme, for each of which γ is computed
-_SHARES = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
-# a gene fails the check if γ changes between these shares by more than this part of itself
-_STEADY = (_SHARES >= 0.02) & (_SHARES <= 0.2)
-_MOST_CHANGE = 0.5
 _NEARLY_ALL = 0.9
+# a ratio that is too large by a smaller part of itself is no failure of the model
+_SOME_EXCESS = 0.15
 # counts and smoothed abundances of both layers, and the arrays of a task
 _BYTES_PER_VALUE = BYTES_PER_VALUE + 8
 _FDR = 0.05
@@ -48,6 +47,7 @@ def check_model(
     adata: AnnData,
     groupby: str | None = None,
     *,
+    basis: str = "auto",
     velocity_key: str = "velocity",
     max_memory: float | str | None = None,
     n_threads: int | None = None,
@@ -55,16 +55,33 @@ def check_model(
 ) -> None:
     r"""Check for each gene whether the counts contradict the steady-state model.
 
-    The model assumes that the cells with extreme expression are at steady state and that a straight
-    line passes through them. A gene that fails a check keeps its velocity; the verdict names the
-    part of its phase portrait to look at.
+    The model assumes that the cells with the highest expression of a gene are at steady state. If
+    transcription has increased recently (a boost, or an induction that is not complete), they still
+    gain spliced mRNA: then γ is too large, and other cells seem to lose mRNA. This can be seen
+    without a steady state, because expression changes along the embedding as cells move. The mean
+    velocity of gene g in cluster k is
+
+    .. math:: \bar v_{kg} = c_k \cdot p_{kg} + (\lambda_k - \delta_g)\, \bar s_{kg},
+
+    with the slope :math:`p_{kg}` of s along the embedding within the cluster. The velocity
+    :math:`c_k` of the cluster on the embedding and the growth :math:`\lambda_k` of its RNA content
+    are the same for all genes, and :math:`\delta_g` is by how much γ is too large. All of them are
+    estimated from the counts of all velocity genes together.
+
+    A gene that fails a check keeps its velocity; ``var["velocity_model"]`` names the check.
 
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.velocity`, with counts.
     groupby
-        Column of ``obs`` with clusters; with None, the check *one cluster* is left out.
+        Column of ``obs`` with clusters; with None, the checks *one cluster* and *boost* are left
+        out.
+    basis
+        Name of the embedding along which expression changes; ``"auto"`` uses the one whose arrows
+        were computed last, or else the first usual one (``"umap"``, ``"tsne"`` …). Without any
+        embedding, the check *boost* is left out. If it has more than three dimensions, as
+        principal components do, the first two are used.
     velocity_key
         Prefix of the fit.
     max_memory
@@ -80,14 +97,11 @@ def check_model(
     -------
     None. Sets, for ``velocity_key="velocity"``, with NaN for genes without a fit:
 
-    ``var["velocity_curvature"]``, and the same with ``_p`` and ``_fdr``
-        (γ of the more extreme half of the upper extreme cells − γ of the other half) / γ, the
-        p-value of the hypothesis that both are equal, and the p-value adjusted over genes. Standard
-        errors are computed as in the fit, or as a sandwich if the fit has none.
-    ``var["velocity_path_change"]``, ``varm["velocity_gamma_path"]``
-        γ if 1, 2, 5, 10, 20, 50 or 100 % of the cells at an end are called extreme
-        (``gamma_path``), and its largest difference between 2 and 20 %, divided by γ
-        (``path_change``).
+    ``var["velocity_boost"]``, and the same with ``_p`` and ``_fdr``
+        With `groupby` and an embedding: δ / γ, the part of γ by which it is too large; the p-value
+        of the hypothesis that this is not more than 0.15 (a normal distribution), and the p-value
+        adjusted over genes. NaN for genes that are not velocity genes, and for all genes with fewer
+        than three clusters of 20 cells or fewer than 30 genes (40 in three dimensions).
     ``var["velocity_spliced_overdispersion"]``, ``var["velocity_unspliced_overdispersion"]``
         φ of the variance μ + φμ² around the mean of the neighbours; 0 for Poisson counts.
     ``var["velocity_upper_cluster"]``, ``var["velocity_upper_share"]``
@@ -96,15 +110,13 @@ def check_model(
     ``var["velocity_model"]``
         ``"holds"`` if all checks pass, otherwise the checks that fail, joined by ``"; "``: ``"few
         molecules"`` (fewer than 10 effective molecules), ``"one cluster"`` (one cluster has nine
-        tenths of the weights at the upper end), ``"curved"`` (false discovery rate below 5 %),
-        ``"offset"`` (the fit has no offset, and the test of the offset has a false discovery rate
-        below 5 %), ``"depends on quantile"`` (γ changes by more than half of itself). Empty for
-        genes without a fit.
+        tenths of the weights at the upper end), ``"boost"`` (γ is too large by more than 0.15 of
+        itself, with a false discovery rate below 5 %). Empty for genes without a fit.
 
     Raises
     ------
     KeyError
-        If there is no fit, or `groupby` is no column of ``obs``.
+        If there is no fit, `groupby` is no column of ``obs``, or the embedding is missing.
     ValueError
         If cells or counts have changed since the fit, or the fit used layers of another tool.
 
@@ -125,51 +137,82 @@ def check_model(
     """
     fit = Fit.read(adata, velocity_key)
     fit.check_counts_known()
+    there = basis != AUTO or len(all_bases(adata)) > 0
+    found = found_basis(adata, basis, velocity_key) if groupby is not None and there else None
     with Limits.of_call("model checks", max_memory, n_threads, progress) as limits:
-        make_checks(fit, groupby, limits)
+        make_checks(fit, groupby, found, limits)
 
 
-def make_checks(fit: Fit, groupby: str | None, limits: Limits) -> None:
-    """Do the work of :func:`check_model`."""
+def make_checks(fit: Fit, groupby: str | None, basis: str | None, limits: Limits) -> pd.DataFrame:
+    """Do the work of :func:`check_model`, and return the growth of every cluster.
+
+    The table has a row per cluster with the columns ``growth``, relative to the mean of all
+    clusters, and ``growth_se``, both divided by the median γ: u, v and γ change alike with the
+    share of unspliced mRNA that is captured.
+    """
     adata, genes = fit.adata, fit.fitted_genes
     source, rule = fit.counts(genes), fit.rule(genes)
+    lines = Lines(fit.gamma[genes], fit.offset[genes])
     names, clusters = cluster_codes(adata, groupby)
-    blocks = limits.silent().of_blocks(adata.n_obs, _BYTES_PER_VALUE)
-    ahead = of_fit(fit)
-    # folds that cannot be made again are refused before anything is computed
-    errors = Errors.of_fit(fit, n_threads=limits.n_threads) if ahead is None else None
-    checks = check_genes(source, rule, clusters, _SHARES, **blocks)
-    if ahead is not None:
-        ratios = ahead.halves(genes)
-    elif errors is not None:
-        ratios = errors.ratios(source, halves_of(rule), limits)
-    columns = _columns(fit, checks, ratios.contrast(1, 0), names)
-    shares = [f"{share:.0%}" for share in _SHARES]
-    path = over_all_genes(adata, genes, checks.path)
-    columns[_keys.GAMMA_PATH] = pd.DataFrame(path, index=adata.var_names, columns=shares)
+    places = _places(adata, basis, clusters, len(names))
+    blocks = limits.of_blocks(adata.n_obs, _BYTES_PER_VALUE)
+    checks = check_genes(source, rule, lines, clusters, places, **blocks)
+    motion = _motion(fit, checks, clusters, places)
+    columns = _columns(fit, checks, motion, names, tested=basis is not None)
     clear(_keys.CHECK_FIELDS, adata, fit.key)
     for field, values in columns.items():
         field.write(adata, values, fit.key)
+    unit = np.median(fit.gamma[fit.velocity_genes]) if fit.velocity_genes.any() else np.nan
+    growth = {"growth": motion.growth / unit, "growth_se": motion.growth_se / unit}
+    return pd.DataFrame(growth, index=pd.Index(names, name="cluster"))
+
+
+def _places(
+    adata: AnnData, basis: str | None, clusters: NDArray[np.intp], n_clusters: int
+) -> NDArray[np.float64]:
+    """Return the coordinates of cells around the mean of their cluster, (cells, dimensions)."""
+    if basis is None:
+        return np.zeros((adata.n_obs, 0))
+    places = dimensions_to_test(check_finite_embedding(adata, basis))
+    places = (places - places.mean(axis=0)) / max(places.std(), np.finfo(np.float64).tiny)
+    inside = clusters >= 0
+    total = np.zeros((n_clusters, places.shape[1]))
+    np.add.at(total, clusters[inside], places[inside])
+    n = np.bincount(clusters[inside], minlength=n_clusters)
+    places[inside] -= (total / n[:, None])[clusters[inside]]
+    return places
+
+
+def _motion(
+    fit: Fit, checks: GeneChecks, clusters: NDArray[np.intp], places: NDArray[np.float64]
+) -> Motion:
+    """Explain the velocities of clusters; the results have all fitted genes."""
+    n_genes, n_clusters = checks.sums.shape[:2]
+    n_dims, chosen = places.shape[1], fit.velocity_genes[fit.fitted_genes]
+    excess, excess_se = np.full((2, n_genes), np.nan)
+    if n_dims == 0 or not chosen.any():
+        return Motion(*np.full((2, n_clusters), np.nan), excess, excess_se)
+    inside = clusters >= 0
+    spread = np.zeros((n_clusters, n_dims, n_dims))
+    squares = places[inside, :, None] * places[inside, None, :]
+    np.add.at(spread, clusters[inside], squares)
+    n = np.bincount(clusters[inside], minlength=n_clusters)
+    moments = ClusterMoments.of_sums(checks.sums[chosen], n, spread)
+    motion = explain_velocities(moments, fit.gamma[fit.fitted_genes][chosen])
+    excess[chosen], excess_se[chosen] = motion.excess, motion.excess_se
+    return motion._replace(excess=excess, excess_se=excess_se)
 
 
 def _columns(
-    fit: Fit, checks: GeneChecks, halves: Contrast, names: list[str]
+    fit: Fit, checks: GeneChecks, motion: Motion, names: list[str], *, tested: bool
 ) -> dict[_keys.Field, Any]:
-    """Return the columns of `var`, with one row for every gene of `adata`."""
+    """Return the columns of `var`, with one row for every gene of `adata`.
+
+    `tested` tells whether there is an embedding, with which boosts are tested.
+    """
     adata, genes, key = fit.adata, fit.fitted_genes, fit.key
     everywhere = partial(over_all_genes, adata, genes)
-    gamma = fit.gamma[genes]
-    fdr = benjamini_hochberg(halves.p)
-    steady = checks.path[:, _STEADY]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        size = np.where(gamma == 0, np.nan, np.abs(gamma))
-        change = (steady.max(axis=1) - steady.min(axis=1)) / size
-        curvature = halves.difference / size
     columns: dict[_keys.Field, Any] = {
-        _keys.CURVATURE: everywhere(curvature),
-        _keys.CURVATURE_P: everywhere(halves.p),
-        _keys.CURVATURE_FDR: everywhere(fdr),
-        _keys.PATH_CHANGE: everywhere(change),
         _keys.SPLICED_DISPERSION: everywhere(checks.spliced_overdispersion),
         _keys.UNSPLICED_DISPERSION: everywhere(checks.unspliced_overdispersion),
     }
@@ -188,10 +231,13 @@ def _columns(
         codes = np.nan_to_num(everywhere(first), nan=-1).astype(int)
         columns[cluster] = pd.Categorical.from_codes(codes, categories=names)
         columns[share] = everywhere(np.where(known, shares.max(axis=1), np.nan))
-    failed["curved"] = fdr < _FDR
-    if fit.options.offset is False and _keys.OFFSET_FDR.is_in(adata, key):
-        failed["offset"] = _keys.OFFSET_FDR.values(adata, key)[genes] < _FDR
-    failed["depends on quantile"] = change > _MOST_CHANGE
+    if names and tested:
+        gamma = fit.gamma[genes]
+        p = ndtr((_SOME_EXCESS * gamma - motion.excess) / motion.excess_se)
+        fdr = benjamini_hochberg(p)
+        columns[_keys.BOOST] = everywhere(motion.excess / gamma)
+        columns[_keys.BOOST_P], columns[_keys.BOOST_FDR] = everywhere(p), everywhere(fdr)
+        failed["boost"] = fdr < _FDR
     verdict = np.full(adata.n_vars, "", dtype=object)
     verdict[genes] = [
         "; ".join(name for name, fails in failed.items() if fails[g]) or "holds"

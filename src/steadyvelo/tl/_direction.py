@@ -44,7 +44,13 @@ if TYPE_CHECKING:
     from steadyvelo.engine import KnownInstruments
     from steadyvelo.engine._progress import ShowProgress
 
-__all__ = ["DirectionChoice", "direction", "make_directions", "tested_clusters"]
+__all__ = [
+    "DirectionChoice",
+    "dimensions_to_test",
+    "direction",
+    "make_directions",
+    "tested_clusters",
+]
 
 _PLANE = 2
 # an embedding with more dimensions cannot be drawn as a whole
@@ -224,7 +230,7 @@ def make_directions(fit: Fit, choice: DirectionChoice, limits: Limits) -> None:
     adata, genes, cells = fit.adata, fit.graph_genes, fit.inputs.cells
     basis, level, n_controls = choice.basis, choice.level, choice.n_controls
     coordinates = check_finite_embedding(adata, basis)
-    embedding = _tested_dimensions(coordinates)
+    embedding = dimensions_to_test(coordinates)
     n_dims = embedding.shape[1]
     names, groups = cluster_codes(adata, choice.groupby)
     # the picture of the control uses the same signs
@@ -276,7 +282,7 @@ def tested_clusters(
 
     Nothing is written.
     """
-    embedding = _tested_dimensions(check_finite_embedding(fit.adata, choice.basis))
+    embedding = dimensions_to_test(check_finite_embedding(fit.adata, choice.basis))
     names, groups = cluster_codes(fit.adata, choice.groupby)
     given = _given(fit, errors, known, embedding, groups)
     blocks = limits.of_blocks(fit.adata.n_obs, _bytes_each(fit, embedding.shape[1], known))
@@ -285,7 +291,7 @@ def tested_clusters(
     return tested_groups(found, names, groups), gene_arrows(found, names, groups, genes)
 
 
-def _tested_dimensions(embedding: NDArray[np.float64]) -> NDArray[np.float64]:
+def dimensions_to_test(embedding: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the dimensions of an embedding in which directions are tested."""
     if embedding.shape[1] > _MOST_DIMENSIONS:
         return np.ascontiguousarray(embedding[:, :_PLANE])

@@ -14,7 +14,7 @@ from steadyvelo._adata._moments import counts_source, has_moments, layer_source,
 from steadyvelo._adata._provenance import gene_checksums, stamp
 from steadyvelo.engine import check_dense_fits, fit_ratios
 
-from ._ahead import CLUSTERS, NOTHING, Ahead, Wanted, halves_of, wanted
+from ._ahead import CLUSTERS, NOTHING, Ahead, Wanted, wanted
 from ._fit_inputs import genes_left_out, record_of_layers
 from ._fit_results import DenseLayers, gene_columns
 from ._folds import Graphs, folds_hash
@@ -123,13 +123,12 @@ def _fit(
     crossfit = choice.method == "crossfit"
     what = what if crossfit else NOTHING
     ahead = Ahead.of(source, rule, limits.n_threads) if what.directions and known is None else None
-    halves = halves_of(rule) if what.halves else []
 
     def consume(block: MomentBlock, fit: FitResult, made: list[Instruments]) -> None:
         if layers is not None:
             layers.take(block, fit, limits.n_threads)
         if ahead is not None:
-            ahead.take(block, fit, made, halves=what.halves)
+            ahead.take(block, fit, made)
 
     errors, share = None, 0.0
     if choice.method is not None:
@@ -141,15 +140,13 @@ def _fit(
         of_genes = None if known is None else known.of_genes(source.genes)
         errors = Errors.make(inputs, choice, *how).of(source, of_genes)
     asked = [rule] if errors is None or not what.offset else errors.rules_for(rule)
-    rules = [*asked, *halves]
     fit = fit_ratios(
         source,
         rule,
         uncertainty=errors,
         test_offset=what.offset,
-        further_rules=halves,
         consume=consume,
-        **limits.part(share, 1.0).of_blocks(n_cells, bytes_per_value(choice, rules)),
+        **limits.part(share, 1.0).of_blocks(n_cells, bytes_per_value(choice, asked)),
     )
     kept = now_kept()
     if kept is not None and ahead is not None and ahead.kept is not None:

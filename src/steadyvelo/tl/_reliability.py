@@ -125,6 +125,10 @@ def reliability(
           :math:`(\sum_g |s_g|)^2 / \sum_g s_g^2` with the share :math:`s_g` of each gene;
         - ``rising``: share of the arrow from genes with a positive mean velocity in the cluster;
           the rest is from genes that fall;
+        - ``growth``, ``growth_z``: rate at which the RNA content of the cluster grows, relative to
+          the mean of all clusters and divided by the median γ, a typical rate of degradation; and
+          the same divided by its standard error (see :func:`steadyvelo.tl.check_model`). With
+          per-layer size factors, growth that all genes share is removed;
         - ``other_sizes_p_holm``, and the same with ``_low`` and ``_high``: p-value (Holm) of the
           direction with the other size factors, and its range;
         - ``other_sizes_cosine``: cosine between the arrows of the cluster with either kind of size
@@ -177,8 +181,10 @@ def reliability(
             share = 0.8
             tested = _test(fit, choice, limits.part(0.0, share), other_sizes=sensitivity)
         checked = 0.85 + 0.12 * share if sensitivity else 1.0
-        make_checks(fit, groupby, limits.part(share, checked))
+        growth = make_checks(fit, groupby, choice.basis, limits.part(share, checked))
         table = _clusters(fit, choice.basis)
+        table["growth"] = growth["growth"]
+        table["growth_z"] = growth["growth"] / growth["growth_se"]
         variants = None
         if sensitivity:
             _with_other_sizes(fit, choice.basis, table, tested.other_sizes)

@@ -20,7 +20,6 @@ from steadyvelo.engine import (
 )
 from steadyvelo.model import resolve_quantiles
 
-from ._ahead import halves_of
 from ._folds import Graphs, folds_hash, make_repeat
 
 if TYPE_CHECKING:
@@ -180,13 +179,8 @@ def bytes_per_value(choice: ErrorChoice, rules: Sequence[FitRule]) -> int:
     return BYTES_PER_VALUE + 34 + 4 * n_instruments
 
 
-def bytes_of_fit(
-    choice: ErrorChoice, weights: str | Extremes, offset: OffsetMode, *, halves: bool
-) -> int:
-    """Return :func:`bytes_per_value` of a fit before it is made.
-
-    With `halves`, the two halves of the extreme cells are fitted, too.
-    """
+def bytes_of_fit(choice: ErrorChoice, weights: str | Extremes, offset: OffsetMode) -> int:
+    """Return :func:`bytes_per_value` of a fit before it is made."""
     given = (weights.low, weights.high) if isinstance(weights, Extremes) else None
     name = "extremes" if isinstance(weights, Extremes) else weights
     none = np.zeros(0, dtype=bool)
@@ -194,4 +188,4 @@ def bytes_of_fit(
     rules = [rule]
     if choice.method == "crossfit":
         rules = CrossFitErrors(np.ones((2, 0)), choice.level, None, []).rules_for(rule)
-    return bytes_per_value(choice, [*rules, *(halves_of(rule) if halves else [])])
+    return bytes_per_value(choice, rules)

@@ -26,6 +26,20 @@ _FALSE_CALLS = 0.15
 _BORDERLINE = "Borderline: with other folds, or with nine tenths of the cells, it may be"
 # the methods of pp.size_factors
 SIZES_IN_WORDS = {"per_layer": "per-layer size factors", "common": "common size factors"}
+# more genes whose ratio is too large, and more growth, than a true model has by chance
+_MANY_BOOSTS = 0.2
+_SOME_GROWTH, _GROWTH_ERRORS = 0.08, 2.0
+# what a check that fails says of the arrow
+_MEANING = {
+    "boost": (
+        "their upper cells still gain spliced mRNA, so γ is too large, and cells with less of it "
+        "seem to lose mRNA"
+    ),
+    "few molecules": "their γ is not precise, nor is their part of the arrow",
+    "one cluster": (
+        "their γ is the ratio of that cluster, and is wrong if this cluster is not at steady state"
+    ),
+}
 _VERDICTS = ["supported", "weak", "contradicted", "not supported"]
 # statistics of the retest without a steady state: one of them must be as large to support a
 # direction; the second is as small if unspliced mRNA contradicts it
@@ -155,7 +169,6 @@ def checks_of_data(adata: AnnData, key: str, basis: str, table: pd.DataFrame) ->
     made = _keys.PARAMS.read(adata, key)["directions"][basis]
     chosen = _keys.VELOCITY_GENES.values(adata, key)
     model = _keys.MODEL.read(adata, key).astype(str)[chosen]
-    holds = int((model == "holds").sum())
     determined, control = made["determined"], made["determined_in_controls"]
     beside = f" ({control:.1%} in sign-flipped controls)" if np.isfinite(control) else ""
     rows: dict[str, tuple[float, bool, str]] = {
@@ -165,12 +178,10 @@ def checks_of_data(adata: AnnData, key: str, basis: str, table: pd.DataFrame) ->
             determined > 2 * max(control if np.isfinite(control) else 0.0, 1 - LEVEL),
             f"{determined:.0%} of the cells have a significant direction{beside}.",
         ),
-        "steady-state model": (
-            holds / len(model),
-            holds >= _TURNED * len(model),
-            f"{holds:,} of {len(model):,} velocity genes pass all model checks{_failed(model)}.",
-        ),
+        "steady-state model": _model(model),
     }
+    if table["growth_z"].notna().any():
+        rows["growth"] = _growth(table)
     in_controls = table.get("control_any_significant")
     if in_controls is not None:
         share = float(in_controls.iloc[0])
@@ -197,7 +208,29 @@ def checks_of_data(adata: AnnData, key: str, basis: str, table: pd.DataFrame) ->
     )
 
 
-def _failed(model: pd.Series) -> str:
-    """Return how many genes fail each check, the most frequent first."""
+def _model(model: pd.Series) -> tuple[float, bool, str]:
+    """Return the check of velocity genes from the names of the checks that each of them fails."""
+    holds = int((model == "holds").sum())
     failed = model[(model != "holds") & (model != "")].str.split("; ").explode().value_counts()
-    return "".join(f", {n:,} fail “{name}”" for name, n in failed.items())
+    said = [f"{holds:,} of {len(model):,} velocity genes pass all model checks."]
+    said += [f"{n:,} fail “{name}”: {_MEANING[name]}." for name, n in failed.items()]
+    # a gene may rest on one cluster under a true model, too
+    few, boosts = failed.get("few molecules", 0), failed.get("boost", 0)
+    good = few <= _TURNED * len(model) and boosts <= _MANY_BOOSTS * len(model)
+    return holds / len(model), good, " ".join(said)
+
+
+def _growth(table: pd.DataFrame) -> tuple[float, bool, str]:
+    """Return the check of the growth of clusters: how many of them grow or shrink."""
+    growth, error = table["growth"], (table["growth"] / table["growth_z"]).abs()
+    grows = growth.abs() - _GROWTH_ERRORS * error > _SOME_GROWTH
+    if not grows.any():
+        return 0.0, True, "No cluster was found whose RNA content grows or shrinks."
+    named = ", ".join(f"{name} ({rate:+.2f})" for name, rate in growth[grows].items())
+    reason = (
+        f"RNA content grows or shrinks in {named}, relative to the mean of all clusters and to a "
+        "typical rate of degradation: the velocities of all genes have a part in proportion to "
+        "expression there. This part of the arrow shows no change of cell state. Per-layer size "
+        "factors remove it."
+    )
+    return float(grows.sum()), False, reason

@@ -1,4 +1,4 @@
-"""Sums over the extreme cells of every gene, and means without the cell itself."""
+"""Sums over the cells of every gene by cluster, and means without the cell itself."""
 
 from __future__ import annotations
 
@@ -14,6 +14,36 @@ def weights_by_cluster(weights: Array, chosen: Array, clusters: Array, out: Arra
         for i in range(weights.shape[1]):
             if chosen[g, i]:
                 out[g, clusters[i]] += weights[g, i]
+
+
+@kernel
+def sums_by_cluster(
+    spliced: Array,
+    unspliced: Array,
+    gamma: Array,
+    offset: Array,
+    clusters: Array,
+    places: Array,
+    out: Array,
+) -> None:
+    """Add Σs, Σs², Σv, Σv² and Σxs of every gene over the cells of each cluster, v = u − γs − o.
+
+    `places` x has the shape (cells, dimensions); cells with a negative cluster are left out.
+    """
+    n_dims = places.shape[1]
+    for g in range(spliced.shape[0]):
+        for i in range(spliced.shape[1]):
+            k = clusters[i]
+            if k >= 0:
+                s = np.float64(spliced[g, i])
+                v = np.float64(unspliced[g, i]) - gamma[g] * s - offset[g]
+                row = out[g, k]
+                row[0] += s
+                row[1] += s * s
+                row[2] += v
+                row[3] += v * v
+                for d in range(n_dims):
+                    row[4 + d] += places[i, d] * s
 
 
 @kernel

@@ -154,13 +154,6 @@ def _counted_percentile(
 
 
 @kernel
-def _counted_select(values: Array, counts: Array, scale: float, k: int, scratch: Array) -> Any:
-    """Return the value at place k of the sorted values; see :func:`_counted_percentile`."""
-    _, n, left = _list_bin(values, counts, scale, k, scratch[0])
-    return select(scratch[0, :n], left, scratch[1])
-
-
-@kernel
 def _extremeness(s: Array, u: Array, floor: float, scale: float, z: Array, counts: Array) -> None:
     """Write z = s / max s + u / max u, which is at most 2, and the numbers of values in bins."""
     n = s.shape[0]
@@ -172,52 +165,6 @@ def _extremeness(s: Array, u: Array, floor: float, scale: float, z: Array, count
     for i in range(n):
         z[i] = np.float64(s[i]) / s_max + np.float64(u[i]) / u_max
     _count_in_bins(z, 0.0, scale, counts)
-
-
-@kernel
-def sums_of_extremes(
-    spliced: Array, unspliced: Array, numbers: Array, floor: float, end: int, out: Array
-) -> None:
-    """Write Σ1, Σs, Σu, Σs² and Σsu over the cells with the largest z, for several numbers of them.
-
-    Rows are genes; `numbers` ascend, and `out` has the shape (genes, numbers, 5). Of cells with
-    equal z, the first ones are taken. If `end` is 1, the cells with the smallest z are taken, and
-    of equal ones the last.
-    """
-    from_low = end == 1
-    n, n_sets = spliced.shape[1], numbers.shape[0]
-    z = np.empty(n)
-    scratch = np.empty((2, n))
-    counts = np.empty((4, _BINS), dtype=np.int32)
-    limit = np.empty(n_sets)
-    left = np.empty(n_sets, dtype=np.int64)
-    scale = (_BINS - 1) / 2.0
-    for g in range(spliced.shape[0]):
-        s, u, sums = spliced[g], unspliced[g], out[g]
-        _extremeness(s, u, floor, scale, z, counts)
-        for m in range(n_sets):
-            k = numbers[m] - 1 if from_low else n - numbers[m]
-            limit[m] = _counted_select(z, counts[0], scale, k, scratch)
-            left[m] = numbers[m]
-        for i in range(n):
-            for m in range(n_sets):
-                left[m] -= z[i] < limit[m] if from_low else z[i] > limit[m]
-        # now the numbers of cells at a limit that are still to be taken
-        sums[:] = 0.0
-        for j in range(n):
-            i = n - 1 - j if from_low else j
-            for m in range(n_sets - 1, -1, -1):
-                beyond = z[i] < limit[m] if from_low else z[i] > limit[m]
-                if not beyond:
-                    if z[i] != limit[m] or left[m] == 0:
-                        break
-                    left[m] -= 1
-                x, y = np.float64(s[i]), np.float64(u[i])
-                sums[m, 0] += 1.0
-                sums[m, 1] += x
-                sums[m, 2] += y
-                sums[m, 3] += x * x
-                sums[m, 4] += x * y
 
 
 @kernel
@@ -297,28 +244,6 @@ def mark_upper_end(spliced: Array, chosen: Array, out: Array) -> None:
 
 
 @kernel
-def split_at_median(spliced: Array, chosen: Array, lower: Array, upper: Array) -> None:
-    """Mark the chosen cells up to the median of their spliced abundance, and those above it."""
-    n = spliced.shape[1]
-    inside = np.empty(n)
-    scratch = np.empty(n)
-    for g in range(spliced.shape[0]):
-        k = 0
-        for i in range(n):
-            if chosen[g, i]:
-                inside[k] = spliced[g, i]
-                k += 1
-        middle = np.float64(np.nan)
-        if k > 0:
-            middle = select(inside[:k], k // 2, scratch)
-            if k % 2 == 0:
-                middle = (middle + select(inside[:k], k // 2 - 1, scratch)) / 2
-        for i in range(n):
-            lower[g, i] = chosen[g, i] and spliced[g, i] <= middle
-            upper[g, i] = chosen[g, i] and spliced[g, i] > middle
-
-
-@kernel
 def code_extremes(
     spliced: Array,
     unspliced: Array,
@@ -330,22 +255,16 @@ def code_extremes(
 ) -> None:
     """Write a code for each cell, whose bits tell which rules mark it, (genes, cells).
 
-    Each pair of quantiles marks cells as in :func:`extreme_cells`. `bits` has for each pair the
-    bits to set for these cells, and for the lower and the upper half of those at the upper end.
+    Each pair of quantiles marks cells as in :func:`extreme_cells`; `bits` has the bits to set for
+    each pair.
     """
     n = spliced.shape[1]
     held = np.empty(n), np.empty((4, _BINS), dtype=np.int32), np.empty((2, n))
     limits = np.empty((lows.shape[0], 2))
-    marks, end = np.empty((1, n), dtype=np.bool_), np.empty((1, n), dtype=np.bool_)
-    lower, upper = np.empty((1, n), dtype=np.bool_), np.empty((1, n), dtype=np.bool_)
+    marks = np.empty(n, dtype=np.bool_)
     for g in range(spliced.shape[0]):
         codes[g] = 0
         _find_limits(spliced[g], unspliced[g], (lows, highs), floor, held, limits)
         for p in range(lows.shape[0]):
-            _mark_beyond(held[0], limits[p], marks[0])
-            _add_bits(marks[0], bits[p, 0], codes[g])
-            if bits[p, 1] | bits[p, 2]:
-                mark_upper_end(spliced[g : g + 1], marks, end)
-                split_at_median(spliced[g : g + 1], end, lower, upper)
-                _add_bits(lower[0], bits[p, 1], codes[g])
-                _add_bits(upper[0], bits[p, 2], codes[g])
+            _mark_beyond(held[0], limits[p], marks)
+            _add_bits(marks, bits[p], codes[g])
