@@ -91,7 +91,7 @@ def arguments() -> argparse.ArgumentParser:
     real = command("pancreas", _pancreas.run, 10)
     real.add_argument("path", metavar="FILE")
     contrasts = _groups.CONTRASTS
-    for added in (two, real):
+    for added in (two, samples, real):
         added.add_argument("--contrasts", nargs="+", default=contrasts, choices=contrasts)
     for added in (two, samples, real):
         added.add_argument("--first", type=int, default=0, help="number of the first data set")

@@ -30,10 +30,10 @@ def one_split(path: str, number: int, contrasts):
     prepare(adata)
     sv.tl.velocity(adata, dense=False)
     size, seed = {}, draws.seed()
-    for units, key in (("cells", None), ("samples", "sample")):
-        for contrast in contrasts:
+    for contrast in contrasts:
+        for units, key in (("cells", None), ("samples", "sample")):
             size[contrast, units] = compared(adata, contrast, key, seed)
-    known = size["matched", "cells"]
+    known = size[contrasts[0], "cells"]
     enough = known.index[known["molecules"] >= FEWEST_MOLECULES]
     chosen = draws.generator().choice(enough, _CHANGED, replace=False)
     halve(adata, chosen, draws)

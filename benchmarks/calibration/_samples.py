@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from _data import Draws, prepare, redraw, simulated
-from _groups import CONTRASTS, PAIR
+from _groups import PAIR
 from _summary import Share
 from scipy.stats import ttest_ind
 
@@ -22,7 +22,7 @@ import steadyvelo as sv
 _FACTOR = 1.5
 
 
-def one_data_set(number: int, each: int, between: float):
+def one_data_set(number: int, each: int, between: float, contrasts):
     """Return a table for each test: p-values, molecules, and which genes were changed."""
     draws = Draws(number)
     adata = simulated(draws, dispersion=0.5)
@@ -41,7 +41,7 @@ def one_data_set(number: int, each: int, between: float):
     prepare(adata)
     sv.tl.velocity(adata, dense=False)
     tables = {}
-    for name in CONTRASTS:
+    for name in contrasts:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", sv.SteadyveloWarning)
             sv.tl.compare_ratios(
@@ -49,9 +49,8 @@ def one_data_set(number: int, each: int, between: float):
             )
         table = sv.get.ratio_differences(adata).set_index("gene").reindex(adata.var_names)
         tables[name] = table[["p", "molecules"]]
-    tables["t-test"] = pd.DataFrame(
-        {"p": plain(adata, sample, each), "molecules": tables["matched"]["molecules"]}
-    )
+    molecules = tables[contrasts[0]]["molecules"]
+    tables["t-test"] = pd.DataFrame({"p": plain(adata, sample, each), "molecules": molecules})
     return {name: table.assign(changed=change != 1).dropna() for name, table in tables.items()}
 
 
@@ -69,7 +68,7 @@ def run(options) -> bool:
     kept = True
     for each, between in itertools.product(options.each, options.between):
         found = [
-            one_data_set(number, each, between)
+            one_data_set(number, each, between, options.contrasts)
             for number in range(options.first, options.first + options.seeds)
         ]
         print(f"{each} v {each}  sd between samples {between:.1f}")

@@ -317,7 +317,7 @@ def test_few_samples_in_a_cluster_are_named_and_left_out(sampled, options):
     alone = (sampled.obs["branch"] == "trunk") & (sampled.obs["two"] == "a")
     sampled.obs.loc[alone, "own sample"] = "a 0"
     with pytest.warns(
-        sv.SteadyveloWarning, match=r"'a' and 'b' are not compared of cluster 'trunk'"
+        sv.SteadyveloWarning, match=r"'a' and 'b' are not compared in cluster 'trunk'"
     ):
         found = compared(sampled, "two", groupby="branch", sample_key="own sample", **options)
     assert set(found["group"]) - {"all clusters"} == {"branch 1", "branch 2"}

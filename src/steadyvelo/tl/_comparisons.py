@@ -164,8 +164,9 @@ class LeftOut:
 
     def no_shared_stratum(self, pair: Comparison, cluster: str | None) -> None:
         """Note two conditions that have no cells in similar states."""
+        of = "" if cluster is None else f" of cluster {cluster!r}"
         self.reasons.append(
-            f"no stratum{self._within(cluster)} has two cells each of {pair.condition!r} and "
+            f"no stratum{of} has two cells each of {pair.condition!r} and "
             f"{pair.reference!r}, so their ratios are not compared at matched state. Find "
             "neighbours in a representation in which the conditions are integrated "
             "(pp.neighbors(adata, use_rep=...) and tl.velocity), give other strata=, or use "
@@ -174,8 +175,9 @@ class LeftOut:
 
     def few_samples(self, pair: Comparison, cluster: str | None) -> None:
         """Note two conditions with too few samples for a test over samples."""
+        where = "" if cluster is None else f" in cluster {cluster!r}"
         self.reasons.append(
-            f"{pair.condition!r} and {pair.reference!r} are not compared{self._within(cluster)}: a "
+            f"{pair.condition!r} and {pair.reference!r} are not compared{where}: a "
             f"test over samples needs two samples of obs[{self.comparisons.sample_key!r}] of each, "
             "or two samples with cells of both. sample_key=None compares cells, which does not "
             "tell whether other samples would be alike."
@@ -187,6 +189,3 @@ class LeftOut:
             raise ValueError(self.reasons[0])
         for reason in self.reasons:
             warn(reason)
-
-    def _within(self, cluster: str | None) -> str:
-        return "" if cluster is None else f" of cluster {cluster!r}"
