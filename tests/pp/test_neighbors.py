@@ -165,7 +165,7 @@ def test_neighbours_within_groups_are_the_nearest_of_the_group():
     x = rng.normal(size=(60, 4)).astype(np.float32)
     # one group has fewer cells than neighbours, and one a single cell
     groups = np.repeat([3, 1, 0, 7], [39, 15, 5, 1])[rng.permutation(60)]
-    indptr, indices = nearest_within(x, groups, 9)
+    indptr, indices = _nearest.nearest_within(x, groups, 9)
     far = ((x[:, None] - x) ** 2).sum(axis=2)
     for cell in range(60):
         others = np.flatnonzero((groups == groups[cell]) & (np.arange(60) != cell))
