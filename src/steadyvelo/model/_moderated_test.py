@@ -35,6 +35,8 @@ __all__ = ["ModeratedTest"]
 _FEWEST_GENES = 3
 # halvings of the interval that contains τ²
 _HALVINGS = 60
+# steps of Newton's method, which doubles the digits in each
+_STEPS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,10 +176,7 @@ def _moderated(squares: Float64Array, df: Float64Array) -> tuple[Float64Array, F
 def _inverse_trigamma(value: float) -> float:
     """Solve ψ'(x) = value by Newton's method for 1/ψ', which is nearly linear (Smyth 2004)."""
     x = 0.5 + 1 / value
-    for _ in range(50):
+    for _ in range(_STEPS):
         trigamma = float(polygamma(1, x))
-        step = trigamma * (1 - trigamma / value) / float(polygamma(2, x))
-        x += step
-        if -step / x < 1e-10:
-            break
+        x += trigamma * (1 - trigamma / value) / float(polygamma(2, x))
     return x
