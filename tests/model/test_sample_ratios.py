@@ -29,15 +29,15 @@ def example(rng, factors, **options):
 
 
 def test_log_ratios_and_errors_are_those_of_their_definitions():
-    found_by, (u, s, strata, side, _, sample) = example(
+    found_by, (u, s, strata, side, depth, sample) = example(
         np.random.default_rng(0), [1, 1.2, 0.9, 0.5, 0.6, 0.7], n_genes=2
     )
     first, second = reduce(add, found_by[:3]), reduce(add, found_by[3:])
     found = SampleRatios.of(first, second, found_by[:3], found_by[3:])
     for g in (0, 1):
         theta = np.exp(uncorrected(u[:, g], s[:, g], strata, side))
-        squares = poisson = 0.0
-        o, e, of_u, of_s = np.zeros((4, 6))
+        more = per_square = 0.0
+        o, e, of_u, of_s, b = np.zeros((5, 6))
         for k in np.unique(strata):
             of = [(strata == k) & (side == j) for j in (0, 1)]
             total = s[strata == k, g].sum()
@@ -45,8 +45,9 @@ def test_log_ratios_and_errors_are_those_of_their_definitions():
             for j in (0, 1):
                 w, own = s[of[1 - j], g].sum() / total, rho * (theta if j == 0 else 1)
                 x = w * (u[of[j], g] - own * s[of[j], g])
-                squares += len(x) * np.var(x, ddof=1)
-                poisson += w**2 * own * (1 + own) * s[of[j], g].sum()
+                more += len(x) * np.var(x, ddof=1) - w**2 * own * (1 + own) * s[of[j], g].sum()
+                of_cell = total * depth / depth[strata == k].sum()
+                per_square += ((w * own * of_cell[of[j]]) ** 2).sum()
                 for member in range(3 * j, 3 * j + 3):
                     cells = (strata == k) & (sample == member)
                     o[member] += w * u[cells, g].sum()
@@ -54,11 +55,13 @@ def test_log_ratios_and_errors_are_those_of_their_definitions():
                     e[member] += w * rho * exposure
                     of_u[member] += w**2 * rho * exposure
                     of_s[member] += w**2 * rho**2 * exposure
-        excess = squares / poisson
-        half = excess / 2 / e
-        expected = np.log(o + half * of_u) - np.log(e + half * of_s)
+                    b[member] += ((w * rho * of_cell[cells]) ** 2).sum()
+        excess = more / per_square
+        assert excess > 0
+        of_u, of_s = of_u + excess / 2 * b, of_s + excess / 2 * b
+        expected = np.log(o + of_u / e / 2) - np.log(e + of_s / e / 2)
         np.testing.assert_allclose(found.log_ratio[:, g], expected)
-        np.testing.assert_allclose(found.se[:, g], np.sqrt(excess * (of_u + of_s)) / e)
+        np.testing.assert_allclose(found.se[:, g], np.sqrt(of_u + of_s) / e)
 
 
 def uncorrected(u, s, strata, side):

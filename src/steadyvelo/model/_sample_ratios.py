@@ -34,12 +34,18 @@ __all__ = ["SampleRatios"]
 class SampleRatios:
     r"""Log ratios of samples with their standard errors, each of shape (samples, genes).
 
-    The standard error is from expected molecules: with :math:`Q_j = \sum_k w_k^2 \rho_k (1 +
-    \rho_k) S_{jk}`, the variance of Poisson counts, and one factor :math:`\varphi` per gene by
-    which the deviations of cells around the mean of stratum and condition are larger,
-    :math:`SE_j^2 = \varphi Q_j / E_j^2`. So it does not depend on the sample's own unspliced
-    molecules, and neither do the weights of samples. The logarithm of a count is too small by half
-    of its squared relative error, which is corrected in O and in E.
+    The standard error is from expected molecules: :math:`SE_j = \sqrt{V_j} / E_j` with
+
+    .. math::
+        V_j = \sum_k w_k^2 \Big(\rho_k (1 + \rho_k) S_{jk} + \varphi \sum_{c} \mu_c^2\Big)
+
+    Without φ this is the variance of Poisson counts. One excess φ per gene is estimated by moments
+    from the deviations of cells around the mean of stratum and condition; the mean :math:`\mu_c` of
+    a cell is in proportion to its depth. So the standard error does not depend on the sample's own
+    unspliced molecules, and neither do the weights of samples; and deep samples, in which bursts
+    are as noisy as in others, get no weight that only their molecules would justify. The logarithm
+    of a count is too small by half of its squared relative error, which is corrected in O and in E;
+    φ is divided between them.
 
     Attributes
     ----------
@@ -80,13 +86,18 @@ class SampleRatios:
         shares = Shares.of(first, second)
         theta = _common_quotient(first, second, shares)
         rho = (first.unspliced / theta + second.unspliced) / shares.total
-        found, poisson = np.zeros((2, first.spliced.shape[1]))
-        for side, w, own in ((first, shares.second, theta * rho), (second, shares.first, rho)):
-            found += side.variance(w, w * own).sum(axis=0)
-            poisson += (w**2 * own * (1 + own) * side.spliced).sum(axis=0)
-        excess = found / np.where(poisson > 0, poisson, np.nan)
+        depth = first.depth + second.depth
+        mean = rho * shares.total / np.where(depth > 0, depth, 1.0)[:, None]
+        more, per_square = np.zeros((2, first.spliced.shape[1]))
+        for side, w, factor in ((first, shares.second, theta), (second, shares.first, 1.0)):
+            own = factor * rho
+            poisson = w**2 * own * (1 + own) * side.spliced
+            more += (side.variance(w, w * own) - poisson).sum(axis=0)
+            squares = (w * factor * mean) ** 2 * side.depth_squares[:, None]
+            per_square += squares.sum(axis=0)
+        excess = np.maximum(more, 0.0) / np.where(per_square > 0, per_square, 1.0)
         rows = [
-            _of_sample(sample.of_strata(both), w, rho, excess)
+            _of_sample(sample.of_strata(both), w, rho, mean, excess)
             for samples, w in ((first_samples, shares.second), (second_samples, shares.first))
             for sample in samples
         ]
@@ -108,16 +119,24 @@ def _common_quotient(first: StratumSums, second: StratumSums, shares: Shares) ->
 
 
 def _of_sample(
-    sample: StratumSums, w: Float64Array, rho: Float64Array, excess: Float64Array
+    sample: StratumSums,
+    w: Float64Array,
+    rho: Float64Array,
+    mean: Float64Array,
+    excess: Float64Array,
 ) -> tuple[Float64Array, Float64Array]:
-    """Return the log ratio of a sample and its standard error."""
+    """Return the log ratio of a sample and its standard error.
+
+    `mean` are expected unspliced molecules per unit of depth.
+    """
     observed = (w * sample.unspliced).sum(axis=0)
     expected = (w * rho * sample.spliced).sum(axis=0)
-    of_unspliced = (w**2 * rho * sample.spliced).sum(axis=0)
-    of_spliced = (w**2 * rho**2 * sample.spliced).sum(axis=0)
+    squares = ((w * mean) ** 2 * sample.depth_squares[:, None]).sum(axis=0)
+    of_unspliced = (w**2 * rho * sample.spliced).sum(axis=0) + 0.5 * excess * squares
+    of_spliced = (w**2 * rho**2 * sample.spliced).sum(axis=0) + 0.5 * excess * squares
     variance = of_unspliced + of_spliced
-    known = (expected > 0) & (expected**2 >= LEAST_MOLECULES * variance) & (excess > 0)
-    mean = np.where(known, expected, np.nan)
-    half = 0.5 * excess / mean
-    log_ratio = np.log(observed + half * of_unspliced) - np.log(mean + half * of_spliced)
-    return log_ratio, np.sqrt(excess * variance) / mean
+    known = (expected > 0) & (expected**2 >= LEAST_MOLECULES * variance)
+    divisor = np.where(known, expected, np.nan)
+    log_ratio = np.log(observed + 0.5 * of_unspliced / divisor)
+    log_ratio -= np.log(divisor + 0.5 * of_spliced / divisor)
+    return log_ratio, np.sqrt(variance) / divisor
