@@ -446,3 +446,9 @@ def test_given_weights_have_no_slopes_of_conditions(fitted):
         sv.tl.compare_ratios(fitted, "mixed", contrast="extremes")
     # at matched state, the weights of a fit are not used
     assert compared(fitted, "mixed")["p"].notna().mean() > 0.9
+
+
+def test_few_genes_are_matched_in_principal_components_of_all(fitted):
+    few = fitted[:, :4].copy()
+    sv.tl.velocity(few, dense=False)
+    assert len(compared(few, "mixed")) == 4 * 6

@@ -17,6 +17,7 @@ from steadyvelo._adata._draws import Names
 from steadyvelo._adata._groups import grouping_column
 from steadyvelo._adata._neighbor_graph import external, neighbor_params, representation
 from steadyvelo.pp._near_lists import divided
+from steadyvelo.pp._neighbors import component_genes
 
 from ._fold_neighbors import states_from
 
@@ -29,6 +30,8 @@ __all__ = ["Strata"]
 
 # average number of cells in a stratum
 _CELLS = 50
+# genes of a fold from which principal components can be computed
+_LEAST_GENES = 3
 _REMEDY = (
     "cells in similar states are matched in it; restore it, or name a column of obs with groups of "
     "similar cells as strata=."
@@ -65,18 +68,20 @@ class Strata:
     ) -> list[Strata]:
         """Divide cells by a column of `obs`, or by k-means in a representation of the cells.
 
-        This is the representation of the neighbour graph, if it is from other data than the counts;
-        otherwise principal components of the genes of the other fold. No stratum has cells of two
-        clusters; cells without a cluster (−1) have no stratum.
+        This is the representation of the neighbour graph, if it is from other data than the counts
+        or there are too few genes for folds; otherwise principal components of the genes of the
+        other fold. No stratum has cells of two clusters; cells without a cluster (−1) have no
+        stratum.
         """
         every = np.ones(fit.adata.n_vars, dtype=bool)
         if strata is not None:
             return [cls._named(fit, strata, clusters, every)]
         key = fit.options.neighbors_key
-        if external(neighbor_params(fit.adata, key)):
+        fold = Names(fit.inputs.gene_hashes, rng).halves("genes of strata")
+        of_folds = np.bincount(fold[component_genes(fit.adata)], minlength=2)
+        if external(neighbor_params(fit.adata, key)) or of_folds.min() < _LEAST_GENES:
             rows = representation(fit.adata, key, _REMEDY)
             return [cls._alike(fit, rows, clusters, every, rng=rng, n_threads=n_threads)]
-        fold = Names(fit.inputs.gene_hashes, rng).halves("genes of strata")
         found = []
         for number in (0, 1):
             rows = states_from(fit.inputs, fold != number, fit.options, rng, n_threads)
