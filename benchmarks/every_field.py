@@ -138,9 +138,14 @@ def every_step(store: Store, name: str, result: ad.AnnData, basis: str) -> None:
     sv.tl.randomized_velocity(result, basis=basis)
     two = result.obs["clusters"].value_counts().index[:2].astype(str).tolist()
     comparisons = {
-        "ratios": {"uncertainty": sv.CrossFit(n_repeats=2)},
-        "ratios, sandwich": {"uncertainty": "sandwich"},
-        "ratios by sample": {"uncertainty": sv.CrossFit(n_repeats=1), "sample_key": "sample"},
+        "ratios": {"strata": "sample"},
+        "slopes": {"contrast": "extremes", "uncertainty": sv.CrossFit(n_repeats=2)},
+        "slopes, sandwich": {"contrast": "extremes", "uncertainty": "sandwich"},
+        "slopes by sample": {
+            "contrast": "extremes",
+            "uncertainty": sv.CrossFit(n_repeats=1),
+            "sample_key": "sample",
+        },
     }
     for what, options in comparisons.items():
         sv.tl.compare_ratios(result, "clusters", conditions=two, **options)

@@ -30,7 +30,10 @@ ON_FIT = {
     "tl.velocity_graph": sv.tl.velocity_graph,
     "tl.velocity_embedding": lambda a: sv.tl.velocity_embedding(a, basis="pca"),
     "tl.velocity_confidence": sv.tl.velocity_confidence,
-    "tl.compare_ratios": lambda a: sv.tl.compare_ratios(a, "clusters"),
+    "tl.compare_ratios": lambda a: sv.tl.compare_ratios(a, "mixed"),
+    "tl.compare_ratios, extremes": lambda a: sv.tl.compare_ratios(
+        a, "clusters", contrast="extremes"
+    ),
     "tl.check_model": sv.tl.check_model,
     "tl.direction": lambda a: sv.tl.direction(a, basis="pca"),
     "tl.randomized_velocity": lambda a: sv.tl.randomized_velocity(a, basis="pca"),
@@ -95,6 +98,7 @@ def converted(adata, convert):
 def starts(_counts, _prepared):
     """Dense counts, the same prepared for a fit, and a fit of them with errors and a graph."""
     counts, prepared = (converted(a, lambda x: x.toarray()) for a in (_counts, _prepared))
+    prepared.obs["mixed"] = np.where(np.arange(prepared.n_obs) % 2, "a", "b")
     fit = prepared.copy()
     sv.tl.velocity(fit, uncertainty="crossfit")
     sv.tl.velocity_graph(fit)

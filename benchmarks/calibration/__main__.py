@@ -1,13 +1,18 @@
 """Do intervals and tests hold what they promise? Measured on simulated counts whose truth is known.
 
 python benchmarks/calibration quick
-    A few conditions of the first three commands, for use after a change: under three minutes.
+    Some of coverage, groups and directions, for use after a change: under three minutes.
 python benchmarks/calibration coverage [--seeds 20] [--cells 2000 8000] [--methods crossfit]
     Share of intervals that hold the true ratio, for every condition. Beside crossfit --methods
     names what is measured: the sandwich with the naive standard error, thinned counts.
-python benchmarks/calibration groups [--seeds 20] [--layouts mixed apart]
-    How often the test of two groups rejects equal ratios, and ratios of which one is 1.5 times the
-    other, for groups that are mixed and groups that lie apart.
+python benchmarks/calibration groups [--seeds 20] [--layouts mixed apart] [--contrasts matched]
+    How often the tests of two conditions reject equal ratios, and ratios of which one is 1.5 times
+    the other (--factors), for conditions that are mixed, lie apart, lack late cells, have different
+    depths, and small strata.
+python benchmarks/calibration samples [--seeds 20] [--each 3 6] [--between 0 0.1 0.2 0.4]
+    The same with samples as units, beside a t-test, in the precise and the imprecise half of genes.
+python benchmarks/calibration pancreas FILE [--seeds 10]
+    The same on random halves of real counts, and how many of 20 changed genes are found.
 python benchmarks/calibration directions [--seeds 20] [--basis plane | umap]
     How often a cell's or a cluster's direction is called determined where nothing moves, and where
     cells move, how often the interval of an angle holds the direction that noiseless counts give.
@@ -31,10 +36,12 @@ import _coverage
 import _directions
 import _failures
 import _groups
+import _pancreas
+import _samples
 
 QUICK = (
     "coverage --seeds 2 --cells 2000 --neighbors 30 --depths 1 --dispersions 0 --methods sandwich",
-    "groups --seeds 2 --layouts apart --depths 1 --dispersions 0.5",
+    "groups --seeds 2 --layouts mixed --depths 1 --dispersions 0.5",
     "directions --seeds 2 --depths 0.3 --dispersions 0.5",
 )
 
@@ -78,6 +85,16 @@ def arguments() -> argparse.ArgumentParser:
     two = over_counts("groups", _groups.run)
     two.add_argument("--layouts", nargs="+", default=_groups.LAYOUTS, choices=_groups.LAYOUTS)
     two.add_argument("--factors", type=float, nargs="+", default=[1.0, 1.5])
+    samples = command("samples", _samples.run, 20)
+    samples.add_argument("--each", type=int, nargs="+", default=[3, 6])
+    samples.add_argument("--between", type=float, nargs="+", default=[0.0, 0.1, 0.2, 0.4])
+    real = command("pancreas", _pancreas.run, 10)
+    real.add_argument("path", metavar="FILE")
+    contrasts = _groups.CONTRASTS
+    for added in (two, samples, real):
+        added.add_argument("--contrasts", nargs="+", default=contrasts, choices=contrasts)
+    for added in (two, samples, real):
+        added.add_argument("--first", type=int, default=0, help="number of the first data set")
     three = over_counts("directions", _directions.run)
     three.add_argument("--basis", default="plane", choices=_directions.BASES)
     motions = _directions.MOTIONS

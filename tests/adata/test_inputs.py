@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 
+import numpy as np
 import pytest
 
 import steadyvelo as sv
@@ -43,6 +44,7 @@ def _judged():
     sv.tl.velocity(adata, uncertainty=sv.CrossFit(n_repeats=1), dense=False)
     sv.tl.velocity_graph(adata)
     sv.tl.velocity_embedding(adata, basis="pca")
+    adata.obs["mixed"] = np.where(np.arange(240) % 2, "a", "b")
     return adata
 
 
@@ -58,8 +60,9 @@ CALLS = {
     "randomised": lambda adata: sv.tl.randomized_velocity(adata, basis="pca"),
     "model": sv.tl.check_model,
     "direction": lambda adata: sv.tl.direction(adata, basis="pca", n_controls=1),
-    "ratios": lambda adata: sv.tl.compare_ratios(
-        adata, "branch", uncertainty=sv.CrossFit(n_repeats=1)
+    "ratios": lambda adata: sv.tl.compare_ratios(adata, "mixed"),
+    "slopes": lambda adata: sv.tl.compare_ratios(
+        adata, "branch", contrast="extremes", uncertainty=sv.CrossFit(n_repeats=1)
     ),
     "ranking": lambda adata: sv.tl.rank_velocity_genes(adata, "branch"),
     "pseudotime": sv.tl.velocity_pseudotime,

@@ -33,6 +33,17 @@ def test_the_nearer_half_counts_fully_and_the_last_least():
     np.testing.assert_allclose(neighbors.weights, [1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
 
 
+def test_rows_of_different_lengths_have_the_weights_of_their_ranks():
+    indptr, indices = np.array([0, 4, 4, 6]), np.array([1, 2, 0, 1, 0, 1], dtype=np.int32)
+    neighbors = RankedNeighbors.ranked(indptr, indices, n_nearest=2)
+    np.testing.assert_allclose(neighbors.weights, [1, 1, 1, 0.5])
+    values = np.array([[1.0], [2.0], [4.0]], dtype=np.float32)
+    means = neighbors.means(values, np.ones(3, dtype=bool))
+    np.testing.assert_allclose(means.ravel(), [(2 + 4 + 1 + 0.5 * 2) / 3.5, 0, 1.5])
+    none = RankedNeighbors.ranked(np.zeros(4, dtype=np.int64), indices[:0], n_nearest=2)
+    np.testing.assert_array_equal(none.means(values, np.ones(3, dtype=bool)), 0)
+
+
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("n_neighbors", [1, 2, 9])
 def test_means_and_spreading_are_a_matrix_and_its_transpose(n_neighbors, n_threads):

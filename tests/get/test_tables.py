@@ -14,7 +14,7 @@ def result():
     with sv.settings.override(verbosity=0):
         result = sv.run(adata, basis="pca", uncertainty=sv.CrossFit(n_repeats=1))
     sv.tl.rank_velocity_genes(result, "branch")
-    sv.tl.compare_ratios(result, "branch", uncertainty="sandwich")
+    sv.tl.compare_ratios(result, "branch", contrast="extremes", uncertainty="sandwich")
     return result
 
 

@@ -85,5 +85,5 @@ def test_counts_that_do_not_vary_give_no_ratio_beside_an_offset():
     assert (made.sums(centred=True).spliced != 0).any()
     errors = made.errors(centred=True)
     assert np.isnan(errors.gamma).all()
-    assert np.isnan(made.influences(errors.gamma, centred=True)[0]).all()
+    assert np.isnan(made.line_influences(errors.gamma, errors.offset)[0]).all()
     assert np.isfinite(made.errors(centred=False).gamma).all()

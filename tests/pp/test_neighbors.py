@@ -158,3 +158,16 @@ def test_components_of_many_genes_are_those_of_few(monkeypatch):
     monkeypatch.setattr("steadyvelo.pp._components.MOST_GENES", 10)
     many = components(values, 3)
     np.testing.assert_allclose(np.abs(many), np.abs(few), rtol=1e-3, atol=1e-2)
+
+
+def test_neighbours_within_groups_are_the_nearest_of_the_group():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 4)).astype(np.float32)
+    # one group has fewer cells than neighbours, and one a single cell
+    groups = np.repeat([3, 1, 0, 7], [39, 15, 5, 1])[rng.permutation(60)]
+    indptr, indices = _nearest.nearest_within(x, groups, 9)
+    far = ((x[:, None] - x) ** 2).sum(axis=2)
+    for cell in range(60):
+        others = np.flatnonzero((groups == groups[cell]) & (np.arange(60) != cell))
+        expected = others[np.argsort(far[cell, others])][:9]
+        np.testing.assert_array_equal(indices[indptr[cell] : indptr[cell + 1]], expected)

@@ -143,7 +143,7 @@ NEW = {
     "checks of the model": sv.tl.check_model,
     "verdicts": lambda a: sv.tl.reliability(a, "branch", basis="pca", n_controls=1),
     "comparison": lambda a: sv.tl.sensitivity(a, "branch", basis="pca"),
-    "ratios of groups": lambda a: sv.tl.compare_ratios(a, "branch"),
+    "ratios of groups": lambda a: sv.tl.compare_ratios(a, "branch", contrast="extremes"),
 }
 
 

@@ -16,8 +16,16 @@ from ._provenance import check_cells
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from numpy.typing import NDArray
 
-__all__ = ["external", "graph_keys", "has_neighbors", "neighbor_graph", "neighbor_params"]
+__all__ = [
+    "external",
+    "graph_keys",
+    "has_neighbors",
+    "neighbor_graph",
+    "neighbor_params",
+    "representation",
+]
 
 _REMEDY = "run pp.neighbors, or give the name of a graph as neighbors_key=."
 
@@ -84,6 +92,17 @@ def neighbor_params(adata: AnnData, neighbors_key: str | None) -> dict[str, Any]
 def external(params: dict[str, Any]) -> bool:
     """Tell whether neighbours come from a representation of other data than these counts."""
     return params.get("use_rep") not in {None, _keys.PCA.of(), "X"}
+
+
+def representation(adata: AnnData, neighbors_key: str | None, remedy: str) -> NDArray[np.float32]:
+    """Return the representation in which neighbours were found, or principal components."""
+    params = neighbor_params(adata, neighbors_key)
+    if external(params):
+        rows = check_key(adata, "obsm", str(params["use_rep"]), remedy)
+    else:
+        rows = check_key(adata, "obsm", _keys.PCA.of(), remedy)
+        rows = rows[:, : int(params.get("n_pcs", 0) or rows.shape[1])]
+    return np.ascontiguousarray(rows, dtype=np.float32)
 
 
 def _entry(adata: AnnData, neighbors_key: str | None) -> Any:

@@ -71,6 +71,7 @@ _NAMES: dict[str, Check] = {
     "groupby": name(_COLUMN),
     "sample_key": name(_COLUMN),
     "condition_key": name(_COLUMN),
+    "strata": name(_COLUMN),
     "gene_clusters": name("the name of a column of var"),
     "color": name("the name of a column of obs"),
     "sortby": name(_COLUMN),
@@ -177,6 +178,7 @@ _NUMBERS: dict[str, Check] = {
 
 _CHOICES: dict[str, Check] = {
     "ambiguous": _AMBIGUOUS,
+    "contrast": choice("matched", "extremes"),
     "method": choice("per_layer", "common"),
     "size_factors": any_of(
         "'per_layer', 'common' or SizeFactors(...)",

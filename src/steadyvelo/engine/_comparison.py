@@ -9,18 +9,14 @@ import numpy as np
 
 from steadyvelo.model import GroupRatios, Instruments
 
-from ._threads import Progress, for_genes, for_rows
+from ._threads import Progress, for_rows
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from ._fit_rule import FitRule
     from ._moment_source import MomentSource
     from ._uncertainty import Uncertainty
 
 __all__ = ["fit_groups", "group_ratios"]
-
-_GENES_PER_TASK = 8
 
 
 def fit_groups(
@@ -29,13 +25,10 @@ def fit_groups(
     uncertainty: Uncertainty,
     *,
     genes_per_block: int,
-    samples: NDArray[np.intp] | None = None,
     n_threads: int = 1,
     progress: Progress | None = None,
 ) -> GroupRatios:
     """Fit every gene in every group of cells, each group by its rule; all have one offset mode.
-
-    `samples` are the numbers of the cells' samples, shape (cells,); None if cells are independent.
 
     Examples
     --------
@@ -54,25 +47,17 @@ def fit_groups(
     >>> ratios.gamma.mean(axis=1).round(1)
     array([0.5, 0.5])
     """
-    if samples is not None:
-        samples = samples[source.order.cell_of_row]
     centred = rules[0].offset is not False
     parts, genes = [], []
     order = uncertainty.gene_order(genes_per_block)
     for block in source.blocks(genes_per_block, n_threads, progress, order):
         groups = uncertainty.instruments(block, rules, n_threads=n_threads)
-        parts.append(group_ratios(groups, centred=centred, samples=samples, n_threads=n_threads))
+        parts.append(group_ratios(groups, centred=centred, n_threads=n_threads))
         genes.append(block.genes)
     return GroupRatios.join(parts).of_genes(np.argsort(np.concatenate(genes)))
 
 
-def group_ratios(
-    groups: list[Instruments],
-    *,
-    centred: bool,
-    samples: NDArray[np.intp] | None = None,
-    n_threads: int = 1,
-) -> GroupRatios:
+def group_ratios(groups: list[Instruments], *, centred: bool, n_threads: int = 1) -> GroupRatios:
     """Return the ratios of a block's genes in every group, from the groups' instruments.
 
     Examples
@@ -88,11 +73,4 @@ def group_ratios(
     [[0.5], [0.25]]
     """
     over_rows = partial(for_rows, n_rows=len(groups[0].h), n_threads=n_threads)
-    if samples is None:
-        return GroupRatios.from_instruments(groups, centred=centred, over_rows=over_rows)
-
-    def ratios(genes: slice) -> GroupRatios:
-        chosen = [group.of_genes(genes) for group in groups]
-        return GroupRatios.from_instruments(chosen, centred=centred, samples=samples)
-
-    return GroupRatios.join(for_genes(ratios, groups[0].h.shape[1], _GENES_PER_TASK, n_threads))
+    return GroupRatios.from_instruments(groups, centred=centred, over_rows=over_rows)

@@ -74,10 +74,16 @@ class RankedNeighbors:
         """
         n_cells, n_neighbors = indices.shape
         indptr = np.arange(n_cells + 1, dtype=np.int64) * n_neighbors
+        return cls.ranked(indptr, np.ascontiguousarray(indices).ravel(), n_nearest)
+
+    @classmethod
+    def ranked(cls, indptr: NDArray[np.int64], indices: NDArray[np.int32], n_nearest: int) -> Self:
+        """Make it from a CSR pattern with the nearest first; rows may have different lengths."""
+        n_neighbors = int(np.diff(indptr).max(initial=0))
         rank = np.arange(n_neighbors)
-        n_falling = n_neighbors - n_neighbors // 2
+        n_falling = max(n_neighbors - n_neighbors // 2, 1)
         weights = np.minimum(1.0, (n_neighbors - rank) / n_falling).astype(np.float32)
-        return cls(indptr, np.ascontiguousarray(indices).ravel(), weights, n_nearest)
+        return cls(indptr, indices, weights, n_nearest)
 
     @classmethod
     def equal(cls, smoothing: SmoothingOperator) -> Self:

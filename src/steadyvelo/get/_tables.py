@@ -223,7 +223,7 @@ def ratio_differences(
     >>> import steadyvelo as sv
     >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
     >>> adata = sv.run(adata, basis="pca", uncertainty=None)
-    >>> sv.tl.compare_ratios(adata, "branch", uncertainty="sandwich")
+    >>> sv.tl.compare_ratios(adata, "branch", contrast="extremes", uncertainty="sandwich")
     >>> table = sv.get.ratio_differences(adata, adata.var_names[0])
     >>> list(table["condition"].unique())
     ['branch 1', 'branch 2', 'trunk']

@@ -9,11 +9,15 @@ from ._direction import angle_interval, chance_of_repeats, hotelling_p, p_of_lon
 from ._group_moments import GroupMoments, group_members, group_sums
 from ._instruments import Instruments
 from ._kinetics import evolve, induction, repression, steady_state
+from ._matched_ratios import Homogeneity, MatchedRatios, homogeneity
+from ._moderated_test import ModeratedTest
 from ._random_walk import DiffusionMap, lasting_distributions, share_of_largest
 from ._ratio import RatioFit
 from ._ratio_errors import FEWEST_MOLECULES, RatioErrors
+from ._sample_ratios import SampleRatios
 from ._score_sums import Centring, InstrumentSums, ScoreSums
 from ._statistics import SufficientStatistics
+from ._stratum_sums import StratumSums
 from ._weights import WEIGHT_RULES, resolve_quantiles, steady_state_weights
 
 __all__ = [
@@ -25,11 +29,16 @@ __all__ = [
     "GeneCriteria",
     "GroupMoments",
     "GroupRatios",
+    "Homogeneity",
     "InstrumentSums",
     "Instruments",
+    "MatchedRatios",
+    "ModeratedTest",
     "RatioErrors",
     "RatioFit",
+    "SampleRatios",
     "ScoreSums",
+    "StratumSums",
     "SufficientStatistics",
     "angle_interval",
     "chance_of_repeats",
@@ -37,6 +46,7 @@ __all__ = [
     "gene_criteria",
     "group_members",
     "group_sums",
+    "homogeneity",
     "hotelling_p",
     "induction",
     "lasting_distributions",

@@ -9,19 +9,15 @@ import numpy as np
 from scipy.special import stdtr
 
 from ._kernels._comparison import add_influence_products
-from ._ratio_errors import LEAST_LEFT, RatioErrors
+from ._ratio_errors import FEWEST_MOLECULES, RatioErrors
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from ._instruments import Instruments, OverRows
     from ._typing import Float64Array, IntArray
 
 __all__ = ["Contrast", "GroupRatios"]
 
 _FEW_MOLECULES = 20.0
-# above the leverage that smoothing gives to a sample with cells near, but not in a group
-_SOME_LEVERAGE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +100,6 @@ class GroupRatios:
         groups: list[Instruments],
         *,
         centred: bool,
-        samples: NDArray[np.intp] | None = None,
         over_rows: OverRows | None = None,
     ) -> GroupRatios:
         """Compute the influences of all cells on the ratios of some genes.
@@ -115,9 +110,6 @@ class GroupRatios:
             The instruments of each group, for the same genes.
         centred
             Whether the lines have an offset.
-        samples
-            Number of each cell's sample, shape (cells,). Influences are summed over the cells of a
-            sample and divided by one minus its leverage. None if cells are independent.
         over_rows
             Calls ``work(start, stop)`` for chunks that cover all cells, possibly in threads; None
             processes all cells at once.
@@ -126,11 +118,8 @@ class GroupRatios:
             RatioErrors.from_sums(group.sums(centred=centred, over_rows=over_rows))
             for group in groups
         ]
-        if samples is None:
-            products, poisson = _products(groups, errors, centred=centred, over_rows=over_rows)
-            df = np.stack([np.maximum(found.effective_cells - 1.0, 1.0) for found in errors])
-        else:
-            products, poisson, df = _products_by(samples, groups, errors, centred=centred)
+        products, poisson = _products(groups, errors, centred=centred, over_rows=over_rows)
+        df = np.stack([np.maximum(found.effective_cells - 1.0, 1.0) for found in errors])
         return cls(
             np.stack([found.gamma for found in errors]),
             products,
@@ -159,6 +148,13 @@ class GroupRatios:
             self.molecules[:, genes],
             self.df[:, genes],
         )
+
+    def se(self, group: int) -> Float64Array:
+        """Return the standard error of a group's ratio; NaN with fewer than 10 molecules."""
+        variance, molecules = self.products[:, group, group], self.molecules[group]
+        floor = np.maximum(self.gamma[group], 0.0) * self.poisson[:, group, group]
+        variance = np.where(molecules < _FEW_MOLECULES, np.maximum(variance, floor), variance)
+        return np.sqrt(np.where(molecules < FEWEST_MOLECULES, np.nan, variance))
 
     def contrast(self, first: int, second: int) -> Contrast:
         """Compare two groups by a Wald test of the hypothesis that their ratios are equal."""
@@ -221,42 +217,6 @@ def _products(
             upper[:, k, m] = upper[:, m, k]
     products, poisson = np.moveaxis(upper, 3, 1)
     return products, poisson
-
-
-def _products_by(
-    samples: NDArray[np.intp],
-    groups: list[Instruments],
-    errors: list[RatioErrors],
-    *,
-    centred: bool,
-) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Return the products of the samples' influences, those of weights, and degrees of freedom."""
-    influences = [
-        group.influences(found.gamma, centred=centred)
-        for group, found in zip(groups, errors, strict=True)
-    ]
-    moved, weights, leverage = (_by_gene(arrays) for arrays in zip(*influences, strict=True))
-    scales, spliced, unspliced = groups[0].scales, groups[0].spliced, groups[0].unspliced
-    unit = scales[:, :1] * unspliced + scales[:, 1:] * spliced
-    poisson = (weights * unit.T[:, None, :]) @ weights.swapaxes(1, 2)
-    leverage = _sums_by(samples, leverage)
-    # if one sample has nearly all weight of a group, its influence cannot be estimated
-    left = np.where(1 - leverage > LEAST_LEFT, 1 - leverage, np.nan)
-    moved = _sums_by(samples, moved) / left
-    df = np.maximum((leverage > _SOME_LEVERAGE).sum(axis=2).T - 1.0, 1.0)
-    return moved @ moved.swapaxes(1, 2), poisson, df
-
-
-def _by_gene(groups: tuple[Float64Array, ...]) -> Float64Array:
-    """Stack arrays of cells × genes to the shape (genes, groups, cells)."""
-    n_cells, n_genes = groups[0].shape
-    out = np.empty((n_genes, len(groups), n_cells))
-    return np.stack([values.T for values in groups], axis=1, out=out)
-
-
-def _sums_by(units: NDArray[np.intp], values: Float64Array) -> Float64Array:
-    """Return sums over the cells of each unit along the last axis."""
-    return np.apply_along_axis(lambda row: np.bincount(units, weights=row), -1, values)
 
 
 def _difference(products: Float64Array, k: int, l: int) -> Float64Array:  # noqa: E741

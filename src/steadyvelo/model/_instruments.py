@@ -170,32 +170,6 @@ class Instruments:
             sample_spliced=by_sample["spliced"][samples],
         )
 
-    def influences(
-        self, gamma: Float64Array, *, centred: bool
-    ) -> tuple[Float64Array, Float64Array, Float64Array]:
-        r"""Return each cell's influence on γ, the weight of its counts in γ, and its leverage.
-
-        The three are :math:`q_c (\tilde u_c - \bar u - \gamma (\tilde s_c - \bar s)) / D`,
-        :math:`q_c / D` and :math:`q_c (\tilde s_c - \bar s) / D`. q is the instrument. Instrument
-        and counts are centred if there is an offset.
-
-        Parameters
-        ----------
-        gamma
-            The estimate of :meth:`errors`, shape (genes,).
-        centred
-            Whether the lines have an offset.
-
-        Returns
-        -------
-        Three arrays of shape (cells, genes); NaN for a gene without an estimate.
-        """
-        q, s, u = self._centred(centred=centred)
-        # a gene without an estimate has no influences, nor has one whose estimate is rounding alone
-        d = (q * s).sum(axis=0)
-        weight = q / np.where(np.isnan(gamma) | (d == 0), np.nan, d)
-        return weight * (u - gamma * s), weight, weight * s
-
     def line_influences(
         self,
         gamma: Float64Array,
@@ -206,9 +180,11 @@ class Instruments:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         r"""Return each cell's influence on γ and on the offset.
 
-        The first is ψ of :meth:`influences`. The second is :math:`h^0_c (\tilde u_c - \gamma \tilde
-        s_c - o) / \sum h^0 - \bar s \psi_c` with the mean under :math:`h^0`; it is 0 for a gene
-        whose line passes through the origin.
+        The first is :math:`\psi_c = q_c (\tilde u_c - \bar u - \gamma (\tilde s_c - \bar s)) / D`
+        with :math:`D = \sum q_c (\tilde s_c - \bar s)`; instruments q and counts are centred if
+        there is an offset. The second is :math:`h^0_c (\tilde u_c - \gamma \tilde s_c - o) / \sum
+        h^0 - \bar s \psi_c` with the mean under :math:`h^0`; it is 0 for a gene whose line passes
+        through the origin.
 
         Parameters
         ----------
@@ -250,18 +226,6 @@ class Instruments:
         else:
             over_rows(work)
         return psi, omega
-
-    def _centred(self, *, centred: bool) -> tuple[Float64Array, Float64Array, Float64Array]:
-        """Return the instruments and the counts; all are centred if there is an offset."""
-        h, h0, s, u = (
-            np.asarray(x, dtype=np.float64) for x in (self.h, self.h0, self.spliced, self.unspliced)
-        )
-        if not centred:
-            return h, s, u
-        with np.errstate(invalid="ignore", divide="ignore"):
-            total = h0.sum(axis=0)
-            s, u = (x - (h0 * x).sum(axis=0) / total for x in (s, u))
-            return h - h0 * (h.sum(axis=0) / total), s, u
 
     def _contiguous(self, *names: str) -> list[NDArray[Any]]:
         return [np.ascontiguousarray(getattr(self, name)) for name in names]

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from ._score_sums import ScoreSums
     from ._typing import BoolArray, Float64Array
 
-__all__ = ["FEWEST_MOLECULES", "LEAST_LEFT", "RatioErrors"]
+__all__ = ["FEWEST_MOLECULES", "RatioErrors"]
 
 # with fewer molecules the estimate is far from normal, and a standard error would be meaningless
 FEWEST_MOLECULES = 10.0
 # smallest share of the fit's weight that must be outside a sample
-LEAST_LEFT = 1e-3
+_LEAST_LEFT = 1e-3
 # relative error of sums in float64
 _ROUNDING = 1e-12
 
@@ -148,7 +148,7 @@ def _squares(sums: ScoreSums) -> tuple[Float64Array, Float64Array, Float64Array]
     with np.errstate(invalid="ignore", divide="ignore"):
         left = 1.0 - sums.sample_spliced / sums.spliced
         # if one sample has nearly all weight of the fit, its score cannot be estimated
-        left = np.where(left > LEAST_LEFT, left, np.nan)
+        left = np.where(left > _LEAST_LEFT, left, np.nan)
         a, b = sums.sample_unspliced / left, sums.sample_spliced / left
     return (a * a).sum(axis=0), (a * b).sum(axis=0), (b * b).sum(axis=0)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from steadyvelo.model._typing import Float32Array, IntArray
 
-__all__ = ["NearLists"]
+__all__ = ["NearLists", "divided"]
 
 # average number of cells in a list, for every root of the number of cells, and at least
 _CELLS_OF_ROOT, _LEAST_CELLS = 0.25, 64
@@ -70,7 +70,8 @@ class NearLists:
     def of(cls, representation: NDArray[np.float32], *, rng: int, n_threads: int) -> Self:
         """Divide cells into lists by k-means."""
         n_cells, n_dims = representation.shape
-        lists = _divided(representation, rng % 2**31, n_threads)
+        size = max(_LEAST_CELLS, _CELLS_OF_ROOT * np.sqrt(n_cells))
+        lists = divided(representation, size, rng % 2**31, n_threads)
         cells = np.argsort(lists, kind="stable")
         sizes = np.unique(lists, return_counts=True)[1]
         first = np.concatenate([[0], np.cumsum(sizes)])
@@ -141,13 +142,12 @@ class NearLists:
         return np.inf
 
 
-def _divided(x: NDArray[np.float32], seed: int, n_threads: int) -> IntArray:
-    """Return the list of every cell.
+def divided(x: NDArray[np.float32], size: float, seed: int, n_threads: int) -> IntArray:
+    """Divide cells into lists of about `size` similar cells, and return the list of every cell.
 
     Cells are first divided into few long lists, and then each of these: k-means into all lists at
-    once would compare every cell with every centre.
+    once would compare every cell with every centre. The result depends on the order of the cells.
     """
-    size = max(_LEAST_CELLS, _CELLS_OF_ROOT * np.sqrt(len(x)))
     n_long = max(1, round(np.sqrt(len(x) / size)))
     centres = _centres(x, n_long, seed, 8 * _CELLS_OF_A_CENTRE)
     # the same parts for any number of threads

@@ -20,7 +20,13 @@ from ._near_lists import NearLists
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["EXACT_CELLS", "distance_graph", "fuzzy_graph", "nearest_neighbors"]
+__all__ = [
+    "EXACT_CELLS",
+    "distance_graph",
+    "fuzzy_graph",
+    "nearest_neighbors",
+    "nearest_within",
+]
 
 # up to this number of cells all distances are computed, in blocks; the approximate search is
 # faster for more cells
@@ -63,6 +69,33 @@ def nearest_neighbors(
         distances[rows] = np.take_along_axis(far, order, axis=1)
     distances[:, 0] = 0.0
     return indices.astype(np.int32, copy=False), distances
+
+
+def nearest_within(
+    representation: NDArray[np.float32],
+    groups: NDArray[np.intp],
+    n_neighbors: int,
+    **search: Any,
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the nearest cells among those of the same group, as a CSR pattern.
+
+    Each cell has `n_neighbors` neighbours without itself, the nearest first, or all other cells of
+    a smaller group. `groups` has the number of each cell's group, shape (cells,); `search` are
+    options of :func:`nearest_neighbors`.
+    """
+    found = {}
+    degree = np.zeros(len(groups), dtype=np.int64)
+    for group in np.unique(groups):
+        cells = np.flatnonzero(groups == group)
+        n = min(n_neighbors, len(cells) - 1)
+        near, _ = nearest_neighbors(representation[cells], n + 1, **search)
+        found[group], degree[cells] = cells[near[:, 1:]], n
+    indptr = np.concatenate([[0], np.cumsum(degree)])
+    indices = np.empty(indptr[-1], dtype=np.int32)
+    for group, near in found.items():
+        first = indptr[:-1][groups == group]
+        indices[first[:, None] + np.arange(near.shape[1])] = near
+    return indptr, indices
 
 
 def _check_squares(x: NDArray[Any]) -> None:

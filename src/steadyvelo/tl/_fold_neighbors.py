@@ -16,12 +16,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo._adata._draws import Names
-from steadyvelo._adata._neighbor_graph import neighbor_params
+from steadyvelo._adata._neighbor_graph import neighbor_params, representation
 from steadyvelo.engine import RankedNeighbors, weighted_row_sums
 from steadyvelo.engine._precision import MOST_PRECISE
 from steadyvelo.pp._components import MOST_GENES, Covariance, iterated_components
 from steadyvelo.pp._expression import LogExpression
-from steadyvelo.pp._nearest import nearest_neighbors
+from steadyvelo.pp._nearest import nearest_neighbors, nearest_within
 from steadyvelo.pp._neighbors import component_genes
 
 if TYPE_CHECKING:
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from steadyvelo._adata._fit_params import FitOptions
     from steadyvelo._adata._inputs import Inputs
 
-    from ._folds import Graphs
 
-__all__ = ["FoldNeighbors", "fold_neighbors"]
+__all__ = ["FoldNeighbors", "Graphs", "fold_neighbors", "neighbors_within", "states_from"]
 
 # neighbours with falling weights for every neighbour of the graph
 _RANKED = 2.0
@@ -43,6 +42,14 @@ _COMPONENT_CELLS = 5_000
 # share of the true neighbours that an approximate search finds: instruments need not be those of
 # the nearest cells
 _RECALL = 0.95
+_REMEDY = "neighbours are searched in it; restore it, or rerun pp.neighbors and tl.velocity."
+
+
+class Graphs(NamedTuple):
+    """The graphs of folds that are needed: for instruments of ratios, and for directions."""
+
+    ratios: bool
+    directions: bool
 
 
 class FoldNeighbors(NamedTuple):
@@ -59,35 +66,77 @@ def fold_neighbors(
     rng: int,
     wanted: Graphs,
     n_threads: int,
+    within: NDArray[np.intp] | None = None,
 ) -> FoldNeighbors:
-    """Find the nearest cells of every cell from some genes: for ratios, for directions or both."""
-    counts, n_cells = inputs.counts(options.spliced), inputs.adata.n_obs
+    """Find the nearest cells of every cell from some genes: for ratios, for directions or both.
+
+    With `within`, the number of each cell's group, they are searched within groups.
+    """
+    n_cells = inputs.adata.n_obs
     params = neighbor_params(inputs.adata, options.neighbors_key)
-    chosen = component_genes(inputs.adata) & genes
-    values = _fold_expression(counts, chosen, inputs.molecules(options.spliced), n_threads)
-    n_nearest = min(int(params.get("n_neighbors", 30)), n_cells) - 1
-    n_ranked = min(math.ceil(_RANKED * n_nearest), n_cells - 1)
-    # half of the genes may have fewer components; one more measures the variance of noise
-    n_pcs = min(int(params.get("n_pcs", 30) or 30) + 1, min(values.shape) - 1)
-    names = Names(inputs.cell_hashes, rng)
-    cells = names.sample("cells of principal components", _COMPONENT_CELLS)
+    n_nearest, n_ranked = _numbers(params, n_cells)
 
     def found(components: NDArray[np.float32] | None, n: int) -> RankedNeighbors | None:
         if components is None:
             return None
-        indices, _ = nearest_neighbors(
-            _signal(components),
-            n + 1,
-            rng=rng,
-            recall=_RECALL,
-            most_exact=MOST_PRECISE,
-            n_threads=n_threads,
-        )
-        graph = RankedNeighbors.nearest(indices[:, 1:], n_nearest)
+        rows = _signal(components)
+        search = {"rng": rng, "recall": _RECALL, "most_exact": MOST_PRECISE, "n_threads": n_threads}
+        if within is not None:
+            graph = RankedNeighbors.ranked(*nearest_within(rows, within, n, **search), n_nearest)
+        else:
+            indices, _ = nearest_neighbors(rows, n + 1, **search)
+            graph = RankedNeighbors.nearest(indices[:, 1:], n_nearest)
         return graph if inputs.cells.all() else graph.without(~inputs.cells)
 
-    limited, usual = _components(values, n_pcs, cells, rng, wanted)
+    limited, usual = _of_genes(inputs, genes, options, rng, wanted, n_threads)
     return FoldNeighbors(found(limited, n_ranked), found(usual, n_nearest))
+
+
+def states_from(
+    inputs: Inputs, genes: NDArray[np.bool_], options: FitOptions, rng: int, n_threads: int
+) -> NDArray[np.float32]:
+    """Return a representation of the cells from some genes, as for directions."""
+    wanted = Graphs(ratios=False, directions=True)
+    _, usual = _of_genes(inputs, genes, options, rng, wanted, n_threads)
+    return _signal(np.ascontiguousarray(usual))
+
+
+def _of_genes(
+    inputs: Inputs,
+    genes: NDArray[np.bool_],
+    options: FitOptions,
+    rng: int,
+    wanted: Graphs,
+    n_threads: int,
+) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+    """Return principal components of some genes: for ratios and for directions."""
+    counts = inputs.counts(options.spliced)
+    params = neighbor_params(inputs.adata, options.neighbors_key)
+    chosen = component_genes(inputs.adata) & genes
+    values = _fold_expression(counts, chosen, inputs.molecules(options.spliced), n_threads)
+    # half of the genes may have fewer components; one more measures the variance of noise
+    n_pcs = min(int(params.get("n_pcs", 30) or 30) + 1, min(values.shape) - 1)
+    names = Names(inputs.cell_hashes, rng)
+    cells = names.sample("cells of principal components", _COMPONENT_CELLS)
+    return _components(values, n_pcs, cells, rng, wanted)
+
+
+def neighbors_within(
+    inputs: Inputs, options: FitOptions, within: NDArray[np.intp], rng: int, n_threads: int
+) -> RankedNeighbors:
+    """Find the nearest cells of every cell in its group, in the representation of the graph."""
+    rows = representation(inputs.adata, options.neighbors_key, _REMEDY)
+    params = neighbor_params(inputs.adata, options.neighbors_key)
+    n_nearest, n_ranked = _numbers(params, inputs.adata.n_obs)
+    found = nearest_within(rows, within, n_ranked, rng=rng, n_threads=n_threads)
+    graph = RankedNeighbors.ranked(*found, n_nearest)
+    return graph if inputs.cells.all() else graph.without(~inputs.cells)
+
+
+def _numbers(params: dict[str, Any], n_cells: int) -> tuple[int, int]:
+    """Return the number of neighbours of the graph, and that with falling weights."""
+    n_nearest = min(int(params.get("n_neighbors", 30)), n_cells) - 1
+    return n_nearest, min(math.ceil(_RANKED * n_nearest), n_cells - 1)
 
 
 def _fold_expression(

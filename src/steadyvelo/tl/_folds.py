@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from steadyvelo._adata._provenance import hash_values
 from steadyvelo.engine import RankedNeighbors, Repeat, SmoothingOperator
 from steadyvelo.pp._neighbors import component_genes
 
-from ._fold_neighbors import fold_neighbors
+from ._fold_neighbors import Graphs, fold_neighbors, neighbors_within
 from ._kept import now_kept
 
 if TYPE_CHECKING:
@@ -35,13 +35,6 @@ def folds_hash(adata: AnnData, gene_clusters: str | None) -> str:
     return hash_values(*columns)
 
 
-class Graphs(NamedTuple):
-    """The graphs of folds that are needed: for instruments of ratios, and for directions."""
-
-    ratios: bool
-    directions: bool
-
-
 def make_repeat(
     inputs: Inputs,
     choice: ErrorChoice,
@@ -50,21 +43,27 @@ def make_repeat(
     order: CellOrder,
     wanted: Graphs,
     n_threads: int,
+    within: NDArray[np.intp] | None = None,
 ) -> Repeat:
     """Divide genes and cells into two folds, and find the neighbours for each fold of genes.
 
-    The rows of the graphs are in an order.
+    The rows of the graphs are in an order. With `within`, the number of each cell's group, shape
+    (cells,), the neighbours of a cell are in its group.
     """
     adata, seed = inputs.adata, choice.rng
     cell_fold = Names(inputs.cell_hashes, seed).halves(f"cells of repeat {number}")
-    kept = now_kept()
+    # graphs within groups are for one call
+    kept = now_kept() if within is None else None
     graphs, made_from = {}, ()
     if kept is not None:
         graphs, made_from = kept.graphs, _made_from(inputs, choice, number, options, order)
     if external(neighbor_params(adata, options.neighbors_key)):
         # neighbours that were not found from these counts are used for all genes
         name = "all", *made_from[1:]
-        if name not in graphs:
+        if name not in graphs and within is not None:
+            found = neighbors_within(inputs, options, within, seed, n_threads)
+            graphs[name] = (found.reordered(order),) * 2
+        elif name not in graphs:
             stored = inputs.connectivities(options.neighbors_key)
             graph = SmoothingOperator.from_connectivities(stored, inputs.cells).without_self()
             graphs[name] = (RankedNeighbors.equal(graph).reordered(order),) * 2
@@ -75,13 +74,13 @@ def make_repeat(
         *(needed and names[purpose] not in graphs for purpose, needed in wanted._asdict().items())
     )
     if any(missing):
-        found = [
-            fold_neighbors(inputs, gene_fold != fold, options, seed, missing, n_threads)
+        of_folds = [
+            fold_neighbors(inputs, gene_fold != fold, options, seed, missing, n_threads, within)
             for fold in (0, 1)
         ]
         for purpose in Graphs._fields:
             if getattr(missing, purpose):
-                first, second = (getattr(of_fold, purpose).reordered(order) for of_fold in found)
+                first, second = (getattr(of_fold, purpose).reordered(order) for of_fold in of_folds)
                 graphs[names[purpose]] = first, second
     of = {p: graphs[names[p]] if needed else None for p, needed in wanted._asdict().items()}
     return Repeat(gene_fold, cell_fold, of["ratios"], of["directions"])

@@ -74,14 +74,16 @@ class Errors:
         graphs: Graphs = RATIOS,
         n_threads: int = 1,
         progress: Progress | None = None,
+        within: NDArray[np.intp] | None = None,
     ) -> Errors:
         """Divide genes and cells into folds for each repeat, and find neighbours for each fold.
 
-        The rows of their graphs are in an order.
+        The rows of their graphs are in an order. With `within`, the number of each cell's group,
+        neighbours are in the same group.
         """
         samples = sample_codes(inputs.adata, choice.sample_key)
         n_repeats = choice.n_repeats if choice.method == "crossfit" else 0
-        how = options, order, graphs, n_threads
+        how = options, order, graphs, n_threads, within
         repeats = []
         for n in range(n_repeats):
             repeats.append(make_repeat(inputs, choice, n, *how))
@@ -97,8 +99,11 @@ class Errors:
         *,
         graphs: Graphs = RATIOS,
         n_threads: int = 1,
+        within: NDArray[np.intp] | None = None,
     ) -> Errors:
         """Return the method of a fit, or of another choice; the sandwich if the fit has no errors.
+
+        With `within`, the number of each cell's group, neighbours of folds are in the same group.
 
         Raises an error if the folds of the fit cannot be made again.
         """
@@ -114,7 +119,8 @@ class Errors:
                     f"rerun tl.velocity(adata, uncertainty='crossfit', key_added={fit.key!r})."
                 )
                 raise ValueError(msg)
-        return cls.make(fit.inputs, choice, fit.options, fit.order, graphs, n_threads)
+        how = fit.options, fit.order, graphs, n_threads
+        return cls.make(fit.inputs, choice, *how, within=within)
 
     def of(self, source: CountsSource, known: KnownInstruments | None = None) -> Uncertainty:
         """Return the errors for the genes of a source, with known instruments or none."""
@@ -128,17 +134,11 @@ class Errors:
         repeats = [replace(s, gene_fold=s.gene_fold[source.genes]) for s in self.repeats]
         return CrossFitErrors(**shared, repeats=repeats, known=known)
 
-    def ratios(
-        self,
-        source: CountsSource,
-        rules: list[FitRule],
-        limits: Limits,
-        samples: NDArray[np.intp] | None = None,
-    ) -> GroupRatios:
-        """Return the ratios under several rules, with their scores summed by sample."""
+    def ratios(self, source: CountsSource, rules: list[FitRule], limits: Limits) -> GroupRatios:
+        """Return the ratios under several rules."""
         n_cells, bytes_each = len(source.spliced_scale), bytes_per_value(self.choice, rules)
         blocks = limits.of_blocks(n_cells, bytes_each)
-        return fit_groups(source, rules, self.of(source), samples=samples, **blocks)
+        return fit_groups(source, rules, self.of(source), **blocks)
 
 
 def check_errors(adata: AnnData, choice: ErrorChoice) -> None:
