@@ -1,5 +1,6 @@
 """Results as tables, either stored or recomputed from counts."""
 
+from ._control_agreement import control_agreement
 from ._direction_support import DirectionSupport, direction_support
 from ._quality_checks import proportions, quality_checks
 from ._tables import (
@@ -16,6 +17,7 @@ from ._velocity_se import velocity_se
 __all__ = [
     "DirectionSupport",
     "cluster_directions",
+    "control_agreement",
     "direction_support",
     "proportions",
     "quality_checks",

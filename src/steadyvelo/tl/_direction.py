@@ -119,6 +119,8 @@ def direction(
         Linear arrows, float64; NaN for cells without neighbours.
     ``obs["velocity_umap_p"]``, ``obs["velocity_umap_determined"]``
         P-value of the hypothesis that the arrow is zero, and whether it is rejected.
+    ``obsm["velocity_umap_determined_in_controls"]``
+        Whether it is rejected in each sign-flipped control, cells × controls.
     ``obs["velocity_umap_angle"]``, and the same with ``_low`` and ``_high``
         Angle between the direction and the first axis, and its interval, in radians, low ≤ angle ≤
         high. The interval is 2π wide if the data reject no direction. Only for two dimensions.
@@ -219,7 +221,7 @@ def make_directions(fit: Fit, choice: DirectionChoice, limits: Limits) -> None:
     embedding = _tested_dimensions(coordinates)
     n_dims = embedding.shape[1]
     names, groups = cluster_codes(adata, choice.groupby)
-    # the picture of the control uses the same signs
+    # the arrows of tl.randomized_velocity have the same signs
     signs = Names(fit.inputs.cell_hashes, choice.rng).signs("sign-flipped control", n_controls)
     given = _given(fit, errors, known, embedding, groups)
     blocks = limits.of_blocks(adata.n_obs, _bytes_each(fit, n_dims, known))
@@ -234,6 +236,8 @@ def make_directions(fit: Fit, choice: DirectionChoice, limits: Limits) -> None:
         fields = (_keys.ANGLE, _keys.ANGLE_LOW, _keys.ANGLE_HIGH)
         columns |= dict(zip(fields, ends, strict=True))
     controls = directions.controls(lambda *turned: hotelling_p(*turned) < 1 - level)
+    if n_controls > 0:
+        columns[_keys.DETERMINED_IN_CONTROLS] = np.ascontiguousarray(controls.T)
     tables = {}
     if choice.groupby is not None:
         columns[_keys.TESTED_CLUSTERS] = groups.astype(np.int32)
