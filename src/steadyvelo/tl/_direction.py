@@ -39,7 +39,13 @@ if TYPE_CHECKING:
     from steadyvelo.engine import KnownInstruments
     from steadyvelo.engine._progress import ShowProgress
 
-__all__ = ["DirectionChoice", "direction", "make_directions", "tested_clusters"]
+__all__ = [
+    "DirectionChoice",
+    "direction",
+    "directions_given",
+    "make_directions",
+    "tested_clusters",
+]
 
 _PLANE = 2
 # an embedding with more dimensions cannot be drawn as a whole
@@ -223,8 +229,7 @@ def make_directions(fit: Fit, choice: DirectionChoice, limits: Limits) -> None:
     names, groups = cluster_codes(adata, choice.groupby)
     # the arrows of tl.randomized_velocity have the same signs
     signs = Names(fit.inputs.cell_hashes, choice.rng).signs("sign-flipped control", n_controls)
-    given = _given(fit, errors, known, embedding, groups)
-    blocks = limits.of_blocks(adata.n_obs, _bytes_each(fit, n_dims, known))
+    given, blocks = directions_given(fit, errors, known, embedding, groups, limits)
     directions = find_directions(*given, signs=signs, **blocks)
     arrows, n = directions.arrows, directions.n_contributions
     p = hotelling_p(arrows, directions.covariances, n)
@@ -271,8 +276,7 @@ def tested_clusters(
     """Return the mean arrow of every cluster and its p-values; nothing is written."""
     embedding = _tested_dimensions(check_finite_embedding(fit.adata, choice.basis))
     names, groups = cluster_codes(fit.adata, choice.groupby)
-    given = _given(fit, errors, known, embedding, groups)
-    blocks = limits.of_blocks(fit.adata.n_obs, _bytes_each(fit, embedding.shape[1], known))
+    given, blocks = directions_given(fit, errors, known, embedding, groups, limits)
     found = find_group_directions(*given, **blocks)
     return tested_groups(found, names, groups)
 
@@ -284,23 +288,22 @@ def _tested_dimensions(embedding: NDArray[np.float64]) -> NDArray[np.float64]:
     return embedding
 
 
-def _given(
+def directions_given(
     fit: Fit,
     errors: Errors,
     known: KnownInstruments | None,
     embedding: NDArray[np.float64],
     groups: NDArray[np.intp],
-) -> tuple[Any, ...]:
-    """Return the arguments of the engine's functions for directions."""
+    limits: Limits,
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of the engine's functions for directions, and how to block them."""
     genes = fit.graph_genes
     source, lines = fit.counts(genes), Lines(fit.gamma[genes], fit.offset[genes])
     how = errors.of(source, None if known is None else known.of_genes(genes))
-    return source, how, fit.rule(genes), lines, embedding, groups
-
-
-def _bytes_each(fit: Fit, n_dims: int, known: KnownInstruments | None) -> int:
-    return bytes_per_direction_value(
-        n_dims,
+    bytes_each = bytes_per_direction_value(
+        embedding.shape[1],
         offset=fit.options.offset is not False,
-        known=known is not None and known.has(fit.graph_genes),
+        known=known is not None and known.has(genes),
     )
+    blocks = limits.of_blocks(fit.adata.n_obs, bytes_each)
+    return (source, how, fit.rule(genes), lines, embedding, groups), blocks
