@@ -144,12 +144,11 @@ def test_cells_without_a_time_are_not_tested(moving):
 @pytest.mark.parametrize(
     ("statistics", "verdict", "said"),
     [
-        ((5.0, 1.0, 1e-4, 3.0, 0.0), "determined", "and the retest"),
-        ((5.0, 1.0, 1e-4, 0.0, 2.5), "determined", "steady state confirms its sign"),
-        ((-5.0, 1.0, 1e-4, 3.0, 0.0), "reversed", "run against the pseudotime"),
-        ((5.0, 1.0, 1e-4, 2.9, 2.4), "not determined", "but the retest"),
-        ((5.0, 1.0, 1e-4, 3.5, -2.0), "not determined", "does not confirm its sign (t = 3.5"),
-        ((5.0, 4.0, 0.2, 3.5, 3.0), "not determined", "(p = 0.2), but the retest"),
+        ((5.0, 1.0, 1e-4, 4.0, 0.0), "determined", "and the retest"),
+        ((-5.0, 1.0, 1e-4, 4.0, 0.0), "reversed", "run against the pseudotime"),
+        ((5.0, 1.0, 1e-4, 3.9, 9.0), "not determined", "but the retest"),
+        ((5.0, 1.0, 1e-4, 4.5, -2.0), "not determined", "does not confirm its sign (t = 4.5"),
+        ((5.0, 4.0, 0.2, 4.5, 3.0), "not determined", "(p = 0.2), but the retest"),
         ((5.0, 4.0, 0.2, 0.1, 0.2), "not determined", "(p = 0.2), and the retest"),
         ((5.0, np.nan, np.nan, np.nan, np.nan), "not determined", "p = nan"),
     ],

@@ -32,19 +32,16 @@ if TYPE_CHECKING:
 
     from ._limits import Limits
 
-__all__ = ["exchanged", "judged", "tested_orientation"]
+__all__ = ["exchanged", "judged", "orientation_of"]
 
 # repeats of the cross-fit
 _REPEATS = 2
-# level of the test, the smallest statistics of the retest, one of which is needed, and the value of
-# the second with which it contradicts
-_LEVEL, _LEAST_T, _LEAST_Z, _AGAINST_Z = 0.05, 3.0, 2.5, -2.0
+# level of the test, the smallest t of the retest, and the value of z with which it contradicts
+_LEVEL, _LEAST_T, _AGAINST_Z = 0.05, 4.0, -2.0
 _NOT_TESTED = "not tested"
 
 
-def tested_orientation(
-    fit: Fit, time: NDArray[np.float64], limits: Limits
-) -> PseudotimeOrientation:
+def orientation_of(fit: Fit, time: NDArray[np.float64], limits: Limits) -> PseudotimeOrientation:
     """Test the orientation of a time, shape (cells,), NaN for cells without one."""
     missing = _missing(fit)
     if missing:
@@ -91,7 +88,7 @@ def judged(
     n_cells: int,
 ) -> PseudotimeOrientation:
     """Return the verdict from the statistics of the test."""
-    confirmed = (retest_t >= _LEAST_T or retest_z >= _LEAST_Z) and not retest_z <= _AGAINST_Z
+    confirmed = retest_t >= _LEAST_T and retest_z > _AGAINST_Z
     verdict = "not determined"
     if p < _LEVEL and confirmed:
         verdict = "determined" if total > 0 else "reversed"

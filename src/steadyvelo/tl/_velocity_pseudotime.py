@@ -19,7 +19,7 @@ from steadyvelo.engine import SmoothingOperator, count_threads, row_products, tr
 from steadyvelo.model import DiffusionMap
 
 from ._limits import Limits
-from ._orientation import exchanged, tested_orientation
+from ._orientation import exchanged, orientation_of
 from ._stored_graph import StoredGraph
 from ._terminal_states import terminal_scores
 
@@ -65,7 +65,7 @@ def velocity_pseudotime(
     pseudotime as an embedding with one dimension, :math:`d_{ij} = \operatorname{sign}(t_j - t_i)`,
     the linear arrows of all cells are summed as those of a cluster in
     :func:`steadyvelo.tl.direction`, with a two-sided p-value. The orientation is determined if
-    p < 0.05 and the retest without a steady state confirms the sign of the sum (t ≥ 3 or z ≥ 2.5).
+    p < 0.05 and the retest without a steady state confirms the sign of the sum (t ≥ 4, z > −2).
     The p-value alone is not enough: the same velocities chose root and end, and the sum assumes a
     steady state. Of more than 4,500 cells, 3,000 are tested, drawn by name. If root and end are
     both ``"auto"`` and velocities run against the pseudotime, the two are exchanged.
@@ -137,7 +137,7 @@ def velocity_pseudotime(
     for argument, name in (("root", root), ("end", end)):
         if name not in (_FOUND, None):
             cell_places(adata, name, argument)
-    fit = Fit.read(adata, velocity_key)
+    fit = Fit.read(adata, velocity_key, then=("tl.velocity_graph",))
     graph = StoredGraph.read(fit)
     parts = graph.parts()
     places = _ends(graph, parts, (root, end), scale=scale, rng=rng, n_threads=threads)
@@ -159,7 +159,7 @@ def velocity_pseudotime(
     time = np.full(adata.n_obs, np.nan)
     time[connected] = _time_between(graph, connected, places, n_components, rng, threads)
     time = (time - np.nanmin(time)) / max(np.nanmax(time) - np.nanmin(time), np.finfo(float).tiny)
-    tested = tested_orientation(fit, time, Limits(settings.max_memory, threads))
+    tested = orientation_of(fit, time, Limits(settings.max_memory, threads))
     if tested.verdict == "reversed" and root == end == _FOUND:
         time, names, tested = 1 - time, names[::-1], exchanged(tested)
     without = int(np.isnan(time).sum())
