@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from steadyvelo._adata._moments import counts_source
 from steadyvelo.engine import find_directions
 from steadyvelo.get import PseudotimeOrientation
 from steadyvelo.model import hotelling_p
 
 from ._direction import directions_given
 from ._folds import Graphs
+from ._kept import kept_results
 from ._sampled_fit import MOST_CELLS, sampled_fit
 from ._uncertainty import Errors
 from ._variant import Variant, fit_variant
@@ -29,16 +31,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from steadyvelo._adata._fit import Fit
+    from steadyvelo._adata._fit_params import ErrorChoice
 
     from ._limits import Limits
 
 __all__ = ["exchanged", "judged", "orientation_of"]
 
-# repeats of the cross-fit
-_REPEATS = 2
+# repeats of the cross-fit, and those for a sample, whose lines are fitted again
+_REPEATS, _REPEATS_OF_SAMPLE = 2, 1
 # level of the test, the smallest t of the retest, and the value of z with which it contradicts
 _LEVEL, _LEAST_T, _AGAINST_Z = 0.05, 4.0, -2.0
 _NOT_TESTED = "not tested"
+_GRAPHS = Graphs(ratios=True, directions=True)
 
 
 def orientation_of(fit: Fit, time: NDArray[np.float64], limits: Limits) -> PseudotimeOrientation:
@@ -47,22 +51,34 @@ def orientation_of(fit: Fit, time: NDArray[np.float64], limits: Limits) -> Pseud
     if missing:
         return PseudotimeOrientation(_NOT_TESTED, f"The orientation was not tested: {missing}.")
     known = np.isfinite(time)
-    errors = replace(fit.options.errors, n_repeats=_REPEATS)
-    if fit.adata.n_obs > MOST_CELLS:
-        none = np.full(len(time), -1, dtype=np.intp)
-        sample, cells = sampled_fit(fit, none, None, among=known)
-        if sample is fit:
-            why = "the representation in which neighbours were found is not known"
-            return PseudotimeOrientation(_NOT_TESTED, f"The orientation was not tested: {why}.")
+    many = fit.adata.n_obs > MOST_CELLS
+    errors = replace(fit.options.errors, n_repeats=_REPEATS_OF_SAMPLE if many else _REPEATS)
+    if not many:
+        return _tested(fit, errors, time, limits)
+    none = np.full(len(time), -1, dtype=np.intp)
+    sample, cells = sampled_fit(fit, none, None, among=known)
+    if sample is fit:
+        why = "the representation in which neighbours were found is not known"
+        return PseudotimeOrientation(_NOT_TESTED, f"The orientation was not tested: {why}.")
+    options, inputs = sample.options, sample.inputs
+    order = counts_source(inputs, fit.graph_genes, **options.smoothed).order
+    # graphs of folds for the fit and for the test, made at once and kept for both
+    with kept_results():
+        Errors.make(inputs, errors, options, order, _GRAPHS, limits.n_threads)
         other = fit_variant(sample, Variant({"errors": errors}), None, limits)
-        fit = replace(other, velocity_genes=fit.velocity_genes)
-        time, known = time[cells], known[cells]
+        other = replace(other, velocity_genes=fit.velocity_genes)
+        return _tested(other, errors, time[cells], limits)
+
+
+def _tested(
+    fit: Fit, errors: ErrorChoice, time: NDArray[np.float64], limits: Limits
+) -> PseudotimeOrientation:
+    """Test the orientation of a time in all cells that have one."""
+    known = np.isfinite(time)
     # a neighbour without a time is as likely earlier as later
     place = np.where(known, time, np.median(time[known]))[:, None]
     groups = np.where(known, 0, -1).astype(np.intp)
-    how = Errors.of_fit(
-        fit, errors, graphs=Graphs(ratios=True, directions=True), n_threads=limits.n_threads
-    )
+    how = Errors.of_fit(fit, errors, graphs=_GRAPHS, n_threads=limits.n_threads)
     given, blocks = directions_given(fit, how, None, place, groups, limits)
     none = np.zeros((0, len(time)), dtype=np.int8)
     found = find_directions(*given, signs=none, **blocks)
