@@ -37,7 +37,10 @@ class Noise:
 
 @dataclass(frozen=True)
 class Condition:
-    """What cells do: they move with some rates, or are `static` populations of a kind."""
+    """What cells do: they move with some rates, or are `static` populations of a kind.
+
+    Of the kind "path", cells lie along the same paths as moving cells, at steady state.
+    """
 
     rates: Rates = field(default_factory=Rates)
     noise: Noise = field(default_factory=Noise)
@@ -56,7 +59,9 @@ def cells_of(
     returns, and which genes are ``boosted``.
     """
     of_rates, of_cells, of_noise = (np.random.default_rng(child) for child in sequence.spawn(3))
-    if condition.static:
+    if condition.static == "path":
+        made = _standing(of_rates, of_cells, condition, n_cells, n_genes)
+    elif condition.static:
         made = _static(of_rates, of_cells, condition, n_cells, n_genes)
     else:
         made = _moving(of_rates, of_cells, condition, n_cells, n_genes)
@@ -117,6 +122,12 @@ def _moving(rng, of_cells, condition, n_cells, n_genes):
     abundances = made.unspliced[branch, step], made.spliced[branch, step], made.ratio[step]
     obs = {"clusters": clusters, "time": share * LENGTH, "branch": branch}
     return *abundances, obs, place, made.boosted, truth
+
+
+def _standing(rng, of_cells, condition, n_cells, n_genes):
+    """Cells with the spliced abundances of moving cells, and unspliced ones of a steady state."""
+    _, spliced, obs, place, _ = _moving(rng, of_cells, condition, n_cells, n_genes)
+    return rng.lognormal(np.log(0.4), 0.4, n_genes) * spliced, spliced, obs, place, {}
 
 
 def _static(rng, of_cells, condition, n_cells, n_genes, n_types=6):

@@ -109,7 +109,12 @@ PCA = Field("obsm", "cells × components", "X_pca", "principal components", "flo
 EMBEDDING = _obsm("X_{basis}", "an embedding; read only", "float")
 VELOCITY_EMBEDDING = _obsm("{key}_{basis}", "arrows; NaN for cells without an arrow")
 ARROWS_ON = _obs("{key}_{basis}_on", "fingerprint of the coordinates of these arrows", "int32")
-RANDOMIZED = _obsm("{key}_randomized_{basis}", "arrows of a sign-flipped control")
+RANDOMIZED = Field(
+    "obsm",
+    "cells × controls × dimensions",
+    "{key}_randomized_{basis}",
+    "arrows of sign-flipped controls",
+)
 
 DIRECTION = _obsm("{key}_direction_{basis}", "linear arrows")
 DIRECTIONS_ON = _obs(
@@ -120,6 +125,13 @@ TESTED_CLUSTERS = _obs(
 )
 DIRECTION_P = _obs("{key}_{basis}_p", "p-value of the test that the linear arrow is zero")
 DETERMINED = _obs("{key}_{basis}_determined", "whether the direction is significant", "bool")
+DETERMINED_IN_CONTROLS = Field(
+    "obsm",
+    "cells × controls",
+    "{key}_{basis}_determined_in_controls",
+    "whether it is significant in each sign-flipped control",
+    "bool",
+)
 ANGLE = _obs("{key}_{basis}_angle", "angle of the linear arrow, radians")
 ANGLE_LOW = _obs("{key}_{basis}_angle_low", "lower end of the interval of the angle")
 ANGLE_HIGH = _obs("{key}_{basis}_angle_high", "upper end of the interval of the angle")

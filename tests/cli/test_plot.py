@@ -35,7 +35,7 @@ PICTURES = {
     "stream": ["--components", "1", "0", "--smoothing", "0.03"],
     "grid": ["--basis", "X_pca"],
     "arrows": ["--basis", "pca", "--color", "branch"],
-    "control": ["--basis", "pca"],
+    "control": ["--basis", "pca", "--n-controls", "2"],
     "graph": ["--basis", "pca", "--cell", "cell 3"],
     "phase": ["--gene", "gene 1", "--gene", "gene 2"],
     "gene": ["--gene", "gene 1", "--basis", "pca"],
@@ -51,6 +51,7 @@ def test_every_picture_is_written(draw, picture):
     done, target = draw(picture, *PICTURES[picture])
     assert done.exit_code == 0, done.output
     assert f"wrote {target}" in done.output
+    assert ("Agreement by chance" in done.output) == (picture == "control")
     assert plt.imread(target).std() > 0.02
 
 

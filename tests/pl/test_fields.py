@@ -12,6 +12,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.spatial import KDTree
 
 import steadyvelo as sv
+from steadyvelo.get._control_agreement import chance_agreement
 from steadyvelo.pl._field import field_on_grid
 from steadyvelo.pl._plane import Plane
 from steadyvelo.pl._style import STRONG
@@ -200,48 +201,76 @@ def test_many_points_are_pixels_in_a_vector_file(trajectory, tmp_path):
     assert len(text) < 1_000_000
 
 
-def test_the_control_is_drawn_beside_the_data(trajectory):
+def test_controls_are_drawn_beside_the_data(trajectory):
     adata = trajectory.copy()
     with pytest.raises(KeyError, match=r"run tl\.randomized_velocity"):
         sv.pl.control(adata, basis="pca")
     sv.tl.randomized_velocity(adata, basis="pca")
-    data, randomised = sv.pl.control(adata, basis="pca", color="clusters")
-    assert (data.get_title(), randomised.get_title()) == ("data", "sign-flipped control")
+    panels = sv.pl.control(adata, basis="pca", color="clusters")
+    titles = ["data", *(f"control {number}" for number in range(1, 5))]
+    assert [panel.get_title() for panel in panels] == titles
     names = set(adata.obs["clusters"].cat.categories)
-    for panel in (data, randomised):
+    for panel in panels:
         assert panel.get_legend() is None
         assert {text.get_text() for text in panel.texts} == names
-    alone = sv.pl.velocity_stream(adata, basis="pca", color="clusters")
-    segments = [np.concatenate(lines(ax)[1].get_segments()) for ax in (data, alone)]
-    np.testing.assert_array_equal(*segments)
-    data, randomised = sv.pl.control(adata, legend_loc="right margin")
-    assert data.get_legend() is None
-    assert randomised.get_legend() is not None
+    table = sv.get.control_agreement(adata, "clusters", basis="pca")
+    assert " ".join(panels[0].figure.get_supxlabel().split()) == chance_agreement(table)
+    panels = sv.pl.control(adata, legend_loc="right margin")
+    assert [panel.get_legend() is not None for panel in panels] == [False] * 4 + [True]
     points, ways = true_ways(adata)
     truth = field_on_grid(points, ways / np.linalg.norm(ways, axis=1, keepdims=True))
-    field = Plane.of(adata, "pca", "velocity_randomized", (0, 1)).field(0.02, 3)
-    cosine = (field.u * truth.u + field.v * truth.v) / field.length / truth.length
-    assert abs(cosine.mean()) < 0.5
-    with pytest.raises(ValueError, match="ax must have two axes"):
+    found = []
+    for number in range(4):
+        arrows = adata.obsm["velocity_randomized_pca"][:, number, :2]
+        field = field_on_grid(points, arrows)
+        cosine = (field.u * truth.u + field.v * truth.v) / field.length / truth.length
+        found.append(cosine.mean())
+    assert abs(np.mean(found)) < 0.5
+    with pytest.raises(ValueError, match="ax must have 5 axes, for the data and each control"):
         sv.pl.control(adata, basis="pca", ax=[plt.gca()])
+    _, axes = plt.subplots(1, 5)
+    assert sv.pl.control(adata, color=None, ax=axes)[0].figure.get_supxlabel() == ""
 
 
-def test_lines_of_the_control_are_pale_where_directions_were_tested(trajectory):
+def test_lines_of_controls_have_the_scale_of_the_data(trajectory):
     adata = trajectory.copy()
-    sv.tl.randomized_velocity(adata, basis="pca")
-    for tested in (False, True):
-        if tested:
-            with_test(adata, np.ones(adata.n_obs, dtype=bool))
-        data, randomised = sv.pl.control(adata)
-        assert not lines(data)[0].get_segments()
-        pale, strong = lines(randomised)
-        assert len((strong if tested else pale).get_segments()) == 0
-        assert len((pale if tested else strong).get_segments()) > 20
+    sv.tl.randomized_velocity(adata, basis="pca", n_controls=2)
+    # the second control is the data, the first has arrows of a tenth of their length
+    arrows = adata.obsm["velocity_randomized_pca"]
+    arrows[:, 0] = 0.1 * adata.obsm["velocity_pca"]
+    arrows[:, 1] = adata.obsm["velocity_pca"]
+    drawn = [lines(panel)[1] for panel in sv.pl.control(adata)]
+    data, short, same = (
+        [np.linalg.norm(np.diff(piece, axis=0), axis=1).sum() for piece in of.get_segments()]
+        for of in drawn
+    )
+    np.testing.assert_array_equal(data, same)
+    side = np.ptp(adata.obsm["X_pca"][:, :2], axis=0).max()
+    assert max(short) <= 0.1 * side
+    assert max(data) > 2 * max(short)
+    thin, thick = (max(of.get_linewidths()) for of in (drawn[1], drawn[0]))
+    assert thin < 0.5 * thick
+
+
+def test_lines_of_controls_are_dark_where_their_own_cells_are_significant(trajectory):
+    adata = trajectory.copy()
+    sv.tl.randomized_velocity(adata, basis="pca", n_controls=3, rng=7)
+    untested = sv.pl.control(adata)
+    assert not any(len(lines(panel)[0].get_segments()) for panel in untested)
+    with_test(adata, np.ones(adata.n_obs, dtype=bool))
+    masks = np.zeros((adata.n_obs, 2), dtype=bool)
+    masks[:, 1] = True
+    adata.obsm["velocity_pca_determined_in_controls"] = masks
+    params = adata.uns["velocity_params"]
+    for seed, dark in ((7, [True, False, True, False]), (8, [True, False, False, False])):
+        adata.uns["velocity_params"] = {**params, "directions": {"pca": {"rng": seed}}}
+        panels = sv.pl.control(adata)
+        for panel, expected in zip(panels, dark, strict=True):
+            pale, strong = (len(of.get_segments()) for of in lines(panel))
+            assert (pale == 0, strong == 0) == (expected, not expected)
         # said once
-        assert ["not significant" in texts(panel) for panel in (data, randomised)] == [
-            tested,
-            False,
-        ]
+        said = ["not significant" in texts(panel) for panel in panels]
+        assert said == [True, False, False, False]
 
 
 def test_nothing_is_shown_unless_asked(trajectory, monkeypatch):

@@ -12,6 +12,7 @@ import pytest
 
 import steadyvelo as sv
 from steadyvelo._adata._fit import Fit
+from steadyvelo.get._control_agreement import chance_agreement
 from steadyvelo.report import _clusters, _genes, _methods, _text, _verdicts
 from steadyvelo.report._verdicts import Judged
 
@@ -315,8 +316,15 @@ def test_the_control_is_made_as_the_arrows(judged, tmp_path, monkeypatch):
     assert asked[1]["scale"] == 3
     assert asked[1]["self_transitions"] is False
     real(judged, basis="pca", scale=3, self_transitions=False)
-    sv.report.write(judged, tmp_path / "r.html", basis="pca", n_portraits=1)
+    path = sv.report.write(judged, tmp_path / "r.html", basis="pca", n_portraits=1)
     assert len(asked) == 2
+    text = Page(path.read_text(encoding="utf-8")).text
+    assert chance_agreement(sv.get.control_agreement(judged, basis="pca")) in text
+    assert "Streamlines of the data and of 4 sign-flipped controls" in text
+    # the controls of the tests have other signs
+    sv.tl.direction(judged, basis="pca", n_controls=2, rng=9)
+    sv.report.write(judged, tmp_path / "r.html", basis="pca", n_portraits=1)
+    assert (len(asked), asked[2]["rng"]) == (3, 9)
 
 
 def test_layers_that_another_tool_smoothed_have_no_control(prepared, tmp_path):

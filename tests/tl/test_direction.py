@@ -66,6 +66,7 @@ def test_cells_at_steady_state_have_no_direction(dispersion):
         share.append(adata.obs["velocity_plane_determined"].mean())
         clusters += list(adata.uns["velocity_direction_plane"]["p"])
         assert "control_significant" not in adata.uns["velocity_direction_plane"]
+        assert "velocity_plane_determined_in_controls" not in adata.obsm
     assert np.mean(share) < 0.06
     # 24 tests at 5 %: five or more in 1.2 % of cases
     assert (np.array(clusters) < 0.05).sum() <= 5
@@ -75,6 +76,9 @@ def test_the_control_has_no_direction(moving):
     table = moving.uns["velocity_direction_plane"]
     made = moving.uns["velocity_params"]["directions"]["plane"]
     assert made["determined_in_controls"] < 0.06
+    in_controls = moving.obsm["velocity_plane_determined_in_controls"]
+    assert in_controls.shape == (moving.n_obs, 20)
+    assert in_controls.mean() == pytest.approx(made["determined_in_controls"])
     assert table["control_any_significant"].iloc[0] <= 0.15
     assert (table["control_determined"] < table["determined"]).all()
 

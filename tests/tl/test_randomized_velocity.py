@@ -1,4 +1,4 @@
-"""The field of velocities without a common direction."""
+"""Arrows without a common direction, and their agreement with the data."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from steadyvelo.engine import (
     self_transition_probability,
     split_signs,
 )
+from steadyvelo.get._control_agreement import chance_agreement
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,10 @@ def test_the_arrows_of_sign_flipped_deviations(moving, memory):
         / adata.obs[f"size_factor_{name}"].to_numpy()[:, None]
         for name in ("spliced", "unspliced")
     )
-    signs = Names(hash_names(adata.obs_names), 3).signs("sign-flipped control", 1)[0]
+    control = adata.obsm["velocity_randomized_pca"]
+    assert control.shape == (400, 4, adata.obsm["X_pca"].shape[1])
+    number = 2
+    signs = Names(hash_names(adata.obs_names), 3).signs("sign-flipped control", 4)[number]
     raw = u - adata.var["velocity_gamma"].to_numpy()[genes] * s
     smoothing = SmoothingOperator.from_connectivities(adata.obsp["connectivities"]).to_matrix()
     velocity = (smoothing @ (signs[:, None] * raw)).astype(np.float32)
@@ -55,7 +59,10 @@ def test_the_arrows_of_sign_flipped_deviations(moving, memory):
         adata.obsm["X_pca"].astype(float),
         self_transition=self_transition_probability(graphs[0]),
     )
-    np.testing.assert_allclose(adata.obsm["velocity_randomized_pca"], arrows, atol=1e-4)
+    np.testing.assert_allclose(control[:, number], arrows, atol=1e-4)
+    # fewer controls are the first of more
+    sv.tl.randomized_velocity(adata, basis="pca", rng=3, n_controls=1)
+    np.testing.assert_allclose(adata.obsm["velocity_randomized_pca"], control[:, :1], atol=1e-5)
     assert adata.uns["velocity_params"]["randomized"]["pca"]["rng"] == 3
 
 
@@ -87,10 +94,8 @@ def test_sign_flipped_velocities_do_not_follow_the_truth(moving):
         return (arrows[:, :2] @ along > 0).mean()
 
     ours = forward(adata.obsm["velocity_pca"])
-    controls = []
-    for seed in range(6):
-        sv.tl.randomized_velocity(adata, basis="pca", rng=seed)
-        controls.append(forward(adata.obsm["velocity_randomized_pca"]))
+    sv.tl.randomized_velocity(adata, basis="pca", n_controls=8)
+    controls = [forward(x) for x in np.moveaxis(adata.obsm["velocity_randomized_pca"], 1, 0)]
     assert ours > 0.7
     assert abs(np.mean(controls) - 0.5) < 0.15
 
@@ -103,3 +108,47 @@ def test_a_fit_without_counts_has_no_control(moving):
     assert "velocity_randomized_pca" not in adata.obsm
     with pytest.raises(KeyError, match="umap"):
         sv.tl.randomized_velocity(moving, basis="umap")
+    with pytest.raises(ValueError, match="at least one control is needed"):
+        sv.tl.randomized_velocity(moving, basis="pca", n_controls=0)
+
+
+def test_agreement_is_the_median_cosine_of_each_cluster(moving):
+    adata = moving.copy()
+    adata.obsm["velocity_pca"][:5] = np.nan
+    sv.tl.randomized_velocity(adata, basis="pca", n_controls=3)
+    table = sv.get.control_agreement(adata, "branch", basis="pca", components=(2, 0))
+    assert list(table.index) == ["all", *adata.obs["branch"].cat.categories]
+    data, controls = (adata.obsm[f"velocity_{name}pca"] for name in ("", "randomized_"))
+    for number in range(3):
+        x, y = data[:, [2, 0]], controls[:, number, [2, 0]]
+        cosine = (x * y).sum(axis=1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)
+        expected = [np.nanmedian(cosine)]
+        expected += [np.nanmedian(cosine[adata.obs["branch"] == x]) for x in table.index[1:]]
+        np.testing.assert_allclose(table[f"control {number + 1}"], expected)
+    text = chance_agreement(table)
+    clusters = table.drop(index="all")
+    control = clusters.max().idxmax()
+    cluster = clusters[control].idxmax()
+    assert f"({cluster}, {control}) it is {table.loc[cluster, control]:.2f}." in text
+    assert f"{table.loc['all'].min():.2f} to {table.loc['all'].max():.2f} over all cells" in text
+    together = sv.get.control_agreement(adata, None, basis="pca").iloc[:, :1]
+    assert list(together.index) == ["all"]
+    assert chance_agreement(together).endswith(
+        f"the control is {together.iloc[0, 0]:.2f} over all cells."
+    )
+    assert chance_agreement(together * np.nan) == ""
+
+
+def test_agreement_needs_controls_of_these_arrows(moving):
+    adata = moving.copy()
+    with pytest.raises(KeyError, match=r"run tl\.randomized_velocity\(adata, basis='pca'\)"):
+        sv.get.control_agreement(adata, basis="pca")
+    sv.tl.randomized_velocity(adata, basis="pca")
+    # one control without an axis for controls, as earlier versions stored it
+    adata.obsm["velocity_randomized_pca"] = adata.obsm["velocity_randomized_pca"][:, 0]
+    with pytest.raises(ValueError, match=r"no arrows of their controls; rerun tl\.randomized"):
+        sv.get.control_agreement(adata, basis="pca")
+    adata.obs["branch"] = np.where(np.arange(400) < 200, "all", "others")
+    sv.tl.randomized_velocity(adata, basis="pca")
+    table = sv.get.control_agreement(adata, "branch", basis="pca")
+    assert list(table.index) == ["all", "cluster all", "others"]

@@ -95,12 +95,13 @@ def plot(
     spacing: Annotated[float | None, _option("Smallest distance of arrows.", _ARROWS)] = None,
     arrow_length: Annotated[float | None, _option("Length of long arrows.", _ARROWS)] = None,
     threshold: Annotated[float | None, _option("Smallest correlation of an edge.", _ARROWS)] = None,
+    n_controls: Annotated[int | None, _option("Number of controls.", _ARROWS)] = None,
     rng: Annotated[
         int | None,
         typer.Option(
             parser=seed,
             metavar="<int>|none",
-            help="Seed, for control and graph; none draws one.",
+            help="Seed, for control (default: that of the tests) and heatmap; none draws one.",
             rich_help_panel=_ARROWS,
             show_default=False,
         ),
@@ -154,6 +155,9 @@ def plot(
         with replacing(target) as file:
             figure.savefig(file, dpi=dpi, format=target.suffix.removeprefix("."))
         speech.say(f"wrote {target}")
+        if figure.get_supxlabel():
+            # the note of the control: how much it agrees with the data by chance
+            speech.say(" ".join(figure.get_supxlabel().split()))
         speech.sum_up({"version": __version__, "files": [str(target)]})
 
 
@@ -184,7 +188,7 @@ def _check_given(picture: Picture, given: dict[str, Any], takes: set[str]) -> No
     """Raise an error for options that a picture does not have, and for missing genes."""
     more = {
         Picture.rank: set(_OF_RANKING),
-        Picture.control: {"rng"},
+        Picture.control: {"rng", "n_controls"},
         Picture.heatmap: {"rng"},
     }.get(picture, set())
     unknown = [name for name in given if name not in takes | more | {"velocity_key"}]
@@ -202,6 +206,7 @@ def _compute_missing(
 ) -> None:
     """Compute results that a picture needs and `run` did not compute."""
     from steadyvelo import _keys, tl  # noqa: PLC0415
+    from steadyvelo._adata._controls import seed_of_tests  # noqa: PLC0415
     from steadyvelo._adata._embeddings import found_basis  # noqa: PLC0415
     from steadyvelo._adata._groups import AUTO, cluster_column  # noqa: PLC0415
 
@@ -209,9 +214,12 @@ def _compute_missing(
     seed = {"rng": given["rng"]} if "rng" in given else {}
     if picture is Picture.control:
         basis = found_basis(adata, given.get("basis", AUTO), velocity_key)
-        if not _keys.RANDOMIZED.is_in(adata, velocity_key, basis):
-            remark("sign-flipped control …")
-            tl.randomized_velocity(adata, basis=basis, **key, **seed)
+        asked = {name: given[name] for name in ("rng", "n_controls") if name in given}
+        if asked or not _keys.RANDOMIZED.is_in(adata, velocity_key, basis):
+            remark("sign-flipped controls …")
+            tested = seed_of_tests(adata, basis, velocity_key)
+            known = {} if tested is None else {"rng": tested}
+            tl.randomized_velocity(adata, basis=basis, **key, **{**known, **asked})
     if picture is Picture.heatmap and not _keys.PSEUDOTIME.is_in(adata, velocity_key):
         remark("pseudotime …")
         tl.velocity_pseudotime(adata, **key, **seed)

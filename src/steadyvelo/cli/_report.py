@@ -38,7 +38,8 @@ def report(
         typer.Option(
             parser=seed,
             metavar="<int>|none",
-            help="Seed of the sign-flipped control, if RESULT has no control; none draws one.",
+            help="Seed of sign-flipped controls, if RESULT has none and no tests of directions; "
+            "none draws one.",
         ),
     ] = 0,
     max_memory: MaxMemory = None,

@@ -1,7 +1,9 @@
 """Results as tables, either stored or recomputed from counts."""
 
+from ._control_agreement import control_agreement
 from ._direction_support import DirectionSupport, direction_support
 from ._expected_direction import ExpectedDirection
+from ._pseudotime_orientation import PseudotimeOrientation, pseudotime_orientation
 from ._quality_checks import proportions, quality_checks
 from ._tables import (
     cluster_directions,
@@ -17,9 +19,12 @@ from ._velocity_se import velocity_se
 __all__ = [
     "DirectionSupport",
     "ExpectedDirection",
+    "PseudotimeOrientation",
     "cluster_directions",
+    "control_agreement",
     "direction_support",
     "proportions",
+    "pseudotime_orientation",
     "quality_checks",
     "ranked_genes",
     "ratio_differences",

@@ -1,21 +1,25 @@
-"""The velocity field of the data beside that of a sign-flipped control."""
+"""The velocity field of the data beside those of sign-flipped controls."""
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steadyvelo import _keys
-from steadyvelo._adata._checks import check_adata, check_key
+from steadyvelo._adata._checks import check_adata
+from steadyvelo._adata._controls import control_arrows, determined_in_controls
 from steadyvelo._adata._embeddings import found_basis
 from steadyvelo._arguments import picture
+from steadyvelo.get import control_agreement
+from steadyvelo.get._control_agreement import chance_agreement
 
-from ._axes import finished, given_axes, map_size, panels
+from ._axes import as_text, finished, given_axes, map_size, panels
 from ._colors import cell_colors
 from ._plane import Plane
-from ._velocity_stream import draw_stream
+from ._style import LEGEND_TEXT
+from ._velocity_stream import draw_stream, longest_arrows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["control"]
 
-# larger side of a panel, inches
-_SIDE = 5.5
+# larger side of a panel, inches, and panels side by side
+_SIDE, _COLUMNS = 4.6, 3
+# letters of the note in an inch of a figure
+_LETTERS = 13
 
 
 @picture
@@ -48,12 +54,14 @@ def control(
     legend_loc: str | None = "auto",
     show: bool = False,
 ) -> NDArray[np.object_]:
-    """Draw the streamlines of the data beside those of a sign-flipped control.
+    """Draw the streamlines of the data beside those of sign-flipped controls.
 
-    Both are computed in the same way. Patterns that the control also shows are effects of smoothing
-    and projection; only patterns that the control does not show can come from velocities. If
-    directions of the data were tested, all lines of the control are pale, because the cells of a
-    control share no direction.
+    All are computed in the same way. Patterns that controls also show are effects of smoothing and
+    projection; only patterns that no control shows can come from velocities. Lines have the same
+    scale in all panels: where mean arrows are shorter, lines are thinner and not as long. If
+    directions were tested in these controls (with the same `rng`), lines are dark where most nearby
+    cells have a significant direction by chance, and otherwise pale. The note below the panels says
+    how much the controls agree with the data.
 
     Parameters
     ----------
@@ -62,50 +70,85 @@ def control(
     basis, color, velocity_key, components, smoothing, min_cells, density, show
         As in :func:`steadyvelo.pl.velocity_stream`.
     ax
-        Two axes to draw on; None makes a new figure.
+        Axes to draw on, one for the data and one for each control; None makes a new figure, with
+        the note.
     palette, size, alpha, legend_loc
-        As there; a legend is drawn beside the right panel, names on the data in both panels.
+        As there; a legend is drawn beside the last panel, names on the data in all panels.
 
     Returns
     -------
-    The two axes.
+    The axes: of the data, then of the controls.
 
     Raises
     ------
     KeyError
-        If the control was not computed on this embedding, or a column is missing.
+        If controls were not computed on this embedding, or a column is missing.
     ValueError
-        If `ax` does not have two axes, or no cell has an arrow.
+        If `ax` does not have one axes for each panel, or no cell has an arrow.
 
     Examples
     --------
     >>> import steadyvelo as sv
     >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
     >>> adata = sv.run(adata, basis="pca", uncertainty=None)
-    >>> sv.tl.randomized_velocity(adata, basis="pca")
+    >>> sv.tl.randomized_velocity(adata, basis="pca", n_controls=2)
     >>> [ax.get_title() for ax in sv.pl.control(adata, basis="pca")]
-    ['data', 'sign-flipped control']
+    ['data', 'control 1', 'control 2']
     """
     check_adata(adata)
     basis = found_basis(adata, basis, velocity_key)
-    name = _keys.RANDOMIZED.of(velocity_key, basis)
-    check_key(adata, "obsm", name, f"run tl.randomized_velocity(adata, basis={basis!r}) first.")
-    # the arrows of the control have the name of the arrows of another fit
-    keys = velocity_key, name.removesuffix(f"_{basis}")
-    data, flipped = (Plane.of(adata, basis, key, components) for key in keys)
-    if data.determined is not None:
-        flipped = replace(flipped, determined=np.zeros(adata.n_obs, dtype=bool))
+    data = Plane.of(adata, basis, velocity_key, components)
+    controls = _controls(adata, data, velocity_key)
+    planes = {"data": data, **{f"control {k + 1}": plane for k, plane in enumerate(controls)}}
     colors = cell_colors(adata, color, palette)
     if ax is None:
-        axes = panels(2, 2, map_size(data.points, _SIDE))
+        axes = panels(len(planes), _COLUMNS, map_size(data.points, _SIDE))
     else:
-        axes = given_axes(ax, 2, "two axes, for the data and the control")
+        axes = given_axes(ax, len(planes), f"{len(planes)} axes, for the data and each control")
     cells: dict[str, Any] = {"size": size, "alpha": alpha, "legend_loc": legend_loc}
-    lines: dict[str, Any] = {"smoothing": smoothing, "min_cells": min_cells, "density": density}
-    draw_stream(
-        axes[1], flipped, colors, {**cells, "title": "sign-flipped control"}, **lines, note=False
-    )
-    # a legend at the right panel is enough for both
-    cells["legend_loc"] = "on data" if len(axes[1].texts) else None
-    draw_stream(axes[0], data, colors, {**cells, "title": "data"}, **lines)
+    field: dict[str, Any] = {"smoothing": smoothing, "min_cells": min_cells}
+    scale = longest_arrows(data.field(**field))
+    # a legend at the last panel is enough for all, so it is drawn first
+    for panel, (title, plane) in reversed(list(zip(axes, planes.items(), strict=True))):
+        options = {**cells, "title": title}
+        draw_stream(
+            panel,
+            plane,
+            colors,
+            options,
+            **field,
+            density=density,
+            scale=scale,
+            note=plane is data,
+        )
+        cells["legend_loc"] = "on data" if len(panel.texts) else None
+    if ax is None:
+        groupby = colors.title if colors.categories else None
+        table = control_agreement(
+            adata, groupby, basis=basis, velocity_key=velocity_key, components=components
+        )
+        _write_note(axes[0].figure, chance_agreement(table))
     return finished(axes, own=ax is None, show=show)
+
+
+def _controls(adata: AnnData, data: Plane, velocity_key: str) -> list[Plane]:
+    """Return the controls on the plane of the data.
+
+    Directions of a control that were not tested are not significant.
+    """
+    arrows = control_arrows(adata, data.basis, velocity_key)[:, :, list(data.components)]
+    tested = determined_in_controls(adata, data.basis, velocity_key)
+    planes = []
+    for number in range(arrows.shape[1]):
+        determined = None
+        if data.determined is not None:
+            known = tested is not None and number < tested.shape[1]
+            determined = tested[:, number] if known else np.zeros(adata.n_obs, dtype=bool)
+        planes.append(replace(data, arrows=arrows[:, number], determined=determined))
+    return planes
+
+
+def _write_note(figure: Any, text: str) -> None:
+    """Write a note below all panels of a figure."""
+    width = int(_LETTERS * figure.get_figwidth())
+    figure.supxlabel(textwrap.fill(as_text(text), width), fontsize=LEGEND_TEXT)

@@ -31,16 +31,19 @@ _LONGEST = 1.0
 _TURNING = 0.2
 
 
-def streamlines(field: Field, distance: float) -> list[NDArray[np.float64]]:
+def streamlines(
+    field: Field, distance: float, scale: float | None = None
+) -> list[NDArray[np.float64]]:
     """Return lines along the arrows of a field, each of shape (places, 2).
 
     Each line starts at `distance` from another line or, if no line is near, at the longest arrow.
     It ends where no cells are near, where neighbouring arrows point in different directions, or at
     0.6 of the distance from another line (Jobard and Lefer, 1997,
     https://doi.org/10.1007/978-3-7091-6876-9_5). Places farther than twice the distance from all
-    lines get short lines.
+    lines get short lines. With `scale`, lines are as long as the larger side at most where arrows
+    have this length, and in proportion where they are shorter.
     """
-    drawn = _Lines(field, distance)
+    drawn = _Lines(field, distance, scale)
     there = ~np.ma.getmaskarray(field.u)
     x, y = np.meshgrid(field.x, field.y)
     order = np.argsort(-field.length[there].filled(0.0), kind="stable")
@@ -53,10 +56,11 @@ def streamlines(field: Field, distance: float) -> list[NDArray[np.float64]]:
 class _Lines:
     """Lines that were drawn, and a search for the lines near a place."""
 
-    def __init__(self, field: Field, distance: float) -> None:
+    def __init__(self, field: Field, distance: float, scale: float | None) -> None:
         self.lines: list[list[Place]] = []
         self._distance = distance
-        self._most_steps = int(0.5 * _LONGEST * field.side / distance * _STEPS)
+        self._most_steps = 0.5 * _LONGEST * field.side / distance * _STEPS
+        self._field, self._scale = field, scale
         self._corner = float(field.x[0]), float(field.y[0])
         self._step = field.step
         there = ~np.ma.getmaskarray(field.u)
@@ -123,7 +127,8 @@ class _Lines:
         """
         step = sign * self._distance / _STEPS
         line: list[Place] = []
-        while len(line) < self._most_steps:
+        most_steps = int(self._most_steps * self._share(place))
+        while len(line) < most_steps:
             way = self._way(place)
             if way is None:
                 break
@@ -139,6 +144,13 @@ class _Lines:
                 break
             line.append(place)
         return line
+
+    def _share(self, place: Place) -> float:
+        """Return the length of the arrow at a place, as share of the scale and at most 1."""
+        if self._scale is None:
+            return 1.0
+        length = self._field.at(self._field.length.filled(0.0), np.array([place]))
+        return min(float(length[0]) / self._scale, 1.0)
 
     def _meets(self, place: Place, line: list[Place]) -> bool:
         """Return whether a place is near an earlier part of its line, as in a circle."""

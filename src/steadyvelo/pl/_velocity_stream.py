@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ._colors import CellColors
     from ._field import Field
 
-__all__ = ["draw_stream", "velocity_stream"]
+__all__ = ["draw_stream", "longest_arrows", "velocity_stream"]
 
 # distance between neighbouring lines at density 1, as share of the larger side
 _DISTANCE = 1 / 72
@@ -145,22 +145,35 @@ def draw_stream(
     smoothing: float,
     min_cells: int,
     density: float,
+    scale: float | None = None,
     note: bool = True,
 ) -> Axes:
-    """Draw cells, with options `cells`, and streamlines; `note` adds a legend of significance."""
+    """Draw cells, with options `cells`, and streamlines; `note` adds a legend of significance.
+
+    `scale` is the length of arrows at which lines are thickest and may be longest, for fields that
+    are compared; None means that of the long arrows of this field.
+    """
     field = plane.field(smoothing, min_cells)
     ax = plane.draw_cells(ax, colors, **cells)
     pale = colors.tone_apart(ax, cells["alpha"])
-    _draw_lines(ax, field, streamlines(field, _DISTANCE * field.side / density), pale)
+    lines = streamlines(field, _DISTANCE * field.side / density, scale)
+    _draw_lines(ax, field, lines, pale, longest_arrows(field) if scale is None else scale)
     if note:
         plane.explain_arrows(ax, pale)
     return ax
 
 
-def _draw_lines(ax: Axes, field: Field, lines: list[NDArray[np.float64]], pale: str) -> None:
+def longest_arrows(field: Field) -> float:
+    """Return the length of the long arrows of a field."""
+    length = field.length.filled(0.0)
+    return float(np.quantile(length[length > 0], _LONG)) if (length > 0).any() else 1.0
+
+
+def _draw_lines(
+    ax: Axes, field: Field, lines: list[NDArray[np.float64]], pale: str, longest: float
+) -> None:
     """Draw lines with arrow heads; lines that are not significant are below the others."""
     length = field.length.filled(0.0)
-    longest = np.quantile(length[length > 0], _LONG) if (length > 0).any() else 1.0
     pieces: list[NDArray[np.float64]] = []
     levels: list[int] = []
     heads: list[NDArray[np.float64]] = []

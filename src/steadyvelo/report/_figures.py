@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from steadyvelo import _keys, pl
-from steadyvelo.pl._axes import panels
+from steadyvelo import _keys, get, pl
+from steadyvelo._adata._embeddings import check_finite_embedding
+from steadyvelo.get._control_agreement import chance_agreement
+from steadyvelo.pl._axes import map_size, panels
 from steadyvelo.pl._legend import make_room
 from steadyvelo.pl._save import save_png
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Figure", "all_figures"]
 
 _DPI = 130
+# panels of the velocity field: larger side, inches, number side by side, and density of lines
+_PANEL, _COLUMNS, _DENSITY = 3.8, 3, 0.8
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Figure:
 def all_figures(
     adata: AnnData, groupby: str | None, basis: str, fit: Fit, genes: Genes, judged: Judged
 ) -> dict[str, Figure]:
-    """Draw the velocity field beside its control, verdicts, proportions and phase portraits."""
+    """Draw the velocity field beside its controls, verdicts, proportions and phase portraits."""
     common: dict[str, Any] = {"color": groupby, "velocity_key": fit.key}
     found = {"field": _field(adata, basis, judged, common)}
     if judged.clusters is not None:
@@ -75,7 +79,7 @@ def all_figures(
 
 
 def _field(adata: AnnData, basis: str, judged: Judged, common: dict[str, Any]) -> Figure:
-    """Draw the velocity field, beside its control if there is one."""
+    """Draw the velocity field, beside its controls if there are any."""
     where = f"{adata.n_obs:,} cells on {basis}"
     faint = "Directions were not tested."
     if judged.directions is not None:
@@ -89,18 +93,26 @@ def _field(adata: AnnData, basis: str, judged: Judged, common: dict[str, Any]) -
         return _figure(
             canvas,
             alt=f"Streamlines over {where}. {faint}",
-            caption=f"{faint} No control is shown: a sign-flipped control needs counts, and this "
+            caption=f"{faint} No control is shown: sign-flipped controls need counts, and this "
             "fit used layers that were already smoothed.",
         )
-    canvas = Canvas(figsize=(11.5, 4.6), layout="constrained")
-    pl.control(adata, basis=basis, ax=canvas.subplots(1, 2), **common)
+    n_controls = _keys.RANDOMIZED.read(adata, common["velocity_key"], basis).shape[1]
+    size = map_size(check_finite_embedding(adata, basis)[:, :2], _PANEL)
+    axes = panels(1 + n_controls, _COLUMNS, size, new_figure=Canvas)
+    pl.control(adata, basis=basis, ax=axes, density=_DENSITY, **common)
+    agreement = chance_agreement(
+        get.control_agreement(
+            adata, common["color"], basis=basis, velocity_key=common["velocity_key"]
+        )
+    )
+    others = "a sign-flipped control" if n_controls == 1 else f"{n_controls} sign-flipped controls"
     return _figure(
-        canvas,
-        alt=f"Two maps of {where}. Left: streamlines of the data. Right: streamlines of a "
-        f"sign-flipped control, computed in the same way. {faint}",
-        caption="Left: streamlines of the data. Right: streamlines of a sign-flipped control, in "
-        "which the sign of each cell's velocities is random, so that cells share no direction. A "
-        f"pattern in both panels comes from smoothing and projection. {faint}",
+        axes[0].figure,
+        alt=f"{1 + n_controls} maps of {where}: streamlines of the data and of {others}, computed "
+        f"in the same way. {agreement} {faint}",
+        caption=f"Streamlines of the data and of {others}, on the same scale. In a control, the "
+        "sign of each cell's velocities is random, so that cells share no direction. Patterns that "
+        f"controls also show come from smoothing and projection. {agreement} {faint}",
     )
 
 

@@ -12,6 +12,7 @@ from steadyvelo._adata._embeddings import check_arrows, found_basis
 from steadyvelo._adata._fingerprints import current_clusters
 from steadyvelo._adata._fit import Fit
 from steadyvelo._arguments import public
+from steadyvelo.get import pseudotime_orientation
 from steadyvelo.tl._variant import other_size_factors
 from steadyvelo.tl._verdicts import SIZES_IN_WORDS
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
+    from steadyvelo.get import PseudotimeOrientation
+
 __all__ = ["Judged", "Verdict", "Verdicts", "headline", "section"]
 
 # a sign beside the colour of a verdict, for readers who do not see the colour
@@ -29,7 +32,11 @@ _SIGNS = {
     "weak": "~",
     "contradicted": "✗",
     "not supported": "✗",
+    "determined": "✓",
+    "reversed": "✗",
     "ok": "✓",
+    "not determined": "~",
+    "not tested": "~",
     "attention": "~",
     "stop": "✗",
 }
@@ -46,7 +53,7 @@ class Judged:
     A field is None if its test was not done. `directions` has the settings and results of
     :func:`steadyvelo.tl.direction`; the tables are those of :func:`steadyvelo.tl.reliability`.
     `groupby` is its column of clusters, or empty, and `other_sizes` names the size factors that the
-    fit did not use.
+    fit did not use. `orientation` is the test of a pseudotime, which no embedding is needed for.
     """
 
     directions: dict[str, Any] | None
@@ -55,6 +62,7 @@ class Judged:
     sensitivity: pd.DataFrame | None
     groupby: str
     other_sizes: str = ""
+    orientation: PseudotimeOrientation | None = None
 
     @classmethod
     def read(cls, adata: AnnData, key: str, basis: str) -> Self:
@@ -62,8 +70,11 @@ class Judged:
         params = _keys.PARAMS.read(adata, key)
         directions = params.get("directions", {}).get(basis)
         about = params.get("reliability", {})
+        time = None
+        if _keys.PSEUDOTIME.is_in(adata, key) and "pseudotime" in params:
+            time = pseudotime_orientation(adata, velocity_key=key)
         if directions is None or about.get("basis") != basis:
-            return cls(directions, None, None, None, "")
+            return cls(directions, None, None, None, "", orientation=time)
         fields = (_keys.RELIABILITY, _keys.RELIABILITY_CHECKS, _keys.SENSITIVITY)
         clusters, checks, sensitivity = (field.read(adata, key, default=None) for field in fields)
         today = current_clusters(adata, key, basis)
@@ -73,7 +84,7 @@ class Judged:
             sensitivity = sensitivity.rename(columns=today)
         tables = clusters, checks, sensitivity
         sizes = SIZES_IN_WORDS[other_size_factors(Fit.read(adata, key))]
-        return cls(directions, *tables, str(about["groupby"]), sizes)
+        return cls(directions, *tables, str(about["groupby"]), sizes, time)
 
 
 @dataclass(frozen=True)
@@ -165,10 +176,18 @@ def section(adata: AnnData, judged: Judged) -> Verdicts:
         [sentence, _of_counts(quality)],
         judged.groupby,
         clusters,
-        _rows(judged.checks),
+        [*_rows(judged.checks), *_of_pseudotime(judged.orientation)],
         quality,
         _sensitivity(judged.sensitivity),
     )
+
+
+def _of_pseudotime(tested: PseudotimeOrientation | None) -> list[Verdict]:
+    """Return the verdict on the orientation of a pseudotime, if there is one."""
+    if tested is None:
+        return []
+    verdict, name = tested.verdict, "orientation of the pseudotime"
+    return [Verdict(name, verdict, _SIGNS[verdict], tested.reason)]
 
 
 def _clusters(table: pd.DataFrame, other_sizes: str) -> list[Verdict]:

@@ -12,6 +12,7 @@ import jinja2
 
 from steadyvelo import _keys, tl
 from steadyvelo._adata._checks import check_adata
+from steadyvelo._adata._controls import seed_of_tests
 from steadyvelo._adata._embeddings import check_arrows, found_basis
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._groups import check_clusters, cluster_column, is_auto
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["write"]
 
 # how long the steps take, in per cent of all
-_SHARES = {"confidence": 15, "control": 25, "transitions": 5, "pictures": 50, "page": 5}
+_SHARES = {"confidence": 15, "controls": 25, "transitions": 5, "pictures": 50, "page": 5}
 _CONFIDENCE = (_keys.LENGTH, _keys.CONFIDENCE, _keys.CONFIDENCE_TRANSITION)
 
 
@@ -60,11 +61,11 @@ def write(
     """Write a page about a result: the verdicts first, then the arrows.
 
     The page is one HTML file that loads no other file. It contains the verdicts, the velocity field
-    beside a sign-flipped control, how the model was fitted, shares of spliced and unspliced
+    beside sign-flipped controls, how the model was fitted, shares of spliced and unspliced
     molecules, phase portraits, a table of genes that can be sorted and searched, the confidence of
     clusters and the transitions between them, and a paragraph of methods with its references.
-    Confidence, control and transitions that `adata` lacks are computed for the page and not written
-    to `adata`. Names of cells, genes and clusters are shown as text and never run as code.
+    Confidence, controls and transitions that `adata` lacks are computed for the page and not
+    written to `adata`. Names of cells, genes and clusters are shown as text and never run as code.
 
     Parameters
     ----------
@@ -85,8 +86,9 @@ def write(
     n_portraits
         Number of phase portraits of genes with the highest R², and of genes with the lowest.
     rng
-        Seed of the control where there is none yet: a whole number, a `numpy.random.Generator` that
-        gives one, or None for one from the system.
+        Seed of the controls if there are none yet: a whole number, a `numpy.random.Generator` that
+        gives one, or None for one from the system. If directions were tested in controls, those
+        with the same signs are drawn.
     max_memory
         Memory that gene blocks may take, in bytes or as ``"8GB"``; None means
         ``settings.max_memory``, or a quarter of what is available, at most the
@@ -216,21 +218,24 @@ def _check_genes(fit: Fit) -> None:
 def _compute_missing(
     work: AnnData, fit: Fit, basis: str, rng: int, steps: Steps, **limits: Any
 ) -> None:
-    """Compute confidence and a control if missing, with the settings of the data's arrows."""
+    """Compute confidence and controls if missing, with the settings of the data's arrows."""
     if not all(field.is_in(work, fit.key) for field in _CONFIDENCE):
         with steps("confidence") as progress:
             tl.velocity_confidence(work, velocity_key=fit.key, progress=progress, **limits)
-    # a sign-flipped control needs counts; layers smoothed by another tool come without them
+    # sign-flipped controls need counts; layers smoothed by another tool come without them
     if not fit.params.made_from.counts_known:
         return
     made = fit.params.made.get("arrows", {}).get(basis, {})
     alike = {name: made[name] for name in ("scale", "self_transitions") if name in made}
+    tested = seed_of_tests(work, basis, fit.key)
+    if tested is not None:
+        alike["rng"] = tested
     there = fit.params.made.get("randomized", {}).get(basis)
     drawn = _keys.RANDOMIZED.is_in(work, fit.key, basis)
     if drawn and there is not None and alike.items() <= there.items():
         return
     options = {"basis": basis, "velocity_key": fit.key, "rng": rng, **alike, **limits}
-    with steps("control") as progress:
+    with steps("controls") as progress:
         tl.randomized_velocity(work, progress=progress, **options)
 
 

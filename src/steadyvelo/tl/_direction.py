@@ -48,6 +48,7 @@ __all__ = [
     "DirectionChoice",
     "dimensions_to_test",
     "direction",
+    "directions_given",
     "make_directions",
     "tested_clusters",
 ]
@@ -130,6 +131,8 @@ def direction(
         Linear arrows, float64; NaN for cells without neighbours.
     ``obs["velocity_umap_p"]``, ``obs["velocity_umap_determined"]``
         P-value of the hypothesis that the arrow is zero, and whether it is rejected.
+    ``obsm["velocity_umap_determined_in_controls"]``
+        Whether it is rejected in each sign-flipped control, cells × controls.
     ``obs["velocity_umap_angle"]``, and the same with ``_low`` and ``_high``
         Angle between the direction and the first axis, and its interval, in radians, low ≤ angle ≤
         high. The interval is 2π wide if the data reject no direction. Only for two dimensions.
@@ -233,10 +236,9 @@ def make_directions(fit: Fit, choice: DirectionChoice, limits: Limits) -> None:
     embedding = dimensions_to_test(coordinates)
     n_dims = embedding.shape[1]
     names, groups = cluster_codes(adata, choice.groupby)
-    # the picture of the control uses the same signs
+    # the arrows of tl.randomized_velocity have the same signs
     signs = Names(fit.inputs.cell_hashes, choice.rng).signs("sign-flipped control", n_controls)
-    given = _given(fit, errors, known, embedding, groups)
-    blocks = limits.of_blocks(adata.n_obs, _bytes_each(fit, n_dims, known))
+    given, blocks = directions_given(fit, errors, known, embedding, groups, limits)
     directions = find_directions(*given, signs=signs, **blocks)
     arrows, n = directions.arrows, directions.n_contributions
     p = hotelling_p(arrows, directions.covariances, n)
@@ -248,6 +250,8 @@ def make_directions(fit: Fit, choice: DirectionChoice, limits: Limits) -> None:
         fields = (_keys.ANGLE, _keys.ANGLE_LOW, _keys.ANGLE_HIGH)
         columns |= dict(zip(fields, ends, strict=True))
     controls = directions.controls(lambda *turned: hotelling_p(*turned) < 1 - level)
+    if n_controls > 0:
+        columns[_keys.DETERMINED_IN_CONTROLS] = np.ascontiguousarray(controls.T)
     tables = {}
     if choice.groupby is not None:
         columns[_keys.TESTED_CLUSTERS] = groups.astype(np.int32)
@@ -284,8 +288,7 @@ def tested_clusters(
     """
     embedding = dimensions_to_test(check_finite_embedding(fit.adata, choice.basis))
     names, groups = cluster_codes(fit.adata, choice.groupby)
-    given = _given(fit, errors, known, embedding, groups)
-    blocks = limits.of_blocks(fit.adata.n_obs, _bytes_each(fit, embedding.shape[1], known))
+    given, blocks = directions_given(fit, errors, known, embedding, groups, limits)
     found = find_group_directions(*given, **blocks)
     genes = fit.adata.var_names[fit.graph_genes]
     return tested_groups(found, names, groups), gene_arrows(found, names, groups, genes)
@@ -298,23 +301,22 @@ def dimensions_to_test(embedding: NDArray[np.float64]) -> NDArray[np.float64]:
     return embedding
 
 
-def _given(
+def directions_given(
     fit: Fit,
     errors: Errors,
     known: KnownInstruments | None,
     embedding: NDArray[np.float64],
     groups: NDArray[np.intp],
-) -> tuple[Any, ...]:
-    """Return the arguments of the engine's functions for directions."""
+    limits: Limits,
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of the engine's functions for directions, and how to block them."""
     genes = fit.graph_genes
     source, lines = fit.counts(genes), Lines(fit.gamma[genes], fit.offset[genes])
     how = errors.of(source, None if known is None else known.of_genes(genes))
-    return source, how, fit.rule(genes), lines, embedding, groups
-
-
-def _bytes_each(fit: Fit, n_dims: int, known: KnownInstruments | None) -> int:
-    return bytes_per_direction_value(
-        n_dims,
+    bytes_each = bytes_per_direction_value(
+        embedding.shape[1],
         offset=fit.options.offset is not False,
-        known=known is not None and known.has(fit.graph_genes),
+        known=known is not None and known.has(genes),
     )
+    blocks = limits.of_blocks(fit.adata.n_obs, bytes_each)
+    return (source, how, fit.rule(genes), lines, embedding, groups), blocks

@@ -1,4 +1,4 @@
-"""Arrows of a sign-flipped control, to compare with the arrows of the data."""
+"""Arrows of sign-flipped controls, to compare with the arrows of the data."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def randomized_velocity(
     *,
     basis: str = "auto",
     velocity_key: str = "velocity",
+    n_controls: int = 4,
     scale: float = 10.0,
     self_transitions: bool = True,
     rng: int | np.random.Generator | None = 0,
@@ -43,18 +44,19 @@ def randomized_velocity(
     n_threads: int | None = None,
     progress: ShowProgress | None = None,
 ) -> None:
-    r"""Compute the arrows of a sign-flipped control.
+    r"""Compute the arrows of sign-flipped controls.
 
-    The deviations of each cell from the fitted lines are multiplied, before smoothing, by one
-    random sign for all genes,
+    In each control, the deviations of each cell from the fitted lines are multiplied, before
+    smoothing, by one random sign for all genes,
 
     .. math:: v^* = W \bigl(\varepsilon \circ (\tilde u - \gamma \tilde s - o)\bigr),
         \qquad \varepsilon_i = \pm 1
 
     The deviations are then as large, as correlated between genes and as smooth between neighbours
     as those of the data, but cells share no direction. The velocity graph and the arrows are
-    computed as for the data. Any order in a picture of these arrows is an effect of smoothing and
-    projection.
+    computed as for the data, for one control after the other. Any order in a picture of these
+    arrows is an effect of smoothing and projection. One control can agree with the data by chance,
+    so several are computed; :func:`steadyvelo.get.control_agreement` tells how much they agree.
 
     Parameters
     ----------
@@ -64,12 +66,15 @@ def randomized_velocity(
         Name of the embedding: ``obsm["X_umap"]`` for ``"umap"``.
     velocity_key
         Prefix of the fit.
+    n_controls
+        Number of controls, at least 1.
     scale, self_transitions
         As in :func:`steadyvelo.tl.velocity_embedding`.
     rng
         Seed of the random signs: a whole number, a `numpy.random.Generator` that draws one, or None
         to let the system draw one. The seed is recorded. The signs of a cell depend on its name,
-        not on the order of cells.
+        not on the order of cells. With the seed of :func:`steadyvelo.tl.direction`, the controls
+        are the first of those in which it tested directions.
     max_memory
         Memory for gene blocks, in bytes or as ``"8GB"``; None means ``settings.max_memory``, or a
         quarter of the available memory, at most the larger of 1.5 GB and 2,400 bytes for each cell.
@@ -84,7 +89,8 @@ def randomized_velocity(
     None. Sets:
 
     ``obsm["velocity_randomized_umap"]``
-        Arrows, float64, cells × dimensions of the embedding; NaN for cells without edges.
+        Arrows, float64, cells × controls × dimensions of the embedding; NaN for cells without
+        edges.
     ``uns["velocity_params"]["randomized"]``
         Parameters for each embedding.
 
@@ -93,8 +99,8 @@ def randomized_velocity(
     KeyError
         If the embedding or the velocity graph is missing.
     ValueError
-        If the counts of the fit are missing, or cells, counts or neighbours have changed since the
-        fit.
+        If `n_controls` is 0, the counts of the fit are missing, or cells, counts or neighbours have
+        changed since the fit.
 
     References
     ----------
@@ -106,24 +112,31 @@ def randomized_velocity(
     >>> adata = sv.datasets.simulate(n_cells=300, n_genes=60, rng=0)
     >>> adata = sv.run(adata, basis="pca", uncertainty=None)
     >>> sv.tl.randomized_velocity(adata, basis="pca")
-    >>> adata.obsm["velocity_randomized_pca"].shape == adata.obsm["velocity_pca"].shape
-    True
+    >>> adata.obsm["velocity_randomized_pca"].shape
+    (300, 4, 30)
     """
+    if n_controls == 0:
+        msg = "n_controls is 0, but at least one control is needed; use n_controls=4."
+        raise ValueError(msg)
     basis = found_basis(adata, basis, velocity_key)
     fit = Fit.read(adata, velocity_key, then=("tl.velocity_graph",))
     embedding = check_finite_embedding(adata, basis)
     StoredGraph.read(fit)
     source = fit.counts(fit.graph_genes)
     direct = fit.inputs.direct_neighbors(fit.graph.neighbors_key)
-    names = Names(fit.inputs.cell_hashes, rng)
-    signs = names.signs("sign-flipped control", 1)[0].astype(np.float32)
-    with Limits.of_call("sign-flipped control", max_memory, n_threads, progress) as limits:
+    signs = Names(fit.inputs.cell_hashes, rng).signs("sign-flipped control", n_controls)
+    made = {"scale": scale, "self_transitions": self_transitions}
+    arrows = np.empty((adata.n_obs, n_controls, embedding.shape[1]))
+    with Limits.of_call("sign-flipped controls", max_memory, n_threads, progress) as limits:
         # counts and moments of a block are in memory at the same time
         size = limits.genes_per_block(adata.n_obs, 2 * BYTES_PER_VALUE)
-        blocks = _sign_flipped(fit, source, signs, size, limits)
-        graph = correlated(fit, fit.graph, blocks, direct, source.order, size, limits.n_threads)
-    made = {"scale": scale, "self_transitions": self_transitions}
-    arrows = graph.arrows(embedding, n_threads=limits.n_threads, **made)
+        # the graph of a control is large, so there is only one at a time
+        for number, of_cells in enumerate(signs.astype(np.float32)):
+            part = limits.part(number / n_controls, (number + 1) / n_controls)
+            blocks = _sign_flipped(fit, source, of_cells, size, part)
+            graph = correlated(fit, fit.graph, blocks, direct, source.order, size, part.n_threads)
+            arrows[:, number] = graph.arrows(embedding, n_threads=part.n_threads, **made)
+            del graph
     _keys.RANDOMIZED.write(adata, arrows, velocity_key, basis)
     note_made(adata, velocity_key, "randomized", {**made, "rng": rng}, under=basis)
 

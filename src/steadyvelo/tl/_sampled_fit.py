@@ -31,12 +31,18 @@ _SAMPLE = 3_000
 _OF_CLUSTER = 50
 
 
-def sampled_fit(fit: Fit, groups: NDArray[np.intp], basis: str) -> tuple[Fit, NDArray[np.intp]]:
+def sampled_fit(
+    fit: Fit,
+    groups: NDArray[np.intp],
+    basis: str | None,
+    among: NDArray[np.bool_] | None = None,
+) -> tuple[Fit, NDArray[np.intp]]:
     """Return a fit on at most some thousand cells, and their places among all cells.
 
-    `groups` are the numbers of the cells' clusters. Neighbours are found anew among the drawn
-    cells, in the same representation and as many. All cells are returned if they are few, or if
-    the representation is not known.
+    `groups` are the numbers of the cells' clusters. Cells are drawn `among` some of them; None
+    means all. The embedding `basis`, if it is given, is kept. Neighbours are found anew among the
+    drawn cells, in the same representation and as many. All cells are returned if they are few, or
+    if the representation is not known.
     """
     adata, options = fit.adata, fit.options
     every = np.arange(adata.n_obs)
@@ -45,11 +51,11 @@ def sampled_fit(fit: Fit, groups: NDArray[np.intp], basis: str) -> tuple[Fit, ND
     known = not external(params) or str(rep) in adata.obsm
     if adata.n_obs <= MOST_CELLS or "n_neighbors" not in params or not known:
         return fit, every
-    cells = _drawn(fit, groups)
+    cells = _drawn(fit, groups, among)
     columns = [*(f.of() for f in (_keys.GENES_USED, _keys.HIGHLY_VARIABLE, _keys.GENES_REASON))]
     layers = [options.spliced, options.unspliced, _keys.AMBIGUOUS.of()]
     layers.append(_keys.WEIGHTS_LAYER.of(fit.key))
-    place = embedding_place(adata, basis)
+    place = None if basis is None else embedding_place(adata, basis)
     obsm = {_keys.PCA.of(), str(rep), *([] if place is None else place.in_obsm)}
     made = AnnData(
         obs=adata.obs.iloc[cells].copy(),
@@ -73,10 +79,10 @@ def sampled_fit(fit: Fit, groups: NDArray[np.intp], basis: str) -> tuple[Fit, ND
     return replace(fit, inputs=Inputs(made)), cells
 
 
-def _drawn(fit: Fit, groups: NDArray[np.intp]) -> NDArray[np.intp]:
+def _drawn(fit: Fit, groups: NDArray[np.intp], among: NDArray[np.bool_] | None) -> NDArray[np.intp]:
     """Draw cells by name, and further cells of clusters of which too few were drawn."""
     numbers = Names(fit.inputs.cell_hashes, 0).numbers("cells whose settings are compared")
-    used = np.flatnonzero(fit.inputs.cells)
+    used = np.flatnonzero(fit.inputs.cells if among is None else fit.inputs.cells & among)
     order = used[np.argsort(numbers[used], kind="stable")]
     chosen = np.zeros(len(groups), dtype=bool)
     chosen[order[:_SAMPLE]] = True

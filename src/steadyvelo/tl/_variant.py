@@ -56,11 +56,11 @@ def other_size_factors(fit: Fit) -> Literal["per_layer", "common"]:
 def fit_variant(
     fit: Fit,
     variant: Variant,
-    basis: str,
+    basis: str | None,
     limits: Limits,
     known: KnownInstruments | None = None,
 ) -> Fit:
-    """Repeat a fit with a change, on a copy that shares counts, neighbours and embedding.
+    """Repeat a fit with a change, on a copy that shares counts, neighbours and an embedding.
 
     With `known` instruments, none are computed, and offsets are not tested.
 
@@ -85,12 +85,12 @@ def fit_variant(
         return make_fit(inputs, options, fit.weights, KEY, limits, known=known)
 
 
-def _copy(fit: Fit, basis: str) -> AnnData:
+def _copy(fit: Fit, basis: str | None) -> AnnData:
     """Return a copy that shares counts, neighbours and embedding."""
     adata, options = fit.adata, fit.options
     key, clusters = options.neighbors_key, options.errors.gene_clusters
     rep = neighbor_params(adata, key).get("use_rep")
-    place = embedding_place(adata, basis)
+    place = None if basis is None else embedding_place(adata, basis)
     columns = (_keys.GENES_USED, _keys.HIGHLY_VARIABLE, _keys.GENES_REASON)
     return light_copy(
         adata,

@@ -13,9 +13,13 @@ from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._adata._names import cell_places
 from steadyvelo._arguments import public
+from steadyvelo._log import done
+from steadyvelo._settings import settings
 from steadyvelo.engine import SmoothingOperator, count_threads, row_products, transposed_sum
 from steadyvelo.model import DiffusionMap
 
+from ._limits import Limits
+from ._orientation import exchanged, orientation_of
 from ._stored_graph import StoredGraph
 from ._terminal_states import terminal_scores
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from steadyvelo.get import PseudotimeOrientation
     from steadyvelo.model._typing import BoolArray, Float64Array
 
 __all__ = ["velocity_pseudotime"]
@@ -56,6 +61,15 @@ def velocity_pseudotime(
     between them depends on the similarity of cells. A pseudotime can therefore be computed even if
     no direction is significant.
 
+    The orientation of the pseudotime is tested if the fit has cross-fitted errors. On the
+    pseudotime as an embedding with one dimension, :math:`d_{ij} = \operatorname{sign}(t_j - t_i)`,
+    the linear arrows of all cells are summed as those of a cluster in
+    :func:`steadyvelo.tl.direction`, with a two-sided p-value. The orientation is determined if
+    p < 0.05 and the retest without a steady state confirms the sign of the sum (t ≥ 4, z > −2).
+    The p-value alone is not enough: the same velocities chose root and end, and the sum assumes a
+    steady state. Of more than 4,500 cells, 3,000 are tested, drawn by name. If root and end are
+    both ``"auto"`` and velocities run against the pseudotime, the two are exchanged.
+
     Parameters
     ----------
     adata
@@ -82,7 +96,8 @@ def velocity_pseudotime(
     ``obs["velocity_pseudotime"]``
         Pseudotime, in [0, 1]; NaN for cells that are not connected with root and end.
     ``uns["velocity_params"]["pseudotime"]``
-        Parameters, and the names of root and end.
+        Parameters, the names of root and end, and the test of the orientation, which
+        :func:`steadyvelo.get.pseudotime_orientation` reads.
 
     Raises
     ------
@@ -90,13 +105,14 @@ def velocity_pseudotime(
         If there is no velocity graph, or `root` or `end` is no name of a cell.
     ValueError
         If `root` and `end` are both None or are not connected, a cell that is named has no edges,
-        no root or end is found in its connected part, or cells were removed since the graph was
-        computed.
+        no root or end is found in its connected part, cells were removed since the graph was
+        computed, or the fit has cross-fitted errors and its counts or neighbours have changed.
 
     Warns
     -----
     SteadyveloWarning
-        If some cells get no pseudotime.
+        If some cells get no pseudotime, or if the orientation was tested and `root` or `end` is
+        ``"auto"`` but the orientation is not determined, or velocities run against the pseudotime.
 
     References
     ----------
@@ -121,7 +137,8 @@ def velocity_pseudotime(
     for argument, name in (("root", root), ("end", end)):
         if name not in (_FOUND, None):
             cell_places(adata, name, argument)
-    graph = StoredGraph.read(Fit.read(adata, velocity_key))
+    fit = Fit.read(adata, velocity_key, then=("tl.velocity_graph",))
+    graph = StoredGraph.read(fit)
     parts = graph.parts()
     places = _ends(graph, parts, (root, end), scale=scale, rng=rng, n_threads=threads)
     names = ["" if place is None else str(adata.obs_names[place]) for place in places]
@@ -141,13 +158,31 @@ def velocity_pseudotime(
         raise ValueError(msg)
     time = np.full(adata.n_obs, np.nan)
     time[connected] = _time_between(graph, connected, places, n_components, rng, threads)
-    without = int(np.isnan(time).sum())
     time = (time - np.nanmin(time)) / max(np.nanmax(time) - np.nanmin(time), np.finfo(float).tiny)
+    tested = orientation_of(fit, time, Limits(settings.max_memory, threads))
+    if tested.verdict == "reversed" and root == end == _FOUND:
+        time, names, tested = 1 - time, names[::-1], exchanged(tested)
+    without = int(np.isnan(time).sum())
     if without:
         warn(f"{without:,} cells are not connected with root and end and get no pseudotime.")
     _keys.PSEUDOTIME.write(adata, time, velocity_key)
     made = {"scale": scale, "n_components": n_components, "rng": rng}
-    note_made(adata, velocity_key, "pseudotime", {"root": names[0], "end": names[1], **made})
+    made |= {"root": names[0], "end": names[1], "orientation": tested.encode()}
+    note_made(adata, velocity_key, "pseudotime", made)
+    _tell(tested, found=_FOUND in (root, end))
+
+
+def _tell(tested: PseudotimeOrientation, *, found: bool) -> None:
+    """Warn of an orientation that velocities do not support; otherwise report it.
+
+    It is known where no cell is `found` by velocities.
+    """
+    if tested.verdict == "reversed":
+        warn(f"{tested.reason} Exchange root and end, unless other evidence supports this time.")
+    elif tested.verdict == "not determined" and found:
+        warn(f"{tested.reason} Name a root= that is known, or do not interpret the direction.")
+    else:
+        done(tested.reason)
 
 
 def _time_between(
