@@ -50,7 +50,8 @@ OF_FUNCTIONS_OF = {
 OF_COMMANDS = {"out", "quiet", "as_json"}
 OF_COMMANDS_OF = {
     "run": {"neighbors_key", "new_neighbors", "color", "dry_run", "report"},
-    "plot": {"dpi"},
+    # n_controls is of tl.randomized_velocity
+    "plot": {"dpi", "n_controls"},
 }
 # option and argument of another default, with the reason
 OTHER_DEFAULTS = {

@@ -106,7 +106,16 @@ def p_of_longer(
 ) -> Float64Array:
     """Return p-values of arrows that are longer by some standard errors; shorter if `by` < 0.
 
-    An arrow that would be shorter than zero is zero.
+    Parameters
+    ----------
+    arrows, covariances, n
+        As in :func:`hotelling_p`.
+    by
+        Standard errors by which each arrow is longer; one that would be shorter than zero is zero.
+
+    Returns
+    -------
+    P-values, shape (arrows,); NaN as in :func:`hotelling_p`.
 
     Examples
     --------

@@ -141,7 +141,25 @@ class MatchedRatios:
 
 
 class Homogeneity(NamedTuple):
-    """Test that the quotient of ratios is the same in all clusters, each of shape (genes,)."""
+    """Test that the quotient of ratios is the same in all clusters, each of shape (genes,).
+
+    Attributes
+    ----------
+    statistic, df
+        χ² statistic and its degrees of freedom.
+    p
+        P-value.
+
+    Examples
+    --------
+    :func:`homogeneity` returns it. Here the tests of two sets of genes are joined.
+
+    >>> import numpy as np
+    >>> from steadyvelo.model import Homogeneity
+    >>> part = Homogeneity(np.array([3.0]), np.array([2.0]), np.array([0.22]))
+    >>> Homogeneity.join([part, part]).df.tolist()
+    [2.0, 2.0]
+    """
 
     statistic: Float64Array
     df: Float64Array
@@ -177,6 +195,10 @@ def homogeneity(
         The common quotient, shape (genes,); the test is NaN where it is not finite.
     clusters
         Number of each stratum's cluster, shape (strata,).
+
+    Returns
+    -------
+    Statistic, degrees of freedom and p-value of every gene; NaN with fewer than two such clusters.
 
     Examples
     --------
