@@ -10,10 +10,11 @@ import pytest
 
 import steadyvelo as sv
 from steadyvelo._adata._fit import Fit
+from steadyvelo.tl._data_checks import _model, _sizes
 from steadyvelo.tl._limits import Limits
 from steadyvelo.tl._reliability import _with_variants
 from steadyvelo.tl._variant import Variant, fit_variant
-from steadyvelo.tl._verdicts import _model, judge, verdict_of
+from steadyvelo.tl._verdicts import judge, verdict_of
 
 
 def prepared(*, still=False, rng=0, n_cells=600, offset=False, **options):
@@ -430,6 +431,37 @@ def test_a_verdict_that_rests_on_chance_is_borderline(change, other):
         assert said.endswith(ending)
     else:
         assert "Borderline" not in said
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ("common", "Arrows are with per-layer size factors, which assume that the share of all"),
+        ("per_layer", "Arrows are with common size factors, which assume that both layers are"),
+    ],
+)
+def test_size_factors_are_named_with_what_they_assume(other, said):
+    table = pd.DataFrame(
+        {
+            "p_holm": [0.001, 0.001, 0.001, 0.2],
+            "other_sizes_p_holm": [0.01, 0.2, 0.01, 0.01],
+            "other_sizes_cosine": [0.9, 0.9, 0.3, 0.9],
+        }
+    )
+    value, good, reason = _sizes(table, other)
+    assert value == 1 / 3
+    assert not good
+    assert reason.startswith(said)
+    assert reason.endswith("1 of 3 significant clusters keep their direction.")
+    assert _sizes(table[:1], other)[:2] == (1.0, True)
+
+
+def test_the_check_of_size_factors_needs_the_other_ones(moving):
+    checks = moving.uns["velocity_reliability_checks"]
+    # the fit has common size factors
+    assert "with common size factors" in checks.loc["size factors", "reason"]
+    sv.tl.reliability(moving, "clusters", basis="plane", n_controls=0, sensitivity=False)
+    assert "size factors" not in moving.uns["velocity_reliability_checks"].index
 
 
 def test_what_cannot_be_judged_is_refused(moving):

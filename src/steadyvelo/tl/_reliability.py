@@ -20,6 +20,7 @@ from ._agreement import cosines
 from ._ahead import forget_instruments, instruments_of
 from ._carrying_genes import carrying_genes
 from ._check_model import make_checks
+from ._data_checks import checks_of_data
 from ._direction import DirectionChoice, make_directions, tested_clusters
 from ._folds import Graphs
 from ._kept import TestedDirections, kept_results, now_kept
@@ -27,7 +28,7 @@ from ._limits import Limits
 from ._sensitivity import compare_variants, store_variants
 from ._uncertainty import Errors
 from ._variant import Variant, fit_variant, other_size_factors
-from ._verdicts import LEVEL, SIZES_IN_WORDS, checks_of_data, judge
+from ._verdicts import LEVEL, SIZES_IN_WORDS, judge
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -190,9 +191,10 @@ def reliability(
             _with_other_sizes(fit, choice.basis, table, tested.other_sizes)
             variants = compare_variants(fit, groupby, choice.basis, limits.part(checked, 1.0))
             _with_variants(table, variants)
-    judge(table, choice.basis, SIZES_IN_WORDS[other_size_factors(fit)])
+    other_sizes = other_size_factors(fit)
+    judge(table, choice.basis, SIZES_IN_WORDS[other_sizes])
     _keys.RELIABILITY.write(adata, table, velocity_key)
-    checks = checks_of_data(adata, velocity_key, choice.basis, table)
+    checks = checks_of_data(adata, velocity_key, choice.basis, table, other_sizes)
     _keys.RELIABILITY_CHECKS.write(adata, checks, velocity_key)
     _keys.SENSITIVITY.drop(adata, velocity_key)
     if variants is not None:
