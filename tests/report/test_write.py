@@ -396,6 +396,17 @@ def test_headlines():
     )
 
 
+def test_borderline_clusters_are_named():
+    row = pd.Series({"verdict": "supported", "reason": "", "borderline": True})
+    chance, other = (_verdicts.Verdict.of(name, row) for name in "AB")
+    sure = _verdicts.Verdict.of("C", row.drop("borderline"))
+    assert (chance.label, sure.label) == ("supported, borderline", "supported")
+    said = _verdicts._of_clusters([chance, other, sure], "type")
+    assert said.endswith(
+        "A, B and C. Another run may give another verdict on A and B (borderline)."
+    )
+
+
 def test_checks_that_need_attention_are_named_and_one_alone_says_why():
     def check(name, verdict):
         return _verdicts.Verdict(name, verdict, "", f"{name} is odd")

@@ -98,13 +98,16 @@ class Verdict:
     remedy: str = ""
     # the numbers behind the verdict: name and value as text
     numbers: tuple[tuple[str, str], ...] = ()
+    # another run may give another verdict
+    borderline: bool = False
 
     @classmethod
     def of(cls, name: Any, row: pd.Series, numbers: tuple[tuple[str, str], ...] = ()) -> Self:
         """Read a row of a table of verdicts."""
         verdict = str(row["verdict"])
         remedy = str(row.get("remedy", "") or "")
-        return cls(str(name), verdict, _SIGNS.get(verdict, ""), str(row["reason"]), remedy, numbers)
+        sign, chance = _SIGNS.get(verdict, ""), bool(row.get("borderline", False))
+        return cls(str(name), verdict, sign, str(row["reason"]), remedy, numbers, chance)
 
     @property
     def kind(self) -> str:
@@ -114,7 +117,8 @@ class Verdict:
     @property
     def label(self) -> str:
         """The verdict in words."""
-        return "needs attention" if self.verdict == "attention" else self.verdict
+        label = "needs attention" if self.verdict == "attention" else self.verdict
+        return f"{label}, borderline" if self.borderline else label
 
 
 @dataclass(frozen=True)
@@ -270,6 +274,9 @@ def _of_clusters(clusters: list[Verdict], groupby: str) -> str:
         )
     if without:
         said.append(f"No common direction was detected within {joined(without)}.")
+    chance = [c.what for c in clusters if c.borderline]
+    if chance:
+        said.append(f"Another run may give another verdict on {joined(chance)} (borderline).")
     if len(good) < n:
         others = ""
         if good:
