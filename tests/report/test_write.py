@@ -8,6 +8,7 @@ from html import escape
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import steadyvelo as sv
