@@ -126,8 +126,10 @@ def _moving(rng, of_cells, condition, n_cells, n_genes):
 
 def _standing(rng, of_cells, condition, n_cells, n_genes):
     """Cells with the spliced abundances of moving cells, and unspliced ones of a steady state."""
-    _, spliced, obs, place, _ = _moving(rng, of_cells, condition, n_cells, n_genes)
-    return rng.lognormal(np.log(0.4), 0.4, n_genes) * spliced, spliced, obs, place, {}
+    _, spliced, _, obs, place, boosted, truth = _moving(rng, of_cells, condition, n_cells, n_genes)
+    ratio = np.broadcast_to(rng.lognormal(np.log(0.4), 0.4, n_genes), spliced.shape)
+    still = {"truth": {}, "grows": dict.fromkeys(truth["grows"], 0.0)}
+    return ratio * spliced, spliced, ratio, obs, place, boosted, still
 
 
 def _static(rng, of_cells, condition, n_cells, n_genes, n_types=6):
