@@ -147,6 +147,15 @@ def test_conditions_without_a_shared_stratum_are_not_compared():
     assert np.isnan(found.p).all()
 
 
+def test_cells_that_all_have_one_ratio_are_not_tested():
+    s = np.array([1.0, 0, 1, 2, 3, 1, 1, 1])[:, None]
+    zeros = np.zeros(8, dtype=int)
+    found = MatchedRatios.of(*summed(7 * s, s, zeros, np.arange(8) // 4, np.ones(8)))
+    assert found.molecules[0] > 5
+    np.testing.assert_allclose(found.log_ratio, 0, atol=1e-9)
+    assert np.isnan([found.se[0], found.statistic[0], found.p[0]]).all()
+
+
 @st.composite
 def cells(draw):
     """Whole counts of some cells in strata and conditions."""

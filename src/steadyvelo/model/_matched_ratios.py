@@ -27,6 +27,8 @@ __all__ = ["Homogeneity", "MatchedRatios", "homogeneity", "shared_strata"]
 
 # effective number of unspliced molecules below which a gene is not tested
 LEAST_MOLECULES = 5.0
+# a smaller standard error is rounding alone: all cells have exactly the same ratio
+_ROUNDING = 1e-6
 
 
 def shared_strata(first: StratumSums, second: StratumSums) -> BoolArray:
@@ -84,7 +86,8 @@ class MatchedRatios:
     log_ratio
         :math:`\log\theta`; infinite if one condition has no unspliced molecule in shared strata.
     se
-        Its standard error, from the larger variance; NaN if `log_ratio` is infinite.
+        Its standard error, from the larger variance; NaN if `log_ratio` is infinite, or if all
+        cells have exactly the same ratio.
     statistic
         `log_ratio` / `se`; if `log_ratio` is infinite, R − D by the second variance.
     p
@@ -128,7 +131,8 @@ class MatchedRatios:
             log_ratio = np.log(theta)
             own = np.sqrt(_variance(first, second, shares, theta)) / r
             mean = np.where(r == d, r, (r - d) / log_ratio)
-            se = np.where(np.isfinite(log_ratio), np.maximum(own, np.sqrt(null) / mean), np.nan)
+            se = np.maximum(own, np.sqrt(null) / mean)
+            se = np.where(np.isfinite(log_ratio) & (se > _ROUNDING), se, np.nan)
             statistic = np.where(np.isfinite(log_ratio), log_ratio / se, (r - d) / np.sqrt(null))
         log_ratio, se, statistic = (np.where(enough, x, np.nan) for x in (log_ratio, se, statistic))
         return cls(log_ratio, se, statistic, 2 * ndtr(-np.abs(statistic)), known)

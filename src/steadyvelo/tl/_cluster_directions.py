@@ -24,7 +24,7 @@ _TENTH_LEFT_OUT = 1 / 3
 # and if cells and genes are divided once, where this cannot be estimated
 _ONE_DIVISION = 0.9
 # standard deviations of the range of p-values
-_RANGE = 2.0
+_RANGE = 1.5
 
 
 def cluster_directions(

@@ -148,8 +148,8 @@ def direction(
         - ``p``, ``p_holm``: p-value of the hypothesis that the summed arrow is zero, and the same
           adjusted over clusters (Holm);
         - ``p_holm_low``, ``p_holm_high``: the adjusted p-value if the arrow was longer or shorter
-          by two standard deviations of what other folds and leaving out a tenth of the cells
-          change in it. The first is estimated from the differences between repeats;
+          by one and a half standard deviations of what other folds, and leaving out a tenth of the
+          cells, change in it. The first is estimated from the differences between repeats;
         - ``angle``, ``angle_low``, ``angle_high``: angle of the summed arrow and its interval, in
           radians; only for two dimensions;
         - ``retest_t``, ``retest_z``: statistics of the retest without a steady state: unspliced
