@@ -64,7 +64,8 @@ class _Lines:
         self._corner = float(field.x[0]), float(field.y[0])
         self._step = field.step
         there = ~np.ma.getmaskarray(field.u)
-        length = np.where(there, field.length.filled(0.0), np.nan)
+        self._length = field.length.filled(0.0)
+        length = np.where(there, self._length, np.nan)
         length[length == 0] = np.nan
         # unit vectors as lists, because Python reads their items faster than those of arrays
         self._u = (field.u.filled(0.0) / length).tolist()
@@ -149,7 +150,7 @@ class _Lines:
         """Return the length of the arrow at a place, as share of the scale and at most 1."""
         if self._scale is None:
             return 1.0
-        length = self._field.at(self._field.length.filled(0.0), np.array([place]))
+        length = self._field.at(self._length, np.array([place]))
         return min(float(length[0]) / self._scale, 1.0)
 
     def _meets(self, place: Place, line: list[Place]) -> bool:
