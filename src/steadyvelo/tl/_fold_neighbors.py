@@ -72,9 +72,7 @@ def fold_neighbors(
 
     With `within`, the number of each cell's group, they are searched within groups.
     """
-    n_cells = inputs.adata.n_obs
-    params = neighbor_params(inputs.adata, options.neighbors_key)
-    n_nearest, n_ranked = _numbers(params, n_cells)
+    n_nearest, n_ranked = _numbers(inputs, options)
 
     def found(components: NDArray[np.float32] | None, n: int) -> RankedNeighbors | None:
         if components is None:
@@ -86,7 +84,7 @@ def fold_neighbors(
         else:
             indices, _ = nearest_neighbors(rows, n + 1, **search)
             graph = RankedNeighbors.nearest(indices[:, 1:], n_nearest)
-        return graph if inputs.cells.all() else graph.without(~inputs.cells)
+        return _of_used(graph, inputs)
 
     limited, usual = _of_genes(inputs, genes, options, rng, wanted, n_threads)
     return FoldNeighbors(found(limited, n_ranked), found(usual, n_nearest))
@@ -126,15 +124,20 @@ def neighbors_within(
 ) -> RankedNeighbors:
     """Find the nearest cells of every cell in its group, in the representation of the graph."""
     rows = representation(inputs.adata, options.neighbors_key, _REMEDY)
-    params = neighbor_params(inputs.adata, options.neighbors_key)
-    n_nearest, n_ranked = _numbers(params, inputs.adata.n_obs)
+    n_nearest, n_ranked = _numbers(inputs, options)
     found = nearest_within(rows, within, n_ranked, rng=rng, n_threads=n_threads)
-    graph = RankedNeighbors.ranked(*found, n_nearest)
+    return _of_used(RankedNeighbors.ranked(*found, n_nearest), inputs)
+
+
+def _of_used(graph: RankedNeighbors, inputs: Inputs) -> RankedNeighbors:
+    """Return the neighbours without cells that are not used."""
     return graph if inputs.cells.all() else graph.without(~inputs.cells)
 
 
-def _numbers(params: dict[str, Any], n_cells: int) -> tuple[int, int]:
+def _numbers(inputs: Inputs, options: FitOptions) -> tuple[int, int]:
     """Return the number of neighbours of the graph, and that with falling weights."""
+    params = neighbor_params(inputs.adata, options.neighbors_key)
+    n_cells = inputs.adata.n_obs
     n_nearest = min(int(params.get("n_neighbors", 30)), n_cells) - 1
     return n_nearest, min(math.ceil(_RANKED * n_nearest), n_cells - 1)
 

@@ -23,22 +23,28 @@ __all__ = ["matched_table", "sample_table", "slope_table"]
 _OF_LOG2 = 1 / np.log(2)
 
 
+def _named(
+    genes: pd.Index[str], names: tuple[str, str], columns: dict[str, NDArray[np.float64]]
+) -> pd.DataFrame:
+    """Return a table with a row per gene that begins with gene, condition and reference."""
+    return pd.DataFrame({"gene": genes, "condition": names[0], "reference": names[1], **columns})
+
+
 def matched_table(
     genes: pd.Index[str], names: tuple[str, str], found: MatchedRatios
 ) -> pd.DataFrame:
     """Return the comparison of two conditions at matched state, over cells."""
-    return pd.DataFrame(
+    return _named(
+        genes,
+        names,
         {
-            "gene": genes,
-            "condition": names[0],
-            "reference": names[1],
             "log2_ratio": found.log_ratio * _OF_LOG2,
             "se": found.se * _OF_LOG2,
             "statistic": found.statistic,
             "p": found.p,
             "fdr": benjamini_hochberg(found.p),
             "molecules": found.molecules,
-        }
+        },
     )
 
 
@@ -52,11 +58,10 @@ def slope_table(
         positive = np.where(gamma > 0, gamma, np.nan)
         errors = np.stack([ratios.se(k) for k in pair]) / positive
         log_ratio = np.log2(positive[0] / positive[1])
-    return pd.DataFrame(
+    return _named(
+        genes,
+        names,
         {
-            "gene": genes,
-            "condition": names[0],
-            "reference": names[1],
             "log2_ratio": log_ratio,
             "se": np.sqrt((errors**2).sum(axis=0)) * _OF_LOG2,
             "gamma": gamma[0],
@@ -67,7 +72,7 @@ def slope_table(
             "p": contrast.p,
             "fdr": benjamini_hochberg(contrast.p),
             "molecules": ratios.molecules[list(pair)].min(axis=0),
-        }
+        },
     )
 
 
@@ -91,11 +96,10 @@ def sample_table(
         found = ModeratedTest.of(values, se, [np.ones(len(values), dtype=bool)])
     else:
         found = ModeratedTest.of(values, se, [first, ~first])
-    return pd.DataFrame(
+    return _named(
+        genes,
+        names,
         {
-            "gene": genes,
-            "condition": names[0],
-            "reference": names[1],
             "log2_ratio": found.difference * _OF_LOG2,
             "se": found.se * _OF_LOG2,
             "statistic": found.statistic,
@@ -105,5 +109,5 @@ def sample_table(
             "molecules": molecules,
             "samples": found.samples[0],
             "samples_reference": found.samples[-1],
-        }
+        },
     )
