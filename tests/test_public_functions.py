@@ -41,7 +41,7 @@ WRONG = {
     "other": {"number": HALF, "flag": True},
 }
 KINDS = {
-    "choice": ["ambiguous", "method", "offset", "r2", "size_factors", "uncertainty"],
+    "choice": ["ambiguous", "bounds", "method", "offset", "r2", "size_factors", "uncertainty"],
     "flag": [
         *("dense", "filtered", "force", "hexagons", "highly_variable", "self_transitions"),
         *("sensitivity", "show", "show_fit_cells", "signed", "sort_genes", "sqrt_transform"),
@@ -68,7 +68,7 @@ KINDS = {
     ],
     "other": [
         *("adata", "ax", "barcode_map", "components", "counts", "edges", "palette", "path"),
-        *("expected", "weights"),
+        *("expected", "gamma_bounds", "offset_bounds", "weights"),
     ],
     "progress": ["progress"],
     "seed": ["rng"],

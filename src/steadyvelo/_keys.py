@@ -16,6 +16,7 @@ _layer = partial(Field, "layers", "cells × genes", dtype="float32")
 _obs = partial(Field, "obs", "cells")
 _var = partial(Field, "var", "genes")
 _obsm = partial(Field, "obsm", "cells × dimensions")
+_category = partial(Field, "varm", "genes × categories")
 _obsp = partial(Field, "obsp", "cells × cells", dtype="float32")
 _mapping = partial(Field, "uns", "mapping", dtype="")
 _table = partial(Field, "uns", "table", dtype="")
@@ -73,6 +74,7 @@ VARIABLE_PASSES = _var(
     "{key}_highly_variable", "whether the gene is highly variable, if required", "bool"
 )
 FIT_CELLS = _var("{key}_fit_cells", "number of cells with a weight above 0 in the fit", "int64")
+AT_BOUND = _var("{key}_at_bound", "whether the line is at a bound, if the fit has bounds", "bool")
 GAMMA_SE = _var("{key}_gamma_se", "standard error of γ; NaN below 10 effective molecules")
 OFFSET_SE = _var("{key}_offset_se", "standard error of the offset; 0 without an offset")
 LINE_COVARIANCE = _var("{key}_gamma_offset_covariance", "covariance of γ and offset")
@@ -104,6 +106,24 @@ SPLICED_CHECKSUM = _var(
 )
 UNSPLICED_CHECKSUM = _var("{key}_unspliced_checksum", "the same for the unspliced layer")
 WEIGHTS_CHECKSUM = _var("{key}_weights_checksum", "checksum of the weights, if they were given")
+
+CATEGORY_GAMMA = _category("{key}_category_gamma", "γ of every category (gamma_by) of cells")
+CATEGORY_OFFSET = _category("{key}_category_offset", "offset of every category")
+CATEGORY_COMMON = _category(
+    "{key}_category_common", "whether the category gets the common line", dtype="bool"
+)
+CATEGORY_R2 = _category(
+    "{key}_category_r2", "R² of its fit over its cells; NaN with the common line"
+)
+CATEGORY_SE = _category("{key}_category_gamma_se", "standard error of γ; NaN with the common line")
+CATEGORY_MOLECULES = _category(
+    "{key}_category_molecules", "effective number of unspliced molecules in its fit"
+)
+CATEGORY_CELLS = _category(
+    "{key}_category_fit_cells",
+    "number of its cells with a weight above 0 in its fit",
+    dtype="int64",
+)
 
 PCA = Field("obsm", "cells × components", "X_pca", "principal components", "float32")
 EMBEDDING = _obsm("X_{basis}", "an embedding; read only", "float")
@@ -186,6 +206,7 @@ def _span(first: Field, last: Field) -> tuple[Field, ...]:
 # fields that are removed together when their inputs are computed again
 ERROR_FIELDS = _span(GAMMA_SE, OFFSET_FDR)
 CHECK_FIELDS = _span(BOOST, MODEL)
+CATEGORY_FIELDS = _span(CATEGORY_GAMMA, CATEGORY_CELLS)
 GRAPH_FIELDS = (*_span(SELF_TRANSITION, PSEUDOTIME), *_span(GRAPH, TRANSITIONS))
 DIRECTION_FIELDS = (*_span(DIRECTION, AGREEMENT), CLUSTER_DIRECTIONS, GENE_CONTRIBUTIONS)
 ARROW_FIELDS = (VELOCITY_EMBEDDING, ARROWS_ON, RANDOMIZED, AGREEMENT)

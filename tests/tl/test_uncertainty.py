@@ -107,9 +107,8 @@ def test_a_ratio_of_zero_in_the_cross_fit_is_no_velocity(prepared):
     values["gamma"] = np.where(np.arange(prepared.n_vars) == 0, -0.1, 0.5)
     text = np.full(prepared.n_vars, "", dtype=object)
     errors = RatioErrors.missing(prepared.n_vars)
-    result = FitResult(
-        **values, reason=text, n_cells=np.ones(prepared.n_vars, dtype=int), errors=errors
-    )
+    free, cells = np.zeros(prepared.n_vars, dtype=bool), np.ones(prepared.n_vars, dtype=int)
+    result = FitResult(**values, reason=text, n_cells=cells, errors=errors, at_bound=free)
     genes = np.arange(prepared.n_vars)
     options = FitOptions(weights="extremes", quantiles=(None, 0.95))
     found = gene_columns(prepared, genes, result, text, options)

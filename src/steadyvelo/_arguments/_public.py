@@ -31,6 +31,7 @@ _NEIGHBORS, _SIZES = "neighbors=sv.Neighbors(...)", "size_factors=sv.SizeFactors
 _MEANT = {
     "batch_key": ("sample_key",),
     "clusters": ("groupby",),
+    "constrain_ratio": ("gamma_bounds",),
     "gene_clusters": ("uncertainty=sv.CrossFit(gene_clusters=)",),
     "level": ("uncertainty=sv.CrossFit(level=)",),
     "n_jobs": ("n_threads",),

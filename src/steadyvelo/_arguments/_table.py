@@ -25,6 +25,7 @@ from ._kinds import (
     name,
     names,
     number,
+    number_pair,
     pair,
     pairs,
     seed,
@@ -71,6 +72,7 @@ _NAMES: dict[str, Check] = {
     "groupby": name(_COLUMN),
     "sample_key": name(_COLUMN),
     "condition_key": name(_COLUMN),
+    "gamma_by": name(_COLUMN),
     "strata": name(_COLUMN),
     "gene_clusters": name("the name of a column of var"),
     "color": name("the name of a column of obs"),
@@ -157,6 +159,7 @@ _NUMBERS: dict[str, Check] = {
     "depth": number(above=0),
     "dispersion": number(least=0),
     "fdr": number(least=0, most=1),
+    "gamma_bounds": number_pair,
     "high": number(least=0, most=1),
     "level": share,
     "library_size_sd": number(least=0),
@@ -168,6 +171,7 @@ _NUMBERS: dict[str, Check] = {
     "min_overlap": number(least=0, most=1),
     "min_r2": threshold,
     "min_shared_counts": number(least=0),
+    "offset_bounds": number_pair,
     "scale": number(above=0),
     "size": number(above=0),
     "smoothing": number(above=0),
@@ -178,6 +182,7 @@ _NUMBERS: dict[str, Check] = {
 
 _CHOICES: dict[str, Check] = {
     "ambiguous": _AMBIGUOUS,
+    "bounds": choice("velocyto"),
     "contrast": choice("matched", "extremes"),
     "method": choice("per_layer", "common"),
     "size_factors": any_of(

@@ -9,6 +9,7 @@ from steadyvelo import _keys
 from steadyvelo._adata._fit_params import ErrorChoice
 from steadyvelo._arguments import Binder
 from steadyvelo._log import nested
+from steadyvelo.tl._line_choices import check_bounds
 
 from ._chosen_genes import GeneChoice
 from ._found import checked_request
@@ -60,6 +61,7 @@ def plan(adata: AnnData, **arguments: Any) -> Plan:
     asked = bound.arguments
     choice = GeneChoice(**{f.name: asked[f.name] for f in fields(GeneChoice)})
     errors = ErrorChoice.asked(asked["uncertainty"], adata.n_obs, asked["sample_key"], asked["rng"])
+    check_bounds(errors, asked["offset"], bounds=asked["bounds"])
     given = (asked[name] for name in ("neighbors", "groupby", "basis"))
     asked["groupby"], _ = checked_request(adata, choice, errors, *given)
     # steps of a plan are details

@@ -18,6 +18,7 @@ from steadyvelo._arguments import public
 from steadyvelo._choices import Neighbors
 from steadyvelo._log import remark, say
 from steadyvelo.tl._kept import kept_results
+from steadyvelo.tl._line_choices import check_bounds
 from steadyvelo.tl._reliability import directions_ahead
 from steadyvelo.tl._uncertainty import bytes_of_fit
 
@@ -65,6 +66,7 @@ def run(
     neighbors: str | Neighbors | None = None,
     weights: str | Extremes = "extremes",
     offset: bool | Literal["nonnegative"] = False,
+    bounds: Literal["velocyto"] | None = None,
     uncertainty: Uncertainty | None = "crossfit",
     sample_key: str | None = None,
     dense: bool | None = None,
@@ -105,9 +107,9 @@ def run(
         finds neighbours if there is none, or if it was found for other cells. A name selects the
         graph with this name in ``uns``. :class:`steadyvelo.Neighbors` finds new neighbours with its
         options.
-    weights, offset, uncertainty, sample_key, dense
+    weights, offset, bounds, uncertainty, sample_key, dense
         See :func:`steadyvelo.tl.velocity`. Directions and verdicts need ``"crossfit"``, or
-        :class:`steadyvelo.CrossFit`.
+        :class:`steadyvelo.CrossFit`; bounds need ``uncertainty=None``.
     spliced, unspliced
         Names of the layers of counts.
     rng
@@ -161,6 +163,7 @@ def run(
     )
     errors = ErrorChoice.asked(uncertainty, adata.n_obs, sample_key, rng)
     # wrong arguments raise an error before anything is computed
+    check_bounds(errors, offset, bounds=bounds)
     groupby, basis = checked_request(adata, choice, errors, neighbors, groupby, basis)
     neighbors = found_graph(adata, neighbors)
     checks = checked_counts(adata, choice, groupby, force=force)
@@ -190,6 +193,7 @@ def run(
                 result,
                 weights=weights,
                 offset=offset,
+                bounds=bounds,
                 uncertainty=uncertainty,
                 sample_key=sample_key,
                 rng=rng,

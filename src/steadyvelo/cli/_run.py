@@ -37,6 +37,7 @@ __all__ = ["run"]
 
 Uncertainty = StrEnum("Uncertainty", ["none", "sandwich", "crossfit"])
 Offset = StrEnum("Offset", ["none", "free", "nonnegative"])
+Bounds = StrEnum("Bounds", ["velocyto"])
 SizeFactorMethod = StrEnum("SizeFactorMethod", ["per_layer", "common"])
 
 
@@ -90,6 +91,13 @@ def run(
     offset: Annotated[
         Offset, typer.Option(help="Fit an offset: free, or nonnegative.")
     ] = Offset.none,
+    bounds: Annotated[
+        Bounds | None,
+        typer.Option(
+            help="Bounds of lines. With velocyto: γ from 0 to 20, an offset from 0 to twice the "
+            "mean of u. They need --uncertainty none."
+        ),
+    ] = None,
     uncertainty: Annotated[
         Uncertainty, typer.Option(help="Method of standard errors; directions need crossfit.")
     ] = Uncertainty.crossfit,
@@ -179,6 +187,7 @@ def run(
             "neighbors": _neighbors(**found_anew) if asked else neighbors_key,
             "weights": _weights(weights, low, high),
             "offset": {"none": False, "free": True}.get(offset.value, offset.value),
+            "bounds": None if bounds is None else bounds.value,
             "uncertainty": _errors(uncertainty, level, of_folds, given),
             "sample_key": sample_key,
             "dense": dense,

@@ -7,6 +7,8 @@ needed.
 """
 
 from ._arrows_of_cells import Directions
+from ._category_fits import CategoryFits
+from ._category_lines import CategoryLines
 from ._comparison import fit_groups, group_ratios
 from ._confidence import velocity_agreement
 from ._crossfit import CrossFitErrors, Repeat
@@ -56,6 +58,8 @@ from ._walks import steps_against, steps_along, transposed_sum
 
 __all__ = [
     "BYTES_PER_VALUE",
+    "CategoryFits",
+    "CategoryLines",
     "CellOrder",
     "CountsSource",
     "CrossFitErrors",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from steadyvelo.model import Instruments
-    from steadyvelo.model._typing import Float64Array, TextArray
+    from steadyvelo.model._typing import BoolArray, Float64Array, TextArray
 
     from ._fit_rule import FitRule
     from ._moment_source import MomentBlock, MomentSource
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     # its own, and of the further rules
     Consumer: TypeAlias = Callable[[MomentBlock, "FitResult", list[Instruments]], None]
 
-__all__ = ["FitResult", "fit_ratios"]
+__all__ = ["FitResult", "fit_block", "fit_ratios"]
 
 NO_INSTRUMENTS = "no spliced counts in the cells used for the cross-fit of this gene"
 
@@ -59,6 +59,8 @@ class FitResult:
         Largest smoothed abundances.
     errors
         Errors of the ratios; NaN if none were requested.
+    at_bound
+        Whether the line is at a bound of the rule.
 
     Examples
     --------
@@ -82,6 +84,7 @@ class FitResult:
     spliced_max: Float64Array
     unspliced_max: Float64Array
     errors: RatioErrors
+    at_bound: BoolArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +103,7 @@ class _OrdinaryFit:
     def result(self, rule: FitRule, fit: RatioFit, errors: RatioErrors) -> FitResult:
         """Return the result with the final lines and their errors."""
         every = rule.r2 == "all_cells"
-        line = self.overall.solve(offset=rule.offset) if every else self.fit
+        line = rule.solve(self.overall) if every else self.fit
         return FitResult(
             fit.gamma,
             fit.offset,
@@ -111,6 +114,7 @@ class _OrdinaryFit:
             self.spliced_max,
             self.unspliced_max,
             errors,
+            fit.at_bound,
         )
 
 
@@ -150,7 +154,7 @@ def fit_ratios(
         rules = [rule]
         if uncertainty is not None and test_offset:
             rules = uncertainty.rules_for(rule)
-        result, made = _fit_block(block, rule, uncertainty, rules, scratch, n_threads)
+        result, made = fit_block(block, rule, uncertainty, rules, scratch, n_threads)
         if consume is not None:
             consume(block, result, made)
         results.append(result)
@@ -158,7 +162,7 @@ def fit_ratios(
     return joined(results, genes)
 
 
-def _fit_block(
+def fit_block(
     block: MomentBlock,
     rule: FitRule,
     uncertainty: Uncertainty | None,
@@ -197,7 +201,7 @@ def _fit_genes(
         place_rows(weights, block.order.row_of_cell, weights_out[:, genes])
     statistics = SufficientStatistics.from_gene_rows(spliced, unspliced, weights)
     return _OrdinaryFit(
-        statistics.solve(offset=rule.offset),
+        rule.solve(statistics),
         SufficientStatistics.from_gene_rows(spliced, unspliced, rule.cells[None, :]),
         np.broadcast_to(np.count_nonzero(weights, axis=1), len(spliced)),
         spliced.max(axis=1, initial=0.0),
@@ -210,4 +214,4 @@ def _replaced(fit: RatioFit, errors: RatioErrors) -> RatioFit:
     none = (fit.reason == "") & np.isnan(errors.gamma)
     reason = np.where(none, NO_INSTRUMENTS, fit.reason)
     gamma, offset = (np.where(reason == "", x, np.nan) for x in (errors.gamma, errors.offset))
-    return RatioFit(gamma, offset, reason)
+    return RatioFit(gamma, offset, reason, fit.at_bound)

@@ -1,5 +1,6 @@
 """Results as tables, either stored or recomputed from counts."""
 
+from ._category_ratios import category_ratios
 from ._control_agreement import control_agreement
 from ._direction_support import DirectionSupport, direction_support
 from ._expected_direction import ExpectedDirection
@@ -20,6 +21,7 @@ __all__ = [
     "DirectionSupport",
     "ExpectedDirection",
     "PseudotimeOrientation",
+    "category_ratios",
     "cluster_directions",
     "control_agreement",
     "direction_support",

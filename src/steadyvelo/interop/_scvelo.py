@@ -116,9 +116,9 @@ def _dense_layers(fit: Fit, n_threads: int) -> dict[str, NDArray[np.float32]]:
         return {velocity: np.nan_to_num(np.asarray(adata.layers[velocity]))}
     names = (_keys.MS.of(), _keys.MU.of(), velocity)
     layers = {name: np.empty(adata.shape, dtype=np.float32) for name in names}
-    source = fit.moments(np.arange(adata.n_vars))
+    source, lines = fit.with_lines(np.arange(adata.n_vars))
     for block in source.blocks(genes_per_block(adata.n_obs), n_threads):
-        residual = block.velocity(fit.gamma[block.genes], fit.offset[block.genes])
+        residual = lines.of(block.genes).velocity(block, n_threads)
         for name, values in zip(
             names, (block.spliced, block.unspliced, np.nan_to_num(residual)), strict=True
         ):

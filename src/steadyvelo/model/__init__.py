@@ -9,6 +9,7 @@ from ._direction import angle_interval, chance_of_repeats, hotelling_p, p_of_lon
 from ._group_moments import GroupMoments, group_members, group_sums
 from ._instruments import Instruments
 from ._kinetics import evolve, induction, repression, steady_state
+from ._line_bounds import LineBounds
 from ._matched_ratios import Homogeneity, MatchedRatios, homogeneity
 from ._moderated_test import ModeratedTest
 from ._random_walk import DiffusionMap, lasting_distributions, share_of_largest
@@ -32,6 +33,7 @@ __all__ = [
     "Homogeneity",
     "InstrumentSums",
     "Instruments",
+    "LineBounds",
     "MatchedRatios",
     "ModeratedTest",
     "RatioErrors",

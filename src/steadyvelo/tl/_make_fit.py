@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,12 @@ from steadyvelo._adata._provenance import gene_checksums, stamp
 from steadyvelo.engine import check_dense_fits, fit_ratios
 
 from ._ahead import CLUSTERS, NOTHING, Ahead, Wanted, wanted
+from ._category_ratios import (
+    bytes_of_categories,
+    category_fits,
+    category_record,
+    category_values,
+)
 from ._fit_inputs import genes_left_out, record_of_layers
 from ._fit_results import DenseLayers, gene_columns
 from ._folds import Graphs, folds_hash
@@ -25,9 +32,10 @@ from ._uncertainty import Errors, bytes_per_value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
+    from steadyvelo._adata._fit_params import FitOptions
     from steadyvelo._adata._inputs import Inputs
     from steadyvelo.engine import (
+        CategoryFits,
         FitResult,
         FitRule,
         KnownInstruments,
@@ -57,7 +65,8 @@ def make_fit(
     """
     adata, choice = inputs.adata, options.errors
     left_out = genes_left_out(adata)
-    from_layers, with_errors = has_moments(adata), choice.method is not None
+    from_layers = has_moments(adata)
+    needs_counts = choice.method is not None or options.gamma_by is not None
     if options.dense:
         n_layers, remedy = 1 if from_layers else 3, "use tl.velocity(dense=False)"
         check_dense_fits(n_layers, adata.shape, limits.max_memory, remedy=remedy)
@@ -66,10 +75,10 @@ def make_fit(
     genes = np.arange(adata.n_vars) if every else np.flatnonzero(left_out == "")
     rule = fit_rule(inputs, options, weights, genes)
     smoothed = record_of_layers(inputs, options) if from_layers else None
-    if from_layers and not with_errors:
+    if from_layers and not needs_counts:
         source: MomentSource = layer_source(adata, genes)
     else:
-        source = counts_source(inputs, genes, **options.smoothed, keep_counts=with_errors)
+        source = counts_source(inputs, genes, **options.smoothed, keep_counts=needs_counts)
     # after the counts were checked
     record = None if from_layers else smoothing_record(inputs, **options.smoothed)
     smoothed = smoothed if record is None else record.params
@@ -78,14 +87,20 @@ def make_fit(
     kept = now_kept()
     if kept is not None:
         kept.directions.pop(key, None)
-    fit, ahead = _fit(inputs, options, source, rule, layers, what, known, limits)
+    by_category = category_fits(inputs, options, source, rule)
+    fit, ahead = _fit(inputs, options, source, rule, layers, by_category, what, known, limits)
     if ahead is not None:
         ahead.store(key)
+    written: dict[_keys.Field, Any] = {}
+    if by_category is not None:
+        ratios = by_category.ratios()
+        fit = replace(fit, r2=ratios.r2_of_all)
+        written = category_values(ratios, genes, left_out == "", options)
     columns = gene_columns(adata, genes, fit, left_out, options)
-    params = FitParams(options, _made_from(inputs, choice, smoothed, from_layers=from_layers))
+    params = FitParams(options, _made_from(inputs, options, smoothed, from_layers=from_layers))
 
     clear_fit(adata, key)
-    for field, column in columns.items():
+    for field, column in {**columns, **written}.items():
         field.write(adata, column, key)
     if record is not None:
         record.write_sums(adata, key)
@@ -114,6 +129,7 @@ def _fit(
     source: MomentSource,
     rule: FitRule,
     layers: DenseLayers | None,
+    by_category: CategoryFits | None,
     what: Wanted,
     known: KnownInstruments | None,
     limits: Limits,
@@ -125,8 +141,9 @@ def _fit(
     ahead = Ahead.of(source, rule, limits.n_threads) if what.directions and known is None else None
 
     def consume(block: MomentBlock, fit: FitResult, made: list[Instruments]) -> None:
+        velocity = None if by_category is None else by_category.take(block, fit, limits.n_threads)
         if layers is not None:
-            layers.take(block, fit, limits.n_threads)
+            layers.take(block, fit, velocity, limits.n_threads)
         if ahead is not None:
             ahead.take(block, fit, made)
 
@@ -140,13 +157,16 @@ def _fit(
         of_genes = None if known is None else known.of_genes(source.genes)
         errors = Errors.make(inputs, choice, *how).of(source, of_genes)
     asked = [rule] if errors is None or not what.offset else errors.rules_for(rule)
+    bytes_each = bytes_per_value(choice, asked)
+    if by_category is not None:
+        bytes_each = bytes_of_categories(choice, rule)
     fit = fit_ratios(
         source,
         rule,
         uncertainty=errors,
         test_offset=what.offset,
         consume=consume,
-        **limits.part(share, 1.0).of_blocks(n_cells, bytes_per_value(choice, asked)),
+        **limits.part(share, 1.0).of_blocks(n_cells, bytes_each),
     )
     kept = now_kept()
     if kept is not None and ahead is not None and ahead.kept is not None:
@@ -157,11 +177,13 @@ def _fit(
 
 
 def _made_from(
-    inputs: Inputs, choice: ErrorChoice, smoothed: Mapping[str, Any] | None, *, from_layers: bool
+    inputs: Inputs, options: FitOptions, smoothed: Mapping[str, Any] | None, *, from_layers: bool
 ) -> MadeFrom:
     """Return the record of what a fit is made from, given the record of the smoothing."""
+    choice = options.errors
     names = () if smoothed is None else ("neighbors_hash", "factors_hash")
     hashes = {name: smoothed[name] for name in names}
+    hashes |= category_record(inputs, options)
     if choice.method == "crossfit":
         hashes["folds_hash"] = folds_hash(inputs.adata, choice.gene_clusters)
     moments = "layers" if from_layers else "counts"
