@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from steadyvelo._adata._categories import Categories
     from steadyvelo._adata._fit import Fit
 
 __all__ = ["cells_of_category_fits", "draw_category_lines", "range_of_ratios"]
@@ -64,16 +65,14 @@ def range_of_ratios(fit: Fit, gene: int) -> str:
 
 def cells_of_category_fits(
     fit: Fit,
+    categories: Categories,
     genes: NDArray[np.int64],
     spliced: NDArray[np.float64],
     unspliced: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     """Return which cells are in the fit of the line that their category gets, (genes, cells)."""
-    rule, places, categories = fit.rule(genes), np.arange(len(genes)), fit.categories
-    marked = np.broadcast_to(rule.weigh(spliced, unspliced, places) > 0, spliced.shape)
-    if categories is None:
-        return marked
-    marked = marked.copy()
+    rule, places = fit.rule(genes), np.arange(len(genes))
+    marked = np.broadcast_to(rule.weigh(spliced, unspliced, places) > 0, spliced.shape).copy()
     common = np.asarray(_keys.CATEGORY_COMMON.read(fit.adata, fit.key))[genes]
     for number in range(len(categories.names)):
         members = categories.codes == number

@@ -156,8 +156,8 @@ def _in_fit(
     """Return which cells are in the fit, shape (genes, cells); None if `adata` has other cells."""
     if not fit.has_its_cells:
         return None
-    if fit.options.gamma_by is not None:
-        return cells_of_category_fits(fit, genes, spliced, unspliced)
+    if fit.categories is not None:
+        return cells_of_category_fits(fit, fit.categories, genes, spliced, unspliced)
     weights = fit.rule(genes).weigh(spliced, unspliced, np.arange(len(genes)))
     return np.broadcast_to(weights > 0, spliced.shape)
 

@@ -87,11 +87,8 @@ def category_values(
     return found
 
 
-def summary(fit: Fit) -> str:
+def summary(fit: Fit, categories: Categories) -> str:
     """Return how many ratios are the common ones, and how far smoothing mixes categories."""
-    categories = fit.categories
-    if categories is None:
-        return ""
     genes, column = fit.fitted_genes, fit.options.gamma_by
     common = np.asarray(_keys.CATEGORY_COMMON.read(fit.adata, fit.key))[genes]
     graph = fit.inputs.connectivities(fit.options.neighbors_key)

@@ -275,5 +275,5 @@ def velocity(
         f"{len(fit.fitted_genes):,} genes are fitted and {int(fit.velocity_genes.sum()):,} of them "
         f"are velocity genes; var[{_keys.REASON.of(key_added)!r}] has the reason of the others"
     )
-    if gamma_by is not None:
-        done(summary(fit))
+    if fit.categories is not None:
+        done(summary(fit, fit.categories))
