@@ -7,6 +7,7 @@ needed.
 """
 
 from ._arrows_of_cells import Directions
+from ._cell_groups import CellGroups
 from ._comparison import fit_groups, group_ratios
 from ._confidence import velocity_agreement
 from ._crossfit import CrossFitErrors, Repeat
@@ -52,10 +53,11 @@ from ._transitions import (
 from ._uncertainty import Uncertainty
 from ._velocities import Lines, Velocities
 from ._velocity_graph import EdgeCorrelation, split_signs
-from ._walks import steps_against, steps_along, transposed_sum
+from ._walks import Steps, steps_against, steps_along, transposed_sum
 
 __all__ = [
     "BYTES_PER_VALUE",
+    "CellGroups",
     "CellOrder",
     "CountsSource",
     "CrossFitErrors",
@@ -77,6 +79,7 @@ __all__ = [
     "Scratch",
     "SmoothingOperator",
     "Spreading",
+    "Steps",
     "Uncertainty",
     "Velocities",
     "available_memory",
