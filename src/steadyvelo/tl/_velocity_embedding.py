@@ -71,8 +71,8 @@ def velocity_embedding(
     correlation, over the edges of the cell, of the weights c of the edges with the cosines between
     arrow and displacement in the first two dimensions. If the weights of n edges are permuted, its
     mean is 0 and its variance 1 / (n − 1); but an arrow is computed from the weights of its edges,
-    so without any structure the fidelity is still about 1.25 standard deviations, and in 5 % of the
-    cells above 2.45.
+    so without any structure the fidelity is still about one standard deviation, and above 2.45 of
+    them in at most about 5 % of the cells. ``docs/figures.md`` evaluates it.
 
     Parameters
     ----------
