@@ -41,9 +41,17 @@ WRONG = {
     "other": {"number": HALF, "flag": True},
 }
 KINDS = {
-    "choice": ["ambiguous", "method", "offset", "r2", "size_factors", "uncertainty"],
+    "choice": ["ambiguous", "method", "metric", "offset", "r2", "size_factors", "uncertainty"],
     "flag": [
-        *("dense", "filtered", "force", "hexagons", "highly_variable", "self_transitions"),
+        *(
+            "backward",
+            "dense",
+            "filtered",
+            "force",
+            "hexagons",
+            "highly_variable",
+            "self_transitions",
+        ),
         *("sensitivity", "show", "show_fit_cells", "signed", "sort_genes", "sqrt_transform"),
         *("steady_state", "subset", "truth"),
     ],
@@ -51,7 +59,17 @@ KINDS = {
     "groups": ["conditions", "groups"],
     "names": ["cells", "genes", "retain"],
     "number": [
-        *("alpha", "arrow_length", "density", "depth", "dispersion", "fdr", "high", "level"),
+        *(
+            "alpha",
+            "arrow_length",
+            "density",
+            "depth",
+            "diffusion",
+            "dispersion",
+            "fdr",
+            "high",
+            "level",
+        ),
         *(
             "low",
             "library_size_sd",
@@ -62,6 +80,8 @@ KINDS = {
             "min_overlap",
             "min_r2",
             "min_shared_counts",
+            "min_spliced_counts",
+            "min_unspliced_counts",
             "scale",
         ),
         *("size", "smoothing", "spacing", "threshold", "tolerance"),
@@ -74,7 +94,7 @@ KINDS = {
     "seed": ["rng"],
     "threads": ["n_threads"],
     "whole": [name for name in ARGUMENTS if name.startswith("n_") and name != "n_threads"]
-    + ["min_cells"],
+    + [name for name in ARGUMENTS if name.startswith("min_") and name.endswith("cells")],
 }
 KIND_OF = {name: kind for kind, names in KINDS.items() for name in names}
 

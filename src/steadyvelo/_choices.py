@@ -147,6 +147,10 @@ class Neighbors:
         Number of principal components.
     use_rep
         Name of a representation in ``obsm``; None means principal components.
+    metric
+        Distance between cells: ``"euclidean"``, ``"cosine"`` or ``"correlation"``.
+    within
+        Column of ``obs`` with groups within which neighbours are searched; None means all cells.
     key_added
         Name of the graph; None means scanpy's ``uns["neighbors"]``.
 
@@ -160,6 +164,8 @@ class Neighbors:
     n_neighbors: int = 30
     n_pcs: int = 30
     use_rep: str | None = None
+    metric: Literal["euclidean", "cosine", "correlation"] = "euclidean"
+    within: str | None = None
     key_added: str | None = None
 
     def __post_init__(self) -> None:

@@ -104,8 +104,12 @@ SPLICED_CHECKSUM = _var(
 )
 UNSPLICED_CHECKSUM = _var("{key}_unspliced_checksum", "the same for the unspliced layer")
 WEIGHTS_CHECKSUM = _var("{key}_weights_checksum", "checksum of the weights, if they were given")
+GRAPH_GENES = _var(
+    "{key}_graph_genes", "genes of the velocity graph, if it is that of a gene programme", "bool"
+)
 
 PCA = Field("obsm", "cells × components", "X_pca", "principal components", "float32")
+PCS = Field("varm", "genes × components", "PCs", "loadings of principal components", "float32")
 EMBEDDING = _obsm("X_{basis}", "an embedding; read only", "float")
 VELOCITY_EMBEDDING = _obsm("{key}_{basis}", "arrows; NaN for cells without an arrow")
 ARROWS_ON = _obs("{key}_{basis}_on", "fingerprint of the coordinates of these arrows", "int32")
@@ -115,6 +119,10 @@ RANDOMIZED = Field(
     "{key}_randomized_{basis}",
     "arrows of sign-flipped controls",
 )
+FIDELITY = _obs(
+    "{key}_{basis}_fidelity", "correlation of weights of edges with cosines to the drawn arrow"
+)
+FIDELITY_Z = _obs("{key}_{basis}_fidelity_z", "the same, multiplied by √(number of edges − 1)")
 
 DIRECTION = _obsm("{key}_direction_{basis}", "linear arrows")
 DIRECTIONS_ON = _obs(
@@ -186,9 +194,9 @@ def _span(first: Field, last: Field) -> tuple[Field, ...]:
 # fields that are removed together when their inputs are computed again
 ERROR_FIELDS = _span(GAMMA_SE, OFFSET_FDR)
 CHECK_FIELDS = _span(BOOST, MODEL)
-GRAPH_FIELDS = (*_span(SELF_TRANSITION, PSEUDOTIME), *_span(GRAPH, TRANSITIONS))
+GRAPH_FIELDS = (*_span(SELF_TRANSITION, PSEUDOTIME), *_span(GRAPH, TRANSITIONS), GRAPH_GENES)
 DIRECTION_FIELDS = (*_span(DIRECTION, AGREEMENT), CLUSTER_DIRECTIONS, GENE_CONTRIBUTIONS)
-ARROW_FIELDS = (VELOCITY_EMBEDDING, ARROWS_ON, RANDOMIZED, AGREEMENT)
+ARROW_FIELDS = (VELOCITY_EMBEDDING, ARROWS_ON, RANDOMIZED, FIDELITY, FIDELITY_Z, AGREEMENT)
 RELIABILITY_FIELDS = _span(RELIABILITY, SENSITIVITY)
 
 # usual names of columns of `obs` with clusters

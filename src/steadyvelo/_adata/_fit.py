@@ -17,6 +17,7 @@ from ._fit_params import GIVEN, FitParams
 from ._groups import in_groups
 from ._inputs import Inputs
 from ._moments import MOMENTS, check_record, counts_source, has_moments, layer_source
+from ._programme import unchanged_programme
 from ._provenance import check_cells, gene_checksums
 
 if TYPE_CHECKING:
@@ -117,6 +118,13 @@ class Fit:
                 )
                 raise ValueError(msg)
         return genes
+
+    @cached_property
+    def genes_of_graph(self) -> NDArray[np.int64]:
+        """Indices of the velocity genes from which the velocity graph was computed."""
+        if self.graph.genes is None:
+            return self.graph_genes
+        return unchanged_programme(self.adata, self.key, self.graph, self.graph_genes)
 
     @property
     def has_its_cells(self) -> bool:

@@ -206,14 +206,24 @@ class MadeFrom(_Record):
 
 @dataclass(frozen=True)
 class GraphParams(_Record):
-    """Options of a velocity graph; `n_genes` is the number of its velocity genes."""
+    """Options of a velocity graph; `n_genes` is the number of its velocity genes.
 
-    _NAMED: ClassVar = {"n_genes": "n_graph_genes", "neighbors_key": "graph_neighbors_key"}
+    `genes` is the column of `var` with its gene programme, or :data:`GIVEN` if the programme was
+    given by names or a mask; None for all velocity genes.
+    """
+
+    _NAMED: ClassVar = {
+        "n_genes": "n_graph_genes",
+        "neighbors_key": "graph_neighbors_key",
+        "genes": "graph_genes",
+    }
+    _LEFT_OUT = ("genes",)
 
     n_recurse_neighbors: int
     n_genes: int
     sqrt_transform: bool
     neighbors_key: str | None
+    genes: str | None = None
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,11 @@ def run(
     groupby: str | None = "auto",
     basis: str = "auto",
     min_shared_counts: float = 20,
+    min_shared_cells: int = 0,
+    min_spliced_counts: float = 0,
+    min_unspliced_counts: float = 0,
+    min_spliced_cells: int = 0,
+    min_unspliced_cells: int = 0,
     retain: str | Sequence[str] = (),
     size_factors: Literal["per_layer", "common"] | SizeFactors = "per_layer",
     neighbors: str | Neighbors | None = None,
@@ -95,7 +100,9 @@ def run(
         Embedding for the arrows. ``"auto"`` uses the first usual one in ``obsm`` (``"umap"``,
         ``"tsne"`` …). If there is none, or if ``"umap"`` is named and missing, a UMAP is computed
         by scanpy.
-    min_shared_counts, retain
+    min_shared_counts, min_shared_cells, min_spliced_counts, min_unspliced_counts
+        Choice of genes; see :func:`steadyvelo.pp.filter_genes`.
+    min_spliced_cells, min_unspliced_cells, retain
         Choice of genes; see :func:`steadyvelo.pp.filter_genes`.
     size_factors
         ``"per_layer"``, ``"common"``, or :class:`steadyvelo.SizeFactors`; see
@@ -134,7 +141,7 @@ def run(
         One row for every gene of the input: whether it was used and the reason if not, shared
         counts, and whether it is a velocity gene and the reason if not.
     ``uns["velocity_run"]``
-        Seconds of each step, `min_shared_counts`, `retain`, embedding and seed.
+        Seconds of each step, choice of genes, embedding and seed.
 
     Raises
     ------
@@ -154,6 +161,11 @@ def run(
     """
     choice = GeneChoice(
         min_shared_counts=min_shared_counts,
+        min_shared_cells=min_shared_cells,
+        min_spliced_counts=min_spliced_counts,
+        min_unspliced_counts=min_unspliced_counts,
+        min_spliced_cells=min_spliced_cells,
+        min_unspliced_cells=min_unspliced_cells,
         retain=retain,
         size_factors=size_factors,
         spliced=spliced,
@@ -211,7 +223,7 @@ def run(
             with steps("reliability") as tell:
                 tl.reliability(result, judged, basis=basis, rng=rng, progress=tell, **limits)
         _keys.ALL_GENES.write(result, _gene_table(marked, result))
-        entry = {"seconds": steps.seconds, "min_shared_counts": min_shared_counts}
+        entry = {"seconds": steps.seconds, **choice.recorded}
         if len(retain):  # empty lists cannot be written to files
             entry["retain"] = [retain] if isinstance(retain, str) else list(retain)
         made = {"basis": basis, "rng": rng, **stamp(result)}
@@ -260,7 +272,7 @@ def _find_neighbors(
     options = asdict(neighbors or Neighbors())
     if before is not None:
         say("neighbours: the graph in adata was found for other cells; it is found again")
-        known = ("n_neighbors", "n_pcs", "use_rep")
+        known = ("n_neighbors", "n_pcs", "use_rep", "metric", "within")
         options |= {name: before[name] for name in known if before.get(name) is not None}
     with steps("neighbours"):
         pp.neighbors(result, spliced=spliced, rng=rng, **options)

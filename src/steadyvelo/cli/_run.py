@@ -38,6 +38,7 @@ __all__ = ["run"]
 Uncertainty = StrEnum("Uncertainty", ["none", "sandwich", "crossfit"])
 Offset = StrEnum("Offset", ["none", "free", "nonnegative"])
 SizeFactorMethod = StrEnum("SizeFactorMethod", ["per_layer", "common"])
+Metric = StrEnum("Metric", ["euclidean", "cosine", "correlation"])
 
 
 def run(
@@ -60,6 +61,21 @@ def run(
         float,
         typer.Option(help="Smallest number of shared counts of a gene that is used."),
     ] = 20,
+    min_shared_cells: Annotated[
+        int, typer.Option(help="Smallest number of cells with both kinds of counts of a gene.")
+    ] = 0,
+    min_spliced_counts: Annotated[
+        float, typer.Option(help="Smallest number of spliced counts of a gene.")
+    ] = 0,
+    min_unspliced_counts: Annotated[
+        float, typer.Option(help="Smallest number of unspliced counts of a gene.")
+    ] = 0,
+    min_spliced_cells: Annotated[
+        int, typer.Option(help="Smallest number of cells with spliced counts of a gene.")
+    ] = 0,
+    min_unspliced_cells: Annotated[
+        int, typer.Option(help="Smallest number of cells with unspliced counts of a gene.")
+    ] = 0,
     retain: Annotated[
         list[str] | None, typer.Option(help="A gene to use in any case; can be repeated.")
     ] = None,
@@ -81,6 +97,13 @@ def run(
     ] = 30,
     use_rep: Annotated[
         str | None, typer.Option(help="Array in obsm in which a new graph is found.")
+    ] = None,
+    metric: Annotated[
+        Metric, typer.Option(help="Distance between cells for a new graph.")
+    ] = Metric.euclidean,
+    within: Annotated[
+        str | None,
+        typer.Option(help="Column of obs with batches; a new graph has no edges between them."),
     ] = None,
     weights: Annotated[
         str, typer.Option(help="Rule for the cells that are assumed to be at steady state.")
@@ -168,12 +191,19 @@ def run(
             "n_neighbors": n_neighbors,
             "n_pcs": n_pcs,
             "use_rep": use_rep,
+            "metric": metric.value,
+            "within": within,
             "key_added": neighbors_key,
         }
-        asked = new_neighbors or bool(given & {"n_neighbors", "n_pcs", "use_rep"})
+        asked = new_neighbors or bool(given & {*found_anew})
         of_folds = {"n_repeats": n_repeats, "gene_clusters": gene_clusters}
         options = {
             "min_shared_counts": min_shared_counts,
+            "min_shared_cells": min_shared_cells,
+            "min_spliced_counts": min_spliced_counts,
+            "min_unspliced_counts": min_unspliced_counts,
+            "min_spliced_cells": min_spliced_cells,
+            "min_unspliced_cells": min_unspliced_cells,
             "retain": list(retain or []),
             "size_factors": _sizes(size_factors, spliced_size, unspliced_size, counts),
             "neighbors": _neighbors(**found_anew) if asked else neighbors_key,

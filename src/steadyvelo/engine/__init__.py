@@ -9,6 +9,7 @@ needed.
 from ._arrows_of_cells import Directions
 from ._cell_groups import CellGroups
 from ._comparison import fit_groups, group_ratios
+from ._component_arrows import component_arrows
 from ._confidence import velocity_agreement
 from ._crossfit import CrossFitErrors, Repeat
 from ._direction import (
@@ -17,6 +18,7 @@ from ._direction import (
     find_group_directions,
 )
 from ._edges import connected_parts, recursive_neighbors
+from ._fidelity import edge_fidelity
 from ._fit import FitResult, fit_ratios
 from ._fit_rule import FitRule
 from ._gene_checks import GeneChecks, check_genes
@@ -49,6 +51,7 @@ from ._transitions import (
     project_transitions,
     self_transition_probability,
     transition_probabilities,
+    with_diffusion,
 )
 from ._uncertainty import Uncertainty
 from ._velocities import Lines, Velocities
@@ -86,9 +89,11 @@ __all__ = [
     "bytes_per_direction_value",
     "check_dense_fits",
     "check_genes",
+    "component_arrows",
     "connected_parts",
     "count_threads",
     "dense_bytes",
+    "edge_fidelity",
     "find_directions",
     "find_group_directions",
     "fit_groups",
@@ -110,4 +115,5 @@ __all__ = [
     "velocity_agreement",
     "weighted_column_sums",
     "weighted_row_sums",
+    "with_diffusion",
 ]

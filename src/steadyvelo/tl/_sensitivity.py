@@ -13,8 +13,8 @@ from steadyvelo import _keys
 from steadyvelo._adata._embeddings import check_finite_embedding, found_basis
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import ErrorChoice, note_made
-from steadyvelo._adata._groups import cluster_codes
-from steadyvelo._adata._neighbor_graph import external, neighbor_params
+from steadyvelo._adata._groups import cluster_codes, within_codes
+from steadyvelo._adata._neighbor_graph import external, neighbor_params, search_options
 from steadyvelo._arguments import public
 from steadyvelo._warnings import SteadyveloWarning
 from steadyvelo.model import resolve_quantiles
@@ -156,7 +156,9 @@ def _variants(fit: Fit) -> dict[str, Variant]:
     made: dict[str, Variant] = {}
     if not external(neighbors) and "n_neighbors" in neighbors:
         k = int(neighbors["n_neighbors"])
-        for n in (max(k // 2, 5), min(2 * k, fit.adata.n_obs - 1)):
+        codes = within_codes(fit.adata, search_options(neighbors)["within"])
+        largest = fit.adata.n_obs if codes is None else int(np.bincount(codes).min())
+        for n in (max(k // 2, 5), min(2 * k, largest - 1)):
             made[f"{n} neighbours"] = Variant(n_neighbors=n)
     if options.weights == "extremes":
         low, high = options.quantiles

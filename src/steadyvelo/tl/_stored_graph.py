@@ -98,12 +98,31 @@ class StoredGraph:
         return self_transition_probability(self.positive, self.fit.inputs.cells)
 
     def transitions(
-        self, scale: float, n_threads: int, *, self_transitions: bool = True, **form: Any
+        self,
+        scale: float,
+        n_threads: int,
+        *,
+        self_transitions: bool = True,
+        backward: bool = False,
+        **form: Any,
     ) -> sp.csr_matrix[Any]:
-        """Return transition probabilities with λ = `scale`; `form` are options of the engine."""
+        """Return transition probabilities with λ = `scale`; `form` are options of the engine.
+
+        Backward, they are those of edges in the other direction. So each weight is transposed
+        before rows are divided by their sums.
+        """
+        graphs = [graph.T.tocsr() if backward else graph for graph in self.graphs]
         stay = self.self_transition() if self_transitions else None
         options = {"scale": scale, "self_transition": stay, "n_threads": n_threads, **form}
-        return transition_probabilities(self.positive, self.negative, **options)
+        return transition_probabilities(*graphs, **options)
+
+    def connectivities(self) -> sp.csr_array[Any]:
+        """Return the connectivities of the neighbours of the graph, between cells that are used."""
+        self.fit.check_unchanged()
+        inputs = self.fit.inputs
+        graph = inputs.connectivities(self.fit.graph.neighbors_key)
+        used = sp.diags_array(inputs.cells.astype(np.float32))
+        return graph if inputs.cells.all() else sp.csr_array(used @ graph @ used)
 
     def arrows(
         self,
