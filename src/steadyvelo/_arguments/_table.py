@@ -116,6 +116,8 @@ _FLAGS: dict[str, Check] = dict.fromkeys(
     (
         "dense",
         "filtered",
+        "fit_offset",
+        "fit_offset2",
         "force",
         "hexagons",
         "highly_variable",
@@ -180,6 +182,12 @@ _CHOICES: dict[str, Check] = {
     "ambiguous": _AMBIGUOUS,
     "contrast": choice("matched", "extremes"),
     "method": choice("per_layer", "common"),
+    "mode": any_of(
+        "'deterministic', 'stochastic' or Stochastic(...)",
+        choice("deterministic", "stochastic"),
+        instance("Stochastic(...)", "Stochastic"),
+    ),
+    "moments": choice("scvelo", "exact"),
     "size_factors": any_of(
         "'per_layer', 'common' or SizeFactors(...)",
         choice("per_layer", "common"),
