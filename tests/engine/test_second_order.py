@@ -333,4 +333,4 @@ def test_products_of_counts_have_the_expectations_of_the_model_where_sizes_diffe
         error = (b - gamma * a).std(axis=0) / np.sqrt(n)
         found[name] = (b - gamma * a).mean(axis=0) / error
     assert (abs(found["exact"]) < 4).all()
-    assert (found["scvelo"][:2] < -20).all()
+    assert (found["scvelo"][:2] < -8).all()
