@@ -19,7 +19,7 @@ FUNCTIONS = {
     for name in importlib.import_module(f"steadyvelo.{module}").__all__
 } | {"run": sv.run}
 FUNCTIONS = {name: f for name, f in FUNCTIONS.items() if inspect.isfunction(f)}
-CHOICES = ["CrossFit", "Extremes", "Neighbors", "Sandwich", "SizeFactors"]
+CHOICES = ["CrossFit", "Extremes", "Neighbors", "Sandwich", "SizeFactors", "Stochastic"]
 # functions of arrays, whose arguments are not those of AnnData
 NOT_CHECKED = {"engine", "model"}
 
@@ -41,17 +41,13 @@ WRONG = {
     "other": {"number": HALF, "flag": True},
 }
 KINDS = {
-    "choice": ["ambiguous", "method", "metric", "offset", "r2", "size_factors", "uncertainty"],
+    "choice": [
+        *("ambiguous", "method", "metric", "mode", "moments", "offset", "r2", "size_factors"),
+        "uncertainty",
+    ],
     "flag": [
-        *(
-            "backward",
-            "dense",
-            "filtered",
-            "force",
-            "hexagons",
-            "highly_variable",
-            "self_transitions",
-        ),
+        *("backward", "dense", "filtered", "fit_offset", "fit_offset2", "force", "hexagons"),
+        *("highly_variable", "self_transitions"),
         *("sensitivity", "show", "show_fit_cells", "signed", "sort_genes", "sqrt_transform"),
         *("steady_state", "subset", "truth"),
     ],

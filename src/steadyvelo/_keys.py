@@ -73,6 +73,8 @@ VARIABLE_PASSES = _var(
     "{key}_highly_variable", "whether the gene is highly variable, if required", "bool"
 )
 FIT_CELLS = _var("{key}_fit_cells", "number of cells with a weight above 0 in the fit", "int64")
+REFITTED = _var("{key}_refitted", "whether γ was fitted again with second moments", "bool")
+OFFSET2 = _var("{key}_offset2", "offset of second moments; NaN if γ was not fitted again")
 GAMMA_SE = _var("{key}_gamma_se", "standard error of γ; NaN below 10 effective molecules")
 OFFSET_SE = _var("{key}_offset_se", "standard error of the offset; 0 without an offset")
 LINE_COVARIANCE = _var("{key}_gamma_offset_covariance", "covariance of γ and offset")

@@ -13,7 +13,7 @@ from steadyvelo.cli import _plot
 from steadyvelo.cli._app import app
 
 COMMANDS = typer.main.get_command(app).commands
-CHOICES = (sv.CrossFit, sv.Neighbors, sv.SizeFactors, sv.Extremes)
+CHOICES = (sv.CrossFit, sv.Neighbors, sv.SizeFactors, sv.Extremes, sv.Stochastic)
 FUNCTIONS = {
     "run": [sv.run, sv.io.read, *CHOICES],
     "inspect": [sv.io.read, sv.pp.qc],

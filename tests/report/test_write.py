@@ -259,6 +259,30 @@ FITS = {
         ["cells below the 2nd and above the 91st percentile of"],
         [],
     ),
+    "stochastic": (
+        {"mode": "stochastic"},
+        [
+            "⟨u⟩ over neighbours) together, each divided by the standard deviation of its",
+            "residuals, through the origin (stochastic mode of Bergen et al. 2020)",
+            "Velocities v = u − γs of",
+            "γ > 0.01 in the first fit were used",
+        ],
+        ["divided once more", "Standard errors"],
+    ),
+    "exact moments with offsets": (
+        {"mode": sv.Stochastic(moments="exact", fit_offset=True, fit_offset2=True)},
+        [
+            "with linear terms divided once more by the size factor of each cell) together",
+            "residuals, with an offset of both moments (stochastic",
+            "Velocities v = u − γs − o of",
+        ],
+        [],
+    ),
+    "second offset": (
+        {"mode": sv.Stochastic(fit_offset2=True), "uncertainty": "sandwich"},
+        ["with an offset of second moments", "Standard errors (sandwich)", "v = u − γs of"],
+        [],
+    ),
     "r2": ({"r2": "all_cells"}, ["with R² of an unweighted fit > 0.01"], []),
 }
 

@@ -108,7 +108,12 @@ def test_a_ratio_of_zero_in_the_cross_fit_is_no_velocity(prepared):
     text = np.full(prepared.n_vars, "", dtype=object)
     errors = RatioErrors.missing(prepared.n_vars)
     result = FitResult(
-        **values, reason=text, n_cells=np.ones(prepared.n_vars, dtype=int), errors=errors
+        **values,
+        reason=text,
+        n_cells=np.ones(prepared.n_vars, dtype=int),
+        errors=errors,
+        refitted=np.zeros(prepared.n_vars, dtype=bool),
+        offset2=np.full(prepared.n_vars, np.nan),
     )
     genes = np.arange(prepared.n_vars)
     options = FitOptions(weights="extremes", quantiles=(None, 0.95))

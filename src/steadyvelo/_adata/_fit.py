@@ -11,6 +11,7 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo._warnings import NoVelocityGenesError
 from steadyvelo.engine import CellOrder, FitRule, LayerSource, Lines, Velocities
+from steadyvelo.engine._second_order import first_moment_weights
 
 from ._chain import rerun_chain
 from ._fit_params import GIVEN, FitParams
@@ -212,6 +213,24 @@ class Fit:
         """Return the rule of a fit of some genes, which all have an offset or all have none."""
         rule = fit_rule(self.inputs, self.options, self.weights, genes)
         return replace(rule, offset=self.options.offset is not False, r2="fit")
+
+    def weigh(
+        self, genes: NDArray[np.int64], spliced: NDArray[Any], unspliced: NDArray[Any]
+    ) -> NDArray[Any]:
+        """Return the weights of cells in the fits of some genes, shape (genes, cells).
+
+        They are computed from smoothed abundances, shape (genes, cells). For genes that were fitted
+        again with second moments, which use all cells, they are those of first moments.
+        """
+        rule, places = self.rule(genes), np.arange(len(genes))
+        weights = np.broadcast_to(rule.weigh(spliced, unspliced, places), spliced.shape)
+        stochastic = self.options.stochastic
+        if stochastic is None:
+            return weights
+        offset = stochastic.fit_offset
+        first = first_moment_weights(rule, spliced, unspliced, places, fit_offset=offset)
+        refitted = _keys.REFITTED.values(self.adata, self.key)[genes]
+        return np.where(refitted[:, None], first, weights)
 
     def counts(self, genes: NDArray[np.int64]) -> CountsSource:
         """Return blocks that are smoothed from the counts of the fit, and contain these counts."""

@@ -31,6 +31,8 @@ _NEIGHBORS, _SIZES = "neighbors=sv.Neighbors(...)", "size_factors=sv.SizeFactors
 _MEANT = {
     "batch_key": ("sample_key", "within"),
     "clusters": ("groupby",),
+    "fit_offset": ("offset",),
+    "fit_offset2": ("mode=sv.Stochastic(fit_offset2=)",),
     "gene_clusters": ("uncertainty=sv.CrossFit(gene_clusters=)",),
     "level": ("uncertainty=sv.CrossFit(level=)",),
     "metric": (_NEIGHBORS,),

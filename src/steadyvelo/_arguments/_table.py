@@ -120,6 +120,8 @@ _FLAGS: dict[str, Check] = dict.fromkeys(
         "backward",
         "dense",
         "filtered",
+        "fit_offset",
+        "fit_offset2",
         "force",
         "hexagons",
         "highly_variable",
@@ -191,6 +193,12 @@ _CHOICES: dict[str, Check] = {
     "contrast": choice("matched", "extremes"),
     "method": choice("per_layer", "common"),
     "metric": choice("euclidean", "cosine", "correlation"),
+    "mode": any_of(
+        "'deterministic', 'stochastic' or Stochastic(...)",
+        choice("deterministic", "stochastic"),
+        instance("Stochastic(...)", "Stochastic"),
+    ),
+    "moments": choice("scvelo", "exact"),
     "size_factors": any_of(
         "'per_layer', 'common' or SizeFactors(...)",
         choice("per_layer", "common"),

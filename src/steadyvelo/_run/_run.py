@@ -19,6 +19,7 @@ from steadyvelo._choices import Neighbors
 from steadyvelo._log import remark, say
 from steadyvelo.tl._kept import kept_results
 from steadyvelo.tl._reliability import directions_ahead
+from steadyvelo.tl._second_order import checked_mode
 from steadyvelo.tl._uncertainty import bytes_of_fit
 
 from ._chosen_genes import GeneChoice
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from steadyvelo._choices import Extremes, SizeFactors, Uncertainty
+    from steadyvelo._choices import Extremes, Mode, SizeFactors, Stochastic, Uncertainty
     from steadyvelo.engine._progress import ShowProgress
     from steadyvelo.model._ratio import OffsetMode
 
@@ -68,6 +69,7 @@ def run(
     retain: str | Sequence[str] = (),
     size_factors: Literal["per_layer", "common"] | SizeFactors = "per_layer",
     neighbors: str | Neighbors | None = None,
+    mode: Mode = "deterministic",
     weights: str | Extremes = "extremes",
     offset: bool | Literal["nonnegative"] = False,
     uncertainty: Uncertainty | None = "crossfit",
@@ -112,9 +114,9 @@ def run(
         finds neighbours if there is none, or if it was found for other cells. A name selects the
         graph with this name in ``uns``. :class:`steadyvelo.Neighbors` finds new neighbours with its
         options.
-    weights, offset, uncertainty, sample_key, dense
+    mode, weights, offset, uncertainty, sample_key, dense
         See :func:`steadyvelo.tl.velocity`. Directions and verdicts need ``"crossfit"``, or
-        :class:`steadyvelo.CrossFit`.
+        :class:`steadyvelo.CrossFit`. A stochastic fit needs ``"sandwich"`` or None.
     spliced, unspliced
         Names of the layers of counts.
     rng
@@ -173,6 +175,7 @@ def run(
     )
     errors = ErrorChoice.asked(uncertainty, adata.n_obs, sample_key, rng)
     # wrong arguments raise an error before anything is computed
+    stochastic = checked_mode(mode, errors, offset)
     groupby, basis = checked_request(adata, choice, errors, neighbors, groupby, basis)
     neighbors = found_graph(adata, neighbors)
     checks = checked_counts(adata, choice, groupby, force=force)
@@ -188,7 +191,8 @@ def run(
         for field, table in checks.items():
             field.write(result, table)
         fit = {"weights": weights, "offset": offset, "dense": dense}
-        remark(f"plan: {run_plan(result.shape, errors, **fit, **limits)}")
+        plan = run_plan(result.shape, errors, stochastic=stochastic, **fit, **limits)
+        remark(f"plan: {plan}")
         _find_neighbors(result, neighbors, spliced, rng, steps)
         place = embedding_place(result, basis)
         if place is None and basis == "umap":
@@ -200,6 +204,7 @@ def run(
         with steps("fit and velocities") as tell:
             tl.velocity(
                 result,
+                mode=mode,
                 weights=weights,
                 offset=offset,
                 uncertainty=uncertainty,
@@ -241,10 +246,11 @@ def run_plan(
     *,
     weights: str | Extremes,
     offset: OffsetMode,
+    stochastic: Stochastic | None,
     **limits: Any,
 ) -> Plan:
     """Return the plan of a run, given the shape of the cells × genes that are used."""
-    bytes_each = bytes_of_fit(errors, weights, offset)
+    bytes_each = bytes_of_fit(errors, weights, offset, stochastic)
     return Plan.make(shape, bytes_per_value=bytes_each, **limits)
 
 

@@ -30,12 +30,14 @@ from ._reading import read_counts
 from ._speech import AsJson, Quiet, Speech
 
 if TYPE_CHECKING:
-    from steadyvelo._choices import CrossFit, Extremes, Neighbors, Sandwich
+    from steadyvelo._choices import CrossFit, Extremes, Neighbors, Sandwich, Stochastic
 
 __all__ = ["run"]
 
 
 Uncertainty = StrEnum("Uncertainty", ["none", "sandwich", "crossfit"])
+Mode = StrEnum("Mode", ["deterministic", "stochastic"])
+Moments = StrEnum("Moments", ["scvelo", "exact"])
 Offset = StrEnum("Offset", ["none", "free", "nonnegative"])
 SizeFactorMethod = StrEnum("SizeFactorMethod", ["per_layer", "common"])
 Metric = StrEnum("Metric", ["euclidean", "cosine", "correlation"])
@@ -105,6 +107,20 @@ def run(
         str | None,
         typer.Option(help="Column of obs with batches; a new graph has no edges between them."),
     ] = None,
+    mode: Annotated[
+        Mode,
+        typer.Option(help="Fit of means over neighbours, or (stochastic) also of second moments."),
+    ] = Mode.deterministic,
+    moments: Annotated[
+        Moments,
+        typer.Option(help="Second moments as scVelo's, or corrected for the sizes of cells."),
+    ] = Moments.scvelo,
+    fit_offset: Annotated[
+        bool, typer.Option("--fit-offset", help="Fit an offset of first moments (stochastic).")
+    ] = False,
+    fit_offset2: Annotated[
+        bool, typer.Option("--fit-offset2", help="Fit an offset of second moments (stochastic).")
+    ] = False,
     weights: Annotated[
         str, typer.Option(help="Rule for the cells that are assumed to be at steady state.")
     ] = "extremes",
@@ -197,6 +213,7 @@ def run(
         }
         asked = new_neighbors or bool(given & {*found_anew})
         of_folds = {"n_repeats": n_repeats, "gene_clusters": gene_clusters}
+        of_moments = {"moments": moments, "fit_offset": fit_offset, "fit_offset2": fit_offset2}
         options = {
             "min_shared_counts": min_shared_counts,
             "min_shared_cells": min_shared_cells,
@@ -207,6 +224,7 @@ def run(
             "retain": list(retain or []),
             "size_factors": _sizes(size_factors, spliced_size, unspliced_size, counts),
             "neighbors": _neighbors(**found_anew) if asked else neighbors_key,
+            "mode": _mode(mode, of_moments, given),
             "weights": _weights(weights, low, high),
             "offset": {"none": False, "free": True}.get(offset.value, offset.value),
             "uncertainty": _errors(uncertainty, level, of_folds, given),
@@ -283,6 +301,16 @@ def _weights(rule: str, low: float | None, high: float | None) -> str | Extremes
     return Extremes(low, high)
 
 
+def _mode(mode: Mode, of_moments: dict[str, Any], given: set[str]) -> str | Stochastic:
+    """Return the mode; raise an error for options that it does not have."""
+    if mode is Mode.stochastic:
+        from steadyvelo._choices import Stochastic  # noqa: PLC0415
+
+        return Stochastic(**of_moments | {"moments": of_moments["moments"].value})
+    _refuse_unused(given & {*of_moments}, f"--mode {mode.value}")
+    return mode.value
+
+
 def _errors(
     method: Uncertainty, level: float, of_folds: dict[str, Any], given: set[str]
 ) -> CrossFit | Sandwich | None:
@@ -292,8 +320,13 @@ def _errors(
     if method is Uncertainty.crossfit:
         return CrossFit(level=level, **of_folds)
     unused = given & ({*of_folds, "level"} if method is Uncertainty.none else {*of_folds})
+    _refuse_unused(unused, f"--uncertainty {method.value}")
+    return None if method is Uncertainty.none else Sandwich(level=level)
+
+
+def _refuse_unused(unused: set[str], choice: str) -> None:
+    """Raise an error for options that have no effect on a choice."""
     if unused:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(unused))
-        msg = f"--uncertainty {method.value} does not use {names}; leave it out."
+        msg = f"{choice} does not use {names}; leave it out."
         raise ValueError(msg)
-    return None if method is Uncertainty.none else Sandwich(level=level)

@@ -44,6 +44,7 @@ from ._products import (
 from ._ranked_neighbors import RankedNeighbors
 from ._sandwich import SandwichErrors
 from ._scratch import Scratch
+from ._second_order import SecondOrder
 from ._smoothing import SmoothingOperator
 from ._spreading import Spreading
 from ._threads import count_threads
@@ -80,6 +81,7 @@ __all__ = [
     "Repeat",
     "SandwichErrors",
     "Scratch",
+    "SecondOrder",
     "SmoothingOperator",
     "Spreading",
     "Steps",

@@ -17,6 +17,8 @@ from ._ratio import RatioFit
 from ._ratio_errors import FEWEST_MOLECULES, RatioErrors
 from ._sample_ratios import SampleRatios
 from ._score_sums import Centring, InstrumentSums, ScoreSums
+from ._second_order import StackedFit, fit_stacked
+from ._stacked_instruments import StackedInstruments
 from ._statistics import SufficientStatistics
 from ._stratum_sums import StratumSums
 from ._weights import WEIGHT_RULES, resolve_quantiles, steady_state_weights
@@ -40,11 +42,14 @@ __all__ = [
     "RatioFit",
     "SampleRatios",
     "ScoreSums",
+    "StackedFit",
+    "StackedInstruments",
     "StratumSums",
     "SufficientStatistics",
     "angle_interval",
     "chance_of_repeats",
     "evolve",
+    "fit_stacked",
     "gene_criteria",
     "group_members",
     "group_sums",

@@ -161,7 +161,24 @@ def _ratio(options: FitOptions) -> str:
     )
     if options.errors.method == "crossfit":
         start += ", with cross-fitting"
-    return start + "."
+    return start + "." + _second_moments(options)
+
+
+def _second_moments(options: FitOptions) -> str:
+    """Return the sentence on a stochastic fit; empty for others."""
+    stochastic = options.stochastic
+    if stochastic is None:
+        return ""
+    offsets = {(True, False): "first", (False, True): "second", (True, True): "both"}
+    with_offset = offsets.get((stochastic.fit_offset, stochastic.fit_offset2), "")
+    line = f" with an offset of {with_offset} moments" if with_offset else " through the origin"
+    exact = ", with linear terms divided once more by the size factor of each cell"
+    return (
+        " γ of the velocity genes was then fitted again, to first and second moments (2⟨s²⟩ − ⟨s⟩ "
+        f"and 2⟨us⟩ + ⟨u⟩ over neighbours{exact * (stochastic.moments == 'exact')}) together, each "
+        f"divided by the standard deviation of its residuals,{line} (stochastic mode of Bergen et "
+        "al. 2020)."
+    )
 
 
 def _errors(fit: Fit) -> list[str]:
@@ -196,12 +213,13 @@ def _errors(fit: Fit) -> list[str]:
 def _velocities(fit: Fit, basis: str) -> str:
     options, graph = fit.options, fit.params.graph
     n = int(fit.velocity_genes.sum())
-    line = "u − γs" if options.offset is False else "u − γs − o"
+    line = "u − γs − o" if options.has_offset else "u − γs"
     r2 = "R² of an unweighted fit" if options.r2 == "all_cells" else "R²"
     variable = ", highly variable," if options.highly_variable else ""
+    first = "" if options.stochastic is None else " in the first fit"
     text = (
         f"Velocities v = {line} of the {n:,} genes{variable} with {r2} > "
-        f"{options.min_r2:g} and γ > {options.min_gamma:g} were used."
+        f"{options.min_r2:g} and γ > {options.min_gamma:g}{first} were used."
     )
     drawn = dict(fit.params.made.get("arrows", {}).get(basis, {}))
     if drawn.get("method") == PROJECTION:

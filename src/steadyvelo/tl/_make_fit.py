@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ._fit_inputs import genes_left_out, record_of_layers
 from ._fit_results import DenseLayers, gene_columns
 from ._folds import Graphs, folds_hash
 from ._kept import now_kept
+from ._second_order import second_order
 from ._stale import clear_fit
 from ._uncertainty import Errors, bytes_per_value
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
         KnownInstruments,
         MomentBlock,
         MomentSource,
+        SecondOrder,
     )
     from steadyvelo.model import Instruments
 
@@ -57,7 +60,8 @@ def make_fit(
     """
     adata, choice = inputs.adata, options.errors
     left_out = genes_left_out(adata)
-    from_layers, with_errors = has_moments(adata), choice.method is not None
+    from_layers = has_moments(adata)
+    needs_counts = choice.method is not None or options.stochastic is not None
     if options.dense:
         n_layers, remedy = 1 if from_layers else 3, "use tl.velocity(dense=False)"
         check_dense_fits(n_layers, adata.shape, limits.max_memory, remedy=remedy)
@@ -66,10 +70,11 @@ def make_fit(
     genes = np.arange(adata.n_vars) if every else np.flatnonzero(left_out == "")
     rule = fit_rule(inputs, options, weights, genes)
     smoothed = record_of_layers(inputs, options) if from_layers else None
-    if from_layers and not with_errors:
+    if from_layers and not needs_counts:
         source: MomentSource = layer_source(adata, genes)
     else:
-        source = counts_source(inputs, genes, **options.smoothed, keep_counts=with_errors)
+        source = counts_source(inputs, genes, **options.smoothed, keep_counts=needs_counts)
+    second = second_order(inputs, options, source, left_out)
     # after the counts were checked
     record = None if from_layers else smoothing_record(inputs, **options.smoothed)
     smoothed = smoothed if record is None else record.params
@@ -78,7 +83,7 @@ def make_fit(
     kept = now_kept()
     if kept is not None:
         kept.directions.pop(key, None)
-    fit, ahead = _fit(inputs, options, source, rule, layers, what, known, limits)
+    fit, ahead = _fit(inputs, options, source, rule, second, layers, what, known, limits)
     if ahead is not None:
         ahead.store(key)
     columns = gene_columns(adata, genes, fit, left_out, options)
@@ -113,6 +118,7 @@ def _fit(
     options: FitOptions,
     source: MomentSource,
     rule: FitRule,
+    second: SecondOrder | None,
     layers: DenseLayers | None,
     what: Wanted,
     known: KnownInstruments | None,
@@ -136,18 +142,22 @@ def _fit(
         # neighbours of folds take a third of the time
         share = 0.3 if crossfit and graphs.ratios else 0.0
         report = limits.part(0.0, share).report if share else None
-        how = options, source.order, graphs, limits.n_threads, report
+        made_with = options, source.order, graphs, limits.n_threads, report
         of_genes = None if known is None else known.of_genes(source.genes)
-        errors = Errors.make(inputs, choice, *how).of(source, of_genes)
+        errors = Errors.make(inputs, choice, *made_with).of(source, of_genes)
     asked = [rule] if errors is None or not what.offset else errors.rules_for(rule)
-    fit = fit_ratios(
-        source,
-        rule,
-        uncertainty=errors,
-        test_offset=what.offset,
-        consume=consume,
-        **limits.part(share, 1.0).of_blocks(n_cells, bytes_per_value(choice, asked)),
-    )
+    bytes_each = bytes_per_value(choice, asked, options.stochastic)
+    how: dict[str, Any] = {
+        "uncertainty": errors,
+        "test_offset": what.offset,
+        "consume": consume,
+        **limits.part(share, 1.0).of_blocks(n_cells, bytes_each),
+    }
+    fit = fit_ratios(source, rule, second=second, **how)
+    if second is not None and not fit.refitted.any():
+        # as in scVelo, all genes are fitted again if there are no velocity genes
+        how["progress"] = None
+        fit = fit_ratios(source, rule, second=replace(second, every=True), **how)
     kept = now_kept()
     if kept is not None and ahead is not None and ahead.kept is not None:
         # what follows uses the instruments that were kept

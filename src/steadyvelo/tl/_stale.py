@@ -18,6 +18,8 @@ _OF_FIT = (
     _keys.WEIGHTS_LAYER,
     _keys.WEIGHTS_COLUMN,
     _keys.VARIABLE_PASSES,
+    _keys.REFITTED,
+    _keys.OFFSET2,
     _keys.SPLICED_CHECKSUM,
     _keys.UNSPLICED_CHECKSUM,
     _keys.WEIGHTS_CHECKSUM,

@@ -21,6 +21,7 @@ from steadyvelo.model._ratio import resolve_offset
 from ._fit_inputs import checked_weights
 from ._limits import Limits
 from ._make_fit import make_fit
+from ._second_order import checked_mode
 from ._uncertainty import check_errors
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo._choices import Uncertainty
+    from steadyvelo._choices import Mode, Uncertainty
     from steadyvelo.engine._progress import ShowProgress
 
 __all__ = ["velocity"]
@@ -40,6 +41,7 @@ __all__ = ["velocity"]
 def velocity(
     adata: AnnData,
     *,
+    mode: Mode = "deterministic",
     weights: str | Extremes | NDArray[Any] | sp.spmatrix | sp.sparray = "extremes",
     offset: bool | Literal["nonnegative"] = False,
     groups: str | Sequence[str] | None = None,
@@ -67,28 +69,40 @@ def velocity(
     with the smoothed, normalised abundances u and s, and γ (in units of the splicing rate) and o
     from least squares over the extreme cells, which are assumed to be at steady state. The layers
     ``Ms`` and ``Mu`` are used if they exist; otherwise counts are smoothed during the fit.
+    ``docs/model.md`` has the equations of both modes.
 
     Parameters
     ----------
     adata
         Cells × genes with counts, size factors and neighbours, or with ``Ms`` and ``Mu``.
+    mode
+        ``"deterministic"`` fits smoothed abundances, the first moments. ``"stochastic"`` is the
+        default of scVelo: velocity genes are then fitted again to first and second moments
+        together; second moments use all cells. :class:`steadyvelo.Stochastic` sets options
+        (unbiased second moments, offsets). R² and velocity genes remain those of the deterministic
+        fit.
     weights
         Weights of cells in the fit: the name of a rule (see
         :func:`steadyvelo.model.steady_state_weights`), or an array of shape (cells,) or (cells,
         genes) without negative values. ``"extremes"`` uses the cells at or above the 95 % quantile
         of expression and, with an offset, also those at or below the 5 % quantile;
-        :class:`steadyvelo.Extremes` sets other quantiles.
+        :class:`steadyvelo.Extremes` sets other quantiles. In a stochastic fit, these are the
+        weights of first moments, and cells at the same quantiles of spliced abundance alone are
+        used, too.
     offset
         False fits a line through the origin, True a line with an offset; ``"nonnegative"`` fits an
         offset and, if it is negative, a line through the origin. The offset describes unspliced
-        signal that is unrelated to the spliced transcript, not basal transcription.
+        signal that is unrelated to the spliced transcript, not basal transcription. In a stochastic
+        fit, this is the offset of the deterministic fit before it;
+        ``mode=Stochastic(fit_offset=True)`` fits that of the velocities.
     groups, groupby
         Clusters (values of ``obs[groupby]``) to whose cells the fit is restricted; None means all
         cells.
     min_r2, min_gamma
         R² and γ of velocity genes are larger than these values; -inf sets no threshold. With
         ``"crossfit"``, too, these are R² and γ of the ordinary fit: which genes are used does not
-        depend on how cells and genes are divided. γ of the cross-fit must be above 0.
+        depend on how cells and genes are divided. γ of the cross-fit or of the stochastic fit must
+        be above 0.
     r2
         R² of the fit (``"fit"``) or of an unweighted fit to all cells (``"all_cells"``). Both are
         computed over all cells and not adjusted for degrees of freedom.
@@ -98,7 +112,8 @@ def velocity(
         How standard errors and intervals of γ are computed. ``"sandwich"`` does not change the fit;
         its standard errors take into account which cells share counts, and are somewhat too small.
         ``"crossfit"`` uses weights from other cells and neighbours from other genes; its intervals
-        have the stated coverage, and velocities use its γ. :class:`steadyvelo.Sandwich` and
+        have the stated coverage, and velocities use its γ; it needs ``mode="deterministic"``.
+        :class:`steadyvelo.Sandwich` and
         :class:`steadyvelo.CrossFit` set options (level, repeats, clusters of genes). With None, no
         errors are computed. ``docs/uncertainty.md`` derives both methods and measures their
         coverage.
@@ -141,7 +156,12 @@ def velocity(
     ``var["velocity_r2_passes"]`` and one column for every other criterion
         Whether the criterion is met.
     ``var["velocity_fit_cells"]``
-        Number of cells whose weight in the fit is not zero.
+        Number of cells whose weight in the fit is not zero; in a stochastic fit, in that of first
+        moments.
+    ``var["velocity_refitted"]``, ``var["velocity_offset2"]``
+        With ``mode="stochastic"``: whether γ and offset of the gene are from first and second
+        moments together, as those of velocity genes are (of all genes if there are no velocity
+        genes), and with `fit_offset2` the offset of second moments.
     ``var["velocity_gamma_se"]``, ``var["velocity_gamma_low"]``, ``var["velocity_gamma_high"]``
         With `uncertainty`: the standard error of γ (NaN below 10 effective molecules) and its
         interval, which is infinite if the data give no bound for γ.
@@ -153,7 +173,8 @@ def velocity(
     ``var["velocity_offset_p"]``, ``var["velocity_offset_fdr"]``
         P-value of the hypothesis that the offset is 0, and its false discovery rate (Benjamini and
         Hochberg). For a fit through the origin, the test also uses the cells at the lower end, and
-        needs ``"crossfit"``: with the weights of the fit itself it would reject far too often.
+        needs ``"crossfit"``: with the weights of the fit itself it would reject far too often. NaN
+        if γ was fitted again with second moments.
     ``layers["velocity"]``, ``layers["Ms"]``, ``layers["Mu"]``
         With `dense`: float32; velocities are NaN for genes without a fit.
     ``obs["velocity_weights"]`` or ``layers["velocity_weights"]``
@@ -167,6 +188,9 @@ def velocity(
         If counts, size factors, neighbours or groups are missing.
     ValueError
         If counts are negative or not finite, weights have a wrong shape, or an option is unknown.
+        With ``mode="stochastic"``, if `uncertainty` is ``"crossfit"``, velocity genes would lose
+        the offset of the deterministic fit, or counts are needed and missing: those that were
+        smoothed, and raw counts for ``moments="exact"``.
     MemoryError
         If ``dense=True`` and these layers need more memory than is allowed; nothing is computed
         then.
@@ -194,6 +218,8 @@ def velocity(
     inputs = Inputs(adata)
     check_key_added(key_added, spliced, unspliced)
     offset = resolve_offset(offset)
+    errors = ErrorChoice.asked(uncertainty, adata.n_obs, sample_key, rng)
+    stochastic = checked_mode(mode, errors, offset)
     quantiles = None
     if isinstance(weights, Extremes):
         quantiles, weights = (weights.low, weights.high), "extremes"
@@ -211,9 +237,10 @@ def velocity(
         spliced=spliced,
         unspliced=unspliced,
         neighbors_key=neighbors_key,
-        errors=ErrorChoice.asked(uncertainty, adata.n_obs, sample_key, rng),
+        errors=errors,
         groups=None if groups is None else tuple(np.atleast_1d(np.asarray(groups, dtype=object))),
         groupby=None if groups is None else groupby,
+        stochastic=stochastic,
     )
     check_errors(adata, options.errors)
     if groupby is not None and groups is None:

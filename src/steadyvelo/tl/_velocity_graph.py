@@ -43,7 +43,7 @@ def velocity_graph(
     velocity_key: str = "velocity",
     genes: str | Iterable[str] | NDArray[np.bool_] | None = None,
     n_recurse_neighbors: int = 2,
-    sqrt_transform: bool = False,
+    sqrt_transform: bool | None = None,
     neighbors_key: str | None = None,
     max_memory: float | str | None = None,
     n_threads: int | None = None,
@@ -73,7 +73,8 @@ def velocity_graph(
         Steps on the neighbour graph: 1 for neighbours, 2 also for the neighbours of neighbours.
     sqrt_transform
         Correlate :math:`\mathrm{sign}(y)\sqrt{|y|}` instead of the differences and velocities y,
-        which gives highly expressed genes less weight.
+        which gives highly expressed genes less weight. None does so for a stochastic fit only, as
+        scVelo does.
     neighbors_key
         Name of the neighbour graph in ``uns``; None means the neighbour graph of the fit.
     max_memory
@@ -153,13 +154,15 @@ def make_graph(
     limits: Limits,
     *,
     n_recurse_neighbors: int = 2,
-    sqrt_transform: bool = False,
+    sqrt_transform: bool | None = None,
     neighbors_key: str | None = None,
     programme: Programme | None = None,
 ) -> None:
     """Do the work of :func:`velocity_graph`."""
     adata, key = fit.adata, fit.key
     genes = fit.graph_genes if programme is None else programme.among(fit.graph_genes)
+    if sqrt_transform is None:
+        sqrt_transform = fit.options.stochastic is not None
     if neighbors_key is None:
         neighbors_key = fit.options.neighbors_key
     recorded = None if programme is None else programme.recorded
