@@ -41,7 +41,7 @@ WRONG = {
     "other": {"number": HALF, "flag": True},
 }
 KINDS = {
-    "choice": ["ambiguous", "method", "offset", "r2", "size_factors", "uncertainty"],
+    "choice": ["ambiguous", "method", "offset", "r2", "size_factors", "tool", "uncertainty"],
     "flag": [
         *("dense", "filtered", "force", "hexagons", "highly_variable", "self_transitions"),
         *("sensitivity", "show", "show_fit_cells", "signed", "sort_genes", "sqrt_transform"),
@@ -128,6 +128,7 @@ def needed(tmp_path_factory):
         "high": 0.9,
         "low": None,
         "path": tmp_path_factory.mktemp("files") / "absent",
+        "tool": "loom",
     }
 
 
