@@ -57,7 +57,7 @@ def dense(x):
 def test_every_change_is_reported_and_returned(result, tmp_path, said):
     _, notes = exported(result, tmp_path, "scvelo")
     assert said == notes
-    assert "layer 'spliced' has the counts of layer 'spliced' divided by size factors" in notes[0]
+    assert "layer 'spliced' has the counts divided by size factors" in notes[0]
     assert any(note.startswith("X is log1p of spliced counts") for note in notes)
     assert any("not subset with the cells" in note for note in notes)
     said.clear()

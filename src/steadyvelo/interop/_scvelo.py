@@ -147,7 +147,7 @@ def _on_layers(adata: AnnData, used: dict[str, str]) -> list[str]:
     notes = []
     for name, layer in used.items():
         factor = _FACTORS[name]
-        what = f"layer {name!r} has the counts of layer {layer!r}"
+        what = f"layer {name!r} has the counts" + (f" of layer {layer!r}" if name != layer else "")
         if factor.is_in(adata):
             notes.append(
                 f"{what} divided by size factors, as scVelo expects; multiplied by "
