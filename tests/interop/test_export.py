@@ -349,6 +349,15 @@ def test_cellrank_gets_transition_probabilities(fitted, tmp_path):
     assert fitted.obsp["velocity_transitions"].min() < 0
 
 
+def test_cells_without_a_pseudotime_are_counted_for_cellrank(fitted, tmp_path):
+    fitted.obs["velocity_pseudotime"] = 0.5
+    _, notes = exported(fitted, tmp_path, "cellrank")
+    assert not any("PseudotimeKernel" in note for note in notes)
+    fitted.obs.loc[fitted.obs_names[:3], "velocity_pseudotime"] = np.nan
+    _, notes = exported(fitted, tmp_path, "cellrank")
+    assert any("has no value in 3 cells; PseudotimeKernel" in note for note in notes)
+
+
 def test_dense_layers_for_cellrank_are_computed_without_a_fit_they_are_nan(fitted):
     before = {name: fitted.layers[name].copy() for name in ("Ms", "Mu", "velocity")}
     for name in before:

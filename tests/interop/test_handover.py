@@ -96,7 +96,7 @@ def test_cellrank_runs_on_our_result(result, tmp_path):
     for kernel in ("velocity", "precomputed"):
         fates = theirs[f"{kernel}_fates"]
         np.testing.assert_allclose(fates.sum(axis=1), 1, atol=1e-6)
-        assert len(theirs[f"{kernel}_macrostates"]) == 3
+        assert len(theirs[f"{kernel}_macrostates"]) >= 3
         assert set(theirs[f"{kernel}_drivers"]) <= set(adata.var_names)
         first, second = (
             fates[theirs["clusters"] == name].mean(axis=0) for name in ("middle 1", "middle 2")

@@ -117,6 +117,13 @@ def for_cellrank(adata: AnnData, velocity_key: str, n_threads: int | None) -> Ha
         notes.append(f"obsp[{transitions!r}] has the transition matrix, for PrecomputedKernel{was}")
     notes += [*use_expression(result, fit), *add_neighbors(result, fit)]
     add_embeddings(result)
+    pseudotime = _keys.PSEUDOTIME.read(adata, velocity_key, default=None)
+    n_without = 0 if pseudotime is None else int(pseudotime.isna().sum())
+    if n_without:
+        notes.append(
+            f"obs[{_keys.PSEUDOTIME.of(velocity_key)!r}] has no value in {n_without:,} cells; "
+            "PseudotimeKernel refuses such cells, so choose the others before"
+        )
     return Handover(result, notes + genes_left_out(adata, velocity_key))
 
 
