@@ -28,6 +28,7 @@ MODULES = "datasets|engine|get|interop|io|metrics|model|pl|pp|report|tl"
 # a name in text that is one of ours
 OURS = re.compile(rf"(?:sv\.\w|(?:{MODULES})\.\w).*")
 PACKAGES = ("scvelo", "velocyto")
+NOTHING = object()
 
 
 def loaded(name):
@@ -53,8 +54,8 @@ def spans(text):
 
 
 def found(path):
-    """What a dotted name is here; None if nothing."""
-    return reduce(lambda at, part: getattr(at, part, None), path.split("."), sv)
+    """What a dotted name is here, or NOTHING: settings may be None."""
+    return reduce(lambda at, part: getattr(at, part, NOTHING), path.split("."), sv)
 
 
 def callables(text):
@@ -81,10 +82,10 @@ def wrong(span, functions):
         return "" if field.groups() in FIELDS else f"no such field: {span}"
     if argument := re.fullmatch(r"(\w+)=(.*)", span):
         value = re.match(r"sv\.(\w+)", argument[2])
-        known = argument[1] in parameters(functions) and not (value and found(value[1]) is None)
+        known = argument[1] in parameters(functions) and not (value and found(value[1]) is NOTHING)
         return "" if known else f"no such argument: {span}"
     name = re.match(r"(?:sv\.)?([\w.]+)(?:\((.*)\))?$", span)
-    if name is None or found(name[1]) is None:
+    if name is None or found(name[1]) is NOTHING:
         return f"no such name: {span}"
     lacking = set(re.findall(r"(\w+)=", name[2] or "")) - parameters(callables(f"`{span}`"))
     return f"no such argument: {span}" if lacking else ""
@@ -161,7 +162,7 @@ def test_what_is_missing_is_named():
         ("tl.velocity(wights=)", "no such argument"),
         ("tl.velocitys(adata)", "no such name"),
         ("tl.velocitys", "no such name"),
-        ("sv.settings.verbosity", ""),
+        ("sv.settings.n_threads", ""),
         ("sv.settings.loudness", "no such name"),
         ("min_gamma=", ""),
         ("weights=sv.Extremes(0.05, 0.95)", ""),
