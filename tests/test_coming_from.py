@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import re
+from collections import defaultdict
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
@@ -93,17 +94,20 @@ def wrong(span, functions):
 
 def faults(answers):
     """Names of ours in the rows of a package that do not exist."""
+    # a parameter in the row of a pattern is one of each function that the row answers
+    of_row = defaultdict(set)
+    for function, names in answers.names.items():
+        row = answers.of(function)
+        of_row[row].add(function)
+        for name in names if row.verdict != "not here" else ():
+            of_row[answers.of(function, name)].add(function)
     faulty = []
-    for row in answers.rows:
-        # a parameter in the row of a pattern is one of each function that the row answers
-        for function, names in answers.names.items():
-            of = answers.of(function)
-            about = row is of or any(answers.of(function, name) is row for name in names)
-            if not about or (row is not of and of.verdict == "not here"):
-                continue
-            functions = callables(row.here) + callables(of.here)
-            said = [wrong(span, functions) for span in spans(row.here)]
+    for row, functions in of_row.items():
+        for function in functions:
+            of = callables(row.here) + callables(answers.of(function).here)
+            said = [wrong(span, of) for span in spans(row.here)]
             faulty += [f"{function}: {each}" for each in said if each]
+    for row in answers.rows:
         words = [s for s in spans(row.words) if OURS.fullmatch(s) or s.startswith("steadyvelo ")]
         faulty += [f"{row.function}: {wrong(s, [])}" for s in words if wrong(s, [])]
     return faulty
