@@ -3,16 +3,17 @@
 python docs/coming_from/signatures.py scvelo FOLDER > docs/coming_from/scvelo.json
 python docs/coming_from/signatures.py velocyto FOLDER > docs/coming_from/velocyto.json
 
-FOLDER contains the package, such as the site-packages of an environment. Sources are read, not
-imported: velocyto cannot be installed with today's Python. A name is public if it is in `__all__`
-of a public module or, without `__all__`, if it is defined there or imported from the package, and
-does not begin with an underscore.
+FOLDER contains the package: the site-packages of an environment, or an unpacked archive of sources.
+Sources are read and not imported, because velocyto cannot be installed with today's Python. A name
+is public if it is in `__all__` of a public module or, without `__all__`, if it is defined there or
+imported from the package, and does not begin with an underscore.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,7 +124,8 @@ class Package:
         """Tell whether a module is in the package."""
         return source == self.name or source.startswith(f"{self.name}.")
 
-    def _is_module(self, source: str, name: str) -> bool:
+    def is_module(self, source: str, name: str) -> bool:
+        """Tell whether what is imported is a module."""
         path = self.folder / Path(*source.split(".")) / name
         return path.is_dir() or path.with_suffix(".py").exists()
 
@@ -136,7 +138,7 @@ class Package:
             return module, node
         if name in module.imported:
             source, there = module.imported[name]
-            known = self.has(source) and not self._is_module(source, there)
+            known = self.has(source) and not self.is_module(source, there)
             return self.find(self.module(source), there) if known else None
         for star in module.stars:
             if self.has(star) and name in self.module(star).defined:
@@ -197,8 +199,8 @@ def listing(package: Package, modules: dict[str, str]) -> dict[str, list[str]]:
             public = f"{prefix}.{name}" if prefix else name
             place = package.find(module, name)
             if place is None:
-                # of another package, or a module; modules are listed by themselves
-                if name in module.imported and not package.has(module.imported[name][0]):
+                # modules are listed by themselves; others are of another package
+                if not package.is_module(*module.imported[name]):
                     found[public] = []
                 continue
             at, node = place
@@ -222,7 +224,9 @@ def main(name: str, folder: str) -> None:
     package = Package(root, name)
     found = listing(package, MODULES[name])
     rows = [f"  {json.dumps(key)}: {json.dumps(found[key])}" for key in sorted(found)]
-    version = next(root.glob(f"{name}-*.dist-info")).name.removesuffix(".dist-info").split("-")[1]
+    # of an installed package, or of an archive of sources
+    about = next(root.glob(f"{name}-*.dist-info/METADATA"), root / "PKG-INFO")
+    version = re.search(r"^Version: (.*)$", about.read_text(encoding="utf-8"), re.MULTILINE)[1]
     sys.stdout.write(
         f'{{\n "package": "{name}",\n "version": "{version}",\n "names": {{\n'
         + ",\n".join(rows)

@@ -374,7 +374,7 @@ def test_genes_that_the_run_left_out_are_counted(counts, tmp_path):
         counts,
         basis="pca",
         min_shared_counts=counts.var["shared_counts"].median(),
-        neighbors=sv.Neighbors(n_neighbors=15),
+        neighbors=sv.Neighbors(n_neighbors=15, n_pcs=10),
         uncertainty=None,
     )
     n = counts.n_vars - result.n_vars
