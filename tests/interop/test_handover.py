@@ -226,10 +226,11 @@ for name, listed in json.load(open(sys.argv[1]))["names"].items():
     value = getattr(owner, last)
     if not callable(value) or not value.__module__.startswith("scvelo"):
         continue
-    found = [named(p) for p in inspect.signature(value).parameters.values()]
-    if inspect.isclass(owner) and not isinstance(vars(owner).get(last), staticmethod):
-        found = found[1:]
-    if found != listed:
+    bound = inspect.isclass(owner) and not isinstance(vars(owner).get(last), staticmethod)
+    # a decorator may show the parameters of another function, or hide those of its own
+    shown = [inspect.signature(value, follow_wrapped=follow).parameters for follow in (True, False)]
+    found = [[named(p) for p in each.values()][1 if bound else 0 :] for each in shown]
+    if listed not in found:
         differs.append([name, found, listed])
 print(json.dumps(differs))
 """
