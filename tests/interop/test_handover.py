@@ -243,3 +243,23 @@ def test_the_page_for_users_of_scvelo_is_about_its_functions():
     command = [sys.executable, "-W", "ignore", "-c", SIGNATURES, facts]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+def test_the_recipes_of_the_page_run(result, tmp_path):
+    for package in ("scvelo", "cellrank"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"no {package} here; make test-handover installs it")
+        sv.interop.export(result, tmp_path / f"for_{package}.h5ad", tool=package)
+    page = (Path(__file__).parents[2] / "docs" / "coming_from.md").read_text(encoding="utf-8")
+    recipe = page.split("```python\n")[1].split("```")[0]
+    genes = list(result.var_names)
+    code = f"""
+s_genes, g2m_genes = {genes[:10]}, {genes[10:20]}
+{recipe}
+assert {{"phase", "velocity_clusters"}} <= set(adata.obs)
+assert adata.uns["paga"]["transitions_confidence"].nnz > 0
+assert estimator.fate_probabilities.shape[0] == fates.n_obs
+"""
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
