@@ -423,3 +423,26 @@ def test_a_failed_loom_file_leaves_the_former_one(result, tmp_path, monkeypatch)
         exported(result, tmp_path, "loom")
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["out.loom"]
+
+
+def test_a_named_graph_replaces_nothing_if_there_is_no_other(renamed, tmp_path):
+    for graph in ("connectivities", "distances"):
+        del renamed.obsp[graph]
+    _, notes = exported(renamed, tmp_path, "scvelo")
+    said = [note for note in notes if "'mine', which the fit used" in note]
+    assert len(said) == 1
+    assert "replaces" not in said[0]
+
+
+def test_layers_of_other_names_without_size_factors_are_named(renamed, tmp_path):
+    del renamed.obs["size_factor_spliced"], renamed.obs["size_factor_unspliced"]
+    path, notes = exported(renamed, tmp_path, "scvelo")
+    assert "layer 'unspliced' has the counts of layer 'intron'" in notes
+    back = ad.read_h5ad(path)
+    np.testing.assert_array_equal(dense(back.layers["unspliced"]), dense(renamed.layers["intron"]))
+
+
+def test_without_columns_of_ours_none_is_left_out_for_cellxgene(fitted, tmp_path):
+    del fitted.obs["velocity_pca_on"]
+    _, notes = exported(fitted, tmp_path, "cellxgene")
+    assert not any(note.startswith("left out of obs") for note in notes)
