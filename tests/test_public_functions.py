@@ -43,7 +43,7 @@ WRONG = {
 KINDS = {
     "choice": [
         *("ambiguous", "method", "metric", "mode", "moments", "offset", "r2", "size_factors"),
-        "uncertainty",
+        *("tool", "uncertainty"),
     ],
     "flag": [
         *("backward", "dense", "filtered", "fit_offset", "fit_offset2", "force", "hexagons"),
@@ -144,6 +144,7 @@ def needed(tmp_path_factory):
         "high": 0.9,
         "low": None,
         "path": tmp_path_factory.mktemp("files") / "absent",
+        "tool": "loom",
     }
 
 

@@ -24,6 +24,7 @@ FUNCTIONS = {
         *(getattr(sv.pl, name) for name in _plot._FUNCTIONS.values()),
     ],
     "report": [sv.report.write],
+    "export": [sv.interop.export],
     "demo": [sv.datasets.simulate],
 }
 # what only one of the two has, with the reason
@@ -65,7 +66,7 @@ WRITTEN = {
     "as_json": "--json",
 }
 # pictures take names one by one, readers the name of a file
-WRITTEN_OF = {"plot": {"cells": "--cell"}}
+WRITTEN_OF = {"plot": {"cells": "--cell"}, "export": {"tool": "--for"}}
 
 
 def options(command):

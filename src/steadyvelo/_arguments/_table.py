@@ -211,6 +211,7 @@ _CHOICES: dict[str, Check] = {
     ),
     "offset": choice(*(False, True), "nonnegative"),
     "r2": choice("fit", "all_cells"),
+    "tool": choice("scvelo", "cellrank", "cellxgene", "loom"),
     "uncertainty": any_of(
         "'crossfit', 'sandwich', CrossFit(...) or Sandwich(...)",
         choice("crossfit", "sandwich"),
