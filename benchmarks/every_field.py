@@ -93,6 +93,13 @@ def fits(adata: ad.AnnData) -> dict[str, dict]:
         "sandwich": {"uncertainty": "sandwich"},
         "sandwich_line": {"uncertainty": sv.Sandwich(level=0.9), **line},
         "sandwich_batches": {"uncertainty": "sandwich", "sample_key": "batch"},
+        "stochastic": {"mode": "stochastic", "uncertainty": "sandwich"},
+        "stochastic_lines": {
+            "mode": sv.Stochastic(fit_offset=True, fit_offset2=True),
+            "uncertainty": "sandwich",
+            "groups": groups,
+            "groupby": "clusters",
+        },
         "folds": {"uncertainty": sv.CrossFit(n_repeats=2), "rng": 3},
         "folds_line": {"uncertainty": sv.CrossFit(n_repeats=2), **line},
         "folds_nonnegative": {"uncertainty": sv.CrossFit(n_repeats=2), "offset": "nonnegative"},
@@ -123,6 +130,7 @@ def every_fit(store: Store, name: str, adata: ad.AnnData, basis: str) -> None:
         "nonnegative": {"n_recurse_neighbors": 1},
         "sandwich": {},
         "categories": {},
+        "stochastic": {},
     }.items():
         sv.tl.velocity_graph(adata, velocity_key=key, **options)
         sv.tl.velocity_embedding(adata, basis=basis, velocity_key=key)

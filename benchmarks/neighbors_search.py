@@ -171,7 +171,7 @@ def components(options) -> np.ndarray:
     adata.obs_names_make_unique()
     sv.pp.size_factors(adata)
     genes = np.ones(adata.n_vars, dtype=bool)
-    return np.asarray(principal_components(adata, "spliced", genes, 30, 0), dtype=np.float32)
+    return principal_components(adata, "spliced", genes, 30, 0).of_cells
 
 
 def true_neighbors(x, rows) -> np.ndarray:

@@ -10,7 +10,8 @@ process of its own; compilation is done before the clock starts and reported. Pa
 steps
     smoothing, fit, velocity and graph, and what is drawn from them: transition matrix, arrows,
     confidence, length. Memory is the highest of the step above the loaded counts. scvelo-rs has
-    fit, velocity and graph of its own and leaves the other steps to scVelo.
+    fit, velocity and graph of its own and leaves the other steps to scVelo. `--mode stochastic`
+    measures the fit of second moments, which scvelo-rs leaves to scVelo, too.
 neighbors
     30 neighbours in 30 components, with the share of the true ones that each package found.
     scvelo-rs has no search of its own and is left out.
@@ -49,25 +50,26 @@ class Package:
     title: str
     python: str
     runs: int
+    mode: str
     graph_steps: tuple[str, ...] = ("smoothing", "fit and velocity", "graph")
 
     def side(self, part: str, source: Path, folder: Path) -> dict:
         """Run one part in a process of its own."""
-        subprocess.run([*self.command(part), source, folder], check=True)
+        subprocess.run(self.command(part, source, folder), check=True)
         return json.loads((folder / f"{self.name}.json").read_text())
 
-    def command(self, part: str) -> list:
-        return [self.python, SIDES / f"{self.name}_side.py", part]
+    def command(self, part: str, source: Path, folder: Path) -> list:
+        return [self.python, SIDES / f"{self.name}_side.py", part, source, folder, self.mode]
 
 
 def packages(options) -> list[Package]:
     """Return this package and the others that are measured, this one first."""
-    steps = ("velocity", "graph")
-    found = [Package("steadyvelo", "steadyvelo", sys.executable, options.runs, steps)]
-    found.append(Package("scvelo", "scVelo", options.scvelo_python, options.scvelo_runs))
+    steps, mode = ("velocity", "graph"), options.mode
+    found = [Package("steadyvelo", "steadyvelo", sys.executable, options.runs, mode, steps)]
+    found.append(Package("scvelo", "scVelo", options.scvelo_python, options.scvelo_runs, mode))
     if options.scvelo_rs_python is not None:
         python, runs = options.scvelo_rs_python, options.scvelo_rs_runs
-        found.append(Package("scvelo_rs", "scvelo-rs", python, runs))
+        found.append(Package("scvelo_rs", "scvelo-rs", python, runs, mode))
     return [package for package in found if package.runs]
 
 
@@ -185,11 +187,12 @@ def print_run(measured: list[Package], source: Path, folder: Path) -> None:
     adata.write_h5ad(counts)
     command = [sys.executable, "-m", "steadyvelo", "run", counts]
     command += ["--out", folder / "ours.h5ad", "--uncertainty", "none"]
+    command += ["--mode", measured[0].mode]
     medians = []
     print("\nfrom file to file, with neighbours and picture")
     for package in measured:
         if package.name != "steadyvelo":
-            command = [*package.command("run"), counts, folder]
+            command = package.command("run", counts, folder)
         seconds = []
         for _ in range(package.runs):
             started = time.perf_counter()
@@ -222,6 +225,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_data_options(parser)
     parser.add_argument("--scvelo-rs-python", help="also measure scvelo-rs, with this Python")
+    parser.add_argument("--mode", default="deterministic", choices=["deterministic", "stochastic"])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=["steps", "kernel"])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--scvelo-runs", type=int, default=1, help="0 leaves scVelo out")
@@ -238,7 +242,7 @@ def main():
         n_cells, n_genes = ad.read_h5ad(source, backed="r").shape
         if options.prepare_only:
             return
-        print(f"{n_cells:,} cells × {n_genes:,} genes")
+        print(f"{n_cells:,} cells × {n_genes:,} genes, {options.mode}")
         for part in options.parts:
             PARTS[part](packages(options), source, folder)
             sys.stdout.flush()

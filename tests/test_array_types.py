@@ -15,11 +15,17 @@ import steadyvelo as sv
 ON_COUNTS = {
     "pp.size_factors": sv.pp.size_factors,
     "pp.filter_genes": sv.pp.filter_genes,
+    "pp.filter_genes, all criteria": lambda a: sv.pp.filter_genes(
+        a, min_shared_cells=30, min_unspliced_cells=40, min_spliced_counts=99, groupby="clusters"
+    ),
     "pp.qc": sv.pp.qc,
     "pl.proportions": lambda a: heights(sv.pl.proportions(a, "clusters")),
 }
 ON_PREPARED = {
     "pp.neighbors": lambda a: sv.pp.neighbors(a, n_neighbors=15, n_pcs=10),
+    "pp.neighbors, within": lambda a: sv.pp.neighbors(
+        a, n_neighbors=15, metric="cosine", within="mixed"
+    ),
     "pp.moments": sv.pp.moments,
     "tl.velocity": sv.tl.velocity,
     "tl.velocity, no layers": lambda a: sv.tl.velocity(a, dense=False),
@@ -29,6 +35,11 @@ ON_PREPARED = {
 ON_FIT = {
     "tl.velocity_graph": sv.tl.velocity_graph,
     "tl.velocity_embedding": lambda a: sv.tl.velocity_embedding(a, basis="pca"),
+    "tl.velocity_embedding, projection": lambda a: sv.tl.velocity_embedding(
+        a, basis="pca", method="projection"
+    ),
+    "tl.velocity_graph, programme": lambda a: sv.tl.velocity_graph(a, genes=list(a.var_names[:40])),
+    "tl.transition_matrix": lambda a: sv.tl.transition_matrix(a, backward=True, diffusion=0.2),
     "tl.velocity_confidence": sv.tl.velocity_confidence,
     "tl.compare_ratios": lambda a: sv.tl.compare_ratios(a, "mixed"),
     "tl.compare_ratios, extremes": lambda a: sv.tl.compare_ratios(

@@ -19,7 +19,7 @@ FUNCTIONS = {
     for name in importlib.import_module(f"steadyvelo.{module}").__all__
 } | {"run": sv.run}
 FUNCTIONS = {name: f for name, f in FUNCTIONS.items() if inspect.isfunction(f)}
-CHOICES = ["CrossFit", "Extremes", "Neighbors", "Sandwich", "SizeFactors"]
+CHOICES = ["CrossFit", "Extremes", "Neighbors", "Sandwich", "SizeFactors", "Stochastic"]
 # functions of arrays, whose arguments are not those of AnnData
 NOT_CHECKED = {"engine", "model"}
 
@@ -41,9 +41,13 @@ WRONG = {
     "other": {"number": HALF, "flag": True},
 }
 KINDS = {
-    "choice": ["ambiguous", "bounds", "method", "offset", "r2", "size_factors", "uncertainty"],
+    "choice": [
+        *("ambiguous", "bounds", "method", "metric", "mode", "moments", "offset", "r2"),
+        *("size_factors", "tool", "uncertainty"),
+    ],
     "flag": [
-        *("dense", "filtered", "force", "hexagons", "highly_variable", "self_transitions"),
+        *("backward", "dense", "filtered", "fit_offset", "fit_offset2", "force", "hexagons"),
+        *("highly_variable", "self_transitions"),
         *("sensitivity", "show", "show_fit_cells", "signed", "sort_genes", "sqrt_transform"),
         *("steady_state", "subset", "truth"),
     ],
@@ -51,7 +55,17 @@ KINDS = {
     "groups": ["conditions", "groups"],
     "names": ["cells", "genes", "retain"],
     "number": [
-        *("alpha", "arrow_length", "density", "depth", "dispersion", "fdr", "high", "level"),
+        *(
+            "alpha",
+            "arrow_length",
+            "density",
+            "depth",
+            "diffusion",
+            "dispersion",
+            "fdr",
+            "high",
+            "level",
+        ),
         *(
             "low",
             "library_size_sd",
@@ -62,6 +76,8 @@ KINDS = {
             "min_overlap",
             "min_r2",
             "min_shared_counts",
+            "min_spliced_counts",
+            "min_unspliced_counts",
             "scale",
         ),
         *("size", "smoothing", "spacing", "threshold", "tolerance"),
@@ -74,7 +90,7 @@ KINDS = {
     "seed": ["rng"],
     "threads": ["n_threads"],
     "whole": [name for name in ARGUMENTS if name.startswith("n_") and name != "n_threads"]
-    + ["min_cells"],
+    + [name for name in ARGUMENTS if name.startswith("min_") and name.endswith("cells")],
 }
 KIND_OF = {name: kind for kind, names in KINDS.items() for name in names}
 
@@ -128,6 +144,7 @@ def needed(tmp_path_factory):
         "high": 0.9,
         "low": None,
         "path": tmp_path_factory.mktemp("files") / "absent",
+        "tool": "loom",
     }
 
 

@@ -17,6 +17,9 @@ python benchmarks/calibration directions [--seeds 20] [--basis plane | umap]
     How often a cell's or a cluster's direction is called determined where nothing moves, and where
     cells move, how often the interval of an angle holds the direction that noiseless counts give.
     "plane" are the first two principal components.
+python benchmarks/calibration moments [--seeds 10] [--spreads 0 0.3 0.6]
+    Bias of ratios of the deterministic fit and of first and second moments together, scVelo's and
+    exact ones, and what their intervals hold, for several spreads of library sizes.
 python benchmarks/calibration failures [--seeds 10]
     What happens where an assumption does not hold, and the size of the test of an offset.
 
@@ -36,6 +39,7 @@ import _coverage
 import _directions
 import _failures
 import _groups
+import _moments
 import _pancreas
 import _samples
 
@@ -88,6 +92,11 @@ def arguments() -> argparse.ArgumentParser:
     samples = command("samples", _samples.run, 20)
     samples.add_argument("--each", type=int, nargs="+", default=[3, 6])
     samples.add_argument("--between", type=float, nargs="+", default=[0.0, 0.1, 0.2, 0.4])
+    moments = command("moments", _moments.run, 10)
+    moments.add_argument("--places", nargs="+", default=_moments.PLACES, choices=_moments.PLACES)
+    moments.add_argument("--dispersions", type=float, nargs="+", default=[0.0, 0.5])
+    moments.add_argument("--spreads", type=float, nargs="+", default=[0.0, 0.3, 0.6])
+    moments.add_argument("--first", type=int, default=0, help="number of the first data set")
     real = command("pancreas", _pancreas.run, 10)
     real.add_argument("path", metavar="FILE")
     contrasts = _groups.CONTRASTS

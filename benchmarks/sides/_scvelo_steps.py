@@ -20,8 +20,8 @@ warnings.simplefilter("ignore")
 class ScveloSteps:
     """Runs the parts with a package that has the functions of scVelo; `name` is for its files."""
 
-    def __init__(self, package: Any, name: str) -> None:
-        self.package, self.name = package, name
+    def __init__(self, package: Any, name: str, mode: str) -> None:
+        self.package, self.name, self.mode = package, name, mode
         package.settings.verbosity = 0
 
     def steps(self, source: str, folder: Path) -> None:
@@ -38,7 +38,7 @@ class ScveloSteps:
         with step("smoothing"):
             scv.pp.moments(adata, n_neighbors=None)
         with step("fit and velocity"):
-            scv.tl.velocity(adata, mode="deterministic", use_highly_variable=None)
+            scv.tl.velocity(adata, mode=self.mode, use_highly_variable=None)
         with step("graph"):
             scv.tl.velocity_graph(adata, show_progress_bar=False)
         with step("transitions"):
@@ -78,7 +78,7 @@ class ScveloSteps:
         sc.pp.pca(adata, n_comps=30)
         sc.pp.neighbors(adata, n_neighbors=30, n_pcs=30)
         scv.pp.moments(adata, n_neighbors=None)
-        scv.tl.velocity(adata, mode="deterministic")
+        scv.tl.velocity(adata, mode=self.mode)
         scv.tl.velocity_graph(adata, show_progress_bar=False)
         scv.tl.velocity_embedding(adata, basis="umap")
         picture = str(folder / f"{self.name}_stream.png")

@@ -1,6 +1,6 @@
 """scVelo's side of `side_by_side.py`; runs in scVelo's own environment.
 
-python scvelo_side.py {steps,neighbors,run} INPUT.h5ad FOLDER
+python scvelo_side.py {steps,neighbors,run} INPUT.h5ad FOLDER MODE
 """
 
 from __future__ import annotations
@@ -11,5 +11,5 @@ from pathlib import Path
 import scvelo
 from _scvelo_steps import ScveloSteps
 
-part, source, folder = sys.argv[1:]
-getattr(ScveloSteps(scvelo, "scvelo"), part)(source, Path(folder))
+part, source, folder, mode = sys.argv[1:]
+getattr(ScveloSteps(scvelo, "scvelo", mode), part)(source, Path(folder))

@@ -1,6 +1,6 @@
 """This package's side of `side_by_side.py`.
 
-python steadyvelo_side.py {steps,neighbors,kernel} INPUT.h5ad FOLDER
+python steadyvelo_side.py {steps,neighbors,kernel} INPUT.h5ad FOLDER MODE
 """
 
 from __future__ import annotations
@@ -28,37 +28,37 @@ from steadyvelo.engine import (
 MOST_CELLS_WITH_LAYERS = 100_000
 
 
-def compile_kernels(adata) -> float:
+def compile_kernels(adata, mode: str) -> float:
     """Run everything once on a few cells, with the types of the data; return seconds."""
     started = time.perf_counter()
     few = adata[: min(200, adata.n_obs)].copy()
     sv.pp.neighbors(few, n_neighbors=10, n_pcs=10)
-    sv.tl.velocity(few, dense=False, min_r2=-np.inf, min_gamma=-np.inf)
+    sv.tl.velocity(few, mode=mode, dense=False, min_r2=-np.inf, min_gamma=-np.inf)
     sv.tl.velocity_graph(few)
     sv.tl.transition_matrix(few)
     sv.tl.velocity_embedding(few, basis="umap")
     sv.tl.velocity_confidence(few)
-    sv.tl.velocity(few, min_r2=-np.inf, min_gamma=-np.inf)
+    sv.tl.velocity(few, mode=mode, min_r2=-np.inf, min_gamma=-np.inf)
     sv.tl.velocity_graph(few)
     sv.tl.velocity_confidence(few)
     return time.perf_counter() - started
 
 
-def steps(source: str, folder: Path) -> None:
+def steps(source: str, folder: Path, mode: str) -> None:
     """The two calls that smooth, fit and make the graph, then what is drawn from them."""
     adata = ad.read_h5ad(source)
     sv.pp.size_factors(adata, spliced_size="n_counts_spliced", unspliced_size="n_counts_unspliced")
-    compiled = compile_kernels(adata)
+    compiled = compile_kernels(adata, mode)
     step = Steps()
     with step("velocity"):
-        sv.tl.velocity(adata, dense=False)
+        sv.tl.velocity(adata, mode=mode, dense=False)
     with step("graph"):
         sv.tl.velocity_graph(adata)
     with step("confidence and length, no layers"):
         sv.tl.velocity_confidence(adata)
     # what is drawn follows the default call, which writes the layers that scVelo has as well
     if adata.n_obs <= MOST_CELLS_WITH_LAYERS:
-        sv.tl.velocity(adata)
+        sv.tl.velocity(adata, mode=mode)
         sv.tl.velocity_graph(adata)
     with step("transitions"):
         sv.tl.transition_matrix(adata)
@@ -80,7 +80,7 @@ def steps(source: str, folder: Path) -> None:
     sp.save_npz(folder / "steadyvelo_graph.npz", graph, compressed=False)
 
 
-def neighbors(source: str, folder: Path) -> None:
+def neighbors(source: str, folder: Path, _mode: str) -> None:
     """Neighbours in the components that the file holds."""
     adata = ad.read_h5ad(source)
     step = Steps()
@@ -130,7 +130,7 @@ def multiply_add_rate(n_threads: int) -> float:
     return float(np.median(rates))
 
 
-def kernel(source: str, folder: Path) -> None:
+def kernel(source: str, folder: Path, _mode: str) -> None:
     """The edge kernel alone, on blocks that were made before, beside a loop of multiply-adds."""
     adata = ad.read_h5ad(source)
     sv.pp.size_factors(adata, spliced_size="n_counts_spliced", unspliced_size="n_counts_unspliced")
@@ -161,5 +161,5 @@ def kernel(source: str, folder: Path) -> None:
 
 
 {"steps": steps, "neighbors": neighbors, "kernel": kernel}[sys.argv[1]](
-    sys.argv[2], Path(sys.argv[3])
+    sys.argv[2], Path(sys.argv[3]), sys.argv[4]
 )

@@ -15,7 +15,7 @@ from ._warnings import SteadyveloWarning
 
 if TYPE_CHECKING:
     from . import datasets, engine, get, interop, io, metrics, model, pl, pp, report, tl
-    from ._choices import CrossFit, Extremes, Neighbors, Sandwich, SizeFactors
+    from ._choices import CrossFit, Extremes, Neighbors, Sandwich, SizeFactors, Stochastic
     from ._run._planned import plan
     from ._run._run import run
 
@@ -26,6 +26,7 @@ __all__ = [
     "Sandwich",
     "SizeFactors",
     "SteadyveloWarning",
+    "Stochastic",
     "__version__",
     "datasets",
     "engine",
@@ -50,6 +51,7 @@ _LAZY = {
     "Neighbors": "._choices",
     "Sandwich": "._choices",
     "SizeFactors": "._choices",
+    "Stochastic": "._choices",
     "plan": "._run._planned",
     "run": "._run._run",
 }

@@ -7,7 +7,16 @@ from typing import Literal, TypeAlias
 
 from ._arguments import check_fields, names_checked
 
-__all__ = ["CrossFit", "Extremes", "Neighbors", "Sandwich", "SizeFactors", "Uncertainty"]
+__all__ = [
+    "CrossFit",
+    "Extremes",
+    "Mode",
+    "Neighbors",
+    "Sandwich",
+    "SizeFactors",
+    "Stochastic",
+    "Uncertainty",
+]
 
 
 @names_checked
@@ -147,6 +156,10 @@ class Neighbors:
         Number of principal components.
     use_rep
         Name of a representation in ``obsm``; None means principal components.
+    metric
+        Distance between cells: ``"euclidean"``, ``"cosine"`` or ``"correlation"``.
+    within
+        Column of ``obs`` with groups within which neighbours are searched; None means all cells.
     key_added
         Name of the graph; None means scanpy's ``uns["neighbors"]``.
 
@@ -160,10 +173,52 @@ class Neighbors:
     n_neighbors: int = 30
     n_pcs: int = 30
     use_rep: str | None = None
+    metric: Literal["euclidean", "cosine", "correlation"] = "euclidean"
+    within: str | None = None
     key_added: str | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
 
 
+@names_checked
+@dataclass(frozen=True, kw_only=True)
+class Stochastic:
+    """A fit of first and second moments together, scVelo's stochastic mode.
+
+    Second moments are means over neighbours of products of counts. They use all cells, not only the
+    extreme ones. ``docs/model.md`` derives the fit and shows where it is biased.
+
+    Parameters
+    ----------
+    moments
+        ``"scvelo"`` computes second moments as scVelo does; if library sizes differ, they are
+        biased. ``"exact"`` corrects them for the size of each cell; it needs raw counts.
+    fit_offset, fit_offset2
+        Whether the lines of first and of second moments have an offset, which may be negative. With
+        `fit_offset`, first moments are fitted to the cells at both ends.
+
+    Examples
+    --------
+    >>> import steadyvelo as sv
+    >>> sv.Stochastic(moments="exact")
+    Stochastic(moments='exact', fit_offset=False, fit_offset2=False)
+    """
+
+    moments: Literal["scvelo", "exact"] = "scvelo"
+    fit_offset: bool = False
+    fit_offset2: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    @classmethod
+    def of(cls, mode: Mode) -> Stochastic | None:
+        """Return the options of a mode that is given by its name or as such; None for others."""
+        if isinstance(mode, str):
+            return cls() if mode == "stochastic" else None
+        return mode
+
+
+Mode: TypeAlias = Literal["deterministic", "stochastic"] | Stochastic
 Uncertainty: TypeAlias = Literal["sandwich", "crossfit"] | Sandwich | CrossFit

@@ -74,6 +74,8 @@ VARIABLE_PASSES = _var(
     "{key}_highly_variable", "whether the gene is highly variable, if required", "bool"
 )
 FIT_CELLS = _var("{key}_fit_cells", "number of cells with a weight above 0 in the fit", "int64")
+REFITTED = _var("{key}_refitted", "whether γ was fitted again with second moments", "bool")
+OFFSET2 = _var("{key}_offset2", "offset of second moments; NaN if γ was not fitted again")
 AT_BOUND = _var("{key}_at_bound", "whether the line is at a bound, if the fit has bounds", "bool")
 GAMMA_SE = _var("{key}_gamma_se", "standard error of γ; NaN below 10 effective molecules")
 OFFSET_SE = _var("{key}_offset_se", "standard error of the offset; 0 without an offset")
@@ -106,6 +108,9 @@ SPLICED_CHECKSUM = _var(
 )
 UNSPLICED_CHECKSUM = _var("{key}_unspliced_checksum", "the same for the unspliced layer")
 WEIGHTS_CHECKSUM = _var("{key}_weights_checksum", "checksum of the weights, if they were given")
+GRAPH_GENES = _var(
+    "{key}_graph_genes", "genes of the velocity graph, if it is that of a gene programme", "bool"
+)
 
 CATEGORY_GAMMA = _category("{key}_category_gamma", "γ of every category (gamma_by) of cells")
 CATEGORY_OFFSET = _category("{key}_category_offset", "offset of every category")
@@ -126,6 +131,7 @@ CATEGORY_CELLS = _category(
 )
 
 PCA = Field("obsm", "cells × components", "X_pca", "principal components", "float32")
+PCS = Field("varm", "genes × components", "PCs", "loadings of principal components", "float32")
 EMBEDDING = _obsm("X_{basis}", "an embedding; read only", "float")
 VELOCITY_EMBEDDING = _obsm("{key}_{basis}", "arrows; NaN for cells without an arrow")
 ARROWS_ON = _obs("{key}_{basis}_on", "fingerprint of the coordinates of these arrows", "int32")
@@ -135,6 +141,10 @@ RANDOMIZED = Field(
     "{key}_randomized_{basis}",
     "arrows of sign-flipped controls",
 )
+FIDELITY = _obs(
+    "{key}_{basis}_fidelity", "correlation of weights of edges with cosines to the drawn arrow"
+)
+FIDELITY_Z = _obs("{key}_{basis}_fidelity_z", "the same, multiplied by √(number of edges − 1)")
 
 DIRECTION = _obsm("{key}_direction_{basis}", "linear arrows")
 DIRECTIONS_ON = _obs(
@@ -207,9 +217,9 @@ def _span(first: Field, last: Field) -> tuple[Field, ...]:
 ERROR_FIELDS = _span(GAMMA_SE, OFFSET_FDR)
 CHECK_FIELDS = _span(BOOST, MODEL)
 CATEGORY_FIELDS = _span(CATEGORY_GAMMA, CATEGORY_CELLS)
-GRAPH_FIELDS = (*_span(SELF_TRANSITION, PSEUDOTIME), *_span(GRAPH, TRANSITIONS))
+GRAPH_FIELDS = (*_span(SELF_TRANSITION, PSEUDOTIME), *_span(GRAPH, TRANSITIONS), GRAPH_GENES)
 DIRECTION_FIELDS = (*_span(DIRECTION, AGREEMENT), CLUSTER_DIRECTIONS, GENE_CONTRIBUTIONS)
-ARROW_FIELDS = (VELOCITY_EMBEDDING, ARROWS_ON, RANDOMIZED, AGREEMENT)
+ARROW_FIELDS = (VELOCITY_EMBEDDING, ARROWS_ON, RANDOMIZED, FIDELITY, FIDELITY_Z, AGREEMENT)
 RELIABILITY_FIELDS = _span(RELIABILITY, SENSITIVITY)
 
 # usual names of columns of `obs` with clusters

@@ -59,6 +59,15 @@ OPTIONS = st.builds(
     bounds=st.sampled_from([None, "velocyto"]),
     neighbors_key=NAMES,
     errors=ERRORS,
+    stochastic=st.one_of(
+        st.none(),
+        st.builds(
+            sv.Stochastic,
+            moments=st.sampled_from(["scvelo", "exact"]),
+            fit_offset=st.booleans(),
+            fit_offset2=st.booleans(),
+        ),
+    ),
 )
 MADE_FROM = st.builds(
     MadeFrom,
@@ -84,9 +93,16 @@ def test_what_is_written_is_read(options, made_from, graph):
     assert FitParams.read(adata, "velocity", "") == FitParams(options, made_from, graph)
 
 
-@pytest.mark.parametrize("options", [{}, {"groups": ["trunk"], "groupby": "branch"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"uncertainty": sv.CrossFit(n_repeats=1)},
+        {"groups": ["trunk"], "groupby": "branch", "uncertainty": sv.CrossFit(n_repeats=1)},
+        {"mode": sv.Stochastic(moments="exact", fit_offset=True), "uncertainty": "sandwich"},
+    ],
+)
 def test_a_file_changes_nothing(fitted, tmp_path, options):
-    sv.tl.velocity(fitted, uncertainty=sv.CrossFit(n_repeats=1), offset="nonnegative", **options)
+    sv.tl.velocity(fitted, offset="nonnegative", **options)
     sv.tl.velocity_graph(fitted, sqrt_transform=True)
     before = Fit.read(fitted, "velocity").params
     fitted.write_h5ad(tmp_path / "a.h5ad")

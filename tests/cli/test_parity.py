@@ -13,7 +13,7 @@ from steadyvelo.cli import _plot
 from steadyvelo.cli._app import app
 
 COMMANDS = typer.main.get_command(app).commands
-CHOICES = (sv.CrossFit, sv.Neighbors, sv.SizeFactors, sv.Extremes)
+CHOICES = (sv.CrossFit, sv.Neighbors, sv.SizeFactors, sv.Extremes, sv.Stochastic)
 FUNCTIONS = {
     "run": [sv.run, sv.io.read, *CHOICES],
     "inspect": [sv.io.read, sv.pp.qc],
@@ -24,6 +24,7 @@ FUNCTIONS = {
         *(getattr(sv.pl, name) for name in _plot._FUNCTIONS.values()),
     ],
     "report": [sv.report.write],
+    "export": [sv.interop.export],
     "demo": [sv.datasets.simulate],
 }
 # what only one of the two has, with the reason
@@ -65,7 +66,7 @@ WRITTEN = {
     "as_json": "--json",
 }
 # pictures take names one by one, readers the name of a file
-WRITTEN_OF = {"plot": {"cells": "--cell"}}
+WRITTEN_OF = {"plot": {"cells": "--cell"}, "export": {"tool": "--for"}}
 
 
 def options(command):

@@ -208,3 +208,26 @@ def test_velocytos_bounds_are_an_option(run):
     text = " ".join(done.stderr.split())
     assert "bounds cannot be used with uncertainty='crossfit'" in text
     assert "--uncertainty none" in text
+
+
+def test_a_stochastic_fit_is_asked_for_by_its_options(run):
+    fast = ("--uncertainty", "sandwich", "--n-neighbors", 15)
+    done, target = run("--mode", "stochastic", "--moments", "exact", "--fit-offset", *fast)
+    assert done.exit_code == 0, done.output
+    params = sv.io.read_h5ad(target).uns["velocity_params"]
+    assert (params["mode"], params["second_moments"]) == ("stochastic", "exact")
+    assert params["fit_offset"]
+    assert not params["fit_offset2"]
+    assert params["sqrt_transform"]
+
+
+def test_options_of_a_stochastic_fit_are_refused_where_they_have_no_effect(run):
+    done, target = run("--fit-offset2", "--moments", "exact")
+    assert done.exit_code == 3
+    assert "--mode deterministic does not use --fit-offset2, --moments" in done.stderr
+    # crossfit is the default
+    done, _ = run("--mode", "stochastic")
+    assert done.exit_code == 3
+    assert "cannot be combined with mode='stochastic'" in done.stderr
+    assert "--uncertainty sandwich" in done.stderr
+    assert not target.exists()

@@ -39,6 +39,15 @@ def test_products_are_those_of_the_matrix_for_any_number_of_threads(n_rows, dtyp
     np.testing.assert_allclose(square @ right, dense.T @ (dense @ right), atol=1e-12)
 
 
+@pytest.mark.parametrize("n_vectors", [1, 2, 3, 8, 11, 17])
+def test_products_with_several_vectors_at_once(n_vectors):
+    matrix = random_matrix(120, 50, np.float32)
+    vectors = np.random.default_rng(2).normal(size=(50, n_vectors))
+    exact = matrix.toarray().astype(np.float64) @ vectors
+    for n_threads in (1, 3):
+        np.testing.assert_allclose(row_products(matrix, n_threads) @ vectors, exact, atol=1e-12)
+
+
 def test_no_entry_is_copied():
     matrix = sp.csr_matrix(np.eye(40))
     operators = [row_products(matrix, 2), row_products(matrix, 2).T]

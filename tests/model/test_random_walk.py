@@ -98,7 +98,7 @@ def test_diffusion_distances_from_dense_eigenvectors():
     kernel = weights / np.outer(weights.sum(axis=0), weights.sum(axis=0))
     root = np.sqrt(kernel.sum(axis=0))
     values, vectors = np.linalg.eigh(kernel / np.outer(root, root))
-    largest = np.argsort(-abs(values))[:6]
+    largest = np.argsort(-values)[:6]
     values, vectors = values[largest], vectors[:, largest]
     moving = values < 0.9994
     factor = np.ones_like(values)

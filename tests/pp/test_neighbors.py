@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import scanpy as sc
 import scipy.sparse as sp
+from sklearn.metrics.pairwise import cosine_distances
 
 import steadyvelo as sv
 from steadyvelo.pp import _nearest
@@ -131,7 +133,7 @@ def test_components_are_those_of_a_singular_value_decomposition():
     genes, factor = np.arange(40) % 4 != 0, rng.uniform(0.5, 2, 2500)
     scale = rng.uniform(0.5, 1, 30).astype(np.float32)
     values = replace(LogExpression.of(counts, genes, factor), scale=scale)
-    found = components(values, 4)
+    found, loadings = components(values, 4)
     logs = np.log1p(counts.toarray().astype(np.float64)[:, genes] / factor[:, None])
     deviations = Covariance.of(values, np.arange(2500)).deviations()
     np.testing.assert_allclose(deviations, logs.std(axis=0) * scale, rtol=1e-5)
@@ -143,8 +145,9 @@ def test_components_are_those_of_a_singular_value_decomposition():
     expected *= np.sign((expected * found).sum(axis=0))
     np.testing.assert_allclose(found, expected, atol=1e-3 * sizes[3] / 50)
     assert found.dtype == np.float32
+    np.testing.assert_allclose(centred @ loadings, found, atol=1e-3 * sizes[3] / 50)
     # directions from some cells, of all cells
-    some = components(values, 4, cells=np.arange(0, 2500, 2))
+    some = components(values, 4, cells=np.arange(0, 2500, 2)).of_cells
     cosine = (some * found).sum(0) / np.linalg.norm(some, axis=0) / np.linalg.norm(found, axis=0)
     assert cosine.min() > 0.97
     assert (some != found).any()
@@ -154,10 +157,11 @@ def test_components_of_many_genes_are_those_of_few(monkeypatch):
     rng = np.random.default_rng(1)
     counts = sp.csr_matrix(rng.poisson(1.0, (300, 60)) * np.arange(60), dtype=np.float32)
     values = LogExpression.of(counts, np.ones(60, dtype=bool), None)
-    few = components(values, 3)
+    few, of_few = components(values, 3)
     monkeypatch.setattr("steadyvelo.pp._components.MOST_GENES", 10)
-    many = components(values, 3)
+    many, of_many = components(values, 3)
     np.testing.assert_allclose(np.abs(many), np.abs(few), rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(np.abs(of_many), np.abs(of_few), rtol=1e-3, atol=1e-3)
 
 
 def test_neighbours_within_groups_are_the_nearest_of_the_group():
@@ -171,3 +175,154 @@ def test_neighbours_within_groups_are_the_nearest_of_the_group():
         others = np.flatnonzero((groups == groups[cell]) & (np.arange(60) != cell))
         expected = others[np.argsort(far[cell, others])][:9]
         np.testing.assert_array_equal(indices[indptr[cell] : indptr[cell + 1]], expected)
+
+
+METRICS = {"cosine": cosine_distances, "correlation": lambda x: 1 - np.corrcoef(x)}
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_graphs_by_other_metrics_are_those_of_scanpy(prepared, metric):
+    theirs = prepared.copy()
+    sv.pp.neighbors(prepared, n_neighbors=12, n_pcs=8, metric=metric)
+    sc.pp.neighbors(theirs, n_neighbors=12, n_pcs=8, metric=metric)
+    assert abs(prepared.obsp["distances"] - theirs.obsp["distances"]).max() < 1e-6
+    assert abs(prepared.obsp["connectivities"] - theirs.obsp["connectivities"]).max() < 1e-4
+    assert prepared.uns["neighbors"]["params"]["metric"] == metric
+    # the numbers themselves
+    x = prepared.obsm["X_pca"][:, :8].astype(float)
+    expected = METRICS[metric](x)
+    found = prepared.obsp["distances"].tocoo()
+    np.testing.assert_allclose(found.data, expected[found.row, found.col], atol=1e-6)
+    np.fill_diagonal(expected, np.inf)
+    nearest = np.sort(expected, axis=1)[:, :11]
+    np.testing.assert_allclose(np.sort(found.data.reshape(240, 11), axis=1), nearest, atol=1e-6)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_an_approximate_search_by_another_metric(monkeypatch, metric):
+    x = (1 + np.random.default_rng(0).normal(size=(2000, 8))).astype(np.float32)
+    rows = _nearest.comparable_rows(x, metric)
+    monkeypatch.setattr(_nearest, "EXACT_CELLS", 100)
+    found, distances = _nearest.nearest_neighbors(rows, 10)
+    expected = METRICS[metric](x.astype(float))
+    np.fill_diagonal(expected, -1)
+    true = np.argsort(expected, axis=1)[:, :10]
+    shared = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(true, found, strict=True)])
+    assert shared > 0.97
+    far = np.take_along_axis(expected, found.astype(int), axis=1)[:, 1:]
+    np.testing.assert_allclose(distances[:, 1:].astype(float) ** 2 / 2, far, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("metric", "row", "message"),
+    [
+        ("cosine", 0.0, r"metric='cosine' cannot be computed for 2 cells \('cell 4', 'cell 8'\)"),
+        ("correlation", 0.1, "have the same value in all dimensions in the representation"),
+    ],
+)
+def test_cells_without_a_direction_are_refused(prepared, metric, row, message):
+    x = np.random.default_rng(0).normal(size=(240, 5))
+    x[3], x[7] = row, 2 * row
+    prepared.obsm["X_mine"] = x
+    before = prepared.obsp["distances"].copy()
+    if row:
+        with pytest.raises(ValueError, match=message):
+            sv.pp.neighbors(prepared, n_neighbors=5, use_rep="X_mine", metric=metric)
+    else:
+        with (
+            pytest.warns(sv.SteadyveloWarning, match="1 cells are exact copies"),
+            pytest.raises(ValueError, match=message),
+        ):
+            sv.pp.neighbors(prepared, n_neighbors=5, use_rep="X_mine", metric=metric)
+    assert abs(prepared.obsp["distances"] - before).nnz == 0
+
+
+def test_neighbours_within_batches_are_those_of_each_batch_alone(prepared):
+    batch = np.array(["a", "b", "c"])[np.random.default_rng(0).choice(3, 240, p=[0.5, 0.3, 0.2])]
+    prepared.obs["batch"] = batch
+    sv.pp.neighbors(prepared, n_neighbors=12, n_pcs=8, within="batch", metric="cosine")
+    assert prepared.uns["neighbors"]["params"]["within"] == "batch"
+    for name in "abc":
+        inside = batch == name
+        alone = prepared[inside].copy()
+        sv.pp.neighbors(alone, n_neighbors=12, n_pcs=8, metric="cosine")
+        for graph, bound in (("distances", 1e-6), ("connectivities", 1e-5)):
+            whole = prepared.obsp[graph][inside]
+            assert whole[:, ~inside].nnz == 0
+            assert abs(whole[:, inside] - alone.obsp[graph]).max() < bound
+    assert (np.diff(prepared.obsp["distances"].indptr) == 11).all()
+
+
+def test_moments_and_walks_stay_within_batches(prepared):
+    prepared.obs["batch"] = np.arange(240) % 2
+    sv.pp.neighbors(prepared, n_neighbors=15, n_pcs=8, within="batch")
+    # a gene that one batch does not express
+    counts = prepared.layers["spliced"].tolil()
+    counts[1::2, 5] = 0
+    prepared.layers["spliced"] = counts.tocsr()
+    sv.tl.velocity(prepared)
+    assert (prepared.layers["Ms"][1::2, 5] == 0).all()
+    sv.tl.velocity_graph(prepared)
+    sv.tl.transition_matrix(prepared, diffusion=0.2)
+    between = prepared.obsp["velocity_transitions"][::2][:, 1::2]
+    assert between.nnz == 0
+
+
+@pytest.mark.parametrize(
+    ("column", "options", "error", "message"),
+    [
+        (None, {}, KeyError, r"within='batch' is not a column of adata\.obs"),
+        (
+            np.repeat(["a", "b"], [230, 10]),
+            {"n_neighbors": 10},
+            ValueError,
+            r"n_neighbors=10 is too large for the 10 cells of 'b' in obs\['batch'\]",
+        ),
+        (
+            pd.Categorical(np.repeat(["a", None], [200, 40])),
+            {},
+            ValueError,
+            r"obs\['batch'\] has no value for 40 cells \('cell 201', ",
+        ),
+        (np.linspace(0, 1, 240), {}, ValueError, "within='batch' does not group the cells"),
+    ],
+)
+def test_groups_that_cannot_be_used_are_refused(prepared, column, options, error, message):
+    if column is not None:
+        prepared.obs["batch"] = column
+    before = prepared.obsp["distances"].copy()
+    with pytest.raises(error, match=message):
+        sv.pp.neighbors(prepared, within="batch", **options)
+    assert abs(prepared.obsp["distances"] - before).nnz == 0
+
+
+def test_loadings_give_the_components(counts):
+    sv.pp.size_factors(counts)
+    counts.var["genes_used"] = np.arange(60) < 40
+    sv.pp.neighbors(counts, n_neighbors=10, n_pcs=5)
+    loadings = counts.varm["PCs"]
+    assert loadings.dtype == np.float32
+    assert (loadings[40:] == 0).all()
+    factor = counts.obs["size_factor_spliced"].to_numpy()
+    logs = np.log1p(counts.layers["spliced"].toarray() / factor[:, None])
+    np.testing.assert_allclose(
+        (logs - logs.mean(axis=0)) @ loadings, counts.obsm["X_pca"], atol=1e-4
+    )
+    # scanpy's loadings of the same values
+    theirs = sc.AnnData(logs.astype(np.float32)[:, :40])
+    sc.pp.pca(theirs, n_comps=5)
+    cosine = (theirs.varm["PCs"] * loadings[:40]).sum(axis=0)
+    np.testing.assert_allclose(abs(cosine), 1, atol=1e-3)
+
+
+def test_a_graph_that_is_found_again_has_the_same_groups_and_metric(counts):
+    counts.obs["batch"] = np.arange(240) % 2
+    options = {"n_neighbors": 12, "n_pcs": 8, "metric": "correlation", "within": "batch"}
+    fast = {"basis": "pca", "uncertainty": None}
+    result = sv.run(counts, neighbors=sv.Neighbors(**options), **fast)
+    part = result[np.arange(240) % 5 > 0].copy()
+    again = sv.run(part, **fast)
+    params = again.uns["neighbors"]["params"]
+    assert {name: params[name] for name in options} == options
+    with pytest.raises(KeyError, match="within='lane' is not a column"):
+        sv.run(counts, neighbors=sv.Neighbors(within="lane"), **fast)

@@ -26,8 +26,9 @@ MODES = {
     "scvelo_deterministic_perc90": {"weights": sv.Extremes(None, 0.9)},
     "scvelo_deterministic_r2adjusted": {"r2": "all_cells"},
     "scvelo_deterministic_offset": {"offset": "nonnegative"},
+    "scvelo_stochastic": {"mode": "stochastic"},
 }
-WITH_GRAPH = ["scvelo_deterministic", "scvelo_deterministic_offset"]
+WITH_GRAPH = ["scvelo_deterministic", "scvelo_deterministic_offset", "scvelo_stochastic"]
 
 
 def matrix(table, name, n_cells):
@@ -116,19 +117,6 @@ def test_length_and_confidence(reference_input, reference, mode, dense):
     for name, bound in bounds.items():
         ours = adata.obs[f"velocity_{name}"]
         np.testing.assert_allclose(ours, expected[name], rtol=0, atol=bound, err_msg=name)
-
-
-def test_graph_of_square_roots(reference_input, reference):
-    """ScVelo's stochastic mode correlates signed square roots."""
-    adata, expected = reference_input, reference("scvelo_stochastic")
-    sv.tl.velocity(adata, dense=False)
-    adata.var["velocity_gamma"] = expected["velocity_gamma"]
-    adata.var["velocity_offset"] = expected["velocity_offset"]
-    adata.var["velocity_genes"] = expected["velocity_genes"]
-    sv.tl.velocity_graph(adata, sqrt_transform=True)
-    assert adata.uns["velocity_params"]["sqrt_transform"]
-    for name in ("velocity_graph", "velocity_graph_neg"):
-        assert abs(adata.obsp[name] - matrix(expected, name, adata.n_obs)).max() < 1e-4
 
 
 @pytest.mark.parametrize("mode", WITH_GRAPH)
@@ -243,7 +231,9 @@ def test_end_points_and_pseudotime(reference_input, reference, mode):
     sv.tl.velocity_pseudotime(adata, root=None)
     times = adata.obs["velocity_pseudotime"]
     assert spearmanr(times, expected["pseudotime"]).statistic > 0.9999
-    np.testing.assert_allclose(times, expected["pseudotime"], rtol=0, atol=1e-3)
+    # differences of 5e-5 in a graph of square roots change the time more
+    bound = 2e-3 if mode == "scvelo_stochastic" else 1e-3
+    np.testing.assert_allclose(times, expected["pseudotime"], rtol=0, atol=bound)
 
 
 @pytest.mark.parametrize("offset", [False, True])

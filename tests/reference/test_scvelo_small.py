@@ -23,6 +23,7 @@ MODES = {
     "quantile": {"weights": sv.Extremes(None, 0.9)},
     "all_cells": {"r2": "all_cells"},
     "offset": {"offset": "nonnegative"},
+    "stochastic": {"mode": "stochastic"},
 }
 WITH_GRAPH = ("deterministic", "offset")
 

@@ -16,6 +16,7 @@ from steadyvelo._adata._fit import Fit
 from steadyvelo.get._control_agreement import chance_agreement
 from steadyvelo.report import _clusters, _genes, _methods, _text, _verdicts
 from steadyvelo.report._verdicts import Judged
+from steadyvelo.tl._fidelity import ABOVE_CHANCE
 
 from .conftest import EVIL_CLUSTER, EVIL_GENE
 
@@ -156,7 +157,7 @@ def test_without_clusters_there_is_a_page(fitted, tmp_path):
 
 def test_transitions_between_clusters_are_means_of_rows(fitted):
     sv.tl.velocity_confidence(fitted)
-    found = _clusters.section(fitted, "clusters", "velocity", None)
+    found = _clusters.section(fitted, "clusters", "velocity", "pca", None)
     sv.tl.transition_matrix(fitted)
     steps = fitted.obsp["velocity_transitions"].toarray()
     labels = fitted.obs["clusters"].astype(str).to_numpy()
@@ -164,6 +165,39 @@ def test_transitions_between_clusters_are_means_of_rows(fitted):
         for other, (_, share) in zip(found.names, row, strict=True):
             mean = steps[labels == name][:, labels == other].sum(axis=1).mean()
             assert share == pytest.approx(100 * mean, abs=0.51)
+
+
+def test_fidelity_of_clusters_is_a_mean_over_their_cells(judged, tmp_path):
+    sv.tl.velocity_confidence(judged)
+    found = _clusters.section(judged, "clusters", "velocity", "pca", None)
+    values, z = (judged.obs[f"velocity_pca_{name}"] for name in ("fidelity", "fidelity_z"))
+    for name, *_, mean, above in found.rows:
+        inside = judged.obs["clusters"].astype(str) == name
+        assert mean == _text.number(values[inside].mean(), 2)
+        assert above == _text.percent((z[inside] > ABOVE_CHANCE).mean())
+    # it is computed from the arrows, also for results of versions without it
+    judged.obs = judged.obs.drop(columns=[values.name, z.name])
+    path = sv.report.write(judged, tmp_path / "r.html", basis="pca", n_portraits=1)
+    page = path.read_text(encoding="utf-8")
+    assert "Fidelity says how well the arrows of the picture show the velocity graph" in page
+    assert all(f"<td>{row[5]}</td><td>{row[6]}</td>" in page for row in found.rows)
+
+
+def test_arrows_that_are_a_projection_have_a_page(judged, tmp_path):
+    sv.tl.velocity_embedding(judged, basis="pca", method="projection")
+    path = sv.report.write(judged, tmp_path / "r.html", basis="pca", n_portraits=1)
+    text = Page(path.read_text(encoding="utf-8")).text
+    assert "They were projected on principal components" in text
+    assert "exponential kernel" not in text
+    assert "sign-flipped controls" in text
+
+
+def test_a_graph_of_a_programme_has_no_page(judged, tmp_path):
+    sv.tl.velocity_graph(judged, genes=list(judged.var_names[:40]))
+    sv.tl.velocity_embedding(judged, basis="pca")
+    with pytest.raises(ValueError, match=r"gene programme \(\d+ genes\), .* without genes="):
+        sv.report.write(judged, tmp_path / "r.html", basis="pca")
+    assert not list(tmp_path.iterdir())
 
 
 def test_best_and_worst_genes_are_counted_well(judged):
@@ -225,6 +259,30 @@ FITS = {
         ["cells below the 2nd and above the 91st percentile of"],
         [],
     ),
+    "stochastic": (
+        {"mode": "stochastic"},
+        [
+            "⟨u⟩ over neighbours) together, each divided by the standard deviation of its",
+            "residuals, through the origin (stochastic mode of Bergen et al. 2020)",
+            "Velocities v = u − γs of",
+            "γ > 0.01 in the first fit were used",
+        ],
+        ["divided once more", "Standard errors"],
+    ),
+    "exact moments with offsets": (
+        {"mode": sv.Stochastic(moments="exact", fit_offset=True, fit_offset2=True)},
+        [
+            "with linear terms divided once more by the size factor of each cell) together",
+            "residuals, with an offset of both moments (stochastic",
+            "Velocities v = u − γs − o of",
+        ],
+        [],
+    ),
+    "second offset": (
+        {"mode": sv.Stochastic(fit_offset2=True), "uncertainty": "sandwich"},
+        ["with an offset of second moments", "Standard errors (sandwich)", "v = u − γs of"],
+        [],
+    ),
     "r2": ({"r2": "all_cells"}, ["with R² of an unweighted fit > 0.01"], []),
 }
 
@@ -254,6 +312,24 @@ def test_methods_of_another_graph_and_other_arrows(prepared):
     )
     assert "in expression to its neighbours, both as square roots" in text
     assert "(exponential kernel, λ = 5 without self-transitions)" in text
+
+
+def test_methods_of_other_searches_and_criteria(counts):
+    counts.obs["batch"] = np.arange(240) % 2
+    search = {"metric": "cosine", "within": "batch"}
+    molecules = counts.layers["unspliced"].toarray().sum(axis=0)
+    result = sv.run(
+        counts,
+        basis="pca",
+        uncertainty=None,
+        min_unspliced_counts=int(np.quantile(molecules, 0.1)) + 1,
+        neighbors=sv.Neighbors(n_neighbors=12, n_pcs=8, **search),
+    )
+    text = methods(result).text
+    assert "in 8 principal components by the cosine distance among the cells with the same" in text
+    assert "value of batch and the cells that have it as a neighbour" in text
+    least = result.uns["velocity_run"]["min_unspliced_counts"]
+    assert f"in cells that contain both, {least} unspliced molecules)" in text
 
 
 def test_methods_count_the_cells_that_are_used(prepared):

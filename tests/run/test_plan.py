@@ -39,10 +39,16 @@ def test_the_plan_counts_what_errors_need(counts, monkeypatch):
 
     monkeypatch.setattr("steadyvelo.tl._make_fit.fit_ratios", recording)
     options = {"basis": "pca", "max_memory": 4e5, "n_threads": 1, "groupby": "branch"}
-    for offset in (False, True):
-        planned = sv.plan(counts, **options, offset=offset)
-        sv.run(counts, **options, offset=offset)
-        assert planned.genes_per_block == widths[0]
+    stochastic = {"mode": "stochastic", "groupby": None}
+    for given in (
+        {"offset": False},
+        {"offset": True},
+        {**stochastic, "uncertainty": None},
+        {**stochastic, "uncertainty": "sandwich"},
+    ):
+        planned = sv.plan(counts, **options | given)
+        sv.run(counts, **options | given)
+        assert planned.genes_per_block == min(widths[0], planned.n_genes)
         widths.clear()
 
 

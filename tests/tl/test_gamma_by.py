@@ -298,6 +298,11 @@ def test_changed_categories_are_noticed(lineages):
             ValueError,
             r"'crossfit' cannot be used with gamma_by='lineage'.*tl\.compare_ratios",
         ),
+        (
+            {"gamma_by": KEY, "mode": "stochastic"},
+            ValueError,
+            "mode='stochastic' cannot be used with gamma_by='lineage'.*Use mode='deterministic'",
+        ),
         ({"gamma_by": KEY, "r2": "all_cells"}, ValueError, "use r2='fit' with gamma_by='lineage'"),
         ({"groupby": KEY}, ValueError, "For a ratio of each group, use gamma_by='lineage'"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import h5py
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -119,6 +120,39 @@ def test_scvelo_gets_their_velocities(by_branch, lean, kept):
     theirs = sv.interop.to_scvelo(adata)
     expected = smoothing(by_branch) @ raw_deviations(by_branch)
     np.testing.assert_allclose(theirs.layers["velocity"], expected, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_exported_files_have_their_velocities(by_branch, lean, kept, tmp_path):
+    adata = by_branch if kept else lean
+    expected = smoothing(by_branch) @ raw_deviations(by_branch)
+    path = tmp_path / "result.loom"
+    sv.interop.export(adata, path, tool="loom")
+    with h5py.File(path) as file:
+        velocity = file["layers/velocity"][()].T
+        gamma, common = (file[f"row_attrs/velocity_category_{x}"][()] for x in ("gamma", "common"))
+    np.testing.assert_allclose(velocity, expected, rtol=0, atol=2e-5)
+    np.testing.assert_array_equal(gamma, adata.varm["velocity_category_gamma"])
+    np.testing.assert_array_equal(common, adata.varm["velocity_category_common"])
+    assert common.dtype == np.uint8
+    sv.tl.velocity_graph(adata)
+    theirs = sv.interop.to_cellrank(adata).layers["velocity"]
+    np.testing.assert_allclose(theirs, expected, rtol=0, atol=2e-5)
+
+
+def test_principal_components_get_the_projection_of_their_velocities(lean, by_branch, monkeypatch):
+    genes = lean.var["velocity_genes"].to_numpy()
+    velocity = (smoothing(lean) @ raw_deviations(lean))[:, genes]
+    relative = velocity / (1 + by_branch.layers["Ms"][:, genes])
+    expected = relative @ lean.varm["PCs"].astype(float)[genes]
+    sv.tl.velocity_embedding(lean, basis="pca", method="projection")
+    np.testing.assert_allclose(lean.obsm["velocity_pca"], expected, atol=1e-4 * expected.max())
+    # with all signs +1, a control is the data
+    every = np.ones((1, lean.n_obs), dtype=np.int8)
+    monkeypatch.setattr(Names, "signs", lambda *_: every)
+    sv.tl.randomized_velocity(lean, basis="pca", n_controls=1)
+    control = lean.obsm["velocity_randomized_pca"][:, 0]
+    np.testing.assert_allclose(control, expected, atol=1e-4 * expected.max())
 
 
 def test_a_part_of_the_settings_may_be_changed(by_branch):

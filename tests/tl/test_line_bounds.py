@@ -100,6 +100,19 @@ def test_genes_that_are_not_used_are_at_no_bound(prepared):
             "gamma_bounds cannot be used with uncertainty='sandwich'.*Use uncertainty=None",
         ),
         ({"bounds": "velocyto", "uncertainty": "crossfit"}, "bounds cannot be used with"),
+        (
+            {"gamma_bounds": (0, 1), "mode": "stochastic"},
+            "gamma_bounds cannot be used with mode='stochastic'.*Use mode='deterministic'",
+        ),
+        (
+            {
+                "offset": True,
+                "bounds": "velocyto",
+                "mode": sv.Stochastic(fit_offset=True),
+                "uncertainty": "sandwich",
+            },
+            "bounds cannot be used with mode='stochastic'",
+        ),
     ],
 )
 def test_bounds_that_cannot_be_used(prepared, options, message):
@@ -135,6 +148,8 @@ def test_a_run_with_velocytos_fit(counts):
     for call in (sv.run, sv.plan):
         with pytest.raises(ValueError, match="bounds cannot be used with uncertainty='crossfit'"):
             call(counts, **fit, **options)
+        with pytest.raises(ValueError, match="bounds cannot be used with mode='stochastic'"):
+            call(counts, mode="stochastic", uncertainty=None, bounds="velocyto", **options)
 
 
 def test_the_report_names_the_bounds(prepared, tmp_path):

@@ -50,6 +50,24 @@ def test_pseudotime_follows_true_time_and_ignores_what_ran_before(moving):
     np.testing.assert_array_equal(adata.obs["velocity_pseudotime"], alone)
 
 
+@pytest.mark.parametrize("divided", [False, True])
+def test_searches_from_groups_of_cells_find_the_same(moving, monkeypatch, divided):
+    """As for many cells; also in several connected parts."""
+    adata = moving.copy()
+    if divided:
+        without_edges_between(adata, np.arange(adata.n_obs) % 2)
+    results = []
+    for many in (10_000, 0):
+        monkeypatch.setattr("steadyvelo.tl._stored_graph._MANY", many)
+        other = adata.copy()
+        sv.tl.terminal_states(other)
+        with sv.settings.override(verbosity=0):  # cells of other parts get no time
+            sv.tl.velocity_pseudotime(other, end=None)
+        results.append(other.obs.filter(like="velocity_"))
+    for name in ("velocity_root_cells", "velocity_end_points", "velocity_pseudotime"):
+        np.testing.assert_allclose(results[1][name], results[0][name], atol=1e-6)
+
+
 def test_a_users_root_has_time_zero(moving):
     adata = moving.copy()
     first = adata.obs_names[int(np.argmin(adata.obs["true_time"]))]

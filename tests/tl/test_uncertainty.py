@@ -107,8 +107,15 @@ def test_a_ratio_of_zero_in_the_cross_fit_is_no_velocity(prepared):
     values["gamma"] = np.where(np.arange(prepared.n_vars) == 0, -0.1, 0.5)
     text = np.full(prepared.n_vars, "", dtype=object)
     errors = RatioErrors.missing(prepared.n_vars)
-    free, cells = np.zeros(prepared.n_vars, dtype=bool), np.ones(prepared.n_vars, dtype=int)
-    result = FitResult(**values, reason=text, n_cells=cells, errors=errors, at_bound=free)
+    result = FitResult(
+        **values,
+        reason=text,
+        n_cells=np.ones(prepared.n_vars, dtype=int),
+        errors=errors,
+        refitted=np.zeros(prepared.n_vars, dtype=bool),
+        offset2=np.full(prepared.n_vars, np.nan),
+        at_bound=np.zeros(prepared.n_vars, dtype=bool),
+    )
     genes = np.arange(prepared.n_vars)
     options = FitOptions(weights="extremes", quantiles=(None, 0.95))
     found = gene_columns(prepared, genes, result, text, options)
@@ -303,8 +310,8 @@ def test_neighbours_of_a_fold_do_not_see_the_other_genes(prepared):
     sv.pp.size_factors(changed)
     after = expression_of(changed.layers["spliced"], genes).matrix().toarray()
     np.testing.assert_array_equal(after, before)
-    shared = [principal_components(data, "spliced", genes, 5, 0) for data in (prepared, changed)]
-    assert abs(shared[0] - shared[1]).max() > 0.01
+    both = [principal_components(data, "spliced", genes, 5, 0) for data in (prepared, changed)]
+    assert abs(both[0].of_cells - both[1].of_cells).max() > 0.01
 
 
 def test_no_gene_has_a_large_part_in_the_expression_of_a_fold(prepared):

@@ -14,6 +14,7 @@ sv.pp.filter_genes(adata, min_shared_counts=20)
 sv.pp.neighbors(adata, n_neighbors=30)
 sv.pp.qc(adata)
 sv.tl.velocity(adata, uncertainty="crossfit", offset="nonnegative")
+sv.tl.velocity(adata, mode=sv.Stochastic(moments="exact"))
 sv.tl.velocity_graph(adata)
 sv.tl.velocity_embedding(adata, basis="umap")
 sv.tl.velocity_confidence(adata)
@@ -28,6 +29,7 @@ sv.pp.neighbors(adata, n_neighbors="30")  # pyright: ignore[reportArgumentType]
 sv.pp.size_factors(adata, method="total")  # pyright: ignore[reportArgumentType]
 sv.tl.velocity(adata, uncertainty="bootstrap")  # pyright: ignore[reportArgumentType]
 sv.tl.velocity(adata, offset="positive")  # pyright: ignore[reportArgumentType]
+sv.tl.velocity(adata, mode="dynamical")  # pyright: ignore[reportArgumentType]
 sv.tl.velocity(adata, n_threads="two")  # pyright: ignore[reportArgumentType]
 sv.tl.velocity_graph(adata, velocity_kay="velocity")  # pyright: ignore[reportCallIssue]
 sv.pl.velocity_stream(adata, basis=3)  # pyright: ignore[reportArgumentType]

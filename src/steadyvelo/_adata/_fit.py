@@ -11,6 +11,7 @@ import numpy as np
 from steadyvelo import _keys
 from steadyvelo._warnings import NoVelocityGenesError
 from steadyvelo.engine import CategoryLines, CellOrder, FitRule, LayerSource, Lines, Velocities
+from steadyvelo.engine._second_order import first_moment_weights
 from steadyvelo.model import LineBounds
 
 from ._categories import Categories
@@ -19,6 +20,7 @@ from ._fit_params import GIVEN, FitParams
 from ._groups import in_groups
 from ._inputs import Inputs
 from ._moments import MOMENTS, check_record, counts_source, has_moments, layer_source
+from ._programme import unchanged_programme
 from ._provenance import check_cells, gene_checksums
 
 if TYPE_CHECKING:
@@ -121,6 +123,13 @@ class Fit:
                 raise ValueError(msg)
         return genes
 
+    @cached_property
+    def genes_of_graph(self) -> NDArray[np.int64]:
+        """Indices of the velocity genes from which the velocity graph was computed."""
+        if self.graph.genes is None:
+            return self.graph_genes
+        return unchanged_programme(self.adata, self.key, self.graph, self.graph_genes)
+
     @property
     def has_its_cells(self) -> bool:
         """Whether the data have the cells of the fit, in the same order."""
@@ -213,6 +222,24 @@ class Fit:
         """Return the rule of a fit of some genes, which all have an offset or all have none."""
         rule = fit_rule(self.inputs, self.options, self.weights, genes)
         return replace(rule, offset=self.options.offset is not False, r2="fit")
+
+    def weigh(
+        self, genes: NDArray[np.int64], spliced: NDArray[Any], unspliced: NDArray[Any]
+    ) -> NDArray[Any]:
+        """Return the weights of cells in the fits of some genes, shape (genes, cells).
+
+        They are computed from smoothed abundances, shape (genes, cells). For genes that were fitted
+        again with second moments, which use all cells, they are those of first moments.
+        """
+        rule, places = self.rule(genes), np.arange(len(genes))
+        weights = np.broadcast_to(rule.weigh(spliced, unspliced, places), spliced.shape)
+        stochastic = self.options.stochastic
+        if stochastic is None:
+            return weights
+        offset = stochastic.fit_offset
+        first = first_moment_weights(rule, spliced, unspliced, places, fit_offset=offset)
+        refitted = _keys.REFITTED.values(self.adata, self.key)[genes]
+        return np.where(refitted[:, None], first, weights)
 
     def counts(self, genes: NDArray[np.int64]) -> CountsSource:
         """Return blocks that are smoothed from the counts of the fit, and contain these counts."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 
 from steadyvelo import _keys
-from steadyvelo._choices import CrossFit, Sandwich
+from steadyvelo._choices import CrossFit, Sandwich, Stochastic
 from steadyvelo._version import __version__
 
 from ._checks import listed
@@ -44,6 +44,8 @@ _METHODS: dict[str, type[Sandwich | CrossFit]] = {"sandwich": Sandwich, "crossfi
 # repeats of a cross-fit, and those with more than _FEW_CELLS cells: ratios then depend less on how
 # genes and cells are divided
 _REPEATS, _REPEATS_OF_MANY, _FEW_CELLS = 5, 3, 5000
+# entries of Stochastic with another name
+_SECOND_MOMENTS = {"moments": "second_moments"}
 _OFFSETS: dict[str, OffsetMode] = {"False": False, "True": True, "nonnegative": "nonnegative"}
 # if one of these is missing, another tool wrote the parameters
 _REQUIRED = ("moments", "weights", "quantiles", "cells_hash", "n_cells")
@@ -88,7 +90,7 @@ class _Record:
         for f in fields(self):
             value, write = getattr(self, f.name), _WRITE.get(str(f.type))
             left_out = value is None and f.name in self._LEFT_OUT
-            if not (left_out or isinstance(value, _Record)):
+            if not (left_out or isinstance(value, (_Record, Stochastic))):
                 entries[self._NAMED.get(f.name, f.name)] = value if write is None else write(value)
         return entries
 
@@ -143,10 +145,14 @@ class FitOptions(_Record):
     """Options of a fit; see :func:`steadyvelo.tl.velocity`.
 
     `weights` is the name of a rule, or :data:`GIVEN`; `quantiles` are the values that were used;
-    `groups` are the groups to which the fit was restricted, None for all cells.
+    `groups` are the groups to which the fit was restricted, None for all cells; `stochastic` are
+    the options of second moments, None for a deterministic fit.
     """
 
-    _LEFT_OUT = ("groups", "groupby", "gamma_by", "gamma_bounds", "offset_bounds", "bounds")
+    _LEFT_OUT = (
+        *("groups", "groupby", "stochastic", "gamma_by"),
+        *("gamma_bounds", "offset_bounds", "bounds"),
+    )
 
     weights: str
     quantiles: Quantiles
@@ -162,10 +168,24 @@ class FitOptions(_Record):
     errors: ErrorChoice = field(default_factory=ErrorChoice)
     groups: tuple[str, ...] | None = None
     groupby: str | None = None
+    stochastic: Stochastic | None = None
     gamma_by: str | None = None
     gamma_bounds: tuple[float, float] | None = None
     offset_bounds: tuple[float, float] | None = None
     bounds: str | None = None
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether velocities have an offset."""
+        return self.offset is not False or (
+            self.stochastic is not None and self.stochastic.fit_offset
+        )
+
+    @property
+    def needs_counts(self) -> bool:
+        """Whether the fit needs the counts that are smoothed."""
+        given = (self.errors.method, self.stochastic, self.gamma_by)
+        return any(each is not None for each in given)
 
     @property
     def bounded(self) -> bool:
@@ -184,12 +204,21 @@ class FitOptions(_Record):
 
     def encode(self) -> dict[str, Any]:
         """Return the entries."""
-        return {"mode": "deterministic", **super().encode(), **self.errors.encode()}
+        mode: dict[str, Any] = {"mode": "deterministic"}
+        if self.stochastic is not None:
+            named = {_SECOND_MOMENTS.get(n, n): x for n, x in asdict(self.stochastic).items()}
+            mode = {"mode": "stochastic", **named}
+        return {**mode, **super().encode(), **self.errors.encode()}
 
     @classmethod
     def decode(cls, entries: Mapping[str, Any]) -> Self:
         """Read the entries of :meth:`encode`."""
-        return replace(super().decode(entries), errors=ErrorChoice.decode(entries))
+        stochastic = None
+        if str(entries.get("mode")) == "stochastic":
+            names = (f.name for f in fields(Stochastic))
+            stochastic = Stochastic(**{n: entries[_SECOND_MOMENTS.get(n, n)] for n in names})
+        errors = ErrorChoice.decode(entries)
+        return replace(super().decode(entries), errors=errors, stochastic=stochastic)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,14 +253,24 @@ class MadeFrom(_Record):
 
 @dataclass(frozen=True)
 class GraphParams(_Record):
-    """Options of a velocity graph; `n_genes` is the number of its velocity genes."""
+    """Options of a velocity graph; `n_genes` is the number of its velocity genes.
 
-    _NAMED: ClassVar = {"n_genes": "n_graph_genes", "neighbors_key": "graph_neighbors_key"}
+    `genes` is the column of `var` with its gene programme, or :data:`GIVEN` if the programme was
+    given by names or a mask; None for all velocity genes.
+    """
+
+    _NAMED: ClassVar = {
+        "n_genes": "n_graph_genes",
+        "neighbors_key": "graph_neighbors_key",
+        "genes": "graph_genes",
+    }
+    _LEFT_OUT = ("genes",)
 
     n_recurse_neighbors: int
     n_genes: int
     sqrt_transform: bool
     neighbors_key: str | None
+    genes: str | None = None
 
 
 @dataclass(frozen=True)

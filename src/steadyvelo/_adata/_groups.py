@@ -30,6 +30,7 @@ __all__ = [
     "is_auto",
     "sample_codes",
     "used_cells",
+    "within_codes",
 ]
 
 # columns with more values do not contain clusters, and would not fit into a page or a legend
@@ -180,6 +181,24 @@ def sample_codes(adata: AnnData, sample_key: str | None) -> NDArray[np.intp] | N
         )
         raise ValueError(msg)
     return np.asarray(codes, dtype=np.intp)
+
+
+def within_codes(
+    adata: AnnData, within: str | None, remedy: str = "give a column of batches or conditions."
+) -> NDArray[np.intp] | None:
+    """Return the number of each cell's group, within which neighbours are searched; or None."""
+    if within is None:
+        return None
+    column = grouping_column(adata, "within", within, remedy)
+    without = column.isna()
+    if without.any():
+        msg = (
+            f"within={within!r}: obs[{within!r}] has no value for {int(without.sum()):,} cells "
+            f"({listed(adata.obs_names[without], 3)}); give every cell a group, or leave these "
+            "cells out."
+        )
+        raise ValueError(msg)
+    return np.asarray(pd.factorize(column)[0], dtype=np.intp)
 
 
 def _labels(adata: AnnData, groupby: str, what: str) -> pd.Series[str]:

@@ -25,8 +25,11 @@ __all__ = [
     "neighbor_graph",
     "neighbor_params",
     "representation",
+    "search_options",
 ]
 
+# distances in which pp.neighbors searches
+_METRICS = ("euclidean", "cosine", "correlation")
 _REMEDY = "run pp.neighbors, or give the name of a graph as neighbors_key=."
 
 
@@ -92,6 +95,19 @@ def neighbor_params(adata: AnnData, neighbors_key: str | None) -> dict[str, Any]
 def external(params: dict[str, Any]) -> bool:
     """Tell whether neighbours come from a representation of other data than these counts."""
     return params.get("use_rep") not in {None, _keys.PCA.of(), "X"}
+
+
+def search_options(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the metric of a search for neighbours, and the column of groups within which it was.
+
+    They are arguments of :func:`steadyvelo.pp.neighbors`. Another metric, of scanpy, becomes
+    ``"euclidean"``.
+    """
+    metric = str(params.get("metric", ""))
+    return {
+        "metric": metric if metric in _METRICS else "euclidean",
+        "within": str(params.get("within", "")) or None,
+    }
 
 
 def representation(adata: AnnData, neighbors_key: str | None, remedy: str) -> NDArray[np.float32]:

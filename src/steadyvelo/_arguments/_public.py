@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from steadyvelo._log import nested
 from steadyvelo._settings import settings
 
-from ._table import ARGUMENTS
+from ._table import ARGUMENTS, OF_FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,11 +29,14 @@ _OF_SETTINGS = ("n_threads", "max_memory", "progress")
 # a choice that are given directly; the first that a function has is suggested
 _NEIGHBORS, _SIZES = "neighbors=sv.Neighbors(...)", "size_factors=sv.SizeFactors(...)"
 _MEANT = {
-    "batch_key": ("sample_key",),
+    "batch_key": ("sample_key", "within"),
     "clusters": ("groupby",),
     "constrain_ratio": ("gamma_bounds",),
+    "fit_offset": ("offset",),
+    "fit_offset2": ("mode=sv.Stochastic(fit_offset2=)",),
     "gene_clusters": ("uncertainty=sv.CrossFit(gene_clusters=)",),
     "level": ("uncertainty=sv.CrossFit(level=)",),
+    "metric": (_NEIGHBORS,),
     "n_jobs": ("n_threads",),
     "n_neighbors": (_NEIGHBORS,),
     "n_pcs": (_NEIGHBORS,),
@@ -49,6 +52,7 @@ _MEANT = {
     "unspliced_size": (_SIZES,),
     "use_rep": (_NEIGHBORS,),
     "vkey": ("velocity_key",),
+    "within": (_NEIGHBORS,),
 }
 # arguments of one function that are given to another
 _ELSEWHERE = {"min_gamma": "tl.velocity", "min_r2": "tl.velocity"}
@@ -108,7 +112,8 @@ class Binder:
         self.function = function
         self.signature = inspect.signature(function)
         self.parameters = self.signature.parameters
-        self.checks = {name: ARGUMENTS[name] for name in self.parameters}
+        checks = ARGUMENTS | OF_FUNCTIONS.get(function.__name__, {})
+        self.checks = {name: checks[name] for name in self.parameters}
         # values that need no check
         self.allowed = {n: [each.default, *_none(each)] for n, each in self.parameters.items()}
 

@@ -1,7 +1,7 @@
 """The values that each argument of public functions takes, by its name.
 
-A name means the same in every function. Defaults need no check, and None is allowed if the
-annotation of the argument allows it.
+A name means the same in every function, with few exceptions. Defaults need no check, and None is
+allowed if the annotation of the argument allows it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from steadyvelo._memory_size import parse_memory
 from steadyvelo._settings import thread_number
 
 from ._drawing import color_map, legend_place
+from ._genes import averages, programme
 from ._kinds import (
     Check,
     an_adata,
@@ -35,7 +36,7 @@ from ._kinds import (
     whole_pair,
 )
 
-__all__ = ["ARGUMENTS"]
+__all__ = ["ARGUMENTS", "OF_FUNCTIONS"]
 
 
 def _progress(argument: str, value: Any) -> Any:
@@ -77,6 +78,7 @@ _NAMES: dict[str, Check] = {
     "gene_clusters": name("the name of a column of var"),
     "color": name("the name of a column of obs"),
     "sortby": name(_COLUMN),
+    "within": name(_COLUMN),
     "spliced_size": name(_COLUMN),
     "unspliced_size": name(_COLUMN),
     "spliced": _LAYER,
@@ -103,6 +105,7 @@ _LISTS: dict[str, Check] = {
     "groups": names("names of groups", numbers=True),
     "conditions": names("names of conditions", numbers=True),
     "edges": pairs,
+    "min_average": averages,
     "expected": pair,
     "components": whole_pair,
     "barcode_map": any_of(
@@ -116,8 +119,11 @@ _LISTS: dict[str, Check] = {
 
 _FLAGS: dict[str, Check] = dict.fromkeys(
     (
+        "backward",
         "dense",
         "filtered",
+        "fit_offset",
+        "fit_offset2",
         "force",
         "hexagons",
         "highly_variable",
@@ -137,6 +143,9 @@ _FLAGS: dict[str, Check] = dict.fromkeys(
 
 _WHOLE: dict[str, Check] = {
     "min_cells": whole_number(1),
+    "min_shared_cells": whole_number(0),
+    "min_spliced_cells": whole_number(0),
+    "min_unspliced_cells": whole_number(0),
     "n_bins": whole_number(1),
     "n_branches": whole_number(1),
     "n_cells": whole_number(1),
@@ -157,6 +166,7 @@ _NUMBERS: dict[str, Check] = {
     "arrow_length": number(above=0),
     "density": number(above=0),
     "depth": number(above=0),
+    "diffusion": number(least=0, most=1),
     "dispersion": number(least=0),
     "fdr": number(least=0, most=1),
     "gamma_bounds": number_pair,
@@ -171,6 +181,8 @@ _NUMBERS: dict[str, Check] = {
     "min_overlap": number(least=0, most=1),
     "min_r2": threshold,
     "min_shared_counts": number(least=0),
+    "min_spliced_counts": number(least=0),
+    "min_unspliced_counts": number(least=0),
     "offset_bounds": number_pair,
     "scale": number(above=0),
     "size": number(above=0),
@@ -185,6 +197,13 @@ _CHOICES: dict[str, Check] = {
     "bounds": choice("velocyto"),
     "contrast": choice("matched", "extremes"),
     "method": choice("per_layer", "common"),
+    "metric": choice("euclidean", "cosine", "correlation"),
+    "mode": any_of(
+        "'deterministic', 'stochastic' or Stochastic(...)",
+        choice("deterministic", "stochastic"),
+        instance("Stochastic(...)", "Stochastic"),
+    ),
+    "moments": choice("scvelo", "exact"),
     "size_factors": any_of(
         "'per_layer', 'common' or SizeFactors(...)",
         choice("per_layer", "common"),
@@ -197,6 +216,7 @@ _CHOICES: dict[str, Check] = {
     ),
     "offset": choice(*(False, True), "nonnegative"),
     "r2": choice("fit", "all_cells"),
+    "tool": choice("scvelo", "cellrank", "cellxgene", "loom"),
     "uncertainty": any_of(
         "'crossfit', 'sandwich', CrossFit(...) or Sandwich(...)",
         choice("crossfit", "sandwich"),
@@ -227,4 +247,10 @@ ARGUMENTS: dict[str, Check] = {
     **_NUMBERS,
     **_CHOICES,
     **_LIMITS,
+}
+
+# arguments that mean something else in one function, by its name
+OF_FUNCTIONS: dict[str, dict[str, Check]] = {
+    "velocity_graph": {"genes": programme},
+    "velocity_embedding": {"method": choice("transitions", "projection")},
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 from steadyvelo import _keys, pp
@@ -25,6 +25,11 @@ class GeneChoice:
     """Arguments of :func:`steadyvelo.run` by which genes are chosen."""
 
     min_shared_counts: float = 20
+    min_shared_cells: int = 0
+    min_spliced_counts: float = 0
+    min_unspliced_counts: float = 0
+    min_spliced_cells: int = 0
+    min_unspliced_cells: int = 0
     retain: Sequence[str] = ()
     size_factors: Literal["per_layer", "common"] | SizeFactors = "per_layer"
     spliced: str = "spliced"
@@ -35,6 +40,17 @@ class GeneChoice:
         """Method and columns of size factors."""
         asked = self.size_factors
         return asked if isinstance(asked, SizeFactors) else SizeFactors(method=asked)
+
+    @property
+    def criteria(self) -> dict[str, float]:
+        """Smallest counts and numbers of cells, by argument."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name.startswith("min_")}
+
+    @property
+    def recorded(self) -> dict[str, float]:
+        """The criteria that choose genes, and that of shared counts in any case."""
+        named = "min_shared_counts"
+        return {name: x for name, x in self.criteria.items() if x > 0 or name == named}
 
     @property
     def layers(self) -> dict[str, str]:
@@ -56,6 +72,5 @@ class GeneChoice:
             copy = light_copy(adata, layers=layers.values(), obsm=[], varm=[], obsp=[], uns=kept)
             pp.size_factors(copy, **asdict(self.sizes), **layers)
         with steps("genes"):
-            least = self.min_shared_counts
-            pp.filter_genes(copy, min_shared_counts=least, retain=self.retain, **layers)
+            pp.filter_genes(copy, **self.criteria, retain=self.retain, **layers)
         return copy

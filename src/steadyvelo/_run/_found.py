@@ -10,7 +10,14 @@ from steadyvelo import _keys, pp
 from steadyvelo._adata._checks import check_key, listed, warn
 from steadyvelo._adata._coordinates import all_bases, basis_name, embedding_place, usual_place
 from steadyvelo._adata._embeddings import check_finite_embedding
-from steadyvelo._adata._groups import AUTO, MOST_CLUSTERS, check_clusters, cluster_column, is_auto
+from steadyvelo._adata._groups import (
+    AUTO,
+    MOST_CLUSTERS,
+    check_clusters,
+    cluster_column,
+    is_auto,
+    within_codes,
+)
 from steadyvelo._adata._light_copy import light_copy
 from steadyvelo._adata._neighbor_graph import has_neighbors, neighbor_graph
 from steadyvelo._log import remark, say
@@ -127,11 +134,13 @@ def found_graph(adata: AnnData, neighbors: str | Neighbors | None) -> str | Neig
 
 
 def _check_neighbors(adata: AnnData, neighbors: str | Neighbors | None) -> None:
-    """Raise an error if the named graph or representation is missing."""
+    """Raise an error if the named graph, representation or column of groups is missing."""
     if isinstance(neighbors, str):
         neighbor_graph(adata, _keys.CONNECTIVITIES, neighbors)
-    elif neighbors is not None and neighbors.use_rep is not None:
-        check_key(adata, "obsm", neighbors.use_rep, "name one of these as use_rep=.")
+    elif neighbors is not None:
+        within_codes(adata, neighbors.within)
+        if neighbors.use_rep is not None:
+            check_key(adata, "obsm", neighbors.use_rep, "name one of these as use_rep=.")
 
 
 def checked_counts(

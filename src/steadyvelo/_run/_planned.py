@@ -10,6 +10,7 @@ from steadyvelo._adata._fit_params import ErrorChoice
 from steadyvelo._arguments import Binder
 from steadyvelo._log import nested
 from steadyvelo.tl._line_choices import check_bounds
+from steadyvelo.tl._second_order import checked_mode
 
 from ._chosen_genes import GeneChoice
 from ._found import checked_request
@@ -61,11 +62,13 @@ def plan(adata: AnnData, **arguments: Any) -> Plan:
     asked = bound.arguments
     choice = GeneChoice(**{f.name: asked[f.name] for f in fields(GeneChoice)})
     errors = ErrorChoice.asked(asked["uncertainty"], adata.n_obs, asked["sample_key"], asked["rng"])
-    check_bounds(errors, asked["offset"], bounds=asked["bounds"])
+    stochastic = checked_mode(asked["mode"], errors, asked["offset"])
+    check_bounds(errors, asked["offset"], stochastic, bounds=asked["bounds"])
     given = (asked[name] for name in ("neighbors", "groupby", "basis"))
     asked["groupby"], _ = checked_request(adata, choice, errors, *given)
     # steps of a plan are details
     with nested(2):
         marked = choice.marked(adata, Steps({"genes": 1}, None))
     shape = adata.n_obs, int(_keys.GENES_USED.values(marked).sum())
-    return run_plan(shape, errors, **{name: asked[name] for name in _PLANNED})
+    planned = {name: asked[name] for name in _PLANNED}
+    return run_plan(shape, errors, stochastic=stochastic, **planned)

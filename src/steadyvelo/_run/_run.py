@@ -20,6 +20,7 @@ from steadyvelo._log import remark, say
 from steadyvelo.tl._kept import kept_results
 from steadyvelo.tl._line_choices import check_bounds
 from steadyvelo.tl._reliability import directions_ahead
+from steadyvelo.tl._second_order import checked_mode
 from steadyvelo.tl._uncertainty import bytes_of_fit
 
 from ._chosen_genes import GeneChoice
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from steadyvelo._choices import Extremes, SizeFactors, Uncertainty
+    from steadyvelo._choices import Extremes, Mode, SizeFactors, Stochastic, Uncertainty
     from steadyvelo.engine._progress import ShowProgress
     from steadyvelo.model._ratio import OffsetMode
 
@@ -61,9 +62,15 @@ def run(
     groupby: str | None = "auto",
     basis: str = "auto",
     min_shared_counts: float = 20,
+    min_shared_cells: int = 0,
+    min_spliced_counts: float = 0,
+    min_unspliced_counts: float = 0,
+    min_spliced_cells: int = 0,
+    min_unspliced_cells: int = 0,
     retain: str | Sequence[str] = (),
     size_factors: Literal["per_layer", "common"] | SizeFactors = "per_layer",
     neighbors: str | Neighbors | None = None,
+    mode: Mode = "deterministic",
     weights: str | Extremes = "extremes",
     offset: bool | Literal["nonnegative"] = False,
     bounds: Literal["velocyto"] | None = None,
@@ -97,7 +104,9 @@ def run(
         Embedding for the arrows. ``"auto"`` uses the first usual one in ``obsm`` (``"umap"``,
         ``"tsne"`` …). If there is none, or if ``"umap"`` is named and missing, a UMAP is computed
         by scanpy.
-    min_shared_counts, retain
+    min_shared_counts, min_shared_cells, min_spliced_counts, min_unspliced_counts
+        Choice of genes; see :func:`steadyvelo.pp.filter_genes`.
+    min_spliced_cells, min_unspliced_cells, retain
         Choice of genes; see :func:`steadyvelo.pp.filter_genes`.
     size_factors
         ``"per_layer"``, ``"common"``, or :class:`steadyvelo.SizeFactors`; see
@@ -107,9 +116,10 @@ def run(
         finds neighbours if there is none, or if it was found for other cells. A name selects the
         graph with this name in ``uns``. :class:`steadyvelo.Neighbors` finds new neighbours with its
         options.
-    weights, offset, bounds, uncertainty, sample_key, dense
+    mode, weights, offset, bounds, uncertainty, sample_key, dense
         See :func:`steadyvelo.tl.velocity`. Directions and verdicts need ``"crossfit"``, or
-        :class:`steadyvelo.CrossFit`; bounds need ``uncertainty=None``.
+        :class:`steadyvelo.CrossFit`. A stochastic fit needs ``"sandwich"`` or None, and bounds need
+        ``uncertainty=None`` and ``mode="deterministic"``.
     spliced, unspliced
         Names of the layers of counts.
     rng
@@ -136,7 +146,7 @@ def run(
         One row for every gene of the input: whether it was used and the reason if not, shared
         counts, and whether it is a velocity gene and the reason if not.
     ``uns["velocity_run"]``
-        Seconds of each step, `min_shared_counts`, `retain`, embedding and seed.
+        Seconds of each step, choice of genes, embedding and seed.
 
     Raises
     ------
@@ -156,6 +166,11 @@ def run(
     """
     choice = GeneChoice(
         min_shared_counts=min_shared_counts,
+        min_shared_cells=min_shared_cells,
+        min_spliced_counts=min_spliced_counts,
+        min_unspliced_counts=min_unspliced_counts,
+        min_spliced_cells=min_spliced_cells,
+        min_unspliced_cells=min_unspliced_cells,
         retain=retain,
         size_factors=size_factors,
         spliced=spliced,
@@ -163,7 +178,8 @@ def run(
     )
     errors = ErrorChoice.asked(uncertainty, adata.n_obs, sample_key, rng)
     # wrong arguments raise an error before anything is computed
-    check_bounds(errors, offset, bounds=bounds)
+    stochastic = checked_mode(mode, errors, offset)
+    check_bounds(errors, offset, stochastic, bounds=bounds)
     groupby, basis = checked_request(adata, choice, errors, neighbors, groupby, basis)
     neighbors = found_graph(adata, neighbors)
     checks = checked_counts(adata, choice, groupby, force=force)
@@ -179,7 +195,8 @@ def run(
         for field, table in checks.items():
             field.write(result, table)
         fit = {"weights": weights, "offset": offset, "dense": dense}
-        remark(f"plan: {run_plan(result.shape, errors, **fit, **limits)}")
+        plan = run_plan(result.shape, errors, stochastic=stochastic, **fit, **limits)
+        remark(f"plan: {plan}")
         _find_neighbors(result, neighbors, spliced, rng, steps)
         place = embedding_place(result, basis)
         if place is None and basis == "umap":
@@ -191,6 +208,7 @@ def run(
         with steps("fit and velocities") as tell:
             tl.velocity(
                 result,
+                mode=mode,
                 weights=weights,
                 offset=offset,
                 bounds=bounds,
@@ -215,7 +233,7 @@ def run(
             with steps("reliability") as tell:
                 tl.reliability(result, judged, basis=basis, rng=rng, progress=tell, **limits)
         _keys.ALL_GENES.write(result, _gene_table(marked, result))
-        entry = {"seconds": steps.seconds, "min_shared_counts": min_shared_counts}
+        entry = {"seconds": steps.seconds, **choice.recorded}
         if len(retain):  # empty lists cannot be written to files
             entry["retain"] = [retain] if isinstance(retain, str) else list(retain)
         made = {"basis": basis, "rng": rng, **stamp(result)}
@@ -233,10 +251,11 @@ def run_plan(
     *,
     weights: str | Extremes,
     offset: OffsetMode,
+    stochastic: Stochastic | None,
     **limits: Any,
 ) -> Plan:
     """Return the plan of a run, given the shape of the cells × genes that are used."""
-    bytes_each = bytes_of_fit(errors, weights, offset)
+    bytes_each = bytes_of_fit(errors, weights, offset, stochastic)
     return Plan.make(shape, bytes_per_value=bytes_each, **limits)
 
 
@@ -264,7 +283,7 @@ def _find_neighbors(
     options = asdict(neighbors or Neighbors())
     if before is not None:
         say("neighbours: the graph in adata was found for other cells; it is found again")
-        known = ("n_neighbors", "n_pcs", "use_rep")
+        known = ("n_neighbors", "n_pcs", "use_rep", "metric", "within")
         options |= {name: before[name] for name in known if before.get(name) is not None}
     with steps("neighbours"):
         pp.neighbors(result, spliced=spliced, rng=rng, **options)

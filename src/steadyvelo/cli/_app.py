@@ -16,6 +16,7 @@ from ._command import Command
 from ._counts import attach, import_counts, inspect
 from ._demo import demo
 from ._errors import INTERRUPTED, exit_code, hear_signals
+from ._export import export
 from ._plot import plot
 from ._report import report
 from ._run import run
@@ -70,4 +71,5 @@ app.command("import", cls=Command)(import_counts)
 app.command(cls=Command)(attach)
 app.command(cls=Command)(plot)
 app.command(cls=Command)(report)
+app.command(cls=Command)(export)
 app.command(cls=Command)(demo)

@@ -19,6 +19,7 @@ _MEANT = {
     "--seed": "--rng",
     "--splits": "--n-repeats",
     "--threads": "--n-threads",
+    "--tool": "--for",
     "--vkey": "--velocity-key",
 }
 

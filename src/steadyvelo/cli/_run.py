@@ -30,15 +30,18 @@ from ._reading import read_counts
 from ._speech import AsJson, Quiet, Speech
 
 if TYPE_CHECKING:
-    from steadyvelo._choices import CrossFit, Extremes, Neighbors, Sandwich
+    from steadyvelo._choices import CrossFit, Extremes, Neighbors, Sandwich, Stochastic
 
 __all__ = ["run"]
 
 
 Uncertainty = StrEnum("Uncertainty", ["none", "sandwich", "crossfit"])
+Mode = StrEnum("Mode", ["deterministic", "stochastic"])
+Moments = StrEnum("Moments", ["scvelo", "exact"])
 Offset = StrEnum("Offset", ["none", "free", "nonnegative"])
 Bounds = StrEnum("Bounds", ["velocyto"])
 SizeFactorMethod = StrEnum("SizeFactorMethod", ["per_layer", "common"])
+Metric = StrEnum("Metric", ["euclidean", "cosine", "correlation"])
 
 
 def run(
@@ -61,6 +64,21 @@ def run(
         float,
         typer.Option(help="Smallest number of shared counts of a gene that is used."),
     ] = 20,
+    min_shared_cells: Annotated[
+        int, typer.Option(help="Smallest number of cells with both kinds of counts of a gene.")
+    ] = 0,
+    min_spliced_counts: Annotated[
+        float, typer.Option(help="Smallest number of spliced counts of a gene.")
+    ] = 0,
+    min_unspliced_counts: Annotated[
+        float, typer.Option(help="Smallest number of unspliced counts of a gene.")
+    ] = 0,
+    min_spliced_cells: Annotated[
+        int, typer.Option(help="Smallest number of cells with spliced counts of a gene.")
+    ] = 0,
+    min_unspliced_cells: Annotated[
+        int, typer.Option(help="Smallest number of cells with unspliced counts of a gene.")
+    ] = 0,
     retain: Annotated[
         list[str] | None, typer.Option(help="A gene to use in any case; can be repeated.")
     ] = None,
@@ -83,6 +101,27 @@ def run(
     use_rep: Annotated[
         str | None, typer.Option(help="Array in obsm in which a new graph is found.")
     ] = None,
+    metric: Annotated[
+        Metric, typer.Option(help="Distance between cells for a new graph.")
+    ] = Metric.euclidean,
+    within: Annotated[
+        str | None,
+        typer.Option(help="Column of obs with batches; a new graph has no edges between them."),
+    ] = None,
+    mode: Annotated[
+        Mode,
+        typer.Option(help="Fit of means over neighbours, or (stochastic) also of second moments."),
+    ] = Mode.deterministic,
+    moments: Annotated[
+        Moments,
+        typer.Option(help="Second moments as scVelo's, or corrected for the sizes of cells."),
+    ] = Moments.scvelo,
+    fit_offset: Annotated[
+        bool, typer.Option("--fit-offset", help="Fit an offset of first moments (stochastic).")
+    ] = False,
+    fit_offset2: Annotated[
+        bool, typer.Option("--fit-offset2", help="Fit an offset of second moments (stochastic).")
+    ] = False,
     weights: Annotated[
         str, typer.Option(help="Rule for the cells that are assumed to be at steady state.")
     ] = "extremes",
@@ -95,7 +134,7 @@ def run(
         Bounds | None,
         typer.Option(
             help="Bounds of lines. With velocyto: γ from 0 to 20, an offset from 0 to twice the "
-            "mean of u. They need --uncertainty none."
+            "mean of u. They need --uncertainty none and --mode deterministic."
         ),
     ] = None,
     uncertainty: Annotated[
@@ -176,15 +215,24 @@ def run(
             "n_neighbors": n_neighbors,
             "n_pcs": n_pcs,
             "use_rep": use_rep,
+            "metric": metric.value,
+            "within": within,
             "key_added": neighbors_key,
         }
-        asked = new_neighbors or bool(given & {"n_neighbors", "n_pcs", "use_rep"})
+        asked = new_neighbors or bool(given & {*found_anew})
         of_folds = {"n_repeats": n_repeats, "gene_clusters": gene_clusters}
+        of_moments = {"moments": moments, "fit_offset": fit_offset, "fit_offset2": fit_offset2}
         options = {
             "min_shared_counts": min_shared_counts,
+            "min_shared_cells": min_shared_cells,
+            "min_spliced_counts": min_spliced_counts,
+            "min_unspliced_counts": min_unspliced_counts,
+            "min_spliced_cells": min_spliced_cells,
+            "min_unspliced_cells": min_unspliced_cells,
             "retain": list(retain or []),
             "size_factors": _sizes(size_factors, spliced_size, unspliced_size, counts),
             "neighbors": _neighbors(**found_anew) if asked else neighbors_key,
+            "mode": _mode(mode, of_moments, given),
             "weights": _weights(weights, low, high),
             "offset": {"none": False, "free": True}.get(offset.value, offset.value),
             "bounds": None if bounds is None else bounds.value,
@@ -262,6 +310,16 @@ def _weights(rule: str, low: float | None, high: float | None) -> str | Extremes
     return Extremes(low, high)
 
 
+def _mode(mode: Mode, of_moments: dict[str, Any], given: set[str]) -> str | Stochastic:
+    """Return the mode; raise an error for options that it does not have."""
+    if mode is Mode.stochastic:
+        from steadyvelo._choices import Stochastic  # noqa: PLC0415
+
+        return Stochastic(**of_moments | {"moments": of_moments["moments"].value})
+    _refuse_unused(given & {*of_moments}, f"--mode {mode.value}")
+    return mode.value
+
+
 def _errors(
     method: Uncertainty, level: float, of_folds: dict[str, Any], given: set[str]
 ) -> CrossFit | Sandwich | None:
@@ -271,8 +329,13 @@ def _errors(
     if method is Uncertainty.crossfit:
         return CrossFit(level=level, **of_folds)
     unused = given & ({*of_folds, "level"} if method is Uncertainty.none else {*of_folds})
+    _refuse_unused(unused, f"--uncertainty {method.value}")
+    return None if method is Uncertainty.none else Sandwich(level=level)
+
+
+def _refuse_unused(unused: set[str], choice: str) -> None:
+    """Raise an error for options that have no effect on a choice."""
     if unused:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(unused))
-        msg = f"--uncertainty {method.value} does not use {names}; leave it out."
+        msg = f"{choice} does not use {names}; leave it out."
         raise ValueError(msg)
-    return None if method is Uncertainty.none else Sandwich(level=level)

@@ -9,7 +9,9 @@ needed.
 from ._arrows_of_cells import Directions
 from ._category_fits import CategoryFits
 from ._category_lines import CategoryLines
+from ._cell_groups import CellGroups
 from ._comparison import fit_groups, group_ratios
+from ._component_arrows import component_arrows
 from ._confidence import velocity_agreement
 from ._crossfit import CrossFitErrors, Repeat
 from ._direction import (
@@ -18,6 +20,7 @@ from ._direction import (
     find_group_directions,
 )
 from ._edges import connected_parts, recursive_neighbors
+from ._fidelity import edge_fidelity
 from ._fit import FitResult, fit_ratios
 from ._fit_rule import FitRule
 from ._gene_checks import GeneChecks, check_genes
@@ -43,6 +46,7 @@ from ._products import (
 from ._ranked_neighbors import RankedNeighbors
 from ._sandwich import SandwichErrors
 from ._scratch import Scratch
+from ._second_order import SecondOrder
 from ._smoothing import SmoothingOperator
 from ._spreading import Spreading
 from ._threads import count_threads
@@ -50,16 +54,18 @@ from ._transitions import (
     project_transitions,
     self_transition_probability,
     transition_probabilities,
+    with_diffusion,
 )
 from ._uncertainty import Uncertainty
 from ._velocities import Lines, Velocities
 from ._velocity_graph import EdgeCorrelation, split_signs
-from ._walks import steps_against, steps_along, transposed_sum
+from ._walks import Steps, steps_against, steps_along, transposed_sum
 
 __all__ = [
     "BYTES_PER_VALUE",
     "CategoryFits",
     "CategoryLines",
+    "CellGroups",
     "CellOrder",
     "CountsSource",
     "CrossFitErrors",
@@ -79,17 +85,21 @@ __all__ = [
     "Repeat",
     "SandwichErrors",
     "Scratch",
+    "SecondOrder",
     "SmoothingOperator",
     "Spreading",
+    "Steps",
     "Uncertainty",
     "Velocities",
     "available_memory",
     "bytes_per_direction_value",
     "check_dense_fits",
     "check_genes",
+    "component_arrows",
     "connected_parts",
     "count_threads",
     "dense_bytes",
+    "edge_fidelity",
     "find_directions",
     "find_group_directions",
     "fit_groups",
@@ -111,4 +121,5 @@ __all__ = [
     "velocity_agreement",
     "weighted_column_sums",
     "weighted_row_sums",
+    "with_diffusion",
 ]

@@ -138,7 +138,7 @@ class CategoryFits:
         They are overwritten by those of the next block.
         """
         fits = [
-            fit_block(block, rule, self.errors, [rule], self.scratch, n_threads)[0]
+            fit_block(block, rule, self.errors, None, [rule], self.scratch, n_threads)[0]
             for rule in self.rules
         ]
         gamma, offset, r2, n_cells = (

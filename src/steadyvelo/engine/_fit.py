@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from ._fit_rule import FitRule
     from ._moment_source import MomentBlock, MomentSource
+    from ._refit import Refit
+    from ._second_order import SecondOrder
     from ._uncertainty import Uncertainty
 
     # gets a block, its fits and its instruments: of the fit, of the test of an offset if it needs
@@ -50,15 +52,18 @@ class FitResult:
         Ratio and offset; NaN if there is no fit.
     ordinary_gamma, r2
         Ratio and R² of least squares on smoothed values. The ratio differs from `gamma` if the
-        errors replace the fit.
+        errors replace the fit, or if the gene was fitted again with second moments.
     reason
         The reason if a gene has no fit, otherwise the empty string.
     n_cells
-        Number of cells with a weight above 0.
+        Number of cells with a weight above 0; of first moments if the gene was fitted again.
     spliced_max, unspliced_max
         Largest smoothed abundances.
     errors
         Errors of the ratios; NaN if none were requested.
+    refitted, offset2
+        Whether the gene was fitted again with second moments, and the offset of these; NaN if it
+        was not.
     at_bound
         Whether the line is at a bound of the rule.
 
@@ -84,6 +89,8 @@ class FitResult:
     spliced_max: Float64Array
     unspliced_max: Float64Array
     errors: RatioErrors
+    refitted: BoolArray
+    offset2: Float64Array
     at_bound: BoolArray
 
 
@@ -100,20 +107,29 @@ class _OrdinaryFit:
     spliced_max: Float64Array
     unspliced_max: Float64Array
 
-    def result(self, rule: FitRule, fit: RatioFit, errors: RatioErrors) -> FitResult:
+    def result(
+        self, rule: FitRule, fit: RatioFit, errors: RatioErrors, again: Refit | None = None
+    ) -> FitResult:
         """Return the result with the final lines and their errors."""
         every = rule.r2 == "all_cells"
         line = rule.solve(self.overall) if every else self.fit
+        n_cells, refitted = self.n_cells, np.zeros(len(self.n_cells), dtype=bool)
+        offset2 = np.full(len(n_cells), np.nan)
+        if again is not None:
+            n_cells = again.among(n_cells, again.n_cells)
+            refitted[again.columns], offset2[again.columns] = True, again.fit.offset2
         return FitResult(
             fit.gamma,
             fit.offset,
             self.fit.gamma,
             self.overall.r2(line.gamma, line.offset),
             fit.reason,
-            self.n_cells,
+            n_cells,
             self.spliced_max,
             self.unspliced_max,
             errors,
+            refitted,
+            offset2,
             fit.at_bound,
         )
 
@@ -124,6 +140,7 @@ def fit_ratios(
     *,
     genes_per_block: int,
     uncertainty: Uncertainty | None = None,
+    second: SecondOrder | None = None,
     test_offset: bool = True,
     n_threads: int = 1,
     consume: Consumer | None = None,
@@ -132,9 +149,11 @@ def fit_ratios(
     """Fit every gene of a source, one block after the other.
 
     Ratios have errors if `uncertainty` is given, which needs a source that keeps counts; offsets
-    are tested if it can do this, unless `test_offset` is False. `consume` is called with every
-    block, its fits and its instruments before the next block is made; without `uncertainty` there
-    are no instruments.
+    are tested if it can do this, unless `test_offset` is False. With `second`, velocity genes are
+    fitted again to first and second moments together, which needs a source that keeps counts;
+    `uncertainty` must then be :class:`SandwichErrors`. `consume` is called with every block, its
+    fits and its instruments before the next block is made; without `uncertainty` there are no
+    instruments.
 
     Examples
     --------
@@ -154,7 +173,7 @@ def fit_ratios(
         rules = [rule]
         if uncertainty is not None and test_offset:
             rules = uncertainty.rules_for(rule)
-        result, made = fit_block(block, rule, uncertainty, rules, scratch, n_threads)
+        result, made = fit_block(block, rule, uncertainty, second, rules, scratch, n_threads)
         if consume is not None:
             consume(block, result, made)
         results.append(result)
@@ -166,6 +185,7 @@ def fit_block(
     block: MomentBlock,
     rule: FitRule,
     uncertainty: Uncertainty | None,
+    second: SecondOrder | None,
     rules: list[FitRule],
     scratch: Scratch,
     n_threads: int,
@@ -177,8 +197,13 @@ def fit_block(
         weights = scratch.array("weights", block.spliced.shape, rule.weights_dtype)
     fit_genes = partial(_fit_genes, block, rule, weights)
     ordinary = joined(for_genes(fit_genes, n_genes, _GENES_PER_TASK, n_threads))
+    missing, again = RatioErrors.missing(n_genes), None
+    if second is not None:
+        fitted = ordinary.result(rule, ordinary.fit, missing)
+        again = second.refit(block, rule, fitted, uncertainty, n_threads)
+    fit = ordinary.fit if again is None else again.in_lines(ordinary.fit)
     if uncertainty is None:
-        return ordinary.result(rule, ordinary.fit, RatioErrors.missing(n_genes)), []
+        return ordinary.result(rule, fit, missing, again), []
     known = None if weights is None else [weights]
     made = uncertainty.instruments(block, rules, known, n_threads)
     errors = uncertainty.errors(
@@ -187,8 +212,9 @@ def fit_block(
         with_offset=None if uncertainty.replaces_fit else ordinary.fit.offset != 0,
         n_threads=n_threads,
     )
-    fit = _replaced(ordinary.fit, errors) if uncertainty.replaces_fit else ordinary.fit
-    return ordinary.result(rule, fit, errors), made
+    errors = errors if again is None else again.in_errors(errors)
+    fit = _replaced(fit, errors) if uncertainty.replaces_fit else fit
+    return ordinary.result(rule, fit, errors, again), made
 
 
 def _fit_genes(

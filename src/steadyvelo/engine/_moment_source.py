@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["CountsSource", "LayerSource", "MomentBlock", "MomentSource", "by_gene"]
 
 
-def by_gene(values: Float32Array, genes: slice, order: CellOrder) -> Float32Array:
+def by_gene(values: Float32Array, genes: slice | IntArray, order: CellOrder) -> Float32Array:
     """Return columns of rows in `order` as (genes, cells), in the order of the cells."""
     columns = values[:, genes]
     out = np.empty(columns.shape[::-1], dtype=np.float32)

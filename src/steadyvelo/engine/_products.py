@@ -9,13 +9,21 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
-from ._kernels._products import add_shared, multiply_rows, multiply_transposed
+from ._kernels._products import (
+    add_shared,
+    multiply_rows,
+    multiply_rows_by_eight,
+    multiply_transposed,
+)
 from ._threads import in_threads, row_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from steadyvelo.model._typing import Float64Array, Matrix
+
+# vectors whose products are computed at once, and the fewest for which this is faster than singly
+_AT_ONCE, _FEWEST_AT_ONCE = 8, 3
 
 Sparse: TypeAlias = "sp.csr_matrix[Any] | sp.csr_array[Any]"
 
@@ -51,11 +59,29 @@ def row_products(matrix: Sparse, n_threads: int = 1) -> LinearOperator:
         in_threads([partial(work, *part) for part in parts], n_threads)
         return out
 
+    def products(vectors: Float64Array) -> Float64Array:
+        out = np.empty((matrix.shape[0], vectors.shape[1]), order="F")
+        for first in range(0, vectors.shape[1], _AT_ONCE):
+            some = vectors[:, first : first + _AT_ONCE]
+            result = out[:, first : first + _AT_ONCE]
+            if some.shape[1] < _FEWEST_AT_ONCE:
+                for k in range(some.shape[1]):
+                    result[:, k] = product(np.ascontiguousarray(some[:, k]))
+                continue
+            eight, sums = np.zeros((len(some), _AT_ONCE)), np.empty((matrix.shape[0], _AT_ONCE))
+            eight[:, : some.shape[1]] = some
+            work = partial(multiply_rows_by_eight, *entries, eight, sums)
+            in_threads([partial(work, *part) for part in parts], n_threads)
+            result[:] = sums[:, : some.shape[1]]
+        return out
+
     def transposed(vector: Float64Array) -> Float64Array:
         work = partial(multiply_transposed, *entries, vector.ravel())
         return _summed(work, parts, matrix.shape[1], n_threads)
 
-    return LinearOperator(matrix.shape, matvec=product, rmatvec=transposed, dtype=np.float64)
+    return LinearOperator(
+        matrix.shape, matvec=product, matmat=products, rmatvec=transposed, dtype=np.float64
+    )
 
 
 def weighted_column_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -> Float64Array:

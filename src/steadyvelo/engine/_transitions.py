@@ -19,6 +19,8 @@ __all__ = [
     "project_transitions",
     "self_transition_probability",
     "transition_probabilities",
+    "triple",
+    "with_diffusion",
 ]
 
 
@@ -104,6 +106,38 @@ def transition_probabilities(
     return sp.csr_matrix((out[2], out[1], indptr), shape=graph.shape)
 
 
+def with_diffusion(
+    transitions: sp.csr_matrix[Any], connectivities: Any, share: float
+) -> sp.csr_matrix[Any]:
+    r"""Mix transition probabilities with those of a random walk on the neighbour graph.
+
+    .. math:: (1 - w)\, T + w\, T^c, \quad T^c_{ij} = a_{ij} / \textstyle\sum_k a_{ik}
+
+    with the share w and the connectivities a, cells × cells. A row that is empty in one of both is
+    that of the other. The result is float32.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> from steadyvelo.engine import with_diffusion
+    >>> transitions = sp.csr_matrix([[0.0, 1.0], [0.0, 0.0]])
+    >>> with_diffusion(transitions, sp.csr_matrix([[1.0, 1.0], [2.0, 0.0]]), 0.5).toarray()
+    array([[0.25, 0.75],
+           [1.  , 0.  ]], dtype=float32)
+    """
+    walk = sp.csr_matrix(connectivities, dtype=np.float64)
+    sums = np.asarray(walk.sum(axis=1)).ravel()
+    walks, moves = sums > 0, np.diff(transitions.indptr) > 0
+    of_walk = np.where(moves & walks, share, 1.0) * walks
+    of_transitions = np.where(moves & walks, 1.0 - share, 1.0) * moves
+    scaled = np.divide(of_walk, sums, out=np.zeros_like(sums), where=walks)
+    left: Any = sp.diags_array(of_transitions)
+    right: Any = sp.diags_array(scaled)
+    mixed = sp.csr_matrix(left @ transitions + right @ walk, dtype=np.float32)
+    mixed.sort_indices()
+    return mixed
+
+
 def project_transitions(
     graph: sp.csr_matrix[Any],
     graph_neg: sp.csr_matrix[Any],
@@ -147,10 +181,11 @@ def _operands(
 ) -> tuple[Any, Any, Float64Array]:
     """Return both graphs and the diagonal as arguments of kernels."""
     stay = np.zeros(graph.shape[0]) if self_transition is None else self_transition
-    return _triple(graph), _triple(graph_neg), stay
+    return triple(graph), triple(graph_neg), stay
 
 
-def _triple(graph: sp.csr_matrix[Any]) -> tuple[Any, Any, Any]:
+def triple(graph: sp.csr_matrix[Any]) -> tuple[Any, Any, Any]:
+    """Return the arrays of a matrix, sorted and without repeated entries, for kernels."""
     if not graph.has_canonical_format:
         # a copy, because summing and sorting would change the user's arrays
         graph = graph.copy()

@@ -18,12 +18,14 @@ from ._transposed import transposed_places
 if TYPE_CHECKING:
     from steadyvelo.model._typing import Float64Array
 
-__all__ = ["steps_against", "steps_along", "transposed_sum"]
+    from ._cell_groups import CellGroups
+
+__all__ = ["Steps", "steps_against", "steps_along", "transposed_sum"]
 
 
 def steps_along(
     graph: sp.csr_matrix[Any], graph_neg: sp.csr_matrix[Any], scale: float, n_threads: int = 1
-) -> LinearOperator:
+) -> Steps:
     r"""Return the operator that computes :math:`T^\top \pi`, a step of a walk along the edges.
 
     Walks go along an edge with the probability :math:`T_{ij} \propto e^{\lambda c_{ij}}`, summed
@@ -54,7 +56,7 @@ def steps_along(
 
 def steps_against(
     graph: sp.csr_matrix[Any], graph_neg: sp.csr_matrix[Any], scale: float, n_threads: int = 1
-) -> LinearOperator:
+) -> Steps:
     r"""Return the operator that computes :math:`B^\top \pi`, a step of a walk against the edges.
 
     Walks go from j to i, against an edge from i to j, with the probability :math:`B_{ji} \propto
@@ -107,12 +109,48 @@ def transposed_sum(
     return sp.csr_matrix((data, indices, indptr), shape=graph.shape[::-1])
 
 
+class Steps(LinearOperator):
+    """One step of walks, as an operator on distributions over cells.
+
+    It is the sum of `weighted`, cells × cells, with columns divided by their sums.
+    """
+
+    def __init__(self, weighted: list[sp.csr_matrix[Any]], n_threads: int) -> None:
+        # the types of scipy do not know this constructor
+        super().__init__(np.float64, weighted[0].shape)  # type: ignore[call-arg]
+        self._weighted, self._n_threads = weighted, n_threads
+        self._products = [row_products(x, n_threads) for x in weighted]
+        ones = np.ones(self.shape[0])
+        sums: Float64Array = np.sum([x.T @ ones for x in self._products], axis=0)
+        self._shares = np.divide(1.0, sums, where=sums > 0, out=np.zeros_like(sums))
+
+    def _matvec(self, vector: Float64Array) -> Float64Array:
+        divided = self._shares * vector.ravel()
+        stepped: Float64Array = np.sum([x @ divided for x in self._products], axis=0)
+        return stepped
+
+    def _matmat(self, vectors: Float64Array) -> Float64Array:
+        divided = self._shares[:, None] * vectors
+        first, *others = self._products
+        stepped: Float64Array = first @ divided
+        for other in others:
+            stepped += other @ divided
+        return stepped
+
+    def between(self, groups: CellGroups) -> Float64Array:
+        """Return one step between groups of cells, each of which is left from all its cells."""
+        sizes = np.bincount(groups.group_of)
+        rows, columns = np.ones(self.shape[0]), self._shares / sizes[groups.group_of]
+        sums = [groups.sums(x, rows, columns, self._n_threads) for x in self._weighted]
+        return np.asarray(np.sum(sums, axis=0))
+
+
 def _steps(
     graphs: list[sp.csr_matrix[Any]],
     weights: list[Any],
     scale: float,
     n_threads: int,
-) -> LinearOperator:
+) -> Steps:
     """Return products with exp(λc), divided by the sums of columns; write them to `weights`.
 
     The largest of a column is subtracted first, so that nothing overflows, and not everything in a
@@ -122,18 +160,9 @@ def _steps(
     top = np.full(n_cells, -np.inf, dtype=np.float32)
     for graph in graphs:
         add_largest(graph.indices, graph.data, top)
-    products = []
+    weighted = []
     for graph, own in zip(graphs, weights, strict=True):
         work = partial(write_weights, graph.indptr, graph.indices, graph.data, scale, top, own)
         for_rows(work, n_cells, n_threads)
-        weighted = sp.csr_matrix((own, graph.indices, graph.indptr), shape=graph.shape)
-        products.append(row_products(weighted, n_threads))
-    sums: Float64Array = np.sum([x.T @ np.ones(n_cells) for x in products], axis=0)
-    shares = np.divide(1.0, sums, where=sums > 0, out=np.zeros_like(sums))
-
-    def step(vector: Float64Array) -> Float64Array:
-        divided = shares * vector.ravel()
-        stepped: Float64Array = np.sum([x @ divided for x in products], axis=0)
-        return stepped
-
-    return LinearOperator((n_cells, n_cells), matvec=step, dtype=np.float64)
+        weighted.append(sp.csr_matrix((own, graph.indices, graph.indptr), shape=graph.shape))
+    return Steps(weighted, n_threads)

@@ -3,6 +3,7 @@
 This package uses no AnnData and no files, and it does not divide a computation into blocks.
 """
 
+from ._coarse import Coarse
 from ._comparison import Contrast, GroupRatios
 from ._criteria import GeneCriteria, gene_criteria
 from ._direction import angle_interval, chance_of_repeats, hotelling_p, p_of_longer
@@ -17,6 +18,8 @@ from ._ratio import RatioFit
 from ._ratio_errors import FEWEST_MOLECULES, RatioErrors
 from ._sample_ratios import SampleRatios
 from ._score_sums import Centring, InstrumentSums, ScoreSums
+from ._second_order import StackedFit, fit_stacked
+from ._stacked_instruments import StackedInstruments
 from ._statistics import SufficientStatistics
 from ._stratum_sums import StratumSums
 from ._weights import WEIGHT_RULES, resolve_quantiles, steady_state_weights
@@ -25,6 +28,7 @@ __all__ = [
     "FEWEST_MOLECULES",
     "WEIGHT_RULES",
     "Centring",
+    "Coarse",
     "Contrast",
     "DiffusionMap",
     "GeneCriteria",
@@ -40,11 +44,14 @@ __all__ = [
     "RatioFit",
     "SampleRatios",
     "ScoreSums",
+    "StackedFit",
+    "StackedInstruments",
     "StratumSums",
     "SufficientStatistics",
     "angle_interval",
     "chance_of_repeats",
     "evolve",
+    "fit_stacked",
     "gene_criteria",
     "group_members",
     "group_sums",

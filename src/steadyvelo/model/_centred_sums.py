@@ -114,12 +114,21 @@ class CentredSums:
     def residual_squares(self, gamma: Float64Array, offset: Float64Array) -> Float64Array:
         """Return the sum of squares Σw(u − γs − o)² around given lines, shape (genes,)."""
         away = self.unspliced_mean - gamma * self.spliced_mean - offset
+        return self._around_mean(gamma) + self.total_weight * away * away
+
+    def residual_variance(self, gamma: Float64Array) -> Float64Array:
+        """Return the variance of u − γs, Σw(r − r̄)² / Σw, which no offset changes, (genes,)."""
+        total = np.where(self.total_weight > 0, self.total_weight, 1.0)
+        return self._around_mean(gamma) / total
+
+    def _around_mean(self, gamma: Float64Array) -> Float64Array:
+        """Return the sum of squares of u − γs around its mean."""
         around = (
             self.unspliced_squares
             - 2 * gamma * self.cross_products
             + gamma * gamma * self.spliced_squares
         )
-        return np.maximum(around, 0.0) + self.total_weight * away * away
+        return np.maximum(around, 0.0)
 
     def r2(self, gamma: Float64Array, offset: Float64Array) -> Float64Array:
         """Return R² of given lines, 1 − Σw(u − γs − o)² / Σw(u − ū)².

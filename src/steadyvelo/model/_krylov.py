@@ -9,6 +9,8 @@ import numpy as np
 from scipy.linalg import schur
 from scipy.linalg.lapack import ztrsen
 
+from ._orthonormal import orthonormal
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,6 +25,8 @@ __all__ = ["Approximations", "KrylovSpace"]
 _MOST, _MOST_PER_VECTOR = 60, 6
 # what is left of a vector that lies in the space, relative to its length
 _ROUNDING = 1e-12
+# and from which vectors of a product are independent enough to be divided together
+_INDEPENDENT = 1e-6
 # singular value of real and imaginary parts from which a direction belongs to a space
 _REAL = 1e-8
 # vectors that are multiplied before the search is given up
@@ -67,8 +71,7 @@ class KrylovSpace:
     width
         Number of vectors in each product.
     symmetric
-        Whether A is symmetric; then the largest \|θ\| are wanted, otherwise those with the largest
-        real parts.
+        Whether A is symmetric. The eigenvalues with the largest real parts are wanted.
     """
 
     def __init__(
@@ -136,7 +139,7 @@ class KrylovSpace:
         """Return eigenvalues and eigenvectors of H."""
         if self.symmetric:
             values, coordinates = np.linalg.eigh((self._on_space + self._on_space.T) / 2)
-            order = np.argsort(-np.abs(values), kind="stable")
+            order = np.argsort(-values, kind="stable")
         else:
             values, coordinates = np.linalg.eig(self._on_space)
             order = np.argsort(-values.real, kind="stable")
@@ -158,8 +161,25 @@ class KrylovSpace:
         lengths = np.linalg.norm(block, axis=0)
         inside = basis.T @ block
         block -= basis @ inside
-        self._width = 0
         room = self._columns.shape[0] - self._size
+        if room >= block.shape[1]:
+            rest, outside = orthonormal(block)
+            # again, because of rounding errors
+            more = basis.T @ rest
+            rest, turned = orthonormal(rest - basis @ more)
+            more, outside = more @ outside, turned @ outside
+            if (np.abs(np.diag(outside)) > _INDEPENDENT * lengths).all():
+                self._width = block.shape[1]
+                self._columns[:, self._size : self._size + self._width] = rest
+                return inside + more, outside
+        return self._split_singly(block, inside, lengths)
+
+    def _split_singly(
+        self, block: Float64Array, inside: Float64Array, lengths: Float64Array
+    ) -> tuple[Float64Array, Float64Array]:
+        """Do the same one vector after the other, since some may lie in the space of the others."""
+        room = self._columns.shape[0] - self._size
+        self._width = 0
         outside = np.zeros((min(block.shape[1], room), block.shape[1]))
         for k, vector in enumerate(block.T[: len(outside)]):
             known, rest = self._columns[:, : self._size + k], vector

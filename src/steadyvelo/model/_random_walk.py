@@ -9,13 +9,16 @@ import numpy as np
 from scipy.linalg import qr
 from scipy.sparse.linalg import LinearOperator
 
+from ._coarse import coarse_distributions
 from ._krylov import KrylovSpace
+from ._leading import corrected_eigenvectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from ._coarse import Coarse
     from ._typing import Float64Array
 
 __all__ = ["DiffusionMap", "lasting_distributions", "share_of_largest"]
@@ -32,7 +35,11 @@ _STATIONARY = 0.9994
 
 
 def lasting_distributions(
-    step: LinearOperator, draw: Callable[[int], Float64Array], *, tolerance: float = 1e-3
+    step: LinearOperator,
+    draw: Callable[[int], Float64Array],
+    *,
+    tolerance: float = 1e-3,
+    coarse: Coarse | None = None,
 ) -> tuple[Float64Array, Float64Array]:
     r"""Return the distributions over cells that decay slowest in a random walk.
 
@@ -51,12 +58,15 @@ def lasting_distributions(
         random numbers.
     tolerance
         Largest difference of a λ from the largest λ.
+    coarse
+        The operator between groups of cells, whose distributions the search starts from.
 
     Returns
     -------
     Absolute values of a basis of the eigenvectors, shape (cells, regions), and the λ, descending.
     If there are several, each vector of the basis is large in another region. Of more than 16
-    regions, those with the 16 largest λ are returned. There is none if no λ is above `tolerance`.
+    regions, or more than the groups of cells have, those with the largest λ are returned. There is
+    none if no λ is above `tolerance`.
 
     Examples
     --------
@@ -68,23 +78,32 @@ def lasting_distributions(
     >>> vectors.argmax(axis=0), values.round(6)
     (array([4]), array([1.]))
     """
-    space = KrylovSpace(step, draw, _FIRST_WIDTH, symmetric=False)
+    starts = np.empty((step.shape[0], 0))
+    if coarse is not None:
+        starts = coarse_distributions(coarse, tolerance)
+    n_starts = starts.shape[1]
+
+    def start(number: int) -> Float64Array:
+        return starts[:, number] if number < n_starts else draw(number - n_starts)
+
+    width, most = max(_FIRST_WIDTH, n_starts + 1), max(_MOST_REGIONS, n_starts)
+    space = KrylovSpace(step, start, width, symmetric=False)
     n_least = 0
     while True:
         space.expand()
         found = space.approximations()
         real, residuals = found.values.real, found.residuals
         lowest = real[0] - tolerance
-        n_lasting = min(int((real >= lowest).sum()), _MOST_REGIONS)
+        n_lasting = min(int((real >= lowest).sum()), most)
         emerged = residuals[:n_lasting].max() < _EMERGED
-        if emerged and 0 < space.width <= min(n_lasting, _MOST_REGIONS // 2):
+        if emerged and 0 < space.width <= min(n_lasting, most // 2):
             # there may be more with the same eigenvalue than vectors in a product
             space.widen(space.width)
             n_least = 2 * space.n_products
             continue
         exact = (residuals[:n_lasting] <= _PRECISION * np.abs(found.values[:n_lasting])).all()
         # the next eigenvalue, unless all the regions that are looked for are found
-        following = slice(n_lasting, n_lasting + (n_lasting < _MOST_REGIONS))
+        following = slice(n_lasting, n_lasting + (n_lasting < most))
         distance = np.maximum(lowest - real[following], _PRECISION)
         apart = (residuals[following] <= distance).all()
         if (exact and apart and space.n_products >= n_least) or space.width == 0:
@@ -107,7 +126,7 @@ def _one_region_each(vectors: NDArray[np.complex128]) -> Float64Array:
     real: Float64Array = vectors.real
     if n_vectors <= 1:
         return real
-    both = np.hstack([real, vectors.imag])
+    both = np.hstack([real, vectors.imag[:, vectors.imag.any(axis=0)]])
     space = np.linalg.svd(both, full_matrices=False)[0][:, :n_vectors]
     cells = qr(space.T, mode="economic", pivoting=True)[2][:n_vectors]
     basis: Float64Array = np.linalg.solve(space[cells].T, space.T).T
@@ -169,11 +188,13 @@ class DiffusionMap:
         draw: Callable[[int], Float64Array],
         *,
         n_components: int = 10,
+        coarse: Coarse | None = None,
     ) -> Self:
         """Compute the map from symmetric similarities, cells × cells, that connect all cells.
 
         `draw` is a function from a number to a start vector of the search, of positive random
-        numbers. A component is computed the more exactly, the more it contributes to distances.
+        numbers. A component is computed the more exactly, the more it contributes to distances. If
+        similarities between groups of cells are given, the search starts from their map.
 
         Examples
         --------
@@ -192,20 +213,22 @@ class DiffusionMap:
         walk = LinearOperator(
             similarities.shape,
             matvec=lambda v: scale * (similarities @ (scale * v.ravel())),
+            matmat=lambda v: scale[:, None] * (similarities @ (scale[:, None] * v)),
             dtype=np.float64,
         )
         k = min(n_components, n_cells - 1)
+        if coarse is not None:
+            stationary = np.divide(within, scale, where=scale > 0, out=np.zeros(n_cells))
+            return cls(*corrected_eigenvectors(walk, coarse, scale, stationary, k, _exact))
         space = KrylovSpace(walk, draw, 1, symmetric=True)
         while True:
             space.expand()
             found = space.approximations()
             values = found.values[:k]
-            share = np.abs(_factors(values))
-            exact = found.residuals[:k] * share <= _PRECISION * share.max()
+            exact = _exact(values, found.residuals[:k])
             if (len(values) == k and exact.all()) or space.width == 0:
                 break
-        order = np.argsort(-values)
-        return cls(values[order], space.vectors(found.coordinates[:, order]))
+        return cls(values, space.vectors(found.coordinates[:, :k]))
 
     def distances(self, cell: int) -> Float64Array:
         r"""Return the diffusion distances of all cells from one cell.
@@ -225,6 +248,13 @@ def _factors(values: Float64Array) -> Float64Array:
     """Return λ / (1 − λ), and 1 for a stationary component."""
     moving = values < _STATIONARY
     return np.divide(values, 1 - values, where=moving, out=np.ones_like(values))
+
+
+def _exact(values: Float64Array, residuals: Float64Array) -> NDArray[np.bool_]:
+    """Return which components are exact enough, relative to the largest part in distances."""
+    share = np.abs(_factors(values))
+    exact: NDArray[np.bool_] = residuals * share <= _PRECISION * share.max()
+    return exact
 
 
 def _inverse(sums: Float64Array) -> Float64Array:

@@ -58,8 +58,9 @@ def phase_portrait(
 
     Cells above the line have more unspliced mRNA than at steady state and positive velocity; cells
     below it have negative velocity. The cells to which the line is fitted (usually the extreme
-    cells) have a black outline. If the fit has standard errors, the interval of the line is shaded:
-    without an offset, all lines with γ from ``var["velocity_gamma_low"]`` to
+    cells) have a black outline; in a stochastic fit, these are the cells of first moments, because
+    second moments use all cells. If the fit has standard errors, the interval of the line is
+    shaded: without an offset, all lines with γ from ``var["velocity_gamma_low"]`` to
     ``var["velocity_gamma_high"]``; with an offset, the line ± t standard errors at each s, computed
     from the standard errors of γ and offset and their covariance. If categories of cells have
     separate ratios (`gamma_by`), each has its line, in its colour, without an interval.
@@ -158,8 +159,7 @@ def _in_fit(
         return None
     if fit.categories is not None:
         return cells_of_category_fits(fit, fit.categories, genes, spliced, unspliced)
-    weights = fit.rule(genes).weigh(spliced, unspliced, np.arange(len(genes)))
-    return np.broadcast_to(weights > 0, spliced.shape)
+    return fit.weigh(genes, spliced, unspliced) > 0
 
 
 def _draw_points(

@@ -62,9 +62,11 @@ class Plane:
                 f"no cell has an arrow on {basis!r}; rerun tl.velocity_graph and see its warnings."
             )
             raise ValueError(msg)
-        # of an embedding with many dimensions only the first two were tested
+        # of an embedding with many dimensions only the first two were tested; arrows of a programme
+        # of genes were not
         tested = _keys.DIRECTION.read(adata, velocity_key, basis, default=None)
         others = tested is not None and max(chosen) >= tested.shape[1]
+        others |= _keys.GRAPH_GENES.is_in(adata, velocity_key)
         determined, level = None, 0.95
         if not others and _keys.DETERMINED.is_in(adata, velocity_key, basis):
             determined = _keys.DETERMINED.values(adata, velocity_key, basis)

@@ -128,6 +128,10 @@ def velocity_stream(
     >>> ax = sv.pl.velocity_stream(adata)
     >>> len(ax.texts) == adata.obs["clusters"].nunique()
     True
+    >>> # the same arrows, and how well they show the velocity graph
+    >>> ax = sv.pl.velocity_stream(adata, color="velocity_pca_fidelity", title="fidelity")
+    >>> ax.get_title()
+    'fidelity'
     """
     plane = Plane.of(adata, basis, velocity_key, components)
     colors = cell_colors(adata, color, palette)

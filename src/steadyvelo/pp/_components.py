@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from scipy.linalg import eigh
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ._expression import LogExpression
 
-__all__ = ["MOST_GENES", "Covariance", "components", "iterated_components"]
+__all__ = ["MOST_GENES", "Components", "Covariance", "components", "iterated_components"]
 
 # up to this number of genes their covariance is computed, in 200 MB: faster than iterations
 MOST_GENES = 5_000
@@ -85,17 +85,33 @@ class Covariance:
         return np.asarray(vectors[:, ::-1] * factor[:, None])
 
 
+class Components(NamedTuple):
+    """Principal components.
+
+    Attributes
+    ----------
+    of_cells
+        Coordinates of the cells, float32, shape (cells, components).
+    loadings
+        Axes in the space of the genes, (genes, components): the products of centred values with
+        them are the coordinates.
+    """
+
+    of_cells: NDArray[np.float32]
+    loadings: Float64Array
+
+
 def components(
     values: LogExpression, n_components: int, *, cells: IntArray | None = None, rng: int = 0
-) -> NDArray[Any]:
+) -> Components:
     """Return the first principal components of centred values.
 
-    Components are float32, shape (cells, components), sorted by decreasing variance. They are
-    eigenvectors of the covariance of genes over some `cells`, or all of them; with too many genes
-    for that, scanpy's iterative solver is used.
+    Components are sorted by decreasing variance. They are eigenvectors of the covariance of genes
+    over some `cells`, or all of them; with too many genes for that, scanpy's iterative solver is
+    used.
     """
     if values.shape[1] > MOST_GENES:
-        return iterated_components(values, n_components, rng=rng)
+        return _iterated(values, n_components, rng)
     in_float32 = values.shape[0] > MOST_PRECISE
     chosen = np.arange(values.shape[0]) if cells is None else cells
     covariance = Covariance.of(values, chosen, in_float32=in_float32)
@@ -104,11 +120,17 @@ def components(
     # the sign of a component is arbitrary: its largest value becomes positive
     largest = projected[np.argmax(np.abs(projected), axis=0), np.arange(projected.shape[1])]
     sign = np.where(largest < 0, np.float32(-1), np.float32(1))
-    return np.asarray(projected * sign, dtype=np.float32)
+    return Components(np.asarray(projected * sign, dtype=np.float32), axes * sign)
 
 
 def iterated_components(values: LogExpression, n_components: int, *, rng: int) -> NDArray[Any]:
     """Return the first principal components by iterations, for many genes."""
+    return _iterated(values, n_components, rng).of_cells
+
+
+def _iterated(values: LogExpression, n_components: int, rng: int) -> Components:
     import scanpy as sc  # noqa: PLC0415 (slow to import)
 
-    return np.asarray(sc.pp.pca(values.matrix(), n_comps=n_components, random_state=rng))
+    options = {"n_comps": n_components, "random_state": rng, "return_info": True}
+    of_cells, axes, *_ = sc.pp.pca(values.matrix(), **options)
+    return Components(np.asarray(of_cells), np.asarray(axes, dtype=np.float64).T)

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXACT_CELLS",
+    "comparable_rows",
     "distance_graph",
     "fuzzy_graph",
+    "nearest_in_groups",
     "nearest_neighbors",
     "nearest_within",
 ]
@@ -31,6 +33,8 @@ __all__ = [
 # up to this number of cells all distances are computed, in blocks; the approximate search is
 # faster for more cells
 EXACT_CELLS = 20_000
+# rows that are shorter, in units of the row before, have no direction in float32
+_ROUNDING = 1e-6
 
 
 def nearest_neighbors(
@@ -69,6 +73,44 @@ def nearest_neighbors(
         distances[rows] = np.take_along_axis(far, order, axis=1)
     distances[:, 0] = 0.0
     return indices.astype(np.int32, copy=False), distances
+
+
+def comparable_rows(representation: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
+    r"""Return rows whose Euclidean distances have the order of another metric.
+
+    Of rows that are divided by their lengths, half the squared distance is the cosine distance,
+    :math:`1 - x \cdot y`. Of rows around their means it is the correlation distance. A row without
+    a direction becomes zero.
+    """
+    if metric == "euclidean":
+        return representation
+    rows = representation.astype(np.float64)
+    least = _ROUNDING * np.linalg.norm(rows, axis=1, keepdims=True)
+    if metric == "correlation":
+        rows -= rows.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    units = np.divide(rows, length, out=np.zeros_like(rows), where=length > least)
+    return units.astype(np.float32)
+
+
+def nearest_in_groups(
+    representation: NDArray[np.float32],
+    groups: NDArray[np.intp],
+    n_neighbors: int,
+    **search: Any,
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return what :func:`nearest_neighbors` returns, for neighbours in the group of each cell.
+
+    Every group has at least `n_neighbors` cells; `groups` and `search` are as in
+    :func:`nearest_within`.
+    """
+    indices = np.empty((len(groups), n_neighbors), dtype=np.int32)
+    distances = np.empty(indices.shape, dtype=np.float32)
+    for group in np.unique(groups):
+        cells = np.flatnonzero(groups == group)
+        near, distances[cells] = nearest_neighbors(representation[cells], n_neighbors, **search)
+        indices[cells] = cells[near]
+    return indices, distances
 
 
 def nearest_within(

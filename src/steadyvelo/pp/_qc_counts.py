@@ -13,7 +13,7 @@ from steadyvelo._adata._kind_of_counts import is_normalised
 from steadyvelo._settings import settings
 from steadyvelo.engine import count_threads, weighted_column_sums, weighted_row_sums
 
-from ._filter_genes import shared_counts
+from ._gene_criteria import GeneCounts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,8 @@ class Counts:
     @cached_property
     def shared(self) -> NDArray[np.float64]:
         """Each gene's molecules in cells that have both spliced and unspliced ones."""
-        return shared_counts(self.spliced, self.unspliced)
+        n_threads = count_threads(settings.n_threads)
+        return GeneCounts(self.spliced, self.unspliced, n_threads).shared
 
     @cached_property
     def whole(self) -> dict[str, bool]:

@@ -53,8 +53,8 @@ def section(adata: AnnData, key: str) -> Fit:
         for name, value in sorted(params.items())
         if not name.endswith("_hash") and name not in _LEFT_OUT
     ]
-    asked = ("min_shared_counts", "retain")
-    parameters += [(name, _value(run[name])) for name in asked if name in run]
+    asked = [name for name in run if name.startswith("min_") or name == "retain"]
+    parameters += [(name, _value(run[name])) for name in sorted(asked)]
     neighbors = str(params.get("neighbors_key") or _keys.NEIGHBORS.of())
     for prefix, name in (("size factors", _keys.SIZE_PARAMS.of()), ("neighbours", neighbors)):
         entry = dict(adata.uns.get(name, {}))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from steadyvelo import _keys
-from steadyvelo._adata._neighbor_graph import external, neighbor_params
+from steadyvelo._adata._neighbor_graph import external, neighbor_params, search_options
+from steadyvelo.tl._component_arrows import PROJECTION
 
 if TYPE_CHECKING:
     from steadyvelo._adata._fit import Fit
@@ -40,6 +41,16 @@ _RULES = {
     "given": "cells with weights chosen by the authors",
 }
 _ENDS = {1: "st", 2: "nd", 3: "rd"}
+# criteria for genes in the record of a run, as they are said after "at least"
+_GENE_RULES = {
+    "min_shared_counts": "{:g} molecules, spliced and unspliced together, in cells that contain "
+    "both",
+    "min_shared_cells": "{:g} cells with both",
+    "min_spliced_counts": "{:g} spliced molecules",
+    "min_unspliced_counts": "{:g} unspliced molecules",
+    "min_spliced_cells": "{:g} cells with spliced molecules",
+    "min_unspliced_cells": "{:g} cells with unspliced molecules",
+}
 
 
 @dataclass(frozen=True)
@@ -79,11 +90,9 @@ def _counts(fit: Fit) -> str:
     n_genes = adata.n_vars if everything is None else len(everything)
     genes = f"{n_used:,} of {n_genes:,} genes" if n_used < n_genes else f"{n_used:,} genes"
     run = _keys.RUN.read(adata, fit.key, default={})
-    if "min_shared_counts" in run and n_used < n_genes:
-        rule = (
-            f"at least {float(run['min_shared_counts']):g} molecules, spliced and unspliced "
-            "together, in cells that contain both"
-        )
+    rules = [text.format(float(run[name])) for name, text in _GENE_RULES.items() if name in run]
+    if rules and n_used < n_genes:
+        rule = f"at least {', '.join(rules)}"
         kept = [str(name) for name in run.get("retain", ())]
         genes += f" ({rule}{', or chosen by name' if kept else ''})"
     if not fit.params.made_from.counts_known:
@@ -119,6 +128,11 @@ def _smoothing(fit: Fit) -> str:
             text += f" in {rep}"
         elif pcs is not None and int(pcs) > 0:
             text += f" in {int(pcs)} principal components"
+        search = search_options(found)
+        if search["metric"] != "euclidean":
+            text += f" by the {search['metric']} distance"
+        if search["within"] is not None:
+            text += f" among the cells with the same value of {search['within']}"
         text += " and the cells that have it as a neighbour"
         text += "." if ours else " (Wolf et al. 2018)."
     return text
@@ -147,7 +161,7 @@ def _ratio(options: FitOptions) -> str:
     )
     if options.errors.method == "crossfit":
         start += ", with cross-fitting"
-    return f"{start}{_bounds(options)}.{_categories(options)}"
+    return f"{start}{_bounds(options)}.{_categories(options)}{_second_moments(options)}"
 
 
 def _bounds(options: FitOptions) -> str:
@@ -168,6 +182,23 @@ def _categories(options: FitOptions) -> str:
         f" Each category of {options.gamma_by} was fitted separately, and the ratio of the cell "
         "whose counts were smoothed was used; a category whose ratio rests on fewer than 10 "
         "effective molecules got the ratio over all cells."
+    )
+
+
+def _second_moments(options: FitOptions) -> str:
+    """Return the sentence on a stochastic fit; empty for others."""
+    stochastic = options.stochastic
+    if stochastic is None:
+        return ""
+    offsets = {(True, False): "first", (False, True): "second", (True, True): "both"}
+    with_offset = offsets.get((stochastic.fit_offset, stochastic.fit_offset2), "")
+    line = f" with an offset of {with_offset} moments" if with_offset else " through the origin"
+    exact = ", with linear terms divided once more by the size factor of each cell"
+    return (
+        " γ of the velocity genes was then fitted again, to first and second moments (2⟨s²⟩ − ⟨s⟩ "
+        f"and 2⟨us⟩ + ⟨u⟩ over neighbours{exact * (stochastic.moments == 'exact')}) together, each "
+        f"divided by the standard deviation of its residuals,{line} (stochastic mode of Bergen et "
+        "al. 2020)."
     )
 
 
@@ -203,13 +234,20 @@ def _errors(fit: Fit) -> list[str]:
 def _velocities(fit: Fit, basis: str) -> str:
     options, graph = fit.options, fit.params.graph
     n = int(fit.velocity_genes.sum())
-    line = "u − γs" if options.offset is False else "u − γs − o"
+    line = "u − γs − o" if options.has_offset else "u − γs"
     r2 = "R² of an unweighted fit" if options.r2 == "all_cells" else "R²"
     variable = ", highly variable," if options.highly_variable else ""
+    first = "" if options.stochastic is None else " in the first fit"
     text = (
         f"Velocities v = {line} of the {n:,} genes{variable} with {r2} > "
-        f"{options.min_r2:g} and γ > {options.min_gamma:g} were used."
+        f"{options.min_r2:g} and γ > {options.min_gamma:g}{first} were used."
     )
+    drawn = dict(fit.params.made.get("arrows", {}).get(basis, {}))
+    if drawn.get("method") == PROJECTION:
+        return text + (
+            " They were projected on principal components: the arrow of a cell is the sum over "
+            "genes of v / (1 + s), the change of log(1 + s), multiplied by their loadings."
+        )
     steps = 2 if graph is None else graph.n_recurse_neighbors
     reach = {1: "its neighbours", 2: "its neighbours and their neighbours"}.get(
         steps, f"the cells within {steps} steps"
@@ -219,7 +257,6 @@ def _velocities(fit: Fit, basis: str) -> str:
         reach += f" (neighbour graph {other})"
     root = ", both as square roots" if graph is not None and graph.sqrt_transform else ""
     umap = " (McInnes et al. 2018)" if basis == "umap" else ""
-    drawn = dict(fit.params.made.get("arrows", {}).get(basis, {}))
     how = ""
     if drawn:
         stay = "" if drawn["self_transitions"] else " without self-transitions"

@@ -167,7 +167,7 @@ def write_page(
         work = light_copy(adata)
         _compute_missing(work, fit, basis, rng, steps, max_memory=max_memory, n_threads=n_threads)
         with steps("transitions"):
-            clusters = _clusters.section(work, groupby, velocity_key, n_threads)
+            clusters = _clusters.section(work, groupby, velocity_key, basis, n_threads)
         with steps("pictures"):
             genes = _genes.section(work, velocity_key, n_portraits)
             figures = _figures.all_figures(work, groupby, basis, fit, genes, judged)
@@ -205,8 +205,15 @@ def _clusters_column(adata: AnnData, groupby: str | None, judged: Judged) -> str
 
 
 def _check_genes(fit: Fit) -> None:
-    """Refuse a subset of the velocity genes: the page would describe other genes than the graph."""
+    """Refuse a graph of some of the velocity genes: the page would describe other genes than it."""
     graph, there = fit.params.graph, int(fit.velocity_genes.sum())
+    if graph is not None and graph.genes is not None:
+        msg = (
+            f"the velocity graph was made from a gene programme ({graph.n_genes:,} genes), but the "
+            "page is about all velocity genes; rerun tl.velocity_graph without genes=, or analyse "
+            "a copy of adata that has only the genes of the programme."
+        )
+        raise ValueError(msg)
     if graph is not None and graph.n_genes != there:
         msg = (
             f"adata has {there:,} of the {graph.n_genes:,} genes that the velocity graph was made "

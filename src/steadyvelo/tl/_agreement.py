@@ -26,6 +26,9 @@ def cosines(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float6
 def write_agreement(adata: AnnData, key: str, basis: str) -> None:
     """Write the cosine between both arrows of every cell, if both are on the same coordinates."""
     _keys.AGREEMENT.drop(adata, key, basis)
+    if _keys.GRAPH_GENES.is_in(adata, key):
+        # the tested arrows are those of all velocity genes, the drawn ones those of a programme
+        return
     tested, drawn = (
         field.read(adata, key, basis, default=None)
         for field in (_keys.DIRECTION, _keys.VELOCITY_EMBEDDING)

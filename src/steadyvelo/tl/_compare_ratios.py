@@ -162,8 +162,8 @@ def compare_ratios(
     ValueError
         If there are fewer than two conditions, cells or counts have changed since the fit, or no
         comparison is possible: no stratum has cells of two conditions, there are too few samples,
-        counts were normalised (``"matched"``), or weights were given as an array or the lines of
-        the fit have bounds (``"extremes"``).
+        counts were normalised (``"matched"``), or the fit is stochastic, its lines have bounds, or
+        its weights were given as an array (``"extremes"``).
 
     Warns
     -----
@@ -247,6 +247,12 @@ def _check_extremes(fit: Fit, strata: str | None) -> None:
         msg = (
             "the lines of the fit have bounds, and slopes of conditions are compared without "
             "bounds; use contrast='matched', or rerun tl.velocity without bounds."
+        )
+        raise ValueError(msg)
+    if fit.options.stochastic is not None:
+        msg = (
+            "contrast='extremes' compares slopes of deterministic fits, and the fit is stochastic; "
+            "rerun tl.velocity with mode='deterministic', or use contrast='matched'."
         )
         raise ValueError(msg)
     if fit.options.weights == GIVEN:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from steadyvelo.engine import FitResult, MomentBlock
     from steadyvelo.model import RatioErrors
 
-__all__ = ["DenseLayers", "gene_columns", "over_all_genes"]
+__all__ = ["DenseLayers", "gene_columns", "over_all_genes", "variable_genes"]
 
 
 class DenseLayers:
@@ -74,12 +74,8 @@ def gene_columns(
         out[genes] = values
         return np.where(left_out == "", out, fill)
 
-    variable = None
-    if options.highly_variable:
-        remedy = "run scanpy.pp.highly_variable_genes, or use highly_variable=False."
-        variable = _keys.HIGHLY_VARIABLE.read(adata, remedy=remedy).to_numpy(dtype=bool)
     gamma, r2 = everywhere(fit.gamma, np.nan), everywhere(fit.r2, np.nan)
-    # which genes are used must not depend on the folds of a cross-fit
+    # which genes are used must not depend on the folds of a cross-fit, or on second moments
     ordinary = everywhere(fit.ordinary_gamma, np.nan)
     criteria = gene_criteria(
         np.where(gamma > min(options.min_gamma, 0.0), ordinary, gamma),
@@ -88,7 +84,7 @@ def gene_columns(
         unspliced_max=everywhere(fit.unspliced_max, 0.0),
         min_r2=options.min_r2,
         min_gamma=options.min_gamma,
-        highly_variable=variable,
+        highly_variable=variable_genes(adata, options),
         no_fit=np.where(left_out == "", everywhere(fit.reason, ""), left_out),
     )
     columns = {
@@ -107,10 +103,23 @@ def gene_columns(
         columns[_keys.VARIABLE_PASSES] = criteria.highly_variable
     if options.bounded:
         columns[_keys.AT_BOUND] = everywhere(fit.at_bound, fill=False)
+    if options.stochastic is not None:
+        columns[_keys.REFITTED] = everywhere(fit.refitted, fill=False)
+        if options.stochastic.fit_offset2:
+            columns[_keys.OFFSET2] = everywhere(fit.offset2, np.nan)
     if options.errors.method is not None:
         for field, values in _of_errors(fit.errors).items():
             columns[field] = over_all_genes(adata, genes, values)
     return columns
+
+
+def variable_genes(adata: AnnData, options: FitOptions) -> NDArray[np.bool_] | None:
+    """Return the highly variable genes; None if velocity genes need not be among them."""
+    if not options.highly_variable:
+        return None
+    remedy = "run scanpy.pp.highly_variable_genes, or use highly_variable=False."
+    variable = _keys.HIGHLY_VARIABLE.read(adata, remedy=remedy)
+    return np.asarray(variable.to_numpy(dtype=bool))
 
 
 def _of_errors(errors: RatioErrors) -> dict[_keys.Field, NDArray[np.float64]]:

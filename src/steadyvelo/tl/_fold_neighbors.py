@@ -16,12 +16,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from steadyvelo._adata._draws import Names
-from steadyvelo._adata._neighbor_graph import neighbor_params, representation
+from steadyvelo._adata._groups import within_codes
+from steadyvelo._adata._neighbor_graph import neighbor_params, representation, search_options
 from steadyvelo.engine import RankedNeighbors, weighted_row_sums
 from steadyvelo.engine._precision import MOST_PRECISE
 from steadyvelo.pp._components import MOST_GENES, Covariance, iterated_components
 from steadyvelo.pp._expression import LogExpression
-from steadyvelo.pp._nearest import nearest_neighbors, nearest_within
+from steadyvelo.pp._nearest import comparable_rows, nearest_neighbors, nearest_within
 from steadyvelo.pp._neighbors import component_genes
 
 if TYPE_CHECKING:
@@ -70,14 +71,16 @@ def fold_neighbors(
 ) -> FoldNeighbors:
     """Find the nearest cells of every cell from some genes: for ratios, for directions or both.
 
-    With `within`, the number of each cell's group, they are searched within groups.
+    With `within`, the number of each cell's group, they are searched within groups; and always
+    within the groups of the graph, if it has any.
     """
     n_nearest, n_ranked = _numbers(inputs, options)
+    metric, within = _search(inputs, options, within)
 
     def found(components: NDArray[np.float32] | None, n: int) -> RankedNeighbors | None:
         if components is None:
             return None
-        rows = _signal(components)
+        rows = comparable_rows(_signal(components), metric)
         search = {"rng": rng, "recall": _RECALL, "most_exact": MOST_PRECISE, "n_threads": n_threads}
         if within is not None:
             graph = RankedNeighbors.ranked(*nearest_within(rows, within, n, **search), n_nearest)
@@ -125,13 +128,31 @@ def neighbors_within(
     """Find the nearest cells of every cell in its group, in the representation of the graph."""
     rows = representation(inputs.adata, options.neighbors_key, _REMEDY)
     n_nearest, n_ranked = _numbers(inputs, options)
-    found = nearest_within(rows, within, n_ranked, rng=rng, n_threads=n_threads)
+    metric, groups = _search(inputs, options, within)
+    rows = comparable_rows(rows, metric)
+    found = nearest_within(rows, groups, n_ranked, rng=rng, n_threads=n_threads)
     return _of_used(RankedNeighbors.ranked(*found, n_nearest), inputs)
 
 
 def _of_used(graph: RankedNeighbors, inputs: Inputs) -> RankedNeighbors:
     """Return the neighbours without cells that are not used."""
     return graph if inputs.cells.all() else graph.without(~inputs.cells)
+
+
+def _search(
+    inputs: Inputs, options: FitOptions, within: NDArray[np.intp] | None
+) -> tuple[str, Any]:
+    """Return the metric of the graph, and the groups within which neighbours are searched.
+
+    These are the groups of the graph, divided by the numbers in `within`; None for no groups.
+    """
+    found = search_options(neighbor_params(inputs.adata, options.neighbors_key))
+    of_graph = within_codes(inputs.adata, found["within"], _REMEDY)
+    groups = [codes for codes in (of_graph, within) if codes is not None]
+    if not groups:
+        return found["metric"], None
+    both = np.unique(np.stack(groups), axis=1, return_inverse=True)[1]
+    return found["metric"], both.ravel()
 
 
 def _numbers(inputs: Inputs, options: FitOptions) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo._adata._draws import Names, hash_names
-from steadyvelo._adata._neighbor_graph import external, neighbor_params
+from steadyvelo._adata._neighbor_graph import external, neighbor_params, search_options
 from steadyvelo._adata._provenance import hash_values
 from steadyvelo.engine import RankedNeighbors, Repeat, SmoothingOperator
 from steadyvelo.pp._neighbors import component_genes
@@ -94,7 +94,8 @@ def _made_from(
     if external(params):
         found_by = inputs.neighbors_hash(options.neighbors_key)
     else:
-        found_by = f"{params.get('n_neighbors')} {params.get('n_pcs')}"
+        numbers = f"{params.get('n_neighbors')} {params.get('n_pcs')}"
+        found_by = " ".join([numbers, *map(str, search_options(params).values())])
     return (
         number,
         choice.rng,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
+    from steadyvelo._choices import Stochastic
     from steadyvelo.model._ratio import OffsetMode
 
 __all__ = ["check_bounds", "check_categories"]
@@ -18,6 +19,7 @@ __all__ = ["check_bounds", "check_categories"]
 def check_bounds(
     errors: ErrorChoice,
     offset: OffsetMode,
+    stochastic: Stochastic | None,
     *,
     bounds: str | None,
     gamma_bounds: tuple[float, float] | None = None,
@@ -46,6 +48,13 @@ def check_bounds(
             "instead of 'nonnegative', or with offset=False."
         )
         raise ValueError(msg)
+    if stochastic is not None:
+        msg = (
+            f"{' and '.join(names)} cannot be used with mode='stochastic': the fit of second "
+            "moments has no bounds. Use mode='deterministic' (--mode deterministic), or leave the "
+            "bounds out."
+        )
+        raise ValueError(msg)
     if errors.method is not None:
         msg = (
             f"{' and '.join(names)} cannot be used with uncertainty={errors.method!r}: standard "
@@ -61,6 +70,12 @@ def check_categories(adata: AnnData, options: FitOptions) -> None:
     if column is None:
         return
     Categories.of(adata, column)
+    if options.stochastic is not None:
+        msg = (
+            f"mode='stochastic' cannot be used with gamma_by={column!r}: second moments are fitted "
+            "to all cells together. Use mode='deterministic', or leave gamma_by out."
+        )
+        raise ValueError(msg)
     if options.errors.method == "crossfit":
         msg = (
             f"uncertainty='crossfit' cannot be used with gamma_by={column!r}: cross-fitted ratios "

@@ -26,6 +26,7 @@ from ._fit_inputs import genes_left_out, record_of_layers
 from ._fit_results import DenseLayers, gene_columns
 from ._folds import Graphs, folds_hash
 from ._kept import now_kept
+from ._second_order import second_order
 from ._stale import clear_fit
 from ._uncertainty import Errors, bytes_per_value
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         KnownInstruments,
         MomentBlock,
         MomentSource,
+        SecondOrder,
     )
     from steadyvelo.model import Instruments
 
@@ -63,10 +65,9 @@ def make_fit(
     `weights` is the name of a rule, or an array of shape (cells,) or (cells, genes); `key` is the
     prefix of everything that is written. With `known` instruments, offsets are not tested.
     """
-    adata, choice = inputs.adata, options.errors
+    adata = inputs.adata
     left_out = genes_left_out(adata)
     from_layers = has_moments(adata)
-    needs_counts = choice.method is not None or options.gamma_by is not None
     if options.dense:
         n_layers, remedy = 1 if from_layers else 3, "use tl.velocity(dense=False)"
         check_dense_fits(n_layers, adata.shape, limits.max_memory, remedy=remedy)
@@ -75,10 +76,11 @@ def make_fit(
     genes = np.arange(adata.n_vars) if every else np.flatnonzero(left_out == "")
     rule = fit_rule(inputs, options, weights, genes)
     smoothed = record_of_layers(inputs, options) if from_layers else None
-    if from_layers and not needs_counts:
+    if from_layers and not options.needs_counts:
         source: MomentSource = layer_source(adata, genes)
     else:
-        source = counts_source(inputs, genes, **options.smoothed, keep_counts=needs_counts)
+        source = counts_source(inputs, genes, **options.smoothed, keep_counts=options.needs_counts)
+    second = second_order(inputs, options, source, left_out)
     # after the counts were checked
     record = None if from_layers else smoothing_record(inputs, **options.smoothed)
     smoothed = smoothed if record is None else record.params
@@ -88,7 +90,9 @@ def make_fit(
     if kept is not None:
         kept.directions.pop(key, None)
     by_category = category_fits(inputs, options, source, rule)
-    fit, ahead = _fit(inputs, options, source, rule, layers, by_category, what, known, limits)
+    fit, ahead = _fit(
+        inputs, options, source, rule, second, layers, by_category, what, known, limits
+    )
     if ahead is not None:
         ahead.store(key)
     written: dict[_keys.Field, Any] = {}
@@ -128,6 +132,7 @@ def _fit(
     options: FitOptions,
     source: MomentSource,
     rule: FitRule,
+    second: SecondOrder | None,
     layers: DenseLayers | None,
     by_category: CategoryFits | None,
     what: Wanted,
@@ -153,21 +158,24 @@ def _fit(
         # neighbours of folds take a third of the time
         share = 0.3 if crossfit and graphs.ratios else 0.0
         report = limits.part(0.0, share).report if share else None
-        how = options, source.order, graphs, limits.n_threads, report
+        made_with = options, source.order, graphs, limits.n_threads, report
         of_genes = None if known is None else known.of_genes(source.genes)
-        errors = Errors.make(inputs, choice, *how).of(source, of_genes)
+        errors = Errors.make(inputs, choice, *made_with).of(source, of_genes)
     asked = [rule] if errors is None or not what.offset else errors.rules_for(rule)
-    bytes_each = bytes_per_value(choice, asked)
+    bytes_each = bytes_per_value(choice, asked, options.stochastic)
     if by_category is not None:
         bytes_each = bytes_of_categories(choice, rule)
-    fit = fit_ratios(
-        source,
-        rule,
-        uncertainty=errors,
-        test_offset=what.offset,
-        consume=consume,
+    how: dict[str, Any] = {
+        "uncertainty": errors,
+        "test_offset": what.offset,
+        "consume": consume,
         **limits.part(share, 1.0).of_blocks(n_cells, bytes_each),
-    )
+    }
+    fit = fit_ratios(source, rule, second=second, **how)
+    if second is not None and not fit.refitted.any():
+        # as in scVelo, all genes are fitted again if there are no velocity genes
+        how["progress"] = None
+        fit = fit_ratios(source, rule, second=replace(second, every=True), **how)
     kept = now_kept()
     if kept is not None and ahead is not None and ahead.kept is not None:
         # what follows uses the instruments that were kept

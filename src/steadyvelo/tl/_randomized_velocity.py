@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -14,12 +14,13 @@ from steadyvelo._adata._fit_params import note_made
 from steadyvelo._arguments import public
 from steadyvelo.engine import BYTES_PER_VALUE
 
+from ._component_arrows import PROJECTION, Loadings, drawn_by
 from ._limits import Limits
 from ._stored_graph import StoredGraph
 from ._velocity_graph import correlated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from steadyvelo.engine._progress import ShowProgress
 
 __all__ = ["randomized_velocity"]
+
+# returns the arrows of a control from the signs of its cells
+Draw: TypeAlias = "Callable[[NDArray[np.float32], int, Limits], NDArray[np.float64]]"
 
 
 @public
@@ -54,14 +58,17 @@ def randomized_velocity(
 
     The deviations are then as large, as correlated between genes and as smooth between neighbours
     as those of the data, but cells share no direction. The velocity graph and the arrows are
-    computed as for the data, for one control after the other. Any order in a picture of these
-    arrows is an effect of smoothing and projection. One control can agree with the data by chance,
-    so several are computed; :func:`steadyvelo.get.control_agreement` tells how much they agree.
+    computed as for the data, for one control after the other. If the arrows of the data are a
+    projection on principal components, so are those of the controls. Any order in a picture of
+    these arrows is an effect of smoothing and projection. One control can agree with the data by
+    chance, so several are computed; :func:`steadyvelo.get.control_agreement` tells how much they
+    agree.
 
     Parameters
     ----------
     adata
-        Result of :func:`steadyvelo.tl.velocity_graph`, with counts.
+        Result of :func:`steadyvelo.tl.velocity_graph`, or of a projection by
+        :func:`steadyvelo.tl.velocity_embedding`, with counts.
     basis
         Name of the embedding: ``obsm["X_umap"]`` for ``"umap"``.
     velocity_key
@@ -69,7 +76,7 @@ def randomized_velocity(
     n_controls
         Number of controls, at least 1.
     scale, self_transitions
-        As in :func:`steadyvelo.tl.velocity_embedding`.
+        As in :func:`steadyvelo.tl.velocity_embedding`, for transitions.
     rng
         Seed of the random signs: a whole number, a `numpy.random.Generator` that draws one, or None
         to let the system draw one. The seed is recorded. The signs of a cell depend on its name,
@@ -120,25 +127,51 @@ def randomized_velocity(
         raise ValueError(msg)
     basis = found_basis(adata, basis, velocity_key)
     fit = Fit.read(adata, velocity_key, then=("tl.velocity_graph",))
-    embedding = check_finite_embedding(adata, basis)
-    StoredGraph.read(fit)
-    source = fit.counts(fit.graph_genes)
-    direct = fit.inputs.direct_neighbors(fit.graph.neighbors_key)
+    made: dict[str, Any] = {"method": drawn_by(fit, basis)}
+    if made["method"] == PROJECTION:
+        draw = _projected(fit)
+    else:
+        options = {"scale": scale, "self_transitions": self_transitions}
+        made, draw = made | options, _by_transitions(fit, basis, options)
     signs = Names(fit.inputs.cell_hashes, rng).signs("sign-flipped control", n_controls)
-    made = {"scale": scale, "self_transitions": self_transitions}
-    arrows = np.empty((adata.n_obs, n_controls, embedding.shape[1]))
     with Limits.of_call("sign-flipped controls", max_memory, n_threads, progress) as limits:
         # counts and moments of a block are in memory at the same time
         size = limits.genes_per_block(adata.n_obs, 2 * BYTES_PER_VALUE)
-        # the graph of a control is large, so there is only one at a time
-        for number, of_cells in enumerate(signs.astype(np.float32)):
-            part = limits.part(number / n_controls, (number + 1) / n_controls)
-            blocks = _sign_flipped(fit, source, of_cells, size, part)
-            graph = correlated(fit, fit.graph, blocks, direct, source.order, size, part.n_threads)
-            arrows[:, number] = graph.arrows(embedding, n_threads=part.n_threads, **made)
-            del graph
-    _keys.RANDOMIZED.write(adata, arrows, velocity_key, basis)
+        controls = [
+            draw(of_cells, size, limits.part(number / n_controls, (number + 1) / n_controls))
+            for number, of_cells in enumerate(signs.astype(np.float32))
+        ]
+    _keys.RANDOMIZED.write(adata, np.stack(controls, axis=1), velocity_key, basis)
     note_made(adata, velocity_key, "randomized", {**made, "rng": rng}, under=basis)
+
+
+def _by_transitions(fit: Fit, basis: str, options: dict[str, Any]) -> Draw:
+    """Return a function that draws a control from its velocity graph."""
+    embedding = check_finite_embedding(fit.adata, basis)
+    StoredGraph.read(fit)
+    source = fit.counts(fit.genes_of_graph)
+    direct = fit.inputs.direct_neighbors(fit.graph.neighbors_key)
+
+    def draw(signs: NDArray[np.float32], size: int, limits: Limits) -> NDArray[np.float64]:
+        # the graph of a control is large, so there is only one at a time
+        blocks = _sign_flipped(fit, source, signs, size, limits)
+        graph = correlated(fit, fit.graph, blocks, direct, source.order, size, limits.n_threads)
+        return graph.arrows(embedding, n_threads=limits.n_threads, **options)
+
+    return draw
+
+
+def _projected(fit: Fit) -> Draw:
+    """Return a function that projects a control on principal components."""
+    loadings = Loadings.of(fit)
+    source = fit.counts(loadings.genes)
+
+    def draw(signs: NDArray[np.float32], size: int, limits: Limits) -> NDArray[np.float64]:
+        blocks = _sign_flipped(fit, source, signs, size, limits)
+        used = fit.inputs.cells
+        return loadings.project(blocks, source.order.row_of_cell, used, limits.n_threads)
+
+    return draw
 
 
 def _sign_flipped(

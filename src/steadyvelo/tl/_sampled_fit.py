@@ -12,8 +12,9 @@ from anndata import AnnData
 from steadyvelo import _keys, pp
 from steadyvelo._adata._coordinates import embedding_place
 from steadyvelo._adata._draws import Names
+from steadyvelo._adata._groups import within_codes
 from steadyvelo._adata._inputs import Inputs
-from steadyvelo._adata._neighbor_graph import external, neighbor_params
+from steadyvelo._adata._neighbor_graph import external, neighbor_params, search_options
 from steadyvelo._settings import settings
 from steadyvelo._warnings import SteadyveloWarning
 
@@ -41,8 +42,8 @@ def sampled_fit(
 
     `groups` are the numbers of the cells' clusters. Cells are drawn `among` some of them; None
     means all. The embedding `basis`, if it is given, is kept. Neighbours are found anew among the
-    drawn cells, in the same representation and as many. All cells are returned if they are few, or
-    if the representation is not known.
+    drawn cells, in the same representation, within the same groups and as many. All cells are
+    returned if they are few, or if the representation is not known.
     """
     adata, options = fit.adata, fit.options
     every = np.arange(adata.n_obs)
@@ -51,7 +52,10 @@ def sampled_fit(
     known = not external(params) or str(rep) in adata.obsm
     if adata.n_obs <= MOST_CELLS or "n_neighbors" not in params or not known:
         return fit, every
-    cells = _drawn(fit, groups, among)
+    search = search_options(params)
+    cells = _drawn(fit, groups, among, search["within"], int(params["n_neighbors"]) + 1)
+    if cells is None:
+        return fit, every
     columns = [*(f.of() for f in (_keys.GENES_USED, _keys.HIGHLY_VARIABLE, _keys.GENES_REASON))]
     layers = [options.spliced, options.unspliced, _keys.AMBIGUOUS.of()]
     layers.append(_keys.WEIGHTS_LAYER.of(fit.key))
@@ -75,12 +79,22 @@ def sampled_fit(
             use_rep=str(rep) if external(params) else None,
             spliced=options.spliced,
             key_added=options.neighbors_key,
+            **search,
         )
     return replace(fit, inputs=Inputs(made)), cells
 
 
-def _drawn(fit: Fit, groups: NDArray[np.intp], among: NDArray[np.bool_] | None) -> NDArray[np.intp]:
-    """Draw cells by name, and further cells of clusters of which too few were drawn."""
+def _drawn(
+    fit: Fit,
+    groups: NDArray[np.intp],
+    among: NDArray[np.bool_] | None,
+    within: str | None,
+    least: int,
+) -> NDArray[np.intp] | None:
+    """Draw cells by name, and further cells of clusters of which too few were drawn.
+
+    There are at least `least` cells of each group of the column `within`; None if this cannot be.
+    """
     numbers = Names(fit.inputs.cell_hashes, 0).numbers("cells whose settings are compared")
     used = np.flatnonzero(fit.inputs.cells if among is None else fit.inputs.cells & among)
     order = used[np.argsort(numbers[used], kind="stable")]
@@ -88,4 +102,10 @@ def _drawn(fit: Fit, groups: NDArray[np.intp], among: NDArray[np.bool_] | None) 
     chosen[order[:_SAMPLE]] = True
     for group in range(groups.max(initial=-1) + 1):
         chosen[order[groups[order] == group][:_OF_CLUSTER]] = True
+    codes = within_codes(fit.adata, within)
+    for group in range(0 if codes is None else int(codes.max()) + 1):
+        of_group = order[codes[order] == group][:least]
+        if len(of_group) < least:
+            return None
+        chosen[of_group] = True
     return np.flatnonzero(chosen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,8 @@ from steadyvelo import _keys
 from steadyvelo._adata._embeddings import check_finite_embedding, found_basis
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import ErrorChoice, note_made
-from steadyvelo._adata._groups import cluster_codes
-from steadyvelo._adata._neighbor_graph import external, neighbor_params
+from steadyvelo._adata._groups import cluster_codes, within_codes
+from steadyvelo._adata._neighbor_graph import external, neighbor_params, search_options
 from steadyvelo._arguments import public
 from steadyvelo._warnings import SteadyveloWarning
 from steadyvelo.model import resolve_quantiles
@@ -50,10 +50,10 @@ def sensitivity(
     """Compute the arrows under other settings, and compare their directions.
 
     The settings are half and twice the number of neighbours, other quantiles, with or without an
-    offset, common or per-layer size factors, and ambiguous molecules counted in another layer (if
-    `adata` has them). Each is changed alone; everything else is as in the fit. The fits are
-    ordinary fits, without cross-fitting, and are compared with an ordinary fit under the original
-    settings.
+    offset, common or per-layer size factors, ambiguous molecules counted in another layer (if
+    `adata` has them), and a deterministic fit if the fit is stochastic. Each is changed alone;
+    everything else is as in the fit. The fits are ordinary fits, without cross-fitting, and are
+    compared with an ordinary fit under the original settings.
 
     Of more than 4,500 cells, 3,000 are compared, drawn by name, with at least 50 of each cluster.
     Their neighbours are found among them.
@@ -156,17 +156,24 @@ def _variants(fit: Fit) -> dict[str, Variant]:
     made: dict[str, Variant] = {}
     if not external(neighbors) and "n_neighbors" in neighbors:
         k = int(neighbors["n_neighbors"])
-        for n in (max(k // 2, 5), min(2 * k, fit.adata.n_obs - 1)):
+        codes = within_codes(fit.adata, search_options(neighbors)["within"])
+        largest = fit.adata.n_obs if codes is None else int(np.bincount(codes).min())
+        for n in (max(k // 2, 5), min(2 * k, largest - 1)):
             made[f"{n} neighbours"] = Variant(n_neighbors=n)
     if options.weights == "extremes":
         low, high = options.quantiles
         for q in (0.9, 0.99) if high is None or abs(high - 0.9) > 0.01 else (0.95, 0.99):
             pair = (None if low is None else round(1 - q, 4), q)
             made[f"quantile {q:g}"] = Variant({"quantiles": pair})
-    offset = options.offset is False
-    pair = resolve_quantiles(None, offset=offset)
-    name = "with an offset" if offset else "through the origin"
-    made[name] = Variant({"offset": offset, "quantiles": pair})
+    offset = not options.has_offset
+    line: dict[str, Any] = {
+        "offset": offset,
+        "quantiles": resolve_quantiles(None, offset=offset),
+    }
+    if options.stochastic is not None:
+        line["stochastic"] = replace(options.stochastic, fit_offset=offset)
+        made["deterministic"] = Variant({"stochastic": None})
+    made["with an offset" if offset else "through the origin"] = Variant(line)
     common = other_size_factors(fit) == "common"
     name = "common size factors" if common else "per-layer size factors"
     made[name] = Variant(other_sizes=True)

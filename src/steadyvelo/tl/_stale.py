@@ -18,6 +18,8 @@ _OF_FIT = (
     _keys.WEIGHTS_LAYER,
     _keys.WEIGHTS_COLUMN,
     _keys.VARIABLE_PASSES,
+    _keys.REFITTED,
+    _keys.OFFSET2,
     _keys.SPLICED_CHECKSUM,
     _keys.UNSPLICED_CHECKSUM,
     _keys.WEIGHTS_CHECKSUM,
@@ -79,7 +81,7 @@ def _clear_reliability(adata: AnnData, key: str) -> None:
 def _clear_run(adata: AnnData, key: str) -> None:
     """Remove the record of a run whose fit was replaced, except its choice of genes."""
     run = _keys.RUN.read(adata, key, default={})
-    kept = {name: run[name] for name in ("min_shared_counts", "retain") if name in run}
+    kept = {name: x for name, x in run.items() if name.startswith("min_") or name == "retain"}
     _keys.RUN.drop(adata, key)
     if kept:
         _keys.RUN.write(adata, kept, key)

@@ -21,9 +21,9 @@ from steadyvelo.engine import (
     steps_against,
     steps_along,
 )
-from steadyvelo.model import lasting_distributions, share_of_largest
+from steadyvelo.model import Coarse, lasting_distributions, share_of_largest
 
-from ._stored_graph import StoredGraph
+from ._stored_graph import GraphPart, StoredGraph
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -169,11 +169,11 @@ def terminal_scores(
     numbers = dict.fromkeys(scores, 0)
     # walks do not leave a part, so each has roots and ends of its own
     for part in np.flatnonzero(sizes >= _FEWEST_CELLS):
-        cells = parts == part
-        walks = _Walks.between(cells, stored, around, scale, n_threads)
+        walks = _Walks(stored.part(parts == part, around), scale, n_threads)
+        cells = walks.part.cells
         names = Names(fit.inputs.cell_hashes[cells], rng)
-        for name, step in (("roots", walks.against), ("ends", walks.along)):
-            score, number = _regions(step(), walks.around, tolerance, names)
+        for name, (step, coarse) in (("roots", walks.against()), ("ends", walks.along())):
+            score, number = _regions(step, coarse, walks.part.neighbors, tolerance, names)
             scores[name][cells] = np.where(connected[cells], score, np.nan)
             numbers[name] += number
     left_out = int(sizes[sizes < _FEWEST_CELLS].sum())
@@ -185,35 +185,33 @@ def terminal_scores(
 class _Walks:
     """Random walks on a connected part of the graph."""
 
-    graphs: tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]
-    around: sp.csr_array[Any]
+    part: GraphPart
     scale: float
     n_threads: int
 
-    @classmethod
-    def between(
-        cls,
-        cells: BoolArray,
-        stored: StoredGraph,
-        around: sp.csr_array[Any],
-        scale: float,
-        n_threads: int,
-    ) -> _Walks:
-        """Return the walks between some cells."""
-        within = around if cells.all() else around[cells][:, cells]
-        return cls(stored.within(cells), within, scale, n_threads)
+    def along(self) -> tuple[LinearOperator, Coarse | None]:
+        """Return one step along the edges, for cells and for groups of cells."""
+        step, groups = steps_along(*self.part.graphs, self.scale, self.n_threads), self.part.groups
+        if groups is None:
+            return step, None
+        return step, Coarse(groups.group_of, lambda _rows, _columns: step.between(groups))
 
-    def along(self) -> LinearOperator:
-        """Return one step along the edges."""
-        return steps_along(*self.graphs, self.scale, self.n_threads)
-
-    def against(self) -> LinearOperator:
+    def against(self) -> tuple[LinearOperator, Coarse | None]:
         """Return one step against the edges, and one to any cell of the neighbourhood.
 
         Without the second step, walks cannot leave cells to which hardly any edge leads.
         """
-        back = steps_against(*self.graphs, self.scale, self.n_threads)
-        return row_products(self.around, self.n_threads).T @ back
+        back = steps_against(*self.part.graphs, self.scale, self.n_threads)
+        around, groups = self.part.neighbors, self.part.groups
+        step = row_products(around, self.n_threads).T @ back
+        if groups is None:
+            return step, None
+
+        def between(rows: Float64Array, columns: Float64Array) -> Float64Array:
+            # a step between groups is left from all cells of a group
+            return groups.sums(around, columns, rows, self.n_threads).T @ back.between(groups)
+
+        return step, Coarse(groups.group_of, between)
 
 
 def _with_edges(graphs: tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]) -> BoolArray:
@@ -227,11 +225,18 @@ def _with_edges(graphs: tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]) -> BoolAr
 
 
 def _regions(
-    walk: LinearOperator, around: sp.csr_array[Any], tolerance: float, names: Names
+    walk: LinearOperator,
+    coarse: Coarse | None,
+    around: sp.csr_array[Any],
+    tolerance: float,
+    names: Names,
 ) -> tuple[Float64Array, int]:
     """Return a score per cell for the end of walks, and the number of regions."""
     vectors, _ = lasting_distributions(
-        walk, lambda number: names.uniform(f"start {number} of a walk"), tolerance=tolerance
+        walk,
+        lambda number: names.uniform(f"start {number} of a walk"),
+        tolerance=tolerance,
+        coarse=coarse,
     )
     # smaller values are rounding errors
     low = np.percentile(vectors, 2, axis=0)

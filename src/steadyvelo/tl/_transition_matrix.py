@@ -9,7 +9,7 @@ from steadyvelo._adata._checks import writable
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._arguments import public
-from steadyvelo.engine import count_threads
+from steadyvelo.engine import count_threads, with_diffusion
 
 from ._stored_graph import StoredGraph
 
@@ -27,6 +27,8 @@ def transition_matrix(
     scale: float = 10.0,
     self_transitions: bool = True,
     signed: bool = False,
+    backward: bool = False,
+    diffusion: float = 0.0,
     key_added: str | None = None,
     n_threads: int | None = None,
 ) -> None:
@@ -37,6 +39,12 @@ def transition_matrix(
     over the edges of the velocity graph. The signed variant, from which arrows are computed, is
     :math:`\mathrm{sign}(c)\,(e^{\lambda |c|} - 1)`; each row is divided by the sum of its absolute
     values.
+
+    Backward, the weights :math:`e^{\lambda c_{ij}}` are transposed before rows are divided by their
+    sums: :math:`T_{ij} = e^{\lambda c_{ji}} / \sum_k e^{\lambda c_{ki}}` leads from a cell to those
+    from which it may have come. A share w of diffusion mixes T with a random walk on the neighbour
+    graph that ignores velocities, :math:`(1 - w)\, T + w\, T^c`, where :math:`T^c` are the
+    connectivities with rows divided by their sums.
 
     Parameters
     ----------
@@ -51,6 +59,12 @@ def transition_matrix(
         correlation of the cell and P98(c) the 98th percentile of c.
     signed
         Compute the signed variant.
+    backward
+        Compute transitions against the velocities.
+    diffusion
+        w, the share of diffusion, from 0 to 1. The connectivities are those of the neighbours from
+        which the velocity graph was computed. If a cell has an empty row in one of the two
+        matrices, it gets that of the other.
     key_added
         Name of the result; None means ``"velocity_transitions"`` for
         ``velocity_key="velocity"``.
@@ -63,21 +77,25 @@ def transition_matrix(
 
     ``obsp["velocity_transitions"]``
         CSR float32, cells × cells. Rows of the unsigned variant sum to 1. A cell without edges has
-        a self-transition of 1 or, without self-transitions, an empty row.
+        a self-transition of 1 or, without self-transitions, an empty row. Backward, the row of a
+        cell to which no edge leads is empty, too, if its self-transition is 0.
     ``uns["velocity_params"]["transitions"]``
-        Scale and variant of every matrix.
+        Scale, variant, direction and diffusion of every matrix.
 
     Raises
     ------
     KeyError
         If there is no velocity graph.
     ValueError
-        If `scale` is not positive, cells were removed since the graph was computed, or `key_added`
-        is already the name of another matrix in ``obsp``.
+        If `scale` is not positive, cells were removed since the graph was computed, `key_added` is
+        already the name of another matrix in ``obsp``, `diffusion` is not from 0 to 1 or given for
+        the signed variant, or with `diffusion`, counts or neighbours have changed since the fit.
 
     References
     ----------
-    Bergen et al. (2020), https://doi.org/10.1038/s41587-020-0591-3.
+    Bergen et al. (2020), https://doi.org/10.1038/s41587-020-0591-3, whose scVelo computes the same
+    forward and backward. Lange et al. (2022), https://doi.org/10.1038/s41592-021-01346-6, for
+    diffusion: as CellRank's ``ConnectivityKernel`` with ``density_normalize=False``.
 
     Examples
     --------
@@ -91,14 +109,23 @@ def transition_matrix(
     >>> float(adata.obsp["velocity_transitions"].sum(axis=1).max().round(5))
     1.0
     """
-    graph = StoredGraph.read(Fit.read(adata, velocity_key))
+    if signed and diffusion > 0:
+        msg = (
+            f"diffusion={diffusion:g} is a share of probabilities, but the signed variant has "
+            "negative values; use signed=False, or diffusion=0."
+        )
+        raise ValueError(msg)
+    graph = StoredGraph.read(Fit.read(adata, velocity_key, then=("tl.velocity_graph",)))
     threads = count_threads(n_threads)
-    form = {"self_transitions": self_transitions, "signed": signed}
+    form = {"self_transitions": self_transitions, "signed": signed, "backward": backward}
     transitions = graph.transitions(scale, threads, **form)
+    if diffusion > 0:
+        transitions = with_diffusion(transitions, graph.connectivities(), diffusion)
     name = key_added or _keys.TRANSITIONS.of(velocity_key)
     if name in adata.obsp and name not in graph.fit.params.made.get("transitions", {}):
         msg = f"key_added={name!r} would overwrite obsp[{name!r}]; choose another name."
         raise ValueError(msg)
     writable(adata)
     adata.obsp[name] = transitions
-    note_made(adata, velocity_key, "transitions", {"scale": scale, **form}, under=name)
+    made = {"scale": scale, **form, "diffusion": diffusion}
+    note_made(adata, velocity_key, "transitions", made, under=name)

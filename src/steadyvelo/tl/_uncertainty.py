@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from steadyvelo._adata._fit import Fit
     from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
     from steadyvelo._adata._inputs import Inputs
+    from steadyvelo._choices import Stochastic
     from steadyvelo.engine import (
         CellOrder,
         CountsSource,
@@ -161,27 +162,42 @@ def check_crossfit(fit: Fit) -> None:
     check_one_line(fit.options, "tests of directions")
     method = fit.options.errors.method
     if method != "crossfit":
+        made = "as a stochastic fit" if fit.options.stochastic else f"with uncertainty={method!r}"
         msg = (
-            f"the fit was made with uncertainty={method!r}, but directions need cross-fitting; run "
+            f"the fit was made {made}, but directions need cross-fitting; run "
             f"tl.velocity(adata, uncertainty='crossfit', key_added={fit.key!r})."
         )
         raise ValueError(msg)
 
 
-def bytes_per_value(choice: ErrorChoice, rules: Sequence[FitRule]) -> int:
+def bytes_per_value(
+    choice: ErrorChoice, rules: Sequence[FitRule], stochastic: Stochastic | None = None
+) -> int:
     """Return the bytes of memory per value of a block, with all arrays computed from it.
 
     `rules` are those under which instruments are computed.
     """
-    if choice.method is None:
-        return BYTES_PER_VALUE
-    n_instruments = sum(1 + rule.has_offset for rule in rules)
-    # counts of the second layer; weights, or the counts of a fold and their moments in both orders;
-    # scores; instruments
-    return BYTES_PER_VALUE + 34 + 4 * n_instruments
+    with_errors, n_bytes = choice.method is not None, BYTES_PER_VALUE
+    if with_errors:
+        n_instruments = sum(1 + rule.has_offset for rule in rules)
+        # counts of the second layer; weights, or the counts of a fold and their moments in both
+        # orders; scores; instruments
+        n_bytes += 34 + 4 * n_instruments
+    if stochastic is not None:
+        # counts of the second layer, and products of counts
+        n_bytes += 8 if with_errors else 12
+    if stochastic is not None and with_errors:
+        # weights, second moments, three arrays for instruments, and two more for those of an offset
+        n_bytes += 20 + 8 * stochastic.fit_offset
+    return n_bytes
 
 
-def bytes_of_fit(choice: ErrorChoice, weights: str | Extremes, offset: OffsetMode) -> int:
+def bytes_of_fit(
+    choice: ErrorChoice,
+    weights: str | Extremes,
+    offset: OffsetMode,
+    stochastic: Stochastic | None,
+) -> int:
     """Return :func:`bytes_per_value` of a fit before it is made."""
     given = (weights.low, weights.high) if isinstance(weights, Extremes) else None
     name = "extremes" if isinstance(weights, Extremes) else weights
@@ -190,4 +206,4 @@ def bytes_of_fit(choice: ErrorChoice, weights: str | Extremes, offset: OffsetMod
     rules = [rule]
     if choice.method == "crossfit":
         rules = CrossFitErrors(np.ones((2, 0)), choice.level, None, []).rules_for(rule)
-    return bytes_per_value(choice, rules)
+    return bytes_per_value(choice, rules, stochastic)

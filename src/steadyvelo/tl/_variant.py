@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from steadyvelo import _keys, pp
 from steadyvelo._adata._coordinates import embedding_place
 from steadyvelo._adata._light_copy import light_copy
-from steadyvelo._adata._neighbor_graph import graph_keys, neighbor_params
+from steadyvelo._adata._neighbor_graph import graph_keys, neighbor_params, search_options
 from steadyvelo._settings import settings
 from steadyvelo._warnings import SteadyveloWarning
 
@@ -122,6 +122,7 @@ def _change_sizes(copy: AnnData, fit: Fit) -> None:
 def _change_neighbors(copy: AnnData, fit: Fit, n_neighbors: int) -> None:
     """Find another number of neighbours, with the parameters of the neighbour graph."""
     key = fit.options.neighbors_key
-    n_pcs = int(neighbor_params(fit.adata, key).get("n_pcs", 30) or 30)
-    spliced = fit.options.spliced
-    pp.neighbors(copy, n_neighbors=n_neighbors, n_pcs=n_pcs, spliced=spliced, key_added=key)
+    params = neighbor_params(fit.adata, key)
+    n_pcs = int(params.get("n_pcs", 30) or 30)
+    same = {"spliced": fit.options.spliced, "key_added": key, **search_options(params)}
+    pp.neighbors(copy, n_neighbors=n_neighbors, n_pcs=n_pcs, **same)

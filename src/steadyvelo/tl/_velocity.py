@@ -23,6 +23,7 @@ from ._fit_inputs import checked_weights
 from ._limits import Limits
 from ._line_choices import check_bounds, check_categories
 from ._make_fit import make_fit
+from ._second_order import checked_mode
 from ._uncertainty import check_errors
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo._choices import Uncertainty
+    from steadyvelo._choices import Mode, Uncertainty
     from steadyvelo.engine._progress import ShowProgress
 
 __all__ = ["velocity"]
@@ -42,6 +43,7 @@ __all__ = ["velocity"]
 def velocity(
     adata: AnnData,
     *,
+    mode: Mode = "deterministic",
     weights: str | Extremes | NDArray[Any] | sp.spmatrix | sp.sparray = "extremes",
     offset: bool | Literal["nonnegative"] = False,
     groups: str | Sequence[str] | None = None,
@@ -73,21 +75,32 @@ def velocity(
     with the smoothed, normalised abundances u and s, and γ (in units of the splicing rate) and o
     from least squares over the extreme cells, which are assumed to be at steady state. The layers
     ``Ms`` and ``Mu`` are used if they exist; otherwise counts are smoothed during the fit.
+    ``docs/model.md`` has the equations of both modes.
 
     Parameters
     ----------
     adata
         Cells × genes with counts, size factors and neighbours, or with ``Ms`` and ``Mu``.
+    mode
+        ``"deterministic"`` fits smoothed abundances, the first moments. ``"stochastic"`` is the
+        default of scVelo: velocity genes are then fitted again to first and second moments
+        together; second moments use all cells. :class:`steadyvelo.Stochastic` sets options
+        (unbiased second moments, offsets). R² and velocity genes remain those of the deterministic
+        fit.
     weights
         Weights of cells in the fit: the name of a rule (see
         :func:`steadyvelo.model.steady_state_weights`), or an array of shape (cells,) or (cells,
         genes) without negative values. ``"extremes"`` uses the cells at or above the 95 % quantile
         of expression and, with an offset, also those at or below the 5 % quantile;
-        :class:`steadyvelo.Extremes` sets other quantiles.
+        :class:`steadyvelo.Extremes` sets other quantiles. In a stochastic fit, these are the
+        weights of first moments, and cells at the same quantiles of spliced abundance alone are
+        used, too.
     offset
         False fits a line through the origin, True a line with an offset; ``"nonnegative"`` fits an
         offset and, if it is negative, a line through the origin. The offset describes unspliced
-        signal that is unrelated to the spliced transcript, not basal transcription.
+        signal that is unrelated to the spliced transcript, not basal transcription. In a stochastic
+        fit, this is the offset of the deterministic fit before it;
+        ``mode=Stochastic(fit_offset=True)`` fits that of the velocities.
     groups, groupby
         Clusters (values of ``obs[groupby]``) to whose cells the fit is restricted; None means all
         cells.
@@ -101,18 +114,19 @@ def velocity(
         :func:`steadyvelo.get.category_ratios` returns the ratios. Compare them first with
         :func:`steadyvelo.tl.compare_ratios`: if they do not differ, one line of all cells is more
         precise. Smoothing mixes categories whose cells are neighbours, and their ratios then look
-        alike.
+        alike. Needs ``mode="deterministic"``.
     gamma_bounds, offset_bounds
         Lowest and highest γ and offset that are allowed; infinite for no bound on a side. The line
         is then the best one within the bounds (the exact minimum). Bounds of the offset need
-        ``offset=True``.
+        ``offset=True``, and all bounds ``mode="deterministic"``.
     bounds
         ``"velocyto"`` uses velocyto's bounds: γ from 0 to 20, and with ``offset=True`` an offset
         from 0 to 2 ū, ū being the weighted mean of u over the cells of the fit.
     min_r2, min_gamma
         R² and γ of velocity genes are larger than these values; -inf sets no threshold. With
         ``"crossfit"``, too, these are R² and γ of the ordinary fit: which genes are used does not
-        depend on how cells and genes are divided. γ of the cross-fit must be above 0.
+        depend on how cells and genes are divided. γ of the cross-fit or of the stochastic fit must
+        be above 0.
     r2
         R² of the fit (``"fit"``) or of an unweighted fit to all cells (``"all_cells"``). Both are
         computed over all cells and not adjusted for degrees of freedom.
@@ -122,7 +136,8 @@ def velocity(
         How standard errors and intervals of γ are computed. ``"sandwich"`` does not change the fit;
         its standard errors take into account which cells share counts, and are somewhat too small.
         ``"crossfit"`` uses weights from other cells and neighbours from other genes; its intervals
-        have the stated coverage, and velocities use its γ. :class:`steadyvelo.Sandwich` and
+        have the stated coverage, and velocities use its γ; it needs ``mode="deterministic"``.
+        :class:`steadyvelo.Sandwich` and
         :class:`steadyvelo.CrossFit` set options (level, repeats, clusters of genes). With None, no
         errors are computed. ``docs/uncertainty.md`` derives both methods and measures their
         coverage.
@@ -167,9 +182,14 @@ def velocity(
     ``var["velocity_r2_passes"]`` and one column for every other criterion
         Whether the criterion is met.
     ``var["velocity_fit_cells"]``
-        Number of cells whose weight in the fit is not zero.
+        Number of cells whose weight in the fit is not zero; in a stochastic fit, in that of first
+        moments.
     ``var["velocity_at_bound"]``
         With bounds: whether the line is at one, because the best line is outside.
+    ``var["velocity_refitted"]``, ``var["velocity_offset2"]``
+        With ``mode="stochastic"``: whether γ and offset of the gene are from first and second
+        moments together, as those of velocity genes are (of all genes if there are no velocity
+        genes), and with `fit_offset2` the offset of second moments.
     ``varm["velocity_category_gamma"]``, and the same with ``offset``, ``r2``, ``molecules``, ...
         With `gamma_by`: values of every category, genes × categories, which
         :func:`steadyvelo.get.category_ratios` returns as a table.
@@ -184,7 +204,8 @@ def velocity(
     ``var["velocity_offset_p"]``, ``var["velocity_offset_fdr"]``
         P-value of the hypothesis that the offset is 0, and its false discovery rate (Benjamini and
         Hochberg). For a fit through the origin, the test also uses the cells at the lower end, and
-        needs ``"crossfit"``: with the weights of the fit itself it would reject far too often.
+        needs ``"crossfit"``: with the weights of the fit itself it would reject far too often. NaN
+        if γ was fitted again with second moments.
     ``layers["velocity"]``, ``layers["Ms"]``, ``layers["Mu"]``
         With `dense`: float32; velocities are NaN for genes without a fit.
     ``obs["velocity_weights"]`` or ``layers["velocity_weights"]``
@@ -198,7 +219,11 @@ def velocity(
         If counts, size factors, neighbours or groups are missing.
     ValueError
         If counts are negative or not finite, weights have a wrong shape, an option is unknown, or
-        options cannot be used together: bounds with `uncertainty`, `gamma_by` with ``"crossfit"``.
+        options cannot be used together: bounds with `uncertainty` or ``mode="stochastic"``,
+        `gamma_by` with ``"crossfit"`` or ``mode="stochastic"``. With ``mode="stochastic"``, if
+        `uncertainty` is ``"crossfit"``, velocity genes would lose the offset of the deterministic
+        fit, or counts are needed and missing: those that were smoothed, and raw counts for
+        ``moments="exact"``.
     MemoryError
         If ``dense=True`` and these layers need more memory than is allowed; nothing is computed
         then.
@@ -226,12 +251,13 @@ def velocity(
     inputs = Inputs(adata)
     check_key_added(key_added, spliced, unspliced)
     offset = resolve_offset(offset)
+    errors = ErrorChoice.asked(uncertainty, adata.n_obs, sample_key, rng)
+    stochastic = checked_mode(mode, errors, offset)
     quantiles = None
     if isinstance(weights, Extremes):
         quantiles, weights = (weights.low, weights.high), "extremes"
     weights = checked_weights(adata, weights)
     n_layers = 1 if has_moments(adata) else 3
-    errors = ErrorChoice.asked(uncertainty, adata.n_obs, sample_key, rng)
     limited: dict[str, Any] = {
         "gamma_bounds": gamma_bounds,
         "offset_bounds": offset_bounds,
@@ -254,9 +280,10 @@ def velocity(
         groupby=None if groups is None else groupby,
         gamma_by=gamma_by,
         **limited,
+        stochastic=stochastic,
     )
     check_errors(adata, errors)
-    check_bounds(errors, offset, **limited)
+    check_bounds(errors, offset, stochastic, **limited)
     check_categories(adata, options)
     if groupby is not None and groups is None:
         msg = (

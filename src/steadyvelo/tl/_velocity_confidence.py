@@ -34,7 +34,7 @@ def velocity_confidence(
 ) -> None:
     r"""Compute length and confidence of every cell's velocity.
 
-    Over the velocity genes, with :math:`\rho` the Pearson correlation:
+    Over the genes of the velocity graph, with :math:`\rho` the Pearson correlation:
 
     .. math::
         \text{length} = \lVert v_i - \bar v_i \rVert, \quad
@@ -104,7 +104,7 @@ def velocity_confidence(
     with Limits.of_call("confidence", max_memory, n_threads, progress) as limits:
         threads = limits.n_threads
         neighbors = fit.inputs.direct_neighbors(fit.graph.neighbors_key)
-        velocities = fit.velocities(fit.graph_genes, neighbors)
+        velocities = fit.velocities(fit.genes_of_graph, neighbors)
         transitions = graph.transitions(scale, threads, order=velocities.order)
         rows = velocity_agreement(
             velocities.blocks(limits.genes_per_block(adata.n_obs), threads, limits.report),

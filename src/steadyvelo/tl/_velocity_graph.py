@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import GraphParams
+from steadyvelo._adata._programme import Programme, programme_of
 from steadyvelo._arguments import public
 from steadyvelo._log import done
 from steadyvelo.engine import (
@@ -24,7 +27,6 @@ from ._stored_graph import StoredGraph
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import numpy as np
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -39,8 +41,9 @@ def velocity_graph(
     adata: AnnData,
     *,
     velocity_key: str = "velocity",
+    genes: str | Iterable[str] | NDArray[np.bool_] | None = None,
     n_recurse_neighbors: int = 2,
-    sqrt_transform: bool = False,
+    sqrt_transform: bool | None = None,
     neighbors_key: str | None = None,
     max_memory: float | str | None = None,
     n_threads: int | None = None,
@@ -59,11 +62,19 @@ def velocity_graph(
         Result of :func:`steadyvelo.tl.velocity`.
     velocity_key
         Prefix of the fit.
+    genes
+        A gene programme, such as the genes of the cell cycle: the name of a column of ``var`` with
+        True and False, a mask of all genes, or names of genes. Its velocity genes are used; what
+        makes a gene a velocity gene is not changed by it. None uses all velocity genes.
+        Tests of directions and verdicts always use all velocity genes. So pictures of the arrows of
+        a programme do not show which are significant; to test these, analyse a copy of `adata` that
+        has only the genes of the programme.
     n_recurse_neighbors
         Steps on the neighbour graph: 1 for neighbours, 2 also for the neighbours of neighbours.
     sqrt_transform
         Correlate :math:`\mathrm{sign}(y)\sqrt{|y|}` instead of the differences and velocities y,
-        which gives highly expressed genes less weight.
+        which gives highly expressed genes less weight. None does so for a stochastic fit only, as
+        scVelo does.
     neighbors_key
         Name of the neighbour graph in ``uns``; None means the neighbour graph of the fit.
     max_memory
@@ -84,14 +95,17 @@ def velocity_graph(
     ``obs["velocity_self_transition"]``
         clip(P98(c) − c, 0, 1) for each cell, where c is its largest correlation and P98(c) the 98th
         percentile of c.
+    ``var["velocity_graph_genes"]``
+        Whether the graph uses the gene, if it is that of a programme. Results that are computed
+        from the graph and these genes are refused if the programme has changed.
 
     Raises
     ------
     KeyError
-        If the fit or the neighbour graph is missing.
+        If the fit, the neighbour graph, a gene or a column of `genes` is missing.
     ValueError
-        If cells, counts or neighbours have changed since the fit, or there are fewer than two
-        velocity genes.
+        If cells, counts or neighbours have changed since the fit, there are fewer than two
+        velocity genes, or `genes` is not a column of True and False or a mask of all genes.
 
     Warns
     -----
@@ -115,6 +129,7 @@ def velocity_graph(
     True
     """
     check_adata(adata)
+    programme = None if genes is None else programme_of(adata, genes)
     with Limits.of_call("velocity graph", max_memory, n_threads, progress) as limits:
         make_graph(
             Fit.read(adata, velocity_key),
@@ -122,11 +137,16 @@ def velocity_graph(
             n_recurse_neighbors=n_recurse_neighbors,
             sqrt_transform=sqrt_transform,
             neighbors_key=neighbors_key,
+            programme=programme,
         )
     n_edges = (
         _keys.GRAPH.read(adata, velocity_key).nnz + _keys.GRAPH_NEG.read(adata, velocity_key).nnz
     )
-    done(f"the velocity graph has {n_edges:,} edges between {adata.n_obs:,} cells")
+    of_genes = ""
+    if programme is not None:
+        n_used = int(_keys.GRAPH_GENES.values(adata, velocity_key).sum())
+        of_genes = f"; of the {int(programme.mask.sum()):,} genes given, {n_used:,} are used"
+    done(f"the velocity graph has {n_edges:,} edges between {adata.n_obs:,} cells{of_genes}")
 
 
 def make_graph(
@@ -134,14 +154,21 @@ def make_graph(
     limits: Limits,
     *,
     n_recurse_neighbors: int = 2,
-    sqrt_transform: bool = False,
+    sqrt_transform: bool | None = None,
     neighbors_key: str | None = None,
+    programme: Programme | None = None,
 ) -> None:
     """Do the work of :func:`velocity_graph`."""
-    adata, key, genes = fit.adata, fit.key, fit.graph_genes
+    adata, key = fit.adata, fit.key
+    genes = fit.graph_genes if programme is None else programme.among(fit.graph_genes)
+    if sqrt_transform is None:
+        sqrt_transform = fit.options.stochastic is not None
     if neighbors_key is None:
         neighbors_key = fit.options.neighbors_key
-    made = GraphParams(n_recurse_neighbors, len(genes), sqrt_transform, neighbors_key)
+    recorded = None if programme is None else programme.recorded
+    made = GraphParams(
+        n_recurse_neighbors, len(genes), sqrt_transform, neighbors_key, genes=recorded
+    )
     # cells that are used, then the fit, then the neighbours: a message of these would not say that
     # the fit is of other cells, too
     _ = fit.inputs.cells
@@ -156,6 +183,8 @@ def make_graph(
     _keys.GRAPH.write(adata, graph.positive, key)
     _keys.GRAPH_NEG.write(adata, graph.negative, key)
     _keys.SELF_TRANSITION.write(adata, graph.self_transition(), key)
+    if programme is not None:
+        _keys.GRAPH_GENES.write(adata, np.isin(np.arange(adata.n_vars), genes), key)
     fit.params.with_graph(made).write(adata, key)
 
 

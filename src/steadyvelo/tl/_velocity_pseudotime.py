@@ -16,11 +16,11 @@ from steadyvelo._arguments import public
 from steadyvelo._log import done
 from steadyvelo._settings import settings
 from steadyvelo.engine import SmoothingOperator, count_threads, row_products, transposed_sum
-from steadyvelo.model import DiffusionMap
+from steadyvelo.model import Coarse, DiffusionMap
 
 from ._limits import Limits
 from ._orientation import exchanged, orientation_of
-from ._stored_graph import StoredGraph
+from ._stored_graph import GraphPart, StoredGraph
 from ._terminal_states import terminal_scores
 
 if TYPE_CHECKING:
@@ -194,24 +194,45 @@ def _time_between(
     n_threads: int,
 ) -> Float64Array:
     """Return the time of connected cells from the root, back from the end, or the mean of both."""
-    graphs = graph.within(connected)
-    turned = transposed_sum(*graphs, n_threads)
+    fit = graph.fit
+    neighbors = fit.inputs.connectivities(fit.graph.neighbors_key)
+    around = SmoothingOperator.from_connectivities(neighbors).to_matrix()
+    part = graph.part(connected, around)
+    turned = transposed_sum(*part.graphs, n_threads)
     np.abs(turned.data, out=turned.data)
-    positive, negative, back = (row_products(x, n_threads) for x in (*graphs, turned))
-    names = Names(graph.fit.inputs.cell_hashes[connected], rng)
+    positive, negative, back = (row_products(x, n_threads) for x in (*part.graphs, turned))
+    names = Names(fit.inputs.cell_hashes[part.cells], rng)
     diffusion = DiffusionMap.of(
         positive - negative + back,
         lambda number: names.uniform(f"start {number} of a diffusion map"),
         n_components=n_components,
+        coarse=_coarse(part, n_threads),
     )
-    number_within = np.cumsum(connected) - 1
+    number_within = np.empty(len(connected), dtype=np.intp)
+    number_within[part.cells] = np.arange(len(part.cells))
     times = []
     for place, forward in zip(places, (True, False), strict=True):
         if place is not None:
             distance = diffusion.distances(int(number_within[place]))
             time = distance / max(distance.max(), np.finfo(float).tiny)
             times.append(time if forward else 1 - time)
-    return np.mean(times, axis=0)
+    time = np.full(len(connected), np.nan)
+    time[part.cells] = np.mean(times, axis=0)
+    return time[connected]
+
+
+def _coarse(part: GraphPart, n_threads: int) -> Coarse | None:
+    """Return the similarities between groups of cells; None for few cells."""
+    groups = part.groups
+    if groups is None:
+        return None
+
+    def between(rows: Float64Array, columns: Float64Array) -> Float64Array:
+        positive, negative = (groups.sums(x, rows, columns, n_threads) for x in part.graphs)
+        along = positive - negative
+        return along + along.T
+
+    return Coarse(groups.group_of, between)
 
 
 def _ends(

@@ -1,0 +1,156 @@
+"""Leading eigenvectors of a symmetric walk, from groups of cells and corrected on all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from ._orthonormal import orthonormal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from scipy.sparse.linalg import LinearOperator
+
+    from ._coarse import Coarse
+    from ._typing import Float64Array
+
+__all__ = ["corrected_eigenvectors"]
+
+# vectors at the start for each that is wanted, and steps of the walk that make them smooth
+_STARTS_EACH, _STEPS = 2.4, 3
+# the walk between groups has the eigenvalue 1, which is moved by this much, and rounds of the
+# iteration that finds its eigenvectors
+_SHIFT, _ROUNDS = 1e-5, 12
+# dimensions at which the space is reduced, for each vector that is wanted
+_MOST_EACH = 14
+# products before the search is given up
+_MOST_PRODUCTS = 300
+
+
+def corrected_eigenvectors(
+    walk: LinearOperator,
+    coarse: Coarse,
+    scale: Float64Array,
+    stationary: Float64Array,
+    n_wanted: int,
+    exact: Callable[[Float64Array, Float64Array], NDArray[np.bool_]],
+) -> tuple[Float64Array, Float64Array]:
+    r"""Return the largest eigenvalues of a symmetric walk M = D S D, and their eigenvectors.
+
+    The space of the search starts with the eigenvectors of M between groups of cells, after a few
+    steps of the walk; the first of them is the stationary one. Each residual r is then corrected by
+    :math:`r + P (1 - P^\top M P)^{-1} P^\top r`, which joins the space (Davidson 1975,
+    https://doi.org/10.1016/0021-9991(75)90065-0).
+    The columns of P are the stationary eigenvector, cut into the groups.
+
+    Parameters
+    ----------
+    walk
+        M, cells × cells.
+    coarse
+        S between groups.
+    scale
+        The diagonal of D, shape (cells,).
+    stationary
+        Eigenvector of M for the eigenvalue 1, shape (cells,).
+    n_wanted
+        Number of eigenvectors.
+    exact
+        Function from eigenvalues and the lengths of their residuals to which are exact enough.
+
+    Returns
+    -------
+    Eigenvalues, descending, and eigenvectors, shape (cells, wanted).
+    """
+    stationary = stationary / np.linalg.norm(stationary)
+    lengths = np.sqrt(np.bincount(coarse.group_of, weights=stationary**2))
+    weights = np.divide(
+        stationary,
+        lengths[coarse.group_of],
+        where=stationary > 0,
+        out=np.zeros_like(stationary),
+    )
+    spread = coarse.spread(weights)
+    small = coarse.between(scale * weights, scale * weights)
+    factor = cho_factor((1 + _SHIFT) * np.eye(len(small)) - (small + small.T) / 2)
+    n_starts = min(int(_STARTS_EACH * n_wanted), len(small))
+    following = np.asarray(spread @ _inverse_iteration(factor, n_starts))
+    for _ in range(_STEPS):
+        following = walk @ following
+    space = _Space(len(stationary), _MOST_EACH * n_wanted + n_starts)
+    for _ in range(_MOST_PRODUCTS):
+        space.join(following, walk)
+        values, turned = space.eigenvectors()
+        vectors, residuals = space.residuals(values[:n_wanted], turned[:, :n_wanted])
+        sizes = np.linalg.norm(residuals, axis=0)
+        left = ~exact(values[:n_wanted], sizes)
+        if not left.any() or space.size == len(stationary):
+            return values[:n_wanted], vectors
+        unit = residuals[:, left] / sizes[left]
+        following = unit + np.asarray(spread @ cho_solve(factor, spread.T @ unit))
+        if space.size > (_MOST_EACH - 1) * n_wanted:
+            space.reduce(values[:n_starts], turned[:, :n_starts])
+    msg = (
+        f"eigenvectors were not found by {_MOST_PRODUCTS} products: cells have edges to too few "
+        "others. Rerun all from pp.neighbors on with a larger n_neighbors=."
+    )
+    raise RuntimeError(msg)
+
+
+def _inverse_iteration(factor: tuple[Float64Array, bool], n_vectors: int) -> Float64Array:
+    """Return approximate eigenvectors for the smallest eigenvalues of a factorised matrix."""
+    space = np.random.default_rng(0).random((len(factor[0]), n_vectors))
+    for _ in range(_ROUNDS):
+        space = np.linalg.qr(cho_solve(factor, space))[0]
+    return np.asarray(space)
+
+
+class _Space:
+    """A space of at most some dimensions, and the products of an operator with it.
+
+    The first `size` columns of `vectors` are orthonormal, those of `products` are products with
+    them, and `on_space` is the operator on the space.
+    """
+
+    def __init__(self, n_cells: int, most: int) -> None:
+        most = min(most, n_cells)
+        self.size = 0
+        self.vectors = np.empty((n_cells, most), order="F")
+        self.products = np.empty((n_cells, most), order="F")
+        self.on_space = np.empty((0, 0))
+
+    def join(self, vectors: Float64Array, operator: LinearOperator) -> None:
+        """Add vectors, or as many of them as there is room for."""
+        own = self.vectors[:, : self.size]
+        vectors = vectors[:, : self.vectors.shape[1] - self.size]
+        for _ in range(2):
+            vectors = orthonormal(vectors - own @ (own.T @ vectors))[0]
+        product = np.asarray(operator @ vectors)
+        mixed = own.T @ product
+        self.on_space = np.block([[self.on_space, mixed], [mixed.T, vectors.T @ product]])
+        new = slice(self.size, self.size + vectors.shape[1])
+        self.vectors[:, new], self.products[:, new] = vectors, product
+        self.size = new.stop
+
+    def eigenvectors(self) -> tuple[Float64Array, Float64Array]:
+        """Return eigenvalues on the space, descending, and eigenvectors in its coordinates."""
+        values, turned = np.linalg.eigh((self.on_space + self.on_space.T) / 2)
+        return values[::-1], turned[:, ::-1]
+
+    def residuals(
+        self, values: Float64Array, turned: Float64Array
+    ) -> tuple[Float64Array, Float64Array]:
+        """Return vectors over cells from their coordinates, and what they miss as eigenvectors."""
+        vectors: Float64Array = self.vectors[:, : self.size] @ turned
+        return vectors, self.products[:, : self.size] @ turned - vectors * values
+
+    def reduce(self, values: Float64Array, turned: Float64Array) -> None:
+        """Keep the space of some eigenvectors."""
+        kept = slice(0, len(values))
+        self.vectors[:, kept] = self.vectors[:, : self.size] @ turned
+        self.products[:, kept] = self.products[:, : self.size] @ turned
+        self.on_space, self.size = np.diag(values), kept.stop
