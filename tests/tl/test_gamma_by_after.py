@@ -322,3 +322,16 @@ def test_at_a_border_cells_at_steady_state_have_no_velocity():
     bias = [abs((v / ms)[border].mean(axis=1)).mean() for v in (adata.layers["velocity"], theirs)]
     assert bias[0] < 0.015
     assert bias[1] > 0.04
+
+
+def test_lines_of_categories_do_not_extend_the_axis(by_branch):
+    sv.tl.velocity(by_branch, gamma_by=KEY, offset=True)
+    axes = sv.pl.phase_portrait(by_branch, list(by_branch.var_names[:12]), color=KEY)
+    ends = np.array([np.ptp(np.concatenate([x.get_ydata() for x in ax.lines])) for ax in axes])
+    seen = np.array([ax.collections[0].get_offsets()[:, 1].max() for ax in axes])
+    # some lines are steep or have a large offset
+    assert (ends > 1.3 * seen).any()
+    for ax, most in zip(axes, seen, strict=True):
+        low, high = ax.get_ylim()
+        assert -0.1 * most < low
+        assert most <= high < 1.15 * most

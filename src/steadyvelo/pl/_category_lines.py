@@ -37,7 +37,7 @@ def draw_category_lines(
     gamma, offset, common = _lines(fit, gene)
     if np.isnan(gamma).all():
         return
-    top = ax.get_ylim()[1]
+    limits = ax.get_ylim()
     ends = np.array([0.0, spliced.max()])
     colors = _colors(fit, palette)
     for number, name in enumerate(fit.params.made_from.categories or ()):
@@ -52,8 +52,8 @@ def draw_category_lines(
         label = "steady state, other cells" if not common.all() else "steady state"
         ax.plot(ends, line, color=_COMMON, lw=1.5, ls="--", zorder=3, label=label)
     ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
-    # a steep line does not extend the axis
-    ax.set_ylim(top=top)
+    # a steep line or a large offset does not extend the axis
+    ax.set_ylim(limits)
 
 
 def range_of_ratios(fit: Fit, gene: int) -> str:
