@@ -41,15 +41,16 @@ WRONG = {
     "other": {"number": HALF, "flag": True},
 }
 KINDS = {
-    "choice": ["ambiguous", "method", "offset", "r2", "size_factors", "uncertainty"],
+    "choice": ["ambiguous", "assumption", "method", "offset", "r2", "size_factors", "uncertainty"],
     "flag": [
+        *("backward", "graph_in_uns"),
         *("dense", "filtered", "force", "hexagons", "highly_variable", "self_transitions"),
         *("sensitivity", "show", "show_fit_cells", "signed", "sort_genes", "sqrt_transform"),
         *("steady_state", "subset", "truth"),
     ],
     "memory": ["max_memory"],
     "groups": ["conditions", "groups"],
-    "names": ["cells", "genes", "retain"],
+    "names": ["cells", "end", "genes", "retain", "root"],
     "number": [
         *("alpha", "arrow_length", "density", "depth", "dispersion", "fdr", "high", "level"),
         *(
@@ -64,11 +65,11 @@ KINDS = {
             "min_shared_counts",
             "scale",
         ),
-        *("size", "smoothing", "spacing", "threshold", "tolerance"),
+        *("size", "smoothing", "spacing", "threshold", "time", "tolerance"),
     ],
     "other": [
         *("adata", "ax", "barcode_map", "components", "counts", "edges", "palette", "path"),
-        *("expected", "weights"),
+        *("expected", "start", "weights"),
     ],
     "progress": ["progress"],
     "seed": ["rng"],
@@ -127,6 +128,8 @@ def needed(tmp_path_factory):
         "groupby": "branch",
         "high": 0.9,
         "low": None,
+        "start": "cell 1",
+        "time": 1.0,
         "path": tmp_path_factory.mktemp("files") / "absent",
     }
 

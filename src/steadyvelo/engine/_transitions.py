@@ -19,6 +19,7 @@ __all__ = [
     "project_transitions",
     "self_transition_probability",
     "transition_probabilities",
+    "triple",
 ]
 
 
@@ -147,10 +148,11 @@ def _operands(
 ) -> tuple[Any, Any, Float64Array]:
     """Return both graphs and the diagonal as arguments of kernels."""
     stay = np.zeros(graph.shape[0]) if self_transition is None else self_transition
-    return _triple(graph), _triple(graph_neg), stay
+    return triple(graph), triple(graph_neg), stay
 
 
-def _triple(graph: sp.csr_matrix[Any]) -> tuple[Any, Any, Any]:
+def triple(graph: sp.csr_matrix[Any]) -> tuple[Any, Any, Any]:
+    """Return a graph as an argument of kernels: without repeated entries, rows sorted."""
     if not graph.has_canonical_format:
         # a copy, because summing and sorting would change the user's arrays
         graph = graph.copy()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from steadyvelo.engine import CountsSource
     from steadyvelo.engine._progress import ShowProgress
 
-__all__ = ["randomized_velocity"]
+__all__ = ["control_graphs", "randomized_velocity"]
 
 
 @public
@@ -122,23 +122,31 @@ def randomized_velocity(
     fit = Fit.read(adata, velocity_key, then=("tl.velocity_graph",))
     embedding = check_finite_embedding(adata, basis)
     StoredGraph.read(fit)
-    source = fit.counts(fit.graph_genes)
-    direct = fit.inputs.direct_neighbors(fit.graph.neighbors_key)
     signs = Names(fit.inputs.cell_hashes, rng).signs("sign-flipped control", n_controls)
     made = {"scale": scale, "self_transitions": self_transitions}
     arrows = np.empty((adata.n_obs, n_controls, embedding.shape[1]))
     with Limits.of_call("sign-flipped controls", max_memory, n_threads, progress) as limits:
-        # counts and moments of a block are in memory at the same time
-        size = limits.genes_per_block(adata.n_obs, 2 * BYTES_PER_VALUE)
-        # the graph of a control is large, so there is only one at a time
-        for number, of_cells in enumerate(signs.astype(np.float32)):
-            part = limits.part(number / n_controls, (number + 1) / n_controls)
-            blocks = _sign_flipped(fit, source, of_cells, size, part)
-            graph = correlated(fit, fit.graph, blocks, direct, source.order, size, part.n_threads)
-            arrows[:, number] = graph.arrows(embedding, n_threads=part.n_threads, **made)
-            del graph
+        graphs = control_graphs(fit, signs, limits)
+        for number in range(n_controls):
+            arrows[:, number] = next(graphs).arrows(embedding, n_threads=limits.n_threads, **made)
     _keys.RANDOMIZED.write(adata, arrows, velocity_key, basis)
     note_made(adata, velocity_key, "randomized", {**made, "rng": rng}, under=basis)
+
+
+def control_graphs(fit: Fit, signs: NDArray[np.int8], limits: Limits) -> Iterator[StoredGraph]:
+    """Yield the velocity graph of each sign-flipped control, with signs of shape (controls, cells).
+
+    A graph is large, so the caller should not keep it, not even in a loop over the graphs, while
+    the next one is computed.
+    """
+    source = fit.counts(fit.graph_genes)
+    direct = fit.inputs.direct_neighbors(fit.graph.neighbors_key)
+    # counts and moments of a block are in memory at the same time
+    size = limits.genes_per_block(fit.adata.n_obs, 2 * BYTES_PER_VALUE)
+    for number, of_cells in enumerate(signs.astype(np.float32)):
+        part = limits.part(number / len(signs), (number + 1) / len(signs))
+        blocks = _sign_flipped(fit, source, of_cells, size, part)
+        yield correlated(fit, fit.graph, blocks, direct, source.order, size, part.n_threads)
 
 
 def _sign_flipped(
