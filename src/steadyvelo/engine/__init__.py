@@ -8,6 +8,8 @@ needed.
 
 from ._arrows_of_cells import Directions
 from ._cell_groups import CellGroups
+from ._cluster_connectivities import cluster_connectivities, spanning_tree
+from ._cluster_flows import ClusterFlows, cluster_flows, flows_into
 from ._comparison import fit_groups, group_ratios
 from ._component_arrows import component_arrows
 from ._confidence import velocity_agreement
@@ -34,7 +36,9 @@ from ._memory import (
     stores_dense,
 )
 from ._moment_source import CountsSource, LayerSource, MomentBlock, MomentSource
+from ._net_flows import NetFlows, find_net_flows
 from ._order import CellOrder
+from ._paths import can_leave, drawn_paths, edges_of_walk, walk_distribution
 from ._products import (
     row_products,
     shared_column_sums,
@@ -63,6 +67,7 @@ __all__ = [
     "BYTES_PER_VALUE",
     "CellGroups",
     "CellOrder",
+    "ClusterFlows",
     "CountsSource",
     "CrossFitErrors",
     "Directions",
@@ -77,6 +82,7 @@ __all__ = [
     "Lines",
     "MomentBlock",
     "MomentSource",
+    "NetFlows",
     "RankedNeighbors",
     "Repeat",
     "SandwichErrors",
@@ -89,17 +95,24 @@ __all__ = [
     "Velocities",
     "available_memory",
     "bytes_per_direction_value",
+    "can_leave",
     "check_dense_fits",
     "check_genes",
+    "cluster_connectivities",
+    "cluster_flows",
     "component_arrows",
     "connected_parts",
     "count_threads",
     "dense_bytes",
+    "drawn_paths",
     "edge_fidelity",
+    "edges_of_walk",
     "find_directions",
     "find_group_directions",
+    "find_net_flows",
     "fit_groups",
     "fit_ratios",
+    "flows_into",
     "genes_per_block",
     "group_ratios",
     "project_transitions",
@@ -108,6 +121,7 @@ __all__ = [
     "row_products",
     "self_transition_probability",
     "shared_column_sums",
+    "spanning_tree",
     "split_signs",
     "steps_against",
     "steps_along",
@@ -115,6 +129,7 @@ __all__ = [
     "transition_probabilities",
     "transposed_sum",
     "velocity_agreement",
+    "walk_distribution",
     "weighted_column_sums",
     "weighted_row_sums",
     "with_diffusion",
