@@ -42,18 +42,18 @@ WRONG = {
 }
 KINDS = {
     "choice": [
-        *("ambiguous", "bounds", "method", "metric", "mode", "moments", "offset", "r2"),
-        *("size_factors", "tool", "uncertainty"),
+        *("ambiguous", "assumption", "bounds", "method", "metric", "mode", "moments", "offset"),
+        *("r2", "size_factors", "tool", "uncertainty"),
     ],
     "flag": [
         *("backward", "dense", "filtered", "fit_offset", "fit_offset2", "force", "hexagons"),
-        *("highly_variable", "self_transitions"),
+        *("graph_in_uns", "highly_variable", "self_transitions"),
         *("sensitivity", "show", "show_fit_cells", "signed", "sort_genes", "sqrt_transform"),
         *("steady_state", "subset", "truth"),
     ],
     "memory": ["max_memory"],
     "groups": ["conditions", "groups"],
-    "names": ["cells", "genes", "retain"],
+    "names": ["cells", "end", "genes", "retain", "root"],
     "number": [
         *(
             "alpha",
@@ -80,11 +80,11 @@ KINDS = {
             "min_unspliced_counts",
             "scale",
         ),
-        *("size", "smoothing", "spacing", "threshold", "tolerance"),
+        *("size", "smoothing", "spacing", "threshold", "time", "tolerance"),
     ],
     "other": [
         *("adata", "ax", "barcode_map", "components", "counts", "edges", "palette", "path"),
-        *("expected", "gamma_bounds", "offset_bounds", "weights"),
+        *("expected", "gamma_bounds", "offset_bounds", "start", "weights"),
     ],
     "progress": ["progress"],
     "seed": ["rng"],
@@ -143,6 +143,8 @@ def needed(tmp_path_factory):
         "groupby": "branch",
         "high": 0.9,
         "low": None,
+        "start": "cell 1",
+        "time": 1.0,
         "path": tmp_path_factory.mktemp("files") / "absent",
         "tool": "loom",
     }

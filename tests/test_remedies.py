@@ -88,6 +88,9 @@ CALLS = {
     "tl.velocity_confidence": sv.tl.velocity_confidence,
     "tl.velocity_pseudotime": sv.tl.velocity_pseudotime,
     "tl.terminal_states": sv.tl.terminal_states,
+    "tl.walk": lambda a: sv.tl.walk(a, a.obs_names[0]),
+    "tl.paths": lambda a: sv.tl.paths(a, a.obs_names[0]),
+    "tl.cluster_graph": lambda a: sv.tl.cluster_graph(a, CLUSTERS, n_controls=1),
     "tl.rank_velocity_genes": lambda a: sv.tl.rank_velocity_genes(a, CLUSTERS),
     "tl.randomized_velocity": lambda a: sv.tl.randomized_velocity(a, basis="umap"),
     "tl.check_model": sv.tl.check_model,
@@ -95,6 +98,7 @@ CALLS = {
     "pl.phase_portrait": lambda a: sv.pl.phase_portrait(a, a.var_names[0]),
     "report.headline": lambda a: sv.report.headline(a, basis="umap"),
     "get.velocity": sv.get.velocity,
+    "get.extrapolated": lambda a: sv.get.extrapolated(a, 1.0),
 }
 WANTED = [name for name in CALLS if not name.startswith("pp.")]
 

@@ -10,7 +10,7 @@ from functools import partial
 
 from ._adata._field import FIELDS, Field
 
-__all__ = ["FIELDS", "Field", "colors_key"]
+__all__ = ["FIELDS", "Field", "colors_key", "sizes_key"]
 
 _layer = partial(Field, "layers", "cells × genes", dtype="float32")
 _obs = partial(Field, "obs", "cells")
@@ -51,6 +51,10 @@ CONFIDENCE_TRANSITION = _obs(
 )
 ROOT_CELLS = _obs("{key}_root_cells", "how much the cell is a start of random walks, 0 to 1")
 END_POINTS = _obs("{key}_end_points", "how much the cell is an end of random walks, 0 to 1")
+WALK = _obs("{key}_walk", "probability that a random walk is in the cell after its steps")
+FLOW_CLUSTERS = _obs(
+    "{key}_flow_cluster", "place of the cell's cluster in the cluster graph, or −1", "int32"
+)
 PSEUDOTIME = _obs("{key}_pseudotime", "distance from the root cells along the graph, 0 to 1")
 WEIGHTS_COLUMN = _obs("{key}_weights", "weights in the fit, if they were given")
 
@@ -199,6 +203,13 @@ RANKED_GENES = _table(
     "{key}_ranked_genes", "velocity genes of each group, ranked by their velocity"
 )
 RATIO_DIFFERENCES = _table("{key}_ratio_differences", "tests of ratios between conditions")
+CLUSTER_GRAPH = _table("{key}_cluster_graph", "flows between clusters, with their tests")
+PATHS = Field("uns", "paths × steps", "{key}_paths", "names of the cells of random paths", "str")
+# scanpy's names
+PAGA = _mapping("paga", "graph of clusters, in the format of scanpy")
+GRAPH_IN_UNS = Field(
+    "uns", "cells × cells", "{key}_graph", "the positive correlations again, on request", "float32"
+)
 
 TRUE_GAMMA = _var("true_gamma", "ratio γ/β of simulated data")
 TRUE_VELOCITY = _layer("true_velocity", "true u − (γ/β) s of simulated data")
@@ -217,7 +228,11 @@ def _span(first: Field, last: Field) -> tuple[Field, ...]:
 ERROR_FIELDS = _span(GAMMA_SE, OFFSET_FDR)
 CHECK_FIELDS = _span(BOOST, MODEL)
 CATEGORY_FIELDS = _span(CATEGORY_GAMMA, CATEGORY_CELLS)
-GRAPH_FIELDS = (*_span(SELF_TRANSITION, PSEUDOTIME), *_span(GRAPH, TRANSITIONS), GRAPH_GENES)
+GRAPH_FIELDS = (
+    *_span(SELF_TRANSITION, PSEUDOTIME),
+    *_span(GRAPH, TRANSITIONS),
+    *(GRAPH_GENES, CLUSTER_GRAPH, PATHS, GRAPH_IN_UNS),
+)
 DIRECTION_FIELDS = (*_span(DIRECTION, AGREEMENT), CLUSTER_DIRECTIONS, GENE_CONTRIBUTIONS)
 ARROW_FIELDS = (VELOCITY_EMBEDDING, ARROWS_ON, RANDOMIZED, FIDELITY, FIDELITY_Z, AGREEMENT)
 RELIABILITY_FIELDS = _span(RELIABILITY, SENSITIVITY)
@@ -235,3 +250,8 @@ GENE_NAME_COLUMNS = ("gene_name", "gene_names", "gene_symbols", "feature_name")
 def colors_key(column: str) -> str:
     """Return the key in `uns` of scanpy's colours for a column of `obs`."""
     return f"{column}_colors"
+
+
+def sizes_key(column: str) -> str:
+    """Return the key in `uns` of the numbers of cells of each category, where scanpy keeps them."""
+    return f"{column}_sizes"

@@ -21,6 +21,7 @@ FUNCTIONS = {
     "attach": [sv.io.read, sv.io.attach_counts],
     "plot": [
         sv.tl.rank_velocity_genes,
+        sv.tl.paths,
         *(getattr(sv.pl, name) for name in _plot._FUNCTIONS.values()),
     ],
     "report": [sv.report.write],
@@ -39,6 +40,7 @@ OF_FUNCTIONS_OF = {
     "run": {"method": "--size-factors", "key_added": "--neighbors-key", "neighbors": "its options"},
     "plot": {
         "palette": "colours lie in the file",
+        "scale": "that of the arrows",
         "max_memory": "pictures need little",
         "n_threads": "pictures need little",
     },

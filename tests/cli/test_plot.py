@@ -37,6 +37,8 @@ PICTURES = {
     "arrows": ["--basis", "pca", "--color", "branch"],
     "control": ["--basis", "pca", "--n-controls", "2"],
     "graph": ["--basis", "pca", "--cell", "cell 3"],
+    "flows": ["--n-controls", "3", "--groupby", "branch"],
+    "paths": ["--start", "root", "--groupby", "clusters", "--n-paths", "3", "--n-steps", "20"],
     "phase": ["--gene", "gene 1", "--gene", "gene 2"],
     "gene": ["--gene", "gene 1", "--basis", "pca"],
     "heatmap": ["--gene", "gene 1", "--gene", "gene 2"],
@@ -73,6 +75,10 @@ def test_the_ending_decides_the_format(draw, ending, begins):
         (["graph", "--basis", "pca", "--cell", "no"], "picture.png", "no cells of adata: 'no'"),
         (["stream", "--velocity-key", "other"], "picture.png", "no 'other_pca'"),
         (["rank", "--groupby", "none"], "picture.png", "name their column of obs with"),
+        (["flows", "--groupby", "none"], "picture.png", "the picture flows needs clusters"),
+        (["flows", "--start", "root"], "picture.png", "flows has no option --start"),
+        (["paths"], "picture.png", "name them with --start NAME"),
+        (["paths", "--start", "nobody"], "picture.png", "no cells of adata: 'nobody'"),
         (["stream", "--n-bins", "3"], "picture.png", "stream has no option --n-bins"),
         (["stream", "--gene", "gene 1"], "picture.png", "stream has no option --gene"),
         (["stream", "--alpha", "2"], "picture.png", "alpha must be from 0 to 1; it is 2.0"),
@@ -90,3 +96,18 @@ def test_an_unknown_picture_is_wrong_usage(draw):
     done, _ = draw("pie")
     assert done.exit_code == 2
     assert "stream" in done.output
+
+
+@pytest.mark.parametrize("picture", ["flows", "paths"])
+def test_results_that_the_file_has_are_drawn(result_file, tmp_path, picture, monkeypatch):
+    adata = sv.io.read_h5ad(result_file)
+    sv.tl.cluster_graph(adata, "clusters", n_controls=2)
+    sv.tl.paths(adata, "cell 1", n_paths=2, n_steps=5, backward=True)
+    source, target = tmp_path / "in.h5ad", tmp_path / "out.png"
+    sv.io.write_h5ad(adata, source)
+    for name in ("cluster_graph", "paths"):
+        monkeypatch.delattr(f"steadyvelo.tl.{name}")
+    command = ["plot", str(source), picture, "--basis", "pca", "--out", str(target)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert target.exists()

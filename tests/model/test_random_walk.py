@@ -109,6 +109,10 @@ def test_diffusion_distances_from_dense_eigenvectors():
         diffusion.distances(11), np.sqrt((steps**2).sum(axis=1)), rtol=1e-6, atol=1e-10
     )
     np.testing.assert_allclose(diffusion.eigenvalues[0], 1.0)
+    # of several cells, the nearest counts
+    several = diffusion.distances(np.array([11, 3, 40]))
+    alone = np.min([diffusion.distances(cell) for cell in (11, 3, 40)], axis=0)
+    np.testing.assert_allclose(several, alone, rtol=1e-9, atol=1e-12)
 
 
 def test_distances_along_a_chain_grow():

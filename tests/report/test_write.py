@@ -10,11 +10,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 import steadyvelo as sv
 from steadyvelo._adata._fit import Fit
 from steadyvelo.get._control_agreement import chance_agreement
-from steadyvelo.report import _clusters, _genes, _methods, _text, _verdicts
+from steadyvelo.report import _clusters, _flows, _genes, _methods, _text, _verdicts
 from steadyvelo.report._verdicts import Judged
 from steadyvelo.tl._fidelity import ABOVE_CHANCE
 
@@ -530,3 +531,66 @@ def test_a_failure_leaves_the_old_page(fitted, tmp_path, monkeypatch):
         sv.report.write(fitted, path, basis="pca", n_portraits=1)
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_flows_are_in_the_page_if_they_were_computed(judged, tmp_path):
+    assert _flows.section(judged, "clusters", "pca", "velocity", None) is None
+    sv.tl.cluster_graph(judged, "clusters", n_controls=10)
+    assert _flows.section(judged, "branch", "pca", "velocity", None) is None
+    assert _flows.section(judged, None, "pca", "velocity", None) is None
+    found = _flows.section(judged, "clusters", "pca", "velocity", None)
+    table = sv.get.cluster_graph(judged)
+    table = table[table["net"] > 0].sort_values("p")
+    assert [row[:2] for row in found.rows] == table[["source", "target"]].to_numpy().tolist()
+    sure = (table["p_holm"] < 0.05) & (table["t"] > 0)
+    assert [row[-1] == "yes" for row in found.rows] == sure.tolist()
+    path = tmp_path / "page.html"
+    sv.report.write(judged, path, basis="pca", n_portraits=1)
+    page = Page(path.read_text(encoding="utf-8"))
+    assert "Flows between clusters: mean probability of a step" in page.text
+    for row in found.rows:
+        assert row[4] in page.text
+    assert EVIL_CLUSTER in {name for row in found.rows for name in row[:2]}
+
+
+def test_the_page_names_the_cells_whose_flow_contradicts_the_stream(judged):
+    sv.tl.cluster_graph(judged, "clusters", n_controls=10)
+    stored = judged.uns["velocity_cluster_graph"]
+    stored["p_holm"], stored["t"] = 0.001, stored["net"]
+    # arrows that lead away from everything
+    points = judged.obsm["X_pca"][:, :2].astype(float)
+    judged.obsm["X_map"] = points
+    sv.tl.velocity_embedding(judged, basis="map")
+    clusters = judged.obs["clusters"].astype(str).to_numpy()
+    first = stored[stored["net"] > 0].iloc[0]
+    source, target = clusters == str(first["source"]), clusters == str(first["target"])
+    way = points[target].mean(axis=0) - points[source].mean(axis=0)
+    judged.obsm["velocity_map"][source] = -way
+    said = _flows.section(judged, "clusters", "map", "velocity", None).against
+    start = f"The net flow from {first['source']} to {first['target']} contradicts"
+    sentence = next(text for text in said if text.startswith(start))
+    assert "points away" in sentence
+    assert "(cosine -1 with the way between their centres)" in sentence
+    # the cells, in a loop
+    c = (judged.obsp["velocity_graph"] + judged.obsp["velocity_graph_neg"]).toarray()
+    c = c.astype(np.float64)
+    parts = {}
+    for cell in np.flatnonzero(source):
+        there = c[cell] != 0
+        along, against = (np.where(there, np.exp(sign * 10 * c[cell]), 0) for sign in (1, -1))
+        part = along[target].sum() / along.sum() - against[target].sum() / against.sum()
+        if part > 0:
+            parts[judged.obs_names[cell]] = part
+    order = sorted(parts, key=lambda name: -parts[name])
+    assert f"comes from {len(parts)} of {source.sum()} cells" in sentence
+    assert f"They are {', '.join(order[:5])} and {len(order) - 5} more" in sentence
+    share = sum(parts[name] for name in order[:5]) / sum(parts.values())
+    assert f"the first 5 make {_text.percent(share)} of it" in sentence
+    # a flow that no cell of its source prefers
+    for name in ("velocity_graph", "velocity_graph_neg"):
+        graph = judged.obsp[name].tolil()
+        graph[np.ix_(source, target)] = 0
+        judged.obsp[name] = sp.csr_matrix(graph)
+    said = _flows.section(judged, "clusters", "map", "velocity", None).against
+    sentence = next(text for text in said if text.startswith(start))
+    assert f"No cell of {first['source']} prefers steps to {first['target']}" in sentence

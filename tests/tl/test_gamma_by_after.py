@@ -155,6 +155,23 @@ def test_principal_components_get_the_projection_of_their_velocities(lean, by_br
     np.testing.assert_allclose(control, expected, atol=1e-4 * expected.max())
 
 
+def test_extrapolations_have_their_velocities(lean, by_branch):
+    later = sv.get.extrapolated(lean, 0.1)
+    expected = by_branch.layers["Ms"] + 0.1 * (smoothing(lean) @ raw_deviations(lean))
+    np.testing.assert_allclose(later, np.maximum(expected, 0), rtol=0, atol=2e-5)
+    with pytest.raises(ValueError, match=r"'constant_unspliced' need the same ratio .*'branch'"):
+        sv.get.extrapolated(lean, 0.1, assumption="constant_unspliced")
+
+
+def test_controls_of_flows_have_their_deviations(by_branch, monkeypatch):
+    # with all signs +1, a control is the data
+    every = np.ones((2, by_branch.n_obs), dtype=np.int8)
+    monkeypatch.setattr(Names, "signs", lambda *_: every)
+    sv.tl.cluster_graph(by_branch, KEY, n_controls=2)
+    table = sv.get.cluster_graph(by_branch)
+    np.testing.assert_allclose(table["net_se"], abs(table["net"]), rtol=1e-3)
+
+
 def test_a_part_of_the_settings_may_be_changed(by_branch):
     sv.tl.sensitivity(by_branch, KEY, basis="pca")
     table = sv.get.sensitivity(by_branch)

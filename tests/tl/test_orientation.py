@@ -65,8 +65,13 @@ def test_a_named_time_that_runs_backwards(moving):
 
 def test_root_and_end_that_were_found_are_exchanged(moving, monkeypatch):
     adata, right = moving.copy(), made(moving)
-    real = pseudotime._ends
-    monkeypatch.setattr(pseudotime, "_ends", lambda *a, **k: real(*a, **k)[::-1])
+    real = pseudotime.found_ends
+
+    def turned(*given, **options):
+        places, parts = real(*given, **options)
+        return places[::-1], parts
+
+    monkeypatch.setattr(pseudotime, "found_ends", turned)
     sv.tl.velocity_pseudotime(adata)
     assert (made(adata)["root"], made(adata)["end"]) == (right["root"], right["end"])
     np.testing.assert_allclose(
@@ -178,3 +183,20 @@ def test_there_is_no_pseudotime(moving):
     del adata.uns["velocity_params"]["pseudotime"]
     with pytest.raises(KeyError, match=r"no pseudotime.*run tl\.velocity_pseudotime\(adata\)"):
         sv.get.pseudotime_orientation(adata)
+
+
+def test_each_lineage_is_tested(moving):
+    adata = moving.copy()
+    sv.tl.velocity_embedding(adata, basis="pca")
+    adata.obs["lineage"] = np.where(np.arange(adata.n_obs) < 470, "x", None)
+    sv.tl.velocity_pseudotime(adata, lineage_key="lineage")
+    found = sv.get.pseudotime_orientation(adata, lineage="x")
+    assert (found.verdict, found.n_cells) == ("determined", 470)
+    check = section(adata, Judged.read(adata, "velocity", "pca")).checks[-1]
+    assert (check.what, check.verdict) == ("orientation of the pseudotime, x", "determined")
+    turned = made(adata)["lineages"]
+    with pytest.warns(sv.SteadyveloWarning, match=r"x: Velocities run against the pseudotime"):
+        sv.tl.velocity_pseudotime(
+            adata, root=turned["end"][0], end=turned["root"][0], lineage_key="lineage"
+        )
+    assert sv.get.pseudotime_orientation(adata, lineage="x").verdict == "reversed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from scipy.stats import spearmanr
@@ -225,3 +226,109 @@ def test_a_new_graph_leaves_no_times_of_the_old_one(moving):
         adata.obs
     )
     assert not {"terminal_states", "pseudotime"} & set(adata.uns["velocity_params"])
+
+
+def test_several_roots_are_all_at_the_beginning(moving):
+    adata = moving.copy()
+    roots = list(adata.obs_names[np.argsort(adata.obs["true_time"].to_numpy())[[0, 1, 2, 40]]])
+    sv.tl.velocity_pseudotime(adata, root=roots, end=None)
+    times = adata.obs["velocity_pseudotime"].copy()
+    assert (times[roots] == 0).all()
+    assert (times.drop(index=roots) > 0).all()
+    assert spearmanr(times, adata.obs["true_time"]).statistic > 0.8
+    assert adata.uns["velocity_params"]["pseudotime"]["root"] == ", ".join(roots)
+
+
+def test_a_cluster_is_a_root(moving):
+    adata = moving.copy()
+    inside = adata.obs["clusters"] == "root"
+    sv.tl.velocity_pseudotime(adata, root="root", end=["tip 1", "tip 2"], groupby="clusters")
+    by_cluster = adata.obs["velocity_pseudotime"].copy()
+    made = adata.uns["velocity_params"]["pseudotime"]
+    assert (made["root"], made["end"], made["groupby"]) == ("root", "tip 1, tip 2", "clusters")
+    ends = list(adata.obs_names[adata.obs["clusters"].isin(["tip 1", "tip 2"])])
+    sv.tl.velocity_pseudotime(adata, root=list(adata.obs_names[inside]), end=ends)
+    np.testing.assert_array_equal(adata.obs["velocity_pseudotime"], by_cluster)
+    means = by_cluster.groupby(adata.obs["clusters"], observed=True).mean()
+    assert means["root"] < means["fork"] < means[["tip 1", "tip 2"]].min()
+    # the other end is found among the cells
+    sv.tl.velocity_pseudotime(adata, root="root", groupby="clusters")
+    assert adata.uns["velocity_params"]["pseudotime"]["end"] in adata.obs_names
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"root": "root"}, KeyError, r"root has names of clusters, 'root', .*groupby='clusters'"),
+        ({"end": ["cell 1", "nobody"]}, KeyError, "end has names that are no cells .*'nobody'"),
+        ({"root": "leaf", "groupby": "clusters"}, KeyError, "no clusters: 'leaf'; obs"),
+        ({"groupby": "clusters"}, ValueError, "groupby='clusters' is the column of the clusters"),
+        ({"root": "root", "groupby": "leiden"}, KeyError, "groupby='leiden' is not a column"),
+        ({"lineage_key": "leiden"}, KeyError, "lineage_key='leiden' is not a column"),
+        ({"root": []}, KeyError, "root is empty"),
+        (
+            {"root": "cell 1", "lineage_key": "branch"},
+            ValueError,
+            r"root names no cell of the lineage 'branch \d'; name a cell of each lineage",
+        ),
+    ],
+)
+def test_roots_that_are_not_there(moving, options, error, message):
+    adata = moving.copy()
+    with pytest.raises(error, match=message):
+        sv.tl.velocity_pseudotime(adata, **options)
+    assert "velocity_pseudotime" not in adata.obs
+
+
+def test_each_lineage_has_a_pseudotime(moving):
+    adata = moving.copy()
+    branch = adata.obs["branch"].astype(str)
+    # halves of the trunk belong to the branches, and some cells to no lineage
+    half = np.where(np.arange(adata.n_obs) % 2, "branch 1", "branch 2")
+    lineage = branch.where(branch != "trunk", half).astype(object)
+    lineage.iloc[:9] = None
+    adata.obs["lineage"] = pd.Categorical(lineage)
+    first = adata.obs_names[(np.arange(adata.n_obs) >= 9) & (adata.obs["clusters"] == "root")]
+    sv.tl.velocity_pseudotime(adata, root="root", groupby="clusters", lineage_key="lineage")
+    times = adata.obs["velocity_pseudotime"]
+    assert times.isna().tolist() == [True] * 9 + [False] * (adata.n_obs - 9)
+    assert (times[first] < 0.5).all()
+    made = adata.uns["velocity_params"]["pseudotime"]
+    assert made["lineage_key"] == "lineage"
+    assert list(made["lineages"]["lineage"]) == ["branch 1", "branch 2"]
+    for number, name in enumerate(("branch 1", "branch 2")):
+        own = (adata.obs["lineage"] == name).to_numpy()
+        assert (times[own].min(), times[own].max()) == (0, 1)
+        assert spearmanr(times[own], adata.obs["true_time"][own]).statistic > 0.9
+        assert made["lineages"]["root"][number] == "root"
+        assert adata.obs.loc[made["lineages"]["end"][number], "lineage"] == name
+        assert sv.get.pseudotime_orientation(adata, lineage=name).verdict == "not tested"
+        # a lineage alone has the same
+        alone = adata.copy()
+        alone.obs["lineage"] = np.where(own, name, None)
+        sv.tl.velocity_pseudotime(alone, root="root", groupby="clusters", lineage_key="lineage")
+        np.testing.assert_allclose(alone.obs["velocity_pseudotime"][own], times[own], atol=1e-9)
+    with pytest.raises(ValueError, match="name one as lineage=, of 'branch 1', 'branch 2'"):
+        sv.get.pseudotime_orientation(adata)
+    with pytest.raises(KeyError, match="lineage='branch 3' has no pseudotime; there is 'branch 1'"):
+        sv.get.pseudotime_orientation(adata, lineage="branch 3")
+    sv.tl.velocity_pseudotime(adata)
+    with pytest.raises(KeyError, match="there is one pseudotime for all cells"):
+        sv.get.pseudotime_orientation(adata, lineage="branch 1")
+
+
+def test_a_lineage_of_few_cells(moving):
+    adata = moving.copy()
+    adata.obs["lineage"] = np.where(np.arange(adata.n_obs) < 12, "few", "many")
+    with pytest.raises(ValueError, match="lineage 'few' has 12 cells, but root and end are found"):
+        sv.tl.velocity_pseudotime(adata, lineage_key="lineage")
+
+
+def test_lineages_are_written_to_files(moving, tmp_path):
+    adata = moving.copy()
+    adata.obs["lineage"] = np.where(np.arange(adata.n_obs) % 2, "a/b", "c")
+    sv.tl.velocity_pseudotime(adata, lineage_key="lineage")
+    sv.io.write_h5ad(adata, tmp_path / "a.h5ad")
+    back = sv.io.read_h5ad(tmp_path / "a.h5ad")
+    found = sv.get.pseudotime_orientation(back, lineage="a/b")
+    assert found.reason == sv.get.pseudotime_orientation(adata, lineage="a/b").reason

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["check_coordinates", "current_clusters", "fingerprints", "on_same_coordinates"]
+__all__ = [
+    "check_coordinates",
+    "current_clusters",
+    "fingerprints",
+    "names_today",
+    "on_same_coordinates",
+]
 
 
 def fingerprints(coordinates: NDArray[np.floating]) -> NDArray[np.int32]:
@@ -79,10 +85,27 @@ def current_clusters(adata: AnnData, key: str, basis: str) -> dict[str, str]:
     groupby = str(made.get("groupby", ""))
     if table is None:
         return {}
-    names = {str(name): str(name) for name in table.index}
+    names = [str(name) for name in table.index]
     if groupby not in adata.obs or not _keys.TESTED_CLUSTERS.is_in(adata, key, basis):
-        return names
+        return dict(zip(names, names, strict=True))
     codes = _keys.TESTED_CLUSTERS.values(adata, key, basis)
+    rerun = f"tl.reliability(adata, {groupby!r}, basis={basis!r})"
+    return names_today(adata, groupby, codes, names, "directions were tested", rerun)
+
+
+def names_today(
+    adata: AnnData,
+    groupby: str,
+    codes: NDArray[np.integer],
+    names: list[str],
+    what: str,
+    rerun: str,
+) -> dict[str, str]:
+    """Return today's name of each cluster of a result; refuse other clusters.
+
+    `codes` are the places of the cells' clusters in `names`, and `what` says which result is that
+    of these clusters.
+    """
     frame = pd.DataFrame({"code": codes, "label": adata.obs[groupby].astype(object).to_numpy()})
     frame = frame[frame["code"] >= 0]
     pairs = frame.drop_duplicates()
@@ -90,13 +113,12 @@ def current_clusters(adata: AnnData, key: str, basis: str) -> dict[str, str]:
     mixed |= pairs.duplicated("label", keep=False)
     if mixed.any():
         first = pairs[mixed].iloc[0]
-        rerun = f"tl.reliability(adata, {groupby!r}, basis={basis!r})"
         msg = (
-            f"the clusters in obs[{groupby!r}] are not those whose directions were tested: cells "
-            f"of {str(table.index[int(first['code'])])!r} are now in "
+            f"the clusters in obs[{groupby!r}] are not those whose {what}: cells "
+            f"of {names[int(first['code'])]!r} are now in "
             f"{listed(frame.loc[frame['code'] == first['code'], 'label'].unique(), 4)}. Rerun "
             f"{rerun}."
         )
         raise ValueError(msg)
-    order = list(names)
-    return names | {order[int(row.code)]: str(row.label) for row in pairs.itertuples()}
+    today = {names[int(row.code)]: str(row.label) for row in pairs.itertuples()}
+    return dict(zip(names, names, strict=True)) | today

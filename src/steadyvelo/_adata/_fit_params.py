@@ -50,7 +50,10 @@ _OFFSETS: dict[str, OffsetMode] = {"False": False, "True": True, "nonnegative": 
 # if one of these is missing, another tool wrote the parameters
 _REQUIRED = ("moments", "weights", "quantiles", "cells_hash", "n_cells")
 # records of results that are computed from a graph; the others are computed from a fit
-_OF_GRAPH = ("arrows", "embeddings", "transitions", "terminal_states", "pseudotime", "randomized")
+_OF_GRAPH = (
+    *("arrows", "embeddings", "transitions", "terminal_states", "pseudotime", "randomized"),
+    *("walks", "paths", "cluster_graph"),
+)
 _OF_FIT = ("directions", "reliability", "sensitivity", "ranked_genes", "ratio_differences")
 
 # how values that files cannot store are written, by the type of the field

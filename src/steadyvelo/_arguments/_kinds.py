@@ -27,6 +27,7 @@ __all__ = [
     "flag",
     "instance",
     "mapping",
+    "mask",
     "name",
     "names",
     "number",
@@ -207,6 +208,17 @@ def mapping(what: str) -> Check:
         return value
 
     return check
+
+
+def mask(argument: str, value: Any) -> Any:
+    """Take True or False for each cell, as an array, a column or a list."""
+    flags = isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0
+    flags = flags and all(isinstance(each, (bool, np.bool_)) for each in value)
+    dtype = getattr(value, "dtype", None)
+    is_array = isinstance(dtype, np.dtype) and dtype.kind == "b" and value.ndim == 1
+    if not (flags or is_array):
+        refuse(argument, "a mask: an array of True and False", value)
+    return value
 
 
 def pairs(argument: str, value: Any) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ from ._kinds import (
     flag,
     instance,
     mapping,
+    mask,
     name,
     names,
     number,
@@ -91,8 +92,8 @@ _NAMES: dict[str, Check] = {
     "cell_attribute": name("the name of a column attribute"),
     "gene_attribute": name("the name of a row attribute"),
     "cluster": name("the name of a cluster"),
-    "root": name("the name of a cell"),
-    "end": name("the name of a cell"),
+    "lineage": name("the name of a lineage"),
+    "lineage_key": name(_COLUMN),
     "title": name("a title"),
     "cmap": color_map,
     "legend_loc": legend_place,
@@ -102,6 +103,13 @@ _LISTS: dict[str, Check] = {
     "genes": names("names of genes"),
     "cells": any_of("names of cells, or a file with them", names("names of cells"), file_path),
     "retain": names("names of genes"),
+    "root": names("names of cells or clusters"),
+    "end": names("names of cells or clusters"),
+    "start": any_of(
+        "names of cells or clusters, or a mask of cells",
+        mask,
+        names("names of cells or clusters"),
+    ),
     "groups": names("names of groups", numbers=True),
     "conditions": names("names of conditions", numbers=True),
     "edges": pairs,
@@ -125,6 +133,7 @@ _FLAGS: dict[str, Check] = dict.fromkeys(
         "fit_offset",
         "fit_offset2",
         "force",
+        "graph_in_uns",
         "hexagons",
         "highly_variable",
         "self_transitions",
@@ -155,10 +164,12 @@ _WHOLE: dict[str, Check] = {
     "n_genes": whole_number(1),
     "n_grid": whole_number(2),
     "n_neighbors": whole_number(2),
+    "n_paths": whole_number(1),
     "n_pcs": whole_number(1),
     "n_portraits": whole_number(1),
     "n_recurse_neighbors": whole_number(1),
     "n_repeats": whole_number(1),
+    "n_steps": whole_number(1),
 }
 
 _NUMBERS: dict[str, Check] = {
@@ -188,12 +199,14 @@ _NUMBERS: dict[str, Check] = {
     "size": number(above=0),
     "smoothing": number(above=0),
     "spacing": number(least=0),
+    "time": number(least=0),
     "threshold": number(least=-1, most=1),
     "tolerance": number(above=0),
 }
 
 _CHOICES: dict[str, Check] = {
     "ambiguous": _AMBIGUOUS,
+    "assumption": choice("constant_velocity", "constant_unspliced"),
     "bounds": choice("velocyto"),
     "contrast": choice("matched", "extremes"),
     "method": choice("per_layer", "common"),

@@ -29,6 +29,8 @@ _FUNCTIONS = {
     "arrows": "velocity_arrows",
     "control": "control",
     "graph": "velocity_graph",
+    "flows": "cluster_graph",
+    "paths": "paths",
     "phase": "phase_portrait",
     "gene": "gene_velocity",
     "heatmap": "heatmap",
@@ -40,6 +42,13 @@ Picture = StrEnum("Picture", list(_FUNCTIONS))
 
 # names of options that can be repeated
 _WRITTEN = {"genes": "--gene", "cells": "--cell", "groups": "--group"}
+# options of functions of tl that compute what a picture shows, which functions of pl do not have
+_COMPUTED = {
+    Picture.control: ("rng", "n_controls"),
+    Picture.heatmap: ("rng",),
+    Picture.flows: ("groupby", "rng", "n_controls"),
+    Picture.paths: ("start", "groupby", "n_paths", "n_steps", "backward", "rng"),
+}
 # options of tl.rank_velocity_genes, which pl.rank_genes does not have
 _OF_RANKING = ("groupby", "sample_key", "min_expression", "min_r2")
 
@@ -64,7 +73,7 @@ def plot(
     ] = None,
     groupby: Annotated[
         str | None,
-        typer.Option(help="Column of obs with groups, for proportions and rank."),
+        typer.Option(help="Column of obs with groups, for proportions, rank, flows and paths."),
     ] = None,
     genes: Annotated[
         list[str] | None, typer.Option("--gene", help="A gene to draw; can be repeated.")
@@ -80,6 +89,10 @@ def plot(
     sample_key: Annotated[
         str | None, typer.Option(help="Column of obs with samples, for rank.")
     ] = None,
+    start: Annotated[
+        list[str] | None,
+        typer.Option(help="A cell, or a cluster of --groupby, where paths begin; can be repeated."),
+    ] = None,
     velocity_key: VelocityKey = "velocity",
     title: Annotated[str | None, _option("Title of the picture.", _CELLS)] = None,
     components: Annotated[
@@ -94,14 +107,20 @@ def plot(
     n_grid: Annotated[int | None, _option("Arrows along the larger side.", _ARROWS)] = None,
     spacing: Annotated[float | None, _option("Smallest distance of arrows.", _ARROWS)] = None,
     arrow_length: Annotated[float | None, _option("Length of long arrows.", _ARROWS)] = None,
-    threshold: Annotated[float | None, _option("Smallest correlation of an edge.", _ARROWS)] = None,
+    threshold: Annotated[
+        float | None, _option("Smallest correlation of an edge, or net flow.", _ARROWS)
+    ] = None,
+    n_paths: Annotated[int | None, _option("Number of paths.", _ARROWS)] = None,
+    n_steps: Annotated[int | None, _option("Steps of a path.", _ARROWS)] = None,
+    backward: Annotated[bool | None, _option("Paths against the arrows.", _ARROWS)] = None,
     n_controls: Annotated[int | None, _option("Number of controls.", _ARROWS)] = None,
     rng: Annotated[
         int | None,
         typer.Option(
             parser=seed,
             metavar="<int>|none",
-            help="Seed, for control (default: that of the tests) and heatmap; none draws one.",
+            help="Seed, for control (default: that of the tests), flows, paths and heatmap; none "
+            "draws one.",
             rich_help_panel=_ARROWS,
             show_default=False,
         ),
@@ -112,7 +131,7 @@ def plot(
     sortby: Annotated[str | None, _option("Column of obs to sort cells by.", _GENES)] = None,
     n_bins: Annotated[int | None, _option("Number of bins of a heatmap.", _GENES)] = None,
     sort_genes: Annotated[bool | None, _option("Sort genes by their highest bins.", _GENES)] = None,
-    cmap: Annotated[str | None, _option("Colour map of a heatmap.", _GENES)] = None,
+    cmap: Annotated[str | None, _option("Colour map of a heatmap, or of steps.", _GENES)] = None,
     n_genes: Annotated[int | None, _option("Number of genes per group.", _GENES)] = None,
     level: Annotated[float | None, _option("Coverage of intervals.", _GENES)] = None,
     fdr: Annotated[float | None, _option("False discovery rate for colours.", _GENES)] = None,
@@ -186,11 +205,7 @@ def _check_format(target: Path) -> None:
 
 def _check_given(picture: Picture, given: dict[str, Any], takes: set[str]) -> None:
     """Raise an error for options that a picture does not have, and for missing genes."""
-    more = {
-        Picture.rank: set(_OF_RANKING),
-        Picture.control: {"rng", "n_controls"},
-        Picture.heatmap: {"rng"},
-    }.get(picture, set())
+    more = set(_OF_RANKING if picture is Picture.rank else _COMPUTED.get(picture, ()))
     unknown = [name for name in given if name not in takes | more | {"velocity_key"}]
     if unknown:
         option = _WRITTEN.get(unknown[0], "--" + unknown[0].replace("_", "-"))
@@ -220,6 +235,8 @@ def _compute_missing(
             tested = seed_of_tests(adata, basis, velocity_key)
             known = {} if tested is None else {"rng": tested}
             tl.randomized_velocity(adata, basis=basis, **key, **{**known, **asked})
+    if picture in {Picture.flows, Picture.paths}:
+        _compute_walks(adata, picture, given, key)
     if picture is Picture.heatmap and not _keys.PSEUDOTIME.is_in(adata, velocity_key):
         remark("pseudotime …")
         tl.velocity_pseudotime(adata, **key, **seed)
@@ -232,3 +249,29 @@ def _compute_missing(
         remark("ranking genes …")
         options = {name: given[name] for name in _OF_RANKING[1:] if name in given}
         tl.rank_velocity_genes(adata, groupby, **options, **key)
+
+
+def _compute_walks(
+    adata: AnnData, picture: Picture, given: dict[str, Any], key: dict[str, str]
+) -> None:
+    """Compute flows between clusters, or paths, if they are missing or options are given."""
+    from steadyvelo import _keys, tl  # noqa: PLC0415
+    from steadyvelo._adata._groups import cluster_column  # noqa: PLC0415
+
+    asked = {name: given[name] for name in _COMPUTED[picture] if name in given}
+    field = _keys.CLUSTER_GRAPH if picture is Picture.flows else _keys.PATHS
+    if not asked and field.is_in(adata, key["velocity_key"]):
+        return
+    if picture is Picture.paths:
+        if "start" not in asked:
+            msg = "the picture paths needs cells to begin in; name them with --start NAME."
+            raise ValueError(msg)
+        remark("paths …")
+        tl.paths(adata, **asked, **key)
+        return
+    groupby = asked.pop("groupby") if "groupby" in asked else cluster_column(adata)
+    if groupby is None:
+        msg = "the picture flows needs clusters; name their column of obs with --groupby."
+        raise ValueError(msg)
+    remark("flows between clusters …")
+    tl.cluster_graph(adata, groupby, **asked, **key)

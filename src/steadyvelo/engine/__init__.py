@@ -10,6 +10,8 @@ from ._arrows_of_cells import Directions
 from ._category_fits import CategoryFits
 from ._category_lines import CategoryLines
 from ._cell_groups import CellGroups
+from ._cluster_connectivities import cluster_connectivities, spanning_tree
+from ._cluster_flows import ClusterFlows, cluster_flows, flows_into
 from ._comparison import fit_groups, group_ratios
 from ._component_arrows import component_arrows
 from ._confidence import velocity_agreement
@@ -36,7 +38,9 @@ from ._memory import (
     stores_dense,
 )
 from ._moment_source import CountsSource, LayerSource, MomentBlock, MomentSource
+from ._net_flows import NetFlows, find_net_flows
 from ._order import CellOrder
+from ._paths import can_leave, drawn_paths, edges_of_walk, walk_distribution
 from ._products import (
     row_products,
     shared_column_sums,
@@ -67,6 +71,7 @@ __all__ = [
     "CategoryLines",
     "CellGroups",
     "CellOrder",
+    "ClusterFlows",
     "CountsSource",
     "CrossFitErrors",
     "Directions",
@@ -81,6 +86,7 @@ __all__ = [
     "Lines",
     "MomentBlock",
     "MomentSource",
+    "NetFlows",
     "RankedNeighbors",
     "Repeat",
     "SandwichErrors",
@@ -93,17 +99,24 @@ __all__ = [
     "Velocities",
     "available_memory",
     "bytes_per_direction_value",
+    "can_leave",
     "check_dense_fits",
     "check_genes",
+    "cluster_connectivities",
+    "cluster_flows",
     "component_arrows",
     "connected_parts",
     "count_threads",
     "dense_bytes",
+    "drawn_paths",
     "edge_fidelity",
+    "edges_of_walk",
     "find_directions",
     "find_group_directions",
+    "find_net_flows",
     "fit_groups",
     "fit_ratios",
+    "flows_into",
     "genes_per_block",
     "group_ratios",
     "project_transitions",
@@ -112,6 +125,7 @@ __all__ = [
     "row_products",
     "self_transition_probability",
     "shared_column_sums",
+    "spanning_tree",
     "split_signs",
     "steps_against",
     "steps_along",
@@ -119,6 +133,7 @@ __all__ = [
     "transition_probabilities",
     "transposed_sum",
     "velocity_agreement",
+    "walk_distribution",
     "weighted_column_sums",
     "weighted_row_sums",
     "with_diffusion",

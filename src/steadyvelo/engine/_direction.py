@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # share of the work that the lengths of steps take
 _LENGTHS = 0.1
 
-__all__ = ["bytes_per_direction_value", "find_directions", "find_group_directions"]
+__all__ = ["bytes_per_direction_value", "find_directions", "find_group_directions", "summed"]
 
 
 def bytes_per_direction_value(n_dims: int, *, offset: bool = False, known: bool = True) -> int:
@@ -113,7 +113,7 @@ def find_directions(
     >>> bool(((found.arrows * ahead).sum(axis=1) > 0).mean() > 0.9)
     True
     """
-    problem, sums = _summed(
+    problem, sums = summed(
         source,
         errors,
         rule,
@@ -169,7 +169,7 @@ def find_group_directions(
     (2, 2)
     """
     signs = np.zeros((0, len(groups)), dtype=np.int8)
-    problem, sums = _summed(
+    problem, sums = summed(
         source,
         errors,
         rule,
@@ -185,7 +185,7 @@ def find_group_directions(
     return group_directions(problem, sums)
 
 
-def _summed(
+def summed(
     source: CountsSource,
     errors: CrossFitErrors,
     rule: FitRule,

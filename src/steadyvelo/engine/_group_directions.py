@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ._direction_sums import DirectionProblem, DirectionSums
 
-__all__ = ["GroupDirections", "group_directions"]
+__all__ = ["GroupDirections", "contributed_to_groups", "group_directions"]
 
 _ROWS_PER_TASK = 2_048
 
@@ -74,7 +74,7 @@ class GroupDirections:
 
 def group_directions(problem: DirectionProblem, sums: DirectionSums) -> GroupDirections:
     """Return the sums of arrows over the groups of a problem."""
-    contributed, by_repeat = _contributed(problem, sums.contributions)
+    contributed, by_repeat = contributed_to_groups(problem, sums.contributions)
     starts = range(0, problem.n_rows, _ROWS_PER_TASK)
     rows = [slice(start, min(start + _ROWS_PER_TASK, problem.n_rows)) for start in starts]
     work = partial(_of_rows, problem, sums, contributed)
@@ -109,7 +109,7 @@ def _of_rows(
     return covariance, size.sum(axis=0), (size**2).sum(axis=0), flipped.reshape(shape)
 
 
-def _contributed(
+def contributed_to_groups(
     problem: DirectionProblem, contributions: Float32Array
 ) -> tuple[sp.csr_array[Any], Float64Array]:
     """Return what each row, and each repeat, contributes to the sum of every group.

@@ -185,7 +185,7 @@ def _operands(
 
 
 def triple(graph: sp.csr_matrix[Any]) -> tuple[Any, Any, Any]:
-    """Return the arrays of a matrix, sorted and without repeated entries, for kernels."""
+    """Return a graph as an argument of kernels: without repeated entries, rows sorted."""
     if not graph.has_canonical_format:
         # a copy, because summing and sorting would change the user's arrays
         graph = graph.copy()

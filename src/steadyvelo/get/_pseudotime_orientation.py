@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from steadyvelo._adata._checks import check_adata
+from steadyvelo._adata._checks import check_adata, listed
 from steadyvelo._adata._fit_params import made_entry
 from steadyvelo._arguments import public
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-__all__ = ["PseudotimeOrientation", "pseudotime_orientation"]
+__all__ = ["PseudotimeOrientation", "orientations", "pseudotime_orientation"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class PseudotimeOrientation:
 
 @public
 def pseudotime_orientation(
-    adata: AnnData, *, velocity_key: str = "velocity"
+    adata: AnnData, *, lineage: str | None = None, velocity_key: str = "velocity"
 ) -> PseudotimeOrientation:
     """Return whether velocities tell in which direction the pseudotime runs.
 
@@ -82,6 +82,8 @@ def pseudotime_orientation(
     ----------
     adata
         Result of :func:`steadyvelo.tl.velocity_pseudotime`, which describes the test.
+    lineage
+        Name of a lineage, if each lineage has a pseudotime; None means that there is only one.
     velocity_key
         Prefix of the fit.
 
@@ -92,9 +94,10 @@ def pseudotime_orientation(
     Raises
     ------
     KeyError
-        If there is no pseudotime.
+        If there is no pseudotime, or no such lineage.
     ValueError
-        If another version of steadyvelo stored it in a different format.
+        If each lineage has a pseudotime and none is named, or another version of steadyvelo stored
+        it in a different format.
 
     Examples
     --------
@@ -106,5 +109,24 @@ def pseudotime_orientation(
     'not tested'
     """
     check_adata(adata)
+    found = orientations(adata, velocity_key)
+    if lineage is None and list(found) != [""]:
+        msg = f"each lineage has a pseudotime; name one as lineage=, of {listed(found)}."
+        raise ValueError(msg)
+    if (lineage or "") not in found:
+        there = listed(found) if list(found) != [""] else "one pseudotime for all cells"
+        msg = f"lineage={lineage!r} has no pseudotime; there is {there}."
+        raise KeyError(msg)
+    return found[lineage or ""]
+
+
+def orientations(adata: AnnData, velocity_key: str) -> dict[str, PseudotimeOrientation]:
+    """Return the test of each lineage; one with an empty name if there are no lineages."""
     made = made_entry(adata, velocity_key, "pseudotime", "tl.velocity_pseudotime(adata)")
-    return PseudotimeOrientation.decode(made["orientation"])
+    if "lineages" not in made:
+        return {"": PseudotimeOrientation.decode(made["orientation"])}
+    columns = made["lineages"]
+    return {
+        str(name): PseudotimeOrientation.decode({key: columns[key][row] for key in columns})
+        for row, name in enumerate(columns["lineage"])
+    }

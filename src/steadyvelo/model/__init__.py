@@ -7,12 +7,14 @@ from ._coarse import Coarse
 from ._comparison import Contrast, GroupRatios
 from ._criteria import GeneCriteria, gene_criteria
 from ._direction import angle_interval, chance_of_repeats, hotelling_p, p_of_longer
+from ._extrapolation import extrapolated
 from ._group_moments import GroupMoments, group_members, group_sums
 from ._instruments import Instruments
 from ._kinetics import evolve, induction, repression, steady_state
 from ._line_bounds import LineBounds
 from ._matched_ratios import Homogeneity, MatchedRatios, homogeneity
 from ._moderated_test import ModeratedTest
+from ._net_flow import net_flow, net_flow_error, relative_flow, two_sided_t
 from ._random_walk import DiffusionMap, lasting_distributions, share_of_largest
 from ._ratio import RatioFit
 from ._ratio_errors import FEWEST_MOLECULES, RatioErrors
@@ -51,6 +53,7 @@ __all__ = [
     "angle_interval",
     "chance_of_repeats",
     "evolve",
+    "extrapolated",
     "fit_stacked",
     "gene_criteria",
     "group_members",
@@ -59,10 +62,14 @@ __all__ = [
     "hotelling_p",
     "induction",
     "lasting_distributions",
+    "net_flow",
+    "net_flow_error",
     "p_of_longer",
+    "relative_flow",
     "repression",
     "resolve_quantiles",
     "share_of_largest",
     "steady_state",
     "steady_state_weights",
+    "two_sided_t",
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy.linalg import qr
 from scipy.sparse.linalg import LinearOperator
+from scipy.spatial import KDTree
 
 from ._coarse import coarse_distributions
 from ._krylov import KrylovSpace
@@ -230,8 +231,8 @@ class DiffusionMap:
                 break
         return cls(values, space.vectors(found.coordinates[:, :k]))
 
-    def distances(self, cell: int) -> Float64Array:
-        r"""Return the diffusion distances of all cells from one cell.
+    def distances(self, cells: int | NDArray[np.integer[Any]]) -> Float64Array:
+        r"""Return the diffusion distances of all cells from one cell, or the nearest of several.
 
         .. math::
             d(i, j)^2 = \sum_k \Bigl(\frac{\lambda_k}{1 - \lambda_k}\Bigr)^2
@@ -239,8 +240,14 @@ class DiffusionMap:
 
         The factor of the stationary component is 1.
         """
-        steps = _factors(self.eigenvalues) * (self.eigenvectors - self.eigenvectors[cell])
-        distance: Float64Array = np.sqrt((steps**2).sum(axis=1))
+        chosen, factors = np.atleast_1d(cells), _factors(self.eigenvalues)
+        distance: Float64Array
+        if len(chosen) == 1:
+            steps = factors * (self.eigenvectors - self.eigenvectors[chosen])
+            distance = np.sqrt((steps**2).sum(axis=1))
+        else:
+            places = factors * self.eigenvectors
+            distance = np.asarray(KDTree(places[chosen]).query(places)[0])
         return distance
 
 

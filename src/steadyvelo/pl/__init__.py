@@ -1,8 +1,10 @@
 """Pictures. Every function accepts and returns matplotlib axes; ``show=True`` opens a window."""
 
+from ._cluster_graph import cluster_graph
 from ._control import control
 from ._gene_velocity import gene_velocity
 from ._heatmap import heatmap
+from ._paths import paths
 from ._phase_portrait import phase_portrait
 from ._proportions import proportions
 from ._rank_genes import rank_genes
@@ -13,9 +15,11 @@ from ._velocity_grid import velocity_grid
 from ._velocity_stream import velocity_stream
 
 __all__ = [
+    "cluster_graph",
     "control",
     "gene_velocity",
     "heatmap",
+    "paths",
     "phase_portrait",
     "proportions",
     "rank_genes",

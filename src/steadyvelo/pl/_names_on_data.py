@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["moved_apart", "write_names"]
+__all__ = ["middle", "moved_apart", "write_names"]
 
 # more names would hide the cells
 _MOST_NAMES = 25
@@ -47,7 +47,7 @@ def write_names(
     if only_if_they_fit and len(there) > _MOST_NAMES:
         return False
     labels = list(names)
-    middles = np.array([_middle(places[codes == number]) for number in there]).reshape(-1, 2)
+    middles = np.array([middle(places[codes == number]) for number in there]).reshape(-1, 2)
     texts = [
         ax.text(
             *middle,
@@ -89,7 +89,7 @@ def write_names(
     return fit
 
 
-def _middle(places: NDArray[np.float64]) -> NDArray[np.float64]:
+def middle(places: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the position of the cell nearest to the median, which may be off a curved cluster."""
     away = places - np.median(places, axis=0)
     return np.asarray(places[(away**2).sum(axis=1).argmin()])

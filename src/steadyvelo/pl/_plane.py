@@ -49,13 +49,7 @@ class Plane:
         basis = found_basis(adata, basis, velocity_key)
         points = check_finite_embedding(adata, basis)
         arrows = check_arrows(adata, basis, velocity_key)
-        if max(components) >= points.shape[1]:
-            msg = (
-                f"components={components} must be smaller than {points.shape[1]}, the number of "
-                f"dimensions of {basis!r}."
-            )
-            raise ValueError(msg)
-        chosen = list(components)
+        chosen = _chosen(components, points, basis)
         points, arrows = points[:, chosen], arrows[:, chosen]
         if not np.isfinite(arrows).all(axis=1).any():
             msg = (
@@ -73,6 +67,17 @@ class Plane:
             made = _keys.PARAMS.read(adata, velocity_key, default={}).get("directions", {})
             level = float(made.get(basis, {}).get("level", level))
         return cls(basis, components, points, arrows, determined, level)
+
+    @classmethod
+    def of_cells(
+        cls, adata: AnnData, basis: str, velocity_key: str, components: tuple[int, int]
+    ) -> Self:
+        """Read the embedding alone, for pictures without arrows of cells."""
+        check_adata(adata)
+        basis = found_basis(adata, basis, velocity_key)
+        points = check_finite_embedding(adata, basis)
+        points = points[:, _chosen(components, points, basis)]
+        return cls(basis, components, points, np.full(points.shape, np.nan), None)
 
     def field(self, smoothing: float, min_cells: int, coarse_step: float | None = None) -> Field:
         """Average the arrows around the places of a grid."""
@@ -110,8 +115,14 @@ class Plane:
         """Add a legend of significance, if directions were tested, in `color` and `pale`."""
         if self.determined is None:
             return
+        self.explain_tones(
+            ax, f"significant direction (p < {1 - self.level:.2g})", pale, color=color
+        )
+
+    def explain_tones(self, ax: Axes, strong: str, pale: str, *, color: str = STRONG) -> None:
+        """Add a legend of lines in `color`, with the text `strong`, and of pale lines."""
         handles = [Line2D([], [], color=color, lw=1.5), Line2D([], [], color=pale, lw=0.8)]
-        labels = [f"significant direction (p < {1 - self.level:.2g})", "not significant"]
+        labels = [strong, "not significant"]
         # as a separate artist, because it would replace the legend of colours
         legend = Legend(
             ax, handles, labels, loc=self._empty_corner(), frameon=False, fontsize=NOTE_TEXT
@@ -129,3 +140,14 @@ class Plane:
             for column, near_column in (("left", x < 0.35), ("right", x > 0.65))
         }
         return min(corners, key=lambda corner: corners[corner])
+
+
+def _chosen(components: tuple[int, int], points: NDArray[np.float64], basis: str) -> list[int]:
+    """Return the dimensions to draw; refuse those that the embedding does not have."""
+    if max(components) >= points.shape[1]:
+        msg = (
+            f"components={components} must be smaller than {points.shape[1]}, the number of "
+            f"dimensions of {basis!r}."
+        )
+        raise ValueError(msg)
+    return list(components)

@@ -12,7 +12,7 @@ from steadyvelo._adata._embeddings import check_arrows, found_basis
 from steadyvelo._adata._fingerprints import current_clusters
 from steadyvelo._adata._fit import Fit
 from steadyvelo._arguments import public
-from steadyvelo.get import pseudotime_orientation
+from steadyvelo.get._pseudotime_orientation import orientations
 from steadyvelo.tl._variant import other_size_factors
 from steadyvelo.tl._verdicts import SIZES_IN_WORDS
 
@@ -53,7 +53,8 @@ class Judged:
     A field is None if its test was not done. `directions` has the settings and results of
     :func:`steadyvelo.tl.direction`; the tables are those of :func:`steadyvelo.tl.reliability`.
     `groupby` is its column of clusters, or empty, and `other_sizes` names the size factors that the
-    fit did not use. `orientation` is the test of a pseudotime, which no embedding is needed for.
+    fit did not use. `orientation` has the tests of pseudotimes, which need no embedding, by lineage
+    or under an empty name.
     """
 
     directions: dict[str, Any] | None
@@ -62,7 +63,7 @@ class Judged:
     sensitivity: pd.DataFrame | None
     groupby: str
     other_sizes: str = ""
-    orientation: PseudotimeOrientation | None = None
+    orientation: dict[str, PseudotimeOrientation] | None = None
 
     @classmethod
     def read(cls, adata: AnnData, key: str, basis: str) -> Self:
@@ -72,7 +73,7 @@ class Judged:
         about = params.get("reliability", {})
         time = None
         if _keys.PSEUDOTIME.is_in(adata, key) and "pseudotime" in params:
-            time = pseudotime_orientation(adata, velocity_key=key)
+            time = orientations(adata, key)
         if directions is None or about.get("basis") != basis:
             return cls(directions, None, None, None, "", orientation=time)
         fields = (_keys.RELIABILITY, _keys.RELIABILITY_CHECKS, _keys.SENSITIVITY)
@@ -186,12 +187,13 @@ def section(adata: AnnData, judged: Judged) -> Verdicts:
     )
 
 
-def _of_pseudotime(tested: PseudotimeOrientation | None) -> list[Verdict]:
-    """Return the verdict on the orientation of a pseudotime, if there is one."""
-    if tested is None:
-        return []
-    verdict, name = tested.verdict, "orientation of the pseudotime"
-    return [Verdict(name, verdict, _SIGNS[verdict], tested.reason)]
+def _of_pseudotime(tested: dict[str, PseudotimeOrientation] | None) -> list[Verdict]:
+    """Return the verdicts on the orientation of a pseudotime, if there is one."""
+    name = "orientation of the pseudotime"
+    return [
+        Verdict(f"{name}, {lineage}" if lineage else name, x.verdict, _SIGNS[x.verdict], x.reason)
+        for lineage, x in (tested or {}).items()
+    ]
 
 
 def _clusters(table: pd.DataFrame, other_sizes: str) -> list[Verdict]:

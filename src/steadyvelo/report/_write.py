@@ -23,7 +23,7 @@ from steadyvelo._run._steps import shown_steps
 from steadyvelo._version import __version__
 from steadyvelo.io._files import check_target, replacing
 
-from . import _clusters, _figures, _fit, _genes, _methods, _verdicts
+from . import _clusters, _figures, _fit, _flows, _genes, _methods, _verdicts
 from ._verdicts import Judged
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def write(
     The page is one HTML file that loads no other file. It contains the verdicts, the velocity field
     beside sign-flipped controls, how the model was fitted, shares of spliced and unspliced
     molecules, phase portraits, a table of genes that can be sorted and searched, the confidence of
-    clusters and the transitions between them, and a paragraph of methods with its references.
+    clusters and the transitions between them, the flows of :func:`steadyvelo.tl.cluster_graph` if
+    they were computed, and a paragraph of methods with its references.
     Confidence, controls and transitions that `adata` lacks are computed for the page and not
     written to `adata`. Names of cells, genes and clusters are shown as text and never run as code.
 
@@ -168,6 +169,7 @@ def write_page(
         _compute_missing(work, fit, basis, rng, steps, max_memory=max_memory, n_threads=n_threads)
         with steps("transitions"):
             clusters = _clusters.section(work, groupby, velocity_key, basis, n_threads)
+            flows = _flows.section(work, groupby, basis, velocity_key, n_threads)
         with steps("pictures"):
             genes = _genes.section(work, velocity_key, n_portraits)
             figures = _figures.all_figures(work, groupby, basis, fit, genes, judged)
@@ -179,6 +181,7 @@ def write_page(
                 verdicts=_verdicts.section(work, judged),
                 fit=_fit.section(work, velocity_key),
                 clusters=clusters,
+                flows=flows,
                 genes=genes,
                 figures=figures,
                 methods=_methods.section(fit, basis, judged),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from steadyvelo.engine import CountsSource
     from steadyvelo.engine._progress import ShowProgress
 
-__all__ = ["randomized_velocity"]
+__all__ = ["control_graphs", "randomized_velocity"]
 
 # returns the arrows of a control from the signs of its cells
 Draw: TypeAlias = "Callable[[NDArray[np.float32], int, Limits], NDArray[np.float64]]"
@@ -154,8 +154,7 @@ def _by_transitions(fit: Fit, basis: str, options: dict[str, Any]) -> Draw:
 
     def draw(signs: NDArray[np.float32], size: int, limits: Limits) -> NDArray[np.float64]:
         # the graph of a control is large, so there is only one at a time
-        blocks = _sign_flipped(fit, source, signs, size, limits)
-        graph = correlated(fit, fit.graph, blocks, direct, source.order, size, limits.n_threads)
+        graph = _control_graph(fit, source, direct, signs, size, limits)
         return graph.arrows(embedding, n_threads=limits.n_threads, **options)
 
     return draw
@@ -172,6 +171,33 @@ def _projected(fit: Fit) -> Draw:
         return loadings.project(blocks, source.order.row_of_cell, used, limits.n_threads)
 
     return draw
+
+
+def control_graphs(fit: Fit, signs: NDArray[np.int8], limits: Limits) -> Iterator[StoredGraph]:
+    """Yield the velocity graph of each sign-flipped control, with signs of shape (controls, cells).
+
+    A graph is large, so the caller should not keep it, not even in a loop over the graphs, while
+    the next one is computed.
+    """
+    source = fit.counts(fit.genes_of_graph)
+    direct = fit.inputs.direct_neighbors(fit.graph.neighbors_key)
+    # counts and moments of a block are in memory at the same time
+    size = limits.genes_per_block(fit.adata.n_obs, 2 * BYTES_PER_VALUE)
+    for number, of_cells in enumerate(signs.astype(np.float32)):
+        part = limits.part(number / len(signs), (number + 1) / len(signs))
+        yield _control_graph(fit, source, direct, of_cells, size, part)
+
+
+def _control_graph(
+    fit: Fit,
+    source: CountsSource,
+    direct: tuple[NDArray[np.int64], NDArray[np.int32]],
+    signs: NDArray[np.float32],
+    size: int,
+    limits: Limits,
+) -> StoredGraph:
+    blocks = _sign_flipped(fit, source, signs, size, limits)
+    return correlated(fit, fit.graph, blocks, direct, source.order, size, limits.n_threads)
 
 
 def _sign_flipped(

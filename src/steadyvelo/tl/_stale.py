@@ -59,10 +59,14 @@ def clear_direction(adata: AnnData, key: str, basis: str) -> None:
 def clear_graph(adata: AnnData, key: str) -> None:
     """Remove an earlier graph, and its transitions and arrows with their agreement."""
     clear(_keys.GRAPH_FIELDS, adata, key)
-    for name in _keys.PARAMS.read(adata, key, default={}).get("transitions", {}):
-        if name in adata.obsp:
-            writable(adata)
-            del adata.obsp[name]
+    made = _keys.PARAMS.read(adata, key, default={})
+    for slot, what in (("obsp", "transitions"), ("obs", "walks")):
+        for name in made.get(what, {}):
+            if name in getattr(adata, slot):
+                writable(adata)
+                del getattr(adata, slot)[name]
+    if "cluster_graph" in made:
+        _keys.PAGA.drop(adata)
     # this includes arrows that another tool wrote under the same name
     drawn = _keys.PARAMS.read(adata, key, default={}).get("embeddings", [])
     for basis in {*all_bases(adata), *map(str, drawn)}:

@@ -149,15 +149,30 @@ class TerminalScores:
 
 
 def terminal_scores(
-    stored: StoredGraph, *, scale: float, tolerance: float = 1e-3, rng: int, n_threads: int
+    stored: StoredGraph,
+    *,
+    scale: float,
+    tolerance: float = 1e-3,
+    rng: int,
+    n_threads: int,
+    among: BoolArray | None = None,
 ) -> TerminalScores:
-    """Return the results of :func:`terminal_states`."""
+    """Return the results of :func:`terminal_states`, of walks that stay `among` some cells.
+
+    Other cells have no scores; None means all cells.
+    """
     fit = stored.fit
+    n_cells = fit.adata.n_obs
+    inside = np.ones(n_cells, dtype=bool) if among is None else among
     neighbors = fit.inputs.distances(fit.graph.neighbors_key)
-    around = SmoothingOperator.from_connectivities(neighbors).to_matrix()
-    connected = _with_edges(stored.graphs)
-    parts = connected_parts(around, *stored.graphs)
-    sizes = np.bincount(parts, weights=connected).astype(np.int64)
+    around = SmoothingOperator.from_connectivities(neighbors, among).to_matrix()
+    graphs = stored.within(inside)
+    connected = np.zeros(n_cells, dtype=bool)
+    connected[inside] = _with_edges(graphs)
+    parts = np.full(n_cells, -1)
+    near = around if among is None else around[inside][:, inside]
+    parts[inside] = connected_parts(near, *graphs)
+    sizes = np.bincount(parts[inside], weights=connected[inside]).astype(np.int64)
     if sizes.max() < _FEWEST_CELLS:
         msg = (
             f"{int(connected.sum())} cells have edges in the velocity graph, but at least "
@@ -165,7 +180,7 @@ def terminal_scores(
             "pp.neighbors, tl.velocity and tl.velocity_graph with more cells."
         )
         raise ValueError(msg)
-    scores = {name: np.full(len(parts), np.nan) for name in ("roots", "ends")}
+    scores = {name: np.full(n_cells, np.nan) for name in ("roots", "ends")}
     numbers = dict.fromkeys(scores, 0)
     # walks do not leave a part, so each has roots and ends of its own
     for part in np.flatnonzero(sizes >= _FEWEST_CELLS):

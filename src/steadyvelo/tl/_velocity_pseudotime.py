@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import check_adata, warn
 from steadyvelo._adata._draws import Names
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
-from steadyvelo._adata._names import cell_places
 from steadyvelo._arguments import public
 from steadyvelo._log import done
 from steadyvelo._settings import settings
@@ -20,10 +20,12 @@ from steadyvelo.model import Coarse, DiffusionMap
 
 from ._limits import Limits
 from ._orientation import exchanged, orientation_of
+from ._roots_and_ends import FOUND, found_ends, in_one_part, lineages, named_cells
 from ._stored_graph import GraphPart, StoredGraph
-from ._terminal_states import terminal_scores
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -32,15 +34,15 @@ if TYPE_CHECKING:
 
 __all__ = ["velocity_pseudotime"]
 
-_FOUND = "auto"
-
 
 @public
 def velocity_pseudotime(
     adata: AnnData,
     *,
-    root: str | None = _FOUND,
-    end: str | None = _FOUND,
+    root: str | Sequence[str] | None = FOUND,
+    end: str | Sequence[str] | None = FOUND,
+    groupby: str | None = None,
+    lineage_key: str | None = None,
     velocity_key: str = "velocity",
     scale: float = 10.0,
     n_components: int = 10,
@@ -70,12 +72,24 @@ def velocity_pseudotime(
     steady state. Of more than 4,500 cells, 3,000 are tested, drawn by name. If root and end are
     both ``"auto"`` and velocities run against the pseudotime, the two are exchanged.
 
+    With several roots, the distance to the nearest of them counts, so all of them are at the
+    beginning; the same holds for ends. With `lineage_key`, each lineage gets a pseudotime from 0
+    to 1 on the graph between its cells alone, with root and end among them, and a test.
+
     Parameters
     ----------
     adata
         Result of :func:`steadyvelo.tl.velocity_graph`.
     root, end
-        Names of cells; ``"auto"`` finds them. One of the two can be None and is then not used.
+        Names of cells or, with `groupby`, of clusters whose cells are all at this end; ``"auto"``
+        finds a cell. One of the two can be None and is then not used.
+    groupby
+        Column of ``obs`` with the clusters that `root` and `end` name; None means that they name
+        cells.
+    lineage_key
+        Column of ``obs`` with lineages; cells without a value get no pseudotime. With names of
+        cells or clusters, a lineage takes those of its own cells. None means one pseudotime for all
+        cells.
     velocity_key
         Prefix of the fit.
     scale
@@ -102,11 +116,12 @@ def velocity_pseudotime(
     Raises
     ------
     KeyError
-        If there is no velocity graph, or `root` or `end` is no name of a cell.
+        If there is no velocity graph, or `root` or `end` has a name that is not there.
     ValueError
         If `root` and `end` are both None or are not connected, a cell that is named has no edges,
-        no root or end is found in its connected part, cells were removed since the graph was
-        computed, or the fit has cross-fitted errors and its counts or neighbours have changed.
+        no root or end is found in its connected part, a lineage has no cell that is named, cells
+        were removed since the graph was computed, or the fit has cross-fitted errors and its counts
+        or neighbours have changed.
 
     Warns
     -----
@@ -128,67 +143,103 @@ def velocity_pseudotime(
     >>> times = adata.obs["velocity_pseudotime"]
     >>> float(times.min()), float(times.max())
     (0.0, 1.0)
+    >>> sv.tl.velocity_pseudotime(adata, root="root", groupby="clusters")
+    >>> float(adata.obs["velocity_pseudotime"][adata.obs["clusters"] == "root"].min())
+    0.0
     """
     check_adata(adata)
     threads = count_threads(n_threads)
-    if root is None and end is None:
-        msg = "root and end are both None; name a cell for one of them, or use 'auto'."
-        raise ValueError(msg)
-    for argument, name in (("root", root), ("end", end)):
-        if name not in (_FOUND, None):
-            cell_places(adata, name, argument)
+    wanted = named_cells(adata, root, end, groupby)
+    of_lineages = lineages(adata, lineage_key)
     fit = Fit.read(adata, velocity_key, then=("tl.velocity_graph",))
     graph = StoredGraph.read(fit)
-    parts = graph.parts()
-    places = _ends(graph, parts, (root, end), scale=scale, rng=rng, n_threads=threads)
-    names = ["" if place is None else str(adata.obs_names[place]) for place in places]
-    numbers = {int(parts[place]) for place in places if place is not None}
-    if len(numbers) == 2:
-        msg = (
-            f"root {names[0]!r} and end {names[1]!r} are in parts of the velocity graph that are "
-            "not connected; use root=None or end=None, or name two cells of one part."
-        )
-        raise ValueError(msg)
-    connected = parts == numbers.pop()
-    if connected.sum() == 1:
-        msg = (
-            f"{next(filter(None, names))!r} has no edges in the velocity graph, so no cell is "
-            "connected with it; name another cell."
-        )
-        raise ValueError(msg)
-    time = np.full(adata.n_obs, np.nan)
-    time[connected] = _time_between(graph, connected, places, n_components, rng, threads)
-    time = (time - np.nanmin(time)) / max(np.nanmax(time) - np.nanmin(time), np.finfo(float).tiny)
-    tested = orientation_of(fit, time, Limits(settings.max_memory, threads))
-    if tested.verdict == "reversed" and root == end == _FOUND:
-        time, names, tested = 1 - time, names[::-1], exchanged(tested)
-    without = int(np.isnan(time).sum())
+    time, found = np.full(adata.n_obs, np.nan), {}
+    for name, among in of_lineages.items():
+        options = {"scale": scale, "rng": rng, "n_threads": threads}
+        places, parts = found_ends(graph, among, wanted, name, **options)
+        places, connected = in_one_part(graph, places, parts, name)
+        found[name] = _tested_time(graph, connected, places, n_components, rng, threads)
+        if found[name].orientation.verdict == "reversed" and root == end == FOUND:
+            found[name] = found[name].exchanged()
+        time[connected] = found[name].time[connected]
+    without = int(np.isnan(time[np.any(list(of_lineages.values()), axis=0)]).sum())
     if without:
         warn(f"{without:,} cells are not connected with root and end and get no pseudotime.")
     _keys.PSEUDOTIME.write(adata, time, velocity_key)
-    made = {"scale": scale, "n_components": n_components, "rng": rng}
-    made |= {"root": names[0], "end": names[1], "orientation": tested.encode()}
-    note_made(adata, velocity_key, "pseudotime", made)
-    _tell(tested, found=_FOUND in (root, end))
+    made = {"scale": scale, "n_components": n_components, "rng": rng, "groupby": groupby or ""}
+    given = {"root": root, "end": end}
+    note_made(adata, velocity_key, "pseudotime", made | _encoded(fit, found, given, lineage_key))
+    for name, made_time in found.items():
+        _tell(made_time.orientation, name, found=FOUND in (root, end))
 
 
-def _tell(tested: PseudotimeOrientation, *, found: bool) -> None:
+class _Time(NamedTuple):
+    """A pseudotime, NaN for cells without one, its root and its end, and the test of both."""
+
+    time: Float64Array
+    places: list[NDArray[np.intp] | None]
+    orientation: PseudotimeOrientation
+
+    def exchanged(self) -> _Time:
+        """Return the same with root and end exchanged."""
+        return _Time(1 - self.time, self.places[::-1], exchanged(self.orientation))
+
+
+def _tested_time(
+    graph: StoredGraph,
+    connected: BoolArray,
+    places: list[NDArray[np.intp] | None],
+    n_components: int,
+    rng: int,
+    n_threads: int,
+) -> _Time:
+    """Return the time of connected cells, from 0 to 1, with the test of its orientation."""
+    time = np.full(len(connected), np.nan)
+    time[connected] = _time_between(graph, connected, places, n_components, rng, n_threads)
+    time = (time - np.nanmin(time)) / max(np.nanmax(time) - np.nanmin(time), np.finfo(float).tiny)
+    limits = Limits(settings.max_memory, n_threads)
+    return _Time(time, places, orientation_of(graph.fit, time, limits))
+
+
+def _encoded(
+    fit: Fit, found: dict[str, _Time], given: dict[str, Any], lineage_key: str | None
+) -> dict[str, Any]:
+    """Return what is recorded of root, end and orientation, of all lineages if there are some."""
+    names = fit.adata.obs_names
+    rows = []
+    for name, of_lineage in found.items():
+        row: dict[str, Any] = {"lineage": name}
+        for (argument, value), cells in zip(given.items(), of_lineage.places, strict=True):
+            # what the user named, or the cell that was found
+            asked = value if value != FOUND else str(names[cells[0]])
+            row[argument] = asked if isinstance(asked, str) else ", ".join(asked or ())
+        rows.append({**row, **of_lineage.orientation.encode()})
+    if lineage_key is None:
+        ends = {name: rows[0][name] for name in given}
+        return {**ends, "orientation": found[""].orientation.encode()}
+    table = pd.DataFrame(rows)
+    columns = {str(name): table[name].to_numpy() for name in table}
+    return {"lineage_key": lineage_key, "lineages": columns}
+
+
+def _tell(tested: PseudotimeOrientation, lineage: str, *, found: bool) -> None:
     """Warn of an orientation that velocities do not support; otherwise report it.
 
     It is known where no cell is `found` by velocities.
     """
+    reason = f"{lineage}: {tested.reason}" if lineage else tested.reason
     if tested.verdict == "reversed":
-        warn(f"{tested.reason} Exchange root and end, unless other evidence supports this time.")
+        warn(f"{reason} Exchange root and end, unless other evidence supports this time.")
     elif tested.verdict == "not determined" and found:
-        warn(f"{tested.reason} Name a root= that is known, or do not interpret the direction.")
+        warn(f"{reason} Name a root= that is known, or do not interpret the direction.")
     else:
-        done(tested.reason)
+        done(reason)
 
 
 def _time_between(
     graph: StoredGraph,
     connected: BoolArray,
-    places: list[int | None],
+    places: list[NDArray[np.intp] | None],
     n_components: int,
     rng: int,
     n_threads: int,
@@ -211,9 +262,9 @@ def _time_between(
     number_within = np.empty(len(connected), dtype=np.intp)
     number_within[part.cells] = np.arange(len(part.cells))
     times = []
-    for place, forward in zip(places, (True, False), strict=True):
-        if place is not None:
-            distance = diffusion.distances(int(number_within[place]))
+    for cells, forward in zip(places, (True, False), strict=True):
+        if cells is not None:
+            distance = diffusion.distances(number_within[cells])
             time = distance / max(distance.max(), np.finfo(float).tiny)
             times.append(time if forward else 1 - time)
     time = np.full(len(connected), np.nan)
@@ -233,42 +284,3 @@ def _coarse(part: GraphPart, n_threads: int) -> Coarse | None:
         return along + along.T
 
     return Coarse(groups.group_of, between)
-
-
-def _ends(
-    graph: StoredGraph,
-    parts: NDArray[np.int32],
-    wanted: tuple[str | None, str | None],
-    *,
-    scale: float,
-    rng: int,
-    n_threads: int,
-) -> list[int | None]:
-    """Return the positions of root and end among the cells; one that is found is connected."""
-    fit = graph.fit
-    names = list(fit.adata.obs_names)
-    places = [None if name in (_FOUND, None) else names.index(name) for name in wanted]
-    if _FOUND not in wanted:
-        return places
-    scores = terminal_scores(graph, scale=scale, rng=rng, n_threads=n_threads)
-    of_both = {"root": scores.roots, "end": scores.ends}
-    named = [place for place in places if place is not None]
-    # the part with most scores, unless a cell is named
-    scored = np.bincount(parts, weights=np.isfinite(scores.roots))
-    within = parts == (parts[named[0]] if named else np.argmax(scored))
-    neighbors = fit.inputs.connectivities(fit.graph.neighbors_key)
-    around = SmoothingOperator.from_connectivities(neighbors).to_matrix()
-    for number, (what, score) in enumerate(of_both.items()):
-        if wanted[number] == _FOUND:
-            # the mean over the neighbourhood prefers a cell among similar cells
-            means = np.where(within & np.isfinite(score), around @ np.nan_to_num(score), 0.0)
-            means[named] = 0.0
-            if not (means > 0).any():
-                msg = (
-                    f"no {what} is found among the {int(within.sum()):,} connected cells; name one "
-                    f"as {what}=, or use {what}=None."
-                )
-                raise ValueError(msg)
-            places[number] = int(np.argmax(means))
-            named.append(int(np.argmax(means)))
-    return places
