@@ -343,10 +343,16 @@ def test_cellrank_gets_transition_probabilities(fitted, tmp_path):
     # arrows have signed transitions, which are no probabilities
     sv.tl.transition_matrix(fitted, signed=True)
     _, notes = exported(fitted, tmp_path, "cellrank")
-    assert any("what was stored there are no probabilities" in note for note in notes)
+    assert any("those that were stored are not of steps forward" in note for note in notes)
     theirs = sv.interop.to_cellrank(fitted).obsp["velocity_transitions"]
     np.testing.assert_allclose(theirs.sum(axis=1), 1, rtol=1e-5)
     assert fitted.obsp["velocity_transitions"].min() < 0
+    # transitions backward have no place there either
+    sv.tl.transition_matrix(fitted, scale=3)
+    record = fitted.uns["velocity_params"]["transitions"]["velocity_transitions"]
+    record["backward"] = True
+    theirs = sv.interop.to_cellrank(fitted).obsp["velocity_transitions"]
+    assert abs(theirs - fitted.obsp["velocity_transitions"]).max() > 0.01
 
 
 def test_cells_without_a_pseudotime_are_counted_for_cellrank(fitted, tmp_path):
