@@ -170,14 +170,15 @@ def _texts(values: pd.Series | pd.Index) -> np.ndarray:
 
 def _arrays(mapping: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Return the tables of numbers of a slot; others are no attributes of a loom file."""
-    return {name: np.asarray(value) for name, value in mapping.items() if _is_table(value)}
+    tables = {name: np.asarray(value) for name, value in mapping.items() if _is_table(value)}
+    return {name: x.astype(np.uint8) if x.dtype == bool else x for name, x in tables.items()}
 
 
 def _is_table(value: Any) -> bool:
     if sp.issparse(value):
         return False
     values = np.asarray(value)
-    return values.ndim == 2 and values.dtype.kind in "iuf"
+    return values.ndim == 2 and values.dtype.kind in "biuf"
 
 
 def _write_attributes(group: h5py.Group, attributes: Mapping[str, np.ndarray]) -> None:
