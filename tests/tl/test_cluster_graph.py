@@ -59,7 +59,8 @@ def flows(graphs, member):
 
 def net_of(along, against, alike):
     odd = (along - against) / 2
-    return (odd - odd.T) / (alike + alike.T)
+    with np.errstate(invalid="ignore"):
+        return (odd - odd.T) / (alike + alike.T)
 
 
 def control(adata, signs):
@@ -91,7 +92,8 @@ def test_the_numbers_of_the_table(moving):
     controls = [flows(control(moving, row), member) for row in signs]
     nets = np.array([net_of(*x) for x in controls])
     error = np.sqrt((nets**2).mean(axis=0))
-    ratios = np.array([x[k] / x[2] for k in (0, 1) for x in controls])
+    with np.errstate(invalid="ignore"):
+        ratios = np.array([x[k] / x[2] for k in (0, 1) for x in controls])
     sizes = member.sum(axis=0)
     there = alike + alike.T > 0
     assert len(table) == there.sum() - len(names)
@@ -212,7 +214,8 @@ def test_scanpys_own_paga_runs_on_the_result(moving):
     with pytest.raises(ValueError, match="velocity_graph"):
         sc.tl.paga(moving, "clusters", use_rna_velocity=True)
     sv.tl.cluster_graph(moving, "clusters", n_controls=6, rng=4, graph_in_uns=True)
-    assert moving.uns["velocity_graph"] is moving.obsp["velocity_graph"]
+    shared = moving.uns["velocity_graph"].data, moving.obsp["velocity_graph"].data
+    assert np.shares_memory(*shared)
     moving.uns.pop("paga")
     sc.tl.paga(moving, "clusters")
     for name in ("connectivities", "connectivities_tree"):

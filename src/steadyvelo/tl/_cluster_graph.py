@@ -207,9 +207,7 @@ def cluster_graph(
     note_made(adata, velocity_key, "cluster_graph", made)
     caution = ""
     if tested is None:
-        caution = (
-            "; this test has too many false alarms, which a fit with cross-fitted errors avoids"
-        )
+        caution = "; a fit with cross-fitted errors has fewer false alarms and more power"
     n_sure = int(table["significant"].sum())
     done(
         f"{n_sure} of {len(table) // 2} pairs of clusters with edges between them "
