@@ -4,6 +4,8 @@
     python benchmarks/wrong_models --sets 50 --conditions static-types-30 static-doublets-30
     python benchmarks/wrong_models --sets 10 --pseudotime
     python benchmarks/wrong_models --sets 1 --reruns 20
+    python benchmarks/wrong_models --sets 20 --flows --conditions true flipped static-path
+    python benchmarks/wrong_models --sets 20 --flows --folds --conditions true static-path
 
 Data sets are simulated by integration of the kinetics, with rates that may depend on time and
 branch, noise that modules of genes share, and bursts; or they are populations that do not change.
@@ -11,8 +13,11 @@ Each gets the verdicts of `steadyvelo.run`. For every condition, the table count
 verdict, and by the angle between their arrow and the true direction on the embedding: right (below
 60°), across, or reversed (above 120°). Populations that do not change have no right direction.
 With --pseudotime, the table counts the pseudotimes whose orientation is determined, and those of
-them that run with the true time. With --reruns, every data set is analysed again with nine tenths
-of its cells and other seeds, and the table has the verdicts that change.
+them that run with the true time. With --flows, it counts the pairs of clusters with a significant
+net flow, tested against sign-flipped controls or by --folds of genes and cells; the condition
+"flipped" has one random sign for the deviations of each cell. With --reruns, every data set is
+analysed again with nine tenths of its cells and other seeds, and the table has the verdicts that
+change.
 
 A second table counts, for every model check, the velocity genes or clusters that it flags: among
 those with the fault that it looks for, and among those without it (between the two is neither).
@@ -35,6 +40,7 @@ import numpy as np
 import pandas as pd
 from _checks import checked, summary
 from _conditions import CONDITIONS, SIMULATE, data_set
+from _flows import FLIPPED, counted_flows, flows
 from _pseudotime import counted, oriented
 from _reruns import rerun, summarised
 
@@ -115,6 +121,13 @@ def orientations(name: str, numbers: range) -> pd.DataFrame:
     return rows
 
 
+def net_flows(name: str, numbers: range, **options: int) -> pd.DataFrame:
+    """Print a line of the table of net flows, and return the flows."""
+    rows = pd.concat([flows(name, number, **options) for number in numbers])
+    print(counted_flows(name, rows), flush=True)
+    return rows
+
+
 def reruns(name: str, numbers: range, n_reruns: int) -> pd.DataFrame:
     """Print how many verdicts of a condition change, and return the verdicts."""
     found = [rerun(*data_set(name, number), n_reruns).assign(number=number) for number in numbers]
@@ -127,19 +140,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", type=int, default=10)
     parser.add_argument("--start", type=int, default=0)
-    known = [*CONDITIONS, SIMULATE]
+    known = [*CONDITIONS, SIMULATE, FLIPPED]
     parser.add_argument("--conditions", nargs="+", default=list(CONDITIONS), choices=known)
     parser.add_argument("--size-factors", default="per_layer", choices=["per_layer", "common"])
     parser.add_argument("--pseudotime", action="store_true", help="orientations, not verdicts")
+    parser.add_argument("--flows", action="store_true", help="net flows between clusters")
+    parser.add_argument("--cells", type=int, default=1_000, help="of --flows")
+    parser.add_argument("--genes", type=int, default=300, help="of --flows")
+    parser.add_argument("--controls", type=int, default=20, help="of --flows")
+    parser.add_argument("--folds", action="store_true", help="test --flows by folds")
     parser.add_argument("--reruns", type=int, default=0, help="of every data set")
     parser.add_argument("--out", help="csv file for the rows of all clusters")
     options = parser.parse_args()
+    # folds are of counts, and flipped signs of what follows from them
+    other = {SIMULATE} if options.flows else {FLIPPED}
+    other |= {FLIPPED} if options.folds else set()
+    if wrong := other & set(options.conditions):
+        parser.error(f"--conditions {' '.join(sorted(wrong))} is not for this table.")
     sv.settings.verbosity = 0
     numbers = range(options.start, options.start + options.sets)
     found = []
     for name in options.conditions:
         if options.pseudotime:
             rows = orientations(name, numbers)
+        elif options.flows:
+            how = {"n_controls": options.controls, "by_folds": options.folds}
+            how |= {"n_cells": options.cells, "n_genes": options.genes}
+            rows = net_flows(name, numbers, **how)
         elif options.reruns:
             rows = reruns(name, numbers, options.reruns)
         else:

@@ -29,6 +29,7 @@ def result(fitted):
     fitted.uns["clusters_colors"] = np.array(["red"] * fitted.obs["clusters"].nunique(), object)
     fitted.uns["branch_colors"] = ["red"]
     fitted.varm["PCs"] = np.ones((fitted.n_vars, 2))
+    fitted.obsm["flags"] = np.arange(2 * fitted.n_obs).reshape(-1, 2) % 3 == 0
     return fitted
 
 
@@ -196,6 +197,7 @@ def test_a_loom_file_has_counts_smoothed_layers_and_attributes(result, tmp_path)
     np.testing.assert_array_equal(found["row_attrs/velocity_gamma"], result.var["velocity_gamma"])
     np.testing.assert_array_equal(found["row_attrs/velocity_genes"], result.var["velocity_genes"])
     np.testing.assert_array_equal(found["col_attrs/broken_down"][:2], [1, np.nan])
+    np.testing.assert_array_equal(found["col_attrs/flags"], result.obsm["flags"])
     np.testing.assert_array_equal(found["row_attrs/PCs"], result.varm["PCs"])
     for name, graph in result.obsp.items():
         a, b, w = (found[f"col_graphs/{name}/{part}"] for part in "abw")
@@ -343,10 +345,16 @@ def test_cellrank_gets_transition_probabilities(fitted, tmp_path):
     # arrows have signed transitions, which are no probabilities
     sv.tl.transition_matrix(fitted, signed=True)
     _, notes = exported(fitted, tmp_path, "cellrank")
-    assert any("what was stored there are no probabilities" in note for note in notes)
+    assert any("those that were stored are not of steps forward" in note for note in notes)
     theirs = sv.interop.to_cellrank(fitted).obsp["velocity_transitions"]
     np.testing.assert_allclose(theirs.sum(axis=1), 1, rtol=1e-5)
     assert fitted.obsp["velocity_transitions"].min() < 0
+    # transitions backward have no place there either
+    sv.tl.transition_matrix(fitted, scale=3)
+    record = fitted.uns["velocity_params"]["transitions"]["velocity_transitions"]
+    record["backward"] = True
+    theirs = sv.interop.to_cellrank(fitted).obsp["velocity_transitions"]
+    assert abs(theirs - fitted.obsp["velocity_transitions"]).max() > 0.01
 
 
 def test_cells_without_a_pseudotime_are_counted_for_cellrank(fitted, tmp_path):
@@ -446,3 +454,9 @@ def test_without_columns_of_ours_none_is_left_out_for_cellxgene(fitted, tmp_path
     del fitted.obs["velocity_pca_on"]
     _, notes = exported(fitted, tmp_path, "cellxgene")
     assert not any(note.startswith("left out of obs") for note in notes)
+
+
+def test_an_embedding_in_columns_of_obs_is_one_in_the_copy(fitted):
+    fitted.obs["UMAP_1"], fitted.obs["UMAP_2"] = fitted.obsm["X_pca"][:, :2].astype(float).T
+    for call in (sv.interop.to_scvelo, sv.interop.to_cellrank, sv.interop.to_cellxgene):
+        np.testing.assert_allclose(call(fitted).obsm["X_umap"], fitted.obsm["X_pca"][:, :2])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["StoredFlows", "significant_flows"]
+__all__ = ["StoredFlows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +62,4 @@ class StoredFlows:
 
     def is_significant(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
         """Return which of some rows have a significant net flow."""
-        return significant_flows(rows, self.level).to_numpy(dtype=bool)
-
-
-def significant_flows(rows: pd.DataFrame, level: float) -> pd.Series[bool]:
-    """Return which rows have a significant net flow in their direction."""
-    return (rows["p_holm"] < 1 - level) & (rows["net"] > 0) & (rows["t"] > 0)
+        return rows["significant"].to_numpy(dtype=bool)

@@ -60,7 +60,8 @@ def to_cellrank(
     ``layers["Ms"]``, ``layers["Mu"]``, ``layers["velocity"]``
         Computed if they are not stored.
     ``obsp["velocity_transitions"]``
-        Transition probabilities by :func:`steadyvelo.tl.transition_matrix`, if they are not stored.
+        Transition probabilities by :func:`steadyvelo.tl.transition_matrix`, if those of
+        steps forward are not stored.
     ``uns["neighbors"]``, ``obsp["connectivities"]``, ``obsp["distances"]``
         The neighbour graph of the fit, if it has other names.
     ``obsm["X_umap"]``
@@ -110,10 +111,11 @@ def for_cellrank(adata: AnnData, velocity_key: str, n_threads: int | None) -> Ha
         result.layers[name] = layer
     transitions = _keys.TRANSITIONS.of(velocity_key)
     stored, notes = _keys.TRANSITIONS.read(adata, velocity_key, default=None), []
-    if stored is None or not _are_probabilities(stored):
+    made = fit.params.made.get("transitions", {}).get(transitions, {})
+    if stored is None or made.get("backward", False) or not _are_probabilities(stored):
         _keys.TRANSITIONS.drop(result, velocity_key)
         transition_matrix(result, velocity_key=velocity_key, n_threads=n_threads)
-        was = "" if stored is None else "; what was stored there are no probabilities"
+        was = "" if stored is None else "; those that were stored are not of steps forward"
         notes.append(f"obsp[{transitions!r}] has the transition matrix, for PrecomputedKernel{was}")
     notes += [*use_expression(result, fit), *add_neighbors(result, fit)]
     add_embeddings(result)

@@ -109,6 +109,8 @@ def add_embeddings(result: AnnData) -> None:
         place = embedding_place(result, basis)
         if place is None or name in result.obsm:
             continue
+        if place.in_obsm and np.asarray(result.obsm[place.keys[0]]).dtype.kind != "f":
+            continue
         values = coordinates(result, place)
         if values.ndim == 2 and values.shape[1] in _DRAWN:
             result.obsm[name] = values

@@ -178,9 +178,8 @@ def _texts(values: pd.Series | pd.Index) -> np.ndarray:
 
 def _arrays(mapping: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Return the tables of numbers of a slot; others are no attributes of a loom file."""
-    found = {name: np.asarray(value) for name, value in mapping.items() if _is_table(value)}
-    # as columns are written
-    return {name: x.astype(np.uint8) if x.dtype == bool else x for name, x in found.items()}
+    tables = {name: np.asarray(value) for name, value in mapping.items() if _is_table(value)}
+    return {name: x.astype(np.uint8) if x.dtype == bool else x for name, x in tables.items()}
 
 
 def _is_table(value: Any) -> bool:

@@ -88,8 +88,8 @@ def cluster_graph(
     --------
     >>> import steadyvelo as sv
     >>> adata = sv.datasets.simulate(n_cells=400, n_genes=80, depth=2, rng=0)
-    >>> adata = sv.run(adata, basis="pca", uncertainty=None)
-    >>> sv.tl.cluster_graph(adata, "clusters", n_controls=10)
+    >>> adata = sv.run(adata, basis="pca", uncertainty=sv.CrossFit(n_repeats=1))
+    >>> sv.tl.cluster_graph(adata, "clusters", n_controls=5)
     >>> ax = sv.pl.cluster_graph(adata)
     >>> len(ax.patches) == len(sv.get.cluster_graph(adata)) // 2
     True

@@ -25,6 +25,7 @@ def flow_table(
     tested: NetFlows | None,
     names: list[str],
     connected: NDArray[np.float64],
+    level: float,
 ) -> pd.DataFrame:
     """Return the table of ordered pairs, from flows of data and controls, and the test by folds."""
     along, against, alike = (
@@ -49,6 +50,7 @@ def flow_table(
         "ratio": relative_flow(flows.along, flows.alike),
         "control_ratio": ratios.mean(axis=0),
         "ratio_se": ratios.std(axis=0, ddof=1),
+        "preference": relative_flow(0.5 * (flows.along - flows.against), flows.alike),
         "net": net,
         "net_se": error,
         "t": t,
@@ -61,7 +63,9 @@ def flow_table(
         name: pd.Categorical.from_codes(which, categories=names)
         for name, which in (("source", source), ("target", target))
     }
-    return pd.DataFrame({**of_names, **{k: x[source, target] for k, x in columns.items()}})
+    table = pd.DataFrame({**of_names, **{k: x[source, target] for k, x in columns.items()}})
+    ahead = (table["net"] > 0) & (table["t"] > 0) & (table["preference"] > 0)
+    return table.assign(significant=ahead & (table["p_holm"] < 1 - level))
 
 
 def _adjusted(p: NDArray[np.float64]) -> NDArray[np.float64]:
