@@ -87,6 +87,9 @@ def fits(adata: ad.AnnData) -> dict[str, dict]:
         "nonnegative": {"offset": "nonnegative", "uncertainty": "sandwich"},
         "groups": {"groups": groups, "groupby": "clusters", "uncertainty": "sandwich"},
         "variable": {"highly_variable": True},
+        "categories": {"gamma_by": "clusters", "uncertainty": "sandwich", **line},
+        "limited": {"gamma_bounds": (0.0, 0.3)},
+        "velocyto": {"weights": "maxmin_diag", "offset": True, "bounds": "velocyto"},
         "sandwich": {"uncertainty": "sandwich"},
         "sandwich_line": {"uncertainty": sv.Sandwich(level=0.9), **line},
         "sandwich_batches": {"uncertainty": "sandwich", "sample_key": "batch"},
@@ -126,6 +129,7 @@ def every_fit(store: Store, name: str, adata: ad.AnnData, basis: str) -> None:
         "rule_all": {"sqrt_transform": True},
         "nonnegative": {"n_recurse_neighbors": 1},
         "sandwich": {},
+        "categories": {},
         "stochastic": {},
     }.items():
         sv.tl.velocity_graph(adata, velocity_key=key, **options)

@@ -42,18 +42,8 @@ WRONG = {
 }
 KINDS = {
     "choice": [
-        *(
-            "ambiguous",
-            "assumption",
-            "method",
-            "metric",
-            "mode",
-            "moments",
-            "offset",
-            "r2",
-            "size_factors",
-        ),
-        *("tool", "uncertainty"),
+        *("ambiguous", "assumption", "bounds", "method", "metric", "mode", "moments", "offset"),
+        *("r2", "size_factors", "tool", "uncertainty"),
     ],
     "flag": [
         *("backward", "dense", "filtered", "fit_offset", "fit_offset2", "force", "hexagons"),
@@ -94,7 +84,7 @@ KINDS = {
     ],
     "other": [
         *("adata", "ax", "barcode_map", "components", "counts", "edges", "palette", "path"),
-        *("expected", "start", "weights"),
+        *("expected", "gamma_bounds", "offset_bounds", "start", "weights"),
     ],
     "progress": ["progress"],
     "seed": ["rng"],

@@ -16,6 +16,7 @@ _layer = partial(Field, "layers", "cells × genes", dtype="float32")
 _obs = partial(Field, "obs", "cells")
 _var = partial(Field, "var", "genes")
 _obsm = partial(Field, "obsm", "cells × dimensions")
+_category = partial(Field, "varm", "genes × categories")
 _obsp = partial(Field, "obsp", "cells × cells", dtype="float32")
 _mapping = partial(Field, "uns", "mapping", dtype="")
 _table = partial(Field, "uns", "table", dtype="")
@@ -79,6 +80,7 @@ VARIABLE_PASSES = _var(
 FIT_CELLS = _var("{key}_fit_cells", "number of cells with a weight above 0 in the fit", "int64")
 REFITTED = _var("{key}_refitted", "whether γ was fitted again with second moments", "bool")
 OFFSET2 = _var("{key}_offset2", "offset of second moments; NaN if γ was not fitted again")
+AT_BOUND = _var("{key}_at_bound", "whether the line is at a bound, if the fit has bounds", "bool")
 GAMMA_SE = _var("{key}_gamma_se", "standard error of γ; NaN below 10 effective molecules")
 OFFSET_SE = _var("{key}_offset_se", "standard error of the offset; 0 without an offset")
 LINE_COVARIANCE = _var("{key}_gamma_offset_covariance", "covariance of γ and offset")
@@ -112,6 +114,24 @@ UNSPLICED_CHECKSUM = _var("{key}_unspliced_checksum", "the same for the unsplice
 WEIGHTS_CHECKSUM = _var("{key}_weights_checksum", "checksum of the weights, if they were given")
 GRAPH_GENES = _var(
     "{key}_graph_genes", "genes of the velocity graph, if it is that of a gene programme", "bool"
+)
+
+CATEGORY_GAMMA = _category("{key}_category_gamma", "γ of every category (gamma_by) of cells")
+CATEGORY_OFFSET = _category("{key}_category_offset", "offset of every category")
+CATEGORY_COMMON = _category(
+    "{key}_category_common", "whether the category gets the common line", dtype="bool"
+)
+CATEGORY_R2 = _category(
+    "{key}_category_r2", "R² of its fit over its cells; NaN with the common line"
+)
+CATEGORY_SE = _category("{key}_category_gamma_se", "standard error of γ; NaN with the common line")
+CATEGORY_MOLECULES = _category(
+    "{key}_category_molecules", "effective number of unspliced molecules in its fit"
+)
+CATEGORY_CELLS = _category(
+    "{key}_category_fit_cells",
+    "number of its cells with a weight above 0 in its fit",
+    dtype="int64",
 )
 
 PCA = Field("obsm", "cells × components", "X_pca", "principal components", "float32")
@@ -207,6 +227,7 @@ def _span(first: Field, last: Field) -> tuple[Field, ...]:
 # fields that are removed together when their inputs are computed again
 ERROR_FIELDS = _span(GAMMA_SE, OFFSET_FDR)
 CHECK_FIELDS = _span(BOOST, MODEL)
+CATEGORY_FIELDS = _span(CATEGORY_GAMMA, CATEGORY_CELLS)
 GRAPH_FIELDS = (
     *_span(SELF_TRANSITION, PSEUDOTIME),
     *_span(GRAPH, TRANSITIONS),

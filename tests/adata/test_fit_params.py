@@ -20,6 +20,11 @@ from steadyvelo._adata._fit_params import (
 )
 from steadyvelo._adata._provenance import SCHEMA
 
+BOUNDS = st.one_of(
+    st.none(),
+    st.tuples(st.just(-np.inf), st.floats(0, 3)),
+    st.tuples(st.floats(-3, 0), st.just(np.inf)),
+)
 NAMES = st.one_of(st.none(), st.sampled_from(["pca_graph", "batch", "κ"]))
 QUANTILE = st.one_of(st.none(), st.floats(0, 1))
 ERRORS = st.one_of(
@@ -48,6 +53,10 @@ OPTIONS = st.builds(
     dense=st.booleans(),
     groups=st.just(("a", "b")),
     groupby=st.just("branch"),
+    gamma_by=NAMES,
+    gamma_bounds=BOUNDS,
+    offset_bounds=BOUNDS,
+    bounds=st.sampled_from([None, "velocyto"]),
     neighbors_key=NAMES,
     errors=ERRORS,
     stochastic=st.one_of(
@@ -69,6 +78,8 @@ MADE_FROM = st.builds(
     moments=st.sampled_from(["counts", "layers"]),
     neighbors_hash=st.one_of(st.none(), st.just("1f")),
     folds_hash=st.one_of(st.none(), st.just("2f")),
+    categories=st.sampled_from([None, ("a",), ("a", "b")]),
+    categories_hash=st.sampled_from([None, "3f"]),
 )
 GRAPH = st.one_of(
     st.none(), st.builds(GraphParams, st.integers(1, 3), st.integers(2, 9), st.booleans(), NAMES)
@@ -151,3 +162,19 @@ def test_a_neighbour_graph_in_another_form_is_refused(fitted):
 )
 def test_fewer_repeats_of_many_cells_unless_a_number_is_asked_for(uncertainty, n_cells, expected):
     assert ErrorChoice.asked(uncertainty, n_cells).n_repeats == expected
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"gamma_by": "branch"},
+        {"offset": True, "gamma_bounds": (0, np.inf), "offset_bounds": (-np.inf, 1)},
+        {"bounds": "velocyto"},
+    ],
+)
+def test_a_file_keeps_categories_and_bounds(prepared, tmp_path, options):
+    sv.tl.velocity(prepared, dense=False, **options)
+    before = Fit.read(prepared, "velocity").params
+    prepared.write_h5ad(tmp_path / "a.h5ad")
+    after = Fit.read(ad.read_h5ad(tmp_path / "a.h5ad"), "velocity").params
+    assert (after.options, after.made_from) == (before.options, before.made_from)

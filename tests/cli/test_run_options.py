@@ -195,6 +195,21 @@ def test_a_seed_is_a_number_or_none(command):
         assert "--rng" not in done.stderr
 
 
+def test_velocytos_bounds_are_an_option(run):
+    fit = ("--offset", "free", "--bounds", "velocyto", "--n-neighbors", 15)
+    done, target = run("--uncertainty", "none", *fit, "-q")
+    assert done.exit_code == 0, done.output
+    result = sv.io.read_h5ad(target)
+    assert result.uns["velocity_params"]["bounds"] == "velocyto"
+    assert result.var["velocity_offset"].min() == 0
+    assert "--bounds velocyto" in result.uns["velocity_run"]["command"]
+    done, _ = run(*fit)
+    assert done.exit_code == 3
+    text = " ".join(done.stderr.split())
+    assert "bounds cannot be used with uncertainty='crossfit'" in text
+    assert "--uncertainty none" in text
+
+
 def test_a_stochastic_fit_is_asked_for_by_its_options(run):
     fast = ("--uncertainty", "sandwich", "--n-neighbors", 15)
     done, target = run("--mode", "stochastic", "--moments", "exact", "--fit-offset", *fast)

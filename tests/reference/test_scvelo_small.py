@@ -90,6 +90,33 @@ def test_graph_transitions_arrows_and_confidence(adata, numbers, mode, dense):
     np.testing.assert_allclose(length, numbers[f"{mode}/length"], atol=0.0056)
 
 
+@pytest.mark.parametrize("mode", ["origin", "offset"])
+def test_ratios_of_clusters_are_those_of_groupby(adata, mode):
+    """`make_groupby.py` made the numbers; in scVelo, a cell has the ratio of its cluster."""
+    with np.load(DATA / "groupby.npz") as table:
+        theirs = {name: table[name].astype(float) for name in table}
+    sv.pp.moments(adata)
+    offset = "nonnegative" if mode == "offset" else False
+    sv.tl.velocity(adata, gamma_by="clusters", offset=offset)
+    ms, mu = (adata.layers[name].astype(float) for name in ("Ms", "Mu"))
+    away = []
+    for cluster, table in sv.get.category_ratios(adata).groupby("category", observed=True):
+        own, inside = ~table["common"].to_numpy(), (adata.obs["clusters"] == cluster).to_numpy()
+        for column, atol in {"gamma": 1e-6, "offset": 5e-4, "r2": 5e-4}.items():
+            expected = theirs.get(f"{mode}/{column}/{cluster}", np.zeros(60))[own]
+            away.append(
+                abs(table[column].to_numpy()[own] - expected) / (abs(expected) + atol / 1e-4)
+            )
+        velocity = mu - table["gamma"].to_numpy() * ms - table["offset"].to_numpy()
+        expected = theirs[f"{mode}/velocity"][np.ix_(inside, own)]
+        away.append(abs(velocity[inside][:, own] - expected).ravel() / (abs(expected).ravel() + 1))
+    away = np.concatenate(away)
+    assert len(away) > 5000
+    # with an offset, lines of two to four cells are not well determined in float32
+    assert (away < 1e-4).mean() >= (1 if mode == "origin" else 0.95)
+    assert np.median(away) < 1e-6
+
+
 def test_end_points_and_pseudotime(adata, numbers):
     sv.tl.velocity(adata)
     sv.tl.velocity_graph(adata)

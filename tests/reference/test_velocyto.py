@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import steadyvelo as sv
-from steadyvelo.model import SufficientStatistics, steady_state_weights
+from steadyvelo.model import LineBounds, SufficientStatistics, steady_state_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:layer .* has values that are not whole numbers")
 
@@ -27,6 +27,8 @@ FREE_WITH_OFFSET = {
 
 # of these, genes whose ratio velocyto's optimiser left more than 1e-4 (relative) from the minimum
 STOPPED_SHORT = {"maxmin": 1, "sum": 1, "prod": 1, "maxmin_weighted": 2}
+# and genes at a bound where it stopped short; its lower bound of γ is 1e-8, not 0
+STOPPED_AT_BOUND, LOWEST = {"sum": 1}, 1e-8
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +72,30 @@ def test_with_offset(moments, reference, rule):
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_bounds_reproduce_the_rest(moments, reference, rule):
-    """Where a bound is active the closed form is never worse than velocyto's optimiser."""
+def test_lines_at_a_bound(moments, reference, rule):
+    """Where a bound is active, no line of ours fits worse than that of velocyto's optimiser."""
     known = reference("velocyto_gammas")
     sums = statistics(moments, rule)
-    fit = sums.solve(
-        offset=True, gamma_bounds=(0, 20), offset_bounds=(0.0, 2 * sums.unspliced_mean)
+    fit = LineBounds.velocyto().solve(sums, offset=True)
+    at_bound = fit.at_bound
+    assert at_bound.sum() == 200 - FREE_WITH_OFFSET[rule]
+    gamma, offset = (known[f"{rule}_offset_{name}"].astype(float) for name in ("gamma", "q"))
+    ours, reached = (
+        sums.residual_squares(fit.gamma, fit.offset),
+        sums.residual_squares(gamma, offset),
     )
-    ours = sums.residual_squares(fit.gamma, fit.offset)
-    theirs = sums.residual_squares(
-        known[f"{rule}_offset_gamma"].astype(float), known[f"{rule}_offset_q"].astype(float)
-    )
-    assert (ours <= theirs * (1 + 1e-6)).all()
+    assert (ours[at_bound] <= reached[at_bound] * (1 + 1e-12)).all()
+    stopped = at_bound & ~np.isclose(fit.gamma, gamma, rtol=1e-4, atol=1.01 * LOWEST)
+    assert stopped.sum() == STOPPED_AT_BOUND.get(rule, 0)
+    assert (ours[stopped] < 0.95 * reached[stopped]).all()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_bounds_through_the_function_on_an_anndata(reference_input, moments, rule):
+    adata = reference_input[:, :200].copy()
+    sv.pp.moments(adata)
+    sv.tl.velocity(adata, weights=rule, offset=True, bounds="velocyto", dense=False)
+    fit = LineBounds.velocyto().solve(statistics(moments, rule), offset=True)
+    np.testing.assert_allclose(adata.var["velocity_gamma"], fit.gamma, rtol=1e-9)
+    np.testing.assert_allclose(adata.var["velocity_offset"], fit.offset, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(adata.var["velocity_at_bound"], fit.at_bound)

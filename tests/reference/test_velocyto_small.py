@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import steadyvelo as sv
-from steadyvelo.model import SufficientStatistics, steady_state_weights
+from steadyvelo.model import LineBounds, SufficientStatistics, steady_state_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:layer .* has values that are not whole numbers")
 
@@ -28,6 +28,8 @@ FREE_WITH_OFFSET = {
     "maxmin_weighted": 31,
     "maxmin_double": 32,
 }
+# genes at a bound whose ratio velocyto's optimiser left more than 1e-4 (relative) from the minimum
+STOPPED_AT_BOUND = {"sum": 4, "prod": 2}
 each_rule = pytest.mark.parametrize("rule", FREE_WITH_OFFSET)
 
 
@@ -74,8 +76,25 @@ def test_with_offset(sums, numbers, rule):
 
 @each_rule
 def test_within_its_bounds_no_line_of_ours_fits_worse(sums, numbers, rule):
-    bounds = {"gamma_bounds": (0, 20), "offset_bounds": (0.0, 2 * sums.unspliced_mean)}
-    fit = sums.solve(offset=True, **bounds)
-    theirs = (numbers[f"{rule}/{name}"].astype(float) for name in ("offset_gamma", "offset"))
+    fit = LineBounds.velocyto().solve(sums, offset=True)
+    at_bound = fit.at_bound
+    assert at_bound.sum() == 60 - FREE_WITH_OFFSET[rule]
+    gamma, offset = (numbers[f"{rule}/{name}"].astype(float) for name in ("offset_gamma", "offset"))
     ours = sums.residual_squares(fit.gamma, fit.offset)
-    assert (ours <= sums.residual_squares(*theirs) * (1 + 1e-9)).all()
+    reached = sums.residual_squares(gamma, offset)
+    assert (ours <= reached * (1 + 1e-12)).all()
+    # its lower bound of γ is 1e-8, not 0
+    stopped = at_bound & ~np.isclose(fit.gamma, gamma, rtol=1e-4, atol=1.01e-8)
+    assert stopped.sum() == STOPPED_AT_BOUND.get(rule, 0)
+    assert (ours[stopped] < 0.999 * reached[stopped]).all()
+
+
+@each_rule
+def test_bounds_through_the_function_on_an_anndata(sums, rule):
+    adata = ad.read_h5ad(DATA / "scvelo" / "input.h5ad")
+    sv.pp.moments(adata)
+    sv.tl.velocity(adata, weights=rule, offset=True, bounds="velocyto", dense=False)
+    fit = LineBounds.velocyto().solve(sums, offset=True)
+    np.testing.assert_allclose(adata.var["velocity_gamma"], fit.gamma, rtol=1e-9)
+    np.testing.assert_allclose(adata.var["velocity_offset"], fit.offset, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(adata.var["velocity_at_bound"], fit.at_bound)

@@ -114,6 +114,7 @@ def test_a_ratio_of_zero_in_the_cross_fit_is_no_velocity(prepared):
         errors=errors,
         refitted=np.zeros(prepared.n_vars, dtype=bool),
         offset2=np.full(prepared.n_vars, np.nan),
+        at_bound=np.zeros(prepared.n_vars, dtype=bool),
     )
     genes = np.arange(prepared.n_vars)
     options = FitOptions(weights="extremes", quantiles=(None, 0.95))

@@ -10,9 +10,11 @@ import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._warnings import NoVelocityGenesError
-from steadyvelo.engine import CellOrder, FitRule, LayerSource, Lines, Velocities
+from steadyvelo.engine import CategoryLines, CellOrder, FitRule, LayerSource, Lines, Velocities
 from steadyvelo.engine._second_order import first_moment_weights
+from steadyvelo.model import LineBounds
 
+from ._categories import Categories
 from ._chain import rerun_chain
 from ._fit_params import GIVEN, FitParams
 from ._groups import in_groups
@@ -36,9 +38,10 @@ __all__ = ["Fit", "fit_rule"]
 class Fit:
     """Lines of all genes, the options of the fit, and its inputs.
 
-    Whether cells, counts, size factors and neighbours have changed since the fit is checked once,
-    when a new result is computed. `key` is the velocity key. Lines and `velocity_genes` have one
-    value per gene of the data, NaN without a fit.
+    Whether cells, counts, size factors, neighbours and categories have changed since the fit is
+    checked once, when a new result is computed. `key` is the velocity key. Lines and
+    `velocity_genes` have one value per gene of the data, NaN without a fit. If categories of cells
+    have separate lines, `gamma` and `offset` are the common ones.
     """
 
     inputs: Inputs
@@ -166,6 +169,7 @@ class Fit:
             columns = self.key if _keys.SPLICED_CHECKSUM.is_in(adata, self.key) else MOMENTS
             check_record(self.inputs, entries, columns, "tl.velocity", *self.then)
         self._check_weights()
+        _ = self.categories
         return True
 
     def _check_weights(self) -> None:
@@ -183,6 +187,11 @@ class Fit:
                 f"then; rerun {rerun}, with weights= of the first."
             )
             raise ValueError(msg)
+
+    @cached_property
+    def categories(self) -> Categories | None:
+        """The categories of cells with separate lines; None if all cells have the same line."""
+        return Categories.of_fit(self.adata, self.params, self.key)
 
     def check_counts_known(self) -> None:
         """Refuse a fit whose inputs have changed, or whose counts are not known."""
@@ -276,8 +285,31 @@ class Fit:
                 self.check_unchanged()
                 layers = _keys.MS.read(self.adata), _keys.VELOCITY.read(self.adata, self.key)
                 return Velocities(LayerSource(*layers, genes, order), None)
-        lines = Lines(self.gamma[genes], self.offset[genes])
-        return Velocities(self.moments(genes, order), lines)
+        return Velocities(*self.with_lines(genes, order))
+
+    def with_lines(
+        self, genes: NDArray[np.int64], order: CellOrder | None = None
+    ) -> tuple[MomentSource, Lines | CategoryLines]:
+        """Return blocks of some genes, and the lines from which their velocities are computed.
+
+        Rows of layers are in the given `order`; blocks from counts have their own order.
+        """
+        if self.options.gamma_by is None:
+            return self.moments(genes, order), Lines(self.gamma[genes], self.offset[genes])
+        source = self.counts(genes)
+        return source, self.lines(source)
+
+    def lines(self, source: CountsSource) -> Lines | CategoryLines:
+        """Return the lines of the genes of a source."""
+        genes = source.genes
+        common = Lines(self.gamma[genes], self.offset[genes])
+        if self.categories is None:
+            return common
+        gamma, offset = (
+            np.asarray(field.read(self.adata, self.key), dtype=np.float64)[genes]
+            for field in (_keys.CATEGORY_GAMMA, _keys.CATEGORY_OFFSET)
+        )
+        return CategoryLines.of_cells(gamma, offset, common, self.categories.codes, source)
 
     def _smoothed(self, genes: NDArray[np.int64], *, keep_counts: bool = False) -> CountsSource:
         smoothed = self.options.smoothed
@@ -291,4 +323,8 @@ def fit_rule(
     by_gene = not isinstance(weights, str) and weights.ndim > 1
     fit_cells = inputs.cells & in_groups(inputs.adata, options.groups, options.groupby)
     weights = weights[:, genes] if by_gene else weights
-    return FitRule(weights, options.quantiles, options.offset, inputs.cells, fit_cells, options.r2)
+    rule = FitRule(weights, options.quantiles, options.offset, inputs.cells, fit_cells, options.r2)
+    if not options.bounded:
+        return rule
+    bounds = LineBounds(options.gamma_bounds, options.offset_bounds)
+    return replace(rule, bounds=LineBounds.velocyto() if options.bounds else bounds)

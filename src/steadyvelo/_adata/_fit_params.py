@@ -1,7 +1,7 @@
 """The options of a fit and the record of its inputs: the only code that reads and writes them.
 
 Files of AnnData cannot store None or an empty entry. None is written as the empty string (a
-quantile as NaN), or the entry is left out.
+quantile or an infinite bound as NaN), or the entry is left out.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ _WRITE: dict[str, Callable[[Any], Any]] = {
     "OffsetMode": str,
     "Quantiles": lambda pair: np.array([np.nan if q is None else q for q in pair]),
     "tuple[str, ...] | None": lambda names: np.asarray(names, dtype=object),
+    "tuple[float, float] | None": lambda pair: np.where(np.isinf(pair), np.nan, pair),
 }
 # how values are read, unless they are text or one of several words
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -72,6 +73,9 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "OffsetMode": lambda name: _OFFSETS[str(name)],
     "Quantiles": lambda pair: tuple(None if np.isnan(q) else float(q) for q in pair),
     "tuple[str, ...] | None": lambda names: tuple(map(str, np.atleast_1d(names))),
+    "tuple[float, float] | None": lambda pair: tuple(
+        end if np.isnan(x) else float(x) for x, end in zip(pair, (-np.inf, np.inf), strict=True)
+    ),
 }
 
 
@@ -148,7 +152,10 @@ class FitOptions(_Record):
     the options of second moments, None for a deterministic fit.
     """
 
-    _LEFT_OUT = ("groups", "groupby", "stochastic")
+    _LEFT_OUT = (
+        *("groups", "groupby", "stochastic", "gamma_by"),
+        *("gamma_bounds", "offset_bounds", "bounds"),
+    )
 
     weights: str
     quantiles: Quantiles
@@ -165,6 +172,10 @@ class FitOptions(_Record):
     groups: tuple[str, ...] | None = None
     groupby: str | None = None
     stochastic: Stochastic | None = None
+    gamma_by: str | None = None
+    gamma_bounds: tuple[float, float] | None = None
+    offset_bounds: tuple[float, float] | None = None
+    bounds: str | None = None
 
     @property
     def has_offset(self) -> bool:
@@ -172,6 +183,18 @@ class FitOptions(_Record):
         return self.offset is not False or (
             self.stochastic is not None and self.stochastic.fit_offset
         )
+
+    @property
+    def needs_counts(self) -> bool:
+        """Whether the fit needs the counts that are smoothed."""
+        given = (self.errors.method, self.stochastic, self.gamma_by)
+        return any(each is not None for each in given)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the lines have bounds."""
+        given = (self.bounds, self.gamma_bounds, self.offset_bounds)
+        return any(each is not None for each in given)
 
     @property
     def smoothed(self) -> dict[str, Any]:
@@ -207,10 +230,12 @@ class MadeFrom(_Record):
 
     `moments` says whether counts were smoothed or the layers ``Ms`` and ``Mu`` were used. The
     hashes of counts, size factors and neighbours are None for layers of another tool, and the hash
-    of the folds of genes is None for a fit without folds. `version` is the version of this package.
+    of the folds of genes is None for a fit without folds. `categories` are the names of the
+    categories of cells that have separate lines, and `categories_hash` is a hash of the category of
+    every cell; None if all cells have the same line. `version` is the version of this package.
     """
 
-    _LEFT_OUT = ("neighbors_hash", "factors_hash", "folds_hash")
+    _LEFT_OUT = ("neighbors_hash", "factors_hash", "folds_hash", "categories", "categories_hash")
 
     moments: Literal["counts", "layers"]
     schema: int
@@ -220,6 +245,8 @@ class MadeFrom(_Record):
     neighbors_hash: str | None = None
     factors_hash: str | None = None
     folds_hash: str | None = None
+    categories: tuple[str, ...] | None = None
+    categories_hash: str | None = None
 
     @property
     def counts_known(self) -> bool:

@@ -58,15 +58,20 @@ def used_cells(adata: AnnData) -> NDArray[np.bool_]:
 
 
 def cluster_codes(
-    adata: AnnData, groupby: str | None, cells: NDArray[np.bool_] | None = None
+    adata: AnnData,
+    groupby: str | None,
+    cells: NDArray[np.bool_] | None = None,
+    *,
+    argument: str = "groupby",
 ) -> tuple[list[str], NDArray[np.intp]]:
     """Return the names of clusters and the number of each cell's cluster, −1 for none.
 
     Without a column, no cell has a cluster. Only `cells` can have a cluster; None means used cells.
+    `argument` is the name of the argument that names the column.
     """
     if groupby is None:
         return [], np.full(adata.n_obs, -1, dtype=np.intp)
-    column = grouping_column(adata, "groupby", groupby, "give a column of clusters.")
+    column = grouping_column(adata, argument, groupby, "give a column of clusters.")
     kept = pd.Series(used_cells(adata) if cells is None else cells, index=column.index)
     labels = pd.Categorical(column.astype("category").where(kept)).remove_unused_categories()
     if len(labels.categories) == 0:

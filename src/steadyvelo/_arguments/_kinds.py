@@ -31,6 +31,7 @@ __all__ = [
     "name",
     "names",
     "number",
+    "number_pair",
     "pairs",
     "seed",
     "share",
@@ -139,6 +140,19 @@ def share(argument: str, value: Any) -> float:
         msg = f"{argument} must be between 0 and 1, such as 0.95 for 95 %; it is {value}."
         raise ValueError(msg)
     return found
+
+
+def number_pair(argument: str, value: Any) -> tuple[float, float]:
+    """Take the lowest and the highest number of a range, of which each may be infinite."""
+    two = isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
+    if not two or len(value) != 2 or not all(_is_real(each) for each in value):
+        refuse(argument, "two numbers (low, high), such as (0, 20)", value)
+    low, high = (float(each) for each in value)
+    if not (low <= high and low < math.inf and high > -math.inf):
+        must_be = "two numbers (low, high) with low ≤ high"
+        msg = f"{argument} must be {must_be}; it is ({low:g}, {high:g})."
+        raise ValueError(msg)
+    return low, high
 
 
 def choice(*choices: Any) -> Check:
@@ -299,9 +313,14 @@ def _index(value: Any) -> int | None:
         return None
 
 
+def _is_real(value: Any) -> bool:
+    """Tell whether a value is one number."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def _real(argument: str, value: Any) -> float:
     """Return a number as a plain Python number; refuse other values."""
-    if not isinstance(value, Real) or isinstance(value, bool):
+    if not _is_real(value):
         refuse(argument, "a number", value)
     plain: Any = value
     return plain.item() if isinstance(plain, np.generic) else plain

@@ -31,6 +31,7 @@ _NEIGHBORS, _SIZES = "neighbors=sv.Neighbors(...)", "size_factors=sv.SizeFactors
 _MEANT = {
     "batch_key": ("sample_key", "within"),
     "clusters": ("groupby",),
+    "constrain_ratio": ("gamma_bounds",),
     "fit_offset": ("offset",),
     "fit_offset2": ("mode=sv.Stochastic(fit_offset2=)",),
     "gene_clusters": ("uncertainty=sv.CrossFit(gene_clusters=)",),

@@ -9,6 +9,7 @@ from steadyvelo import _keys
 from steadyvelo._adata._fit_params import ErrorChoice
 from steadyvelo._arguments import Binder
 from steadyvelo._log import nested
+from steadyvelo.tl._line_choices import check_bounds
 from steadyvelo.tl._second_order import checked_mode
 
 from ._chosen_genes import GeneChoice
@@ -62,6 +63,7 @@ def plan(adata: AnnData, **arguments: Any) -> Plan:
     choice = GeneChoice(**{f.name: asked[f.name] for f in fields(GeneChoice)})
     errors = ErrorChoice.asked(asked["uncertainty"], adata.n_obs, asked["sample_key"], asked["rng"])
     stochastic = checked_mode(asked["mode"], errors, asked["offset"])
+    check_bounds(errors, asked["offset"], stochastic, bounds=asked["bounds"])
     given = (asked[name] for name in ("neighbors", "groupby", "basis"))
     asked["groupby"], _ = checked_request(adata, choice, errors, *given)
     # steps of a plan are details

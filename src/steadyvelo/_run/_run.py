@@ -18,6 +18,7 @@ from steadyvelo._arguments import public
 from steadyvelo._choices import Neighbors
 from steadyvelo._log import remark, say
 from steadyvelo.tl._kept import kept_results
+from steadyvelo.tl._line_choices import check_bounds
 from steadyvelo.tl._reliability import directions_ahead
 from steadyvelo.tl._second_order import checked_mode
 from steadyvelo.tl._uncertainty import bytes_of_fit
@@ -72,6 +73,7 @@ def run(
     mode: Mode = "deterministic",
     weights: str | Extremes = "extremes",
     offset: bool | Literal["nonnegative"] = False,
+    bounds: Literal["velocyto"] | None = None,
     uncertainty: Uncertainty | None = "crossfit",
     sample_key: str | None = None,
     dense: bool | None = None,
@@ -114,9 +116,10 @@ def run(
         finds neighbours if there is none, or if it was found for other cells. A name selects the
         graph with this name in ``uns``. :class:`steadyvelo.Neighbors` finds new neighbours with its
         options.
-    mode, weights, offset, uncertainty, sample_key, dense
+    mode, weights, offset, bounds, uncertainty, sample_key, dense
         See :func:`steadyvelo.tl.velocity`. Directions and verdicts need ``"crossfit"``, or
-        :class:`steadyvelo.CrossFit`. A stochastic fit needs ``"sandwich"`` or None.
+        :class:`steadyvelo.CrossFit`. A stochastic fit needs ``"sandwich"`` or None, and bounds need
+        ``uncertainty=None`` and ``mode="deterministic"``.
     spliced, unspliced
         Names of the layers of counts.
     rng
@@ -176,6 +179,7 @@ def run(
     errors = ErrorChoice.asked(uncertainty, adata.n_obs, sample_key, rng)
     # wrong arguments raise an error before anything is computed
     stochastic = checked_mode(mode, errors, offset)
+    check_bounds(errors, offset, stochastic, bounds=bounds)
     groupby, basis = checked_request(adata, choice, errors, neighbors, groupby, basis)
     neighbors = found_graph(adata, neighbors)
     checks = checked_counts(adata, choice, groupby, force=force)
@@ -207,6 +211,7 @@ def run(
                 mode=mode,
                 weights=weights,
                 offset=offset,
+                bounds=bounds,
                 uncertainty=uncertainty,
                 sample_key=sample_key,
                 rng=rng,

@@ -39,6 +39,7 @@ Uncertainty = StrEnum("Uncertainty", ["none", "sandwich", "crossfit"])
 Mode = StrEnum("Mode", ["deterministic", "stochastic"])
 Moments = StrEnum("Moments", ["scvelo", "exact"])
 Offset = StrEnum("Offset", ["none", "free", "nonnegative"])
+Bounds = StrEnum("Bounds", ["velocyto"])
 SizeFactorMethod = StrEnum("SizeFactorMethod", ["per_layer", "common"])
 Metric = StrEnum("Metric", ["euclidean", "cosine", "correlation"])
 
@@ -129,6 +130,13 @@ def run(
     offset: Annotated[
         Offset, typer.Option(help="Fit an offset: free, or nonnegative.")
     ] = Offset.none,
+    bounds: Annotated[
+        Bounds | None,
+        typer.Option(
+            help="Bounds of lines. With velocyto: γ from 0 to 20, an offset from 0 to twice the "
+            "mean of u. They need --uncertainty none and --mode deterministic."
+        ),
+    ] = None,
     uncertainty: Annotated[
         Uncertainty, typer.Option(help="Method of standard errors; directions need crossfit.")
     ] = Uncertainty.crossfit,
@@ -227,6 +235,7 @@ def run(
             "mode": _mode(mode, of_moments, given),
             "weights": _weights(weights, low, high),
             "offset": {"none": False, "free": True}.get(offset.value, offset.value),
+            "bounds": None if bounds is None else bounds.value,
             "uncertainty": _errors(uncertainty, level, of_folds, given),
             "sample_key": sample_key,
             "dense": dense,

@@ -7,6 +7,8 @@ needed.
 """
 
 from ._arrows_of_cells import Directions
+from ._category_fits import CategoryFits
+from ._category_lines import CategoryLines
 from ._cell_groups import CellGroups
 from ._cluster_connectivities import cluster_connectivities, spanning_tree
 from ._cluster_flows import ClusterFlows, cluster_flows, flows_into
@@ -65,6 +67,8 @@ from ._walks import Steps, steps_against, steps_along, transposed_sum
 
 __all__ = [
     "BYTES_PER_VALUE",
+    "CategoryFits",
+    "CategoryLines",
     "CellGroups",
     "CellOrder",
     "ClusterFlows",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     # its own, and of the further rules
     Consumer: TypeAlias = Callable[[MomentBlock, "FitResult", list[Instruments]], None]
 
-__all__ = ["FitResult", "fit_ratios"]
+__all__ = ["FitResult", "fit_block", "fit_ratios"]
 
 NO_INSTRUMENTS = "no spliced counts in the cells used for the cross-fit of this gene"
 
@@ -64,6 +64,8 @@ class FitResult:
     refitted, offset2
         Whether the gene was fitted again with second moments, and the offset of these; NaN if it
         was not.
+    at_bound
+        Whether the line is at a bound of the rule.
 
     Examples
     --------
@@ -89,6 +91,7 @@ class FitResult:
     errors: RatioErrors
     refitted: BoolArray
     offset2: Float64Array
+    at_bound: BoolArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +112,7 @@ class _OrdinaryFit:
     ) -> FitResult:
         """Return the result with the final lines and their errors."""
         every = rule.r2 == "all_cells"
-        line = self.overall.solve(offset=rule.offset) if every else self.fit
+        line = rule.solve(self.overall) if every else self.fit
         n_cells, refitted = self.n_cells, np.zeros(len(self.n_cells), dtype=bool)
         offset2 = np.full(len(n_cells), np.nan)
         if again is not None:
@@ -127,6 +130,7 @@ class _OrdinaryFit:
             errors,
             refitted,
             offset2,
+            fit.at_bound,
         )
 
 
@@ -169,7 +173,7 @@ def fit_ratios(
         rules = [rule]
         if uncertainty is not None and test_offset:
             rules = uncertainty.rules_for(rule)
-        result, made = _fit_block(block, rule, uncertainty, second, rules, scratch, n_threads)
+        result, made = fit_block(block, rule, uncertainty, second, rules, scratch, n_threads)
         if consume is not None:
             consume(block, result, made)
         results.append(result)
@@ -177,7 +181,7 @@ def fit_ratios(
     return joined(results, genes)
 
 
-def _fit_block(
+def fit_block(
     block: MomentBlock,
     rule: FitRule,
     uncertainty: Uncertainty | None,
@@ -235,7 +239,7 @@ def _fit_genes(
         first = second.first_moments(rule, spliced, unspliced, places, weights)
     statistics = SufficientStatistics.from_gene_rows(spliced, unspliced, weights)
     ordinary = _OrdinaryFit(
-        statistics.solve(offset=rule.offset),
+        rule.solve(statistics),
         SufficientStatistics.from_gene_rows(spliced, unspliced, rule.cells[None, :]),
         np.broadcast_to(np.count_nonzero(weights, axis=1), len(spliced)),
         spliced.max(axis=1, initial=0.0),
@@ -249,4 +253,4 @@ def _replaced(fit: RatioFit, errors: RatioErrors) -> RatioFit:
     none = (fit.reason == "") & np.isnan(errors.gamma)
     reason = np.where(none, NO_INSTRUMENTS, fit.reason)
     gamma, offset = (np.where(reason == "", x, np.nan) for x in (errors.gamma, errors.offset))
-    return RatioFit(gamma, offset, reason)
+    return RatioFit(gamma, offset, reason, fit.at_bound)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from steadyvelo.model import LineBounds, RatioFit, SufficientStatistics
     from steadyvelo.model._ratio import OffsetMode
     from steadyvelo.model._typing import BoolArray, Float32Array, IntArray, Matrix
     from steadyvelo.model._weights import Quantiles
@@ -48,6 +49,8 @@ class FitRule:
         Whether R² is that of the fit itself, or of an unweighted fit to all cells.
     tests_offset
         Whether the fit tests the hypothesis that lines have no offset.
+    bounds
+        Bounds of the lines; None means none.
 
     Examples
     --------
@@ -67,6 +70,7 @@ class FitRule:
     fit_cells: BoolArray
     r2: Literal["fit", "all_cells"]
     tests_offset: bool = False
+    bounds: LineBounds | None = None
     _kept: dict[int, tuple[CellOrder, FitRule]] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -96,6 +100,12 @@ class FitRule:
         """
         (weights,) = weights_under([self], spliced, unspliced, places)
         return weights
+
+    def solve(self, sums: SufficientStatistics) -> RatioFit:
+        """Return the lines of the least squares within the bounds."""
+        if self.bounds is None:
+            return sums.solve(offset=self.offset)
+        return self.bounds.solve(sums, offset=self.offset)
 
     def in_order(self, order: CellOrder) -> FitRule:
         """Return the rule for rows in an order, in place of cells."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from steadyvelo.model import RatioErrors, RatioFit
 
 if TYPE_CHECKING:
@@ -42,7 +44,9 @@ class Refit:
         gamma, offset = (
             self.among(getattr(fit, name), getattr(self.fit, name)) for name in ("gamma", "offset")
         )
-        return RatioFit(gamma, offset, fit.reason)
+        # these lines have no bounds
+        at_bound = self.among(fit.at_bound, np.zeros(len(self.columns), dtype=bool))
+        return RatioFit(gamma, offset, fit.reason, at_bound)
 
     def in_errors(self, errors: RatioErrors) -> RatioErrors:
         """Return the errors of all genes of the block; `errors` are those of ordinary lines."""

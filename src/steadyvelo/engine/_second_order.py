@@ -176,7 +176,12 @@ class SecondOrder:
         second = self.scratch.array("second moments", kept, np.float32)
         first = taken(first, columns)
         fit = fit_stacked(
-            RatioFit(fitted.gamma[columns], fitted.offset[columns], fitted.reason[columns]),
+            RatioFit(
+                fitted.gamma[columns],
+                fitted.offset[columns],
+                fitted.reason[columns],
+                fitted.at_bound[columns],
+            ),
             first.every,
             first.weighted,
             self._second(block, rule, columns, second, n_threads),

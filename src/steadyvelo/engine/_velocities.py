@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from steadyvelo.model._typing import Float32Array, Float64Array, IntArray
 
-    from ._moment_source import MomentSource
+    from ._category_lines import CategoryLines
+    from ._moment_source import MomentBlock, MomentSource
     from ._order import CellOrder
     from ._threads import Progress
 
@@ -35,6 +36,18 @@ class Lines(NamedTuple):
     def of(self, genes: IntArray) -> Lines:
         """Return the lines of some of the genes."""
         return Lines(self.gamma[genes], self.offset[genes])
+
+    def deviation(
+        self, block: MomentBlock, n_threads: int = 1, out: Float32Array | None = None
+    ) -> Float32Array:
+        """Return ũ − γs̃ − o of the counts of a block; see :meth:`MomentBlock.deviation`."""
+        return block.deviation(self.gamma, self.offset, n_threads, out)
+
+    def velocity(
+        self, block: MomentBlock, n_threads: int = 1, out: Float32Array | None = None
+    ) -> Float32Array:
+        """Return the velocities of a block; see :meth:`MomentBlock.velocity`."""
+        return block.velocity(self.gamma, self.offset, n_threads, out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +74,7 @@ class Velocities:
     """
 
     source: MomentSource
-    lines: Lines | None
+    lines: Lines | CategoryLines | None
 
     @property
     def order(self) -> CellOrder:
@@ -79,5 +92,5 @@ class Velocities:
             velocity = block.unspliced
             if self.lines is not None:
                 # u is overwritten, because it is not needed any more
-                velocity = block.velocity(*self.lines.of(block.genes), n_threads, out=velocity)
+                velocity = self.lines.of(block.genes).velocity(block, n_threads, velocity)
             yield block.spliced, velocity

@@ -1,5 +1,6 @@
 """Results as tables, either stored or recomputed from counts."""
 
+from ._category_ratios import category_ratios
 from ._cluster_graph import cluster_graph
 from ._control_agreement import control_agreement
 from ._direction_support import DirectionSupport, direction_support
@@ -23,6 +24,7 @@ __all__ = [
     "DirectionSupport",
     "ExpectedDirection",
     "PseudotimeOrientation",
+    "category_ratios",
     "cluster_directions",
     "cluster_graph",
     "control_agreement",

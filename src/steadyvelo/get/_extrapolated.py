@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
+from steadyvelo._adata._categories import check_one_line
 from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._moments import has_moments
 from steadyvelo._arguments import public
@@ -81,8 +82,9 @@ def extrapolated(
     KeyError
         If there is no fit, or a name is unknown.
     ValueError
-        If counts, size factors or neighbours have changed since the fit, or if cells have changed
-        and the layers ``Ms`` and ``velocity`` are missing.
+        If counts, size factors or neighbours have changed since the fit, if cells have changed and
+        the layers ``Ms`` and ``velocity`` are missing, or if categories of cells have separate
+        ratios (`gamma_by`) and the assumption is ``"constant_unspliced"``.
 
     References
     ----------
@@ -99,6 +101,8 @@ def extrapolated(
     (1, 2)
     """
     fit = Fit.read(adata, velocity_key)
+    if assumption == "constant_unspliced":
+        check_one_line(fit.options, f"extrapolations with assumption={assumption!r}")
     columns, rows = asked_places(adata, genes, cells, velocity_key)
     # a source returns genes in the order of adata
     wanted, back = np.unique(columns, return_inverse=True)

@@ -36,9 +36,11 @@ def velocity(
 
     .. math:: v = W (F_u^{-1} U - \gamma F_s^{-1} S) - o
 
-    from counts, neighbours and fitted lines, so that no dense layer is necessary. If the fit used
-    layers ``Ms`` and ``Mu`` of another tool, velocities are computed from these layers. If `adata`
-    has only a part of the fitted cells, velocities are read from the layer ``velocity``.
+    from counts, neighbours and fitted lines, so that no dense layer is necessary. If
+    categories of cells have separate lines (`gamma_by`), γ and o are those of the cell whose counts
+    are smoothed. If the fit used layers ``Ms`` and ``Mu`` of another tool, velocities are computed
+    from these layers. If `adata` has only a part of the fitted cells, velocities are read from the
+    layer ``velocity``.
 
     Parameters
     ----------
@@ -84,11 +86,11 @@ def velocity(
         # but stored velocities can be read
         out = block_of_columns(readable(layer), wanted)[rows]
     else:
-        source = fit.moments(wanted)
+        source, lines = fit.with_lines(wanted)
         out = np.empty((len(rows), len(wanted)), dtype=np.float32)
-        for block in source.blocks(genes_per_block(adata.n_obs), count_threads(n_threads)):
-            chosen = wanted[block.genes]
-            values = block.velocity(fit.gamma[chosen], fit.offset[chosen])
+        threads = count_threads(n_threads)
+        for block in source.blocks(genes_per_block(adata.n_obs), threads):
+            values = lines.of(block.genes).velocity(block, threads)
             out[:, block.genes] = values[source.order.row_of_cell[rows]]
     return pd.DataFrame(out[:, back], index=adata.obs_names[rows], columns=adata.var_names[columns])
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from steadyvelo import _keys
+from steadyvelo._adata._categories import check_one_line
 from steadyvelo._adata._fit import Fit
 from steadyvelo._arguments import public
 from steadyvelo.engine import count_threads, genes_per_block
@@ -71,7 +72,8 @@ def velocity_se(
     KeyError
         If there is no fit, the fit has no standard errors, or a name is unknown.
     ValueError
-        If cells, counts, size factors or neighbours have changed since the fit.
+        If cells, counts, size factors or neighbours have changed since the fit, or categories of
+        cells have separate ratios (`gamma_by`).
 
     Examples
     --------
@@ -84,6 +86,7 @@ def velocity_se(
     (1, 2)
     """
     fit = Fit.read(adata, velocity_key)
+    check_one_line(fit.options, "standard errors of velocities")
     remedy = f"run tl.velocity(adata, uncertainty='crossfit', key_added={velocity_key!r}) first."
     errors = [
         field.read(adata, velocity_key, remedy=remedy).to_numpy()

@@ -67,9 +67,9 @@ def dense_layers(fit: Fit, n_threads: int) -> dict[str, NDArray[np.float32]]:
     """Compute Ms, Mu and velocities of a fit, cells × genes; NaN for genes without a fit."""
     names = (_keys.MS.of(), _keys.MU.of(), _keys.VELOCITY.of(fit.key))
     layers = {name: np.empty(fit.adata.shape, dtype=np.float32) for name in names}
-    source = fit.moments(np.arange(fit.adata.n_vars))
+    source, lines = fit.with_lines(np.arange(fit.adata.n_vars))
     for block in source.blocks(genes_per_block(fit.adata.n_obs), n_threads):
-        velocity = block.velocity(fit.gamma[block.genes], fit.offset[block.genes])
+        velocity = lines.of(block.genes).velocity(block, n_threads)
         for name, values in zip(names, (block.spliced, block.unspliced, velocity), strict=True):
             block.write(layers[name], source.genes[block.genes], values)
     return layers

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
+    from steadyvelo.engine import CategoryLines, Lines, MomentSource
+
 __all__ = ["write_loom"]
 
 _FORMAT = "3.0.0"
@@ -44,7 +46,7 @@ def write_loom(adata: AnnData, path: Path, velocity_key: str, n_threads: int | N
     layers, notes = _layers(fit)
     smoothed = None
     if not has_dense_layers(fit):
-        smoothed = fit.moments(np.arange(adata.n_vars))
+        smoothed = fit.with_lines(np.arange(adata.n_vars))
         layers = {name: x for name, x in layers.items() if name not in _smoothed_names(fit)}
     with created_hdf5(path, adata.__sizeof__()) as file:
         for name in _GROUPS:
@@ -57,7 +59,7 @@ def write_loom(adata: AnnData, path: Path, velocity_key: str, n_threads: int | N
         for name, layer in layers.items():
             _write_matrix(file, f"layers/{_without_slash(name)}", layer)
         if smoothed is not None:
-            _write_smoothed(file, fit, smoothed, count_threads(n_threads))
+            _write_smoothed(file, fit, *smoothed, count_threads(n_threads))
         rows = {**_columns(adata.var), **_arrays(adata.varm)}
         ids = next((rows[name] for name in _GENE_IDS if name in rows), None)
         of_ids = {_ACCESSION: ids} if ids is not None and _ACCESSION not in rows else {}
@@ -134,13 +136,19 @@ def _smoothed_names(fit: Fit) -> tuple[str, str, str]:
     return _keys.MS.of(), _keys.MU.of(), _keys.VELOCITY.of(fit.key)
 
 
-def _write_smoothed(file: h5py.File, fit: Fit, source: Any, n_threads: int) -> None:
+def _write_smoothed(
+    file: h5py.File,
+    fit: Fit,
+    source: MomentSource,
+    lines: Lines | CategoryLines,
+    n_threads: int,
+) -> None:
     """Compute Ms, Mu and velocities block by block, and write them."""
     shape = fit.adata.shape[::-1]
     paths = [f"layers/{_without_slash(name)}" for name in _smoothed_names(fit)]
     targets = [_data_set(file, path, shape, np.float32) for path in paths]
     for block in source.blocks(genes_per_block(fit.adata.n_obs), n_threads):
-        velocity = block.velocity(fit.gamma[block.genes], fit.offset[block.genes])
+        velocity = lines.of(block.genes).velocity(block, n_threads)
         rows = slice(int(block.genes[0]), int(block.genes[-1]) + 1)
         for target, values in zip(targets, (block.spliced, block.unspliced, velocity), strict=True):
             target[rows] = by_gene(values, slice(None), block.order)

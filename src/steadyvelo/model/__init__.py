@@ -11,6 +11,7 @@ from ._extrapolation import extrapolated
 from ._group_moments import GroupMoments, group_members, group_sums
 from ._instruments import Instruments
 from ._kinetics import evolve, induction, repression, steady_state
+from ._line_bounds import LineBounds
 from ._matched_ratios import Homogeneity, MatchedRatios, homogeneity
 from ._moderated_test import ModeratedTest
 from ._net_flow import net_flow, net_flow_error, relative_flow, two_sided_t
@@ -38,6 +39,7 @@ __all__ = [
     "Homogeneity",
     "InstrumentSums",
     "Instruments",
+    "LineBounds",
     "MatchedRatios",
     "ModeratedTest",
     "RatioErrors",

@@ -44,6 +44,8 @@ class RatioFit:
         fit.
     reason
         The reason if a gene has no fit, otherwise the empty string, shape (genes,).
+    at_bound
+        Whether the line is at a bound, because the best one is outside the bounds, shape (genes,).
 
     Examples
     --------
@@ -58,6 +60,7 @@ class RatioFit:
     gamma: Float64Array
     offset: Float64Array
     reason: TextArray
+    at_bound: BoolArray
 
 
 def fit_ratio(
@@ -89,12 +92,14 @@ def fit_ratio(
         o = np.where(again, 0.0, o)
         # equal to a lower bound of 0, because the objective is convex
         offset_bounds = (0.0, np.inf)
+    at_bound = np.zeros(gamma.shape, dtype=bool)
     if offset is False and gamma_bounds is not None:
         low, high = _checked_bounds("gamma_bounds", gamma_bounds)
+        at_bound = (gamma < low) | (gamma > high)
         gamma = np.clip(gamma, low, high)
     elif offset is True or gamma_bounds is not None:
-        gamma, o = _in_box(sums, gamma, o, gamma_bounds, offset_bounds)
-    return RatioFit(gamma, np.where(np.isnan(gamma), np.nan, o), reason)
+        gamma, o, at_bound = _in_box(sums, gamma, o, gamma_bounds, offset_bounds)
+    return RatioFit(gamma, np.where(np.isnan(gamma), np.nan, o), reason, at_bound)
 
 
 def resolve_offset(offset: OffsetMode) -> OffsetMode:
@@ -132,8 +137,8 @@ def _in_box(
     offset: Float64Array,
     gamma_bounds: tuple[float, float] | None,
     offset_bounds: tuple[Bound, Bound] | None,
-) -> tuple[Float64Array, Float64Array]:
-    """Return the minimum under bounds: the free minimum, or the best point on the boundary."""
+) -> tuple[Float64Array, Float64Array, BoolArray]:
+    """Return the minimum under bounds, and whether it is on the boundary or the free minimum."""
     g_low, g_high = _checked_bounds("gamma_bounds", gamma_bounds)
     o_low, o_high = _checked_bounds("offset_bounds", offset_bounds)
     fitted = ~np.isnan(gamma)
@@ -153,7 +158,7 @@ def _in_box(
         better = squares < best
         gamma, offset = np.where(better, g, gamma), np.where(better, o, offset)
         best = np.where(better, squares, best)
-    return gamma, offset
+    return gamma, offset, fitted & ~inside
 
 
 def _checked_bounds(name: str, bounds: tuple[Bound, Bound] | None) -> tuple[Bound, Bound]:

@@ -9,6 +9,7 @@ import numpy as np
 from steadyvelo._adata._moments import layer_source
 from steadyvelo._adata._names import gene_places
 from steadyvelo.engine import genes_per_block
+from steadyvelo.get import velocity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from steadyvelo._adata._fit import Fit
 
-__all__ = ["gene_names", "moments_of_genes"]
+__all__ = ["gene_names", "moments_of_genes", "velocities_of_genes"]
 
 
 def gene_names(adata: AnnData, genes: str | Sequence[str]) -> list[str]:
@@ -47,3 +48,19 @@ def moments_of_genes(fit: Fit, names: list[str]) -> tuple[NDArray[np.float64], N
         place = np.ix_(block.genes, block.order.cell_of_row)
         spliced[place], unspliced[place] = block.spliced.T, block.unspliced.T
     return spliced[places], unspliced[places]
+
+
+def velocities_of_genes(
+    fit: Fit,
+    names: list[str],
+    spliced: NDArray[np.float64],
+    unspliced: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return velocities of genes with these smoothed abundances, shape (names, cells)."""
+    if fit.options.gamma_by is not None:
+        # they depend on which of the smoothed counts are of which category
+        table = velocity(fit.adata, genes=names, velocity_key=fit.key)
+        return np.asarray(table.to_numpy(dtype=np.float64).T)
+    places = fit.adata.var_names.get_indexer(names)
+    gamma, offset = fit.gamma[places, None], fit.offset[places, None]
+    return np.asarray(unspliced - gamma * spliced - offset)

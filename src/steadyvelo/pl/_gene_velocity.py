@@ -14,7 +14,7 @@ from steadyvelo._arguments import picture
 
 from ._axes import finished, given_axes, panels, show_map, write_title
 from ._colors import MANY_POINTS
-from ._gene_values import gene_names, moments_of_genes
+from ._gene_values import gene_names, moments_of_genes, velocities_of_genes
 from ._phase_portrait import explain_marks, phase_portrait
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def gene_velocity(
     basis = found_basis(adata, basis, velocity_key)
     points = check_finite_embedding(adata, basis)[:, list(components)]
     fit = Fit.read(adata, velocity_key)
-    places = adata.var_names.get_indexer(names)
-    abundances = zip(*moments_of_genes(fit, names), strict=True)
+    abundances = moments_of_genes(fit, names)
+    velocities = velocities_of_genes(fit, names, *abundances)
     if ax is None:
         axes = panels(3 * len(names), 3, (11 / 3, 3.2))
     else:
@@ -108,8 +108,7 @@ def gene_velocity(
     # the first panel has this legend
     for panel in axes[1:, 0]:
         explain_marks(panel)
-    for row, name, place, (spliced, unspliced) in zip(axes, names, places, abundances, strict=True):
-        velocity = unspliced - fit.gamma[place] * spliced - fit.offset[place]
+    for row, name, velocity, spliced in zip(axes, names, velocities, abundances[0], strict=True):
         _on_embedding(row[1], points, velocity, f"{name} velocity", size=size, signed=True)
         _on_embedding(row[2], points, spliced, f"{name} expression", size=size, signed=False)
     return finished(axes, show=show)

@@ -15,6 +15,7 @@ from steadyvelo._adata._groups import found_column
 from steadyvelo._arguments import picture
 
 from ._axes import finished, given_axes, panels, write_title
+from ._category_lines import cells_of_category_fits, draw_category_lines, range_of_ratios
 from ._colors import MANY_POINTS, cell_colors
 from ._gene_values import gene_names, moments_of_genes
 from ._style import NOTE_TEXT
@@ -61,7 +62,8 @@ def phase_portrait(
     second moments use all cells. If the fit has standard errors, the interval of the line is
     shaded: without an offset, all lines with γ from ``var["velocity_gamma_low"]`` to
     ``var["velocity_gamma_high"]``; with an offset, the line ± t standard errors at each s, computed
-    from the standard errors of γ and offset and their covariance.
+    from the standard errors of γ and offset and their covariance. If categories of cells have
+    separate ratios (`gamma_by`), each has its line, in its colour, without an interval.
 
     Parameters
     ----------
@@ -122,6 +124,7 @@ def phase_portrait(
     spliced, unspliced = moments_of_genes(fit, names)
     in_fit = _in_fit(spliced, unspliced, places, fit) if show_fit_cells else None
     size = float(np.clip(40_000 / adata.n_obs, 1, 25)) if size is None else size
+    by = fit.options.gamma_by
 
     if ax is None:
         axes = panels(len(names), n_columns, (3.1, 2.9), margin=1.0)
@@ -134,7 +137,11 @@ def phase_portrait(
             _draw_hexagons(panel, spliced[k], unspliced[k], marked)
         else:
             _draw_points(panel, spliced[k], unspliced[k], marked, colors, size, alpha)
-        _draw_line(panel, spliced[k], fit, adata.var.iloc[places[k]])
+        if by is None:
+            _draw_line(panel, spliced[k], fit, adata.var.iloc[places[k]])
+        else:
+            of_lines = palette if color == by else None
+            draw_category_lines(panel, spliced[k], fit, places[k], of_lines)
         write_title(panel, _line_title(adata, name, fit))
         panel.set_xlabel("spliced")
         panel.set_ylabel("unspliced")
@@ -150,6 +157,8 @@ def _in_fit(
     """Return which cells are in the fit, shape (genes, cells); None if `adata` has other cells."""
     if not fit.has_its_cells:
         return None
+    if fit.categories is not None:
+        return cells_of_category_fits(fit, fit.categories, genes, spliced, unspliced)
     return fit.weigh(genes, spliced, unspliced) > 0
 
 
@@ -251,7 +260,10 @@ def _line_title(adata: AnnData, name: str, fit: Fit) -> str:
     if np.isnan(gene[_keys.GAMMA.of(fit.key)]):
         return f"{name}\nno fit: {gene[_keys.REASON.of(fit.key)]}"
     r2 = gene[_keys.R2.of(fit.key)]
-    title = f"{name}\nγ = {gene[_keys.GAMMA.of(fit.key)]:.3g}, R² = {r2:.2f}"
+    ratio = f"γ = {gene[_keys.GAMMA.of(fit.key)]:.3g}"
+    if fit.options.gamma_by is not None:
+        ratio = range_of_ratios(fit, int(adata.var_names.get_indexer([name])[0]))
+    title = f"{name}\n{ratio}, R² = {r2:.2f}"
     return title if fit.has_its_cells else f"{title}\n(a part of the fitted cells)"
 
 

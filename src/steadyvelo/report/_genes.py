@@ -51,6 +51,7 @@ def section(adata: AnnData, key: str, n_portraits: int) -> Genes:
         "reason": _keys.REASON.read(adata, key).astype(str).to_numpy(),
     }
     columns |= {name: f.values(adata, key) for name, f in _NUMBERS if f.is_in(adata, key)}
+    columns |= _of_categories(adata, key)
     if _keys.SHARED_COUNTS.is_in(adata):
         columns["shared counts"] = _keys.SHARED_COUNTS.values(adata)
     for name, field in (("model", _keys.MODEL), ("upper cluster", _keys.UPPER_CLUSTER)):
@@ -71,6 +72,15 @@ def section(adata: AnnData, key: str, n_portraits: int) -> Genes:
     best, worst = _extremes(adata, key, n_portraits)
     header = [("gene", False), *zip(map(str, table.columns), numeric, strict=True)]
     return Genes(header, rows, best, worst)
+
+
+def _of_categories(adata: AnnData, key: str) -> dict[str, Any]:
+    """Return the ratios of every category of cells that has separate ones."""
+    if not _keys.CATEGORY_GAMMA.is_in(adata, key):
+        return {}
+    names = np.atleast_1d(_keys.PARAMS.read(adata, key)["categories"])
+    gamma = np.asarray(_keys.CATEGORY_GAMMA.read(adata, key))
+    return {f"γ, {name}": of_one for name, of_one in zip(names, gamma.T, strict=True)}
 
 
 def _not_used(adata: AnnData, key: str, columns: pd.Index) -> pd.DataFrame | None:

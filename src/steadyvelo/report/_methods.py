@@ -161,7 +161,28 @@ def _ratio(options: FitOptions) -> str:
     )
     if options.errors.method == "crossfit":
         start += ", with cross-fitting"
-    return start + "." + _second_moments(options)
+    return f"{start}{_bounds(options)}.{_categories(options)}{_second_moments(options)}"
+
+
+def _bounds(options: FitOptions) -> str:
+    """Return which bounds lines have, or the empty string."""
+    if options.bounds is not None:
+        offset = ", and an offset of at most twice the mean of u" if options.offset else ""
+        return f", with γ from 0 to 20{offset} (velocyto's bounds)"
+    given = {"γ": options.gamma_bounds, "offset": options.offset_bounds}
+    ranges = [f"{name} from {x[0]:g} to {x[1]:g}" for name, x in given.items() if x is not None]
+    return f", with {' and '.join(ranges)}" if ranges else ""
+
+
+def _categories(options: FitOptions) -> str:
+    """Return how categories of cells were fitted, or the empty string."""
+    if options.gamma_by is None:
+        return ""
+    return (
+        f" Each category of {options.gamma_by} was fitted separately, and the ratio of the cell "
+        "whose counts were smoothed was used; a category whose ratio rests on fewer than 10 "
+        "effective molecules got the ratio over all cells."
+    )
 
 
 def _second_moments(options: FitOptions) -> str:

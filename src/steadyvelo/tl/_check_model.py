@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from steadyvelo import _keys
+from steadyvelo._adata._categories import check_one_line
 from steadyvelo._adata._coordinates import all_bases
 from steadyvelo._adata._embeddings import check_finite_embedding, found_basis
 from steadyvelo._adata._fit import Fit
@@ -118,7 +119,8 @@ def check_model(
     KeyError
         If there is no fit, `groupby` is no column of ``obs``, or the embedding is missing.
     ValueError
-        If cells or counts have changed since the fit, or the fit used layers of another tool.
+        If cells or counts have changed since the fit, the fit used layers of another tool, or
+        categories of cells have separate ratios (`gamma_by`).
 
     References
     ----------
@@ -136,6 +138,7 @@ def check_model(
     True
     """
     fit = Fit.read(adata, velocity_key)
+    check_one_line(fit.options, "model checks")
     fit.check_counts_known()
     there = basis != AUTO or len(all_bases(adata)) > 0
     found = found_basis(adata, basis, velocity_key) if groupby is not None and there else None

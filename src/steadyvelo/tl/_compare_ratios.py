@@ -77,6 +77,8 @@ def compare_ratios(
     unspliced mRNA is captured better in one condition. Such a technical factor is common to most
     genes: look at the median of ``log2_ratio`` over genes.
 
+    If ratios of lineages differ, ``tl.velocity(gamma_by=...)`` fits each lineage separately.
+
     Parameters
     ----------
     adata
@@ -160,8 +162,8 @@ def compare_ratios(
     ValueError
         If there are fewer than two conditions, cells or counts have changed since the fit, or no
         comparison is possible: no stratum has cells of two conditions, there are too few samples,
-        counts were normalised (``"matched"``), or the fit is stochastic or its weights were given
-        as an array (``"extremes"``).
+        counts were normalised (``"matched"``), or the fit is stochastic, its lines have bounds, or
+        its weights were given as an array (``"extremes"``).
 
     Warns
     -----
@@ -239,6 +241,12 @@ def _check_extremes(fit: Fit, strata: str | None) -> None:
         msg = (
             f"strata={strata!r} has no effect on contrast='extremes'; leave it out, or use "
             "contrast='matched'."
+        )
+        raise ValueError(msg)
+    if fit.options.bounded:
+        msg = (
+            "the lines of the fit have bounds, and slopes of conditions are compared without "
+            "bounds; use contrast='matched', or rerun tl.velocity without bounds."
         )
         raise ValueError(msg)
     if fit.options.stochastic is not None:

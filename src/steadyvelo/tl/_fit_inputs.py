@@ -71,13 +71,21 @@ def record_of_layers(inputs: Inputs, options: FitOptions) -> Mapping[str, Any] |
     """Return the record of how the layers Ms and Mu were made; None for layers of another tool.
 
     Raises an error if they were made from other cells, counts or neighbours than the fit uses, or
-    if another tool made them and the fit needs counts for standard errors or second moments.
+    if another tool made them and the fit needs counts for standard errors, second moments or
+    velocities from separate ratios of categories.
     """
     record = _keys.MOMENTS_PARAMS.read(inputs.adata, default=None)
     if record is None and options.errors.method is not None:
         msg = (
             "layers Ms and Mu come from another tool, and standard errors need the counts that "
             "were smoothed; delete the two layers, or use uncertainty=None."
+        )
+        raise ValueError(msg)
+    if record is None and options.gamma_by is not None:
+        msg = (
+            "layers Ms and Mu come from another tool, and velocities from separate ratios of "
+            f"categories (gamma_by={options.gamma_by!r}) need the counts that were smoothed; "
+            "delete the two layers, or leave gamma_by out."
         )
         raise ValueError(msg)
     if record is None and options.stochastic is not None:

@@ -33,10 +33,17 @@ class DenseLayers:
         self.velocity = np.empty(shape, dtype=np.float32)
         self.moments = [np.empty(shape, dtype=np.float32) for _ in range(2 if moments else 0)]
 
-    def take(self, block: MomentBlock, fit: FitResult, n_threads: int) -> None:
-        """Copy the values of a block into the layers."""
+    def take(
+        self,
+        block: MomentBlock,
+        fit: FitResult,
+        velocity: NDArray[np.float32] | None,
+        n_threads: int,
+    ) -> None:
+        """Copy the values of a block into the layers; None as velocities means those of the fit."""
         genes = self.genes[block.genes]
-        velocity = block.velocity(fit.gamma, fit.offset, n_threads)
+        if velocity is None:
+            velocity = block.velocity(fit.gamma, fit.offset, n_threads)
         block.write(self.velocity, genes, velocity, n_threads)
         for layer, values in zip(self.moments, (block.spliced, block.unspliced), strict=False):
             block.write(layer, genes, values, n_threads)
@@ -94,6 +101,8 @@ def gene_columns(
     }
     if options.highly_variable:
         columns[_keys.VARIABLE_PASSES] = criteria.highly_variable
+    if options.bounded:
+        columns[_keys.AT_BOUND] = everywhere(fit.at_bound, fill=False)
     if options.stochastic is not None:
         columns[_keys.REFITTED] = everywhere(fit.refitted, fill=False)
         if options.stochastic.fit_offset2:

@@ -16,6 +16,12 @@ from steadyvelo._adata._provenance import gene_checksums, stamp
 from steadyvelo.engine import check_dense_fits, fit_ratios
 
 from ._ahead import CLUSTERS, NOTHING, Ahead, Wanted, wanted
+from ._category_ratios import (
+    bytes_of_categories,
+    category_fits,
+    category_record,
+    category_values,
+)
 from ._fit_inputs import genes_left_out, record_of_layers
 from ._fit_results import DenseLayers, gene_columns
 from ._folds import Graphs, folds_hash
@@ -27,9 +33,10 @@ from ._uncertainty import Errors, bytes_per_value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
+    from steadyvelo._adata._fit_params import FitOptions
     from steadyvelo._adata._inputs import Inputs
     from steadyvelo.engine import (
+        CategoryFits,
         FitResult,
         FitRule,
         KnownInstruments,
@@ -58,10 +65,9 @@ def make_fit(
     `weights` is the name of a rule, or an array of shape (cells,) or (cells, genes); `key` is the
     prefix of everything that is written. With `known` instruments, offsets are not tested.
     """
-    adata, choice = inputs.adata, options.errors
+    adata = inputs.adata
     left_out = genes_left_out(adata)
     from_layers = has_moments(adata)
-    needs_counts = choice.method is not None or options.stochastic is not None
     if options.dense:
         n_layers, remedy = 1 if from_layers else 3, "use tl.velocity(dense=False)"
         check_dense_fits(n_layers, adata.shape, limits.max_memory, remedy=remedy)
@@ -70,10 +76,10 @@ def make_fit(
     genes = np.arange(adata.n_vars) if every else np.flatnonzero(left_out == "")
     rule = fit_rule(inputs, options, weights, genes)
     smoothed = record_of_layers(inputs, options) if from_layers else None
-    if from_layers and not needs_counts:
+    if from_layers and not options.needs_counts:
         source: MomentSource = layer_source(adata, genes)
     else:
-        source = counts_source(inputs, genes, **options.smoothed, keep_counts=needs_counts)
+        source = counts_source(inputs, genes, **options.smoothed, keep_counts=options.needs_counts)
     second = second_order(inputs, options, source, left_out)
     # after the counts were checked
     record = None if from_layers else smoothing_record(inputs, **options.smoothed)
@@ -83,14 +89,22 @@ def make_fit(
     kept = now_kept()
     if kept is not None:
         kept.directions.pop(key, None)
-    fit, ahead = _fit(inputs, options, source, rule, second, layers, what, known, limits)
+    by_category = category_fits(inputs, options, source, rule)
+    fit, ahead = _fit(
+        inputs, options, source, rule, second, layers, by_category, what, known, limits
+    )
     if ahead is not None:
         ahead.store(key)
+    written: dict[_keys.Field, Any] = {}
+    if by_category is not None:
+        ratios = by_category.ratios()
+        fit = replace(fit, r2=ratios.r2_of_all)
+        written = category_values(ratios, genes, left_out == "", options)
     columns = gene_columns(adata, genes, fit, left_out, options)
-    params = FitParams(options, _made_from(inputs, choice, smoothed, from_layers=from_layers))
+    params = FitParams(options, _made_from(inputs, options, smoothed, from_layers=from_layers))
 
     clear_fit(adata, key)
-    for field, column in columns.items():
+    for field, column in {**columns, **written}.items():
         field.write(adata, column, key)
     if record is not None:
         record.write_sums(adata, key)
@@ -120,6 +134,7 @@ def _fit(
     rule: FitRule,
     second: SecondOrder | None,
     layers: DenseLayers | None,
+    by_category: CategoryFits | None,
     what: Wanted,
     known: KnownInstruments | None,
     limits: Limits,
@@ -131,8 +146,9 @@ def _fit(
     ahead = Ahead.of(source, rule, limits.n_threads) if what.directions and known is None else None
 
     def consume(block: MomentBlock, fit: FitResult, made: list[Instruments]) -> None:
+        velocity = None if by_category is None else by_category.take(block, fit, limits.n_threads)
         if layers is not None:
-            layers.take(block, fit, limits.n_threads)
+            layers.take(block, fit, velocity, limits.n_threads)
         if ahead is not None:
             ahead.take(block, fit, made)
 
@@ -147,6 +163,8 @@ def _fit(
         errors = Errors.make(inputs, choice, *made_with).of(source, of_genes)
     asked = [rule] if errors is None or not what.offset else errors.rules_for(rule)
     bytes_each = bytes_per_value(choice, asked, options.stochastic)
+    if by_category is not None:
+        bytes_each = bytes_of_categories(choice, rule)
     how: dict[str, Any] = {
         "uncertainty": errors,
         "test_offset": what.offset,
@@ -167,11 +185,13 @@ def _fit(
 
 
 def _made_from(
-    inputs: Inputs, choice: ErrorChoice, smoothed: Mapping[str, Any] | None, *, from_layers: bool
+    inputs: Inputs, options: FitOptions, smoothed: Mapping[str, Any] | None, *, from_layers: bool
 ) -> MadeFrom:
     """Return the record of what a fit is made from, given the record of the smoothing."""
+    choice = options.errors
     names = () if smoothed is None else ("neighbors_hash", "factors_hash")
     hashes = {name: smoothed[name] for name in names}
+    hashes |= category_record(inputs, options)
     if choice.method == "crossfit":
         hashes["folds_hash"] = folds_hash(inputs.adata, choice.gene_clusters)
     moments = "layers" if from_layers else "counts"

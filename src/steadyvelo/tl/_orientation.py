@@ -136,6 +136,8 @@ def exchanged(tested: PseudotimeOrientation) -> PseudotimeOrientation:
 
 def _missing(fit: Fit) -> str:
     """Return what the test needs and is missing; an empty text if it can be done."""
+    if fit.options.gamma_by is not None:
+        return "the fit has separate ratios of categories of cells (gamma_by)"
     if fit.options.stochastic is not None:
         return "the fit is stochastic, and the test needs a deterministic one with cross-fitting"
     if fit.options.errors.method != "crossfit":

@@ -204,10 +204,10 @@ def _sign_flipped(
     fit: Fit, source: CountsSource, signs: NDArray[np.float32], size: int, limits: Limits
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Yield expression and sign-flipped velocities of blocks of genes, with one sign per cell."""
+    lines = fit.lines(source)
     for block in source.blocks(size, limits.n_threads):
-        genes = source.genes[block.genes]
-        lines = fit.gamma[genes], fit.offset[genes]
-        deviation = block.deviation(*lines, limits.n_threads, out=block.kept_counts[1])
+        unspliced = block.kept_counts[1]
+        deviation = lines.of(block.genes).deviation(block, limits.n_threads, unspliced)
         deviation *= signs[source.order.cell_of_row, None]
         yield block.spliced, source.smoothing.apply(deviation, limits.n_threads, block.unspliced)
         limits.tell((int(block.genes[-1]) + 1) / source.n_genes)

@@ -155,6 +155,7 @@ def rank_velocity_genes(
     fit = Fit.read(adata, velocity_key)
     genes = fit.graph_genes
     source = fit.counts(genes)
+    lines = fit.lines(source)
     masks = group_masks(adata, groupby, groups, against_rest=True)
     # one more number for cells that belong to no group
     groups_of = np.full(adata.n_obs, len(masks), dtype=np.intp)
@@ -173,12 +174,12 @@ def rank_velocity_genes(
         threads = limits.n_threads
         size = limits.genes_per_block(adata.n_obs, _BYTES_PER_VALUE)
         for block in source.blocks(size, threads):
-            gamma, offset = fit.gamma[genes[block.genes]], fit.offset[genes[block.genes]]
+            of_block = lines.of(block.genes)
             # rows in the order of the cells of `adata`
             place = block.order.row_of_cell
             spliced, unspliced = (counts[place].astype(np.float64) for counts in block.kept_counts)
-            deviation = unspliced - gamma * spliced - offset
-            velocity = block.velocity(gamma, offset, threads, block.unspliced)[place]
+            deviation = of_block.deviation(block, threads)[place].astype(np.float64)
+            velocity = of_block.velocity(block, threads, block.unspliced)[place]
             parts.append(_compared(deviation, velocity, groups_of, len(masks) + 1, samples))
             means.append(_means(spliced, unspliced, of_all, len(every)))
             limits.tell((int(block.genes[-1]) + 1) / source.n_genes)

@@ -27,6 +27,8 @@ _OF_FIT = (
     _keys.RATIO_DIFFERENCES,
     *_keys.ERROR_FIELDS,
     *_keys.CHECK_FIELDS,
+    *_keys.CATEGORY_FIELDS,
+    _keys.AT_BOUND,
 )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from steadyvelo._adata._categories import check_one_line
 from steadyvelo._adata._checks import check_column
 from steadyvelo._adata._groups import sample_codes
 from steadyvelo._choices import Extremes
@@ -158,6 +159,7 @@ def check_errors(adata: AnnData, choice: ErrorChoice) -> None:
 
 def check_crossfit(fit: Fit) -> None:
     """Raise an error if a fit has no cross-fitted errors."""
+    check_one_line(fit.options, "tests of directions")
     method = fit.options.errors.method
     if method != "crossfit":
         made = "as a stochastic fit" if fit.options.stochastic else f"with uncertainty={method!r}"

@@ -18,8 +18,10 @@ from steadyvelo.engine import dense_bytes, stores_dense
 from steadyvelo.model import resolve_quantiles
 from steadyvelo.model._ratio import resolve_offset
 
+from ._category_ratios import summary
 from ._fit_inputs import checked_weights
 from ._limits import Limits
+from ._line_choices import check_bounds, check_categories
 from ._make_fit import make_fit
 from ._second_order import checked_mode
 from ._uncertainty import check_errors
@@ -46,6 +48,10 @@ def velocity(
     offset: bool | Literal["nonnegative"] = False,
     groups: str | Sequence[str] | None = None,
     groupby: str | None = None,
+    gamma_by: str | None = None,
+    gamma_bounds: tuple[float, float] | None = None,
+    offset_bounds: tuple[float, float] | None = None,
+    bounds: Literal["velocyto"] | None = None,
     min_r2: float = 0.01,
     min_gamma: float = 0.01,
     r2: Literal["fit", "all_cells"] = "fit",
@@ -98,6 +104,24 @@ def velocity(
     groups, groupby
         Clusters (values of ``obs[groupby]``) to whose cells the fit is restricted; None means all
         cells.
+    gamma_by
+        Column of ``obs`` with categories, such as lineages, each of which gets its own line of
+        every gene: it is fitted to the cells of the category, and their extreme cells are chosen
+        among them. The line that applies is that of the cell whose counts are smoothed,
+        :math:`v_i = \sum_c W_{ic} (\tilde u_c - \gamma_{b(c)} \tilde s_c - o_{b(c)})` with the
+        category b(c) of cell c. A category whose ratio rests on fewer than 10 effective molecules
+        gets the common line of all cells, and so do cells without a category.
+        :func:`steadyvelo.get.category_ratios` returns the ratios. Compare them first with
+        :func:`steadyvelo.tl.compare_ratios`: if they do not differ, one line of all cells is more
+        precise. Smoothing mixes categories whose cells are neighbours, and their ratios then look
+        alike. Needs ``mode="deterministic"``.
+    gamma_bounds, offset_bounds
+        Lowest and highest γ and offset that are allowed; infinite for no bound on a side. The line
+        is then the best one within the bounds (the exact minimum). Bounds of the offset need
+        ``offset=True``, and all bounds ``mode="deterministic"``.
+    bounds
+        ``"velocyto"`` uses velocyto's bounds: γ from 0 to 20, and with ``offset=True`` an offset
+        from 0 to 2 ū, ū being the weighted mean of u over the cells of the fit.
     min_r2, min_gamma
         R² and γ of velocity genes are larger than these values; -inf sets no threshold. With
         ``"crossfit"``, too, these are R² and γ of the ordinary fit: which genes are used does not
@@ -150,7 +174,9 @@ def velocity(
     None. Sets, for ``key_added="velocity"``:
 
     ``var["velocity_gamma"]``, ``var["velocity_offset"]``, ``var["velocity_r2"]``
-        γ and offset of the fit, and R² of the ordinary fit; NaN for a gene without a fit.
+        γ and offset of the fit, and R² of the ordinary fit; NaN for a gene without a fit. With
+        `gamma_by`, γ and offset are the common ones of all cells, and R² is 1 − Σv² / Σ(u − ū)²
+        with the velocities v of the lines of all categories.
     ``var["velocity_genes"]``, ``var["velocity_reason"]``
         Genes that meet all criteria; for other genes, the first criterion that they fail.
     ``var["velocity_r2_passes"]`` and one column for every other criterion
@@ -158,10 +184,15 @@ def velocity(
     ``var["velocity_fit_cells"]``
         Number of cells whose weight in the fit is not zero; in a stochastic fit, in that of first
         moments.
+    ``var["velocity_at_bound"]``
+        With bounds: whether the line is at one, because the best line is outside.
     ``var["velocity_refitted"]``, ``var["velocity_offset2"]``
         With ``mode="stochastic"``: whether γ and offset of the gene are from first and second
         moments together, as those of velocity genes are (of all genes if there are no velocity
         genes), and with `fit_offset2` the offset of second moments.
+    ``varm["velocity_category_gamma"]``, and the same with ``offset``, ``r2``, ``molecules``, ...
+        With `gamma_by`: values of every category, genes × categories, which
+        :func:`steadyvelo.get.category_ratios` returns as a table.
     ``var["velocity_gamma_se"]``, ``var["velocity_gamma_low"]``, ``var["velocity_gamma_high"]``
         With `uncertainty`: the standard error of γ (NaN below 10 effective molecules) and its
         interval, which is infinite if the data give no bound for γ.
@@ -187,10 +218,12 @@ def velocity(
     KeyError
         If counts, size factors, neighbours or groups are missing.
     ValueError
-        If counts are negative or not finite, weights have a wrong shape, or an option is unknown.
-        With ``mode="stochastic"``, if `uncertainty` is ``"crossfit"``, velocity genes would lose
-        the offset of the deterministic fit, or counts are needed and missing: those that were
-        smoothed, and raw counts for ``moments="exact"``.
+        If counts are negative or not finite, weights have a wrong shape, an option is unknown, or
+        options cannot be used together: bounds with `uncertainty` or ``mode="stochastic"``,
+        `gamma_by` with ``"crossfit"`` or ``mode="stochastic"``. With ``mode="stochastic"``, if
+        `uncertainty` is ``"crossfit"``, velocity genes would lose the offset of the deterministic
+        fit, or counts are needed and missing: those that were smoothed, and raw counts for
+        ``moments="exact"``.
     MemoryError
         If ``dense=True`` and these layers need more memory than is allowed; nothing is computed
         then.
@@ -225,6 +258,11 @@ def velocity(
         quantiles, weights = (weights.low, weights.high), "extremes"
     weights = checked_weights(adata, weights)
     n_layers = 1 if has_moments(adata) else 3
+    limited: dict[str, Any] = {
+        "gamma_bounds": gamma_bounds,
+        "offset_bounds": offset_bounds,
+        "bounds": bounds,
+    }
     options = FitOptions(
         weights=weights if isinstance(weights, str) else GIVEN,
         quantiles=resolve_quantiles(quantiles, offset=offset),
@@ -240,13 +278,17 @@ def velocity(
         errors=errors,
         groups=None if groups is None else tuple(np.atleast_1d(np.asarray(groups, dtype=object))),
         groupby=None if groups is None else groupby,
+        gamma_by=gamma_by,
+        **limited,
         stochastic=stochastic,
     )
-    check_errors(adata, options.errors)
+    check_errors(adata, errors)
+    check_bounds(errors, offset, stochastic, **limited)
+    check_categories(adata, options)
     if groupby is not None and groups is None:
         msg = (
             f"groupby={groupby!r} has no effect without groups=, the groups of cells to fit on; "
-            "name them, or leave groupby out."
+            f"name them, or leave groupby out. For a ratio of each group, use gamma_by={groupby!r}."
         )
         raise ValueError(msg)
     with Limits.of_call("fit", max_memory, n_threads, progress) as limits:
@@ -260,3 +302,5 @@ def velocity(
         f"{len(fit.fitted_genes):,} genes are fitted and {int(fit.velocity_genes.sum()):,} of them "
         f"are velocity genes; var[{_keys.REASON.of(key_added)!r}] has the reason of the others"
     )
+    if fit.categories is not None:
+        done(summary(fit, fit.categories))
