@@ -68,7 +68,16 @@ def test_a_cell_that_is_not_there(result, name, message):
     for read in (
         lambda: sv.get.velocity(adata, cells=name),
         lambda: sv.pl.velocity_graph(adata, cells=[name], basis="pca"),
+    ):
+        with pytest.raises(KeyError, match=message):
+            read()
+    # functions that take clusters say how
+    if name == "trunk":
+        message = r"names of clusters, 'trunk', and not of cells; add groupby='branch'"
+    for read in (
         lambda: sv.tl.velocity_pseudotime(adata, root=name),
+        lambda: sv.tl.walk(adata, name),
+        lambda: sv.tl.paths(adata, [name]),
     ):
         with pytest.raises(KeyError, match=message):
             read()

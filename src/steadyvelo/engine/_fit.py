@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ._fit_rule import FitRule
     from ._moment_source import MomentBlock, MomentSource
     from ._refit import Refit
-    from ._second_order import SecondOrder
+    from ._second_order import FirstMoments, SecondOrder
     from ._uncertainty import Uncertainty
 
     # gets a block, its fits and its instruments: of the fit, of the test of an offset if it needs
@@ -195,12 +195,14 @@ def fit_block(
     weights = None
     if uncertainty is not None and not uncertainty.replaces_fit:
         weights = scratch.array("weights", block.spliced.shape, rule.weights_dtype)
-    fit_genes = partial(_fit_genes, block, rule, weights)
-    ordinary = joined(for_genes(fit_genes, n_genes, _GENES_PER_TASK, n_threads))
+    fit_genes = partial(_fit_genes, block, rule, second, weights)
+    parts = for_genes(fit_genes, n_genes, _GENES_PER_TASK, n_threads)
+    ordinary = joined([part for part, _ in parts])
     missing, again = RatioErrors.missing(n_genes), None
     if second is not None:
+        first = joined([moments for _, moments in parts if moments is not None])
         fitted = ordinary.result(rule, ordinary.fit, missing)
-        again = second.refit(block, rule, fitted, uncertainty, n_threads)
+        again = second.refit(block, rule, fitted, first, uncertainty, n_threads)
     fit = ordinary.fit if again is None else again.in_lines(ordinary.fit)
     if uncertainty is None:
         return ordinary.result(rule, fit, missing, again), []
@@ -218,21 +220,32 @@ def fit_block(
 
 
 def _fit_genes(
-    block: MomentBlock, rule: FitRule, weights_out: NDArray[np.generic] | None, genes: slice
-) -> _OrdinaryFit:
-    """Fit some genes of a block, and write their weights to `weights_out` if it is given."""
+    block: MomentBlock,
+    rule: FitRule,
+    second: SecondOrder | None,
+    weights_out: NDArray[np.generic] | None,
+    genes: slice,
+) -> tuple[_OrdinaryFit, FirstMoments | None]:
+    """Fit some genes of a block, and write their weights to `weights_out` if it is given.
+
+    The sums of first moments for `second` are computed if it is given.
+    """
     spliced, unspliced = block.by_gene(genes)
-    weights = rule.weigh(spliced, unspliced, block.genes[genes])
+    places, first = block.genes[genes], None
+    weights = rule.weigh(spliced, unspliced, places)
     if weights_out is not None:
         place_rows(weights, block.order.row_of_cell, weights_out[:, genes])
+    if second is not None:
+        first = second.first_moments(rule, spliced, unspliced, places, weights)
     statistics = SufficientStatistics.from_gene_rows(spliced, unspliced, weights)
-    return _OrdinaryFit(
+    ordinary = _OrdinaryFit(
         rule.solve(statistics),
         SufficientStatistics.from_gene_rows(spliced, unspliced, rule.cells[None, :]),
         np.broadcast_to(np.count_nonzero(weights, axis=1), len(spliced)),
         spliced.max(axis=1, initial=0.0),
         unspliced.max(axis=1, initial=0.0),
     )
+    return ordinary, first
 
 
 def _replaced(fit: RatioFit, errors: RatioErrors) -> RatioFit:

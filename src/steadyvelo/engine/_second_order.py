@@ -23,7 +23,7 @@ from steadyvelo.model import (
     fit_stacked,
     gene_criteria,
 )
-from steadyvelo.model._join import joined
+from steadyvelo.model._join import taken
 
 from ._kernels._gather import place_rows, put_columns
 from ._kernels._second_order import second_order_terms
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ._smoothing import SmoothingOperator
     from ._uncertainty import Uncertainty
 
-__all__ = ["SecondOrder", "first_moment_weights"]
+__all__ = ["FirstMoments", "SecondOrder", "first_moment_weights"]
 
 _GENES_PER_TASK = 32
 
@@ -55,20 +55,32 @@ def first_moment_weights(
     spliced: Float32Array,
     unspliced: Float32Array,
     places: IntArray,
+    known: NDArray[Any] | None = None,
     *,
     fit_offset: bool,
 ) -> NDArray[Any]:
     """Return the weights of cells in the first moments of some genes, shape (1 or genes, cells).
 
     They are those of the rule. Where it marks extreme cells, those at the same quantiles of s alone
-    are marked, too, and with an offset cells at both ends are; see :meth:`FitRule.weigh`.
+    are marked, too, and with an offset cells at both ends are; see :meth:`FitRule.weigh`. `known`
+    are the weights of the ordinary fit.
     """
-    rule = rule.two_ended() if fit_offset else rule
-    weights = rule.weigh(spliced, unspliced, places)
+    if fit_offset:
+        rule, known = rule.two_ended(), None
+    weights = rule.weigh(spliced, unspliced, places) if known is None else known
     if not rule.takes_extremes:
         return weights
     alone = rule.weigh(spliced, np.zeros_like(spliced), places)
     return np.asarray((weights > 0) | (alone > 0))
+
+
+@dataclass(frozen=True, eq=False)
+class FirstMoments:
+    """Sums of first moments with equal weights and with those of the fit, and numbers of cells."""
+
+    every: SufficientStatistics
+    weighted: SufficientStatistics
+    n_cells: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,17 +130,40 @@ class SecondOrder:
     every: bool = False
     scratch: Scratch = field(default_factory=Scratch)
 
+    def first_moments(
+        self,
+        rule: FitRule,
+        spliced: Float32Array,
+        unspliced: Float32Array,
+        places: IntArray,
+        weights: NDArray[Any],
+    ) -> FirstMoments:
+        """Sum up the first moments of some genes, shape (genes, cells).
+
+        `weights` are those of their ordinary fits under the rule; see :func:`first_moment_weights`.
+        """
+        weights = first_moment_weights(
+            rule, spliced, unspliced, places, weights, fit_offset=self.fit_offset
+        )
+        return FirstMoments(
+            SufficientStatistics.from_gene_rows(spliced, unspliced, rule.fit_cells[None, :]),
+            SufficientStatistics.from_gene_rows(spliced, unspliced, weights),
+            np.broadcast_to(np.count_nonzero(weights, axis=1), len(spliced)),
+        )
+
     def refit(
         self,
         block: MomentBlock,
         rule: FitRule,
         fitted: FitResult,
+        first: FirstMoments,
         uncertainty: Uncertainty | None = None,
         n_threads: int = 1,
     ) -> Refit | None:
         """Fit the velocity genes of a block again; None if there are none.
 
-        `fitted` are the ordinary fits of all genes of the block under the rule.
+        `fitted` are the ordinary fits of all genes of the block under the rule, and `first` the
+        sums of their first moments.
         """
         if not (uncertainty is None or isinstance(uncertainty, SandwichErrors)):
             msg = "fits of second moments have no errors but those of SandwichErrors."
@@ -138,10 +173,8 @@ class SecondOrder:
             return None
         # what errors are computed from
         kept = len(block.spliced), 0 if uncertainty is None else len(columns)
-        weights = self.scratch.array("weights", kept, rule.weights_dtype)
         second = self.scratch.array("second moments", kept, np.float32)
-        sum_up = partial(self._first, block, rule, columns, weights)
-        first = joined(for_genes(sum_up, len(columns), _GENES_PER_TASK, n_threads))
+        first = taken(first, columns)
         fit = fit_stacked(
             RatioFit(
                 fitted.gamma[columns],
@@ -157,9 +190,7 @@ class SecondOrder:
         )
         errors = RatioErrors.missing(len(columns))
         if uncertainty is not None:
-            made = self._instruments(
-                block, rule, columns, fit, (weights, second), uncertainty, n_threads
-            )
+            made = self._instruments(block, rule, columns, fit, second, uncertainty, n_threads)
             over_rows = partial(for_rows, n_rows=len(block.spliced), n_threads=n_threads)
             errors = made.errors(level=uncertainty.level, over_rows=over_rows)
         return Refit(columns, fit, first.n_cells, errors)
@@ -170,13 +201,15 @@ class SecondOrder:
         rule: FitRule,
         columns: IntArray,
         fit: StackedFit,
-        kept: tuple[NDArray[Any], Float32Array],
+        second: Float32Array,
         sandwich: SandwichErrors,
         n_threads: int,
     ) -> StackedInstruments:
-        """Return the instruments of some columns, whose weights and second moments were `kept`."""
-        (weights, second), shape = kept, kept[1].shape
-        n_rows, n_genes = shape
+        """Return the instruments of some columns with their second moments of spliced mRNA."""
+        n_rows, n_genes = shape = len(second), second.shape[1]
+        weights = self.scratch.array("weights", shape, rule.weights_dtype)
+        weigh = partial(self._weigh, block, rule, columns, weights)
+        for_genes(weigh, n_genes, _GENES_PER_TASK, n_threads)
         spreading, cells = sandwich.spreading, block.order.cell_of_row
         n_offset = n_genes if self.fit_offset else 0
         given, given0, h, h0, k = (
@@ -235,29 +268,22 @@ class SecondOrder:
             ).velocity_genes
         return np.flatnonzero(chosen)
 
-    def _first(
+    def _weigh(
         self,
         block: MomentBlock,
         rule: FitRule,
         columns: IntArray,
-        weights_out: NDArray[Any],
+        out: NDArray[Any],
         part: slice,
-    ) -> _FirstMoments:
-        """Sum up the first moments of some of the columns, and write their weights."""
+    ) -> None:
+        """Write the weights in first moments of some of the columns, by rows."""
         chosen = columns[part]
         spliced, unspliced = (
-            by_gene(values, chosen, block.order) for values in (block.spliced, block.unspliced)
+            by_gene(x, chosen, block.order) for x in (block.spliced, block.unspliced)
         )
-        places = block.genes[chosen]
-        weights = first_moment_weights(rule, spliced, unspliced, places, fit_offset=self.fit_offset)
-        if weights_out.shape[1] > 0:
-            place_rows(weights, block.order.row_of_cell, weights_out[:, part])
-        n_cells = np.count_nonzero(weights, axis=1)
-        return _FirstMoments(
-            SufficientStatistics.from_gene_rows(spliced, unspliced, rule.fit_cells[None, :]),
-            SufficientStatistics.from_gene_rows(spliced, unspliced, weights),
-            np.broadcast_to(n_cells, len(chosen)),
-        )
+        places, with_offset = block.genes[chosen], self.fit_offset
+        weights = first_moment_weights(rule, spliced, unspliced, places, fit_offset=with_offset)
+        place_rows(weights, block.order.row_of_cell, out[:, part])
 
     def _second(
         self,
@@ -292,12 +318,3 @@ class SecondOrder:
         values: Float32Array, columns: IntArray, out: Float32Array, place: int, n_threads: int
     ) -> None:
         for_rows(partial(put_columns, values, columns, out, place), len(values), n_threads)
-
-
-@dataclass(frozen=True, eq=False)
-class _FirstMoments:
-    """Sums of first moments with equal weights and with those of the fit, and numbers of cells."""
-
-    every: SufficientStatistics
-    weighted: SufficientStatistics
-    n_cells: IntArray

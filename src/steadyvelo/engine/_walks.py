@@ -113,6 +113,17 @@ class Steps(LinearOperator):
     """One step of walks, as an operator on distributions over cells.
 
     It is the sum of `weighted`, cells × cells, with columns divided by their sums.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scipy.sparse as sp
+    >>> from steadyvelo.engine import CellGroups, Steps
+    >>> step = Steps([sp.csr_matrix([[0.0, 3.0], [2.0, 1.0]])], n_threads=1)
+    >>> (step @ np.eye(2)).tolist()
+    [[0.0, 0.75], [1.0, 0.25]]
+    >>> step.between(CellGroups(np.zeros(2, dtype=np.int32), 1)).tolist()
+    [[1.0]]
     """
 
     def __init__(self, weighted: list[sp.csr_matrix[Any]], n_threads: int) -> None:

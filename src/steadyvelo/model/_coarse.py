@@ -42,6 +42,19 @@ class Coarse:
     between
         Function of weights r of rows, shape (cells,), and c of columns: sums of r_i a_ij c_j over
         the cells i of one group and j of another, groups × groups.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.model import Coarse
+    >>> operator, member = np.ones((4, 4)), np.eye(2)[[0, 0, 1, 1]]
+    >>> def between(rows, columns):
+    ...     return member.T @ (rows[:, None] * operator * columns) @ member
+    >>> coarse = Coarse(np.array([0, 0, 1, 1]), between)
+    >>> coarse.between(np.ones(4), np.ones(4)).tolist()
+    [[4.0, 4.0], [4.0, 4.0]]
+    >>> coarse.spread(np.arange(4.0)).toarray().tolist()
+    [[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [0.0, 3.0]]
     """
 
     group_of: NDArray[np.int32]

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from ._typing import IntArray
 
-__all__ = ["joined"]
+__all__ = ["joined", "taken"]
 
 Result = TypeVar("Result")
 
@@ -22,6 +22,11 @@ def joined(parts: list[Result], genes: list[IntArray] | None = None) -> Result:
     """
     order = slice(None) if genes is None else np.argsort(np.concatenate(genes))
     return cast("Result", _joined(parts, order))
+
+
+def taken(part: Result, genes: IntArray) -> Result:
+    """Return some genes of a dataclass of arrays, also of dataclasses inside it."""
+    return cast("Result", _joined([part], genes))
 
 
 def _joined(parts: list[Any], order: Any) -> Any:

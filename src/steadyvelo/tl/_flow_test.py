@@ -36,13 +36,11 @@ _GRAPHS = Graphs(ratios=True, directions=True)
 def cross_fitted_flows(
     fit: Fit, codes: NDArray[np.intp], n_clusters: int, limits: Limits
 ) -> NetFlows | None:
-    """Return the cross-fitted net flows; None if the fit has no cross-fitted errors.
+    """Return the net flows of a fit with cross-fitted errors.
 
-    Of many cells a sample is used, as for the orientation of a pseudotime; None, too, if neighbours
-    of a sample cannot be found, because their representation is not known.
+    Of many cells a sample is used, as for the orientation of a pseudotime; None if neighbours of a
+    sample cannot be found, because their representation is not known.
     """
-    if fit.options.errors.method != "crossfit":
-        return None
     many = fit.adata.n_obs > MOST_CELLS
     errors = replace(fit.options.errors, n_repeats=_REPEATS_OF_SAMPLE if many else _REPEATS)
     if not many:
