@@ -25,7 +25,7 @@ def orthonormal(block: Float64Array) -> tuple[Float64Array, Float64Array]:
     --------
     >>> import numpy as np
     >>> vectors, triangle = orthonormal(np.array([[3.0, 1.0], [4.0, 0.0], [0.0, 2.0]]))
-    >>> np.allclose(vectors.T @ vectors, np.eye(2)), triangle[0, 0].round(6)
+    >>> np.allclose(vectors.T @ vectors, np.eye(2)), round(float(triangle[0, 0]), 6)
     (True, 5.0)
     """
     lengths = np.linalg.norm(block, axis=0)
