@@ -140,7 +140,7 @@ class SecondOrder:
     ) -> FirstMoments:
         """Sum up the first moments of some genes, shape (genes, cells).
 
-        `weights` are those of their ordinary fits under the rule; see :func:`first_moment_weights`.
+        `weights` are those of their ordinary fits under the rule; see `first_moment_weights`.
         """
         weights = first_moment_weights(
             rule, spliced, unspliced, places, weights, fit_offset=self.fit_offset
