@@ -39,6 +39,11 @@ def exported(adata, tmp_path, tool, **options):
     return path, notes
 
 
+def names_of(slot):
+    """Names in a slot of an AnnData; None is X among the layers of coming versions."""
+    return [name for name in slot if name is not None]
+
+
 @pytest.mark.parametrize("tool", ["scvelo", "cellrank"])
 def test_files_for_scvelo_and_cellrank_lose_nothing(result, tmp_path, tool):
     path, _ = exported(result, tmp_path, tool)
@@ -129,7 +134,7 @@ def test_a_file_for_cellxgene_is_one_that_it_opens(result, tmp_path):
     colors = list(back.uns["clusters_colors"])
     assert colors == ["#ff0000"] * result.obs["clusters"].nunique()
     for slot in ("layers", "obsp", "varm", "varp"):
-        assert len(getattr(back, slot)) == 0
+        assert names_of(getattr(back, slot)) == []
 
 
 def test_columns_for_cellxgene_keep_their_values(result):
@@ -187,7 +192,7 @@ def test_a_loom_file_has_counts_smoothed_layers_and_attributes(result, tmp_path)
     path, notes = exported(result, tmp_path, "loom")
     found = by_loom(path)
     np.testing.assert_array_equal(found["matrix"], dense(result.X).T)
-    for name in result.layers:
+    for name in names_of(result.layers):
         np.testing.assert_array_equal(found[f"layers/{name}"], dense(result.layers[name]).T)
     assert found["row_attrs/Gene"].tolist() == result.var_names.tolist()
     assert found["row_attrs/Accession"].tolist() == result.var["gene_id"].tolist()
@@ -244,7 +249,7 @@ def test_all_that_a_loom_file_does_not_get_is_named(result, tmp_path):
     folders = {"obs": "col_attrs", "obsm": "col_attrs", "var": "row_attrs", "varm": "row_attrs"}
     folders |= {"layers": "layers", "uns": "attrs"}
     for slot, folder in folders.items():
-        for name in getattr(result, slot):
+        for name in names_of(getattr(result, slot)):
             assert f"{folder}/{name.replace('/', '_')}" in found or repr(name) in words, name
     for part in ("'cube'", "'sparse'", "'raw'", """obs['CellID']""", """var['Gene']"""):
         assert part in words, part
