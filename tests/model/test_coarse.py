@@ -7,22 +7,30 @@ import pytest
 import scipy.sparse as sp
 from scipy.sparse.linalg import aslinearoperator
 
-from steadyvelo.model import Coarse, DiffusionMap, lasting_distributions
+from steadyvelo.model import CoarseSimilarities, CoarseWalk, DiffusionMap, lasting_distributions
 
 
 def start(n, seed=0):
     return lambda number: np.random.default_rng([seed, number]).random(n)
 
 
-def coarse_of(matrix, group_of):
-    """Groups of a matrix, by dense products."""
+def coarse_walk(step, group_of):
+    """The walk between groups, by dense products."""
+    member = np.eye(group_of.max() + 1)[group_of]
+    return CoarseWalk(
+        group_of.astype(np.int32), member.T @ step.toarray() @ (member / member.sum(axis=0))
+    )
+
+
+def coarse_similarities(matrix, group_of):
+    """Similarities between groups, by dense products."""
     member = np.eye(group_of.max() + 1)[group_of]
     dense = matrix.toarray()
 
-    def between(rows, columns):
-        return member.T @ (rows[:, None] * dense * columns) @ member
+    def sums(weights):
+        return member.T @ (weights[:, None] * dense * weights) @ member
 
-    return Coarse(group_of.astype(np.int32), between)
+    return CoarseSimilarities(group_of.astype(np.int32), sums)
 
 
 def tree(n_branches, n_each, rng, back=0.2):
@@ -50,7 +58,7 @@ def test_the_ends_of_branches(n_branches):
     group_of = np.append(0, 1 + np.arange(n - 1) // 6)
     turned = sp.csr_array(walk.T)
     vectors, values = lasting_distributions(
-        aslinearoperator(turned), start(n), coarse=coarse_of(turned, group_of)
+        aslinearoperator(turned), start(n), coarse=coarse_walk(turned, group_of)
     )
     # more than 16 regions are found, because their groups are
     assert vectors.shape == (n, n_branches)
@@ -71,7 +79,7 @@ def test_regions_that_groups_hide_are_found_as_well():
     group_of = np.zeros(walk.shape[0], dtype=int)
     group_of[:20] = 1
     vectors, _ = lasting_distributions(
-        aslinearoperator(turned), start(walk.shape[0]), coarse=coarse_of(turned, group_of)
+        aslinearoperator(turned), start(walk.shape[0]), coarse=coarse_walk(turned, group_of)
     )
     assert vectors.shape[1] == 2
 
@@ -90,7 +98,7 @@ def test_the_diffusion_map_is_the_same(n_components, n_groups):
         aslinearoperator(matrix),
         start(400),
         n_components=n_components,
-        coarse=coarse_of(matrix, group_of),
+        coarse=coarse_similarities(matrix, group_of),
     )
     np.testing.assert_allclose(other.eigenvalues, one.eigenvalues, atol=1e-9)
     largest = one.distances(0).max()
@@ -101,6 +109,6 @@ def test_a_map_that_is_not_found_is_given_up(monkeypatch):
     monkeypatch.setattr("steadyvelo.model._leading._MOST_PRODUCTS", 1)
     rng = np.random.default_rng(6)
     matrix = sp.csr_array(np.eye(300) + np.eye(300, k=1) + np.eye(300, k=-1))
-    groups = coarse_of(matrix, rng.integers(0, 20, 300))
+    groups = coarse_similarities(matrix, rng.integers(0, 20, 300))
     with pytest.raises(RuntimeError, match=r"not found by 1 products.*larger n_neighbors="):
         DiffusionMap.of(aslinearoperator(matrix), start(300), coarse=groups)

@@ -150,8 +150,7 @@ class Steps(LinearOperator):
 
     def between(self, groups: CellGroups) -> Float64Array:
         """Return one step between groups of cells, each of which is left from all its cells."""
-        sizes = np.bincount(groups.group_of)
-        rows, columns = np.ones(self.shape[0]), self._shares / sizes[groups.group_of]
+        rows, columns = np.ones(self.shape[0]), self._shares * groups.shares()
         sums = [groups.sums(x, rows, columns, self._n_threads) for x in self._weighted]
         return np.asarray(np.sum(sums, axis=0))
 

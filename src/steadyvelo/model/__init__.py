@@ -3,7 +3,7 @@
 This package uses no AnnData and no files, and it does not divide a computation into blocks.
 """
 
-from ._coarse import Coarse
+from ._coarse import CoarseSimilarities, CoarseWalk
 from ._comparison import Contrast, GroupRatios
 from ._criteria import GeneCriteria, gene_criteria
 from ._direction import angle_interval, chance_of_repeats, hotelling_p, p_of_longer
@@ -30,7 +30,8 @@ __all__ = [
     "FEWEST_MOLECULES",
     "WEIGHT_RULES",
     "Centring",
-    "Coarse",
+    "CoarseSimilarities",
+    "CoarseWalk",
     "Contrast",
     "DiffusionMap",
     "GeneCriteria",

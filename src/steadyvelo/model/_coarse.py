@@ -7,6 +7,7 @@ groups of similar cells. A search that starts from it needs few products with th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 
     from ._typing import Float64Array
 
-__all__ = ["Coarse", "coarse_distributions"]
+__all__ = [
+    "CoarseSimilarities",
+    "CoarseWalk",
+    "coarse_distributions",
+    "inverse_iteration",
+    "spread",
+]
 
 # regions that are looked for, and how much farther an eigenvalue may be from the largest than for
 # all cells
@@ -32,61 +39,90 @@ _REAL = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
-class Coarse:
-    """A large operator between groups of cells.
+class CoarseWalk:
+    """A random walk between groups of cells.
 
     Attributes
     ----------
     group_of
         Number of each cell's group, shape (cells,).
-    between
-        Function of weights r of rows, shape (cells,), and c of columns: sums of r_i a_ij c_j over
-        the cells i of one group and j of another, groups × groups.
+    step
+        Transposed transition probabilities, groups × groups, if a group is left from all its cells
+        alike.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from steadyvelo.model import Coarse
-    >>> operator, member = np.ones((4, 4)), np.eye(2)[[0, 0, 1, 1]]
-    >>> def between(rows, columns):
-    ...     return member.T @ (rows[:, None] * operator * columns) @ member
-    >>> coarse = Coarse(np.array([0, 0, 1, 1]), between)
-    >>> coarse.between(np.ones(4), np.ones(4)).tolist()
-    [[4.0, 4.0], [4.0, 4.0]]
-    >>> coarse.spread(np.arange(4.0)).toarray().tolist()
-    [[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [0.0, 3.0]]
+    >>> from steadyvelo.model import CoarseWalk
+    >>> CoarseWalk(np.array([0, 0, 1]), np.array([[0.5, 0.0], [0.5, 1.0]])).step.sum(axis=0)
+    array([1., 1.])
     """
 
     group_of: NDArray[np.int32]
-    between: Callable[[Float64Array, Float64Array], Float64Array]
-
-    def spread(self, weights: Float64Array) -> sp.csr_array[np.float64]:
-        """Return the matrix cells × groups that has the weight of each cell in its group."""
-        n = len(self.group_of)
-        return sp.csr_array((weights, self.group_of, np.arange(n + 1)))
+    step: Float64Array
 
 
-def coarse_distributions(coarse: Coarse, tolerance: float) -> Float64Array:
+@dataclass(frozen=True, eq=False)
+class CoarseSimilarities:
+    """Similarities of cells, summed between groups of cells.
+
+    Attributes
+    ----------
+    group_of
+        Number of each cell's group, shape (cells,).
+    sums
+        Function of weights w of cells: sums of w_i s_ij w_j over the cells i of one group and j of
+        another, groups × groups.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steadyvelo.model import CoarseSimilarities
+    >>> member = np.eye(2)[[0, 0, 1, 1]]
+    >>> def sums(weights):
+    ...     return member.T @ np.outer(weights, weights) @ member
+    >>> coarse = CoarseSimilarities(np.array([0, 0, 1, 1]), sums)
+    >>> coarse.sums(np.ones(4)).tolist()
+    [[4.0, 4.0], [4.0, 4.0]]
+    """
+
+    group_of: NDArray[np.int32]
+    sums: Callable[[Float64Array], Float64Array]
+
+
+def spread(group_of: NDArray[np.int32], weights: Float64Array) -> sp.csr_array[np.float64]:
+    """Return the matrix cells × groups that has the weight of each cell in its group."""
+    return sp.csr_array((weights, group_of, np.arange(len(group_of) + 1)))
+
+
+def inverse_iteration(
+    solve: Callable[[Float64Array], Float64Array], n_groups: int, n_vectors: int, n_rounds: int
+) -> Float64Array:
+    """Return a basis of the eigenvectors that a small inverse enlarges most; `solve` applies it."""
+    space: Float64Array = np.random.default_rng(0).random((n_groups, n_vectors))
+    for _ in range(n_rounds):
+        space = np.linalg.qr(solve(space))[0]
+    return space
+
+
+def coarse_distributions(coarse: CoarseWalk, tolerance: float) -> Float64Array:
     """Return distributions that decay slowly, shape (cells, regions), of the walk between groups.
 
     Within a group, all cells have the same value.
     """
-    sizes = np.bincount(coarse.group_of)
-    walk = coarse.between(np.ones(len(coarse.group_of)), 1.0 / sizes[coarse.group_of])
-    values, vectors = _slowest(walk)
+    values, vectors = _slowest(coarse.step)
     lasting = values.real >= values.real.max() - _FARTHER * tolerance
     both = np.hstack([vectors[:, lasting].real, vectors[:, lasting].imag])
     basis, lengths, _ = np.linalg.svd(both, full_matrices=False)
-    basis = basis[:, lengths > _REAL]
-    return np.asarray(coarse.spread(1.0 / sizes[coarse.group_of]) @ basis)
+    sizes = np.bincount(coarse.group_of)
+    of_cells = spread(coarse.group_of, 1.0 / sizes[coarse.group_of])
+    return np.asarray(of_cells @ basis[:, lengths > _REAL])
 
 
-def _slowest(walk: Float64Array) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+def _slowest(step: Float64Array) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
     """Return the eigenvalues of a small matrix that are nearest to 1, and their vectors."""
-    n = len(walk)
-    factors = lu_factor((1.0 + _SHIFT) * np.eye(n) - walk)
-    space = np.random.default_rng(0).random((n, min(n, _MOST_VECTORS)))
-    for _ in range(_ROUNDS):
-        space = np.linalg.qr(lu_solve(factors, space))[0]
-    values, coordinates = np.linalg.eig(space.T @ walk @ space)
+    n = len(step)
+    factors = lu_factor((1.0 + _SHIFT) * np.eye(n) - step)
+    space = inverse_iteration(partial(lu_solve, factors), n, min(n, _MOST_VECTORS), _ROUNDS)
+    values, coordinates = np.linalg.eig(space.T @ step @ space)
     return values, space @ coordinates

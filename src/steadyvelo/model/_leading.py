@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from ._coarse import inverse_iteration, spread
 from ._orthonormal import orthonormal
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse.linalg import LinearOperator
 
-    from ._coarse import Coarse
+    from ._coarse import CoarseSimilarities
     from ._typing import Float64Array
 
 __all__ = ["corrected_eigenvectors"]
@@ -33,7 +35,7 @@ _MOST_PRODUCTS = 300
 
 def corrected_eigenvectors(
     walk: LinearOperator,
-    coarse: Coarse,
+    coarse: CoarseSimilarities,
     scale: Float64Array,
     stationary: Float64Array,
     n_wanted: int,
@@ -74,11 +76,12 @@ def corrected_eigenvectors(
         where=stationary > 0,
         out=np.zeros_like(stationary),
     )
-    spread = coarse.spread(weights)
-    small = coarse.between(scale * weights, scale * weights)
+    of_groups = spread(coarse.group_of, weights)
+    small = coarse.sums(scale * weights)
     factor = cho_factor((1 + _SHIFT) * np.eye(len(small)) - (small + small.T) / 2)
     n_starts = min(int(_STARTS_EACH * n_wanted), len(small))
-    following = np.asarray(spread @ _inverse_iteration(factor, n_starts))
+    solve = partial(cho_solve, factor)
+    following = np.asarray(of_groups @ inverse_iteration(solve, len(small), n_starts, _ROUNDS))
     for _ in range(_STEPS):
         following = walk @ following
     space = _Space(len(stationary), _MOST_EACH * n_wanted + n_starts)
@@ -91,7 +94,7 @@ def corrected_eigenvectors(
         if not left.any() or space.size == len(stationary):
             return values[:n_wanted], vectors
         unit = residuals[:, left] / sizes[left]
-        following = unit + np.asarray(spread @ cho_solve(factor, spread.T @ unit))
+        following = unit + np.asarray(of_groups @ solve(of_groups.T @ unit))
         if space.size > (_MOST_EACH - 1) * n_wanted:
             space.reduce(values[:n_starts], turned[:, :n_starts])
     msg = (
@@ -99,14 +102,6 @@ def corrected_eigenvectors(
         "others. Rerun all from pp.neighbors on with a larger n_neighbors=."
     )
     raise RuntimeError(msg)
-
-
-def _inverse_iteration(factor: tuple[Float64Array, bool], n_vectors: int) -> Float64Array:
-    """Return approximate eigenvectors for the smallest eigenvalues of a factorised matrix."""
-    space = np.random.default_rng(0).random((len(factor[0]), n_vectors))
-    for _ in range(_ROUNDS):
-        space = np.linalg.qr(cho_solve(factor, space))[0]
-    return np.asarray(space)
 
 
 class _Space:

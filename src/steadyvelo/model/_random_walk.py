@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ._coarse import Coarse
+    from ._coarse import CoarseSimilarities, CoarseWalk
     from ._typing import Float64Array
 
 __all__ = ["DiffusionMap", "lasting_distributions", "share_of_largest"]
@@ -40,7 +40,7 @@ def lasting_distributions(
     draw: Callable[[int], Float64Array],
     *,
     tolerance: float = 1e-3,
-    coarse: Coarse | None = None,
+    coarse: CoarseWalk | None = None,
 ) -> tuple[Float64Array, Float64Array]:
     r"""Return the distributions over cells that decay slowest in a random walk.
 
@@ -60,7 +60,7 @@ def lasting_distributions(
     tolerance
         Largest difference of a λ from the largest λ.
     coarse
-        The operator between groups of cells, whose distributions the search starts from.
+        The walk between groups of cells, whose distributions the search starts from.
 
     Returns
     -------
@@ -189,7 +189,7 @@ class DiffusionMap:
         draw: Callable[[int], Float64Array],
         *,
         n_components: int = 10,
-        coarse: Coarse | None = None,
+        coarse: CoarseSimilarities | None = None,
     ) -> Self:
         """Compute the map from symmetric similarities, cells × cells, that connect all cells.
 

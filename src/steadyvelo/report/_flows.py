@@ -119,7 +119,7 @@ def _cells(
     first = "it makes" if len(own) == 1 else f"the first {min(len(own), _NAMED)} make"
     return (
         f"The flow comes from {len(own):,} of {len(cells):,} cells of {row.source}, those whose "
-        f"velocities prefer steps to {row.target}; the cosine of their own mean arrow is "
+        f"velocities prefer steps to {row.target}; the cosine of the mean arrow of these cells is "
         f"{number(_cosine(np.nansum(arrows[own], axis=0), way), 2)}. They are {named}; {first} "
         f"{percent(share)} of it."
     )

@@ -21,7 +21,7 @@ from steadyvelo.engine import (
     steps_against,
     steps_along,
 )
-from steadyvelo.model import Coarse, lasting_distributions, share_of_largest
+from steadyvelo.model import CoarseWalk, lasting_distributions, share_of_largest
 
 from ._stored_graph import GraphPart, StoredGraph
 
@@ -204,14 +204,14 @@ class _Walks:
     scale: float
     n_threads: int
 
-    def along(self) -> tuple[LinearOperator, Coarse | None]:
+    def along(self) -> tuple[LinearOperator, CoarseWalk | None]:
         """Return one step along the edges, for cells and for groups of cells."""
         step, groups = steps_along(*self.part.graphs, self.scale, self.n_threads), self.part.groups
         if groups is None:
             return step, None
-        return step, Coarse(groups.group_of, lambda _rows, _columns: step.between(groups))
+        return step, CoarseWalk(groups.group_of, step.between(groups))
 
-    def against(self) -> tuple[LinearOperator, Coarse | None]:
+    def against(self) -> tuple[LinearOperator, CoarseWalk | None]:
         """Return one step against the edges, and one to any cell of the neighbourhood.
 
         Without the second step, walks cannot leave cells to which hardly any edge leads.
@@ -222,11 +222,10 @@ class _Walks:
         if groups is None:
             return step, None
 
-        def between(rows: Float64Array, columns: Float64Array) -> Float64Array:
-            # a step between groups is left from all cells of a group
-            return groups.sums(around, columns, rows, self.n_threads).T @ back.between(groups)
-
-        return step, Coarse(groups.group_of, between)
+        # a group is left from all its cells alike
+        ones, alike = np.ones(len(groups.group_of)), groups.shares()
+        small = groups.sums(around, alike, ones, self.n_threads).T @ back.between(groups)
+        return step, CoarseWalk(groups.group_of, small)
 
 
 def _with_edges(graphs: tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]) -> BoolArray:
@@ -241,7 +240,7 @@ def _with_edges(graphs: tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]) -> BoolAr
 
 def _regions(
     walk: LinearOperator,
-    coarse: Coarse | None,
+    coarse: CoarseWalk | None,
     around: sp.csr_array[Any],
     tolerance: float,
     names: Names,

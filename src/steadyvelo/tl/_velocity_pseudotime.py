@@ -16,7 +16,7 @@ from steadyvelo._arguments import public
 from steadyvelo._log import done
 from steadyvelo._settings import settings
 from steadyvelo.engine import SmoothingOperator, count_threads, row_products, transposed_sum
-from steadyvelo.model import Coarse, DiffusionMap
+from steadyvelo.model import CoarseSimilarities, DiffusionMap
 
 from ._limits import Limits
 from ._orientation import exchanged, orientation_of
@@ -272,15 +272,15 @@ def _time_between(
     return time[connected]
 
 
-def _coarse(part: GraphPart, n_threads: int) -> Coarse | None:
+def _coarse(part: GraphPart, n_threads: int) -> CoarseSimilarities | None:
     """Return the similarities between groups of cells; None for few cells."""
     groups = part.groups
     if groups is None:
         return None
 
-    def between(rows: Float64Array, columns: Float64Array) -> Float64Array:
-        positive, negative = (groups.sums(x, rows, columns, n_threads) for x in part.graphs)
+    def sums(weights: Float64Array) -> Float64Array:
+        positive, negative = (groups.sums(x, weights, weights, n_threads) for x in part.graphs)
         along = positive - negative
         return along + along.T
 
-    return Coarse(groups.group_of, between)
+    return CoarseSimilarities(groups.group_of, sums)
