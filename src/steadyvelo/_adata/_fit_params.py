@@ -1,15 +1,9 @@
-"""The options of a fit and the record of its inputs: the only code that reads and writes them.
-
-Files of AnnData cannot store None or an empty entry. None is written as the empty string (a
-quantile or an infinite bound as NaN), or the entry is left out.
-"""
+"""The options of a fit and the record of its inputs: the only code that reads and writes them."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
-
-import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._choices import CrossFit, Sandwich, Stochastic
@@ -17,9 +11,10 @@ from steadyvelo._version import __version__
 
 from ._checks import listed
 from ._provenance import SCHEMA, check_schema
+from ._record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from anndata import AnnData
 
@@ -46,7 +41,6 @@ _METHODS: dict[str, type[Sandwich | CrossFit]] = {"sandwich": Sandwich, "crossfi
 _REPEATS, _REPEATS_OF_MANY, _FEW_CELLS = 5, 3, 5000
 # entries of Stochastic with another name
 _SECOND_MOMENTS = {"moments": "second_moments"}
-_OFFSETS: dict[str, OffsetMode] = {"False": False, "True": True, "nonnegative": "nonnegative"}
 # if one of these is missing, another tool wrote the parameters
 _REQUIRED = ("moments", "weights", "quantiles", "cells_hash", "n_cells")
 # records of results that are computed from a graph; the others are computed from a fit
@@ -56,60 +50,9 @@ _OF_GRAPH = (
 )
 _OF_FIT = ("directions", "reliability", "sensitivity", "ranked_genes", "ratio_differences")
 
-# how values that files cannot store are written, by the type of the field
-_WRITE: dict[str, Callable[[Any], Any]] = {
-    "str | None": lambda text: text or "",
-    "OffsetMode": str,
-    "Quantiles": lambda pair: np.array([np.nan if q is None else q for q in pair]),
-    "tuple[str, ...] | None": lambda names: np.asarray(names, dtype=object),
-    "tuple[float, float] | None": lambda pair: np.where(np.isinf(pair), np.nan, pair),
-}
-# how values are read, unless they are text or one of several words
-_READ: dict[str, Callable[[Any], Any]] = {
-    "bool": bool,
-    "int": int,
-    "float": float,
-    "str | None": lambda text: str(text) or None,
-    "OffsetMode": lambda name: _OFFSETS[str(name)],
-    "Quantiles": lambda pair: tuple(None if np.isnan(q) else float(q) for q in pair),
-    "tuple[str, ...] | None": lambda names: tuple(map(str, np.atleast_1d(names))),
-    "tuple[float, float] | None": lambda pair: tuple(
-        end if np.isnan(x) else float(x) for x, end in zip(pair, (-np.inf, np.inf), strict=True)
-    ),
-}
-
-
-@dataclass(frozen=True)
-class _Record:
-    """A dataclass that is stored as entries of `uns`, named like its fields."""
-
-    # names of entries that differ from the field's name; fields that are left out if they are None
-    _NAMED: ClassVar[dict[str, str]] = {}
-    _LEFT_OUT: ClassVar[tuple[str, ...]] = ()
-
-    def encode(self) -> dict[str, Any]:
-        """Return the entries."""
-        entries = {}
-        for f in fields(self):
-            value, write = getattr(self, f.name), _WRITE.get(str(f.type))
-            left_out = value is None and f.name in self._LEFT_OUT
-            if not (left_out or isinstance(value, (_Record, Stochastic))):
-                entries[self._NAMED.get(f.name, f.name)] = value if write is None else write(value)
-        return entries
-
-    @classmethod
-    def decode(cls, entries: Mapping[str, Any]) -> Self:
-        """Read the entries of :meth:`encode`; missing entries get their defaults."""
-        found = {}
-        for f in fields(cls):
-            name = cls._NAMED.get(f.name, f.name)
-            if name in entries:
-                found[f.name] = _READ.get(str(f.type), str)(entries[name])
-        return cls(**found)
-
 
 @dataclass(frozen=True, kw_only=True)
-class ErrorChoice(_Record):
+class ErrorChoice(Record):
     """Method for errors of ratios; see :func:`steadyvelo.tl.velocity`. None means no errors."""
 
     _NAMED: ClassVar = {"method": "uncertainty"}
@@ -144,7 +87,7 @@ class ErrorChoice(_Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitOptions(_Record):
+class FitOptions(Record):
     """Options of a fit; see :func:`steadyvelo.tl.velocity`.
 
     `weights` is the name of a rule, or :data:`GIVEN`; `quantiles` are the values that were used;
@@ -225,7 +168,7 @@ class FitOptions(_Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MadeFrom(_Record):
+class MadeFrom(Record):
     """Record of the inputs of a fit.
 
     `moments` says whether counts were smoothed or the layers ``Ms`` and ``Mu`` were used. The
@@ -255,7 +198,7 @@ class MadeFrom(_Record):
 
 
 @dataclass(frozen=True)
-class GraphParams(_Record):
+class GraphParams(Record):
     """Options of a velocity graph; `n_genes` is the number of its velocity genes.
 
     `genes` is the column of `var` with its gene programme, or :data:`GIVEN` if the programme was
