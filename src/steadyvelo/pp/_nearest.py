@@ -42,7 +42,7 @@ def nearest_neighbors(
     n_neighbors: int,
     *,
     rng: int = 0,
-    recall: float = 0.99,
+    recall: float = 0.985,
     most_exact: int | None = None,
     n_threads: int | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

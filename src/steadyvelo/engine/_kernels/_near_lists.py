@@ -34,6 +34,24 @@ def _squares(columns: Array, row: Array, n: int, out: Array) -> None:
 
 
 @reordering_kernel
+def _squares_of_two(
+    columns: Array, first: Array, second: Array, n: int, out: Array, other: Array
+) -> None:
+    """Do the same for two rows: columns are read once, which takes as long as adding squares."""
+    for c in range(n):
+        out[c] = 0.0
+        other[c] = 0.0
+    for j in range(0, len(first), 5):
+        v, w, x, y, z = first[j], first[j + 1], first[j + 2], first[j + 3], first[j + 4]
+        p, q, r, s, t = second[j], second[j + 1], second[j + 2], second[j + 3], second[j + 4]
+        for c in range(n):
+            a, b, d = columns[j, c], columns[j + 1, c], columns[j + 2, c]
+            e, f = columns[j + 3, c], columns[j + 4, c]
+            out[c] += (a - v) ** 2 + (b - w) ** 2 + (d - x) ** 2 + (e - y) ** 2 + (f - z) ** 2
+            other[c] += (a - p) ** 2 + (b - q) ** 2 + (d - r) ** 2 + (e - s) ** 2 + (f - t) ** 2
+
+
+@reordering_kernel
 def _replace_first(near: Array, found: Array, n: int, square: float, cell: int) -> None:
     """Replace the first of n cells in a heap; the first is the farthest."""
     at = 0
@@ -48,6 +66,19 @@ def _replace_first(near: Array, found: Array, n: int, square: float, cell: int) 
         near[at], found[at] = near[child], found[child]
         at = child
     near[at], found[at] = square, cell
+
+
+@reordering_kernel
+def _keep_nearest(squares: Array, n: int, cell: int, near: Array, found: Array) -> None:
+    """Replace cells of a heap by the nearer of n cells, which are numbered from `cell` on."""
+    n_nearer = 0
+    for c in range(n):
+        n_nearer += squares[c] < near[0]
+    if n_nearer == 0:
+        return
+    for c in range(n):
+        if squares[c] < near[0]:
+            _replace_first(near, found, len(near), squares[c], cell + c)
 
 
 @reordering_kernel
@@ -95,6 +126,8 @@ def search_lists(
     """
     n_dims, n_lists = centres.shape
     squares = np.empty(np.diff(first_column).max(), np.float32)
+    other_squares = np.empty_like(squares)
+    compared = np.empty(np.diff(first_query).max(), np.int64)
     apart = np.empty(n_lists, np.float32)
     next_centres = np.empty((n_dims, _LISTS_AT_ONCE), np.float32)
     for own in range(start, stop):
@@ -119,18 +152,22 @@ def search_lists(
                 size = first_column[other + 1] - first_column[other]
                 block = columns[first_column[other] * n_dims : first_column[other + 1] * n_dims]
                 block = block.reshape(n_dims, size)
+                n_compared = 0
                 for number, q in enumerate(left):
-                    farthest = near[q, 0]
-                    if away[number, a] > reach * farthest:
-                        continue
-                    searched[number] = True
+                    if away[number, a] <= reach * near[q, 0]:
+                        searched[number] = True
+                        compared[n_compared] = q
+                        n_compared += 1
+                for c in range(0, n_compared - 1, 2):
+                    q, r = compared[c], compared[c + 1]
+                    of_q, of_r = rows[queries[q]], rows[queries[r]]
+                    _squares_of_two(block, of_q, of_r, size, squares, other_squares)
+                    _keep_nearest(squares, size, first[other], near[q], found[q])
+                    _keep_nearest(other_squares, size, first[other], near[r], found[r])
+                if n_compared % 2:
+                    q = compared[n_compared - 1]
                     _squares(block, rows[queries[q]], size, squares)
-                    for c in range(size):
-                        if squares[c] < farthest:
-                            _replace_first(
-                                near[q], found[q], near.shape[1], squares[c], first[other] + c
-                            )
-                            farthest = near[q, 0]
+                    _keep_nearest(squares, size, first[other], near[q], found[q])
             left = left[searched]
         for q in range(first_query[own], first_query[own + 1]):
             _sort_heap(near[q], found[q])
