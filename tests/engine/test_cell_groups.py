@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from steadyvelo.engine import CellGroups, steps_against, steps_along
+from steadyvelo.engine import CellGroups, steps_against, steps_along, transposed_sum
 
 
 def along_a_line(n, reach=3):
@@ -63,12 +63,15 @@ def test_sums_between_groups():
         np.testing.assert_allclose(found, exact, atol=1e-12)
 
 
-@pytest.mark.parametrize("steps", [steps_along, steps_against])
-def test_steps_between_groups_leave_from_all_cells_of_a_group(steps):
+@pytest.mark.parametrize("backward", [True, False])
+def test_steps_between_groups_leave_from_shares_of_the_cells_of_a_group(backward):
     rng = np.random.default_rng(3)
     dense = (rng.uniform(-1, 1, (60, 60)) * (rng.random((60, 60)) < 0.2)).astype(np.float32)
-    step = steps(sp.csr_matrix(np.maximum(dense, 0)), sp.csr_matrix(np.minimum(dense, 0)), 5.0, 2)
+    graphs = sp.csr_matrix(np.maximum(dense, 0)), sp.csr_matrix(np.minimum(dense, 0))
+    step = steps_against(*graphs, 5.0, 2) if backward else steps_along(transposed_sum(*graphs), 5.0)
     group_of = rng.integers(0, 5, 60).astype(np.int32)
-    member = np.eye(5)[group_of]
-    exact = member.T @ (step @ np.eye(60)) @ (member / member.sum(axis=0))
-    np.testing.assert_allclose(step.between(CellGroups(group_of, 5)), exact, atol=1e-12)
+    groups, weights = CellGroups(group_of, 5), rng.uniform(0.5, 1, 60)
+    shares, member = groups.shares(weights), np.eye(5)[group_of]
+    np.testing.assert_allclose(shares, weights / (member @ (member.T @ weights)), atol=1e-15)
+    exact = member.T @ (step @ np.eye(60)) @ (shares[:, None] * member)
+    np.testing.assert_allclose(step.between(groups, shares), exact, atol=1e-12)

@@ -31,11 +31,11 @@ def test_products_are_those_of_the_matrix_for_any_number_of_threads(n_rows, dtyp
     np.testing.assert_allclose(one @ right, dense @ right, atol=1e-12)
     np.testing.assert_allclose(one.T @ left, dense.T @ left, atol=1e-12)
     for n_threads in (2, 7):
-        several = row_products(matrix, n_threads)
+        several = row_products(matrix, n_threads=n_threads)
         np.testing.assert_array_equal(several @ right, one @ right)
         np.testing.assert_array_equal(several.T @ left, one.T @ left)
     # what composes two steps
-    square = row_products(matrix, 3).T @ row_products(matrix, 2)
+    square = row_products(matrix, n_threads=3).T @ row_products(matrix, n_threads=2)
     np.testing.assert_allclose(square @ right, dense.T @ (dense @ right), atol=1e-12)
 
 
@@ -45,18 +45,20 @@ def test_products_with_several_vectors_at_once(n_vectors):
     vectors = np.random.default_rng(2).normal(size=(50, n_vectors))
     exact = matrix.toarray().astype(np.float64) @ vectors
     for n_threads in (1, 3):
-        np.testing.assert_allclose(row_products(matrix, n_threads) @ vectors, exact, atol=1e-12)
+        np.testing.assert_allclose(
+            row_products(matrix, n_threads=n_threads) @ vectors, exact, atol=1e-12
+        )
 
 
 def test_no_entry_is_copied():
     matrix = sp.csr_matrix(np.eye(40))
-    operators = [row_products(matrix, 2), row_products(matrix, 2).T]
+    operators = [row_products(matrix, n_threads=2), row_products(matrix, n_threads=2).T]
     matrix.data[:] = 2
     for operator in operators:
         np.testing.assert_array_equal(operator @ np.ones(40), np.full(40, 2.0))
 
 
 def test_rows_without_entries_are_zero():
-    operator = row_products(sp.csr_matrix((6, 4)), 2)
+    operator = row_products(sp.csr_matrix((6, 4)), n_threads=2)
     np.testing.assert_array_equal(operator @ np.ones(4), np.zeros(6))
     np.testing.assert_array_equal(operator.T @ np.ones(6), np.zeros(4))

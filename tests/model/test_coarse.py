@@ -17,9 +17,10 @@ def start(n, seed=0):
 def coarse_walk(step, group_of):
     """The walk between groups, by dense products."""
     member = np.eye(group_of.max() + 1)[group_of]
-    return CoarseWalk(
-        group_of.astype(np.int32), member.T @ step.toarray() @ (member / member.sum(axis=0))
-    )
+    weights = 1.0 + np.arange(len(group_of)) % 3
+    shares = weights / (member @ (member.T @ weights))
+    small = member.T @ step.toarray() @ (shares[:, None] * member)
+    return CoarseWalk(group_of.astype(np.int32), shares, small)
 
 
 def coarse_similarities(matrix, group_of):
@@ -30,7 +31,8 @@ def coarse_similarities(matrix, group_of):
     def sums(weights):
         return member.T @ (weights[:, None] * dense * weights) @ member
 
-    return CoarseSimilarities(group_of.astype(np.int32), sums)
+    around = aslinearoperator(matrix / matrix.sum(axis=1)[:, None])
+    return CoarseSimilarities(group_of.astype(np.int32), sums, around)
 
 
 def tree(n_branches, n_each, rng, back=0.2):

@@ -91,6 +91,20 @@ def test_shares_end_at_a_percentile_or_at_the_largest():
     np.testing.assert_array_equal(share_of_largest(np.ones(5)), np.zeros(5))
 
 
+def test_shares_of_few_cells_do_not_depend_on_the_others():
+    """With 1.5 % of the cells in a region, the percentile is one of the rounding errors outside."""
+    rng = np.random.default_rng(2)
+    inside = np.arange(2000) < 30
+    values = np.where(inside, rng.uniform(1, 2, 2000), rng.uniform(0, 1e-9, 2000))
+    shares = share_of_largest(values)
+    # 30 cells have almost all of the sum, and half of them at least the median
+    np.testing.assert_allclose(
+        shares[inside], np.minimum(values[inside] / np.median(values[inside]), 1), 0.1
+    )
+    assert shares[~inside].max() < 1e-8
+    np.testing.assert_allclose(share_of_largest(values[:, None])[:, 0], shares)
+
+
 def test_diffusion_distances_from_dense_eigenvectors():
     rng = np.random.default_rng(3)
     weights = rng.random((50, 50)) * (rng.random((50, 50)) < 0.4)

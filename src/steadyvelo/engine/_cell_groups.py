@@ -74,9 +74,10 @@ class CellGroups:
             group_of, n = pair_of[group_of], n_pairs
         return cls(group_of, n)
 
-    def shares(self) -> Float64Array:
-        """Return the share of each cell in its group, 1 / its number of cells."""
-        return np.asarray(1.0 / np.bincount(self.group_of)[self.group_of])
+    def shares(self, weights: Float64Array) -> Float64Array:
+        """Return the share of each cell in the sum of its group, of weights that are positive."""
+        within = np.bincount(self.group_of, weights=weights, minlength=self.n_groups)
+        return np.asarray(weights / within[self.group_of])
 
     def sums(
         self,

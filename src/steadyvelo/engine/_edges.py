@@ -95,6 +95,8 @@ def connected_parts(*graphs: sp.csr_matrix[Any] | sp.csr_array[Any]) -> NDArray[
     places = np.arange(indptr[-1]) + np.repeat(graph.indptr[:-1] - indptr[:-1], some)
     few = sp.csr_matrix((np.ones(len(places)), graph.indices[places], indptr), shape=graph.shape)
     n_found, found = connected_components(few, directed=False)
+    if n_found == 1:
+        return found
     joined = [np.empty((2, 0), dtype=np.int32)]
     for edges, (start, stop) in product(graphs, row_chunks(graph.shape[0], 1)):
         other = found[edges.indices[edges.indptr[start] : edges.indptr[stop]]]

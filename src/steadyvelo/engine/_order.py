@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+from ._kernels._order import permute_rows
+from ._threads import for_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,11 +70,15 @@ class CellOrder:
         position[order] = np.arange(n_cells, dtype=np.int32)
         return cls(order, position)
 
-    def permuted(self, matrix: sp.csr_matrix[Any]) -> sp.csr_matrix[Any]:
+    def permuted(self, matrix: sp.csr_matrix[Any], n_threads: int = 1) -> sp.csr_matrix[Any]:
         """Convert a matrix between cells to one between rows; the order of entries is kept."""
-        rows = matrix[self.cell_of_row]
-        indices = self.row_of_cell[rows.indices]
-        return sp.csr_matrix((rows.data, indices, rows.indptr), shape=matrix.shape)
+        lengths = np.diff(matrix.indptr)[self.cell_of_row]
+        indptr = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        indices, data = np.empty(indptr[-1], dtype=np.int32), np.empty(indptr[-1], matrix.dtype)
+        given = (matrix.indptr, matrix.indices, matrix.data), self.cell_of_row, self.row_of_cell
+        work = partial(permute_rows, *given, (indptr, indices, data))
+        for_rows(work, len(lengths), n_threads)
+        return sp.csr_matrix((data, indices, indptr), shape=matrix.shape)
 
     def relabel(self, indptr: NDArray[np.int64], indices: NDArray[np.int32]) -> Pattern:
         """Convert a CSR pattern between cells to one between rows; the order of entries is kept."""

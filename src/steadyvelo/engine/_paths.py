@@ -119,7 +119,10 @@ def walk_distribution(
     >>> walk_distribution(graph, graph_neg, start, 5, scale=np.log(3)).round(5).tolist()
     [0.0, 0.75, 0.25]
     """
-    step = (steps_against if backward else steps_along)(graph, graph_neg, scale, n_threads)
+    if backward:
+        step = steps_against(graph, graph_neg, scale, n_threads)
+    else:
+        step = steps_along(transposed_sum(graph, graph_neg, n_threads), scale, n_threads)
     ends = ~can_leave(graph, graph_neg, backward=backward)
     distribution = np.asarray(start, dtype=np.float64)
     for _ in range(n_steps):

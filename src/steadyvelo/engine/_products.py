@@ -15,6 +15,7 @@ from ._kernels._products import (
     multiply_rows_by_eight,
     multiply_transposed,
 )
+from ._scratch import aligned
 from ._threads import in_threads, row_parts
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ __all__ = [
 ]
 
 
-def row_products(matrix: Sparse, n_threads: int = 1) -> LinearOperator:
-    """Return a sparse matrix as an operator whose products are computed in threads.
+def row_products(*matrices: Sparse, n_threads: int = 1) -> LinearOperator:
+    """Return the sum of sparse matrices as an operator whose products are computed in threads.
 
     Sums are computed in float64, in an order that does not depend on the number of threads. Entries
     are not copied, not even for the transpose.
@@ -50,17 +51,21 @@ def row_products(matrix: Sparse, n_threads: int = 1) -> LinearOperator:
     >>> (operator @ np.ones(2)).tolist(), (operator.T @ np.ones(2)).tolist()
     ([3.0, 3.0], [1.0, 5.0])
     """
-    entries = (matrix.indptr, matrix.indices, matrix.data)
-    parts = row_parts(matrix.indptr)
+    shape = matrices[0].shape
+    parts = [row_parts(matrix.indptr) for matrix in matrices]
+
+    def add_products(kernel: Callable[..., None], vectors: Float64Array, out: Float64Array) -> None:
+        for matrix, of_rows in zip(matrices, parts, strict=True):
+            work = partial(kernel, matrix.indptr, matrix.indices, matrix.data, vectors, out)
+            in_threads([partial(work, *part) for part in of_rows], n_threads)
 
     def product(vector: Float64Array) -> Float64Array:
-        out = np.empty(matrix.shape[0])
-        work = partial(multiply_rows, *entries, vector.ravel(), out)
-        in_threads([partial(work, *part) for part in parts], n_threads)
+        out = np.zeros(shape[0])
+        add_products(multiply_rows, vector.ravel(), out)
         return out
 
     def products(vectors: Float64Array) -> Float64Array:
-        out = np.empty((matrix.shape[0], vectors.shape[1]), order="F")
+        out = np.empty((shape[0], vectors.shape[1]), order="F")
         for first in range(0, vectors.shape[1], _AT_ONCE):
             some = vectors[:, first : first + _AT_ONCE]
             result = out[:, first : first + _AT_ONCE]
@@ -68,19 +73,26 @@ def row_products(matrix: Sparse, n_threads: int = 1) -> LinearOperator:
                 for k in range(some.shape[1]):
                     result[:, k] = product(np.ascontiguousarray(some[:, k]))
                 continue
-            eight, sums = np.zeros((len(some), _AT_ONCE)), np.empty((matrix.shape[0], _AT_ONCE))
-            eight[:, : some.shape[1]] = some
-            work = partial(multiply_rows_by_eight, *entries, eight, sums)
-            in_threads([partial(work, *part) for part in parts], n_threads)
+            eight = aligned(len(some) * _AT_ONCE, np.dtype(np.float64)).reshape(-1, _AT_ONCE)
+            eight[:, : some.shape[1]], eight[:, some.shape[1] :] = some, 0.0
+            sums = np.zeros((shape[0], _AT_ONCE))
+            add_products(multiply_rows_by_eight, eight, sums)
             result[:] = sums[:, : some.shape[1]]
         return out
 
     def transposed(vector: Float64Array) -> Float64Array:
-        work = partial(multiply_transposed, *entries, vector.ravel())
-        return _summed(work, parts, matrix.shape[1], n_threads)
+        tasks: list[Callable[[], None]] = []
+        sums = np.zeros((sum(map(len, parts)), shape[1]))
+        for matrix, of_rows in zip(matrices, parts, strict=True):
+            entries = matrix.indptr, matrix.indices, matrix.data
+            work = partial(multiply_transposed, *entries, vector.ravel())
+            tasks += [partial(work, sums[len(tasks) + k], *of_rows[k]) for k in range(len(of_rows))]
+        in_threads(tasks, n_threads)
+        total: Float64Array = sums.sum(axis=0)
+        return total
 
     return LinearOperator(
-        matrix.shape, matvec=product, matmat=products, rmatvec=transposed, dtype=np.float64
+        shape, matvec=product, matmat=products, rmatvec=transposed, dtype=np.float64
     )
 
 
@@ -96,7 +108,7 @@ def weighted_column_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -
     [2.5, 4.0]
     """
     if sp.issparse(x) and x.format == "csr":
-        return row_products(x, n_threads).rmatvec(weights)
+        return row_products(x, n_threads=n_threads).rmatvec(weights)
     return np.asarray(weights @ x, dtype=np.float64).ravel()
 
 
@@ -114,7 +126,12 @@ def shared_column_sums(x: Sparse, y: Sparse, n_threads: int = 1) -> Float64Array
     [6.0, 11.0]
     """
     first, second = ((m.indptr, m.indices, m.data) for m in (x, y))
-    return _summed(partial(add_shared, first, second), row_parts(x.indptr), x.shape[1], n_threads)
+    parts = row_parts(x.indptr)
+    sums = np.zeros((len(parts), x.shape[1]))
+    work = partial(add_shared, first, second)
+    in_threads([partial(work, own, *p) for own, p in zip(sums, parts, strict=True)], n_threads)
+    total: Float64Array = sums.sum(axis=0)
+    return total
 
 
 def weighted_row_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -> Float64Array:
@@ -129,16 +146,5 @@ def weighted_row_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -> F
     [[2.0], [5.0]]
     """
     if sp.issparse(x) and x.format == "csr":
-        return np.asarray(row_products(x, n_threads) @ weights)
+        return np.asarray(row_products(x, n_threads=n_threads) @ weights)
     return np.asarray(x @ weights, dtype=np.float64)
-
-
-def _summed(
-    work: Callable[..., None], parts: list[tuple[int, int]], n_columns: int, n_threads: int
-) -> Float64Array:
-    """Return the sum of the arrays to which `work` adds the results of each part."""
-    sums = np.zeros((len(parts), n_columns))
-    tasks = [partial(work, own, *part) for own, part in zip(sums, parts, strict=True)]
-    in_threads(tasks, n_threads)
-    total: Float64Array = sums.sum(axis=0)
-    return total

@@ -45,7 +45,7 @@ class Scratch:
         size = prod(shape)
         kept = self._kept.get(name)
         if kept is None or kept.size < size or kept.dtype != dtype:
-            kept = self._kept[name] = _aligned(size, np.dtype(dtype))
+            kept = self._kept[name] = aligned(size, np.dtype(dtype))
         return kept[:size].reshape(shape)
 
     def zeros(self, name: str, shape: tuple[int, ...], n_threads: int) -> Float32Array:
@@ -66,7 +66,7 @@ class Scratch:
         return self._kept[name]
 
 
-def _aligned(size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+def aligned(size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return an uninitialised array that is aligned to a cache line."""
     spare = _CACHE_LINE // dtype.itemsize
     array = np.empty(size + spare, dtype=dtype)

@@ -23,14 +23,41 @@ if TYPE_CHECKING:
 __all__ = ["Steps", "steps_against", "steps_along", "transposed_sum"]
 
 
-def steps_along(
-    graph: sp.csr_matrix[Any], graph_neg: sp.csr_matrix[Any], scale: float, n_threads: int = 1
-) -> Steps:
+def steps_along(turned: sp.csr_matrix[Any], scale: float, n_threads: int = 1) -> Steps:
     r"""Return the operator that computes :math:`T^\top \pi`, a step of a walk along the edges.
 
     Walks go along an edge with the probability :math:`T_{ij} \propto e^{\lambda c_{ij}}`, summed
     over j to 1. A distribution over cells is turned into that after one step. Walks end in cells
     without edges.
+
+    Parameters
+    ----------
+    turned
+        :func:`transposed_sum` of the correlations, cells × cells.
+    scale
+        λ of the probabilities.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scipy.sparse as sp
+    >>> from steadyvelo.engine import steps_along, transposed_sum
+    >>> graph = sp.csr_matrix(([0.5], ([0], [1])), shape=(3, 3))
+    >>> graph_neg = sp.csr_matrix(([-0.5], ([0], [2])), shape=(3, 3))
+    >>> step = steps_along(transposed_sum(graph, graph_neg), np.log(3))
+    >>> (step @ np.array([1.0, 0.0, 0.0])).round(5).tolist()
+    [0.0, 0.75, 0.25]
+    """
+    return _steps([turned], scale, n_threads)
+
+
+def steps_against(
+    graph: sp.csr_matrix[Any], graph_neg: sp.csr_matrix[Any], scale: float, n_threads: int = 1
+) -> Steps:
+    r"""Return the operator that computes :math:`B^\top \pi`, a step of a walk against the edges.
+
+    Walks go from j to i, against an edge from i to j, with the probability :math:`B_{ji} \propto
+    e^{\lambda c_{ij}}`, summed over i to 1. Walks end in cells to which no edge leads.
 
     Parameters
     ----------
@@ -43,39 +70,13 @@ def steps_along(
     --------
     >>> import numpy as np
     >>> import scipy.sparse as sp
-    >>> from steadyvelo.engine import steps_along
-    >>> graph = sp.csr_matrix(([0.5], ([0], [1])), shape=(3, 3))
-    >>> graph_neg = sp.csr_matrix(([-0.5], ([0], [2])), shape=(3, 3))
-    >>> step = steps_along(graph, graph_neg, np.log(3))
-    >>> (step @ np.array([1.0, 0.0, 0.0])).round(5).tolist()
-    [0.0, 0.75, 0.25]
-    """
-    turned = transposed_sum(graph, graph_neg, n_threads)
-    return _steps([turned], [turned.data], scale, n_threads)
-
-
-def steps_against(
-    graph: sp.csr_matrix[Any], graph_neg: sp.csr_matrix[Any], scale: float, n_threads: int = 1
-) -> Steps:
-    r"""Return the operator that computes :math:`B^\top \pi`, a step of a walk against the edges.
-
-    Walks go from j to i, against an edge from i to j, with the probability :math:`B_{ji} \propto
-    e^{\lambda c_{ij}}`, summed over i to 1. Walks end in cells to which no edge leads. Parameters
-    are those of :func:`steps_along`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import scipy.sparse as sp
     >>> from steadyvelo.engine import steps_against
     >>> graph = sp.csr_matrix(([1.0, 0.5], ([0, 1], [2, 2])), shape=(3, 3))
     >>> step = steps_against(graph, sp.csr_matrix((3, 3)), 2 * np.log(2))
     >>> (step @ np.array([0.0, 0.0, 1.0])).round(5).tolist()
     [0.66667, 0.33333, 0.0]
     """
-    graphs = [graph, graph_neg]
-    weights = [np.empty(x.nnz, dtype=np.float32) for x in graphs]
-    return _steps(graphs, weights, scale, n_threads)
+    return _steps([graph, graph_neg], scale, n_threads)
 
 
 def transposed_sum(
@@ -122,7 +123,7 @@ class Steps(LinearOperator):
     >>> step = Steps([sp.csr_matrix([[0.0, 3.0], [2.0, 1.0]])], n_threads=1)
     >>> (step @ np.eye(2)).tolist()
     [[0.0, 0.75], [1.0, 0.25]]
-    >>> step.between(CellGroups(np.zeros(2, dtype=np.int32), 1)).tolist()
+    >>> step.between(CellGroups(np.zeros(2, dtype=np.int32), 1), np.array([0.5, 0.5])).tolist()
     [[1.0]]
     """
 
@@ -130,38 +131,27 @@ class Steps(LinearOperator):
         # the types of scipy do not know this constructor
         super().__init__(np.float64, weighted[0].shape)  # type: ignore[call-arg]
         self._weighted, self._n_threads = weighted, n_threads
-        self._products = [row_products(x, n_threads) for x in weighted]
-        ones = np.ones(self.shape[0])
-        sums: Float64Array = np.sum([x.T @ ones for x in self._products], axis=0)
+        self._product = row_products(*weighted, n_threads=n_threads)
+        sums = self._product.rmatvec(np.ones(self.shape[0]))
         self._shares = np.divide(1.0, sums, where=sums > 0, out=np.zeros_like(sums))
 
     def _matvec(self, vector: Float64Array) -> Float64Array:
-        divided = self._shares * vector.ravel()
-        stepped: Float64Array = np.sum([x @ divided for x in self._products], axis=0)
+        stepped: Float64Array = self._product @ (self._shares * vector.ravel())
         return stepped
 
     def _matmat(self, vectors: Float64Array) -> Float64Array:
-        divided = self._shares[:, None] * vectors
-        first, *others = self._products
-        stepped: Float64Array = first @ divided
-        for other in others:
-            stepped += other @ divided
+        stepped: Float64Array = self._product @ (self._shares[:, None] * vectors)
         return stepped
 
-    def between(self, groups: CellGroups) -> Float64Array:
-        """Return one step between groups of cells, each of which is left from all its cells."""
-        rows, columns = np.ones(self.shape[0]), self._shares * groups.shares()
+    def between(self, groups: CellGroups, shares: Float64Array) -> Float64Array:
+        """Return one step between groups of cells, each of which is left from `shares` of cells."""
+        rows, columns = np.ones(self.shape[0]), self._shares * shares
         sums = [groups.sums(x, rows, columns, self._n_threads) for x in self._weighted]
         return np.asarray(np.sum(sums, axis=0))
 
 
-def _steps(
-    graphs: list[sp.csr_matrix[Any]],
-    weights: list[Any],
-    scale: float,
-    n_threads: int,
-) -> Steps:
-    """Return products with exp(λc), divided by the sums of columns; write them to `weights`.
+def _steps(graphs: list[sp.csr_matrix[Any]], scale: float, n_threads: int) -> Steps:
+    """Return products with exp(λc), divided by the sums of columns.
 
     The largest of a column is subtracted first, so that nothing overflows, and not everything in a
     column underflows if λ is large.
@@ -171,8 +161,9 @@ def _steps(
     for graph in graphs:
         add_largest(graph.indices, graph.data, top)
     weighted = []
-    for graph, own in zip(graphs, weights, strict=True):
-        work = partial(write_weights, graph.indptr, graph.indices, graph.data, scale, top, own)
+    for graph in graphs:
+        weights = np.empty(graph.nnz, dtype=np.float32)
+        work = partial(write_weights, graph.indptr, graph.indices, graph.data, scale, top, weights)
         for_rows(work, n_cells, n_threads)
-        weighted.append(sp.csr_matrix((own, graph.indices, graph.indptr), shape=graph.shape))
+        weighted.append(sp.csr_matrix((weights, graph.indices, graph.indptr), shape=graph.shape))
     return Steps(weighted, n_threads)

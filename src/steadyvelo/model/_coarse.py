@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+    from scipy.sparse.linalg import LinearOperator
 
     from ._typing import Float64Array
 
@@ -46,19 +47,23 @@ class CoarseWalk:
     ----------
     group_of
         Number of each cell's group, shape (cells,).
+    shares
+        Share of each cell in its group, shape (cells,); those of a group sum to 1.
     step
-        Transposed transition probabilities, groups × groups, if a group is left from all its cells
-        alike.
+        Transposed transition probabilities, groups × groups, if walks in a group are in its cells
+        by these shares.
 
     Examples
     --------
     >>> import numpy as np
     >>> from steadyvelo.model import CoarseWalk
-    >>> CoarseWalk(np.array([0, 0, 1]), np.array([[0.5, 0.0], [0.5, 1.0]])).step.sum(axis=0)
+    >>> shares, step = np.array([0.5, 0.5, 1.0]), np.array([[0.5, 0.0], [0.5, 1.0]])
+    >>> CoarseWalk(np.array([0, 0, 1]), shares, step).step.sum(axis=0)
     array([1., 1.])
     """
 
     group_of: NDArray[np.int32]
+    shares: Float64Array
     step: Float64Array
 
 
@@ -73,21 +78,26 @@ class CoarseSimilarities:
     sums
         Function of weights w of cells: sums of w_i s_ij w_j over the cells i of one group and j of
         another, groups × groups.
+    around
+        Operator that computes means over each cell's neighbourhood, cells × cells.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from scipy.sparse.linalg import aslinearoperator
     >>> from steadyvelo.model import CoarseSimilarities
     >>> member = np.eye(2)[[0, 0, 1, 1]]
     >>> def sums(weights):
     ...     return member.T @ np.outer(weights, weights) @ member
-    >>> coarse = CoarseSimilarities(np.array([0, 0, 1, 1]), sums)
+    >>> around = aslinearoperator(np.eye(4))
+    >>> coarse = CoarseSimilarities(np.array([0, 0, 1, 1]), sums, around)
     >>> coarse.sums(np.ones(4)).tolist()
     [[4.0, 4.0], [4.0, 4.0]]
     """
 
     group_of: NDArray[np.int32]
     sums: Callable[[Float64Array], Float64Array]
+    around: LinearOperator
 
 
 def spread(group_of: NDArray[np.int32], weights: Float64Array) -> sp.csr_array[np.float64]:
@@ -106,16 +116,12 @@ def inverse_iteration(
 
 
 def coarse_distributions(coarse: CoarseWalk, tolerance: float) -> Float64Array:
-    """Return distributions that decay slowly, shape (cells, regions), of the walk between groups.
-
-    Within a group, all cells have the same value.
-    """
+    """Return distributions that decay slowly, shape (cells, regions), from the small walk."""
     values, vectors = _slowest(coarse.step)
     lasting = values.real >= values.real.max() - _FARTHER * tolerance
     both = np.hstack([vectors[:, lasting].real, vectors[:, lasting].imag])
     basis, lengths, _ = np.linalg.svd(both, full_matrices=False)
-    sizes = np.bincount(coarse.group_of)
-    of_cells = spread(coarse.group_of, 1.0 / sizes[coarse.group_of])
+    of_cells = spread(coarse.group_of, coarse.shares)
     return np.asarray(of_cells @ basis[:, lengths > _REAL])
 
 

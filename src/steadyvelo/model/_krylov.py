@@ -149,8 +149,10 @@ class KrylovSpace:
 
     def vectors(self, coordinates: NDArray[Any]) -> NDArray[Any]:
         """Return vectors over cells from their coordinates, shape (dimensions, vectors)."""
-        vectors: NDArray[Any] = self._columns[:, : self._size] @ coordinates
-        return vectors
+        space = self._columns[:, : self._size]
+        if np.isrealobj(coordinates) or not coordinates.imag.any():
+            return np.asarray(space @ coordinates.real)
+        return np.asarray(space @ coordinates.real + 1j * (space @ coordinates.imag))
 
     def _split(self, block: Float64Array) -> tuple[Float64Array, Float64Array]:
         """Return coordinates of vectors in the space, and in the orthonormal vectors of the rest.
@@ -161,17 +163,17 @@ class KrylovSpace:
         lengths = np.linalg.norm(block, axis=0)
         inside = basis.T @ block
         block -= basis @ inside
+        # again, because of rounding errors
+        more = basis.T @ block
+        block -= basis @ more
+        inside += more
         room = self._columns.shape[0] - self._size
         if room >= block.shape[1]:
             rest, outside = orthonormal(block)
-            # again, because of rounding errors
-            more = basis.T @ rest
-            rest, turned = orthonormal(rest - basis @ more)
-            more, outside = more @ outside, turned @ outside
             if (np.abs(np.diag(outside)) > _INDEPENDENT * lengths).all():
                 self._width = block.shape[1]
                 self._columns[:, self._size : self._size + self._width] = rest
-                return inside + more, outside
+                return inside, outside
         return self._split_singly(block, inside, lengths)
 
     def _split_singly(

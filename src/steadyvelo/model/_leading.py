@@ -23,12 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["corrected_eigenvectors"]
 
 # vectors at the start for each that is wanted, and steps of the walk that make them smooth
-_STARTS_EACH, _STEPS = 2.4, 3
+_STARTS_EACH, _STEPS = 1.6, 2
+# means over neighbourhoods, one of the other, that smooth what is constant in groups
+_MEANS = 2
+# vectors in a product, which takes hardly longer than one of fewer
+_WIDTH = 8
 # the walk between groups has the eigenvalue 1, which is moved by this much, and rounds of the
 # iteration that finds its eigenvectors
 _SHIFT, _ROUNDS = 1e-5, 12
 # dimensions at which the space is reduced, for each vector that is wanted
 _MOST_EACH = 14
+# what is left of a vector that lies in the space of others, relative to its length
+_INDEPENDENT = 1e-6
 # products before the search is given up
 _MOST_PRODUCTS = 300
 
@@ -44,10 +50,11 @@ def corrected_eigenvectors(
     r"""Return the largest eigenvalues of a symmetric walk M = D S D, and their eigenvectors.
 
     The space of the search starts with the eigenvectors of M between groups of cells, after a few
-    steps of the walk; the first of them is the stationary one. Each residual r is then corrected by
-    :math:`r + P (1 - P^\top M P)^{-1} P^\top r`, which joins the space (Davidson 1975,
-    https://doi.org/10.1016/0021-9991(75)90065-0).
-    The columns of P are the stationary eigenvector, cut into the groups.
+    steps of the walk; the first of them is the stationary one. The largest residuals r are then
+    corrected by :math:`r + W P (1 - P^\top M P)^{-1} P^\top r`, which joins the space (Davidson
+    1975, https://doi.org/10.1016/0021-9991(75)90065-0). The columns of P are the stationary
+    eigenvector, cut into the groups. W smooths what is relative to this eigenvector, by means over
+    neighbourhoods.
 
     Parameters
     ----------
@@ -81,7 +88,16 @@ def corrected_eigenvectors(
     factor = cho_factor((1 + _SHIFT) * np.eye(len(small)) - (small + small.T) / 2)
     n_starts = min(int(_STARTS_EACH * n_wanted), len(small))
     solve = partial(cho_solve, factor)
-    following = np.asarray(of_groups @ inverse_iteration(solve, len(small), n_starts, _ROUNDS))
+    inverse = np.divide(1.0, stationary, where=stationary > 0, out=np.zeros_like(stationary))
+
+    def smooth(in_groups: Float64Array) -> Float64Array:
+        relative: Float64Array = inverse[:, None] * np.asarray(of_groups @ in_groups)
+        for _ in range(_MEANS):
+            relative = coarse.around @ relative
+        relative *= stationary[:, None]
+        return relative
+
+    following = smooth(inverse_iteration(solve, len(small), n_starts, _ROUNDS))
     for _ in range(_STEPS):
         following = walk @ following
     space = _Space(len(stationary), _MOST_EACH * n_wanted + n_starts)
@@ -93,8 +109,9 @@ def corrected_eigenvectors(
         left = ~exact(values[:n_wanted], sizes)
         if not left.any() or space.size == len(stationary):
             return values[:n_wanted], vectors
-        unit = residuals[:, left] / sizes[left]
-        following = unit + np.asarray(of_groups @ solve(of_groups.T @ unit))
+        largest = np.flatnonzero(left)[np.argsort(-sizes[left])[:_WIDTH]]
+        unit = residuals[:, largest] / sizes[largest]
+        following = unit + smooth(solve(of_groups.T @ unit))
         if space.size > (_MOST_EACH - 1) * n_wanted:
             space.reduce(values[:n_starts], turned[:, :n_starts])
     msg = (
@@ -119,11 +136,15 @@ class _Space:
         self.on_space = np.empty((0, 0))
 
     def join(self, vectors: Float64Array, operator: LinearOperator) -> None:
-        """Add vectors, or as many of them as there is room for."""
+        """Add vectors that do not lie in the space, or as many of them as there is room for."""
         own = self.vectors[:, : self.size]
         vectors = vectors[:, : self.vectors.shape[1] - self.size]
-        for _ in range(2):
-            vectors = orthonormal(vectors - own @ (own.T @ vectors))[0]
+        lengths = np.linalg.norm(vectors, axis=0)
+        # twice, because of rounding errors
+        vectors = vectors - own @ (own.T @ vectors)
+        vectors -= own @ (own.T @ vectors)
+        vectors, triangle = orthonormal(vectors)
+        vectors = vectors[:, np.abs(np.diag(triangle)) > _INDEPENDENT * lengths]
         product = np.asarray(operator @ vectors)
         mixed = own.T @ product
         self.on_space = np.block([[self.on_space, mixed], [mixed.T, vectors.T @ product]])

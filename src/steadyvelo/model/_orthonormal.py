@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["orthonormal"]
 
+# largest product of two vectors after the first factor, so that the second makes them orthonormal
+_NEARLY = 1e-2
+
 
 def orthonormal(block: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Return Q with orthonormal columns and the triangle R for which QR is the block.
@@ -28,17 +31,18 @@ def orthonormal(block: Float64Array) -> tuple[Float64Array, Float64Array]:
     >>> np.allclose(vectors.T @ vectors, np.eye(2)), round(float(triangle[0, 0]), 6)
     (True, 5.0)
     """
-    lengths = np.linalg.norm(block, axis=0)
-    if not (lengths > 0).all():
-        return _reflected(block)
-    vectors, triangle = block / lengths, np.diag(lengths)
+    vectors, triangle = block, np.eye(block.shape[1])
     for _ in range(2):
+        products = vectors.T @ vectors
+        lengths = np.sqrt(np.diag(products))
+        if not (lengths > 0).all():
+            return _reflected(block)
         try:
-            factor = cholesky(vectors.T @ vectors).T
+            factor = cholesky(products / np.outer(lengths, lengths)).T * lengths
         except LinAlgError:
             return _reflected(block)
         vectors, triangle = vectors @ inv(factor), factor @ triangle
-    if np.abs(vectors.T @ vectors - np.eye(len(lengths))).max() > 1e-12:
+    if np.abs(products - np.eye(len(lengths))).max() > _NEARLY:
         return _reflected(block)
     return vectors, triangle
 

@@ -31,6 +31,8 @@ _FIRST_WIDTH, _MOST_REGIONS = 2, 16
 _EMERGED = 1e-2
 # relative; float32 correlations have no more digits, and each further digit needs more products
 _PRECISION = 1e-8
+# share of the sum of values that is almost all of it
+_ALMOST_ALL = 0.99
 # an eigenvalue above this is that of the stationary distribution
 _STATIONARY = 0.9994
 
@@ -138,12 +140,16 @@ def _one_region_each(vectors: NDArray[np.complex128]) -> Float64Array:
 def share_of_largest(values: Float64Array, percentile: float = 98.0) -> Float64Array:
     """Scale values to [0, 1] along the first axis, without influence of a few extreme values.
 
+    The smallest value becomes 0. The value that becomes 1, with all above it, is the percentile. If
+    the largest values of few cells make almost all of the sum, it is the median of these cells, if
+    that is larger: the percentile may be that of the cells that have next to nothing of the sum.
+
     Parameters
     ----------
     values
         Not negative, shape (cells,) or (cells, columns).
     percentile
-        This percentile and all values above it become 1; if it is 0, the largest value becomes 1.
+        0 to 100.
 
     Returns
     -------
@@ -151,16 +157,32 @@ def share_of_largest(values: Float64Array, percentile: float = 98.0) -> Float64A
 
     Examples
     --------
-    >>> share_of_largest(np.array([1.0, 2.0, 3.0, 900.0]), percentile=50).tolist()
-    [0.0, 0.6666666666666666, 1.0, 1.0]
+    >>> share_of_largest(np.append(np.arange(100.0), 900.0))[[0, 49, 98, 100]].tolist()
+    [0.0, 0.5, 1.0, 1.0]
+    >>> share_of_largest(np.array([0.0, 1e-9, 3.0, 0.0, 0.0]), percentile=75).round(3).tolist()
+    [0.0, 0.0, 1.0, 0.0, 0.0]
     """
-    high = np.percentile(values, percentile, axis=0)
-    high = np.where(high > 0, high, values.max(axis=0))
-    lowest = values.min(axis=0)
-    clipped = np.minimum(values, high) - lowest
+    columns = values.reshape(len(values), -1)
+    high = np.array([_scale_of_largest(column, percentile) for column in columns.T])
+    lowest = columns.min(axis=0)
+    clipped = np.minimum(columns, high) - lowest
     shares: Float64Array = np.zeros_like(clipped)
     np.divide(clipped, high - lowest, out=shares, where=high > lowest)
-    return shares
+    return shares.reshape(values.shape)
+
+
+def _scale_of_largest(values: Float64Array, percentile: float) -> float:
+    """Return the percentile, or the median of the cells with almost all of the sum if it is more.
+
+    The median can be more only if these are few: half of them are above the percentile.
+    """
+    high, lower = np.percentile(values, [percentile, max(2 * percentile - 100, 0)])
+    largest = np.sort(values[values >= lower])[::-1]
+    sums = np.cumsum(largest)
+    if sums[-1] >= _ALMOST_ALL * values.sum():
+        n = int(np.searchsorted(sums, _ALMOST_ALL * sums[-1])) + 1
+        high = max(high, largest[n // 2])
+    return float(high)
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,5 +106,7 @@ def _molecules(counts: Any) -> NDArray[np.float64]:
     """Return the molecules of each cell."""
     if sp.issparse(counts) and counts.format == "csr":
         # five times as fast as scipy's sum of integers
-        return np.asarray(row_products(counts, count_threads()) @ np.ones(counts.shape[1]))
+        return np.asarray(
+            row_products(counts, n_threads=count_threads()) @ np.ones(counts.shape[1])
+        )
     return np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -16,10 +16,11 @@ from ._terminal_states import terminal_scores
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import scipy.sparse as sp
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo.model._typing import BoolArray
+    from steadyvelo.model._typing import BoolArray, Float64Array
 
     from ._stored_graph import StoredGraph
 
@@ -31,6 +32,8 @@ Cells: TypeAlias = "NDArray[np.intp] | str | None"
 # fewer cells have no root and end that are found
 _FEWEST_CELLS = 20
 _NAMES = ("root", "end")
+# means of means from which a cell is chosen, and differences of them that are rounding errors
+_MEANS, _ROUNDING = 20, 1e-9
 
 
 def named_cells(
@@ -119,7 +122,7 @@ def found_ends(
                 f"as {name}=, or use {name}=None."
             )
             raise ValueError(msg)
-        places[k] = np.array([means.argmax()])
+        places[k] = np.array([_highest(means, around)])
         named.append(places[k])
     return places, parts
 
@@ -172,3 +175,18 @@ def _within(
 
 def _of(lineage: str) -> str:
     return f" of the lineage {lineage!r}" if lineage else ""
+
+
+def _highest(means: Float64Array, around: sp.csr_array[Any]) -> int:
+    """Return the cell with the highest mean; of several, that with the highest mean around it.
+
+    Many cells may have the same mean, as those whose neighbours all have the highest score, and
+    rounding would decide between them.
+    """
+    highest = np.arange(len(means))
+    for _ in range(_MEANS):
+        highest = highest[means[highest] >= means[highest].max() - _ROUNDING]
+        if len(highest) == 1:
+            break
+        means = around @ means
+    return int(highest[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,10 +13,12 @@ from steadyvelo._adata._chain import rerun_chain
 from steadyvelo.engine import (
     CellGroups,
     CellOrder,
+    SmoothingOperator,
     connected_parts,
     project_transitions,
     self_transition_probability,
     transition_probabilities,
+    transposed_sum,
 )
 
 if TYPE_CHECKING:
@@ -33,12 +35,14 @@ _MANY = 20_000
 class GraphPart(NamedTuple):
     """The graph between some cells, in the order of `cells`, their positions in the AnnData.
 
-    `graphs` are positive and negative correlations, and `neighbors` the neighbours among them. With
-    many cells, `groups` are groups of them from which a search for eigenvectors can start.
+    `graphs` are positive and negative correlations, `turned` the transpose of their sum, and
+    `neighbors` means over the neighbourhoods among the cells. With many cells, `groups` are groups
+    of them from which a search for eigenvectors can start.
     """
 
     cells: NDArray[np.intp]
     graphs: tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]
+    turned: sp.csr_matrix[Any]
     neighbors: sp.csr_array[Any] | sp.csr_matrix[Any]
     groups: CellGroups | None
 
@@ -50,6 +54,7 @@ class StoredGraph:
     fit: Fit
     positive: sp.csr_matrix[Any]
     negative: sp.csr_matrix[Any]
+    _kept: list[tuple[NDArray[np.bool_], GraphPart]] = field(default_factory=list, repr=False)
 
     @classmethod
     def read(cls, fit: Fit) -> StoredGraph:
@@ -78,20 +83,32 @@ class StoredGraph:
         positive, negative = (graph[cells][:, cells] for graph in self.graphs)
         return positive, negative
 
-    def part(self, cells: NDArray[np.bool_], neighbors: sp.csr_array[Any]) -> GraphPart:
-        """Return the graph between some cells, and their neighbours."""
+    def part(self, cells: NDArray[np.bool_], n_threads: int) -> GraphPart:
+        """Return the graph between some cells, and their neighbours by distance, themselves too.
+
+        The last part with many cells is kept for a second search.
+        """
+        if self._kept and np.array_equal(self._kept[0][0], cells):
+            return self._kept[0][1]
+        self._kept.clear()
         chosen = np.flatnonzero(cells)
         graphs = self.within(cells)
-        near = neighbors if cells.all() else neighbors[cells][:, cells]
+        distances = self.fit.inputs.distances(self.fit.graph.neighbors_key)
+        if not cells.all():
+            distances = distances[cells][:, cells]
+        near = SmoothingOperator.from_connectivities(distances).to_matrix()
         if len(chosen) < _MANY:
-            return GraphPart(chosen, graphs, near, None)
+            return GraphPart(chosen, graphs, transposed_sum(*graphs, n_threads), near, None)
         # neighbours are close in memory, which makes products with several vectors fast
-        order = CellOrder.along(near.indptr.astype(np.int64), near.indices.astype(np.int32))
-        positive, negative, near = (order.permuted(sp.csr_matrix(x)) for x in (*graphs, near))
+        order = CellOrder.along(near.indptr.astype(np.int64), near.indices)
+        positive, negative, near = (order.permuted(x, n_threads) for x in (*graphs, near))
         chosen = chosen[order.cell_of_row]
         by_name = np.argsort(self.fit.inputs.cell_hashes[chosen], kind="stable")
         groups = CellGroups.along(sp.csr_array(near), by_name)
-        return GraphPart(chosen, (positive, negative), near, groups)
+        turned = transposed_sum(positive, negative, n_threads)
+        part = GraphPart(chosen, (positive, negative), turned, near, groups)
+        self._kept.append((cells, part))
+        return part
 
     def self_transition(self) -> NDArray[np.float64]:
         """Return the self-transitions; their percentile is that of the cells that are used."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from steadyvelo import _keys
 from steadyvelo._adata._checks import warn
@@ -14,7 +15,6 @@ from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._fit_params import note_made
 from steadyvelo._arguments import public
 from steadyvelo.engine import (
-    SmoothingOperator,
     connected_parts,
     count_threads,
     row_products,
@@ -26,15 +26,17 @@ from steadyvelo.model import CoarseWalk, lasting_distributions, share_of_largest
 from ._stored_graph import GraphPart, StoredGraph
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
     from anndata import AnnData
     from scipy.sparse.linalg import LinearOperator
 
+    from steadyvelo.engine import CellGroups
     from steadyvelo.model._typing import BoolArray, Float64Array
 
 __all__ = ["TerminalScores", "terminal_scores", "terminal_states"]
 
 _FEWEST_CELLS = 20
+# after these steps, walks in a group are divided among its cells much as after many
+_STEPS_OF_SHARES = 5
 
 
 @public
@@ -164,13 +166,13 @@ def terminal_scores(
     fit = stored.fit
     n_cells = fit.adata.n_obs
     inside = np.ones(n_cells, dtype=bool) if among is None else among
-    neighbors = fit.inputs.distances(fit.graph.neighbors_key)
-    around = SmoothingOperator.from_connectivities(neighbors, among).to_matrix()
+    near = fit.inputs.distances(fit.graph.neighbors_key)
+    if among is not None:
+        near = near[inside][:, inside]
     graphs = stored.within(inside)
     connected = np.zeros(n_cells, dtype=bool)
     connected[inside] = _with_edges(graphs)
     parts = np.full(n_cells, -1)
-    near = around if among is None else around[inside][:, inside]
     parts[inside] = connected_parts(near, *graphs)
     sizes = np.bincount(parts[inside], weights=connected[inside]).astype(np.int64)
     if sizes.max() < _FEWEST_CELLS:
@@ -184,7 +186,7 @@ def terminal_scores(
     numbers = dict.fromkeys(scores, 0)
     # walks do not leave a part, so each has roots and ends of its own
     for part in np.flatnonzero(sizes >= _FEWEST_CELLS):
-        walks = _Walks(stored.part(parts == part, around), scale, n_threads)
+        walks = _Walks(stored.part(parts == part, n_threads), scale, n_threads)
         cells = walks.part.cells
         names = Names(fit.inputs.cell_hashes[cells], rng)
         for name, (step, coarse) in (("roots", walks.against()), ("ends", walks.along())):
@@ -206,10 +208,11 @@ class _Walks:
 
     def along(self) -> tuple[LinearOperator, CoarseWalk | None]:
         """Return one step along the edges, for cells and for groups of cells."""
-        step, groups = steps_along(*self.part.graphs, self.scale, self.n_threads), self.part.groups
+        step, groups = steps_along(self.part.turned, self.scale, self.n_threads), self.part.groups
         if groups is None:
             return step, None
-        return step, CoarseWalk(groups.group_of, step.between(groups))
+        shares = _shares(step, groups)
+        return step, CoarseWalk(groups.group_of, shares, step.between(groups, shares))
 
     def against(self) -> tuple[LinearOperator, CoarseWalk | None]:
         """Return one step against the edges, and one to any cell of the neighbourhood.
@@ -218,14 +221,23 @@ class _Walks:
         """
         back = steps_against(*self.part.graphs, self.scale, self.n_threads)
         around, groups = self.part.neighbors, self.part.groups
-        step = row_products(around, self.n_threads).T @ back
+        step = row_products(sp.csr_array(around.T), n_threads=self.n_threads) @ back
         if groups is None:
             return step, None
+        shares = _shares(step, groups)
+        ones = np.ones(len(shares))
+        # the second step begins with the shares that a group has after the first one
+        after = groups.shares(np.maximum(back @ shares, np.finfo(float).tiny))
+        small = groups.sums(around, after, ones, self.n_threads).T @ back.between(groups, shares)
+        return step, CoarseWalk(groups.group_of, shares, small)
 
-        # a group is left from all its cells alike
-        ones, alike = np.ones(len(groups.group_of)), groups.shares()
-        small = groups.sums(around, alike, ones, self.n_threads).T @ back.between(groups)
-        return step, CoarseWalk(groups.group_of, small)
+
+def _shares(step: LinearOperator, groups: CellGroups) -> Float64Array:
+    """Return how walks are divided among the cells of each group after some steps."""
+    walks = np.ones(step.shape[0])
+    for _ in range(_STEPS_OF_SHARES):
+        walks = step @ walks
+    return groups.shares(np.maximum(walks, np.finfo(float).tiny))
 
 
 def _with_edges(graphs: tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]) -> BoolArray:
@@ -234,7 +246,9 @@ def _with_edges(graphs: tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]) -> BoolAr
     found: BoolArray = np.zeros(n_cells, dtype=bool)
     for graph in graphs:
         found |= np.diff(graph.indptr) > 0
-        found[graph.indices] = True
+    for graph in graphs:
+        if not found.all():
+            found[graph.indices] = True
     return found
 
 

@@ -15,7 +15,7 @@ from steadyvelo._adata._fit_params import note_made
 from steadyvelo._arguments import public
 from steadyvelo._log import done
 from steadyvelo._settings import settings
-from steadyvelo.engine import SmoothingOperator, count_threads, row_products, transposed_sum
+from steadyvelo.engine import count_threads, row_products
 from steadyvelo.model import CoarseSimilarities, DiffusionMap
 
 from ._limits import Limits
@@ -245,16 +245,12 @@ def _time_between(
     n_threads: int,
 ) -> Float64Array:
     """Return the time of connected cells from the root, back from the end, or the mean of both."""
-    fit = graph.fit
-    neighbors = fit.inputs.connectivities(fit.graph.neighbors_key)
-    around = SmoothingOperator.from_connectivities(neighbors).to_matrix()
-    part = graph.part(connected, around)
-    turned = transposed_sum(*part.graphs, n_threads)
-    np.abs(turned.data, out=turned.data)
-    positive, negative, back = (row_products(x, n_threads) for x in (*part.graphs, turned))
-    names = Names(fit.inputs.cell_hashes[part.cells], rng)
+    part = graph.part(connected, n_threads)
+    positive, negative = part.graphs
+    similar = (positive, abs(negative), abs(part.turned))
+    names = Names(graph.fit.inputs.cell_hashes[part.cells], rng)
     diffusion = DiffusionMap.of(
-        positive - negative + back,
+        row_products(*similar, n_threads=n_threads),
         lambda number: names.uniform(f"start {number} of a diffusion map"),
         n_components=n_components,
         coarse=_coarse(part, n_threads),
@@ -283,4 +279,6 @@ def _coarse(part: GraphPart, n_threads: int) -> CoarseSimilarities | None:
         along = positive - negative
         return along + along.T
 
-    return CoarseSimilarities(groups.group_of, sums)
+    return CoarseSimilarities(
+        groups.group_of, sums, row_products(part.neighbors, n_threads=n_threads)
+    )

@@ -15,21 +15,21 @@ from steadyvelo.model._jit import Array, kernel, reordering_kernel
 def multiply_rows(
     indptr: Array, indices: Array, data: Array, vector: Array, out: Array, start: int, stop: int
 ) -> None:
-    """Write Σ_j a_ij v_j to `out` for the rows i from `start` to `stop`."""
+    """Add Σ_j a_ij v_j to `out` for the rows i from `start` to `stop`."""
     for i in range(start, stop):
         columns = indices[indptr[i] : indptr[i + 1]]
         values = data[indptr[i] : indptr[i + 1]]
         total = 0.0
         for k in range(columns.size):
             total += np.float64(values[k]) * vector[np.uint32(columns[k])]
-        out[i] = total
+        out[i] += total
 
 
 @reordering_kernel
 def multiply_rows_by_eight(
     indptr: Array, indices: Array, data: Array, vectors: Array, out: Array, start: int, stop: int
 ) -> None:
-    """Write Σ_j a_ij v_jk to `out` for eight vectors k, in the columns of `vectors`.
+    """Add Σ_j a_ij v_jk to `out` for eight vectors k, in the columns of `vectors`.
 
     Four entries of a row at a time: sums of one at a time wait for each other.
     """
@@ -56,7 +56,7 @@ def multiply_rows_by_eight(
             for q in range(8):
                 total[q] += value * vectors[j, q]
         for q in range(8):
-            out[i, q] = total[q]
+            out[i, q] += total[q]
 
 
 @kernel

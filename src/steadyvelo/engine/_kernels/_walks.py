@@ -26,7 +26,7 @@ def write_weights(
     start: int,
     stop: int,
 ) -> None:
-    """Write exp(λ (c_ij − top_j)) of the entries of some rows; `out` may be `data`."""
+    """Write exp(λ (c_ij − top_j)) of the entries of some rows."""
     for k in range(indptr[start], indptr[stop]):
         below = np.float64(data[k]) - np.float64(top[np.uint32(indices[k])])
         out[k] = np.float32(np.exp(scale * below))
