@@ -42,7 +42,7 @@ _MOST_DEVIATION = 0.3
 _COMPONENT_CELLS = 5_000
 # share of the true neighbours that an approximate search finds: instruments need not be those of
 # the nearest cells
-_RECALL = 0.95
+_RECALL = 0.8
 _REMEDY = "neighbours are searched in it; restore it, or rerun pp.neighbors and tl.velocity."
 
 
