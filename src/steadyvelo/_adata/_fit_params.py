@@ -36,9 +36,9 @@ __all__ = [
 # name of the rule of a fit whose weights were given as an array
 GIVEN = "given"
 _METHODS: dict[str, type[Sandwich | CrossFit]] = {"sandwich": Sandwich, "crossfit": CrossFit}
-# repeats of a cross-fit, and those with more than _FEW_CELLS cells: ratios then depend less on how
-# genes and cells are divided
-_REPEATS, _REPEATS_OF_MANY, _FEW_CELLS = 5, 3, 5000
+# repeats of a cross-fit up to some numbers of cells, and with more cells: how genes and cells are
+# divided then changes ratios less
+_REPEATS, _FEWEST_REPEATS = ((5_000, 5), (500_000, 3)), 2
 # entries of Stochastic with another name
 _SECOND_MOMENTS = {"moments": "second_moments"}
 # if one of these is missing, another tool wrote the parameters
@@ -60,7 +60,7 @@ class ErrorChoice(Record):
     method: str | None = None
     level: float = 0.95
     sample_key: str | None = None
-    n_repeats: int = _REPEATS
+    n_repeats: int = _REPEATS[0][1]
     gene_clusters: str | None = None
     rng: int = 0
 
@@ -76,7 +76,8 @@ class ErrorChoice(Record):
         method = next(name for name, kind in _METHODS.items() if isinstance(uncertainty, kind))
         options = asdict(uncertainty)
         if method == "crossfit" and options["n_repeats"] is None:
-            options["n_repeats"] = _REPEATS if n_cells <= _FEW_CELLS else _REPEATS_OF_MANY
+            of_cells = (repeats for most, repeats in _REPEATS if n_cells <= most)
+            options["n_repeats"] = next(of_cells, _FEWEST_REPEATS)
         return cls(method=method, sample_key=sample_key, rng=rng, **options)
 
     def encode(self) -> dict[str, Any]:

@@ -57,8 +57,8 @@ def velocity_pseudotime(
     .. math:: t_i = \tfrac12 \bigl(d_{ri} / \max d_r + 1 - d_{ei} / \max d_e\bigr)
 
     and scaled to [0, 1]. By default, root and end are the cells with the highest mean scores of
-    :func:`steadyvelo.tl.terminal_states` in their neighbourhoods, in one connected part of the
-    graph: that of the cell that is named or, if none is, the one with most cells. Cells of other
+    :func:`steadyvelo.tl.terminal_states` in their neighbourhoods (of several, those in the middle of
+    such neighbourhoods), in one connected part of the graph: that of the cell that is named or, if none is, the one with most cells. Cells of other
     parts get no pseudotime. Velocities decide only which two cells are root and end; the order
     between them depends on the similarity of cells. A pseudotime can therefore be computed even if
     no direction is significant.
