@@ -57,8 +57,9 @@ class CrossFit:
     ----------
     n_repeats
         Number of repeats. Each divides genes and cells at random into two folds, and two
-        neighbour graphs are computed. Instruments are averaged over the repeats. None means 5, or
-        3 with more than 5,000 cells, where the ratios depend less on how these are divided.
+        neighbour graphs are computed. Instruments are averaged over the repeats. None means 5,
+        3 with more than 5,000 cells, and 2 with more than 500,000: with more cells, ratios depend
+        less on how these are divided.
     gene_clusters
         Column of ``var`` with clusters of genes that share noise; all genes of a cluster are in the
         same fold. None assigns each gene independently.

@@ -156,6 +156,7 @@ def test_a_neighbour_graph_in_another_form_is_refused(fitted):
     [
         ("crossfit", 5000, 5),
         ("crossfit", 5001, 3),
+        ("crossfit", 500_001, 2),
         (sv.CrossFit(n_repeats=7), 10**6, 7),
         (sv.CrossFit(n_repeats=1), 10, 1),
     ],

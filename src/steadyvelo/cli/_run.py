@@ -143,8 +143,8 @@ def run(
     n_repeats: Annotated[
         int | None,
         typer.Option(
-            help="Number of repeats that crossfit averages over; by default 5, or 3 with more than "
-            "5,000 cells."
+            help="Number of repeats that crossfit averages over; by default 5, 3 with more than "
+            "5,000 cells, and 2 with more than 500,000."
         ),
     ] = None,
     gene_clusters: Annotated[
