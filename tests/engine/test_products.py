@@ -50,6 +50,18 @@ def test_products_with_several_vectors_at_once(n_vectors):
         )
 
 
+@pytest.mark.parametrize("absolute", [False, True])
+def test_the_sum_of_matrices_and_of_their_absolute_values(absolute):
+    matrices = [random_matrix(120, 50, np.float32, seed) for seed in (1, 2, 3)]
+    exact = sum((abs(x) if absolute else x).toarray().astype(np.float64) for x in matrices)
+    vectors, left = np.random.default_rng(4).normal(size=(50, 9)), np.arange(120) - 7.5
+    for n_threads in (1, 3):
+        operator = row_products(*matrices, absolute=absolute, n_threads=n_threads)
+        np.testing.assert_allclose(operator @ vectors, exact @ vectors, atol=1e-12)
+        np.testing.assert_allclose(operator @ vectors[:, 0], exact @ vectors[:, 0], atol=1e-12)
+        np.testing.assert_allclose(operator.T @ left, exact.T @ left, atol=1e-12)
+
+
 def test_no_entry_is_copied():
     matrix = sp.csr_matrix(np.eye(40))
     operators = [row_products(matrix, n_threads=2), row_products(matrix, n_threads=2).T]

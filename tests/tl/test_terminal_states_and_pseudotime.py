@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from scipy.stats import spearmanr
 
 import steadyvelo as sv
+from steadyvelo.tl._roots_and_ends import _highest
 
 
 @pytest.fixture(scope="module")
@@ -332,3 +333,13 @@ def test_lineages_are_written_to_files(moving, tmp_path):
     back = sv.io.read_h5ad(tmp_path / "a.h5ad")
     found = sv.get.pseudotime_orientation(back, lineage="a/b")
     assert found.reason == sv.get.pseudotime_orientation(adata, lineage="a/b").reason
+
+
+@pytest.mark.parametrize("rounding", [0.0, 1e-14])
+def test_of_cells_with_the_same_mean_the_one_in_the_middle_is_found(rounding):
+    n = 41
+    near = sp.csr_array(np.eye(n) + np.eye(n, k=1) + np.eye(n, k=-1))
+    around = sp.csr_array(sp.diags_array(1 / near.sum(axis=1)) @ near)
+    means = np.where((np.arange(n) >= 8) & (np.arange(n) <= 20), 1.0, 0.5)
+    means[9] += rounding
+    assert _highest(means, around) == 14

@@ -36,8 +36,10 @@ __all__ = [
 ]
 
 
-def row_products(*matrices: Sparse, n_threads: int = 1) -> LinearOperator:
+def row_products(*matrices: Sparse, absolute: bool = False, n_threads: int = 1) -> LinearOperator:
     """Return the sum of sparse matrices as an operator whose products are computed in threads.
+
+    With `absolute`, the sum is that of absolute values.
 
     Sums are computed in float64, in an order that does not depend on the number of threads. Entries
     are not copied, not even for the transpose.
@@ -56,7 +58,8 @@ def row_products(*matrices: Sparse, n_threads: int = 1) -> LinearOperator:
 
     def add_products(kernel: Callable[..., None], vectors: Float64Array, out: Float64Array) -> None:
         for matrix, of_rows in zip(matrices, parts, strict=True):
-            work = partial(kernel, matrix.indptr, matrix.indices, matrix.data, vectors, out)
+            entries = matrix.indptr, matrix.indices, matrix.data
+            work = partial(kernel, *entries, int(absolute), vectors, out)
             in_threads([partial(work, *part) for part in of_rows], n_threads)
 
     def product(vector: Float64Array) -> Float64Array:
@@ -85,7 +88,7 @@ def row_products(*matrices: Sparse, n_threads: int = 1) -> LinearOperator:
         sums = np.zeros((sum(map(len, parts)), shape[1]))
         for matrix, of_rows in zip(matrices, parts, strict=True):
             entries = matrix.indptr, matrix.indices, matrix.data
-            work = partial(multiply_transposed, *entries, vector.ravel())
+            work = partial(multiply_transposed, *entries, int(absolute), vector.ravel())
             tasks += [partial(work, sums[len(tasks) + k], *of_rows[k]) for k in range(len(of_rows))]
         in_threads(tasks, n_threads)
         total: Float64Array = sums.sum(axis=0)

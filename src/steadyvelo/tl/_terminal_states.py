@@ -55,9 +55,9 @@ def terminal_states(
     :math:`T_{ij} \propto e^{\lambda c_{ij}}` (without self-transitions) end. Root cells are those
     in which random walks against the arrows end, :math:`B_{ij} \propto e^{\lambda c_{ji}}`, if each
     step is followed by a step to any cell of the neighbourhood, W. Scores are computed from the
-    left eigenvectors π of T and of BW whose eigenvalues are within `tolerance` of the largest: each
-    is scaled to [0, 1] (1 from its 98th percentile on or, if fewer cells have almost all of it, from
-    the median of these), and their sum is averaged over each cell and its neighbours and scaled
+    left eigenvectors π of T and of BW whose eigenvalues are within `tolerance` of the largest. Each
+    is scaled to [0, 1]: 1 from its 98th percentile on or, if fewer cells have almost all of it,
+    from the median of these. Their sum is averaged over each cell and its neighbours and scaled
     again. Walks do not leave a connected part of the graph, so each part has root cells and end
     points of its own.
 

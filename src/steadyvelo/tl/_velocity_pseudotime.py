@@ -57,11 +57,11 @@ def velocity_pseudotime(
     .. math:: t_i = \tfrac12 \bigl(d_{ri} / \max d_r + 1 - d_{ei} / \max d_e\bigr)
 
     and scaled to [0, 1]. By default, root and end are the cells with the highest mean scores of
-    :func:`steadyvelo.tl.terminal_states` in their neighbourhoods (of several, those in the middle of
-    such neighbourhoods), in one connected part of the graph: that of the cell that is named or, if none is, the one with most cells. Cells of other
-    parts get no pseudotime. Velocities decide only which two cells are root and end; the order
-    between them depends on the similarity of cells. A pseudotime can therefore be computed even if
-    no direction is significant.
+    :func:`steadyvelo.tl.terminal_states` in their neighbourhoods (of several, those in the middle),
+    in one connected part of the graph: that of the cell that is named or, if none is, the one with
+    most cells. Cells of other parts get no pseudotime. Velocities decide only which two cells are
+    root and end; the order between them depends on the similarity of cells. A pseudotime can
+    therefore be computed even if no direction is significant.
 
     The orientation of the pseudotime is tested if the fit has cross-fitted errors. On the
     pseudotime as an embedding with one dimension, :math:`d_{ij} = \operatorname{sign}(t_j - t_i)`,
@@ -246,11 +246,9 @@ def _time_between(
 ) -> Float64Array:
     """Return the time of connected cells from the root, back from the end, or the mean of both."""
     part = graph.part(connected, n_threads)
-    positive, negative = part.graphs
-    similar = (positive, abs(negative), abs(part.turned))
     names = Names(graph.fit.inputs.cell_hashes[part.cells], rng)
     diffusion = DiffusionMap.of(
-        row_products(*similar, n_threads=n_threads),
+        row_products(*part.graphs, part.turned, absolute=True, n_threads=n_threads),
         lambda number: names.uniform(f"start {number} of a diffusion map"),
         n_components=n_components,
         coarse=_coarse(part, n_threads),

@@ -1,7 +1,7 @@
 """Products of a sparse matrix and of its transpose with a vector, summed in float64.
 
 Slices and unsigned indices tell the compiler that no index is negative, so that it can load several
-values at a time.
+values at a time. If `absolute` is 1 instead of 0, products are with the absolute values |a_ij|.
 """
 
 from __future__ import annotations
@@ -12,8 +12,20 @@ from steadyvelo.model._jit import Array, kernel, reordering_kernel
 
 
 @reordering_kernel
+def _value(value: float, absolute: int) -> float:
+    return abs(np.float64(value)) if absolute else np.float64(value)
+
+
+@reordering_kernel
 def multiply_rows(
-    indptr: Array, indices: Array, data: Array, vector: Array, out: Array, start: int, stop: int
+    indptr: Array,
+    indices: Array,
+    data: Array,
+    absolute: int,
+    vector: Array,
+    out: Array,
+    start: int,
+    stop: int,
 ) -> None:
     """Add Σ_j a_ij v_j to `out` for the rows i from `start` to `stop`."""
     for i in range(start, stop):
@@ -21,13 +33,20 @@ def multiply_rows(
         values = data[indptr[i] : indptr[i + 1]]
         total = 0.0
         for k in range(columns.size):
-            total += np.float64(values[k]) * vector[np.uint32(columns[k])]
+            total += _value(values[k], absolute) * vector[np.uint32(columns[k])]
         out[i] += total
 
 
 @reordering_kernel
 def multiply_rows_by_eight(
-    indptr: Array, indices: Array, data: Array, vectors: Array, out: Array, start: int, stop: int
+    indptr: Array,
+    indices: Array,
+    data: Array,
+    absolute: int,
+    vectors: Array,
+    out: Array,
+    start: int,
+    stop: int,
 ) -> None:
     """Add Σ_j a_ij v_jk to `out` for eight vectors k, in the columns of `vectors`.
 
@@ -42,8 +61,8 @@ def multiply_rows_by_eight(
         for k in range(0, together, 4):
             a, b = np.uint32(columns[k]), np.uint32(columns[k + 1])
             c, d = np.uint32(columns[k + 2]), np.uint32(columns[k + 3])
-            of_a, of_b = np.float64(values[k]), np.float64(values[k + 1])
-            of_c, of_d = np.float64(values[k + 2]), np.float64(values[k + 3])
+            of_a, of_b = _value(values[k], absolute), _value(values[k + 1], absolute)
+            of_c, of_d = _value(values[k + 2], absolute), _value(values[k + 3], absolute)
             for q in range(8):
                 total[q] += (
                     of_a * vectors[a, q]
@@ -52,7 +71,7 @@ def multiply_rows_by_eight(
                     + of_d * vectors[d, q]
                 )
         for k in range(together, columns.size):
-            j, value = np.uint32(columns[k]), np.float64(values[k])
+            j, value = np.uint32(columns[k]), _value(values[k], absolute)
             for q in range(8):
                 total[q] += value * vectors[j, q]
         for q in range(8):
@@ -61,14 +80,21 @@ def multiply_rows_by_eight(
 
 @kernel
 def multiply_transposed(
-    indptr: Array, indices: Array, data: Array, vector: Array, out: Array, start: int, stop: int
+    indptr: Array,
+    indices: Array,
+    data: Array,
+    absolute: int,
+    vector: Array,
+    out: Array,
+    start: int,
+    stop: int,
 ) -> None:
     """Add Σ_i a_ij v_i over the rows i from `start` to `stop` to every `out[j]`."""
     for i in range(start, stop):
         columns = indices[indptr[i] : indptr[i + 1]]
         values = data[indptr[i] : indptr[i + 1]]
         for k in range(columns.size):
-            out[np.uint32(columns[k])] += np.float64(values[k]) * vector[i]
+            out[np.uint32(columns[k])] += _value(values[k], absolute) * vector[i]
 
 
 @kernel
