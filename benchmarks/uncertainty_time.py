@@ -4,7 +4,8 @@
 
 One process, everything compiled before the clock starts. The fit with and without the sandwich
 takes turns; the fit by folds is measured with its parts, the components and neighbours that each
-repeat needs twice.
+repeat needs twice. With `--categories 1 6 24`, the fit of separate ratios is measured for these
+numbers of categories of cells, which are cut along the first principal component.
 """
 
 from __future__ import annotations
@@ -55,11 +56,11 @@ def parts_of_a_repeat(seconds: dict[str, list[float]]):
         setattr(_fold_neighbors, name, function)
 
 
-def fit(adata, method) -> tuple[float, float]:
+def fit(adata, method, **options) -> tuple[float, float]:
     """Return seconds, and gigabytes above what was held before."""
     step = Steps()
     with step("fit"):
-        sv.tl.velocity(adata, dense=False, uncertainty=method)
+        sv.tl.velocity(adata, dense=False, uncertainty=method, **options)
     return step.seconds["fit"], (step.peaks["fit"] - step.before) / 1000
 
 
@@ -74,6 +75,21 @@ def print_sandwich(adata, pairs: int) -> None:
         f"median {np.median(more):+.0%} of {pairs} pairs ({more[0]:+.0%} to {more[-1]:+.0%}); "
         f"{memory.max():.2f} GB above the counts"
     )
+
+
+def print_categories(adata, numbers: list[int], pairs: int) -> None:
+    """Print seconds of the fit with separate ratios beside those of one line per gene."""
+    place = np.argsort(np.argsort(adata.obsm["X_pca"][:, 0]))
+    for n in numbers:
+        adata.obs["category"] = [f"part {part}" for part in place * n // len(place)]
+        ways = ({}, {"gamma_by": "category"})
+        fit(adata, None, **ways[1])
+        found = [[x for way in ways for x in fit(adata, None, **way)] for _ in range(pairs)]
+        plain, _, apart, memory = np.array(found).T
+        print(
+            f"{n} categories: {np.median(apart):.2f} s beside {np.median(plain):.2f} s with one "
+            f"line, of {pairs} pairs; {memory.max():.2f} GB above the counts"
+        )
 
 
 def print_crossfit(adata, n_repeats: int, runs: int) -> None:
@@ -111,6 +127,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--runs", type=int, default=2, help="of the fit by folds")
     parser.add_argument("--reliability", action="store_true", help="as well")
+    parser.add_argument("--categories", type=int, nargs="*", default=[], help="their numbers")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         source = options.input or Path(temporary) / "input.h5ad"
@@ -124,6 +141,7 @@ def main():
         print_sandwich(adata, options.pairs)
     if options.runs:
         print_crossfit(adata, options.repeats, options.runs)
+    print_categories(adata, options.categories, options.pairs)
     if options.reliability:
         print_reliability(adata, "clusters", options.repeats)
 

@@ -322,7 +322,6 @@ def test_an_unknown_argument_is_refused_with_what_was_meant(counts, given, messa
         (sv.pp.neighbors, "batch_key", r"did you mean within\?"),
         (sv.run, "size_factor_method", r"did you mean size_factors\?"),
         (sv.run, "spliced_size", r"did you mean size_factors=sv.SizeFactors\(...\)\?"),
-        (sv.run, "min_r2", r"no argument 'min_r2'; tl.velocity has it"),
         (sv.tl.velocity, "fit_offset", r"did you mean offset\?"),
         (sv.tl.velocity, "fit_offset2", r"did you mean mode=sv.Stochastic\(fit_offset2=\)\?"),
         (sv.CrossFit, "n_splits", r"^CrossFit\(\) has no argument 'n_splits'; .* n_repeats\?"),

@@ -231,3 +231,97 @@ def test_options_of_a_stochastic_fit_are_refused_where_they_have_no_effect(run):
     assert "cannot be combined with mode='stochastic'" in done.stderr
     assert "--uncertainty sandwich" in done.stderr
     assert not target.exists()
+
+
+def test_categories_get_separate_ratios(run, counts):
+    fit = ("--gamma-by", "branch", "--n-neighbors", 15)
+    # crossfit is the default
+    done, target = run(*fit)
+    assert done.exit_code == 3
+    text = " ".join(done.stderr.split())
+    assert "uncertainty='crossfit' cannot be used with gamma_by='branch'" in text
+    assert "(--uncertainty sandwich)" in text
+    assert "neighbours …" not in done.output
+    assert not target.exists()
+    done, _ = run(*fit, "--uncertainty", "sandwich")
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert any(line.startswith("ratios          3 categories of obs['branch']") for line in lines)
+    result = sv.io.read_h5ad(target)
+    assert "--gamma-by branch" in result.uns["velocity_run"]["command"]
+    table = sv.get.category_ratios(result)
+    assert "gamma_se" in table
+    assert set(table["category"]) == set(counts.obs["branch"])
+
+
+def test_the_summary_for_programs_counts_separate_ratios(run, counts, counts_file):
+    branch = counts.obs["branch"].astype(str).to_numpy(dtype=object)
+    branch[::40] = "rare"
+    counts.obs["lineage"] = branch
+    counts.write_h5ad(counts_file)
+    fast = ("--uncertainty", "none", "--n-neighbors", 15, "--json", "-q")
+    done, target = run("--gamma-by", "lineage", *fast)
+    assert done.exit_code == 0, done.output
+    common = sv.get.category_ratios(sv.io.read_h5ad(target)).groupby("category", observed=True)[
+        "common"
+    ]
+    assert json.loads(done.stdout)["categories"] == {
+        name: {"separate_ratios": int((~own).sum()), "common_ratios": int(own.sum())}
+        for name, own in common
+    }
+    assert json.loads(run(*fast)[0].stdout)["categories"] == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "portraits"), [((), "branch"), (("--color", "clusters"), "clusters")]
+)
+def test_lines_of_categories_have_the_colours_of_cells(run, monkeypatch, options, portraits):
+    colors = {}
+
+    def recording(name):
+        draw = getattr(sv.pl, name)
+
+        def call(*args, **kwargs):
+            colors[name] = kwargs["color"]
+            return draw(*args, **kwargs)
+
+        monkeypatch.setattr(sv.pl, name, call)
+
+    for name in ("phase_portrait", "velocity_stream"):
+        recording(name)
+    fit = ("--gamma-by", "branch", "--uncertainty", "none", "--n-neighbors", 15)
+    done, _ = run(*fit, *options)
+    assert done.exit_code == 0, done.output
+    assert colors == {"phase_portrait": portraits, "velocity_stream": "clusters"}
+
+
+def test_bounds_are_two_numbers_each(run):
+    bounds = ("--gamma-bounds", 0, 0.3, "--offset", "free", "--offset-bounds", -1, 2)
+    done, target = run(*bounds, "--uncertainty", "none", "--n-neighbors", 15, "-q")
+    assert done.exit_code == 0, done.output
+    result = sv.io.read_h5ad(target)
+    params = result.uns["velocity_params"]
+    assert params["gamma_bounds"].tolist() == [0, 0.3]
+    assert params["offset_bounds"].tolist() == [-1, 2]
+    assert result.var["velocity_gamma"].max() <= 0.3
+    assert result.var["velocity_at_bound"].any()
+    command = shlex.split(result.uns["velocity_run"]["command"])
+    for name, values in (("gamma", ["0.0", "0.3"]), ("offset", ["-1.0", "2.0"])):
+        at = command.index(f"--{name}-bounds")
+        assert command[at + 1 : at + 3] == values
+    done, _ = run("--gamma-bounds", 0.5, 0, "--uncertainty", "none")
+    assert done.exit_code == 3
+    assert "gamma_bounds must be two numbers (low, high) with low ≤ high" in done.stderr
+
+
+def test_thresholds_of_velocity_genes_are_options(run):
+    fast = ("--uncertainty", "none", "--n-neighbors", 15, "-q")
+    done, target = run("--min-r2", "-inf", "--min-gamma", 0.2, *fast)
+    assert done.exit_code == 0, done.output
+    result = sv.io.read_h5ad(target)
+    params = result.uns["velocity_params"]
+    assert (params["min_r2"], params["min_gamma"]) == (-np.inf, 0.2)
+    fitted = result.var[result.var["velocity_gamma"].notna()]
+    assert fitted["velocity_r2_passes"].all()
+    assert fitted.loc[fitted["velocity_genes"], "velocity_gamma"].min() > 0.2
+    assert not fitted["velocity_genes"].all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -78,12 +79,11 @@ def problem(seed=0):
     return source, s, u, scales, smoothing.to_matrix().toarray(), codes
 
 
-def fitted(source, scales, codes, *, offset=False, genes_per_block=5, cells=None, **changes):
+def fitted(source, codes, *, offset=False, genes_per_block=5, cells=None, samples=None, **changes):
     every = np.ones(N_CELLS, dtype=bool) if cells is None else cells
     rule = FitRule("extremes", (None, 0.8), offset, every, every, "fit")
     rule = replace(rule, quantiles=(0.2, 0.8) if offset else (None, 0.8), **changes)
-    errors = SandwichErrors(scales, 0.95, None, Spreading.transposing(source.smoothing))
-    fits = CategoryFits.of(rule, codes, 2, errors, source)
+    fits = CategoryFits.of(rule, codes, source, samples)
     velocities = np.empty((N_CELLS, N_GENES), dtype=np.float32)
 
     def consume(block, fit, _):
@@ -106,7 +106,7 @@ def extreme_cells(ms, mu, *, offset):
 def test_each_category_is_fitted_to_its_cells(offset, genes_per_block):
     source, s, u, scales, w, codes = problem()
     how = {"offset": offset, "genes_per_block": genes_per_block}
-    common, found, velocities = fitted(source, scales, codes, **how)
+    common, found, velocities = fitted(source, codes, **how)
     ms, mu = w @ s, w @ u
     for number in range(2):
         inside = codes == number
@@ -146,8 +146,8 @@ def test_each_category_is_fitted_to_its_cells(offset, genes_per_block):
 
 
 def test_errors_of_a_category_are_its_sandwich():
-    source, s, u, scales, w, codes = problem()
-    _, found, _ = fitted(source, scales, codes)
+    source, s, u, _, w, codes = problem()
+    _, found, _ = fitted(source, codes)
     ms, mu = w @ s, w @ u
     inside = codes == 1
     m = np.zeros((N_CELLS, N_GENES))
@@ -158,9 +158,81 @@ def test_errors_of_a_category_are_its_sandwich():
     np.testing.assert_allclose(found.se[:-1, 1], se[:-1], rtol=1e-4)
 
 
-def test_one_category_of_all_cells_changes_nothing():
+def of_four(seed=1):
+    """Four categories, and cells without one, whose cells are neighbours everywhere."""
+    return np.random.default_rng(seed).integers(-1, 4, N_CELLS)
+
+
+@pytest.mark.parametrize("with_samples", [False, True])
+@pytest.mark.parametrize("offset", [False, True, "nonnegative"])
+def test_each_category_is_fitted_as_if_it_were_alone(offset, with_samples):
     source, _, _, scales, _, _ = problem()
-    common, found, velocities = fitted(source, scales, np.zeros(N_CELLS, dtype=int))
+    codes = of_four()
+    samples = np.random.default_rng(2).integers(0, 3, N_CELLS) if with_samples else None
+    _, found, _ = fitted(source, codes, offset=offset, samples=samples)
+    errors = SandwichErrors(scales, 0.95, samples, Spreading.transposing(source.smoothing))
+    for number in range(4):
+        inside = codes == number
+        quantiles = (0.2, 0.8) if offset else (None, 0.8)
+        rule = FitRule("extremes", quantiles, offset, inside, inside, "fit")
+        alone = fit_ratios(source, rule, genes_per_block=7, uncertainty=errors)
+        own = ~found.common[:, number]
+        assert own.sum() > 15
+        for name, expected in {
+            "gamma": alone.gamma,
+            "offset": alone.offset,
+            "r2": alone.r2,
+            "se": alone.errors.se,
+            "molecules": alone.errors.molecules,
+        }.items():
+            values = getattr(found, name)[own, number]
+            np.testing.assert_allclose(values, expected[own], rtol=1e-9, atol=1e-12)
+        np.testing.assert_array_equal(found.n_cells[:, number], alone.n_cells)
+
+
+def test_given_weights_are_those_of_the_cells_of_a_category():
+    source, _, _, _, _, _ = problem()
+    codes, weights = of_four(), np.random.default_rng(3).random((N_CELLS, N_GENES))
+    _, found, _ = fitted(source, codes, weights=sp.csc_array(weights))
+    _, dense, _ = fitted(source, codes, weights=weights)
+    inside = codes == 2
+    rule = FitRule(weights, (None, 0.8), offset=False, cells=inside, fit_cells=inside, r2="fit")
+    alone = fit_ratios(source, rule, genes_per_block=7)
+    own = ~found.common[:, 2]
+    assert own.sum() > 15
+    for one in (found, dense):
+        np.testing.assert_allclose(one.gamma[own, 2], alone.gamma[own], rtol=1e-9)
+
+
+def taken_by(fits, block, fit, _):
+    fits.take(block, fit)
+
+
+def test_categories_share_neighbours_and_memory():
+    source, _, _, _, _, _ = problem()
+    every = np.ones(N_CELLS, dtype=bool)
+    rule = FitRule("extremes", (0.2, 0.8), offset=True, cells=every, fit_cells=every, r2="fit")
+    rooms = {}
+    for n in (1, 5, 30):
+        fits = CategoryFits.of(rule, np.arange(N_CELLS) % n, source)
+        fit_ratios(source, rule, genes_per_block=9, consume=partial(taken_by, fits))
+        # each neighbour enters the instruments of one category
+        entries = sum(len(part.errors.spreading.indices) for part in fits.parts)
+        assert entries == source.smoothing.indptr[-1]
+        rooms[n] = sum(array.nbytes for array in fits.scratch._kept.values())
+    # arrays of a block are those of one category at a time
+    assert rooms[30] <= rooms[5] <= rooms[1]
+
+
+def test_categories_are_numbered_without_gaps():
+    source, _, _, _, _, codes = problem()
+    with pytest.raises(ValueError, match="category 1 has no cells"):
+        fitted(source, np.where(codes == 1, 2, codes))
+
+
+def test_one_category_of_all_cells_changes_nothing():
+    source, _, _, _, _, _ = problem()
+    common, found, velocities = fitted(source, np.zeros(N_CELLS, dtype=int))
     enough = ~found.common[:, 0]
     assert enough.sum() == N_GENES - 1
     np.testing.assert_array_equal(found.gamma[:, 0], common.gamma)
@@ -171,19 +243,19 @@ def test_one_category_of_all_cells_changes_nothing():
 
 
 def test_a_category_without_cells_of_the_fit_gets_the_common_line():
-    source, _, _, scales, _, codes = problem()
-    common, found, _ = fitted(source, scales, codes, fit_cells=codes == 0)
+    source, _, _, _, _, codes = problem()
+    common, found, _ = fitted(source, codes, fit_cells=codes == 0)
     assert found.common[:, 1].all()
     assert (found.n_cells[:, 1] == 0).all()
     np.testing.assert_array_equal(found.gamma[:, 1], common.gamma)
 
 
 def test_a_gene_without_a_common_line_has_none():
-    source, _, _, scales, _, codes = problem()
+    source, _, _, _, _, codes = problem()
     spliced = source.spliced.toarray()
     spliced[:, 3] = 0
     source = replace(source, spliced=sp.csr_array(spliced))
-    common, found, velocities = fitted(source, scales, codes)
+    common, found, velocities = fitted(source, codes)
     assert np.isnan(common.gamma[3])
     assert np.isnan(found.gamma[3]).all()
     assert np.isnan(found.r2_of_all[3])
@@ -192,9 +264,9 @@ def test_a_gene_without_a_common_line_has_none():
 
 
 def test_cells_that_are_not_used_enter_no_sum():
-    source, s, u, scales, w, codes = problem()
+    source, s, u, _, w, codes = problem()
     cells = np.arange(N_CELLS) % 7 > 0
-    _, found, velocities = fitted(source, scales, codes, cells=cells)
+    _, found, velocities = fitted(source, codes, cells=cells)
     ms, mu = w @ s, w @ u
     inside = (codes == 0) & cells
     m = np.zeros((N_CELLS, N_GENES))

@@ -52,3 +52,22 @@ def test_each_cell_receives_what_smoothing_takes_from_it(some, n_genes, numbers,
         np.testing.assert_allclose(
             spreading.received(given0)[order.row_of_cell], expected, rtol=1e-5, atol=1e-6
         )
+
+
+def test_the_means_of_some_rows_alone_are_transposed():
+    generator = np.random.default_rng(4)
+    permuted = generator.permutation(N_CELLS).astype(np.int32)
+    _, smoothing = operator(generator, CellOrder(permuted, np.argsort(permuted).astype(np.int32)))
+    rows = np.flatnonzero(generator.random(N_CELLS) < 0.03)
+    spreading, receivers = Spreading.of_rows(smoothing, rows)
+    values = generator.random((len(rows), 5), dtype=np.float32)
+    weights = generator.random((len(rows), 5)) < 0.7
+    given, given0 = np.empty((2, len(rows), 5), dtype=np.float32)
+    spreading.weigh(values, weights, given, given0, 2)
+    w = smoothing.to_matrix().toarray()[rows]
+    for terms, expected in ((given, w.T @ (weights * values)), (given0, w.T @ weights)):
+        found = spreading.received(terms, 2)
+        assert len(found) == spreading.n_receivers == len(receivers) < N_CELLS
+        np.testing.assert_allclose(found, expected[receivers], rtol=1e-5, atol=1e-6)
+    # rows that receive nothing are left out
+    np.testing.assert_array_equal(receivers, np.flatnonzero((w > 0).any(axis=0)))

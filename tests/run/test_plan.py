@@ -40,11 +40,14 @@ def test_the_plan_counts_what_errors_need(counts, monkeypatch):
     monkeypatch.setattr("steadyvelo.tl._make_fit.fit_ratios", recording)
     options = {"basis": "pca", "max_memory": 4e5, "n_threads": 1, "groupby": "branch"}
     stochastic = {"mode": "stochastic", "groupby": None}
+    by_category = {"gamma_by": "branch", "groupby": None}
     for given in (
         {"offset": False},
         {"offset": True},
         {**stochastic, "uncertainty": None},
         {**stochastic, "uncertainty": "sandwich"},
+        {**by_category, "uncertainty": None},
+        {**by_category, "uncertainty": "sandwich", "offset": True},
     ):
         planned = sv.plan(counts, **options | given)
         sv.run(counts, **options | given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 
@@ -94,6 +95,8 @@ def test_options_reach_their_step(counts):
         retain=list(counts.var_names[3:30]),
         weights=sv.Extremes(0.1, 0.8),
         offset="nonnegative",
+        min_r2=0.05,
+        min_gamma=0.02,
         size_factors=sv.SizeFactors(unspliced_size="size"),
         sample_key="sample",
     )
@@ -104,8 +107,44 @@ def test_options_reach_their_step(counts):
     assert params["offset"] == "nonnegative"
     assert (params["uncertainty"], params["level"]) == ("sandwich", 0.8)
     assert params["sample_key"] == "sample"
+    assert (params["min_r2"], params["min_gamma"]) == (0.05, 0.02)
     np.testing.assert_allclose(result.obs["size_factor_unspliced"], np.arange(1, 241) / 120.5)
     assert result.uns["velocity_all_genes"]["genes_used"].sum() == 27
+
+
+def test_categories_get_separate_ratios(counts, said):
+    names = counts.obs["branch"].astype(str).to_numpy(dtype=object)
+    names[::40], names[5::24] = "rare", None
+    counts.obs["lineage"] = pd.Categorical(names)
+    options = {"gamma_by": "lineage", "uncertainty": "sandwich"}
+    result = sv.run(counts, **FAST | options)
+    sv.pp.size_factors(counts)
+    sv.pp.filter_genes(counts, subset=True)
+    sv.pp.neighbors(counts, n_neighbors=15, n_pcs=10)
+    sv.tl.velocity(counts, **options)
+    sv.tl.velocity_graph(counts)
+    sv.tl.velocity_embedding(counts, basis="pca")
+    table = sv.get.category_ratios(result)
+    pd.testing.assert_frame_equal(table, sv.get.category_ratios(counts))
+    np.testing.assert_array_equal(result.obsm["velocity_pca"], counts.obsm["velocity_pca"])
+    (line,) = [each for each in said if each.startswith("ratios ")]
+    assert "4 categories of obs['lineage'] have separate ratios; " in line
+    most = table.groupby("category", observed=True)["common"].sum()
+    assert (
+        f"most often for {most.idxmax()} ({most.max()} of {table['gene'].nunique()} genes)" in line
+    )
+    assert "; 10 cells without a category have the common ratios; " in line
+    assert "verdicts: none, because they need uncertainty='crossfit' without gamma_by" in said
+    with pytest.warns(sv.SteadyveloWarning, match=r"verdicts .*='crossfit' without gamma_by\."):
+        sv.run(counts, groupby="branch", **FAST | options)
+
+
+def test_bounds_reach_the_fit(counts, said):
+    bounds = {"gamma_bounds": (0.1, 0.3), "offset_bounds": (0.0, np.inf)}
+    result = sv.run(counts, offset=True, **bounds, **FAST)
+    assert result.var["velocity_gamma"].dropna().between(0.1, 0.3).all()
+    assert result.var["velocity_offset"].min() == 0
+    assert "verdicts: none, because they need uncertainty='crossfit' without bounds" in said
 
 
 def test_without_clusters_there_are_no_verdicts(counts, said):
@@ -223,6 +262,24 @@ def test_verdicts_that_cannot_be_are_said(counts, said):
         ({"neighbors": sv.Neighbors(use_rep="X_scVI")}, KeyError, "X_scVI"),
         ({"uncertainty": sv.CrossFit(gene_clusters="module")}, KeyError, "module"),
         ({"n_threads": 0}, ValueError, "n_threads"),
+        ({"gamma_by": "nope"}, KeyError, "gamma_by='nope' is not a column"),
+        ({"gamma_by": "true_time", "uncertainty": None}, ValueError, "does not group the cells"),
+        (
+            {"gamma_by": "branch"},
+            ValueError,
+            r"'crossfit' cannot be used with gamma_by='branch'.*\(--uncertainty sandwich\)",
+        ),
+        (
+            {"gamma_by": "branch", "mode": "stochastic", "uncertainty": None},
+            ValueError,
+            r"with gamma_by='branch'.*\(--mode deterministic\)",
+        ),
+        ({"gamma_bounds": (0, 1)}, ValueError, "gamma_bounds cannot be used with uncertainty="),
+        (
+            {"offset_bounds": (0, 1), "uncertainty": None},
+            ValueError,
+            r"need a free offset.*\(--offset free\)",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_is_computed(
@@ -230,6 +287,31 @@ def test_what_cannot_be_run_is_refused_before_anything_is_computed(
 ):
     monkeypatch.setattr("steadyvelo.pp.size_factors", lambda *_, **__: pytest.fail("computed"))
     with pytest.raises(error, match=match):
+        (sv.plan if dry else sv.run)(counts, **options)
+
+
+@pytest.mark.parametrize("dry", [True, False])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, r"standard errors need the counts .* uncertainty=None \(--uncertainty none\)"),
+        (
+            {"uncertainty": None, "gamma_by": "branch"},
+            "ratios of categories .* need the counts .* or leave gamma_by out",
+        ),
+        (
+            {"uncertainty": None, "mode": "stochastic"},
+            r"second moments need the counts .* \(--mode deterministic\)",
+        ),
+    ],
+)
+def test_layers_of_another_tool_are_refused_before_anything_is_computed(
+    counts, monkeypatch, dry, options, message
+):
+    for name in ("spliced", "unspliced"):
+        counts.layers[f"M{name[0]}"] = counts.layers[name].toarray()
+    monkeypatch.setattr("steadyvelo.pp.size_factors", lambda *_, **__: pytest.fail("computed"))
+    with pytest.raises(ValueError, match=message):
         (sv.plan if dry else sv.run)(counts, **options)
 
 

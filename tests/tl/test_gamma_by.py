@@ -327,3 +327,20 @@ def test_what_was_found_is_said(lineages, said):
     known = pd.notna(pairs[0]) & pd.notna(pairs[1])
     share = (pairs[0] != pairs[1])[known].mean()
     assert f"{share:.1%} of the neighbours are in another category" in line
+    most = table.groupby("category", observed=True)["common"].sum()
+    assert f"most often for {most.idxmax()} ({most.max()} of 60 genes)" in line
+    assert f"{labels.isna().sum()} cells without a category have the common ratios" in line
+
+
+def test_what_applies_to_no_cell_is_not_said(prepared, said):
+    sv.tl.velocity(prepared, gamma_by="branch", weights="all")
+    table = sv.get.category_ratios(prepared)
+    few = prepared.var_names.isin(table.loc[table["common"], "gene"])
+    prepared.var["genes_used"] = ~few
+    said.clear()
+    sv.tl.velocity(prepared, gamma_by="branch", weights="all")
+    (line,) = [each for each in said if "separate ratios" in each]
+    n = 3 * (~few).sum()
+    assert n > 60
+    assert f"; 0 of {n} rest on too few molecules and are the common ones; " in line
+    assert "without a category" not in line

@@ -259,7 +259,7 @@ def test_the_report_says_how_ratios_were_fitted(by_branch, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert "Each category of branch was fitted separately" in text
     # the table of genes is JSON
-    assert json.dumps("γ, branch 1") in text
+    assert json.dumps("γ of branch 1") in text
     gamma = sv.get.category_ratios(by_branch, "gene 2")["gamma"].iloc[0]
     assert f"{float(f'{gamma:.4g}')}" in text
 

@@ -109,7 +109,7 @@ class Fit:
             msg = (
                 f"there are {len(genes)} velocity genes, too few for a correlation over genes "
                 f"(reasons for the others: {why}). The data have little splicing signal; lower "
-                "min_r2 or min_gamma in tl.velocity to include more genes."
+                "min_r2 or min_gamma of the fit (--min-r2, --min-gamma) to include more genes."
             )
             raise NoVelocityGenesError(msg)
         if _keys.GENES_USED.is_in(self.adata):

@@ -54,8 +54,6 @@ _MEANT = {
     "vkey": ("velocity_key",),
     "within": (_NEIGHBORS,),
 }
-# arguments of one function that are given to another
-_ELSEWHERE = {"min_gamma": "tl.velocity", "min_r2": "tl.velocity"}
 
 
 def public(function: Callable[P, Result]) -> Callable[P, Result]:
@@ -174,13 +172,8 @@ def _refuse_unknown(function: str, known: Mapping[str, Any], given: dict[str, An
     if unknown is None:
         return
     close = [name for name in _MEANT.get(unknown, ()) if name.partition("=")[0] in known]
-    if not close and unknown not in _ELSEWHERE:
+    if not close:
         close = difflib.get_close_matches(unknown, known, n=1)
-    if close:
-        meant = f"did you mean {close[0]}?"
-    elif unknown in _ELSEWHERE:
-        meant = f"{_ELSEWHERE[unknown]} has it."
-    else:
-        meant = f"it takes {', '.join(known)}."
+    meant = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known)}."
     msg = f"{function}() has no argument {unknown!r}; {meant}"
     raise TypeError(msg)

@@ -22,7 +22,6 @@ from steadyvelo._adata._light_copy import light_copy
 from steadyvelo._adata._neighbor_graph import has_neighbors, neighbor_graph
 from steadyvelo._log import remark, say
 from steadyvelo.pp._qc import check_lines
-from steadyvelo.tl._uncertainty import check_errors
 
 from ._summary import refuse_stop
 
@@ -34,11 +33,14 @@ if TYPE_CHECKING:
     from steadyvelo._choices import Neighbors
 
     from ._chosen_genes import GeneChoice
+    from ._fit_choice import FitChoice
 
 __all__ = ["checked_counts", "checked_request", "found_graph"]
 
 
-def _found_clusters(adata: AnnData, groupby: str | None, errors: ErrorChoice) -> str | None:
+def _found_clusters(
+    adata: AnnData, groupby: str | None, fit: FitChoice, errors: ErrorChoice
+) -> str | None:
     """Return the column of clusters that get verdicts, and report which it is or why not."""
     named = groupby is not None and not is_auto(groupby, adata.obs)
     if named:
@@ -47,10 +49,10 @@ def _found_clusters(adata: AnnData, groupby: str | None, errors: ErrorChoice) ->
         if named:
             warn(
                 f"groupby={groupby!r} has no effect: verdicts on clusters need "
-                "uncertainty='crossfit' (or sv.CrossFit)."
+                f"{fit.needed_for_verdicts}."
             )
         else:
-            remark("verdicts: none, because they need uncertainty='crossfit'")
+            remark(f"verdicts: none, because they need {fit.needed_for_verdicts}")
         return None
     if named or groupby is None:
         return groupby
@@ -100,16 +102,19 @@ def _found_embedding(adata: AnnData, basis: str) -> str:
 def checked_request(
     adata: AnnData,
     choice: GeneChoice,
-    errors: ErrorChoice,
+    fit: FitChoice,
     neighbors: str | Neighbors | None,
     groupby: str | None,
     basis: str,
-) -> tuple[str | None, str]:
-    """Raise an error for anything that cannot be run; return column of clusters and embedding."""
+) -> tuple[ErrorChoice, str | None, str]:
+    """Return the method of errors, the column of clusters and the embedding.
+
+    Raise an error for anything that cannot be run.
+    """
     choice.check(adata)
-    check_errors(adata, errors)
+    errors = fit.check(adata)
     _check_neighbors(adata, neighbors)
-    return _found_clusters(adata, groupby, errors), _found_embedding(adata, basis)
+    return errors, _found_clusters(adata, groupby, fit, errors), _found_embedding(adata, basis)
 
 
 def found_graph(adata: AnnData, neighbors: str | Neighbors | None) -> str | Neighbors | None:

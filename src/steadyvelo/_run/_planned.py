@@ -6,26 +6,26 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from steadyvelo import _keys
-from steadyvelo._adata._fit_params import ErrorChoice
 from steadyvelo._arguments import Binder
 from steadyvelo._log import nested
-from steadyvelo.tl._line_choices import check_bounds
-from steadyvelo.tl._second_order import checked_mode
 
 from ._chosen_genes import GeneChoice
+from ._fit_choice import FitChoice
 from ._found import checked_request
-from ._run import run, run_plan
+from ._run import run
 from ._steps import Steps
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anndata import AnnData
 
     from ._plan import Plan
 
 __all__ = ["plan"]
 
-# arguments on which the plan depends
-_PLANNED = ("weights", "offset", "dense", "max_memory", "n_threads")
+# limits on which the plan depends
+_LIMITS = ("max_memory", "n_threads")
 
 
 def plan(adata: AnnData, **arguments: Any) -> Plan:
@@ -60,15 +60,16 @@ def plan(adata: AnnData, **arguments: Any) -> Plan:
     bound = Binder(run).bind(adata, **arguments)
     bound.apply_defaults()
     asked = bound.arguments
-    choice = GeneChoice(**{f.name: asked[f.name] for f in fields(GeneChoice)})
-    errors = ErrorChoice.asked(asked["uncertainty"], adata.n_obs, asked["sample_key"], asked["rng"])
-    stochastic = checked_mode(asked["mode"], errors, asked["offset"])
-    check_bounds(errors, asked["offset"], stochastic, bounds=asked["bounds"])
+    choice, fit = GeneChoice(**_of(GeneChoice, asked)), FitChoice(**_of(FitChoice, asked))
     given = (asked[name] for name in ("neighbors", "groupby", "basis"))
-    asked["groupby"], _ = checked_request(adata, choice, errors, *given)
+    errors, *_ = checked_request(adata, choice, fit, *given)
     # steps of a plan are details
     with nested(2):
         marked = choice.marked(adata, Steps({"genes": 1}, None))
     shape = adata.n_obs, int(_keys.GENES_USED.values(marked).sum())
-    planned = {name: asked[name] for name in _PLANNED}
-    return run_plan(shape, errors, stochastic=stochastic, **planned)
+    return fit.plan(shape, errors, **{name: asked[name] for name in _LIMITS})
+
+
+def _of(kind: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that are fields of a data class."""
+    return {f.name: asked[f.name] for f in fields(kind)}

@@ -11,21 +11,19 @@ import pandas as pd
 
 from steadyvelo import _keys, pp, tl
 from steadyvelo._adata._coordinates import coordinates, embedding_place
-from steadyvelo._adata._fit_params import ErrorChoice
+from steadyvelo._adata._fit import Fit
 from steadyvelo._adata._neighbor_graph import has_neighbors, neighbor_graph, neighbor_params
 from steadyvelo._adata._provenance import hash_cells, stamp
 from steadyvelo._arguments import public
 from steadyvelo._choices import Neighbors
 from steadyvelo._log import remark, say
+from steadyvelo.tl._category_ratios import summary
 from steadyvelo.tl._kept import kept_results
-from steadyvelo.tl._line_choices import check_bounds
 from steadyvelo.tl._reliability import directions_ahead
-from steadyvelo.tl._second_order import checked_mode
-from steadyvelo.tl._uncertainty import bytes_of_fit
 
 from ._chosen_genes import GeneChoice
+from ._fit_choice import FitChoice
 from ._found import checked_counts, checked_request, found_graph
-from ._plan import Plan
 from ._steps import Steps, shown_steps
 from ._summary import reliability_lines, summary_lines
 from ._used_part import own_counts, used_part
@@ -35,11 +33,11 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from steadyvelo._choices import Extremes, Mode, SizeFactors, Stochastic, Uncertainty
+    from steadyvelo._adata._fit_params import ErrorChoice
+    from steadyvelo._choices import Extremes, Mode, SizeFactors, Uncertainty
     from steadyvelo.engine._progress import ShowProgress
-    from steadyvelo.model._ratio import OffsetMode
 
-__all__ = ["run", "run_plan"]
+__all__ = ["run"]
 
 # usual share of each step in the time of a run
 _SHARES = {
@@ -73,7 +71,12 @@ def run(
     mode: Mode = "deterministic",
     weights: str | Extremes = "extremes",
     offset: bool | Literal["nonnegative"] = False,
+    gamma_by: str | None = None,
+    gamma_bounds: tuple[float, float] | None = None,
+    offset_bounds: tuple[float, float] | None = None,
     bounds: Literal["velocyto"] | None = None,
+    min_r2: float = 0.01,
+    min_gamma: float = 0.01,
     uncertainty: Uncertainty | None = "crossfit",
     sample_key: str | None = None,
     dense: bool | None = None,
@@ -116,10 +119,17 @@ def run(
         finds neighbours if there is none, or if it was found for other cells. A name selects the
         graph with this name in ``uns``. :class:`steadyvelo.Neighbors` finds new neighbours with its
         options.
-    mode, weights, offset, bounds, uncertainty, sample_key, dense
+    mode, weights, offset, min_r2, min_gamma, uncertainty, sample_key, dense
         See :func:`steadyvelo.tl.velocity`. Directions and verdicts need ``"crossfit"``, or
-        :class:`steadyvelo.CrossFit`. A stochastic fit needs ``"sandwich"`` or None, and bounds need
-        ``uncertainty=None`` and ``mode="deterministic"``.
+        :class:`steadyvelo.CrossFit`. A stochastic fit needs ``"sandwich"`` or None.
+    gamma_by
+        Column of ``obs`` whose categories, such as lineages, get separate ratios; see
+        :func:`steadyvelo.tl.velocity`. It needs ``mode="deterministic"``, and ``"sandwich"`` or
+        None as `uncertainty`, so that there are no tests of directions and no verdicts. Find out
+        first with :func:`steadyvelo.tl.compare_ratios` whether ratios differ.
+    gamma_bounds, offset_bounds, bounds
+        See :func:`steadyvelo.tl.velocity`. Bounds need ``uncertainty=None`` and
+        ``mode="deterministic"``.
     spliced, unspliced
         Names of the layers of counts.
     rng
@@ -176,11 +186,23 @@ def run(
         spliced=spliced,
         unspliced=unspliced,
     )
-    errors = ErrorChoice.asked(uncertainty, adata.n_obs, sample_key, rng)
+    fit = FitChoice(
+        mode=mode,
+        weights=weights,
+        offset=offset,
+        gamma_by=gamma_by,
+        gamma_bounds=gamma_bounds,
+        offset_bounds=offset_bounds,
+        bounds=bounds,
+        min_r2=min_r2,
+        min_gamma=min_gamma,
+        uncertainty=uncertainty,
+        sample_key=sample_key,
+        dense=dense,
+        rng=rng,
+    )
     # wrong arguments raise an error before anything is computed
-    stochastic = checked_mode(mode, errors, offset)
-    check_bounds(errors, offset, stochastic, bounds=bounds)
-    groupby, basis = checked_request(adata, choice, errors, neighbors, groupby, basis)
+    errors, groupby, basis = checked_request(adata, choice, fit, neighbors, groupby, basis)
     neighbors = found_graph(adata, neighbors)
     checks = checked_counts(adata, choice, groupby, force=force)
     limits: dict[str, Any] = {"max_memory": max_memory, "n_threads": n_threads}
@@ -194,9 +216,7 @@ def run(
         result = used_part(adata, marked, counts)
         for field, table in checks.items():
             field.write(result, table)
-        fit = {"weights": weights, "offset": offset, "dense": dense}
-        plan = run_plan(result.shape, errors, stochastic=stochastic, **fit, **limits)
-        remark(f"plan: {plan}")
+        remark(f"plan: {fit.plan(result.shape, errors, **limits)}")
         _find_neighbors(result, neighbors, spliced, rng, steps)
         place = embedding_place(result, basis)
         if place is None and basis == "umap":
@@ -208,16 +228,9 @@ def run(
         with steps("fit and velocities") as tell:
             tl.velocity(
                 result,
-                mode=mode,
-                weights=weights,
-                offset=offset,
-                bounds=bounds,
-                uncertainty=uncertainty,
-                sample_key=sample_key,
-                rng=rng,
-                dense=dense,
                 neighbors_key=key,
                 progress=tell,
+                **fit.arguments,
                 **choice.layers,
                 **limits,
             )
@@ -240,23 +253,9 @@ def run(
         _keys.RUN.write(result, {**entry, **made})
     # the memory that was needed so far is free now
     own_counts(result, adata, counts)
-    for line in (*reliability_lines(result, basis), *summary_lines(result)):
+    for line in (*reliability_lines(result, basis), *summary_lines(result, _ratios(result))):
         say(line)
     return result
-
-
-def run_plan(
-    shape: tuple[int, int],
-    errors: ErrorChoice,
-    *,
-    weights: str | Extremes,
-    offset: OffsetMode,
-    stochastic: Stochastic | None,
-    **limits: Any,
-) -> Plan:
-    """Return the plan of a run, given the shape of the cells × genes that are used."""
-    bytes_each = bytes_of_fit(errors, weights, offset, stochastic)
-    return Plan.make(shape, bytes_per_value=bytes_each, **limits)
 
 
 def _judged(groupby: str | None, errors: ErrorChoice) -> str | None:
@@ -305,6 +304,12 @@ def _compute_umap(adata: AnnData, neighbors_key: str | None, rng: int) -> None:
         # umap warns that it uses one thread because of the seed
         warnings.filterwarnings("ignore", message="n_jobs value", category=UserWarning)
         sc.tl.umap(adata, random_state=rng, neighbors_key=neighbors_key)
+
+
+def _ratios(result: AnnData) -> str:
+    """Return words on the separate ratios of categories of cells; empty if there are none."""
+    fit = Fit.read(result, "velocity")
+    return "" if fit.categories is None else summary(fit, fit.categories)
 
 
 def _gene_table(marked: AnnData, result: AnnData) -> pd.DataFrame:

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["refuse_stop", "reliability_lines", "summary_lines"]
 
 
-def summary_lines(result: AnnData) -> list[str]:
-    """Return lines on the cells and genes that were used, why others were not, and times."""
+def summary_lines(result: AnnData, ratios: str = "") -> list[str]:
+    """Return lines on the cells and genes that were used, why others were not, and times.
+
+    If categories of cells have separate ratios, `ratios` is a line about them.
+    """
     genes = _keys.ALL_GENES.read(result)
     used = genes[_keys.GENES_USED.of()].to_numpy(dtype=bool)
     good = _keys.VELOCITY_GENES.values(result)
@@ -30,6 +33,7 @@ def summary_lines(result: AnnData) -> list[str]:
         + _reasons(genes.loc[~used, _keys.GENES_REASON.of()], "not used"),
         f"velocity genes  {good.sum():,} of {used.sum():,}"
         + _reasons(_keys.REASON.read(result)[~good], "others"),
+        *([f"ratios          {ratios}"] if ratios else []),
         f"seconds         {total:.1f} ({timed})",
     ]
 

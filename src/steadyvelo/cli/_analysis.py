@@ -125,11 +125,16 @@ def _write_beside(
 ) -> None:
     """Write pictures and, if there is one more path, the report, whose target has a name."""
     basis = str(_keys.RUN.read(result)["basis"])
-    judged = _keys.PARAMS.read(result).get("reliability", {}).get("groupby")
+    params = _keys.PARAMS.read(result)
+    judged = params.get("reliability", {}).get("groupby")
+    of_lines = color
     if color == "auto" and color not in result.obs:
         color = judged or cluster_column(result)
+        # the lines of categories of cells have the colours of their cells
+        of_lines = params.get("gamma_by", color)
     remark("pictures …")
-    _write_pictures(result, paths[: len(_PICTURES)], color=color, basis=basis)
+    pictures = paths[: len(_PICTURES)]
+    _write_pictures(result, pictures, color=color, of_lines=of_lines, basis=basis)
     for path, named in zip(paths[len(_PICTURES) :], names[len(_PICTURES) :], strict=True):
         from steadyvelo.report._write import write_page  # noqa: PLC0415
 
@@ -145,7 +150,9 @@ def _write_beside(
         )
 
 
-def _write_pictures(result: AnnData, paths: list[Path], *, color: str | None, basis: str) -> None:
+def _write_pictures(
+    result: AnnData, paths: list[Path], *, color: str | None, of_lines: str | None, basis: str
+) -> None:
     """Write the stream, and phase portraits of genes with many counts and the largest R²."""
     mpl.use("agg")
     from steadyvelo import pl  # noqa: PLC0415 (after the backend is chosen)
@@ -157,7 +164,7 @@ def _write_pictures(result: AnnData, paths: list[Path], *, color: str | None, ba
     best = good[seen].sort_values(_keys.R2.of(), ascending=False).index[:_N_PORTRAITS]
     drawings = (
         pl.velocity_stream(result, basis=basis, color=color),
-        pl.phase_portrait(result, list(best), color=color),
+        pl.phase_portrait(result, list(best), color=of_lines),
     )
     for axes, path in zip(drawings, paths, strict=True):
         figure = pd.Series(axes, dtype=object).iloc[0].figure
@@ -177,6 +184,8 @@ def _command_line(context: typer.Context) -> str:
         values = list(value) if isinstance(value, (list, tuple)) else [value]
         if parameter.param_type_name == "argument":
             words += map(str, values)
+        elif parameter.nargs > 1:
+            words += [parameter.opts[0], *map(str, values)]
         else:
             for one in values:
                 words += _option(parameter, one)

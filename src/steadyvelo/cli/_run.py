@@ -130,6 +130,24 @@ def run(
     offset: Annotated[
         Offset, typer.Option(help="Fit an offset: free, or nonnegative.")
     ] = Offset.none,
+    gamma_by: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of obs whose categories, such as lineages, get separate ratios. It needs "
+            "--uncertainty sandwich or none, and --mode deterministic."
+        ),
+    ] = None,
+    gamma_bounds: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            help="Lowest and highest γ, such as 0 1.5; inf for no bound. They need the same as "
+            "--bounds."
+        ),
+    ] = None,
+    offset_bounds: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="Lowest and highest offset; they need --offset free, too."),
+    ] = None,
     bounds: Annotated[
         Bounds | None,
         typer.Option(
@@ -137,6 +155,12 @@ def run(
             "mean of u. They need --uncertainty none and --mode deterministic."
         ),
     ] = None,
+    min_r2: Annotated[
+        float, typer.Option(help="R² of velocity genes is larger; -inf for no threshold.")
+    ] = 0.01,
+    min_gamma: Annotated[
+        float, typer.Option(help="γ of velocity genes is larger; -inf for no threshold.")
+    ] = 0.01,
     uncertainty: Annotated[
         Uncertainty, typer.Option(help="Method of standard errors; directions need crossfit.")
     ] = Uncertainty.crossfit,
@@ -235,7 +259,12 @@ def run(
             "mode": _mode(mode, of_moments, given),
             "weights": _weights(weights, low, high),
             "offset": {"none": False, "free": True}.get(offset.value, offset.value),
+            "gamma_by": gamma_by,
+            "gamma_bounds": gamma_bounds,
+            "offset_bounds": offset_bounds,
             "bounds": None if bounds is None else bounds.value,
+            "min_r2": min_r2,
+            "min_gamma": min_gamma,
             "uncertainty": _errors(uncertainty, level, of_folds, given),
             "sample_key": sample_key,
             "dense": dense,

@@ -23,7 +23,7 @@ __all__ = [
 
 
 def json_summary(result: AnnData, files: list[Path]) -> dict[str, Any]:
-    """Return counts of cells and genes, verdicts, seconds and files, as plain values."""
+    """Return counts of cells, genes and ratios, verdicts, seconds and files, as plain values."""
     genes = _keys.ALL_GENES.read(result)
     clusters = _keys.RELIABILITY.read(result, default=None)
     checks = _keys.RELIABILITY_CHECKS.read(result, default=None)
@@ -35,6 +35,7 @@ def json_summary(result: AnnData, files: list[Path]) -> dict[str, Any]:
         "genes": len(genes),
         "genes_used": int(genes[_keys.GENES_USED.of()].sum()),
         "velocity_genes": int(_keys.VELOCITY_GENES.read(result).sum()),
+        "categories": _categories(result),
         "clusters": _verdicts(clusters),
         "checks": _verdicts(checks),
         "seconds": {step: round(float(spent), 3) for step, spent in seconds.items()},
@@ -70,6 +71,22 @@ def counts_summary(adata: AnnData, files: list[Path]) -> dict[str, Any]:
             field.of(): float(field.read(adata).sum()) for field in layers if field.is_in(adata)
         },
         "files": [str(path) for path in files],
+    }
+
+
+def _categories(result: AnnData) -> dict[str, dict[str, int]]:
+    """Return how many genes have separate and common ratios in each category of cells.
+
+    Empty if all cells have the same ratios.
+    """
+    if not _keys.CATEGORY_COMMON.is_in(result):
+        return {}
+    names = np.atleast_1d(_keys.PARAMS.read(result)["categories"])
+    fitted = _keys.GAMMA.read(result).notna().to_numpy()
+    common = np.asarray(_keys.CATEGORY_COMMON.read(result))[fitted].T
+    return {
+        str(name): {"separate_ratios": int((~one).sum()), "common_ratios": int(one.sum())}
+        for name, one in zip(names, common, strict=True)
     }
 
 

@@ -11,7 +11,7 @@ from steadyvelo.model import FEWEST_MOLECULES, SufficientStatistics
 from steadyvelo.model._join import joined
 
 from ._category_lines import CategoryLines
-from ._fit import fit_block
+from ._cell_category import CellCategory
 from ._moment_source import by_gene
 from ._scratch import Scratch
 from ._threads import for_genes
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ._fit import FitResult
     from ._fit_rule import FitRule
     from ._moment_source import CountsSource, MomentBlock
-    from ._uncertainty import Uncertainty
 
 __all__ = ["CategoryFits", "CategoryRatios"]
 
@@ -73,16 +72,16 @@ class CategoryFits:
 
     Attributes
     ----------
-    rules
-        The rule of each category, which chooses among its cells.
+    parts
+        The categories, by their numbers.
     cells
         Cells that are used, shape (cells,).
     categories
         Number of each cell's category, shape (cells,); −1 for cells with the common line.
-    errors
-        The sandwich, from which the effective number of molecules is computed.
     source
         The counts, which are kept in its blocks.
+    scratch
+        Arrays of one category at a time, and of velocities.
 
     Examples
     --------
@@ -98,8 +97,7 @@ class CategoryFits:
     >>> u = rng.poisson(np.where(half, 0.2, 0.5)[:, None] * s)
     >>> source = engine.CountsSource(s, u, np.arange(4), order, *scales, graph, keep_counts=True)
     >>> rule = engine.FitRule("all", (None, 0.95), False, every, every, "fit")
-    >>> errors = engine.SandwichErrors(scales, 0.95, None, engine.Spreading.transposing(graph))
-    >>> fits = engine.CategoryFits.of(rule, half, 2, errors, source)
+    >>> fits = engine.CategoryFits.of(rule, half, source)
     >>> def consume(block, fit, _):
     ...     velocity = fits.take(block, fit)
     >>> common = engine.fit_ratios(source, rule, genes_per_block=4, consume=consume)
@@ -107,13 +105,12 @@ class CategoryFits:
     array([0.5, 0.2])
     """
 
-    rules: list[FitRule]
+    parts: list[CellCategory]
     cells: BoolArray
     categories: NDArray[np.intp]
-    errors: Uncertainty
     source: CountsSource
-    scratch: Scratch = field(default_factory=Scratch)
-    _parts: list[CategoryRatios] = field(default_factory=list, init=False)
+    scratch: Scratch
+    _found: list[CategoryRatios] = field(default_factory=list, init=False)
     _genes: list[IntArray] = field(default_factory=list, init=False)
 
     @classmethod
@@ -121,26 +118,31 @@ class CategoryFits:
         cls,
         rule: FitRule,
         categories: NDArray[np.intp],
-        n_categories: int,
-        errors: Uncertainty,
         source: CountsSource,
+        samples: NDArray[np.intp] | None = None,
     ) -> CategoryFits:
-        """Fit each category by a rule that chooses among its cells."""
-        members = [categories == number for number in range(n_categories)]
-        rules = [
-            replace(rule, cells=rule.cells & one, fit_cells=rule.fit_cells & one) for one in members
+        """Fit each category by a rule that chooses among its cells.
+
+        `categories` are numbered from 0, and each has a cell. `samples` is the number of each
+        cell's sample; None if cells are independent.
+        """
+        sizes = np.bincount(categories[categories >= 0])
+        if not sizes.all():
+            msg = f"category {sizes.argmin()} has no cells; number categories without gaps."
+            raise ValueError(msg)
+        scratch = Scratch()
+        parts = [
+            CellCategory.of(np.flatnonzero(categories == k), rule, source, samples, scratch)
+            for k in range(len(sizes))
         ]
-        return cls(rules, rule.cells, categories, errors, source)
+        return cls(parts, rule.cells, categories, source, scratch)
 
     def take(self, block: MomentBlock, fit: FitResult, n_threads: int = 1) -> Float32Array:
         """Fit the genes of a block, given their common fit, and return the velocities.
 
         They are overwritten by those of the next block.
         """
-        fits = [
-            fit_block(block, rule, self.errors, None, [rule], self.scratch, n_threads)[0]
-            for rule in self.rules
-        ]
+        fits = [part.fit(block, self.scratch, n_threads) for part in self.parts]
         gamma, offset, r2, n_cells = (
             np.stack([getattr(one, name) for one in fits], axis=1)
             for name in ("gamma", "offset", "r2", "n_cells")
@@ -161,7 +163,7 @@ class CategoryFits:
         velocity = lines.velocity(block, n_threads, room)
         r2_of_all = np.where(none[:, 0], np.nan, self._r2(block, velocity, n_threads))
         r2, se = np.where(common, np.nan, r2), np.where(common, np.nan, se)
-        self._parts.append(
+        self._found.append(
             CategoryRatios(gamma, offset, common, r2, se, molecules, n_cells, r2_of_all)
         )
         self._genes.append(block.genes)
@@ -169,7 +171,7 @@ class CategoryFits:
 
     def ratios(self) -> CategoryRatios:
         """Return the ratios of all genes."""
-        return joined(self._parts, self._genes)
+        return joined(self._found, self._genes)
 
     def _r2(self, block: MomentBlock, velocity: Float32Array, n_threads: int) -> Float64Array:
         """Return the share of the variance of u that velocities do not have."""

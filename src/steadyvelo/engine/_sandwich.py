@@ -95,6 +95,7 @@ class SandwichErrors(Uncertainty):
     ) -> Instruments:
         """Return the instruments under one rule."""
         n_cells, n_genes = block.spliced.shape
+        n_receivers = self.spreading.n_receivers
         if weights is None:
             weights = self.scratch.array("weights", block.spliced.shape, rule.weights_dtype)
             moments = block.spliced, block.unspliced
@@ -103,12 +104,12 @@ class SandwichErrors(Uncertainty):
             for_genes(weigh, n_genes, _GENES_PER_TASK, n_threads)
         n_offset = 0 if rule.offset is False else n_genes
         given, given0, h, h0 = (
-            self.scratch.array(name, (n_cells, width), np.float32)
-            for name, width in (
-                ("given", n_genes),
-                ("given to offset", n_offset),
-                (f"h {number}", n_genes),
-                (f"h of offset {number}", n_offset),
+            self.scratch.array(name, shape, np.float32)
+            for name, shape in (
+                ("given", (n_cells, n_genes)),
+                ("given to offset", (n_cells, n_offset)),
+                (f"h {number}", (n_receivers, n_genes)),
+                (f"h of offset {number}", (n_receivers, n_offset)),
             )
         )
         self.spreading.weigh(block.spliced, weights, given, given0, n_threads)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import scipy.sparse as sp
 
 from ._kernels._spreading import sum_ranked_rows, sum_rows, weigh_rows
 from ._kernels._transposed import write_ranked
@@ -16,7 +17,13 @@ from ._transposed import transposed_places
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from steadyvelo.model._typing import BoolArray, Float32Array, Float64Array, Pattern
+    from steadyvelo.model._typing import (
+        BoolArray,
+        Float32Array,
+        Float64Array,
+        IntArray,
+        Pattern,
+    )
 
     from ._smoothing import SmoothingOperator
 
@@ -30,7 +37,8 @@ class Spreading:
     Attributes
     ----------
     indptr, indices
-        CSR pattern of :math:`W^\top`, int64 and int32; rows of other cells are empty.
+        CSR pattern of :math:`W^\top`, int64 and int32, with a row for every receiving cell; if
+        it has rows of other cells, too, these are empty.
     share
         Factor of all entries of each row of W, shape (rows,).
 
@@ -59,6 +67,26 @@ class Spreading:
         pattern, _ = _received(indptr, indices, receives)
         return cls(*pattern, share)
 
+    @classmethod
+    def of_rows(cls, smoothing: SmoothingOperator, rows: IntArray) -> tuple[Self, IntArray]:
+        """Transpose some rows of an operator W, and return the rows that receive from them.
+
+        The transpose has rows for these only, ascending, and sums values of the given `rows`.
+        """
+        ones = np.ones(len(smoothing.indices), dtype=np.int8)
+        shape = (smoothing.n_cells, smoothing.n_cells)
+        entries = sp.csr_array((ones, smoothing.indices, smoothing.indptr), shape=shape)
+        columns = entries[rows].tocsc()
+        receivers = np.flatnonzero(np.diff(columns.indptr))
+        indptr = np.append(columns.indptr[receivers], columns.nnz).astype(np.int64)
+        share = 1.0 / np.maximum(np.diff(smoothing.indptr)[rows], 1)
+        return cls(indptr, columns.indices.astype(np.int32, copy=False), share), receivers
+
+    @property
+    def n_receivers(self) -> int:
+        """Number of rows of the transpose."""
+        return len(self.indptr) - 1
+
     def weigh(
         self,
         values: Float32Array,
@@ -78,8 +106,9 @@ class Spreading:
     def received(
         self, values: Float32Array, n_threads: int = 1, out: Float32Array | None = None
     ) -> Float32Array:
-        """Return each row's sum over `values` from :meth:`weigh`, shape (rows, genes)."""
-        result = np.empty_like(values) if out is None else out
+        """Return the sums over `values` from :meth:`weigh`, shape (receivers, genes)."""
+        shape = self.n_receivers, values.shape[1]
+        result = np.empty(shape, dtype=np.float32) if out is None else out
         for_rows(partial(self._sum_rows, values, result), len(result), n_threads)
         return result
 

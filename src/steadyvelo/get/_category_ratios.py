@@ -43,7 +43,7 @@ def category_ratios(
     Parameters
     ----------
     adata
-        Result of ``tl.velocity(gamma_by=...)``.
+        Result of ``tl.velocity(gamma_by=...)`` or ``run(gamma_by=...)``.
     genes
         Names of genes; None means all genes with a fit.
     velocity_key

@@ -57,6 +57,9 @@ def all_figures(
     layers = fit.options.spliced, fit.options.unspliced
     if layers == (_keys.SPLICED.of(), _keys.UNSPLICED.of()) and set(layers) <= set(adata.layers):
         found["proportions"] = _proportions(adata, groupby)
+    by = fit.options.gamma_by
+    # the lines of categories have the colours of their cells
+    colors = {} if by is None else {"color": by}
     counted = " among those with many counts" if _keys.SHARED_COUNTS.is_in(adata) else ""
     for name, chosen, how in (("best", genes.best, "highest"), ("worst", genes.worst, "lowest")):
         if chosen:
@@ -65,17 +68,31 @@ def all_figures(
             if len(chosen) == 1:
                 shown, r2 = "Gene", number(low, 2)
             axes = panels(len(chosen), 4, (2.8, 2.7), margin=1.4, new_figure=Canvas)
-            pl.phase_portrait(adata, chosen, ax=axes, **common)
+            pl.phase_portrait(adata, chosen, ax=axes, **common | colors)
             found[name] = _figure(
                 axes[0].figure,
                 alt=f"Phase portraits, unspliced against spliced abundance. {how.capitalize()} R²: "
                 f"{joined(chosen)}.",
                 caption=f"{shown} with the {how} R²{counted}: {r2}. "
-                "The line is the steady state. Cells above it have positive velocity, cells below "
-                "it have negative velocity."
+                + _of_lines(by)
                 + (" A negative R² means that the line fits worse than a constant." * (low < 0)),
             )
     return found
+
+
+def _of_lines(gamma_by: str | None) -> str:
+    """Return what the lines of phase portraits are."""
+    if gamma_by is None:
+        return (
+            "The line is the steady state. Cells above it have positive velocity, cells below it "
+            "have negative velocity."
+        )
+    return (
+        f"Each line is the steady state of a category of {gamma_by}, in the colour of its cells; a "
+        "dashed line is that of all cells, which categories with too few molecules have. Cells "
+        "above the line of their category have positive velocity, cells below it have negative "
+        "velocity."
+    )
 
 
 def _field(adata: AnnData, basis: str, judged: Judged, common: dict[str, Any]) -> Figure:

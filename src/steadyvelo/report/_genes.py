@@ -26,6 +26,8 @@ _NUMBERS = (
     ("effective molecules", _keys.GAMMA_MOLECULES),
     ("boost", _keys.BOOST),
 )
+# columns of a fit with separate ratios of categories of cells
+_OF_ALL, _COMMON_IN = "γ, all cells", "γ, all cells, used in"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Genes:
     columns: list[tuple[str, bool]]
     # text and numbers of each gene, None for a missing value
     rows: list[list[Any]]
+    caption: str
     # among genes with many counts, those with the highest and with the lowest R²
     best: list[str]
     worst: list[str]
@@ -50,8 +53,12 @@ def section(adata: AnnData, key: str, n_portraits: int) -> Genes:
         "status": status,
         "reason": _keys.REASON.read(adata, key).astype(str).to_numpy(),
     }
-    columns |= {name: f.values(adata, key) for name, f in _NUMBERS if f.is_in(adata, key)}
-    columns |= _of_categories(adata, key)
+    of_categories = _of_categories(adata, key)
+    for name, field in _NUMBERS:
+        if field.is_in(adata, key):
+            shown = _OF_ALL if of_categories and field is _keys.GAMMA else name
+            columns[shown] = field.values(adata, key)
+    columns |= of_categories
     if _keys.SHARED_COUNTS.is_in(adata):
         columns["shared counts"] = _keys.SHARED_COUNTS.values(adata)
     for name, field in (("model", _keys.MODEL), ("upper cluster", _keys.UPPER_CLUSTER)):
@@ -62,29 +69,61 @@ def section(adata: AnnData, key: str, n_portraits: int) -> Genes:
     # velocity genes first, and genes with a high R² before genes with a low one
     fit = pd.Series(np.nan_to_num(_keys.R2.values(adata, key), nan=-np.inf))
     table = table.iloc[np.lexsort([-fit, ~chosen])]
-    others = _not_used(adata, key, table.columns)
-    table = table if others is None else pd.concat([table, others])
     numeric = [pd.api.types.is_numeric_dtype(table[name]) for name in table]
+    others = _not_used(adata, key, table.columns[numeric], table.columns)
+    table = table if others is None else pd.concat([table, others])
     rows = [
         [str(gene), *(_plain(value) for value in values)]
         for gene, values in zip(table.index, table.itertuples(index=False), strict=True)
     ]
     best, worst = _extremes(adata, key, n_portraits)
     header = [("gene", False), *zip(map(str, table.columns), numeric, strict=True)]
-    return Genes(header, rows, best, worst)
+    return Genes(header, rows, _caption(adata, key), best, worst)
 
 
 def _of_categories(adata: AnnData, key: str) -> dict[str, Any]:
-    """Return the ratios of every category of cells that has separate ones."""
+    """Return the ratios of every category of cells, and the categories with the common ratio.
+
+    Empty if all cells have the same ratios.
+    """
     if not _keys.CATEGORY_GAMMA.is_in(adata, key):
         return {}
-    names = np.atleast_1d(_keys.PARAMS.read(adata, key)["categories"])
-    gamma = np.asarray(_keys.CATEGORY_GAMMA.read(adata, key))
-    return {f"γ, {name}": of_one for name, of_one in zip(names, gamma.T, strict=True)}
+    names = np.atleast_1d(_keys.PARAMS.read(adata, key)["categories"]).astype(str)
+    gamma, common = (
+        np.asarray(field.read(adata, key))
+        for field in (_keys.CATEGORY_GAMMA, _keys.CATEGORY_COMMON)
+    )
+    found: dict[str, Any] = {
+        f"γ of {name}": of_one for name, of_one in zip(names, gamma.T, strict=True)
+    }
+    # a gene without a fit has no ratio at all
+    used = common & ~np.isnan(gamma)
+    found[_COMMON_IN] = np.array([", ".join(names[row]) for row in used], dtype=object)
+    return found
 
 
-def _not_used(adata: AnnData, key: str, columns: pd.Index) -> pd.DataFrame | None:
-    """Return rows for the genes of the input that `adata` lacks; None if it lacks none."""
+def _caption(adata: AnnData, key: str) -> str:
+    """Return what the table shows."""
+    column = _keys.PARAMS.read(adata, key).get("gamma_by")
+    reason = "the reason if a gene was not used"
+    if column is None:
+        return f"All genes: steady-state ratio γ with its interval, and {reason}"
+    return (
+        f"All genes: steady-state ratio γ of all cells and of each category of {column}, and "
+        f"{reason}. Cells without a category have the ratio of all cells, and "
+        "so have the categories that the table names for a gene, because their own would rest on "
+        "too few molecules. Errors and intervals are those of the ratio of all cells; R² is that "
+        "of all lines together."
+    )
+
+
+def _not_used(
+    adata: AnnData, key: str, numbers: pd.Index, columns: pd.Index
+) -> pd.DataFrame | None:
+    """Return rows for the genes of the input that `adata` lacks; None if it lacks none.
+
+    Of the `columns`, some have `numbers`.
+    """
     genes = _keys.ALL_GENES.read(adata, key, default=None)
     if genes is None:
         return None
@@ -98,9 +137,9 @@ def _not_used(adata: AnnData, key: str, columns: pd.Index) -> pd.DataFrame | Non
         "shared counts": left[_keys.SHARED_COUNTS.of()].astype(float),
         "model": "",
         "upper cluster": "",
+        _COMMON_IN: "",
     }
     rows = pd.DataFrame(found, index=left.index).reindex(columns=columns)
-    numbers = [name for name, _ in _NUMBERS if name in rows]
     return rows.astype(dict.fromkeys(numbers, float))
 
 

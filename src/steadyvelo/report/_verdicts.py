@@ -13,6 +13,7 @@ from steadyvelo._adata._fingerprints import current_clusters
 from steadyvelo._adata._fit import Fit
 from steadyvelo._arguments import public
 from steadyvelo.get._pseudotime_orientation import orientations
+from steadyvelo.tl._line_choices import without
 from steadyvelo.tl._variant import other_size_factors
 from steadyvelo.tl._verdicts import SIZES_IN_WORDS
 
@@ -42,7 +43,8 @@ _SIGNS = {
 }
 _UNTESTED = (
     "Directions were not tested, so it is not known which arrows can be trusted. Fit with "
-    'uncertainty="crossfit" and run tl.reliability, or use steadyvelo run, which does both.'
+    'uncertainty="crossfit"{without} and run tl.reliability, or use steadyvelo run{without}, which '
+    "does both."
 )
 
 
@@ -54,7 +56,7 @@ class Judged:
     :func:`steadyvelo.tl.direction`; the tables are those of :func:`steadyvelo.tl.reliability`.
     `groupby` is its column of clusters, or empty, and `other_sizes` names the size factors that the
     fit did not use. `orientation` has the tests of pseudotimes, which need no embedding, by lineage
-    or under an empty name.
+    or under an empty name. `without` names the options of the fit that these tests cannot have.
     """
 
     directions: dict[str, Any] | None
@@ -64,18 +66,25 @@ class Judged:
     groupby: str
     other_sizes: str = ""
     orientation: dict[str, PseudotimeOrientation] | None = None
+    without: str = ""
 
     @classmethod
     def read(cls, adata: AnnData, key: str, basis: str) -> Self:
         """Read the results for this embedding; results for another embedding are not read."""
-        params = _keys.PARAMS.read(adata, key)
+        params, fit = _keys.PARAMS.read(adata, key), Fit.read(adata, key)
+        others = without(
+            gamma_by=fit.options.gamma_by,
+            bounded=fit.options.bounded,
+            stochastic=fit.options.stochastic is not None,
+        )
         directions = params.get("directions", {}).get(basis)
         about = params.get("reliability", {})
         time = None
         if _keys.PSEUDOTIME.is_in(adata, key) and "pseudotime" in params:
             time = orientations(adata, key)
         if directions is None or about.get("basis") != basis:
-            return cls(directions, None, None, None, "", orientation=time)
+            untested = None, None, None, ""
+            return cls(directions, *untested, orientation=time, without=others)
         fields = (_keys.RELIABILITY, _keys.RELIABILITY_CHECKS, _keys.SENSITIVITY)
         clusters, checks, sensitivity = (field.read(adata, key, default=None) for field in fields)
         today = current_clusters(adata, key, basis)
@@ -84,8 +93,8 @@ class Judged:
         if sensitivity is not None:
             sensitivity = sensitivity.rename(columns=today)
         tables = clusters, checks, sensitivity
-        sizes = SIZES_IN_WORDS[other_size_factors(Fit.read(adata, key))]
-        return cls(directions, *tables, str(about["groupby"]), sizes, time)
+        sizes = SIZES_IN_WORDS[other_size_factors(fit)]
+        return cls(directions, *tables, str(about["groupby"]), sizes, time, others)
 
 
 @dataclass(frozen=True)
@@ -290,7 +299,7 @@ def _of_clusters(clusters: list[Verdict], groupby: str) -> str:
 def _without(judged: Judged) -> str:
     made = judged.directions
     if made is None:
-        return _UNTESTED
+        return _UNTESTED.format(without=judged.without)
     beside = made["determined_in_controls"]
     controls = "" if not np.isfinite(beside) else f" ({percent(beside)} in sign-flipped controls)"
     return (

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from steadyvelo import _keys
 from steadyvelo._adata._categories import Categories
+from steadyvelo._adata._groups import sample_codes
 from steadyvelo.engine import CategoryFits, CountsSource
-
-from ._uncertainty import Errors, bytes_per_value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from steadyvelo._adata._fit import Fit
-    from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
+    from steadyvelo._adata._fit_params import FitOptions
     from steadyvelo._adata._inputs import Inputs
     from steadyvelo.engine import FitRule, MomentSource
     from steadyvelo.engine._category_fits import CategoryRatios
 
-__all__ = ["bytes_of_categories", "category_fits", "category_record", "category_values", "summary"]
-
-# deviations and velocities of a block
-_BYTES_PER_VALUE = 8
+__all__ = ["category_fits", "category_record", "category_values", "summary"]
 
 
 def category_fits(
@@ -34,19 +29,9 @@ def category_fits(
     """Return the fits of the categories, to which blocks of the source are given; None for none."""
     if options.gamma_by is None or not isinstance(source, CountsSource):
         return None
-    errors = Errors.make(inputs, _sandwich(options.errors), options, source.order).of(source)
     found = Categories.of(inputs.adata, options.gamma_by)
-    return CategoryFits.of(rule, found.codes, len(found.names), errors, source)
-
-
-def _sandwich(choice: ErrorChoice) -> ErrorChoice:
-    """Return how the effective molecules of a category are computed."""
-    return replace(choice, method="sandwich")
-
-
-def bytes_of_categories(choice: ErrorChoice, rule: FitRule) -> int:
-    """Return the bytes of memory per value of a block that is also fitted by category."""
-    return bytes_per_value(_sandwich(choice), [rule]) + _BYTES_PER_VALUE
+    samples = sample_codes(inputs.adata, options.errors.sample_key)
+    return CategoryFits.of(rule, found.codes, source, samples)
 
 
 def category_record(inputs: Inputs, options: FitOptions) -> dict[str, Any]:
@@ -88,9 +73,16 @@ def category_values(
 
 
 def summary(fit: Fit, categories: Categories) -> str:
-    """Return how many ratios are the common ones, and how far smoothing mixes categories."""
+    """Return who gets the common ratios, and how far smoothing mixes categories."""
     genes, column = fit.fitted_genes, fit.options.gamma_by
     common = np.asarray(_keys.CATEGORY_COMMON.read(fit.adata, fit.key))[genes]
+    most = ""
+    if common.any():
+        number = int(common.sum(axis=0).argmax())
+        name, n = categories.names[number], int(common[:, number].sum())
+        most = f", most often for {name} ({n:,} of {len(genes):,} genes)"
+    without = int(((categories.codes < 0) & fit.inputs.cells).sum())
+    others = f"; {without:,} cells without a category have the common ratios" if without else ""
     graph = fit.inputs.connectivities(fit.options.neighbors_key)
     own = np.repeat(categories.codes, np.diff(graph.indptr))
     other = categories.codes[graph.indices]
@@ -99,6 +91,6 @@ def summary(fit: Fit, categories: Categories) -> str:
     return (
         f"{len(categories.names)} categories of obs[{column!r}] have separate ratios; "
         f"{int(common.sum()):,} of {common.size:,} rest on too few molecules and are the common "
-        f"ones; {mixed:.1%} of the neighbours are in another category, and smoothing mixes their "
-        "counts"
+        f"ones{most}{others}; {mixed:.1%} of the neighbours are in another category, and smoothing "
+        "mixes their counts"
     )

@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from steadyvelo import _keys
-from steadyvelo._adata._moments import MOMENTS, check_record
+from steadyvelo._adata._moments import MOMENTS, check_record, has_moments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from steadyvelo._adata._fit_params import FitOptions
+    from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
     from steadyvelo._adata._inputs import Inputs
+    from steadyvelo._choices import Stochastic
 
-__all__ = ["checked_weights", "genes_left_out", "record_of_layers"]
+__all__ = ["check_smoothed_elsewhere", "checked_weights", "genes_left_out", "record_of_layers"]
 
 
 def genes_left_out(adata: AnnData) -> NDArray[np.object_]:
@@ -67,33 +68,41 @@ def checked_weights(adata: AnnData, weights: Any) -> Any:
     return array
 
 
+def check_smoothed_elsewhere(
+    adata: AnnData, errors: ErrorChoice, stochastic: Stochastic | None, gamma_by: str | None
+) -> None:
+    """Refuse layers Ms and Mu of another tool if the fit needs the counts that were smoothed.
+
+    It needs them for standard errors, second moments, and velocities from separate ratios of
+    categories.
+    """
+    if not has_moments(adata) or _keys.MOMENTS_PARAMS.is_in(adata):
+        return
+    needed = {
+        "standard errors need": (errors.method, "use uncertainty=None (--uncertainty none)"),
+        f"velocities from separate ratios of categories (gamma_by={gamma_by!r}) need": (
+            gamma_by,
+            "leave gamma_by out",
+        ),
+        "second moments need": (stochastic, "use mode='deterministic' (--mode deterministic)"),
+    }
+    for what, (asked, remedy) in needed.items():
+        if asked is not None:
+            msg = (
+                f"layers Ms and Mu come from another tool, and {what} the counts that were "
+                f"smoothed; delete the two layers, or {remedy}."
+            )
+            raise ValueError(msg)
+
+
 def record_of_layers(inputs: Inputs, options: FitOptions) -> Mapping[str, Any] | None:
     """Return the record of how the layers Ms and Mu were made; None for layers of another tool.
 
     Raises an error if they were made from other cells, counts or neighbours than the fit uses, or
-    if another tool made them and the fit needs counts for standard errors, second moments or
-    velocities from separate ratios of categories.
+    if another tool made them and the fit needs counts.
     """
+    check_smoothed_elsewhere(inputs.adata, options.errors, options.stochastic, options.gamma_by)
     record = _keys.MOMENTS_PARAMS.read(inputs.adata, default=None)
-    if record is None and options.errors.method is not None:
-        msg = (
-            "layers Ms and Mu come from another tool, and standard errors need the counts that "
-            "were smoothed; delete the two layers, or use uncertainty=None."
-        )
-        raise ValueError(msg)
-    if record is None and options.gamma_by is not None:
-        msg = (
-            "layers Ms and Mu come from another tool, and velocities from separate ratios of "
-            f"categories (gamma_by={options.gamma_by!r}) need the counts that were smoothed; "
-            "delete the two layers, or leave gamma_by out."
-        )
-        raise ValueError(msg)
-    if record is None and options.stochastic is not None:
-        msg = (
-            "layers Ms and Mu come from another tool, and second moments need the counts that were "
-            "smoothed; delete the two layers, or use mode='deterministic'."
-        )
-        raise ValueError(msg)
     if record is None:
         return None
     asked = options.encode()

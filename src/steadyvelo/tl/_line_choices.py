@@ -9,11 +9,11 @@ from steadyvelo._adata._categories import Categories
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from steadyvelo._adata._fit_params import ErrorChoice, FitOptions
+    from steadyvelo._adata._fit_params import ErrorChoice
     from steadyvelo._choices import Stochastic
     from steadyvelo.model._ratio import OffsetMode
 
-__all__ = ["check_bounds", "check_categories"]
+__all__ = ["check_bounds", "check_categories", "without"]
 
 
 def check_bounds(
@@ -39,13 +39,13 @@ def check_bounds(
     if offset_bounds is not None and offset is not True:
         msg = (
             f"offset_bounds={offset_bounds} need a free offset; offset is {offset!r}. Use "
-            "offset=True, or leave offset_bounds out."
+            "offset=True (--offset free), or leave offset_bounds out."
         )
         raise ValueError(msg)
     if bounds is not None and offset == "nonnegative":
         msg = (
             f"bounds={bounds!r} includes a lower bound of 0 of the offset; use it with offset=True "
-            "instead of 'nonnegative', or with offset=False."
+            "(--offset free) instead of 'nonnegative', or with offset=False (--offset none)."
         )
         raise ValueError(msg)
     if stochastic is not None:
@@ -64,29 +64,44 @@ def check_bounds(
         raise ValueError(msg)
 
 
-def check_categories(adata: AnnData, options: FitOptions) -> None:
+def check_categories(
+    adata: AnnData,
+    errors: ErrorChoice,
+    stochastic: Stochastic | None,
+    *,
+    gamma_by: str | None,
+    r2: str = "fit",
+) -> None:
     """Refuse a column that has no categories, and options for a single line of all cells."""
-    column = options.gamma_by
-    if column is None:
+    if gamma_by is None:
         return
-    Categories.of(adata, column)
-    if options.stochastic is not None:
+    Categories.of(adata, gamma_by)
+    if stochastic is not None:
         msg = (
-            f"mode='stochastic' cannot be used with gamma_by={column!r}: second moments are fitted "
-            "to all cells together. Use mode='deterministic', or leave gamma_by out."
+            f"mode='stochastic' cannot be used with gamma_by={gamma_by!r}: second moments are "
+            "fitted to all cells together. Use mode='deterministic' (--mode deterministic), or "
+            "leave gamma_by out."
         )
         raise ValueError(msg)
-    if options.errors.method == "crossfit":
+    if errors.method == "crossfit":
         msg = (
-            f"uncertainty='crossfit' cannot be used with gamma_by={column!r}: cross-fitted ratios "
-            "and directions are those of one line per gene. Use uncertainty='sandwich' for "
-            "standard errors of the ratios of categories, and tl.compare_ratios to test whether "
-            "ratios differ between them."
+            f"uncertainty='crossfit' cannot be used with gamma_by={gamma_by!r}: cross-fitted "
+            "ratios, tests of directions and verdicts need the same ratio of a gene for all cells. "
+            "Use uncertainty='sandwich' (--uncertainty sandwich) for standard errors of the ratios "
+            "of categories, or leave gamma_by out. tl.compare_ratios tests whether ratios differ "
+            "between categories."
         )
         raise ValueError(msg)
-    if options.r2 == "all_cells":
+    if r2 == "all_cells":
         msg = (
             f"r2='all_cells' is the R² of one line for all cells; use r2='fit' with "
-            f"gamma_by={column!r}, which is that of the lines of all categories."
+            f"gamma_by={gamma_by!r}, which is that of the lines of all categories."
         )
         raise ValueError(msg)
+
+
+def without(*, gamma_by: str | None, bounded: bool, stochastic: bool) -> str:
+    """Return words on the options that a cross-fit cannot have; empty if there are none."""
+    given = {"gamma_by": gamma_by is not None, "bounds": bounded, "mode='stochastic'": stochastic}
+    names = [name for name, is_given in given.items() if is_given]
+    return f" without {' and '.join(names)}" if names else ""

@@ -16,12 +16,7 @@ from steadyvelo._adata._provenance import gene_checksums, stamp
 from steadyvelo.engine import check_dense_fits, fit_ratios
 
 from ._ahead import CLUSTERS, NOTHING, Ahead, Wanted, wanted
-from ._category_ratios import (
-    bytes_of_categories,
-    category_fits,
-    category_record,
-    category_values,
-)
+from ._category_ratios import category_fits, category_record, category_values
 from ._fit_inputs import genes_left_out, record_of_layers
 from ._fit_results import DenseLayers, gene_columns
 from ._folds import Graphs, folds_hash
@@ -162,9 +157,8 @@ def _fit(
         of_genes = None if known is None else known.of_genes(source.genes)
         errors = Errors.make(inputs, choice, *made_with).of(source, of_genes)
     asked = [rule] if errors is None or not what.offset else errors.rules_for(rule)
-    bytes_each = bytes_per_value(choice, asked, options.stochastic)
-    if by_category is not None:
-        bytes_each = bytes_of_categories(choice, rule)
+    by_categories = by_category is not None
+    bytes_each = bytes_per_value(choice, asked, options.stochastic, by_category=by_categories)
     how: dict[str, Any] = {
         "uncertainty": errors,
         "test_offset": what.offset,

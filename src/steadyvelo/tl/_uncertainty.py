@@ -171,18 +171,27 @@ def check_crossfit(fit: Fit) -> None:
 
 
 def bytes_per_value(
-    choice: ErrorChoice, rules: Sequence[FitRule], stochastic: Stochastic | None = None
+    choice: ErrorChoice,
+    rules: Sequence[FitRule],
+    stochastic: Stochastic | None = None,
+    *,
+    by_category: bool = False,
 ) -> int:
     """Return the bytes of memory per value of a block, with all arrays computed from it.
 
-    `rules` are those under which instruments are computed.
+    `rules` are those under which instruments are computed. With `by_category`, categories of cells
+    are fitted, too, whose effective molecules need errors in any case.
     """
-    with_errors, n_bytes = choice.method is not None, BYTES_PER_VALUE
+    with_errors, n_bytes = choice.method is not None or by_category, BYTES_PER_VALUE
+    n_instruments = sum(1 + rule.has_offset for rule in rules)
     if with_errors:
-        n_instruments = sum(1 + rule.has_offset for rule in rules)
         # counts of the second layer; weights, or the counts of a fold and their moments in both
         # orders; scores; instruments
         n_bytes += 34 + 4 * n_instruments
+    if by_category:
+        # moments of a category, counts that enter them, and instruments; deviations and velocities
+        # need less than folds, which are counted above and are not made
+        n_bytes += 16 + 4 * n_instruments
     if stochastic is not None:
         # counts of the second layer, and products of counts
         n_bytes += 8 if with_errors else 12
@@ -197,6 +206,8 @@ def bytes_of_fit(
     weights: str | Extremes,
     offset: OffsetMode,
     stochastic: Stochastic | None,
+    *,
+    by_category: bool = False,
 ) -> int:
     """Return :func:`bytes_per_value` of a fit before it is made."""
     given = (weights.low, weights.high) if isinstance(weights, Extremes) else None
@@ -206,4 +217,4 @@ def bytes_of_fit(
     rules = [rule]
     if choice.method == "crossfit":
         rules = CrossFitErrors(np.ones((2, 0)), choice.level, None, []).rules_for(rule)
-    return bytes_per_value(choice, rules, stochastic)
+    return bytes_per_value(choice, rules, stochastic, by_category=by_category)

@@ -284,7 +284,7 @@ def velocity(
     )
     check_errors(adata, errors)
     check_bounds(errors, offset, stochastic, **limited)
-    check_categories(adata, options)
+    check_categories(adata, errors, stochastic, gamma_by=gamma_by, r2=r2)
     if groupby is not None and groups is None:
         msg = (
             f"groupby={groupby!r} has no effect without groups=, the groups of cells to fit on; "
