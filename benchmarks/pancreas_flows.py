@@ -46,7 +46,7 @@ def main() -> None:
         mean = np.nanmean(arrows[source], axis=0)
         cosines.append(way @ mean / np.linalg.norm(way) / np.linalg.norm(mean))
     columns = ["source", "target", "ratio", "preference", "net", "net_se", "t", "p", "p_holm"]
-    columns += ["significant", "connectivity"]
+    columns += ["retest_t", "retest_z", "significant", "verdict", "connectivity"]
     shown = [*columns, *({"scvelo"} & set(ours))]
     print(ours[shown].assign(stream_cosine=cosines).to_string(index=False))
 

@@ -14,10 +14,10 @@ verdict, and by the angle between their arrow and the true direction on the embe
 60°), across, or reversed (above 120°). Populations that do not change have no right direction.
 With --pseudotime, the table counts the pseudotimes whose orientation is determined, and those of
 them that run with the true time. With --flows, it counts the pairs of clusters with a significant
-net flow, tested against sign-flipped controls or by --folds of genes and cells; the condition
-"flipped" has one random sign for the deviations of each cell. With --reruns, every data set is
-analysed again with nine tenths of its cells and other seeds, and the table has the verdicts that
-change.
+net flow, tested against sign-flipped controls or by --folds of genes and cells, and their verdicts,
+which need folds. The condition "flipped" has one random sign for the deviations of each cell. With
+--reruns, every data set is analysed again with nine tenths of its cells and other seeds, and the
+table has the verdicts that change.
 
 A second table counts, for every model check, the velocity genes or clusters that it flags: among
 those with the fault that it looks for, and among those without it (between the two is neither).

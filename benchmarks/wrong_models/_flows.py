@@ -92,14 +92,27 @@ def flip(adata: ad.AnnData, signs: np.ndarray) -> None:
 
 
 def counted_flows(name: str, rows: pd.DataFrame) -> str:
-    """Return a line of the table of a condition."""
-    significant = rows["significant"]
-    of_sets = significant.groupby(rows["number"]).any()
-    edges = rows["ahead"] != 0
-    right, wrong = (significant & (rows["ahead"] == way) for way in (1, -1))
-    others = rows[~edges]
-    moving = f"{right.sum()} of {edges.sum()} | {wrong.sum()}" if edges.any() else " | "
-    return (
-        f"| {name} | {(others['p'] < 0.05).sum()} of {len(others)} "
-        f"| {significant[~edges].sum()} | {of_sets.sum()} of {len(of_sets)} | {moving} |"
-    )
+    """Return a line of the table of a condition.
+
+    Pairs without a true direction: p < 0.05, significant, supported, contradicted, z of the retest
+    beyond ±2, and data sets in which one is supported. Then those with one: significant, supported
+    and contradicted, first of flows ahead and then of flows back.
+    """
+    others, ahead, back = (rows[rows["ahead"] == way] for way in (0, 1, -1))
+    wrong = others.loc[others["verdict"] == "supported", "number"].nunique()
+    of_others = [
+        f"{(others['p'] < 0.05).sum()} of {len(others)}",
+        *_verdicts(others),
+        (others["retest_z"].abs() > 2).sum(),
+        f"{wrong} of {rows['number'].nunique()}",
+    ]
+    n_edges = len(ahead) + len(back)
+    found, *judged = _verdicts(ahead)
+    of_edges = [f"{found} of {n_edges}", *judged, *_verdicts(back)] if n_edges else [""] * 6
+    return f"| {name} | {' | '.join(map(str, [*of_others, *of_edges]))} |"
+
+
+def _verdicts(rows: pd.DataFrame) -> list[int]:
+    """Return how many flows are significant, supported and contradicted."""
+    found = [rows["verdict"] == name for name in ("supported", "contradicted")]
+    return [int(which.sum()) for which in (rows["significant"], *found)]

@@ -45,14 +45,15 @@ def test_an_arrow_for_each_pair_in_the_direction_of_its_net_flow(result):
     for arrow, row in zip(arrows[::-1], rows.itertuples(), strict=True):
         start, end = arrow._posA_posB
         np.testing.assert_allclose([start, end], [centre[row.source], centre[row.target]])
-        sure = row.significant
+        sure = row.verdict == "supported"
         assert (arrow.get_edgecolor() == dark) == sure
         width = 1 + 5 * min(row.net, 1) if sure else 0.8
         assert arrow.get_linewidth() == pytest.approx(width)
-    assert rows["significant"].any()
+    assert (rows["verdict"] == "supported").any()
+    assert (rows["verdict"] != "supported").any()
     legends = [x for x in ax.get_children() if isinstance(x, Legend)]
     texts = [text.get_text() for legend in legends for text in legend.get_texts()]
-    assert texts == ["significant net flow (p < 0.05, adjusted)", "not significant"]
+    assert texts == ["supported net flow", "not supported"]
     # the clusters of the flows have names and colours
     assert {text.get_text() for text in ax.texts} == set(clusters)
 

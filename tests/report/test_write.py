@@ -542,13 +542,21 @@ def test_flows_are_in_the_page_if_they_were_computed(judged, tmp_path):
     table = sv.get.cluster_graph(judged)
     table = table[table["net"] > 0].sort_values("p")
     assert [row[:2] for row in found.rows] == table[["source", "target"]].to_numpy().tolist()
-    assert [row[-1] == "yes" for row in found.rows] == table["significant"].tolist()
+    assert [row[-1] for row in found.rows] == table["verdict"].tolist()
+    significant = table[table["significant"]]
+    assert found.reasons == [
+        f"{row.source} → {row.target} ({row.verdict}): {row.reason}"
+        for row in significant.itertuples()
+    ]
+    assert len(found.reasons) > 0
     path = tmp_path / "page.html"
     sv.report.write(judged, path, basis="pca", n_portraits=1)
     page = Page(path.read_text(encoding="utf-8"))
     assert "Flows between clusters: mean probability of a step" in page.text
     for row in found.rows:
         assert row[4] in page.text
+    for reason in found.reasons:
+        assert reason in page.text
     assert EVIL_CLUSTER in {name for row in found.rows for name in row[:2]}
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
+import scanpy as sc
+from matplotlib.patches import FancyArrowPatch
 from scipy import stats
 
 import steadyvelo as sv
@@ -12,7 +16,9 @@ from steadyvelo._adata._groups import cluster_codes
 from steadyvelo.engine import find_directions, find_group_directions, find_net_flows
 from steadyvelo.tl import _flow_test as test
 from steadyvelo.tl._direction import directions_given
+from steadyvelo.tl._flow_verdicts import judge_flows
 from steadyvelo.tl._limits import Limits
+from steadyvelo.tl._missing_folds import UNKNOWN_REPRESENTATION
 from steadyvelo.tl._uncertainty import Errors
 
 
@@ -75,12 +81,38 @@ def test_the_table_has_this_test_if_errors_are_cross_fitted(moving):
         assert row.t == pytest.approx(found.net[a, b] / found.standard_error[a, b], rel=1e-3)
         p = 2 * stats.t(found.n[a, b] - 1).sf(abs(row.t))
         assert row.p == pytest.approx(p, rel=1e-6)
+        for name in ("retest_t", "retest_z"):
+            again = getattr(found, name)[a, b]
+            assert getattr(row, name) == pytest.approx(again, rel=1e-2, abs=1e-2)
+    judged = judge_flows(table.drop(columns=["verdict", "reason"]), 0.95, "")
+    pd.testing.assert_frame_equal(judged, table)
     steps = moving.uns["paga"]["transitions_confidence"].toarray()
-    assert (steps > 0).sum() == table["significant"].sum()
+    supported = table[table["verdict"] == "supported"]
+    assert (steps > 0).sum() == len(supported) >= 2
+    for row in supported.itertuples():
+        assert steps[names.index(row.target), names.index(row.source)] == row.net
     edges = table.set_index(["source", "target"]).loc[
         [tuple(edge) for edge in moving.uns["true_edges"]]
     ]
     assert (edges["t"] > 0).sum() >= 4
+    assert (edges["retest_z"] > 0).sum() >= 4
+    back = table.set_index(["target", "source"]).loc[edges.index]
+    for name in ("retest_t", "retest_z"):
+        np.testing.assert_array_equal(back[name], -edges[name])
+
+
+def test_scanpy_draws_the_flows_that_are_supported(moving):
+    sv.tl.cluster_graph(moving, "clusters", n_controls=2)
+    points = pd.DataFrame(moving.obsm["X_pca"][:, :2]).groupby(
+        moving.obs["clusters"].to_numpy(), observed=True
+    )
+    ax = sc.pl.paga(
+        moving, transitions="transitions_confidence", pos=points.mean().to_numpy(), show=False
+    )
+    drawn = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+    supported = sv.get.cluster_graph(moving)["verdict"] == "supported"
+    assert len(drawn) == supported.sum() > 0
+    plt.close("all")
 
 
 def test_cells_without_a_cluster_are_neighbours_only(moving):
@@ -111,7 +143,11 @@ def test_many_cells_are_sampled(monkeypatch):
     assert adata.uns["velocity_params"]["cluster_graph"]["test"] == "folds"
     # neighbours of a sample cannot be found
     del adata.uns["neighbors"]["params"]["n_neighbors"]
-    sv.tl.cluster_graph(adata, "clusters", n_controls=3)
+    sv.tl.cluster_graph(adata, "clusters", n_controls=3, level=0.05)
     assert adata.uns["velocity_params"]["cluster_graph"]["test"] == "controls"
     table = sv.get.cluster_graph(adata)
     np.testing.assert_allclose(table["t"], table["net"] / table["net_se"])
+    assert table["retest_t"].isna().all()
+    reasons = table.loc[table["verdict"] == "weak", "reason"]
+    assert len(reasons) == table["significant"].sum() > 0
+    assert reasons.str.endswith(f"a steady state: {UNKNOWN_REPRESENTATION}.").all()

@@ -23,14 +23,13 @@ __all__ = ["StoredFlows"]
 class StoredFlows:
     """Flows between clusters, the clusters, and each cell's place among them, −1 for none.
 
-    `level` is the level at which a net flow is significant, and `scale` λ of the probabilities.
+    `scale` is λ of the probabilities.
     """
 
     table: pd.DataFrame
     names: list[str]
     codes: NDArray[np.int32]
     groupby: str
-    level: float
     scale: float
 
     @classmethod
@@ -51,8 +50,7 @@ class StoredFlows:
         renamed = table.assign(
             **{end: table[end].astype(str).map(today) for end in ("source", "target")}
         )
-        level, scale = float(made["level"]), float(made["scale"])
-        return cls(renamed, list(today.values()), codes, groupby, level, scale)
+        return cls(renamed, list(today.values()), codes, groupby, float(made["scale"]))
 
     @property
     def one_way(self) -> pd.DataFrame:
@@ -60,6 +58,6 @@ class StoredFlows:
         rows = self.table[self.table["net"] > 0]
         return rows.sort_values(["p", "net"], ascending=[True, False], kind="stable")
 
-    def is_significant(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
-        """Return which of some rows have a significant net flow."""
-        return rows["significant"].to_numpy(dtype=bool)
+    def is_supported(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
+        """Return which of some rows have a net flow that is supported."""
+        return (rows["verdict"] == "supported").to_numpy(dtype=bool)

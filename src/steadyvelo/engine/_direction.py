@@ -18,6 +18,7 @@ import numpy as np
 
 from ._arrows_of_cells import Directions, arrows_of_cells
 from ._direction_sums import DirectionProblem, DirectionSums
+from ._flow_pairs import bordering_pairs, no_pairs
 from ._fold_graph import FoldGraphs
 from ._group_directions import GroupDirections, group_directions
 from ._progress import part_of
@@ -195,11 +196,12 @@ def summed(
     signs: NDArray[np.int8],
     *,
     for_cells: bool,
+    flows: bool = False,
     genes_per_block: int,
     n_threads: int,
     progress: Progress | None,
 ) -> tuple[DirectionProblem, DirectionSums]:
-    """Return the sums over all genes."""
+    """Return the sums over all genes, for the retest of `flows` or else of groups."""
     rows = source.order.cell_of_row
     limits = {"genes_per_block": genes_per_block, "n_threads": n_threads}
     fold_graphs = FoldGraphs.of(errors.repeats, source.order)
@@ -211,15 +213,17 @@ def summed(
         progress=part_of(progress, 0.0, _LENGTHS),
         **limits,
     )
+    of_rows, n_groups = np.ascontiguousarray(groups[rows]), int(groups.max(initial=-1)) + 1
     problem = DirectionProblem(
         fold_graphs,
         projections,
         lines,
-        np.ascontiguousarray(groups[rows]),
-        int(groups.max(initial=-1)) + 1,
+        of_rows,
+        n_groups,
         np.ascontiguousarray(signs[:, rows]),
         for_cells,
         n_threads,
+        bordering_pairs(fold_graphs, of_rows, n_groups) if flows else no_pairs(),
     )
     sums = DirectionSums.zeros(problem)
     # cross-fitting smooths counts in its own graphs

@@ -28,6 +28,7 @@ import numpy as np
 
 from steadyvelo.model._retest import n_retest_sums
 
+from ._flow_pairs import no_pairs, pairs_of_groups
 from ._kernels import _contributions as kernels
 from ._kernels import _fold_means as places
 from ._kernels._gather import put_columns
@@ -71,6 +72,9 @@ class DirectionProblem:
         Signs of the sign-flipped controls, shape (controls, rows).
     for_cells
         Whether errors of arrows of cells are needed, too, or only those of groups.
+    pairs
+        Number of every pair of groups whose flow is retested, and −1 for the others, shape (groups,
+        groups). Without any, arrows of groups are retested if errors of cells are needed.
     """
 
     fold_graphs: FoldGraphs
@@ -81,6 +85,7 @@ class DirectionProblem:
     signs: NDArray[np.int8]
     for_cells: bool = True
     n_threads: int = 1
+    pairs: IntArray = field(default_factory=no_pairs)
     scratch: Scratch = field(default_factory=Scratch)
 
     @property
@@ -92,6 +97,25 @@ class DirectionProblem:
     def n_rows(self) -> int:
         """Number of rows."""
         return len(self.groups)
+
+    def retest_shape(self, n_genes: int) -> tuple[int, int, int]:
+        """Return the shape of the sums for the retest: the last of them are those of no group."""
+        if len(self.pairs) > 0:
+            return int(self.pairs.max()) + 2, n_retest_sums(1), n_genes
+        return self.n_groups + 1, n_retest_sums(self.n_dims), n_genes if self.for_cells else 0
+
+    def retested(self, start: int, stop: int) -> tuple[IntArray, NDArray[np.intp], IntArray]:
+        """Return which sums for the retest some rows add to, and their places among these.
+
+        The first are numbers of groups, −1 for rows without one, or of pairs. The second are the
+        places of the groups of the rows, and the third those of pairs.
+        """
+        # rows that follow each other are of few groups
+        names, at = np.unique(self.groups[start:stop], return_inverse=True)
+        if len(self.pairs) > 0:
+            numbers, pairs = pairs_of_groups(self.pairs, names)
+            return numbers, at, pairs
+        return names if self.for_cells and self.n_groups > 0 else names[:0], at, self.pairs
 
     def by_group(self, values: Float32Array) -> Float64Array:
         """Sum (rows, …, genes) over each group's rows to (groups, …, genes)."""
@@ -138,7 +162,8 @@ class DirectionSums:
         Standard errors of γ, shape (genes,).
     retest
         Sums for the retest of the arrows of groups, shape (groups + 1, sums, genes); see
-        :class:`steadyvelo.model._retest.RetestSums`.
+        :class:`steadyvelo.model._retest.RetestSums`. Or those for pairs of groups, shape (pairs +
+        1, sums, genes), on the one dimension from the first group to the second.
     abundance
         Mean unspliced abundance of every gene, shape (genes,).
     deviations
@@ -163,7 +188,6 @@ class DirectionSums:
         """Return the sums over no genes."""
         graphs, n_genes = problem.fold_graphs, len(problem.lines.gamma)
         n_rows, n_dims = problem.n_rows, problem.n_dims
-        n_retested = n_genes if problem.for_cells else 0
         noisy = graphs.graphs[: graphs.n_first if problem.for_cells else 0]
         return cls(
             np.zeros((graphs.n_edges, n_dims), dtype=np.float32),
@@ -175,7 +199,7 @@ class DirectionSums:
             np.zeros((problem.n_groups, n_dims, n_genes)),
             np.zeros((problem.n_groups, n_dims, n_genes)),
             np.zeros(n_genes),
-            np.zeros((problem.n_groups + 1, n_retest_sums(n_dims), n_retested)),
+            np.zeros(problem.retest_shape(n_genes)),
             np.zeros(n_genes),
             np.zeros((problem.n_groups, n_genes)),
         )
@@ -285,15 +309,13 @@ class DirectionSums:
         zero: Any = zero_of_sums(n_rows)
 
         n_groups, n_dims = problem.n_groups, problem.n_dims
+        n_retested, n_sums, _ = self.retest.shape
 
         def work(start: int, stop: int) -> tuple[Float64Array, IntArray, Float32Array]:
             arrows = np.zeros((n_groups, n_dims, width))
-            # rows that follow each other are of few groups
-            names, rows = np.unique(problem.groups[start:stop], return_inverse=True)
-            retested = problem.for_cells and n_groups > 0
-            shape = len(names) if retested else 0, n_retest_sums(n_dims), width
-            retest = np.zeros(shape, dtype=np.float32)
-            of_groups = arrows, rows, retest
+            names, at, pairs = problem.retested(start, stop)
+            retest = np.zeros((len(names), n_sums, width), dtype=np.float32)
+            of_groups = arrows, at, pairs, retest
             kernels.add_fold_graph(*pattern, *given, *of_groups, *derivatives, zero, start, stop)
             return arrows, names, retest
 
@@ -301,8 +323,8 @@ class DirectionSums:
         if n_groups > 0:
             arrows = sum(part for part, _, _ in parts)
             self.group_contributions[..., genes] += arrows
-        if n_groups > 0 and problem.for_cells:
-            retest = np.zeros((n_groups + 1, n_retest_sums(n_dims), width))
+        if self.retest.size > 0:
+            retest = np.zeros((n_retested, n_sums, width))
             for _, names, part in parts:
                 # the last place is that of rows without a group, −1
                 retest[names] += part

@@ -6,6 +6,14 @@ that cluster than to steps to its other neighbours. The sum over the cells of cl
 component for b, minus that over b of the component for a, is the net flow from a to b. Its errors
 are those of summed arrows (`_group_directions.py`): the score of a cell is what its counts add to
 both sums, and the sum of squared scores is the variance if every cell gets a random sign.
+
+The retest without a steady state is that of arrows (`model/_retest.py`), with pairs of clusters in
+place of clusters. A cell of a belongs to the pair of a and b if it has neighbours in b, and perhaps
+to other pairs as well. p is the mean of these neighbours minus that of the others, so it
+has about the same length in all cells. If their share of the neighbours is f, the arrow of the cell
+has the component f (1 − f) p / √2 for b. So the cell counts with the weight f (1 − f): then it has
+the part in the sum of p that it has in the net flow. Cells without neighbours in other clusters
+have no part.
 """
 
 from __future__ import annotations
@@ -15,6 +23,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from steadyvelo.model._retest import retest
 
 from ._direction import summed
 from ._group_directions import contributed_to_groups
@@ -51,13 +61,16 @@ class NetFlows:
     n
         Effective number of cells whose counts determine them, (Σφ²)² / Σφ⁴ with their scores φ; NaN
         without any.
+    retest_t, retest_z
+        Statistics of the retest without a steady state, positive if it agrees with a flow from the
+        cluster of the row to that of the column; NaN without edges between the two.
 
     Examples
     --------
     >>> import numpy as np
     >>> from steadyvelo import engine
     >>> net = np.array([[0.0, 6.0], [-6.0, 0.0]])
-    >>> flows = engine.NetFlows(net, np.full((2, 2), 2.0), np.full((2, 2), 30.0))
+    >>> flows = engine.NetFlows(net, np.full((2, 2), 2.0), np.full((2, 2), 30.0), net, net)
     >>> (flows.net / flows.standard_error).tolist()
     [[0.0, 3.0], [-3.0, 0.0]]
     """
@@ -65,6 +78,8 @@ class NetFlows:
     net: Float64Array
     standard_error: Float64Array
     n: Float64Array
+    retest_t: Float64Array
+    retest_z: Float64Array
 
 
 def find_net_flows(
@@ -123,6 +138,7 @@ def find_net_flows(
         groups,
         np.zeros((0, len(groups)), dtype=np.int8),
         for_cells=False,
+        flows=True,
         genes_per_block=genes_per_block,
         n_threads=n_threads,
         progress=progress,
@@ -138,7 +154,18 @@ def find_net_flows(
     total = np.asarray(contributed.sum(axis=0), dtype=np.float64).reshape(n_groups, n_groups)
     n: Float64Array = np.full(square.shape, np.nan)
     np.divide(square**2, fourth, out=n, where=fourth > 0)
-    return NetFlows(total - total.T, np.sqrt(square), n)
+    ahead = np.ones((len(sums.retest) - 1, 1))
+    again = [_of_pairs(problem.pairs, x) for x in retest(sums.retest, ahead, sums.abundance)]
+    return NetFlows(total - total.T, np.sqrt(square), n, *again)
+
+
+def _of_pairs(pairs: IntArray, values: Float64Array) -> Float64Array:
+    """Return values of pairs from the first group to the second, and negative ones back."""
+    out: Float64Array = np.full(pairs.shape, np.nan)
+    first, second = np.nonzero(np.triu(pairs >= 0))
+    out[first, second] = values[pairs[first, second]]
+    out[second, first] = -out[first, second]
+    return out
 
 
 def _squares_of_rows(

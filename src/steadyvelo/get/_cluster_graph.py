@@ -17,7 +17,7 @@ __all__ = ["cluster_graph"]
 
 @public
 def cluster_graph(adata: AnnData, *, velocity_key: str = "velocity") -> pd.DataFrame:
-    """Return the flows between clusters, with their tests.
+    """Return the flows between clusters, with their tests and verdicts.
 
     Parameters
     ----------

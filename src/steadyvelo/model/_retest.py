@@ -37,6 +37,8 @@ __all__ = ["Retest", "RetestSums", "n_retest_sums", "retest"]
 _ALONE, _EACH, _PAIRS = 14, 6, 3
 # numbers of a gene that are solved for at once
 _AT_ONCE = 20_000_000
+# a smaller part of the variance of r is due to rounding, since sums are made of float32 values
+_ROUNDING = 1e-6
 
 
 class Retest(NamedTuple):
@@ -217,7 +219,8 @@ class _Equations:
             m = p / total
         some = np.append(tested, False)
         of_groups = sums.pp, p_instrument, m, e, rho, q, sums.squares[fold], squares
-        good = (spread > 0) & (variance > 0)
+        # a gene without unspliced counts in these cells is on a line, and the rest is rounding
+        good = (spread > 0) & (variance > _ROUNDING * rr.sum(axis=0) / total)
         d, a, m, e, rho, q, norm, left = (x[some] for x in of_groups)
         return cls(d, a, m, e, rho, q, norm, left, variance, good)
 

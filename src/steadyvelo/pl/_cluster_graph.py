@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["cluster_graph"]
 
 # width of an arrow without flow, additional width for a net flow of 1, and width of arrows that are
-# not significant, points
+# not supported, points
 _THIN, _ADDED, _PALE = 1.0, 5.0, 0.8
 # bend of an arrow, as share of its length; gap between its ends and the centres, points
 _BEND, _GAP = 0.12, 9.0
@@ -53,9 +53,10 @@ def cluster_graph(
     """Draw the net flows between clusters as arrows on an embedding.
 
     An arrow leads from one cluster to another, in the direction of their net flow. It connects the
-    cells nearest to the medians of the clusters. Arrows with a significant net flow are dark, and
-    wider for a larger flow; others are thin and pale. Pairs of clusters without edges between them
-    have no arrow. Flows are computed without the embedding, which is only drawn on.
+    cells nearest to the medians of the clusters. Arrows of flows that are supported are dark, and
+    wider for a larger flow; others are thin and pale, as are all of a fit without cross-fitted
+    errors. Pairs of clusters without edges between them have no arrow. Flows are computed without
+    the embedding, which is only drawn on.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ def cluster_graph(
     }
     rows = flows.one_way
     # the strongest on top
-    for row, sure in zip(rows[::-1].itertuples(), flows.is_significant(rows)[::-1], strict=True):
+    for row, sure in zip(rows[::-1].itertuples(), flows.is_supported(rows)[::-1], strict=True):
         if row.net > threshold and {row.source, row.target} <= set(centres):
             arrow = FancyArrowPatch(
                 centres[row.source],
@@ -125,5 +126,5 @@ def cluster_graph(
                 zorder=4 if sure else 3,
             )
             ax.add_patch(arrow)
-    plane.explain_tones(ax, f"significant net flow (p < {1 - flows.level:.2g}, adjusted)", pale)
+    plane.explain_tones(ax, ("supported net flow", "not supported"), pale)
     return finished(ax, show=show)

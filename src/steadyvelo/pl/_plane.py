@@ -115,14 +115,14 @@ class Plane:
         """Add a legend of significance, if directions were tested, in `color` and `pale`."""
         if self.determined is None:
             return
-        self.explain_tones(
-            ax, f"significant direction (p < {1 - self.level:.2g})", pale, color=color
-        )
+        strong = f"significant direction (p < {1 - self.level:.2g})"
+        self.explain_tones(ax, (strong, "not significant"), pale, color=color)
 
-    def explain_tones(self, ax: Axes, strong: str, pale: str, *, color: str = STRONG) -> None:
-        """Add a legend of lines in `color`, with the text `strong`, and of pale lines."""
+    def explain_tones(
+        self, ax: Axes, labels: tuple[str, str], pale: str, *, color: str = STRONG
+    ) -> None:
+        """Add a legend of lines in `color` and of pale lines, with their labels."""
         handles = [Line2D([], [], color=color, lw=1.5), Line2D([], [], color=pale, lw=0.8)]
-        labels = [strong, "not significant"]
         # as a separate artist, because it would replace the legend of colours
         legend = Legend(
             ax, handles, labels, loc=self._empty_corner(), frameon=False, fontsize=NOTE_TEXT

@@ -31,9 +31,10 @@ _NAMED = 5
 class Flows:
     """A part of the section on clusters."""
 
-    # source, target, flow, ratio, net flow with its error, adjusted p-value, and whether it is
-    # significant, as text
+    # source, target, flow, ratio, net flow with its error, adjusted p-value and verdict, as text
     rows: list[list[str]]
+    # the reason of the verdict on each significant flow
+    reasons: list[str]
     # a sentence for each significant flow that contradicts the mean arrow of its source
     against: list[str]
 
@@ -48,7 +49,6 @@ def section(
     if flows.groupby != groupby:
         return None
     one_way = flows.one_way
-    significant = flows.is_significant(one_way)
     rows = [
         [
             str(row.source),
@@ -57,12 +57,17 @@ def section(
             number(row.ratio, 2),
             f"{number(row.net, 2)} ± {number(row.net_se, 2)}",
             number(row.p_holm, 2),
-            "yes" if sure else "no",
+            str(row.verdict),
         ]
-        for row, sure in zip(one_way.itertuples(), significant, strict=True)
+        for row in one_way.itertuples()
     ]
-    against = _against_arrows(adata, flows, one_way[significant], basis, key, n_threads)
-    return Flows(rows, against)
+    significant = one_way[one_way["significant"]]
+    reasons = [
+        f"{row.source} → {row.target} ({row.verdict}): {row.reason}"
+        for row in significant.itertuples()
+    ]
+    against = _against_arrows(adata, flows, significant, basis, key, n_threads)
+    return Flows(rows, reasons, against)
 
 
 def _against_arrows(

@@ -20,6 +20,7 @@ from steadyvelo.engine import cluster_connectivities, cluster_flows, spanning_tr
 from ._flow_table import flow_table
 from ._flow_test import cross_fitted_flows
 from ._limits import Limits
+from ._missing_folds import UNKNOWN_REPRESENTATION, missing_for_folds
 from ._randomized_velocity import control_graphs
 from ._stored_graph import StoredGraph
 
@@ -81,9 +82,26 @@ def cluster_graph(
     P-values are two-sided and adjusted over pairs of clusters (Holm). A net flow is significant if
     the adjusted p-value is below 1 − `level`, t has its sign, and cells of the source prefer steps
     to the target, :math:`F_{ab} > F^-_{ab}`. Cells of two diverging branches avoid each other; a
-    difference between two such preferences is no flow. The test treats cells as
-    independent. The same faults of the model that mislead arrows mislead flows. A flow needs no
-    embedding.
+    difference between two such preferences is no flow. The test treats cells as independent. A flow
+    needs no embedding.
+
+    The test assumes a steady state, and cells at rest whose ratios differ between clusters can
+    have significant flows. The retest of :func:`steadyvelo.tl.reliability` does not assume it: in
+    the cells with neighbours in the other cluster, unspliced mRNA is explained by any line and,
+    for every pair of clusters, a part along the difference in expression between neighbours in
+    the target and other neighbours. The verdict on a flow is
+
+    ``"supported"``
+        if it is significant, and the retest confirms it (t ≥ 3 or z ≥ 2.5);
+    ``"weak"``
+        if it is significant, but the retest does not confirm it;
+    ``"contradicted"``
+        if it is significant, but the retest finds the opposite direction (z ≤ −2);
+    ``"not supported"``
+        if it is not significant.
+
+    The retest needs cross-fitted errors; without them, no flow is supported. Unlike verdicts on
+    clusters, those on flows do not depend on other size factors or other settings.
 
     Parameters
     ----------
@@ -135,14 +153,21 @@ def cluster_graph(
           back, and its standard error;
         - ``t``: statistic of the test, positive if it agrees with a flow from source to target;
         - ``p``, ``p_holm``: p-value of the hypothesis that the net flow is zero, and the same
-          adjusted over pairs, and ``significant``: whether the net flow is significant and leads
-          from source to target;
-        - ``connectivity``: PAGA's connectivity of the two clusters, whatever the velocities.
+          adjusted over pairs;
+        - ``retest_t``, ``retest_z``: statistics of the retest without a steady state, positive if
+          it agrees with a flow from source to target; NaN without cross-fitted errors. t is a t
+          statistic over genes in which every gene has the same weight, and z has genes weighted
+          by their precision, with its jackknife error over genes. Neither has an exact level. Of
+          more than 500 pairs, the 500 with the most edges are retested;
+        - ``connectivity``: PAGA's connectivity of the two clusters, whatever the velocities;
+        - ``significant``: whether the net flow is significant and leads from source to target;
+        - ``verdict``, ``reason``: the verdict on a flow from source to target, and a sentence that
+          gives the reason.
     ``obs["velocity_flow_cluster"]``
         Place of each cell's cluster, by which later changes of clusters are found.
     ``uns["paga"]``, ``uns["{groupby}_sizes"]``
         What ``scanpy.pl.paga`` draws: ``connectivities``, ``connectivities_tree``, ``groups``,
-        and ``transitions_confidence`` with the net flows that are significant, from the cluster of
+        and ``transitions_confidence`` with the net flows that are supported, from the cluster of
         the column to that of the row, as in scanpy. A result of ``scanpy.tl.paga`` is replaced.
     ``uns["velocity_params"]["cluster_graph"]``
         Parameters.
@@ -185,7 +210,8 @@ def cluster_graph(
     signs = Names(fit.inputs.cell_hashes, rng).signs("sign-flipped control", n_controls)
     with Limits.of_call("cluster graph", max_memory, n_threads, progress) as limits:
         how: dict[str, Any] = {"scale": scale, "n_threads": limits.n_threads}
-        by_folds = fit.options.errors.method == "crossfit"
+        not_retested = missing_for_folds(fit)
+        by_folds = not not_retested
         graphs = control_graphs(fit, signs, limits.part(0.0, _CONTROLS if by_folds else 1.0))
         # a graph is freed before the next one is computed
         controls = [
@@ -194,10 +220,12 @@ def cluster_graph(
         flows = cluster_flows(*graph.graphs, codes, len(names), **how)
         rest = limits.part(_CONTROLS, 1.0)
         tested = cross_fitted_flows(fit, codes, len(names), rest) if by_folds else None
+    if by_folds and tested is None:
+        not_retested = UNKNOWN_REPRESENTATION
     neighbors = fit.inputs.distances(fit.graph.neighbors_key)
     connected = cluster_connectivities(neighbors.indptr, neighbors.indices, codes, len(names))
-    table = flow_table(flows, controls, tested, names, connected, level)
-    _write_paga(adata, groupby, names, connected, table[table["significant"]])
+    table = flow_table(flows, controls, tested, names, connected, level, not_retested)
+    _write_paga(adata, groupby, names, connected, table[table["verdict"] == "supported"])
     _keys.CLUSTER_GRAPH.write(adata, table, velocity_key)
     _keys.FLOW_CLUSTERS.write(adata, codes.astype(np.int32), velocity_key)
     if graph_in_uns:
@@ -205,14 +233,10 @@ def cluster_graph(
     made = {"groupby": groupby, "n_controls": n_controls, "level": level, "scale": scale}
     made |= {"rng": rng, "clusters": names, "test": "controls" if tested is None else "folds"}
     note_made(adata, velocity_key, "cluster_graph", made)
-    caution = ""
-    if tested is None:
-        caution = "; a fit with cross-fitted errors has fewer false alarms and more power"
-    n_sure = int(table["significant"].sum())
-    done(
-        f"{n_sure} of {len(table) // 2} pairs of clusters with edges between them "
-        f"have a significant net flow{caution}"
-    )
+    counts = table.loc[table["net"] > 0, "verdict"].value_counts()
+    found = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+    caution = f"; none can be supported, because {not_retested}" if not_retested else ""
+    done(f"net flows between {len(table) // 2} pairs of clusters: {found}{caution}")
 
 
 def _write_paga(
@@ -220,7 +244,7 @@ def _write_paga(
     groupby: str,
     names: list[str],
     connected: NDArray[np.float64],
-    significant: pd.DataFrame,
+    supported: pd.DataFrame,
 ) -> None:
     """Write the entries that scanpy reads, with a row for every category of the column."""
     column = adata.obs[groupby].astype("category").cat
@@ -229,10 +253,8 @@ def _write_paga(
     shape = (len(categories), len(categories))
     of_all, steps = np.zeros(shape), np.zeros(shape)
     of_all[np.ix_(place, place)] = connected
-    source, target = (
-        place[significant[name].cat.codes.to_numpy()] for name in ("source", "target")
-    )
-    steps[target, source] = significant["net"]
+    source, target = (place[supported[name].cat.codes.to_numpy()] for name in ("source", "target"))
+    steps[target, source] = supported["net"]
     _keys.PAGA.write(
         adata,
         {

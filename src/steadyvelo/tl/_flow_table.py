@@ -9,6 +9,7 @@ import pandas as pd
 
 from steadyvelo.model import net_flow, net_flow_error, relative_flow, two_sided_t
 
+from ._flow_verdicts import judge_flows
 from ._multiple_tests import holm
 
 if TYPE_CHECKING:
@@ -26,8 +27,12 @@ def flow_table(
     names: list[str],
     connected: NDArray[np.float64],
     level: float,
+    not_retested: str,
 ) -> pd.DataFrame:
-    """Return the table of ordered pairs, from flows of data and controls, and the test by folds."""
+    """Return the table of ordered pairs, from flows of data and controls, and the test by folds.
+
+    `not_retested` says why there is no test by folds; an empty text if there is one.
+    """
     along, against, alike = (
         np.stack([getattr(each, name) for each in controls])
         for name in ("along", "against", "alike")
@@ -36,8 +41,10 @@ def flow_table(
     error = net_flow_error(net_flow(along, against, alike))
     if tested is None:
         t, freedom = relative_flow(net, error), float(len(controls))
+        retest_t = retest_z = np.full(net.shape, np.nan)
     else:
         t, freedom = relative_flow(tested.net, tested.standard_error), tested.n - 1
+        retest_t, retest_z = tested.retest_t, tested.retest_z
     # pairs without edges are not tested
     p = np.where(np.isfinite(net), two_sided_t(t, freedom), np.nan)
     # a control with all signs exchanged is a control, too
@@ -56,6 +63,8 @@ def flow_table(
         "t": t,
         "p": p,
         "p_holm": _adjusted(p),
+        "retest_t": retest_t,
+        "retest_z": retest_z,
         "connectivity": connected,
     }
     source, target = np.nonzero(np.isfinite(net))
@@ -65,7 +74,8 @@ def flow_table(
     }
     table = pd.DataFrame({**of_names, **{k: x[source, target] for k, x in columns.items()}})
     ahead = (table["net"] > 0) & (table["t"] > 0) & (table["preference"] > 0)
-    return table.assign(significant=ahead & (table["p_holm"] < 1 - level))
+    table["significant"] = ahead & (table["p_holm"] < 1 - level)
+    return judge_flows(table, level, not_retested)
 
 
 def _adjusted(p: NDArray[np.float64]) -> NDArray[np.float64]:

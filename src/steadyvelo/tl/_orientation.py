@@ -23,6 +23,7 @@ from steadyvelo.model import hotelling_p
 from ._direction import directions_given
 from ._folds import Graphs
 from ._kept import kept_results
+from ._missing_folds import UNKNOWN_REPRESENTATION, missing_for_folds
 from ._sampled_fit import MOST_CELLS, sampled_fit
 from ._uncertainty import Errors
 from ._variant import Variant, fit_variant
@@ -47,7 +48,7 @@ _GRAPHS = Graphs(ratios=True, directions=True)
 
 def orientation_of(fit: Fit, time: NDArray[np.float64], limits: Limits) -> PseudotimeOrientation:
     """Test the orientation of a time, shape (cells,), NaN for cells without one."""
-    missing = _missing(fit)
+    missing = missing_for_folds(fit)
     if missing:
         return PseudotimeOrientation(_NOT_TESTED, f"The orientation was not tested: {missing}.")
     known = np.isfinite(time)
@@ -58,7 +59,7 @@ def orientation_of(fit: Fit, time: NDArray[np.float64], limits: Limits) -> Pseud
     none = np.full(len(time), -1, dtype=np.intp)
     sample, cells = sampled_fit(fit, none, None, among=known)
     if sample is fit:
-        why = "the representation in which neighbours were found is not known"
+        why = UNKNOWN_REPRESENTATION
         return PseudotimeOrientation(_NOT_TESTED, f"The orientation was not tested: {why}.")
     options, inputs = sample.options, sample.inputs
     order = counts_source(inputs, fit.graph_genes, **options.smoothed).order
@@ -132,16 +133,3 @@ def exchanged(tested: PseudotimeOrientation) -> PseudotimeOrientation:
     turned = judged(total=-tested.total, **same)
     why = "Root and end were exchanged, because velocities ran against the pseudotime before."
     return replace(turned, reason=f"{turned.reason} {why}")
-
-
-def _missing(fit: Fit) -> str:
-    """Return what the test needs and is missing; an empty text if it can be done."""
-    if fit.options.gamma_by is not None:
-        return "the fit has separate ratios of categories of cells (gamma_by)"
-    if fit.options.stochastic is not None:
-        return "the fit is stochastic, and the test needs a deterministic one with cross-fitting"
-    if fit.options.errors.method != "crossfit":
-        return "the fit has no cross-fitted errors (tl.velocity(uncertainty='crossfit'))"
-    layers = [fit.options.spliced, fit.options.unspliced]
-    without = [name for name in layers if name not in fit.adata.layers]
-    return f"layers[{without[0]!r}], the counts of the fit, is missing" if without else ""

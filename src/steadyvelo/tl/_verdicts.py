@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ._retest_rule import contradiction, doubt_of_retest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FALSE_CALLS", "LEVEL", "SIZES_IN_WORDS", "TURNED", "judge"]
+__all__ = ["FALSE_CALLS", "LEVEL", "SIZES_IN_WORDS", "TURNED", "VERDICTS", "judge", "p_in_words"]
 
 LEVEL = 0.95
 # cos 60°: arrows at a larger angle have different directions
@@ -22,10 +24,7 @@ FALSE_CALLS = 0.15
 _BORDERLINE = "Borderline: with other folds, or with nine tenths of the cells, it may be"
 # the methods of pp.size_factors
 SIZES_IN_WORDS = {"per_layer": "per-layer size factors", "common": "common size factors"}
-_VERDICTS = ["supported", "weak", "contradicted", "not supported"]
-# statistics of the retest without a steady state: one of them must be as large to support a
-# direction; the second is as small if unspliced mRNA contradicts it
-_LEAST_T, _LEAST_Z, _AGAINST_Z = 3.0, 2.5, -2.0
+VERDICTS = ["supported", "weak", "contradicted", "not supported"]
 # how much numbers usually change if all is computed again with nine tenths of the cells, on data
 # sets of benchmarks/wrong_models from number 1000 on
 _CHANGES = {
@@ -48,7 +47,7 @@ def judge(table: pd.DataFrame, basis: str, other_sizes: str) -> None:
         _other_verdict(verdict, row, basis, other_sizes)
         for (verdict, _), row in zip(judged, rows, strict=True)
     ]
-    table.insert(0, "verdict", pd.Categorical([verdict for verdict, _ in judged], _VERDICTS))
+    table.insert(0, "verdict", pd.Categorical([verdict for verdict, _ in judged], VERDICTS))
     table.insert(
         1,
         "reason",
@@ -93,13 +92,10 @@ def verdict_of(row: pd.Series, basis: str, other_sizes: str) -> tuple[str, str]:
         return "not supported", f"Not tested: {few}."
     if p >= 1 - LEVEL:
         return "not supported", f"No common direction detected among its {n:,} cells (p = {p:.2g})."
-    shared = f"Its {n:,} cells share a direction on {basis} ({_p_value(p)})"
+    shared = f"Its {n:,} cells share a direction on {basis} ({p_in_words(p)})"
     one = f" It rests on one gene, {row['only_gene']}." if row.get("only_gene") else ""
-    if row.get("retest_z", 0.0) <= _AGAINST_Z:
-        return "contradicted", (
-            f"{shared}, but unspliced mRNA contradicts it: a retest without the assumption of a "
-            f"steady state finds the opposite direction (z = {row['retest_z']:.1f}).{one}"
-        )
+    if against := contradiction(row):
+        return "contradicted", f"{shared}, but {against}.{one}"
     doubts = _doubts(row, other_sizes)
     if doubts:
         return "weak", f"{shared}, but {doubts[0]}.{one}"
@@ -107,7 +103,7 @@ def verdict_of(row: pd.Series, basis: str, other_sizes: str) -> tuple[str, str]:
     return "supported", f"{shared}; {significant}.{one}"
 
 
-def _p_value(p: float) -> str:
+def p_in_words(p: float) -> str:
     return f"p = {p:.1g}" if p > 0 else "p < 1e-300"
 
 
@@ -120,12 +116,8 @@ def _doubts(row: pd.Series, other_sizes: str) -> list[str]:
             f"this cluster is also significant in {row['control_significant']:.0%} of the "
             "sign-flipped controls"
         )
-    if "retest_z" in row and not (row["retest_t"] >= _LEAST_T or row["retest_z"] >= _LEAST_Z):
-        known = np.isfinite(row["retest_z"])
-        numbers = f" (t = {row['retest_t']:.1f}, z = {row['retest_z']:.1f})" if known else ""
-        doubts.append(
-            f"a retest without the assumption of a steady state does not confirm it{numbers}"
-        )
+    if doubt := doubt_of_retest(row):
+        doubts.append(doubt)
     if "other_sizes_p_holm" in row:
         if np.isnan(row["other_sizes_p_holm"]):
             doubts.append(f"it could not be tested with {other_sizes}")

@@ -11,7 +11,7 @@ from steadyvelo.model._jit import Array, kernel, reordering_kernel
 
 from ._fold_means import AWAY, COUNTS, DEVIATION, MEANS
 from ._projection import add_eight, project, unit_steps
-from ._retest import add, add_retest_sums
+from ._retest import add, retest_row
 
 
 @reordering_kernel
@@ -212,6 +212,7 @@ def add_fold_graph(
     chance: Array,
     arrows: Array,
     places: Array,
+    pairs: Array,
     retest: Array,
     slopes: Array,
     offsets: Array,
@@ -246,9 +247,11 @@ def add_fold_graph(
     arrows
         Sums over these rows of each gene's part of the arrows, float64, shape (groups, dimensions,
         genes of this fold), to which is added; there may be no groups.
-    places, retest
+    places, pairs, retest
         Sums for the retest of each group that these rows have, float32, shape (groups, sums, genes
-        of this fold), and the place of each row's group among them. There may be none.
+        of this fold), and the place of each row's group among them. There may be none. If `pairs`
+        is not empty, they are sums for pairs of groups, and it has the place of each pair, or a
+        negative number, shape (groups, groups).
     slopes, offsets
         Derivatives of arrows by γ and by the offset, shape (rows, dimensions, genes), to which is
         added; the second may have no rows.
@@ -298,8 +301,8 @@ def add_fold_graph(
             if 0 < n_second < n:
                 _add_chance(spread, other_spread, n_second, n, chance[:, i])
         if retest.shape[0] > 0 and 0 < n_second < n and weights[i] > 0.0:
-            rows = packed[i, MEANS : MEANS + 2], middle, velocity, shares, by_fold
-            add_retest_sums(*rows, 1.0 / weights[i], room, retest[places[i - start]])
+            of_row = groups[i], places[i - start], near, groups, pairs, packed[i, MEANS : MEANS + 2]
+            retest_row(*of_row, middle, velocity, shares, by_fold, 1.0 / weights[i], room, retest)
         for d in range(n_dims):
             turned = by_fold[d, 0], by_fold[d, 1]
             if arrows.shape[0] > 0 and groups[i] >= 0:
