@@ -141,8 +141,8 @@ def share_of_largest(values: Float64Array, percentile: float = 98.0) -> Float64A
     """Scale values to [0, 1] along the first axis, without influence of a few extreme values.
 
     The smallest value becomes 0. The value that becomes 1, with all above it, is the percentile. If
-    the largest values of few cells make almost all of the sum, it is the median of these cells, if
-    that is larger: the percentile may be that of the cells that have next to nothing of the sum.
+    the cells above it have almost all of the sum, it is the median of these: the percentile is then
+    a value of the cells that have next to nothing of the sum.
 
     Parameters
     ----------
@@ -172,16 +172,13 @@ def share_of_largest(values: Float64Array, percentile: float = 98.0) -> Float64A
 
 
 def _scale_of_largest(values: Float64Array, percentile: float) -> float:
-    """Return the percentile, or the median of the cells with almost all of the sum if it is more.
-
-    The median can be more only if these are few: half of them are above the percentile.
-    """
-    high, lower = np.percentile(values, [percentile, max(2 * percentile - 100, 0)])
-    largest = np.sort(values[values >= lower])[::-1]
+    """Return the percentile, or the median of the cells with almost all of the sum above it."""
+    high = np.percentile(values, percentile)
+    largest = np.sort(values[values >= high])[::-1]
     sums = np.cumsum(largest)
     if sums[-1] >= _ALMOST_ALL * values.sum():
         n = int(np.searchsorted(sums, _ALMOST_ALL * sums[-1])) + 1
-        high = max(high, largest[n // 2])
+        high = largest[n // 2]
     return float(high)
 
 
