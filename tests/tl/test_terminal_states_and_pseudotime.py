@@ -9,7 +9,9 @@ import scipy.sparse as sp
 from scipy.stats import spearmanr
 
 import steadyvelo as sv
+from steadyvelo._adata._fit import Fit
 from steadyvelo.tl._roots_and_ends import _highest
+from steadyvelo.tl._stored_graph import StoredGraph
 
 
 @pytest.fixture(scope="module")
@@ -343,3 +345,16 @@ def test_of_cells_with_the_same_mean_the_one_in_the_middle_is_found(rounding):
     means = np.where((np.arange(n) >= 8) & (np.arange(n) <= 20), 1.0, 0.5)
     means[9] += rounding
     assert _highest(means, around) == 14
+
+
+def test_cells_without_a_distance_are_no_neighbours(moving):
+    """As when neighbourhoods are averaged, so that no part of the graph rests on such a pair."""
+    adata = moving.copy()
+    stored = adata.obsp["distances"]
+    stored.data[0] = 0.0
+    graph = StoredGraph.read(Fit.read(adata, "velocity"))
+    every = np.ones(adata.n_obs, dtype=bool)
+    assert graph.neighbors(every).nnz == stored.nnz - 1
+    every[-1] = False
+    assert graph.neighbors(every).shape == (adata.n_obs - 1,) * 2
+    assert adata.obsp["distances"].data[0] == 0.0

@@ -75,9 +75,13 @@ class CellGroups:
         return cls(group_of, n)
 
     def shares(self, weights: Float64Array) -> Float64Array:
-        """Return the share of each cell in the sum of its group, of weights that are positive."""
-        within = np.bincount(self.group_of, weights=weights, minlength=self.n_groups)
-        return np.asarray(weights / within[self.group_of])
+        """Return the share of each cell in the sum of its group, of weights that are not negative.
+
+        In a group without any weight, all cells have the same share.
+        """
+        positive = np.maximum(weights, np.finfo(float).tiny)
+        within = np.bincount(self.group_of, weights=positive, minlength=self.n_groups)
+        return np.asarray(positive / within[self.group_of])
 
     def sums(
         self,

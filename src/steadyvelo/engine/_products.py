@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # vectors whose products are computed at once, and the fewest for which this is faster than singly
 _AT_ONCE, _FEWEST_AT_ONCE = 8, 3
 
+# a kernel and the rows for which it is called
+Task: TypeAlias = "tuple[Callable[..., None], tuple[int, int]]"
 Sparse: TypeAlias = "sp.csr_matrix[Any] | sp.csr_array[Any]"
 
 __all__ = [
@@ -84,15 +86,12 @@ def row_products(*matrices: Sparse, absolute: bool = False, n_threads: int = 1) 
         return out
 
     def transposed(vector: Float64Array) -> Float64Array:
-        tasks: list[Callable[[], None]] = []
-        sums = np.zeros((sum(map(len, parts)), shape[1]))
+        tasks: list[Task] = []
         for matrix, of_rows in zip(matrices, parts, strict=True):
             entries = matrix.indptr, matrix.indices, matrix.data
             work = partial(multiply_transposed, *entries, int(absolute), vector.ravel())
-            tasks += [partial(work, sums[len(tasks) + k], *of_rows[k]) for k in range(len(of_rows))]
-        in_threads(tasks, n_threads)
-        total: Float64Array = sums.sum(axis=0)
-        return total
+            tasks += [(work, part) for part in of_rows]
+        return _summed(tasks, shape[1], n_threads)
 
     return LinearOperator(
         shape, matvec=product, matmat=products, rmatvec=transposed, dtype=np.float64
@@ -129,12 +128,8 @@ def shared_column_sums(x: Sparse, y: Sparse, n_threads: int = 1) -> Float64Array
     [6.0, 11.0]
     """
     first, second = ((m.indptr, m.indices, m.data) for m in (x, y))
-    parts = row_parts(x.indptr)
-    sums = np.zeros((len(parts), x.shape[1]))
     work = partial(add_shared, first, second)
-    in_threads([partial(work, own, *p) for own, p in zip(sums, parts, strict=True)], n_threads)
-    total: Float64Array = sums.sum(axis=0)
-    return total
+    return _summed([(work, part) for part in row_parts(x.indptr)], x.shape[1], n_threads)
 
 
 def weighted_row_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -> Float64Array:
@@ -151,3 +146,12 @@ def weighted_row_sums(x: Matrix, weights: Float64Array, n_threads: int = 1) -> F
     if sp.issparse(x) and x.format == "csr":
         return np.asarray(row_products(x, n_threads=n_threads) @ weights)
     return np.asarray(x @ weights, dtype=np.float64)
+
+
+def _summed(tasks: list[Task], n_columns: int, n_threads: int) -> Float64Array:
+    """Return the sum of the arrays to which tasks add what some rows give to all columns."""
+    sums = np.zeros((len(tasks), n_columns))
+    added = [partial(work, own, *rows) for (work, rows), own in zip(tasks, sums, strict=True)]
+    in_threads(added, n_threads)
+    total: Float64Array = sums.sum(axis=0)
+    return total

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.linalg import schur
 from scipy.linalg.lapack import ztrsen
 
-from ._orthonormal import orthonormal
+from ._orthonormal import INDEPENDENT, orthonormal, subtract_projection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +25,6 @@ __all__ = ["Approximations", "KrylovSpace"]
 _MOST, _MOST_PER_VECTOR = 60, 6
 # what is left of a vector that lies in the space, relative to its length
 _ROUNDING = 1e-12
-# and from which vectors of a product are independent enough to be divided together
-_INDEPENDENT = 1e-6
 # singular value of real and imaginary parts from which a direction belongs to a space
 _REAL = 1e-8
 # vectors that are multiplied before the search is given up
@@ -161,16 +159,11 @@ class KrylovSpace:
         """
         basis = self._columns[:, : self._size]
         lengths = np.linalg.norm(block, axis=0)
-        inside = basis.T @ block
-        block -= basis @ inside
-        # again, because of rounding errors
-        more = basis.T @ block
-        block -= basis @ more
-        inside += more
+        inside = subtract_projection(block, basis)
         room = self._columns.shape[0] - self._size
         if room >= block.shape[1]:
             rest, outside = orthonormal(block)
-            if (np.abs(np.diag(outside)) > _INDEPENDENT * lengths).all():
+            if (np.abs(np.diag(outside)) > INDEPENDENT * lengths).all():
                 self._width = block.shape[1]
                 self._columns[:, self._size : self._size + self._width] = rest
                 return inside, outside

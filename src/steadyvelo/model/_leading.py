@@ -9,7 +9,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from ._coarse import inverse_iteration, spread
-from ._orthonormal import orthonormal
+from ._orthonormal import INDEPENDENT, orthonormal, subtract_projection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +33,6 @@ _WIDTH = 8
 _SHIFT, _ROUNDS = 1e-5, 12
 # dimensions at which the space is reduced, for each vector that is wanted
 _MOST_EACH = 14
-# what is left of a vector that lies in the space of others, relative to its length
-_INDEPENDENT = 1e-6
 # products before the search is given up
 _MOST_PRODUCTS = 300
 
@@ -136,15 +134,16 @@ class _Space:
         self.on_space = np.empty((0, 0))
 
     def join(self, vectors: Float64Array, operator: LinearOperator) -> None:
-        """Add vectors that do not lie in the space, or as many of them as there is room for."""
+        """Add vectors that do not lie in the space, or as many of them as there is room for.
+
+        They are changed.
+        """
         own = self.vectors[:, : self.size]
         vectors = vectors[:, : self.vectors.shape[1] - self.size]
         lengths = np.linalg.norm(vectors, axis=0)
-        # twice, because of rounding errors
-        vectors = vectors - own @ (own.T @ vectors)
-        vectors -= own @ (own.T @ vectors)
+        subtract_projection(vectors, own)
         vectors, triangle = orthonormal(vectors)
-        vectors = vectors[:, np.abs(np.diag(triangle)) > _INDEPENDENT * lengths]
+        vectors = vectors[:, np.abs(np.diag(triangle)) > INDEPENDENT * lengths]
         product = np.asarray(operator @ vectors)
         mixed = own.T @ product
         self.on_space = np.block([[self.on_space, mixed], [mixed.T, vectors.T @ product]])

@@ -10,8 +10,10 @@ from numpy.linalg import LinAlgError, cholesky, inv, qr
 if TYPE_CHECKING:
     from ._typing import Float64Array
 
-__all__ = ["orthonormal"]
+__all__ = ["INDEPENDENT", "orthonormal", "subtract_projection"]
 
+# what is left of a vector, relative to its length, if it is independent of others
+INDEPENDENT = 1e-6
 # largest product of two vectors after the first factor, so that the second makes them orthonormal
 _NEARLY = 1e-2
 
@@ -45,6 +47,18 @@ def orthonormal(block: Float64Array) -> tuple[Float64Array, Float64Array]:
     if np.abs(products - np.eye(len(lengths))).max() > _NEARLY:
         return _reflected(block)
     return vectors, triangle
+
+
+def subtract_projection(block: Float64Array, basis: Float64Array) -> Float64Array:
+    """Subtract from vectors what lies in the space of an orthonormal basis; return coordinates.
+
+    The vectors are changed. It is done twice, because of rounding errors.
+    """
+    inside = basis.T @ block
+    block -= basis @ inside
+    more = basis.T @ block
+    block -= basis @ more
+    return np.asarray(inside + more)
 
 
 def _reflected(block: Float64Array) -> tuple[Float64Array, Float64Array]:

@@ -83,6 +83,13 @@ class StoredGraph:
         positive, negative = (graph[cells][:, cells] for graph in self.graphs)
         return positive, negative
 
+    def neighbors(self, cells: NDArray[np.bool_]) -> sp.csr_array[Any]:
+        """Return the neighbours by distance among some cells; those at no distance are none."""
+        distances = self.fit.inputs.distances(self.fit.graph.neighbors_key)
+        near = distances.copy() if cells.all() else distances[cells][:, cells]
+        near.eliminate_zeros()
+        return near
+
     def part(self, cells: NDArray[np.bool_], n_threads: int) -> GraphPart:
         """Return the graph between some cells, and their neighbours by distance, themselves too.
 
@@ -93,10 +100,7 @@ class StoredGraph:
         self._kept.clear()
         chosen = np.flatnonzero(cells)
         graphs = self.within(cells)
-        distances = self.fit.inputs.distances(self.fit.graph.neighbors_key)
-        if not cells.all():
-            distances = distances[cells][:, cells]
-        near = SmoothingOperator.from_connectivities(distances).to_matrix()
+        near = SmoothingOperator.from_connectivities(self.neighbors(cells)).to_matrix()
         if len(chosen) < _MANY:
             return GraphPart(chosen, graphs, transposed_sum(*graphs, n_threads), near, None)
         # neighbours are close in memory, which makes products with several vectors fast

@@ -167,14 +167,11 @@ def terminal_scores(
     fit = stored.fit
     n_cells = fit.adata.n_obs
     inside = np.ones(n_cells, dtype=bool) if among is None else among
-    near = fit.inputs.distances(fit.graph.neighbors_key)
-    if among is not None:
-        near = near[inside][:, inside]
     graphs = stored.within(inside)
     connected = np.zeros(n_cells, dtype=bool)
     connected[inside] = _with_edges(graphs)
     parts = np.full(n_cells, -1)
-    parts[inside] = connected_parts(near, *graphs)
+    parts[inside] = connected_parts(stored.neighbors(inside), *graphs)
     sizes = np.bincount(parts[inside], weights=connected[inside]).astype(np.int64)
     if sizes.max() < _FEWEST_CELLS:
         msg = (
@@ -228,7 +225,7 @@ class _Walks:
         shares = _shares(step, groups)
         ones = np.ones(len(shares))
         # the second step begins with the shares that a group has after the first one
-        after = groups.shares(np.maximum(back @ shares, np.finfo(float).tiny))
+        after = groups.shares(back @ shares)
         small = groups.sums(around, after, ones, self.n_threads).T @ back.between(groups, shares)
         return step, CoarseWalk(groups.group_of, shares, small)
 
@@ -238,7 +235,7 @@ def _shares(step: LinearOperator, groups: CellGroups) -> Float64Array:
     walks = np.ones(step.shape[0])
     for _ in range(_STEPS_OF_SHARES):
         walks = step @ walks
-    return groups.shares(np.maximum(walks, np.finfo(float).tiny))
+    return groups.shares(walks)
 
 
 def _with_edges(graphs: tuple[sp.csr_matrix[Any], sp.csr_matrix[Any]]) -> BoolArray:
