@@ -13,6 +13,7 @@ from matplotlib.legend import Legend
 
 import steadyvelo as sv
 from steadyvelo.pl._legend import make_room
+from steadyvelo.pl._save import save_png
 
 GENES = ["gene 9", "gene 2", "gene 30", "gene 4", "gene 7"]
 
@@ -69,6 +70,18 @@ def test_every_name_is_in_the_picture_and_the_axes_keep_their_size(clusters, pic
         assert names_inside(figure) == {str(name) for name in clusters.obs[color].cat.categories}
         sizes[color] = axes[0].get_window_extent().size
     assert np.all(sizes["many"] >= 0.9 * sizes["few"])
+
+
+def test_every_name_is_in_a_saved_picture_of_cells_in_a_square(clusters, tmp_path):
+    """Such axes get lower after they got narrower for the legend, so one arrangement is too few."""
+    angle = np.linspace(0, 2 * np.pi, clusters.n_obs)
+    clusters.obsm["X_ring"] = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    sv.tl.velocity_embedding(clusters, basis="ring")
+    names = "a cluster with a long name, " + clusters.obs["many"].astype(str)
+    clusters.obs["long"] = names.astype("category")
+    figure = sv.pl.velocity_stream(clusters, basis="ring", color="long", **BESIDE).figure
+    save_png(figure, tmp_path / "ring.png", dpi=150)
+    assert len(names_inside(figure)) == 60
 
 
 def test_axes_that_were_given_are_not_made_larger(clusters):

@@ -85,8 +85,20 @@ def make_room(figure: Figure) -> None:
             continue
         if legend.get_gid() == _BESIDE:
             figure.set_figwidth(figure.get_figwidth() + max(_inches(legend)[0] - _WIDTH, 0.0))
+            _arrange_for(figure)
         elif legend.get_gid() == _ABOVE:
             figure.set_figheight(figure.get_figheight() + max(_inches(legend)[1] - _HEIGHT, 0.0))
+
+
+def _arrange_for(figure: Figure) -> None:
+    """Arrange a figure with a legend beside axes of a fixed shape.
+
+    The axes get narrower for the legend, and only then lower. So arranging them once more, when the
+    figure is drawn or saved, is necessary for the legend to have the space that is left.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None and any(ax.get_aspect() != "auto" for ax in figure.axes):
+        engine.execute(figure)
 
 
 def _inches(legend: Legend) -> tuple[float, float]:
