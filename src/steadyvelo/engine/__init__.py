@@ -26,11 +26,13 @@ from ._fidelity import edge_fidelity
 from ._fit import FitResult, fit_ratios
 from ._fit_rule import FitRule
 from ._gene_checks import GeneChecks, check_genes
+from ._graph_in_parts import correlation_graphs
 from ._group_directions import GroupDirections
 from ._kept_instruments import KeptInstruments, KnownInstruments
 from ._memory import (
     BYTES_PER_VALUE,
     available_memory,
+    block_bytes,
     check_dense_fits,
     dense_bytes,
     genes_per_block,
@@ -98,6 +100,7 @@ __all__ = [
     "Uncertainty",
     "Velocities",
     "available_memory",
+    "block_bytes",
     "bytes_per_direction_value",
     "can_leave",
     "check_dense_fits",
@@ -106,6 +109,7 @@ __all__ = [
     "cluster_flows",
     "component_arrows",
     "connected_parts",
+    "correlation_graphs",
     "count_threads",
     "dense_bytes",
     "drawn_paths",

@@ -37,11 +37,17 @@ def kept_edges(
 
 
 def recursive_neighbors(
-    indptr: NDArray[np.int64], indices: NDArray[np.int32], *, n_steps: int, n_threads: int = 1
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    *,
+    n_steps: int,
+    n_threads: int = 1,
+    rows: NDArray[np.bool_] | None = None,
 ) -> Pattern:
     """Find the other cells within 1 to `n_steps` steps along a CSR pattern.
 
-    Return a pattern with indices sorted in each row, without the cell itself.
+    Return a pattern with indices sorted in each row, without the cell itself. Rows that are not
+    marked in `rows` are empty; None marks all.
 
     Examples
     --------
@@ -55,7 +61,8 @@ def recursive_neighbors(
     chunks = row_chunks(len(indptr) - 1, n_threads)
     # no path to a cell is longer
     n_steps = min(n_steps, len(indptr) - 1)
-    work = partial(reach, indptr, indices, n_steps)
+    marked = np.ones(len(indptr) - 1, dtype=np.bool_) if rows is None else rows
+    work = partial(reach, indptr, indices, n_steps, marked)
     parts = in_threads([partial(work, *chunk) for chunk in chunks], n_threads)
     degrees = np.concatenate([degrees for degrees, _ in parts])
     out_indptr = np.concatenate([[0], np.cumsum(degrees)])

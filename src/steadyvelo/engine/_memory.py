@@ -12,6 +12,7 @@ from ._control_group import memory_left
 __all__ = [
     "BYTES_PER_VALUE",
     "available_memory",
+    "block_bytes",
     "check_dense_fits",
     "dense_bytes",
     "genes_per_block",
@@ -74,12 +75,8 @@ def genes_per_block(
     >>> genes_per_block(1_000_000, max_memory=1.2e9)
     100
     """
-    _check(max_memory)
     bytes_per_gene = bytes_per_value * max(n_cells, 1)
-    of_many = min(_BYTES_OF_A_CELL, _WIDE_ENOUGH * bytes_per_value) * n_cells
-    most = max(_DEFAULT_MOST, of_many)
-    default = min(_DEFAULT_SHARE * available_memory(), most)
-    budget = default if max_memory is None else max_memory
+    budget = block_bytes(n_cells, max_memory, bytes_per_value)
     genes = int(budget // bytes_per_gene)
     if genes < 1:
         msg = (
@@ -88,6 +85,24 @@ def genes_per_block(
         )
         raise MemoryError(msg)
     return min(genes, _MOST_GENES if n_cells > _FEW_CELLS else _MOST_GENES_OF_FEW)
+
+
+def block_bytes(
+    n_cells: int, max_memory: float | None = None, bytes_per_value: int = BYTES_PER_VALUE
+) -> float:
+    """Return how many bytes blocks of genes may use; see :func:`genes_per_block`.
+
+    Examples
+    --------
+    >>> from steadyvelo.engine import block_bytes
+    >>> block_bytes(1_000_000, max_memory=1.2e9)
+    1200000000.0
+    """
+    _check(max_memory)
+    if max_memory is not None:
+        return max_memory
+    of_many = min(_BYTES_OF_A_CELL, _WIDE_ENOUGH * bytes_per_value) * n_cells
+    return min(_DEFAULT_SHARE * available_memory(), max(_DEFAULT_MOST, of_many))
 
 
 def dense_bytes(n_layers: int, shape: tuple[int, int]) -> int:

@@ -37,7 +37,8 @@ class EdgeCorrelation:
     The CSR pattern of the edges is in the row order of the blocks. With `square_root`, sign·√|·| of
     both sides are correlated instead, and Σδ is summed per edge. Sums per edge are the largest
     arrays. Of many edges they are float32, if :meth:`add` gets so many genes at a time that
-    rounding does not affect the correlations.
+    rounding does not affect the correlations. `n_edges` is the number in the whole graph, if these
+    edges are a part of it.
 
     Examples
     --------
@@ -68,14 +69,15 @@ class EdgeCorrelation:
         *,
         square_root: bool = False,
         genes_per_block: int = 1,
+        n_edges: int | None = None,
     ) -> None:
-        n_cells, n_edges = len(indptr) - 1, len(indices)
+        n_cells, n_here = len(indptr) - 1, len(indices)
         self.indptr, self.indices, self.square_root = indptr, indices, square_root
         self.n_genes = 0
-        many = n_edges > _EDGES_FOR_FLOAT32 and genes_per_block >= _GENES_FOR_FLOAT32
-        dtype = np.float32 if many else np.float64
-        self.products, self.squares = np.zeros(n_edges, dtype), np.zeros(n_edges, dtype)
-        self.sums = np.zeros(n_edges if square_root else 0, dtype)
+        many = (n_here if n_edges is None else n_edges) > _EDGES_FOR_FLOAT32
+        dtype = np.float32 if many and genes_per_block >= _GENES_FOR_FLOAT32 else np.float64
+        self.products, self.squares = np.zeros(n_here, dtype), np.zeros(n_here, dtype)
+        self.sums = np.zeros(n_here if square_root else 0, dtype)
         self.expression_sum, self.velocity_sum, self.velocity_square = np.zeros((3, n_cells))
 
     def add(self, expression: Float32Array, velocity: Float32Array, n_threads: int = 1) -> None:

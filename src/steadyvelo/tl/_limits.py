@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from steadyvelo.engine import BYTES_PER_VALUE, count_threads, genes_per_block
+from steadyvelo.engine import BYTES_PER_VALUE, block_bytes, count_threads, genes_per_block
 from steadyvelo.engine._progress import part_of, shown
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ class Limits:
     def genes_per_block(self, n_cells: int, bytes_per_value: int = BYTES_PER_VALUE) -> int:
         """Return the largest number of genes in a block of all cells."""
         return genes_per_block(n_cells, self.max_memory, bytes_per_value)
+
+    def block_bytes(self, n_cells: int, bytes_per_value: int = BYTES_PER_VALUE) -> float:
+        """Return the bytes that blocks of genes may use."""
+        return block_bytes(n_cells, self.max_memory, bytes_per_value)
 
     def of_blocks(self, n_cells: int, bytes_per_value: int = BYTES_PER_VALUE) -> dict[str, Any]:
         """Return the arguments for functions of `engine` that work on blocks of genes."""

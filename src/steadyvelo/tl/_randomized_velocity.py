@@ -196,8 +196,12 @@ def _control_graph(
     size: int,
     limits: Limits,
 ) -> StoredGraph:
-    blocks = _sign_flipped(fit, source, signs, size, limits)
-    return correlated(fit, fit.graph, blocks, direct, source.order, size, limits.n_threads)
+    def blocks(
+        start: float, stop: float
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        return _sign_flipped(fit, source, signs, size, limits.part(start, stop))
+
+    return correlated(fit, fit.graph, blocks, direct, source.order, size, limits)
 
 
 def _sign_flipped(

@@ -15,9 +15,7 @@ from steadyvelo._arguments import public
 from steadyvelo._log import done
 from steadyvelo.engine import (
     BYTES_PER_VALUE,
-    EdgeCorrelation,
-    recursive_neighbors,
-    split_signs,
+    correlation_graphs,
 )
 
 from ._limits import Limits
@@ -25,13 +23,16 @@ from ._stale import clear_graph
 from ._stored_graph import StoredGraph
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from anndata import AnnData
     from numpy.typing import NDArray
 
     from steadyvelo.engine import CellOrder
     from steadyvelo.engine._progress import ShowProgress
+    from steadyvelo.model._typing import Float32Array, Pattern
+
+    Blocks = Iterator[tuple[Float32Array, Float32Array]]
 
 __all__ = ["correlated", "make_graph", "velocity_graph"]
 
@@ -80,6 +81,8 @@ def velocity_graph(
     max_memory
         Memory for gene blocks, in bytes or as ``"8GB"``; None means ``settings.max_memory``, or a
         quarter of the available memory, at most the larger of 1.5 GB and 2,400 bytes for each cell.
+        If sums of all edges would need more, they are computed for one part of the cells after the
+        other.
     n_threads
         Number of threads; None means ``settings.n_threads``, or all processors.
     progress
@@ -175,10 +178,13 @@ def make_graph(
     fit.check_unchanged()
     direct = fit.inputs.direct_neighbors(neighbors_key)
     velocities = fit.velocities(genes, direct)
-    # sums over genes for every edge are in memory beside the blocks
+    # sums over genes of edges are in memory beside the blocks
     size = limits.genes_per_block(adata.n_obs, 2 * BYTES_PER_VALUE)
-    blocks = velocities.blocks(size, limits.n_threads, limits.report)
-    graph = correlated(fit, made, blocks, direct, velocities.order, size, limits.n_threads)
+
+    def blocks(start: float, stop: float) -> Blocks:
+        return velocities.blocks(size, limits.n_threads, limits.part(start, stop).report)
+
+    graph = correlated(fit, made, blocks, direct, velocities.order, size, limits)
     clear_graph(adata, key)
     _keys.GRAPH.write(adata, graph.positive, key)
     _keys.GRAPH_NEG.write(adata, graph.negative, key)
@@ -191,24 +197,26 @@ def make_graph(
 def correlated(
     fit: Fit,
     made: GraphParams,
-    blocks: Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]],
-    direct: tuple[NDArray[np.int64], NDArray[np.int32]],
+    blocks: Callable[[float, float], Blocks],
+    direct: Pattern,
     order: CellOrder,
     size: int,
-    n_threads: int,
+    limits: Limits,
 ) -> StoredGraph:
     """Return the velocity graph for the neighbours `direct` and the parameters `made`.
 
-    `direct` is the pattern of a CSR matrix. Blocks have the expression and velocities of up to
-    `size` genes, with rows in the order `order`.
+    `direct` is the pattern of a CSR matrix. ``blocks(start, stop)`` yields the expression and
+    velocities of up to `size` genes at a time, with rows in the order `order`, and reports progress
+    between these shares of the work.
     """
-    pattern = recursive_neighbors(
-        *order.relabel(*direct), n_steps=made.n_recurse_neighbors, n_threads=n_threads
+    graphs = correlation_graphs(
+        order.relabel(*direct),
+        blocks,
+        order,
+        n_steps=made.n_recurse_neighbors,
+        square_root=made.sqrt_transform,
+        genes_per_block=size,
+        max_bytes=limits.block_bytes(len(order.cell_of_row), 2 * BYTES_PER_VALUE),
+        n_threads=limits.n_threads,
     )
-    edges = EdgeCorrelation(*pattern, square_root=made.sqrt_transform, genes_per_block=size)
-    del pattern
-    for expression, velocity in blocks:
-        edges.add(expression, velocity, n_threads)
-    del expression, velocity
-    graphs = split_signs(edges, order, n_threads=n_threads)
     return StoredGraph(fit, *graphs)

@@ -41,26 +41,31 @@ def sort_keys(keys: Array, spare: Array, lowest: int, bound: int, digits: Array)
 
 @kernel
 def reach(
-    indptr: Array, indices: Array, n_steps: int, start: int, stop: int
+    indptr: Array, indices: Array, n_steps: int, marked: Array, start: int, stop: int
 ) -> tuple[Array, Array]:
-    """Find the other cells within 1 to `n_steps` steps from the cells `start` to `stop`.
+    """Find the other cells within 1 to `n_steps` steps from marked cells of `start` to `stop`.
 
     Return their number per cell, and the cells themselves, one after the other and sorted for each.
+    Cells that are not marked get none.
     """
     n_cells = indptr.shape[0] - 1
     mark = np.full(n_cells, -1, dtype=np.int32)
     found = np.empty(n_cells, dtype=np.int32)
     spare = np.empty(n_cells, dtype=np.int32)
     digits = np.empty(257, dtype=np.int64)
-    degrees = np.empty(stop - start, dtype=np.int64)
+    degrees = np.zeros(stop - start, dtype=np.int64)
     # memory is not used until it is written to, so room for two steps is allocated at once
     room = 0
     for i in range(start, stop):
+        if not marked[i]:
+            continue
         for k in range(indptr[i], indptr[i + 1]):
             room += 1 + indptr[indices[k] + 1] - indptr[indices[k]]
     out = np.empty(room, dtype=np.int32)
     filled = 0
     for i in range(start, stop):
+        if not marked[i]:
+            continue
         found[0] = i
         mark[i] = i
         n_found = 1
