@@ -327,6 +327,17 @@ def test_exact_moments_need_raw_counts(prepared):
     np.testing.assert_array_equal(prepared.var["velocity_gamma"], gamma)
 
 
+@pytest.mark.filterwarnings("ignore:layer .* has values that are not whole numbers")
+def test_a_run_refuses_exact_moments_before_it_finds_neighbours(counts, monkeypatch):
+    for name in ("spliced", "unspliced"):
+        layer = counts.layers[name]
+        sizes = np.asarray(layer.sum(axis=1)).ravel() / layer.sum(axis=1).mean()
+        counts.layers[name] = sp.csr_matrix(sp.diags(1 / sizes) @ layer)
+    monkeypatch.setattr("steadyvelo.pp.neighbors", lambda *_, **__: pytest.fail("computed"))
+    with pytest.raises(ValueError, match=r"moments='exact' needs raw counts.*moments='scvelo'"):
+        sv.run(counts, mode=sv.Stochastic(moments="exact"), uncertainty=None, force=True)
+
+
 def test_layers_that_are_normalised_already_are_used_as_they_are(prepared):
     """scVelo computes its second moments from them."""
     whole = prepared.copy()

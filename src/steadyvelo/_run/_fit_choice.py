@@ -6,10 +6,11 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from steadyvelo._adata._fit_params import ErrorChoice
+from steadyvelo._adata._inputs import Inputs
 from steadyvelo._choices import Stochastic
 from steadyvelo.tl._fit_inputs import check_smoothed_elsewhere
 from steadyvelo.tl._line_choices import check_bounds, check_categories, without
-from steadyvelo.tl._second_order import checked_mode
+from steadyvelo.tl._second_order import check_exact_moments, checked_mode
 from steadyvelo.tl._uncertainty import bytes_of_fit, check_errors
 
 from ._plan import Plan
@@ -73,6 +74,10 @@ class FitChoice:
         check_categories(adata, errors, stochastic, gamma_by=self.gamma_by)
         check_smoothed_elsewhere(adata, errors, stochastic, self.gamma_by)
         return errors
+
+    def check_sized(self, adata: AnnData, spliced: str) -> None:
+        """Raise an error for what cannot be fitted, once size factors are known."""
+        check_exact_moments(Inputs(adata), Stochastic.of(self.mode), spliced)
 
     def plan(self, shape: tuple[int, int], errors: ErrorChoice, **limits: Any) -> Plan:
         """Return the plan of a run, given the shape of the cells × genes that are used."""

@@ -214,6 +214,7 @@ def run(
         marked = choice.marked(adata, steps)
         counts = spliced, unspliced
         result = used_part(adata, marked, counts)
+        fit.check_sized(result, spliced)
         for field, table in checks.items():
             field.write(result, table)
         remark(f"plan: {fit.plan(result.shape, errors, **limits)}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from steadyvelo.engine import CountsSource
     from steadyvelo.model._ratio import OffsetMode
 
-__all__ = ["checked_mode", "second_order"]
+__all__ = ["check_exact_moments", "checked_mode", "second_order"]
 
 
 def checked_mode(mode: Mode, errors: ErrorChoice, offset: OffsetMode) -> Stochastic | None:
@@ -47,6 +47,18 @@ def checked_mode(mode: Mode, errors: ErrorChoice, offset: OffsetMode) -> Stochas
     return stochastic
 
 
+def check_exact_moments(inputs: Inputs, stochastic: Stochastic | None, spliced: str) -> None:
+    """Refuse exact moments of a layer whose counts were divided by sizes."""
+    exact = stochastic is not None and stochastic.moments == "exact"
+    if exact and inputs.molecules(spliced) is None:
+        msg = (
+            "moments='exact' needs raw counts, because the variance of a count depends on the "
+            f"size of its cell, and layer {spliced!r} has values that were divided by sizes; "
+            "restore the counts, or use moments='scvelo'."
+        )
+        raise ValueError(msg)
+
+
 def second_order(
     inputs: Inputs,
     options: FitOptions,
@@ -60,16 +72,9 @@ def second_order(
     stochastic = options.stochastic
     if stochastic is None:
         return None
-    linear = np.ones(inputs.adata.n_obs)
-    if stochastic.moments == "exact":
-        if inputs.molecules(options.spliced) is None:
-            msg = (
-                "moments='exact' needs raw counts, because the variance of a count depends on the "
-                f"size of its cell, and layer {options.spliced!r} has values that were divided by "
-                "sizes; restore the counts, or use moments='scvelo'."
-            )
-            raise ValueError(msg)
-        linear = source.spliced_scale
+    check_exact_moments(inputs, stochastic, options.spliced)
+    exact = stochastic.moments == "exact"
+    linear = source.spliced_scale if exact else np.ones(inputs.adata.n_obs)
     candidates = left_out == ""
     variable = variable_genes(inputs.adata, options)
     if variable is not None:
