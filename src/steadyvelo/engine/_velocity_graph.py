@@ -90,7 +90,8 @@ class EdgeCorrelation:
         def work(start: int, stop: int) -> None:
             edges = (self.indptr, self.indices, self.products, self.squares)
             if self.square_root:
-                kernels.add_root_edge_sums(expression, velocity, *edges, self.sums, start, stop)
+                of_roots = *edges, self.sums
+                kernels.add_root_edge_sums(expression, velocity, *of_roots, tile, start, stop)
             else:
                 kernels.add_edge_sums(expression, velocity, *edges, tile, start, stop)
                 kernels.add_row_sums(expression, self.expression_sum, unused, start, stop)
