@@ -70,7 +70,7 @@ def row_products(*matrices: Sparse, absolute: bool = False, n_threads: int = 1) 
         return out
 
     def products(vectors: Float64Array) -> Float64Array:
-        out = np.empty((shape[0], vectors.shape[1]), order="F")
+        out = np.zeros((shape[0], vectors.shape[1]), order="F")
         for first in range(0, vectors.shape[1], _AT_ONCE):
             some = vectors[:, first : first + _AT_ONCE]
             result = out[:, first : first + _AT_ONCE]
@@ -80,9 +80,7 @@ def row_products(*matrices: Sparse, absolute: bool = False, n_threads: int = 1) 
                 continue
             eight = aligned(len(some) * _AT_ONCE, np.dtype(np.float64)).reshape(-1, _AT_ONCE)
             eight[:, : some.shape[1]], eight[:, some.shape[1] :] = some, 0.0
-            sums = np.zeros((shape[0], _AT_ONCE))
-            add_products(multiply_rows_by_eight, eight, sums)
-            result[:] = sums[:, : some.shape[1]]
+            add_products(multiply_rows_by_eight, eight, result)
         return out
 
     def transposed(vector: Float64Array) -> Float64Array:

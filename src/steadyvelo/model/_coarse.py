@@ -14,6 +14,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lu_factor, lu_solve
 
+from ._orthonormal import orthonormal
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -111,7 +113,7 @@ def inverse_iteration(
     """Return a basis of the eigenvectors that a small inverse enlarges most; `solve` applies it."""
     space: Float64Array = np.random.default_rng(0).random((n_groups, n_vectors))
     for _ in range(n_rounds):
-        space = np.linalg.qr(solve(space))[0]
+        space = orthonormal(solve(space))[0]
     return space
 
 

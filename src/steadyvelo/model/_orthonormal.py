@@ -16,6 +16,9 @@ __all__ = ["INDEPENDENT", "orthonormal", "subtract_projection"]
 INDEPENDENT = 1e-6
 # largest product of two vectors after the first factor, so that the second makes them orthonormal
 _NEARLY = 1e-2
+# what must be left of a vector, relative to its length, if it is to be projected once only: at most
+# 1e-13 of it is then in the space because of rounding errors
+_MUCH = 1e-2
 
 
 def orthonormal(block: Float64Array) -> tuple[Float64Array, Float64Array]:
@@ -52,10 +55,13 @@ def orthonormal(block: Float64Array) -> tuple[Float64Array, Float64Array]:
 def subtract_projection(block: Float64Array, basis: Float64Array) -> Float64Array:
     """Subtract from vectors what lies in the space of an orthonormal basis; return coordinates.
 
-    The vectors are changed. It is done twice, because of rounding errors.
+    The vectors are changed. If little is left of one, it is done again because of rounding errors.
     """
-    inside = basis.T @ block
+    lengths = np.linalg.norm(block, axis=0)
+    inside = np.asarray(basis.T @ block)
     block -= basis @ inside
+    if (np.linalg.norm(block, axis=0) > _MUCH * lengths).all():
+        return inside
     more = basis.T @ block
     block -= basis @ more
     return np.asarray(inside + more)

@@ -13,6 +13,7 @@ from scipy.spatial import KDTree
 from ._coarse import coarse_distributions
 from ._krylov import KrylovSpace
 from ._leading import corrected_eigenvectors
+from ._orthonormal import orthonormal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,7 +131,9 @@ def _one_region_each(vectors: NDArray[np.complex128]) -> Float64Array:
     if n_vectors <= 1:
         return real
     both = np.hstack([real, vectors.imag[:, vectors.imag.any(axis=0)]])
-    space = np.linalg.svd(both, full_matrices=False)[0][:, :n_vectors]
+    # singular vectors of the long vectors are those of their triangle
+    long, triangle = orthonormal(both)
+    space = long @ np.linalg.svd(triangle)[0][:, :n_vectors]
     cells = qr(space.T, mode="economic", pivoting=True)[2][:n_vectors]
     basis: Float64Array = np.linalg.solve(space[cells].T, space.T).T
     basis /= np.linalg.norm(basis, axis=0)

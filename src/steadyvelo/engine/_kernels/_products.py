@@ -50,7 +50,8 @@ def multiply_rows_by_eight(
 ) -> None:
     """Add Σ_j a_ij v_jk to `out` for eight vectors k, in the columns of `vectors`.
 
-    Four entries of a row at a time: sums of one at a time wait for each other.
+    If `out` has fewer columns, it gets the sums of the first vectors. Four entries of a row are
+    processed at a time: sums of one at a time wait for each other.
     """
     total = np.empty(8)
     for i in range(start, stop):
@@ -74,7 +75,7 @@ def multiply_rows_by_eight(
             j, value = np.uint32(columns[k]), _value(values[k], absolute)
             for q in range(8):
                 total[q] += value * vectors[j, q]
-        for q in range(8):
+        for q in range(out.shape[1]):
             out[i, q] += total[q]
 
 
