@@ -82,20 +82,21 @@ class EdgeCorrelation:
 
     def add(self, expression: Float32Array, velocity: Float32Array, n_threads: int = 1) -> None:
         """Add a block of genes: x and v, float32, shape (cells, genes of the block)."""
-        if self.square_root:
-            velocity = np.copysign(np.sqrt(np.abs(velocity)), velocity)
+        rooted = np.empty_like(velocity) if self.square_root else velocity
         unused = np.zeros(len(expression))
         tile = max(1, _TILE_BYTES // (expression.itemsize * expression.shape[1]))
 
         def work(start: int, stop: int) -> None:
             edges = (self.indptr, self.indices, self.products, self.squares)
             if self.square_root:
+                own, root = velocity[start:stop], rooted[start:stop]
+                np.copysign(np.sqrt(np.abs(own, out=root), out=root), own, out=root)
                 of_roots = *edges, self.sums
-                kernels.add_root_edge_sums(expression, velocity, *of_roots, tile, start, stop)
+                kernels.add_root_edge_sums(expression, rooted, *of_roots, tile, start, stop)
             else:
                 kernels.add_edge_sums(expression, velocity, *edges, tile, start, stop)
                 kernels.add_row_sums(expression, self.expression_sum, unused, start, stop)
-            kernels.add_row_sums(velocity, self.velocity_sum, self.velocity_square, start, stop)
+            kernels.add_row_sums(rooted, self.velocity_sum, self.velocity_square, start, stop)
 
         for_rows(work, len(expression), n_threads)
         self.n_genes += expression.shape[1]
