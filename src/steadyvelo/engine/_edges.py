@@ -36,6 +36,18 @@ def kept_edges(
     return starts, indices[keep]
 
 
+def joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Return arrays one after the other; each is removed from the list after it is copied."""
+    out = np.empty(sum(map(len, parts)), dtype=parts[0].dtype)
+    parts.reverse()
+    start = 0
+    while parts:
+        part = parts.pop()
+        out[start : start + len(part)] = part
+        start += len(part)
+    return out
+
+
 def recursive_neighbors(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],
@@ -65,15 +77,9 @@ def recursive_neighbors(
     work = partial(reach, indptr, indices, n_steps, marked)
     parts = in_threads([partial(work, *chunk) for chunk in chunks], n_threads)
     degrees = np.concatenate([degrees for degrees, _ in parts])
-    out_indptr = np.concatenate([[0], np.cumsum(degrees)])
-    out_indices = np.empty(out_indptr[-1], dtype=np.int32)
-    parts.reverse()
-    for start, _ in chunks:
-        # each part is freed after it is copied
-        _, found = parts.pop()
-        place = out_indptr[start]
-        out_indices[place : place + len(found)] = found
-        del found
+    found = [found for _, found in parts]
+    del parts
+    out_indptr, out_indices = np.concatenate([[0], np.cumsum(degrees)]), joined(found)
     if out_indices.nbytes > _LARGE:
         # glibc keeps the parts of each thread, which are as large as the result together
         return_free_memory()

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ._edges import recursive_neighbors
+from ._edges import joined, recursive_neighbors
 from ._memory import return_free_memory
 from ._velocity_graph import EdgeCorrelation, split_signs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from numpy.typing import NDArray
 
     from steadyvelo.model._typing import Float32Array, Pattern
 
@@ -82,7 +80,7 @@ def correlation_graphs(
             ),
             square_root=square_root,
             genes_per_block=genes_per_block,
-            n_edges=n_edges,
+            n_edges=None if n_parts == 1 else n_edges,
         )
         for expression, velocity in blocks(part / n_parts, (part + 1) / n_parts):
             edges.add(expression, velocity, n_threads)
@@ -115,16 +113,4 @@ def _one_below_the_other(parts: list[sp.csr_matrix[Any]]) -> sp.csr_matrix[Any]:
     data = [part.data for part in parts]
     indices = [part.indices for part in parts]
     parts.clear()
-    return sp.csr_matrix((_joined(data), _joined(indices), indptr), shape=shape)
-
-
-def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
-    """Return the arrays one after the other; each is freed after it is copied."""
-    out = np.empty(sum(map(len, parts)), dtype=parts[0].dtype)
-    parts.reverse()
-    start = 0
-    while parts:
-        part = parts.pop()
-        out[start : start + len(part)] = part
-        start += len(part)
-    return out
+    return sp.csr_matrix((joined(data), joined(indices), indptr), shape=shape)

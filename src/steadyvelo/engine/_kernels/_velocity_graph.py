@@ -7,6 +7,19 @@ import numpy as np
 from steadyvelo.model._jit import Array, kernel, reordering_kernel
 
 
+@kernel
+def edges_to(last: int, indices: Array, stop: int, cursor: Array, row: int) -> tuple[int, int]:
+    """Return the range of a row's next edges to cells before `last`, and move its cursor past it.
+
+    Its edges end before `stop`.
+    """
+    first = end = cursor[row]
+    while end < stop and indices[end] < last:
+        end += 1
+    cursor[row] = end
+    return first, end
+
+
 @reordering_kernel
 def add_edge_sums(
     expression: Array,
@@ -32,10 +45,7 @@ def add_edge_sums(
     cursor = indptr[start:stop].copy()
     for last in range(tile, n_cells + tile, tile):
         for i in range(start, stop):
-            first = end = cursor[i - start]
-            while end < indptr[i + 1] and indices[end] < last:
-                end += 1
-            cursor[i - start] = end
+            first, end = edges_to(last, indices, indptr[i + 1], cursor, i - start)
             own, v = expression[i], velocity[i]
             for k in range(first, end, 4):
                 a = expression[indices[k]]
@@ -91,10 +101,7 @@ def add_root_edge_sums(
     cursor = indptr[start:stop].copy()
     for last in range(tile, n_cells + tile, tile):
         for i in range(start, stop):
-            first = end = cursor[i - start]
-            while end < indptr[i + 1] and indices[end] < last:
-                end += 1
-            cursor[i - start] = end
+            first, end = edges_to(last, indices, indptr[i + 1], cursor, i - start)
             own, v = expression[i], velocity[i]
             for k in range(first, end):
                 other = expression[indices[k]]
